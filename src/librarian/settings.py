@@ -1,0 +1,174 @@
+"""Typed settings, read from the ``librarian.`` keys of an ini file, with overlays.
+
+Each package declares the settings it reads as a frozen dataclass below `Section`, registers the
+class as a named `ISettingsSection` utility, and asks `ISettings` for it::
+
+    url = getUtility(ISettings).section(LibrarySettings).download_url
+
+An overlay, a piece of ini text under a name, lies over everything below it until it is popped.
+"""
+
+import configparser
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+from zope.interface import Interface, implementer
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+ROOT = "librarian"
+
+
+class SettingsError(LibrarianError, ValueError):
+    """A setting has a value that cannot be used, or a name that nobody reads."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"setting {key}: {why}")
+        self.key = key
+        self.why = why
+
+
+class NoSuchOverlay(LibrarianError, LookupError):
+    """pop() named an overlay that is not the one on top."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the overlay on top is not {name!r}")
+        self.name = name
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """Settings that belong together; field names are keys below ``librarian.<prefix>.``."""
+
+    prefix: ClassVar[str] = ""
+
+    @classmethod
+    def key(cls, field: str) -> str:
+        """The full name of a field in an ini file."""
+        return ".".join(part for part in (ROOT, cls.prefix, field) if part)
+
+
+class ISettingsSection(Interface):
+    """A subclass of `Section`, registered under its package's name so that typing errors in an
+    ini file are found at start."""
+
+
+S = TypeVar("S", bound=Section)
+
+
+class ISettings(Interface):
+    """The settings this process runs with."""
+
+    def section(kind: type[S]) -> S:  # type: ignore[empty-body]
+        """The values for one `Section` class, overlays applied.  Raises SettingsError."""
+
+    def push(name: str, text: str) -> None:
+        """Lay the ini `text` over the settings until ``pop(name)``."""
+
+    def pop(name: str) -> str:  # type: ignore[empty-body]
+        """Take the topmost overlay, which must be `name`, off again; its text."""
+
+
+def as_bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("true", "yes", "on", "1"):
+        return True
+    if word in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(f"{text!r} is neither true nor false")
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def as_timedelta(text: str) -> timedelta:
+    """``90s``, ``15m``, ``24h``, ``7d`` or ``2w``; a bare number is seconds."""
+    number, unit = text.strip(), "s"
+    if number[-1:] in _UNITS:
+        number, unit = number[:-1], number[-1]
+    try:
+        return timedelta(**{_UNITS[unit]: float(number)})
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w") from None
+
+
+def as_words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {
+    str: str.strip,
+    int: int,
+    float: float,
+    bool: as_bool,
+    Path: lambda text: Path(text.strip()),
+    timedelta: as_timedelta,
+    tuple[str, ...]: as_words,
+}
+
+
+def read_section(kind: type[S], values: Mapping[str, str]) -> S:
+    """Make a `kind` from flat ``librarian.…`` keys; absent ones keep their defaults."""
+    hints = get_type_hints(kind)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        key = kind.key(field.name)
+        if key in values:
+            try:
+                found[field.name] = _READERS[hints[field.name]](values[key])
+            except ValueError as error:
+                raise SettingsError(key, str(error)) from error
+    return kind(**found)
+
+
+def _read_overlay(text: str) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise SettingsError("overlay", str(error).replace("\n", " ")) from error
+    return {f"{name}.{key}": value for name in parser.sections() for key, value in parser[name].items()}
+
+
+@implementer(ISettings)
+class Settings:
+    """Flat ``librarian.…`` keys with named overlays on top."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = {key: value for key, value in values.items() if key.startswith(f"{ROOT}.")}
+        self._overlays: list[tuple[str, str, dict[str, str]]] = []
+        self._sections: dict[type[Section], Section] = {}
+
+    def section(self, kind: type[S]) -> S:
+        found = self._sections.get(kind)
+        if found is None:
+            values = dict(self._values)
+            for _name, _text, overlay in self._overlays:
+                values.update(overlay)
+            found = self._sections[kind] = read_section(kind, values)
+        return found  # type: ignore[return-value]  # stored under its own class
+
+    def push(self, name: str, text: str) -> None:
+        self._overlays.append((name, text, _read_overlay(text)))
+        self._sections = {}
+
+    def pop(self, name: str) -> str:
+        if not self._overlays or self._overlays[-1][0] != name:
+            raise NoSuchOverlay(name)
+        _name, text, _values = self._overlays.pop()
+        self._sections = {}
+        return text
+
+    def check_names(self, kinds: list[type[Section]]) -> None:
+        """Refuse keys that no section in `kinds` reads: they are typing errors."""
+        known = {kind.key(field.name) for kind in kinds for field in dataclasses.fields(kind)}
+        for key in sorted(self._values):
+            if key not in known:
+                raise SettingsError(key, "no such setting")
+        for kind in kinds:
+            self.section(kind)

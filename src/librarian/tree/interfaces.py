@@ -1,0 +1,80 @@
+"""The tree of persistent objects: opening it, its branches, and what may go wrong."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from persistent.mapping import PersistentMapping
+from zope.generations.interfaces import IInstallableSchemaManager
+from zope.interface import Attribute, Interface
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+T = TypeVar("T")
+
+
+class TreeNotOpen(LibrarianError, RuntimeError):
+    """Something asked for the tree in a thread that has not opened it."""
+
+    def __init__(self) -> None:
+        super().__init__("the tree is not open in this thread; wrap the work in open_library()")
+
+
+class TreeTooNew(LibrarianError, RuntimeError):
+    """The database was written by a later version of this code."""
+
+    def __init__(self, branch: str, found: int, known: int) -> None:
+        super().__init__(
+            f"branch {branch!r} of the database is at step {found}, but this code knows only {known};"
+            " run the newer librarian that wrote it"
+        )
+        self.branch = branch
+        self.found = found
+        self.known = known
+
+
+class TreeUnavailable(LibrarianError, RuntimeError):
+    """The database cannot be opened: wrong URI, locked by another process, or unreachable."""
+
+
+class IBranch(IInstallableSchemaManager):
+    """A named utility: the system that keeps its objects under this name in the root."""
+
+    factory = Attribute("A callable that makes the empty branch, a persistent object.")
+
+
+class ITree(Interface):
+    """The database of this process, opened by URI."""
+
+    def session() -> AbstractContextManager[PersistentMapping]:  # type: ignore[empty-body]
+        """Open the tree in this thread for the length of a `with`; its value is the root.
+
+        Sessions nest: an inner one sees what the outer one sees.  Leaving the outermost one
+        aborts whatever was not committed.
+        """
+
+    def root() -> PersistentMapping:  # type: ignore[empty-body]
+        """The root in this thread's open session.  Raises TreeNotOpen."""
+
+    def branch(name: str) -> Any:
+        """The branch called `name` in this thread's open session."""
+
+    def run(work: Callable[[], T]) -> T:
+        """Do `work` in transactions of its own until one commits, and return what it returned.
+
+        ConflictErrors and lost connections are tried again, at least ten times, with random
+        pauses that grow; `work` must bear being repeated.  Any other error aborts and is raised.
+        """
+
+    def run_apart(work: Callable[[], T]) -> T:
+        """Like run(), but beside whatever transaction this thread is in, not instead of it.
+
+        `work` sees the committed tree in a connection of its own; what it changes is committed
+        even if the caller aborts, and the caller sees it in its next transaction.  Only the tree
+        takes part: mail and other joiners of the thread's transaction do not.
+        """
+
+    def pack(days: float) -> None:
+        """Forget history older than `days` and objects nobody reaches."""

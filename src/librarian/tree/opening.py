@@ -1,0 +1,147 @@
+"""Opening the tree: a database by URI, a session per thread, and work that is tried again."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import transaction
+import zodburi
+from persistent.mapping import PersistentMapping
+from transaction import TransactionManager
+from transaction.interfaces import TransientError
+from ZODB.Connection import Connection
+from ZODB.DB import DB
+from zope.generations.generations import evolve
+from zope.generations.interfaces import GenerationTooHigh
+from zope.interface import implementer
+
+from librarian.tree.interfaces import ITree, TreeNotOpen, TreeTooNew, TreeUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ATTEMPTS = 20
+LONGEST_PAUSE_SECONDS = 0.25
+
+
+def retrying(attempt: Callable[[], T]) -> T:
+    """Call `attempt` until it raises no TransientError, ATTEMPTS times at most.
+
+    The pause is random between nothing and a bound that grows, so that writers who collided once
+    do not collide again in step (the measurements behind it: without it one process starves).
+    """
+    for number in range(1, ATTEMPTS):
+        try:
+            return attempt()
+        except TransientError as error:
+            log.info("transaction tried again attempt=%d error=%s", number, type(error).__name__)
+            time.sleep(random.uniform(0, min(0.002 * 2**number, LONGEST_PAUSE_SECONDS)))  # noqa: S311  # no secret
+    return attempt()
+
+
+def open_database(uri: str) -> DB:
+    """The ZODB database behind a zodburi `uri`.  Raises TreeUnavailable.
+
+    For ``file://`` the directory is made first, for its owner alone: the tree names private files.
+    """
+    if uri.startswith("file://"):
+        Path(urlsplit(uri).path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        storage_factory, database_options = zodburi.resolve_uri(uri)
+        return DB(storage_factory(), **database_options)
+    except Exception as error:  # storages raise whatever their driver raises
+        raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
+
+
+def _masked(text: str, uri: str) -> str:
+    password = urlsplit(uri).password
+    return text.replace(f":{password}@", ":***@") if password else text
+
+
+def _in_transaction(manager: Any, work: Callable[[], T]) -> T:
+    manager.begin()
+    try:
+        result = work()
+        manager.commit()
+    except BaseException:
+        manager.abort()
+        raise
+    return result
+
+
+@implementer(ITree)
+class Tree:
+    """A database, and the connection each thread works with."""
+
+    def __init__(self, database: DB) -> None:
+        self._database = database
+        self._open = threading.local()
+
+    @classmethod
+    def from_uri(cls, uri: str) -> "Tree":
+        return cls(open_database(uri))
+
+    def bring_up_to_date(self) -> None:
+        """Make missing branches and run the steps an old database still needs."""
+        try:
+            retrying(lambda: evolve(self._database))
+        except GenerationTooHigh as error:
+            found, name, known = error.args
+            raise TreeTooNew(name, found, known) from error
+
+    @contextmanager
+    def session(self) -> Iterator[PersistentMapping]:
+        if self._connection() is not None:
+            yield self.root()
+            return
+        connection = self._database.open()
+        self._open.connection = connection
+        try:
+            yield connection.root()
+        finally:
+            self._open.connection = None
+            transaction.abort()
+            connection.close()
+
+    def root(self) -> PersistentMapping:
+        connection = self._connection()
+        if connection is None:
+            raise TreeNotOpen()
+        return connection.root()
+
+    def branch(self, name: str) -> Any:
+        return self.root()[name]
+
+    def run(self, work: Callable[[], T]) -> T:
+        with self.session():
+            return retrying(lambda: _in_transaction(transaction.manager, work))
+
+    def run_apart(self, work: Callable[[], T]) -> T:
+        manager = TransactionManager()
+        outer = self._connection()
+
+        def attempt() -> T:
+            self._open.connection = self._database.open(manager)
+            try:
+                return _in_transaction(manager, work)
+            finally:
+                self._open.connection.close()
+                self._open.connection = outer
+
+        return retrying(attempt)
+
+    def pack(self, days: float) -> None:
+        self._database.pack(days=days)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _connection(self) -> Connection | None:
+        return getattr(self._open, "connection", None)
