@@ -1,0 +1,68 @@
+"""Who acts, what they may do, and how either is refused."""
+
+from typing import Any
+
+from zope.interface import Attribute, Interface
+from zope.security.interfaces import NoInteraction
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class NobodyActs(LibrarianError, NoInteraction):
+    """A secured utility was used in a thread in which no principal acts."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nobody acts in this thread, so {name!r} cannot be checked; use acting_as()")
+        self.name = name
+
+
+class NoSuchPrincipal(LibrarianError, LookupError):
+    """No ``<systemprincipal>`` declares this id."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no system principal is called {name!r}")
+        self.name = name
+
+
+class IPrincipal(Interface):
+    """Who acts: nobody known, a person, or a script."""
+
+    id: str = Attribute("Unique: ``anonymous``, ``system``, ``system:<name>`` or ``person:<name>``.")
+    title: str = Attribute("What a page shows.")
+    description: str = Attribute("A sentence about it.")
+    authenticated: bool = Attribute("Whether it is known who this is.")
+    person: Any = Attribute("The IPerson behind it, unproxied, or None.")
+
+    def grants(permission: str) -> bool | None:
+        """What is decided before any object is looked at: True and False are final,
+        None leaves the decision to the object's IAuthorization."""
+
+    def inTeam(team: Any) -> bool:
+        """Whether a person acts who belongs to the ITeam `team`, directly or through other teams."""
+
+    def has_scope(scope: str) -> bool:
+        """Whether the credential used reaches as far as `scope`; a password reaches everywhere."""
+
+
+class IAuthorization(Interface):
+    """Decides about one permission on one object.
+
+    Registered as an adapter of the (unproxied) object, named by the permission.  Where there is
+    none, only members of the team ``admins`` have the permission.
+    """
+
+    def checkAuthenticated(principal: IPrincipal) -> bool:
+        """Whether this person has the permission."""
+
+    def checkUnauthenticated() -> bool:
+        """Whether everybody has it, known or not."""
+
+
+class ICelebrities(Interface):
+    """Teams that code refers to; they exist in every database."""
+
+    admins = Attribute("The ITeam ``admins``: may do everything a person can be allowed to do.")
+    vcs_imports = Attribute("The ITeam ``vcs-imports``: looks after the code import machines.")
+    mirror_admins = Attribute("The ITeam ``mirror-admins``: looks after the mirrors.")

@@ -1,0 +1,87 @@
+"""The principals that are not people."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from zope.component import queryUtility
+from zope.interface import implementer
+
+from librarian.security.interfaces import IPrincipal, NoSuchPrincipal
+
+
+@implementer(IPrincipal)
+class _NobodyKnown:
+    """Whoever sends a request without credentials."""
+
+    id = "anonymous"
+    title = "Anonymous"
+    description = "Nobody has said who this is."
+    authenticated = False
+    person = None
+
+    def grants(self, permission: str) -> bool | None:
+        return None
+
+    def inTeam(self, team: Any) -> bool:
+        return False
+
+    def has_scope(self, scope: str) -> bool:
+        return False
+
+
+@implementer(IPrincipal)
+class _System:
+    """Everything is permitted: tests, and the first start, when there is nobody else yet."""
+
+    id = "system"
+    title = "System"
+    description = "The program itself."
+    authenticated = True
+    person = None
+
+    def grants(self, permission: str) -> bool | None:
+        return True
+
+    def inTeam(self, team: Any) -> bool:
+        return False
+
+    def has_scope(self, scope: str) -> bool:
+        return True
+
+
+ANONYMOUS = _NobodyKnown()
+SYSTEM = _System()
+
+
+@implementer(IPrincipal)
+class ScriptPrincipal:
+    """A script, which has the permissions declared for it, on every object, and no others."""
+
+    authenticated = True
+    person = None
+
+    def __init__(self, name: str, permissions: Iterable[str], title: str = "") -> None:
+        self.id = f"system:{name}"
+        self.title = title or name
+        self.description = "A script of this installation."
+        self.permissions = frozenset(permissions)
+
+    def __repr__(self) -> str:
+        return f"<ScriptPrincipal {self.id}>"
+
+    def grants(self, permission: str) -> bool | None:
+        return permission in self.permissions
+
+    def inTeam(self, team: Any) -> bool:
+        return False
+
+    def has_scope(self, scope: str) -> bool:
+        return True
+
+
+def script_principal(name: str) -> IPrincipal:
+    """The principal that ``<systemprincipal id=...>`` declares.  Raises NoSuchPrincipal."""
+    principal = queryUtility(IPrincipal, name=name)
+    if principal is None:
+        raise NoSuchPrincipal(name)
+    return principal

@@ -1,0 +1,179 @@
+"""``<securedutility>``, ``<systemprincipal>`` and ``<immutable>``.
+
+zope.component's own ``<utility permission=...>`` protects a utility only where somebody wraps it;
+here what getUtility() returns is wrapped already, so there is no way round the checks by accident.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from zope.component.zcml import handler
+from zope.configuration.exceptions import ConfigurationError
+from zope.configuration.fields import GlobalInterface, GlobalObject, PythonIdentifier, Tokens
+from zope.interface import Interface
+from zope.schema import TextLine
+from zope.schema.interfaces import IField
+from zope.security.checker import Checker, CheckerPublic, NoProxy, defineChecker
+from zope.security.interfaces import PUBLIC_PERMISSION_NAME
+from zope.security.management import queryInteraction
+from zope.security.proxy import Proxy, removeSecurityProxy
+from zope.security.zcml import Permission
+
+from librarian.security.interfaces import IPrincipal, NobodyActs
+from librarian.security.principals import ScriptPrincipal
+
+
+class UtilityChecker(Checker):
+    """A checker that says plainly when nobody acts.
+
+    The plain one looks for the interaction first and dies of an AttributeError, which hasattr()
+    and getattr() with a default take for an absent attribute.
+    """
+
+    def __setitem__(self, thing: Any, name: str) -> None:
+        # A proxy in C spells check() and check_getattr() so, because a slot is faster than a method.
+        _somebody_must_act(self.get_permissions.get(name), name)
+        super().check(thing, name)
+
+    def check(self, thing: Any, name: str) -> None:
+        _somebody_must_act(self.get_permissions.get(name), name)
+        super().check(thing, name)
+
+    def check_getattr(self, thing: Any, name: str) -> None:
+        _somebody_must_act(self.get_permissions.get(name), name)
+        super().check_getattr(thing, name)
+
+    def check_setattr(self, thing: Any, name: str) -> None:
+        _somebody_must_act(self.set_permissions.get(name), name)
+        super().check_setattr(thing, name)
+
+
+def _somebody_must_act(permission: Any, name: str) -> None:
+    if permission is not None and permission is not CheckerPublic and queryInteraction() is None:
+        raise NobodyActs(name)
+
+
+class ISecuredUtility(Interface):
+    """A utility that comes out of getUtility() in a security proxy."""
+
+    provides = GlobalInterface(title="The interface it is found by", required=True)
+    class_ = GlobalObject(title="A class to make it from", required=False)
+    factory = GlobalObject(title="A callable that makes it", required=False)
+    component = GlobalObject(title="The utility itself", required=False)
+    name = TextLine(title="The name it is found by", required=False, default="")
+
+
+class IAllow(Interface):
+    """Names that everybody may use."""
+
+    attributes = Tokens(title="Names", value_type=PythonIdentifier(), required=False)
+    interface = Tokens(title="Interfaces with the names", value_type=GlobalInterface(), required=False)
+
+
+class IRequire(IAllow):
+    """Names that need a permission."""
+
+    permission = Permission(title="The permission", required=True)
+    set_attributes = Tokens(title="Names that may be set", value_type=PythonIdentifier(), required=False)
+    set_schema = Tokens(title="Schemas whose fields may be set", value_type=GlobalInterface(), required=False)
+
+
+class SecuredUtility:
+    """The directive: gathers the protections, then registers a proxy."""
+
+    def __init__(
+        self,
+        _context: Any,
+        provides: Any,
+        class_: Any = None,
+        factory: Any = None,
+        component: Any = None,
+        name: str = "",
+    ) -> None:
+        makers = [maker for maker in (class_, factory) if maker is not None]
+        if component is not None:
+            makers.append(lambda: component)
+        if len(makers) != 1:
+            raise ConfigurationError("exactly one of class, factory and component is needed")
+        self._context, self._provides, self._name = _context, provides, name
+        self._make: Callable[[], Any] = makers[0]
+        self._get: dict[str, Any] = {}
+        self._set: dict[str, Any] = {}
+
+    def allow(self, _context: Any, attributes: Iterable[str] = (), interface: Iterable[Any] = ()) -> None:
+        self.require(_context, PUBLIC_PERMISSION_NAME, attributes, interface)
+
+    def require(
+        self,
+        _context: Any,
+        permission: str,
+        attributes: Iterable[str] = (),
+        interface: Iterable[Any] = (),
+        set_attributes: Iterable[str] = (),
+        set_schema: Iterable[Any] = (),
+    ) -> None:
+        readable = [*attributes, *(name for one in interface for name in one)]
+        settable = [*set_attributes, *(name for one in set_schema for name in _settable_fields(one))]
+        if not readable and not settable:
+            raise ConfigurationError("nothing is named to allow or require")
+        _protect(self._get, readable, permission)
+        _protect(self._set, settable, permission)
+
+    def __call__(self) -> None:
+        if not self._get and not self._set:
+            raise ConfigurationError("a securedutility needs at least one <require> or <allow>")
+        self._context.action(
+            discriminator=("utility", self._provides, self._name),
+            callable=self._register,
+            args=(self._context.info,),
+        )
+
+    def _register(self, info: Any) -> None:
+        utility = removeSecurityProxy(self._make())
+        if not self._provides.providedBy(utility):
+            raise ConfigurationError(f"{utility!r} does not provide {self._provides.__identifier__}")
+        proxied = Proxy(utility, UtilityChecker(self._get, self._set))
+        handler("registerUtility", proxied, self._provides, self._name, info)
+
+
+def _settable_fields(schema: Any) -> list[str]:
+    return [name for name in schema if IField.providedBy(schema[name]) and not schema[name].readonly]
+
+
+def _protect(protections: dict[str, Any], names: Iterable[str], permission: str) -> None:
+    wanted = CheckerPublic if permission == PUBLIC_PERMISSION_NAME else permission
+    for name in names:
+        if protections.setdefault(name, wanted) is not wanted and protections[name] != wanted:
+            raise ConfigurationError(f"{name!r} is given two permissions")
+
+
+class ISystemPrincipal(Interface):
+    """A script and what it may do."""
+
+    id = TextLine(title="Its name", required=True)
+    title = TextLine(title="What it is", required=True)
+    permissions = Tokens(title="What it may do", value_type=Permission(), required=False)
+
+
+def systemprincipal(
+    _context: Any,
+    id: str,  # noqa: A002  # the attribute in ZCML
+    title: str,
+    permissions: Iterable[str] = (),
+) -> None:
+    _context.action(
+        discriminator=("systemprincipal", id),
+        callable=handler,
+        args=("registerUtility", ScriptPrincipal(id, permissions, title), IPrincipal, id, _context.info),
+    )
+
+
+class IImmutable(Interface):
+    """A class whose instances cannot be changed and hold nothing that can."""
+
+    class_ = GlobalObject(title="An enumeration, a frozen dataclass, a named tuple", required=True)
+
+
+def immutable(_context: Any, class_: type) -> None:
+    """Instances come out of a proxied object as they are, so that ``is`` and json work on them."""
+    _context.action(discriminator=("immutable", class_), callable=defineChecker, args=(class_, NoProxy))

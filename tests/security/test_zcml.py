@@ -1,0 +1,191 @@
+"""The directives: what they accept, what they refuse, and what a proxy lets through."""
+
+import enum
+import threading
+from typing import Any
+
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree, OOTreeSet
+from persistent.list import PersistentList
+from persistent.mapping import PersistentMapping
+from zope.component import getUtility
+from zope.configuration.exceptions import ConfigurationError
+from zope.interface import Interface, implementer
+from zope.schema import TextLine
+from zope.security.checker import ProxyFactory
+from zope.security.interfaces import ForbiddenAttribute, Unauthorized
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.security.interaction import acting_as
+from librarian.security.interfaces import IPrincipal, NobodyActs, NoSuchPrincipal
+from librarian.security.principals import ANONYMOUS, SYSTEM, script_principal
+from tests.security.zcml import ConfiguredTestCase
+
+
+class Colour(enum.Enum):
+    """A value."""
+
+    RED = 1
+
+
+class IShelf(Interface):
+    """Something to protect."""
+
+    label = TextLine(title="Label", readonly=False)
+
+    def read() -> str:
+        """For everybody with librarian.View."""
+
+    def count() -> int:
+        """For all."""
+
+
+@implementer(IShelf)
+class Shelf:
+    """Protected by the tests below."""
+
+    label = "old"
+    colour = Colour.RED
+
+    def read(self) -> str:
+        return "a book"
+
+    def count(self) -> int:
+        return 3
+
+
+SHELF = Shelf()
+DOTTED = "tests.security.test_zcml"
+SECURED = f"""
+  <securedutility provides="{DOTTED}.IShelf" class="{DOTTED}.Shelf">
+    <allow attributes="count" />
+    <require permission="librarian.View" attributes="read label colour" />
+    <require permission="librarian.Edit" set_schema="{DOTTED}.IShelf" />
+  </securedutility>"""
+BOTH = f'class="{DOTTED}.Shelf" factory="{DOTTED}.Shelf"'
+CLERK = '<systemprincipal id="clerk" title="Clerk" permissions="librarian.View" />'
+
+
+class SecuredUtilities(ConfiguredTestCase):
+    def test_each_name_needs_its_own_permission(self) -> None:
+        self.configure(SECURED + CLERK)
+        shelf = getUtility(IShelf)
+        with acting_as(script_principal("clerk")):
+            self.assertEqual(shelf.read(), "a book")
+            with self.assertRaises(Unauthorized):
+                shelf.label = "new"
+            with self.assertRaises(ForbiddenAttribute):
+                shelf.colour = Colour.RED
+            self.assertRaises(ForbiddenAttribute, getattr, shelf, "__dict__")
+        with acting_as(ANONYMOUS):
+            self.assertEqual(shelf.count(), 3)
+            self.assertRaises(Unauthorized, getattr, shelf, "read")
+        with acting_as(SYSTEM):
+            shelf.label = "new"
+            self.assertEqual(shelf.label, "new")
+
+    def test_where_nobody_acts_the_error_says_so_and_is_no_attribute_error(self) -> None:
+        self.configure(SECURED)
+        shelf = getUtility(IShelf)
+        self.assertEqual(shelf.count(), 3)
+        self.assertRaises(NobodyActs, hasattr, shelf, "read")
+        self.assertRaises(NobodyActs, setattr, shelf, "label", "new")
+        self.assertRaises(ForbiddenAttribute, setattr, shelf, "colour", 1)
+
+    def test_a_thread_must_say_for_whom_it_works(self) -> None:
+        self.configure(SECURED)
+        shelf, seen = getUtility(IShelf), []
+
+        def work() -> None:
+            try:
+                shelf.read()
+            except NobodyActs as error:
+                seen.append(error.name)
+            with acting_as(SYSTEM):
+                seen.append(shelf.read())
+
+        with acting_as(SYSTEM):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        self.assertEqual(seen, ["read", "a book"])
+
+    def test_factories_and_components(self) -> None:
+        for made in (f'factory="{DOTTED}.Shelf"', f'component="{DOTTED}.SHELF"'):
+            with self.subTest(made):
+                self.setUp()
+                self.configure(
+                    f'<securedutility provides="{DOTTED}.IShelf" {made} name="x"><allow attributes="count" />'
+                    "</securedutility>"
+                )
+                shelf = getUtility(IShelf, "x")
+                self.assertEqual(shelf.count(), 3)
+                self.assertIsInstance(removeSecurityProxy(shelf), Shelf)
+                self.assertRaises(ForbiddenAttribute, getattr, shelf, "read")
+
+    def test_immutable_values_come_out_bare(self) -> None:
+        self.configure(SECURED + f'<immutable class="{DOTTED}.Colour" />')
+        with acting_as(SYSTEM):
+            self.assertIs(getUtility(IShelf).colour, Colour.RED)
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        provides = f'provides="{DOTTED}.IShelf"'
+        allow = '<allow attributes="count" />'
+        twice = '<require permission="librarian.View" attributes="count" />'
+        refused = {
+            "nothing to make it from": f"<securedutility {provides}>{allow}</securedutility>",
+            "two things": f"<securedutility {provides} {BOTH}>{allow}</securedutility>",
+            "no protection": f'<securedutility {provides} class="{DOTTED}.Shelf" />',
+            "empty": f'<securedutility {provides} class="{DOTTED}.Shelf"><allow /></securedutility>',
+            "not one": f'<securedutility {provides} class="{DOTTED}.Colour" >{allow}</securedutility>',
+            "another thing": f'<securedutility {provides} component="{DOTTED}.BOTH">{allow}</securedutility>',
+            "two permissions": (
+                f'<securedutility {provides} class="{DOTTED}.Shelf">{allow}{twice}</securedutility>'
+            ),
+            "unknown permission": (
+                f'<securedutility {provides} class="{DOTTED}.Shelf">'
+                '<require permission="no.Such" attributes="read" /></securedutility>'
+            ),
+            "twice": SECURED + SECURED,
+        }
+        for why, text in refused.items():
+            with self.subTest(why):
+                self.setUp()
+                self.assertRaises((ConfigurationError, ValueError, TypeError), self.configure, text)
+
+
+class SystemPrincipals(ConfiguredTestCase):
+    def test_they_have_what_is_declared(self) -> None:
+        self.configure(CLERK)
+        clerk = script_principal("clerk")
+        self.assertEqual(
+            (clerk.id, clerk.title, clerk.grants("librarian.View")), ("system:clerk", "Clerk", True)
+        )
+        self.assertEqual(clerk.grants("librarian.Edit"), False)
+        self.assertTrue(IPrincipal.providedBy(clerk))
+
+    def test_an_unknown_name_is_refused_with_it(self) -> None:
+        with self.assertRaises(NoSuchPrincipal) as caught:
+            script_principal("clark")
+        self.assertEqual(caught.exception.name, "clark")
+
+    def test_a_permission_nobody_declares_is_a_typing_error(self) -> None:
+        self.assertRaises(
+            (ConfigurationError, ValueError),
+            self.configure,
+            CLERK.replace("librarian.View", "librarian.Veiw"),
+        )
+
+
+class Containers(ConfiguredTestCase):
+    def test_trees_can_be_read_and_not_changed(self) -> None:
+        def read(thing: Any) -> list[Any]:
+            return [sorted(thing), len(thing)]
+
+        filled = [OOBTree({"a": 1}), OOTreeSet("a"), PersistentMapping({"a": 1}), PersistentList("a")]
+        for raw in filled:
+            with self.subTest(type(raw).__name__):
+                proxied = ProxyFactory(raw)
+                self.assertEqual(read(proxied), [["a"], 1])
+                self.assertRaises(ForbiddenAttribute, getattr, proxied, "clear")
+        self.assertEqual(list(ProxyFactory(LOBTree({1: "x"})).items()), [(1, "x")])
