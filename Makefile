@@ -1,0 +1,27 @@
+# Everything a newcomer types.  Each target does its own set-up first; when nothing changed that costs nothing.
+# Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
+PYTHON ?= python3
+
+.PHONY: serve test check bench docs clean
+
+serve: bin/.built
+	bin/librarian serve development.ini
+
+test: bin/.built
+	bin/test
+
+check: bin/.built
+	bin/check
+
+bench: bin/.built
+	bin/py -m benchmarks
+
+docs: bin/.built
+	bin/docs
+
+clean:
+	rm -rf .venv bin eggs develop-eggs parts .installed.cfg docs/_build
+
+bin/.built: buildout.cfg versions.cfg setup.py pyproject.toml $(wildcard tools/*)
+	$(PYTHON) tools/bootstrap.py
+	touch $@
