@@ -1,0 +1,103 @@
+"""bin/test: zope.testrunner over `tests/`, with what its own command lacks.
+
+- A layer whose classmethod `missing()` names something the machine lacks is left out: its tests count as
+  skipped, and the last lines of the run say so.
+- A run in which no test ran fails: a misspelt filter is not a success.
+
+All options of zope.testrunner work: `-t`, `-m`, `--layer`, `-vv`, `-j`.  Where the package was installed
+with pip there is no bin/test: `python -m librarian.testing.runner` is the same.
+"""
+
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from zope.testrunner.feature import Feature
+from zope.testrunner.find import name_from_layer
+from zope.testrunner.runner import Runner, layer_from_name
+
+from librarian.testing.leftout import NOTES, left_out, notes
+
+RESUMED = "--resume-layer"  # the first argument of a process that the runner starts for one layer
+
+
+def main() -> None:
+    checkout = Path.cwd()
+    if not (checkout / "tests" / "__init__.py").exists():
+        sys.exit(f"there is no tests package in {checkout}; run this from the checkout")
+    if RESUMED in sys.argv:
+        sys.exit(run(checkout))
+    with tempfile.NamedTemporaryFile(prefix="librarian-left-out-") as file:
+        os.environ[NOTES] = file.name
+        status = run(checkout)
+        for sentence in notes():
+            print(sentence)
+    sys.exit(status)
+
+
+def run(checkout: Path) -> int:
+    """Run what the command line asks for; 0 is success."""
+    runner = LibrarianRunner(defaults(checkout), sys.argv[:], script_parts=again(), cwd=str(checkout))
+    runner.run()
+    if runner.do_run_tests and not runner.ran and not runner.failed:
+        print("no test ran")
+        return 1
+    return int(runner.failed)
+
+
+def again() -> list[str]:
+    """What python is given to run this once more, for one layer: the script, or `-m` with this module."""
+    script = Path(sys.argv[0]).resolve()
+    return ["-m", "librarian.testing.runner"] if script == Path(__file__).resolve() else [str(script)]
+
+
+def defaults(checkout: Path) -> list[str]:
+    """Where the tests are.  tests/ mirrors src/, so a test module is known by its own name alone."""
+    return [
+        *("--path", str(checkout)),
+        *("--package-path", str(checkout / "tests"), "tests"),
+        *("--tests-pattern", r"^test_\w+$"),
+        "--keepbytecode",
+        "--auto-color",
+    ]
+
+
+class LibrarianRunner(Runner):
+    """The runner with one feature more."""
+
+    def configure(self) -> None:
+        super().configure()
+        self.features.append(LeaveOut(self))
+
+
+class LeaveOut(Feature):
+    """Moves the tests of layers that cannot run here to a layer without set-up, where each is skipped."""
+
+    active = True
+
+    def late_setup(self) -> None:
+        for name in list(self.runner.tests_by_layer_name):
+            layer = layer_from_name(name)
+            missing = getattr(layer, "missing", None)
+            reason = missing() if missing else None
+            if reason:
+                self.leave_out(name, layer, reason)
+
+    def leave_out(self, name: str, layer: type, reason: str) -> None:
+        sentence = left_out(f"layer {layer.__name__}", reason)
+        tests = self.runner.tests_by_layer_name.pop(name)
+        for test in tests:
+            skip(test, sentence)
+        stand_in = type(layer.__name__, (), {"__module__": f"{layer.__module__}.left_out"})
+        self.runner.tests_by_layer_name[name_from_layer(stand_in)] = tests
+
+
+def skip(test: unittest.TestCase, sentence: str) -> None:
+    """Make this one test, of whatever class, report itself as skipped.  (unittest looks at its method.)"""
+    setattr(test, test._testMethodName, unittest.skip(sentence)(lambda: None))
+
+
+if __name__ == "__main__":
+    main()
