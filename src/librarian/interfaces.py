@@ -12,5 +12,5 @@ class LibrarianError(Exception):
 class IClock(Interface):
     """Where the time comes from; tests and doctests put a hand-moved one in its place."""
 
-    def now() -> datetime:  # type: ignore[empty-body, misc]  # an Interface method has neither self nor body
+    def now() -> datetime:
         """The current time, aware, in UTC."""

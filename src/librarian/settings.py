@@ -64,13 +64,13 @@ S = TypeVar("S", bound=Section)
 class ISettings(Interface):
     """The settings this process runs with."""
 
-    def section(kind: type[S]) -> S:  # type: ignore[empty-body]
+    def section(kind: type[S]) -> S:
         """The values for one `Section` class, overlays applied.  Raises SettingsError."""
 
     def push(name: str, text: str) -> None:
         """Lay the ini `text` over the settings until ``pop(name)``."""
 
-    def pop(name: str) -> str:  # type: ignore[empty-body]
+    def pop(name: str) -> str:
         """Take the topmost overlay, which must be `name`, off again; its text."""
 
 

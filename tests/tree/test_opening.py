@@ -142,7 +142,7 @@ class Evolution(WithBranch):
             raise ZeroDivisionError
 
         self.register(Branch("shelf", PersistentMapping, [broken]))
-        self.assertRaises(Exception, self.tree.bring_up_to_date)
+        self.assertRaises(Exception, self.tree.bring_up_to_date)  # noqa: B017  # what the step raised
         self.register(Branch("shelf", PersistentMapping, [lambda branch: branch.update(done=1)]))
         self.tree.bring_up_to_date()
         with self.tree.session():
@@ -154,4 +154,6 @@ class Evolution(WithBranch):
         self.register(Branch("shelf", PersistentMapping, [lambda branch: None]))
         with self.assertRaises(TreeTooNew) as caught:
             self.tree.bring_up_to_date()
-        self.assertEqual((caught.exception.branch, caught.exception.found, caught.exception.known), ("shelf", 3, 1))
+        self.assertEqual(
+            (caught.exception.branch, caught.exception.found, caught.exception.known), ("shelf", 3, 1)
+        )

@@ -70,7 +70,7 @@ class IByteStore(Interface):
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
-    ) -> StoredBytes:  # type: ignore[empty-body]
+    ) -> StoredBytes:
         """Read `stream` to its end and keep its bytes; return only when they are durable.
 
         What is declared (`size` in bytes, digests in hex of either case) is checked: SizeMismatch
@@ -79,25 +79,25 @@ class IByteStore(Interface):
         The caller keeps ownership of `stream`.  Raises StoreFull and StoreUnavailable.
         """
 
-    def open(sha256: str) -> BinaryIO:  # type: ignore[empty-body]
+    def open(sha256: str) -> BinaryIO:
         """A seekable binary file at position 0, the caller's to close; stays readable after a
         remove().  Raises BytesNotFound."""
 
-    def size(sha256: str) -> int:  # type: ignore[empty-body]
+    def size(sha256: str) -> int:
         """The number of bytes held.  Raises BytesNotFound."""
 
-    def stored_at(sha256: str) -> datetime:  # type: ignore[empty-body]
+    def stored_at(sha256: str) -> datetime:
         """When put() last claimed these bytes, aware, in UTC.  Raises BytesNotFound."""
 
-    def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:  # type: ignore[empty-body]
+    def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
         """Forget the bytes; whether there were any to forget.
 
         With `stored_before`, bytes that were claimed at or after it stay (and False is the
         answer); the check and the removal are one step, so a put() at the same moment wins.
         """
 
-    def __contains__(sha256: str) -> bool:  # type: ignore[empty-body]
+    def __contains__(sha256: str) -> bool:
         """Whether bytes are held under this digest."""
 
-    def __iter__() -> Iterator[str]:  # type: ignore[empty-body]
+    def __iter__() -> Iterator[str]:
         """The sha256 of everything held, ascending, streamed: memory does not grow with the store."""

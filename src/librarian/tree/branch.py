@@ -14,7 +14,7 @@ from librarian.tree.interfaces import IBranch
 Step = Callable[[Any], None]
 
 
-@implementer(IBranch)
+@implementer(IBranch)  # type: ignore[misc]  # its base in zope.generations has no types
 class Branch:
     """A branch made by `factory`; ``steps[n]`` takes an old one from generation n to n + 1.
 
@@ -37,5 +37,5 @@ class Branch:
     def evolve(self, context: Context, generation: int) -> None:
         self.steps[generation - 1](context.connection.root()[self.name])
 
-    def getInfo(self, generation: int) -> str | None:  # noqa: N802  # named by ISchemaManager
+    def getInfo(self, generation: int) -> str | None:
         return self.steps[generation - 1].__doc__

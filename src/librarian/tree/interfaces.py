@@ -48,14 +48,14 @@ class IBranch(IInstallableSchemaManager):
 class ITree(Interface):
     """The database of this process, opened by URI."""
 
-    def session() -> AbstractContextManager[PersistentMapping]:  # type: ignore[empty-body]
+    def session() -> AbstractContextManager[PersistentMapping]:
         """Open the tree in this thread for the length of a `with`; its value is the root.
 
         Sessions nest: an inner one sees what the outer one sees.  Leaving the outermost one
         aborts whatever was not committed.
         """
 
-    def root() -> PersistentMapping:  # type: ignore[empty-body]
+    def root() -> PersistentMapping:
         """The root in this thread's open session.  Raises TreeNotOpen."""
 
     def branch(name: str) -> Any:

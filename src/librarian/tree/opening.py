@@ -56,7 +56,7 @@ def open_database(uri: str) -> DB:
     try:
         storage_factory, database_options = zodburi.resolve_uri(uri)
         return DB(storage_factory(), **database_options)
-    except Exception as error:  # storages raise whatever their driver raises
+    except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
         raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
 
 
