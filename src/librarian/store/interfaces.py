@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from zope.interface import Interface
@@ -23,18 +23,31 @@ class StoredBytes:
 
 
 class BytesNotFound(LibrarianError, LookupError):
-    """The store holds no bytes with this sha256."""
+    """The store holds no bytes with this sha256 (which may be no digest at all)."""
 
     def __init__(self, sha256: str) -> None:
-        super().__init__(f"no bytes are stored under {sha256}")
+        super().__init__(f"no bytes are stored under {sha256[:64]!a}")
+        self.sha256 = sha256
+
+
+class BytesDamaged(LibrarianError, OSError):
+    """What is kept under this sha256 no longer is what was stored, and is not served."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"the bytes stored under {sha256[:64]!a} are damaged")
         self.sha256 = sha256
 
 
 class SizeMismatch(LibrarianError, AssertionError):
-    """The stream held fewer or more bytes than were declared (the seed demands AssertionError)."""
+    """The stream held fewer or more bytes than were declared (the seed demands AssertionError).
+
+    `read` counts the bytes taken from the stream.  Reading stops at the first byte too many, so
+    where `read` exceeds `declared` the stream may hold more still, and the text says only that.
+    """
 
     def __init__(self, declared: int, read: int) -> None:
-        super().__init__(f"size is {declared}, but {read} were read from the file")
+        found = f"{read} were read from the file" if read < declared else f"the file holds at least {read}"
+        super().__init__(f"size is {declared}, but {found}")
         self.declared = declared
         self.read = read
 
@@ -49,18 +62,38 @@ class DigestMismatch(LibrarianError, ValueError):
         self.actual = actual
 
 
-class StoreFull(LibrarianError, OSError):
+class StoreTrouble(LibrarianError, OSError):
+    """The store itself fails, not the request: `errno` as the system gave it, and a text fit for strangers.
+
+    The path concerned is in the log and in `__cause__`, never in the text.
+    """
+
+    def __init__(self, errno: int, reason: str) -> None:
+        super().__init__(errno, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class StoreFull(StoreTrouble):
     """No room: the disk or the quota is exhausted.  Nothing was left behind."""
 
 
-class StoreUnavailable(LibrarianError, OSError):
-    """The store cannot be written or read: read-only, gone, or not permitted."""
+class StoreUnavailable(StoreTrouble):
+    """The store cannot be written or read: read-only, gone, failing, or not permitted."""
 
 
 class IByteStore(Interface):
     """Bytes, once each, under the SHA-256 of what they are.
 
     Safe to use from many threads and, for stores that outlive a process, from many processes.
+    Every method may raise StoreUnavailable.  Where a sha256 is asked for, text that is not 64
+    lower-case hex digits names nothing: it is absent, and never reaches a path or a key.
+
+    Damaged bytes can be set aside (`quarantine`).  They are then no longer held: absent from
+    `in` and from iteration, while open(), size(), stored_at() and verify() raise BytesDamaged, until a
+    put() of the same bytes heals them or remove() forgets them.
     """
 
     def put(
@@ -75,22 +108,25 @@ class IByteStore(Interface):
 
         What is declared (`size` in bytes, digests in hex of either case) is checked: SizeMismatch
         or DigestMismatch leave nothing behind.  With `size` declared at most `size` + 1 bytes are
-        read.  Bytes the store already holds stay one copy, and their age starts anew.
-        The caller keeps ownership of `stream`.  Raises StoreFull and StoreUnavailable.
+        read.  Bytes the store already holds stay one copy, sound again if they were damaged, and
+        their age starts anew; while they arrive they need room like any others.
+        The caller keeps ownership of `stream`, and what it raises passes through unchanged.
+        Raises StoreFull.
         """
 
     def open(sha256: str) -> BinaryIO:
         """A seekable binary file at position 0, the caller's to close; stays readable after a
-        remove().  Raises BytesNotFound."""
+        remove().  A store of local files returns a real one (`fileno()`, so the kernel can send it).
+        Raises BytesNotFound and BytesDamaged."""
 
     def size(sha256: str) -> int:
-        """The number of bytes held.  Raises BytesNotFound."""
+        """The number of bytes held.  Raises BytesNotFound and BytesDamaged."""
 
     def stored_at(sha256: str) -> datetime:
-        """When put() last claimed these bytes, aware, in UTC.  Raises BytesNotFound."""
+        """When put() last claimed these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
 
     def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
-        """Forget the bytes; whether there were any to forget.
+        """Forget the bytes, set aside or not; whether there were any to forget.
 
         With `stored_before`, bytes that were claimed at or after it stay (and False is the
         answer); the check and the removal are one step, so a put() at the same moment wins.
@@ -100,4 +136,36 @@ class IByteStore(Interface):
         """Whether bytes are held under this digest."""
 
     def __iter__() -> Iterator[str]:
-        """The sha256 of everything held, ascending, streamed: memory does not grow with the store."""
+        """The sha256 of everything held, ascending, streamed: memory does not grow with the store.
+
+        What is stored or removed meanwhile may or may not show up; all else shows up once.
+        """
+
+    def verify(sha256: str) -> int:
+        """Read all the bytes again and answer how many they are.
+
+        Raises BytesDamaged when they do not hash to `sha256` or the medium fails to give them
+        back, BytesNotFound when there are none.  Changes nothing.
+        """
+
+    def quarantine(sha256: str) -> bool:
+        """Set the bytes aside if they are damaged; whether they were.
+
+        They are verified first, and what a put() brought in the meantime is left alone, so sound
+        bytes are never taken away.  Raises BytesNotFound; set aside already is False.
+        """
+
+    def quarantined() -> Iterator[str]:
+        """The sha256 of everything set aside and not healed since, ascending."""
+
+    def noise() -> Iterator[str]:
+        """Names found where the store lives that are not its own, relative, in no promised order.
+
+        Reported for a person to judge: nothing in here removes them.
+        """
+
+    def clear_incoming(older_than: timedelta) -> int:
+        """Remove what dead writers left half-written at least `older_than` ago; how many there were.
+
+        What a living writer, in whatever process, still works on is never touched.
+        """

@@ -1,0 +1,132 @@
+"""A byte store that forgets everything when its process ends: for tests and trials."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256 as sha256_of
+from threading import RLock
+from typing import BinaryIO
+
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.store import hashing
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
+from librarian.store.room import quota_exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    data: bytes
+    stored_at: datetime
+
+
+@implementer(IByteStore)
+class MemoryStore:
+    """Bytes in dictionaries of one process.  `quota` limits what is held, in bytes."""
+
+    def __init__(self, clock: IClock, quota: int | None = None) -> None:
+        self._clock = clock
+        self._quota = quota
+        self._lock = RLock()
+        self._held: dict[str, _Held] = {}
+        self._aside: dict[str, _Held] = {}
+
+    def put(
+        self,
+        stream: BinaryIO,
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+        sha1: str | None = None,
+        md5: str | None = None,
+    ) -> StoredBytes:
+        arriving = io.BytesIO()
+
+        def write(piece: bytes) -> None:
+            self._require(arriving.tell() + len(piece))
+            arriving.write(piece)
+
+        self._require(size or 0)
+        found = hashing.copy_and_hash(stream, write, size=size)
+        hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
+        with self._lock:
+            self._require(found.size)
+            self._aside.pop(found.sha256, None)
+            self._held[found.sha256] = _Held(arriving.getvalue(), self._clock.now())
+        return found
+
+    def open(self, sha256: str) -> BinaryIO:
+        return io.BytesIO(self._find(sha256).data)
+
+    def size(self, sha256: str) -> int:
+        return len(self._find(sha256).data)
+
+    def stored_at(self, sha256: str) -> datetime:
+        return self._find(sha256).stored_at
+
+    def remove(self, sha256: str, *, stored_before: datetime | None = None) -> bool:
+        removed = False
+        with self._lock:
+            for files in (self._held, self._aside):
+                found = files.get(sha256)
+                if found and (stored_before is None or found.stored_at < stored_before):
+                    del files[sha256]
+                    removed = True
+        return removed
+
+    def __contains__(self, sha256: str) -> bool:
+        return sha256 in self._held
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            held = sorted(self._held)
+        return iter(held)
+
+    def verify(self, sha256: str) -> int:
+        data = self._find(sha256).data
+        if sha256_of(data).hexdigest() != sha256:
+            raise BytesDamaged(sha256)
+        return len(data)
+
+    def quarantine(self, sha256: str) -> bool:
+        with self._lock:
+            if sha256 in self._aside:
+                return False
+            try:
+                self.verify(sha256)
+            except BytesDamaged:
+                self._aside[sha256] = self._held.pop(sha256)
+                return True
+        return False
+
+    def quarantined(self) -> Iterator[str]:
+        with self._lock:
+            aside = sorted(self._aside)
+        return iter(aside)
+
+    def noise(self) -> Iterator[str]:
+        """Nothing: nobody else can put anything here."""
+        return iter(())
+
+    def clear_incoming(self, older_than: timedelta) -> int:
+        """Nothing: what was half-written died with its writer."""
+        return 0
+
+    def _find(self, sha256: str) -> _Held:
+        with self._lock:
+            if sha256 in self._aside:
+                raise BytesDamaged(sha256)
+            if sha256 not in self._held:
+                raise BytesNotFound(sha256)
+            return self._held[sha256]
+
+    def _require(self, more: int) -> None:
+        """Raise StoreFull unless `more` bytes fit beside what is held."""
+        if self._quota is None:
+            return
+        with self._lock:
+            used = sum(len(held.data) for files in (self._held, self._aside) for held in files.values())
+        if used + more > self._quota:
+            raise quota_exhausted(self._quota)
