@@ -55,7 +55,12 @@ WRAPPERS: dict[str, dict[str, Any]] = {
 
 class Bodies(unittest.TestCase):
     def test_every_kind_of_answer_with_and_without_a_wrapper(self) -> None:
-        requests: list[dict[str, str]] = [{}, {"range": "bytes=5-"}, {"range": "bytes=5-299999"}, {"range": "bytes=-300000"}]
+        requests: list[dict[str, str]] = [
+            {},
+            {"range": "bytes=5-"},
+            {"range": "bytes=5-299999"},
+            {"range": "bytes=-300000"},
+        ]
         several = {"range": "bytes=0-99999,200000-299999"}
         for data in (b"", SHORT, LONG, LONG[:READ_AT_ONCE], LONG[: READ_AT_ONCE + 1]):
             for environ in WRAPPERS.values():

@@ -205,14 +205,15 @@ class Digest(unittest.TestCase):
             self.assertNotIn("Repr-Digest", dict(get({"want-repr-digest": field}).headers))
 
 
-class CompressedText(unittest.TestCase):
-    BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-encoding": "gzip, deflate, br"}
+BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-encoding": "gzip, deflate, br"}
 
+
+class CompressedText(unittest.TestCase):
     def answer(self, fields: dict[str, str], **changed: Any) -> FileAnswer:
         return get(fields, **{"filename": "build.txt.gz", "mimetype": "application/gzip", **changed})
 
     def test_a_browser_reads_it(self) -> None:
-        answer = self.answer({**self.BROWSER, "range": "bytes=5-", "want-repr-digest": "sha-256=1"})
+        answer = self.answer({**BROWSER, "range": "bytes=5-", "want-repr-digest": "sha-256=1"})
         headers = dict(answer.headers)
         self.assertEqual((answer.status, answer.segments), (200, (Slice(0, 1024),)))
         self.assertEqual(headers["Content-Encoding"], "gzip")
@@ -237,19 +238,19 @@ class CompressedText(unittest.TestCase):
     def test_caches_are_told_for_both_and_for_304(self) -> None:
         text_etag = f'"{facts().sha256}-text"'
         for fields, status in (
-            (self.BROWSER, 200),
+            (BROWSER, 200),
             ({}, 200),
-            ({**self.BROWSER, "if-none-match": text_etag}, 304),
+            ({**BROWSER, "if-none-match": text_etag}, 304),
             ({"if-none-match": ETAG}, 304),
             ({"if-none-match": text_etag}, 200),
-            ({**self.BROWSER, "if-none-match": ETAG}, 200),
+            ({**BROWSER, "if-none-match": ETAG}, 200),
         ):
             answer = self.answer(fields)
             self.assertEqual(answer.status, status)
             self.assertEqual(dict(answer.headers)["Vary"], "Accept, Accept-Encoding")
 
     def test_other_names_are_never_negotiated(self) -> None:
-        headers = dict(self.answer(self.BROWSER, filename="build.tar.gz").headers)
+        headers = dict(self.answer(BROWSER, filename="build.tar.gz").headers)
         self.assertNotIn("Vary", headers)
         self.assertNotIn("Content-Encoding", headers)
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 _FALLBACK_TYPE = "application/octet-stream"
 # type/subtype and parameters, RFC 9110 section 8.3.1; nothing in it can end a header line.
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_MEDIA_TYPE = re.compile(rf'({_TOKEN}/{_TOKEN})((?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"[ !#-\[\]-~]*"))*)')
+_TCHARS = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MEDIA_TYPE = re.compile(rf'({_TCHARS}/{_TCHARS})((?:[ \t]*;[ \t]*{_TCHARS}=(?:{_TCHARS}|"[ !#-\[\]-~]*"))*)')
 _MAX_TYPE_LENGTH = 255
 
 # What a browser shows without ever running it.  An allow list, for the types that can carry script

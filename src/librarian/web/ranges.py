@@ -68,8 +68,8 @@ def _coalesced(slices: list[Slice]) -> list[Slice]:
     merged: list[tuple[int, Slice]] = []
     for position, piece in sorted(enumerate(slices), key=lambda item: item[1]):
         if merged and piece.start <= merged[-1][1].stop:
-            earlier, before = merged.pop()
-            piece = Slice(before.start, max(before.stop, piece.stop))
-            position = min(earlier, position)
-        merged.append((position, piece))
+            earlier, before = merged[-1]
+            merged[-1] = (min(earlier, position), Slice(before.start, max(before.stop, piece.stop)))
+        else:
+            merged.append((position, piece))
     return [piece for _, piece in sorted(merged)]
