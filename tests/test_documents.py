@@ -25,8 +25,14 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
 def test_suite() -> unittest.TestSuite:
     suite = unittest.TestSuite()
     for path in sorted(DOCUMENTS.rglob("*.rst")):
-        suite.addTest(document_suite(path))
+        if shows_something(path):
+            suite.addTest(document_suite(path))
     return suite
+
+
+def shows_something(path: Path) -> bool:
+    """Whether it has an example.  The page with the reading order has none, and would count as passed."""
+    return bool(doctest.DocTestParser().get_examples(path.read_text(encoding="utf-8")))
 
 
 def document_suite(path: Path) -> unittest.TestSuite:

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 from zope.testrunner.feature import Feature
-from zope.testrunner.find import name_from_layer
+from zope.testrunner.find import Find, name_from_layer
 from zope.testrunner.runner import Runner, layer_from_name
 
 from librarian.testing.leftout import NOTES, left_out, notes
@@ -69,7 +69,10 @@ class LibrarianRunner(Runner):
 
     def configure(self) -> None:
         super().configure()
-        self.features.append(LeaveOut(self))
+        # After the tests were found, before those of other layers are filtered away: a process that was
+        # started for one layer must know the stand-in by its name.
+        found = next(place for place, feature in enumerate(self.features) if isinstance(feature, Find))
+        self.features.insert(found + 1, LeaveOut(self))
 
 
 class LeaveOut(Feature):
@@ -77,7 +80,8 @@ class LeaveOut(Feature):
 
     active = True
 
-    def late_setup(self) -> None:
+    def global_setup(self) -> None:
+        self.reasons: dict[str, tuple[str, str]] = {}  # stand-in: what is left out, why
         for name in list(self.runner.tests_by_layer_name):
             layer = layer_from_name(name)
             missing = getattr(layer, "missing", None)
@@ -86,17 +90,23 @@ class LeaveOut(Feature):
                 self.leave_out(name, layer, reason)
 
     def leave_out(self, name: str, layer: type, reason: str) -> None:
-        sentence = left_out(f"layer {layer.__name__}", reason)
         tests = self.runner.tests_by_layer_name.pop(name)
         for test in tests:
-            skip(test, sentence)
-        stand_in = type(layer.__name__, (), {"__module__": f"{layer.__module__}.left_out"})
-        self.runner.tests_by_layer_name[name_from_layer(stand_in)] = tests
+            skip(test, reason)
+        stand_in = name_from_layer(type(layer.__name__, (), {"__module__": f"{layer.__module__}.left_out"}))
+        self.runner.tests_by_layer_name[stand_in] = tests
+        self.reasons[stand_in] = (f"layer {layer.__name__}", reason)
+
+    def late_setup(self) -> None:
+        """Note those that this run would have included."""
+        for stand_in in self.runner.tests_by_layer_name:
+            if stand_in in self.reasons:
+                left_out(*self.reasons[stand_in])
 
 
-def skip(test: unittest.TestCase, sentence: str) -> None:
+def skip(test: unittest.TestCase, reason: str) -> None:
     """Make this one test, of whatever class, report itself as skipped.  (unittest looks at its method.)"""
-    setattr(test, test._testMethodName, unittest.skip(sentence)(lambda: None))
+    setattr(test, test._testMethodName, unittest.skip(reason)(lambda: None))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,162 @@
+"""The runner's own promises, on small checkouts made for the purpose."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from textwrap import dedent
+from unittest import TestCase
+
+PASSING = """
+    from unittest import TestCase
+
+    class Passing(TestCase):
+        def test_it(self):
+            pass
+"""
+
+LAYERED = """
+    from unittest import SkipTest, TestCase
+    from librarian.testing.leftout import left_out
+
+    class Present:
+        @classmethod
+        def setUp(cls):
+            print("Present is set up")
+
+        @classmethod
+        def tearDown(cls):
+            raise NotImplementedError  # so that the next layer runs in a process of its own
+
+    class Absent:
+        @classmethod
+        def missing(cls):
+            return "no such engine is installed"
+
+        @classmethod
+        def setUp(cls):
+            raise AssertionError("nobody may set this up")
+
+    class AboveAbsent(Absent):
+        pass
+
+    class Second:
+        pass
+
+    class InPresent(TestCase):
+        layer = Present
+
+        def test_it(self):
+            pass
+
+    class InAbsent(TestCase):
+        layer = Absent
+
+        def test_it(self):
+            raise AssertionError
+
+    class InAboveAbsent(InAbsent):
+        layer = AboveAbsent
+
+    class InSecond(TestCase):
+        layer = Second
+
+        def test_it(self):
+            raise SkipTest(left_out("Chromium", "chromedriver is not installed"))
+"""
+
+
+class Runs(TestCase):
+    """Each test makes a checkout with one tests package and runs the runner there."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="librarian-runner-")
+        self.addCleanup(folder.cleanup)
+        self.checkout = Path(folder.name)
+        (self.checkout / "tests" / "deep").mkdir(parents=True)
+        (self.checkout / "tests" / "__init__.py").touch()
+        (self.checkout / "tests" / "deep" / "__init__.py").touch()
+
+    def write(self, name: str, text: str) -> None:
+        (self.checkout / "tests" / name).write_text(dedent(text))
+
+    def run_tests(self, *options: str) -> tuple[int, str]:
+        """Exit status and everything that was printed."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+        environment.pop("LIBRARIAN_LEFT_OUT", None)
+        done = subprocess.run(
+            [sys.executable, "-m", "librarian.testing.runner", *options],
+            cwd=self.checkout,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def test_modules_are_found_at_any_depth(self) -> None:
+        self.write("test_top.py", PASSING)
+        self.write("deep/test_down.py", PASSING)
+        status, output = self.run_tests()
+        self.assertIn("Ran 2 tests with 0 failures, 0 errors", output)
+        self.assertEqual(status, 0)
+
+    def test_a_failure_is_a_failure(self) -> None:
+        self.write("test_top.py", PASSING.replace("pass", "self.fail()"))
+        status, output = self.run_tests()
+        self.assertIn("Ran 1 tests with 1 failures", output)
+        self.assertEqual(status, 1)
+
+    def test_a_module_that_cannot_be_imported_is_a_failure(self) -> None:
+        self.write("test_top.py", PASSING)
+        self.write("deep/test_broken.py", "import no_such_module")
+        status, output = self.run_tests()
+        self.assertIn("tests.deep.test_broken", output)
+        self.assertEqual(status, 1)
+
+    def test_a_run_without_tests_is_a_failure(self) -> None:
+        self.write("test_top.py", PASSING)
+        status, output = self.run_tests("-t", "misspelt")
+        self.assertTrue(output.endswith("no test ran\n"), output)
+        self.assertEqual(status, 1)
+
+    def test_listing_runs_nothing_and_is_no_failure(self) -> None:
+        self.write("test_top.py", PASSING)
+        status, output = self.run_tests("--list-tests")
+        self.assertIn("test_it (tests.test_top.Passing", output)
+        self.assertEqual(status, 0)
+
+    def test_what_the_machine_lacks_is_skipped_and_named_at_the_end(self) -> None:
+        self.write("test_layers.py", LAYERED)
+        status, output = self.run_tests("-vv")
+        self.assertEqual(status, 0, output)
+        self.assertIn("Running in a subprocess", output)
+        self.assertEqual(
+            sorted(output.splitlines()[-3:]),
+            [
+                "Chromium was left out: chromedriver is not installed",
+                "layer AboveAbsent was left out: no such engine is installed",
+                "layer Absent was left out: no such engine is installed",
+            ],
+        )
+
+    def test_layers_spread_over_processes(self) -> None:
+        self.write("test_layers.py", LAYERED)
+        status, output = self.run_tests("-j2")
+        self.assertEqual(status, 0, output)
+        self.assertEqual(output.count("layer Absent was left out"), 1)
+
+    def test_a_layer_nobody_asked_for_is_not_called_left_out(self) -> None:
+        self.write("test_layers.py", LAYERED)
+        status, output = self.run_tests("--layer", "Present")
+        self.assertEqual(status, 0, output)
+        self.assertNotIn("left out", output)
+
+    def test_outside_a_checkout_it_says_so(self) -> None:
+        (self.checkout / "tests" / "__init__.py").unlink()
+        status, output = self.run_tests()
+        self.assertIn("run this from the checkout", output)
+        self.assertEqual(status, 1)
