@@ -51,6 +51,9 @@ class Somebody:
     def grants(self, permission: str) -> bool | None:
         return None
 
+    def reaches(self, permission: str) -> bool:
+        return True
+
     def inTeam(self, team: Any) -> bool:
         self.asked += 1
         return team in self.teams

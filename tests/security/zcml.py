@@ -1,17 +1,43 @@
 """ZCML for tests: put into an empty global registry, and the old one put back."""
 
 import unittest
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import transaction
+from ZODB.DB import DB
+from ZODB.MappingStorage import MappingStorage
 from zope.component import getGlobalSiteManager
 from zope.configuration import xmlconfig
+from zope.interface import implementer
 from zope.security.checker import _checkers
 from zope.security.management import getSecurityPolicy, setSecurityPolicy
 
 import librarian
 from librarian import security
+from librarian.interfaces import IClock
+from librarian.security.interaction import acting_as
+from librarian.security.interfaces import IPrincipal
+from librarian.security.principals import SYSTEM
+from librarian.settings import ISettings, Settings
+from librarian.tree.interfaces import ITree
+from librarian.tree.opening import Tree
 
 NAMESPACE = "http://namespaces.zope.org/zope"
+
+
+@implementer(IClock)
+class HandMovedClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def move(self, **spans: float) -> None:
+        self.time += timedelta(**spans)
 
 
 class ConfiguredTestCase(unittest.TestCase):
@@ -33,3 +59,24 @@ class ConfiguredTestCase(unittest.TestCase):
 
     def configure(self, text: str) -> Any:
         xmlconfig.string(f'<configure xmlns="{NAMESPACE}">{text}</configure>', self.context)
+
+
+class TreeTestCase(ConfiguredTestCase):
+    """With a new tree in memory, open in this thread, in which SYSTEM acts."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        registry = getGlobalSiteManager()
+        self.clock, self.tree = HandMovedClock(), Tree(DB(MappingStorage()))
+        self.addCleanup(self.tree.close)
+        registry.registerUtility(self.clock, IClock)
+        registry.registerUtility(Settings({}), ISettings)
+        registry.registerUtility(self.tree, ITree)
+        self.tree.bring_up_to_date()
+        self.enterContext(self.tree.session())
+        self.act_as(SYSTEM)
+        self.addCleanup(transaction.abort)
+
+    def act_as(self, principal: IPrincipal) -> None:
+        """From here to the end of the test."""
+        self.enterContext(acting_as(principal))

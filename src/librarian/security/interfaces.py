@@ -39,6 +39,11 @@ class IPrincipal(Interface):
         """What is decided before any object is looked at: True and False are final,
         None leaves the decision to the object's IAuthorization."""
 
+    def reaches(permission: str) -> bool:
+        """Whether the credential may be used for `permission` at all.
+
+        Where it may not, its bearer counts as nobody known."""
+
     def inTeam(team: Any) -> bool:
         """Whether a person acts who belongs to the ITeam `team`, directly or through other teams."""
 

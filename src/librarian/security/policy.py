@@ -32,9 +32,10 @@ def is_allowed(principal: IPrincipal, permission: str, thing: Any) -> bool:
     if granted is not None:
         return granted
     authorization = queryAdapter(thing, IAuthorization, permission)
+    known = principal.reaches(permission)
     if authorization is None:
-        return is_admin(principal)
-    if principal.authenticated:
+        return known and is_admin(principal)
+    if known:
         return authorization.checkAuthenticated(principal)
     return authorization.checkUnauthenticated()
 

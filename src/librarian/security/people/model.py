@@ -1,0 +1,238 @@
+"""People and teams as they are kept."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from zope.event import notify
+from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.security.people.interfaces import (
+    BadDisplayName,
+    BadEmail,
+    BadName,
+    EmailTaken,
+    IMembershipChanged,
+    IParticipant,
+    IPerson,
+    ITeam,
+    LastMember,
+    MembershipCycle,
+    NameTaken,
+    NotAMember,
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
+# Narrower than RFC 5322: no quoted local parts, no comments, nothing that could end a header line.
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?")
+_UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, line and paragraph separators
+
+
+def valid_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadName(name)
+    return name
+
+
+def valid_display_name(display_name: str) -> str:
+    shown = display_name.strip()
+    if not 1 <= len(shown) <= 200 or any(unicodedata.category(one) in _UNSHOWABLE for one in shown):
+        raise BadDisplayName(display_name)
+    return shown
+
+
+def valid_email(email: str) -> str:
+    if not _EMAIL.fullmatch(email):
+        raise BadEmail(email)
+    return email
+
+
+@implementer(IMembershipChanged)
+class MembershipChanged:
+    """Somebody's rights are not what they were."""
+
+    def __init__(self, participant: IParticipant) -> None:
+        self.participant = participant
+
+
+@implementer(IParticipant)
+class Participant(Persistent):
+    """What people and teams have in common."""
+
+    def __init__(self, name: str, display_name: str, date_created: datetime) -> None:
+        self.name = valid_name(name)
+        self.display_name = display_name
+        self.date_created = date_created
+        self._teams = OOBTree()  # name -> Team this is directly in
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def display_name(self) -> str:
+        return str(self._display_name)
+
+    @display_name.setter
+    def display_name(self, display_name: str) -> None:
+        self._display_name = valid_display_name(display_name)
+
+    def teams(self) -> "list[Team]":
+        return list(self._teams.values())
+
+    def inTeam(self, team: IParticipant) -> bool:
+        # By name, since the same team loaded by another connection is another object.
+        wanted = team.name
+        return any(reached.name == wanted for reached in self._belongs_to())
+
+    def _belongs_to(self) -> "Iterator[Participant]":
+        seen, waiting = {self.name}, [self]
+        while waiting:
+            participant = waiting.pop()
+            yield participant
+            fresh = [team for name, team in participant._teams.items() if name not in seen]
+            seen.update(team.name for team in fresh)
+            waiting.extend(fresh)
+
+
+@implementer(IPerson)
+class Person(Participant):
+    """Somebody."""
+
+    active = True
+    email: str | None = None
+
+    def __init__(self, people: "People", name: str, display_name: str, date_created: datetime) -> None:
+        super().__init__(name, display_name, date_created)
+        self.__parent__ = people
+
+    def setEmail(self, email: str | None) -> None:
+        self.__parent__.move_email(self, email)
+        self.email = email
+
+    def disable(self) -> None:
+        for team in self._belongs_to():
+            if isinstance(team, Team):
+                team.refuse_to_run_empty(without=self)
+        self.active = False
+        notify(MembershipChanged(self))
+
+    def enable(self) -> None:
+        self.active = True
+        notify(MembershipChanged(self))
+
+
+@implementer(ITeam)
+class Team(Participant):
+    """People and teams in a team; each side knows the other, and both change together."""
+
+    needs_somebody = False
+
+    def __init__(
+        self, name: str, display_name: str, date_created: datetime, owner: Participant | None = None
+    ) -> None:
+        super().__init__(name, display_name, date_created)
+        self.owner = owner
+        self._members = OOBTree()  # name -> Participant directly in it
+
+    def members(self) -> list[Participant]:
+        return list(self._members.values())
+
+    def people(self) -> list[Person]:
+        found = {person.name: person for person in self._everybody() if person.active}
+        return [found[name] for name in sorted(found)]
+
+    def addMember(self, member: IParticipant) -> None:
+        joining: Any = removeSecurityProxy(member)
+        if self.inTeam(joining):
+            raise MembershipCycle(self.name, joining.name)
+        self._members[joining.name] = joining
+        joining._teams[self.name] = self
+        notify(MembershipChanged(joining))
+
+    def removeMember(self, member: IParticipant) -> None:
+        leaving: Any = removeSecurityProxy(member)
+        if leaving.name not in self._members:
+            raise NotAMember(self.name, leaving.name)
+        del self._members[leaving.name]
+        del leaving._teams[self.name]
+        try:
+            self.refuse_to_run_empty()
+            for team in self._belongs_to():
+                team.refuse_to_run_empty()
+        except LastMember:
+            self._members[leaving.name] = leaving
+            leaving._teams[self.name] = self
+            raise
+        notify(MembershipChanged(leaving))
+
+    def refuse_to_run_empty(self, without: Person | None = None) -> None:
+        """Raises LastMember if this team needs somebody and has nobody active but `without`."""
+        if self.needs_somebody and not [person for person in self.people() if person is not without]:
+            raise LastMember(self.name)
+
+    def _everybody(self) -> Iterator[Person]:
+        seen: set[str] = set()
+        waiting: list[Any] = [self]
+        while waiting:
+            participant = waiting.pop()
+            if participant.name in seen:
+                continue
+            seen.add(participant.name)
+            if isinstance(participant, Team):
+                waiting.extend(participant._members.values())
+            else:
+                yield participant
+
+
+class People(Persistent):
+    """The branch ``people``: everybody and every team, by name."""
+
+    def __init__(self) -> None:
+        self.persons = OOBTree()  # name -> Person
+        self.teams = OOBTree()  # name -> Team
+        self._emails = OOBTree()  # address in lower case -> Person
+
+    def add_person(self, person: Person) -> None:
+        self._refuse_taken(person.name)
+        self.persons[person.name] = person
+
+    def add_team(self, team: Team) -> None:
+        self._refuse_taken(team.name)
+        self.teams[team.name] = team
+
+    def by_email(self, email: str) -> Person | None:
+        return self._emails.get(email.lower())
+
+    def move_email(self, person: Person, email: str | None) -> None:
+        """Note that `person` is now reached at `email`.  Raises BadEmail and EmailTaken."""
+        if email is not None and self._emails.get(valid_email(email).lower(), person) is not person:
+            raise EmailTaken(email)
+        if person.email is not None:
+            del self._emails[person.email.lower()]
+        if email is not None:
+            self._emails[email.lower()] = person
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self.persons or name in self.teams:
+            raise NameTaken(name)
+
+
+CELEBRITIES = {
+    "admins": "Administrators",
+    "vcs-imports": "Code import administrators",
+    "mirror-admins": "Mirror administrators",
+}
+
+
+def new_people(now: datetime) -> People:
+    """The branch as a new database has it: nobody, and the well-known teams."""
+    people = People()
+    for name, display_name in CELEBRITIES.items():
+        people.add_team(Team(name, display_name, now))
+    people.teams["admins"].needs_somebody = True
+    return people

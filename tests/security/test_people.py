@@ -1,0 +1,289 @@
+"""People and teams: odd names, odd shapes of membership, and who may change what."""
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import transaction
+from hypothesis import given
+from hypothesis import strategies as st
+from zope.component import getUtility
+from zope.interface.verify import verifyObject
+from zope.security.interfaces import ForbiddenAttribute, Unauthorized
+from zope.security.management import checkPermission
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.security.interaction import acting_as
+from librarian.security.interfaces import ICelebrities
+from librarian.security.people.interfaces import (
+    BadDisplayName,
+    BadEmail,
+    BadName,
+    EmailTaken,
+    IPerson,
+    IPersonSet,
+    ITeam,
+    ITeamSet,
+    LastMember,
+    MembershipCycle,
+    NameTaken,
+    NoSuchPerson,
+    NotAMember,
+)
+from librarian.security.people.model import valid_display_name, valid_email, valid_name
+from librarian.security.principals import ANONYMOUS, PersonPrincipal
+from tests.security.zcml import TreeTestCase
+
+
+class PeopleTestCase(TreeTestCase):
+    """Four people; amy is an administrator."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.people, self.teams = getUtility(IPersonSet), getUtility(ITeamSet)
+        for name in ("amy", "bob", "cyd", "dan"):
+            self.people.new(name, name.title(), f"{name}@example.com")
+        self.amy, self.bob = self.people["amy"], self.people["bob"]
+        self.admins = getUtility(ICelebrities).admins
+        self.admins.addMember(self.amy)
+        transaction.commit()
+
+
+class Names(PeopleTestCase):
+    def test_what_is_no_name(self) -> None:
+        for name in ("", "A", "-a", ".a", "a b", "a/b", "a\n", "ä", "a" * 65, "..", "a%2f"):
+            with self.subTest(name):
+                self.assertRaises(BadName, self.people.new, name, "Somebody")
+                self.assertRaises(BadName, self.teams.new, name, "Some")
+
+    def test_what_is_no_display_name(self) -> None:
+        for name in ("", "  ", "a\nb", "a\x00", "\u2028x\u2028y", "x" * 201, "\ud800"):
+            with self.subTest(name):
+                self.assertRaises(BadDisplayName, self.people.new, "eve", name)
+        self.assertIsNone(self.people.getByName("eve"))
+        with self.assertRaises(BadDisplayName):
+            self.bob.display_name = "a\tb"
+
+    def test_what_is_no_address(self) -> None:
+        for email in (
+            "",
+            "a",
+            "a@",
+            "@b",
+            "a b@c",
+            "a@b\nBcc: x@y",
+            "a@-b",
+            "a@b@c",
+            "a@b.",
+            "é@b.c",
+            "a@" + "b" * 250,
+        ):
+            with self.subTest(email):
+                self.assertRaises(BadEmail, self.bob.setEmail, email)
+        self.assertEqual(self.bob.email, "bob@example.com")
+
+    def test_people_and_teams_share_one_name_space(self) -> None:
+        self.assertRaises(NameTaken, self.teams.new, "bob", "Bob and friends")
+        self.assertRaises(NameTaken, self.people.new, "admins", "Ad Mins")
+        self.assertRaises(NameTaken, self.people.new, "bob", "Bob the other")
+
+    def test_an_address_belongs_to_one_person_in_whichever_case(self) -> None:
+        self.assertRaises(EmailTaken, self.amy.setEmail, "BOB@example.com")
+        self.bob.setEmail("Bob@Example.com")
+        self.assertEqual(self.people.getByEmail("bob@EXAMPLE.com").name, "bob")
+        self.bob.setEmail(None)
+        self.amy.setEmail("bob@example.com")
+        self.assertIsNone(self.people.getByEmail("amy@example.com"))
+
+    def test_who_is_not_there(self) -> None:
+        self.assertIsNone(self.people.getByName("admins"))
+        self.assertIsNone(self.teams.getByName("bob"))
+        with self.assertRaises(NoSuchPerson) as caught:
+            self.people["nobody"]
+        self.assertEqual(str(caught.exception), "there is no 'nobody'")
+        self.assertRaises(NoSuchPerson, self.teams.__getitem__, "bob")
+
+    @given(st.text(max_size=80))
+    def test_any_text_is_taken_or_refused(self, text: str) -> None:
+        for check, refusal in (
+            (valid_name, BadName),
+            (valid_display_name, BadDisplayName),
+            (valid_email, BadEmail),
+        ):
+            try:
+                self.assertTrue(check(text))
+            except refusal:
+                pass
+
+
+class Membership(PeopleTestCase):
+    def chain(self, length: int) -> list[Any]:
+        teams = [self.teams.new(f"team{number}", "Team") for number in range(length)]
+        for outer, inner in pairwise(teams):
+            outer.addMember(inner)
+        return teams
+
+    def test_it_reaches_through_any_depth(self) -> None:
+        teams = self.chain(50)
+        teams[-1].addMember(self.bob)
+        self.assertTrue(self.bob.inTeam(teams[0]))
+        self.assertEqual([person.name for person in teams[0].people()], ["bob"])
+
+    def test_no_cycle_of_any_length(self) -> None:
+        teams = self.chain(5)
+        for inner in teams:
+            with self.assertRaises(MembershipCycle) as caught:
+                inner.addMember(teams[0])
+            self.assertEqual((caught.exception.team, caught.exception.member), (inner.name, "team0"))
+
+    def test_many_ways_lead_to_one_membership(self) -> None:
+        top, left, right, bottom = (
+            self.teams.new(name, "Team") for name in ("top", "left", "right", "bottom")
+        )
+        for outer, inner in ((top, left), (top, right), (left, bottom), (right, bottom)):
+            outer.addMember(inner)
+        bottom.addMember(self.bob)
+        self.assertEqual([person.name for person in top.people()], ["bob"])
+        left.removeMember(bottom)
+        self.assertTrue(self.bob.inTeam(top))
+        right.removeMember(bottom)
+        self.assertFalse(self.bob.inTeam(top))
+
+    def test_joining_twice_is_once_and_leaving_twice_is_refused(self) -> None:
+        team = self.teams.new("readers", "Readers")
+        team.addMember(self.bob)
+        team.addMember(self.bob)
+        self.assertEqual([member.name for member in team.members()], ["bob"])
+        team.removeMember(self.bob)
+        self.assertRaises(NotAMember, team.removeMember, self.bob)
+
+    def test_everybody_belongs_to_themselves(self) -> None:
+        self.assertTrue(self.bob.inTeam(self.bob))
+        self.assertFalse(self.bob.inTeam(self.amy))
+
+    def test_membership_survives_the_connection(self) -> None:
+        def elsewhere() -> bool:
+            return bool(self.people["amy"].inTeam(self.admins))
+
+        self.assertTrue(self.tree.run_apart(elsewhere))
+
+    def test_random_joining_and_leaving_keeps_both_sides_the_same(self) -> None:
+        dice = random.Random(7)
+        teams = [self.teams.new(f"t{number}", "Team") for number in range(6)]
+        everybody = [*teams, *self.people]
+        for _step in range(400):
+            team, member = dice.choice(teams), dice.choice(everybody)
+            try:
+                (team.addMember if dice.random() < 0.6 else team.removeMember)(member)
+            except (MembershipCycle, NotAMember):
+                pass
+            for one in teams:
+                for other in everybody:
+                    self.assertEqual(other in one.members(), one in other.teams())
+
+
+class TheLastAdministrator(PeopleTestCase):
+    def test_cannot_leave(self) -> None:
+        self.assertRaises(LastMember, self.admins.removeMember, self.amy)
+        self.assertTrue(self.amy.inTeam(self.admins))
+        self.admins.addMember(self.bob)
+        self.admins.removeMember(self.amy)
+        self.assertFalse(self.amy.inTeam(self.admins))
+
+    def test_cannot_be_disabled(self) -> None:
+        self.assertRaises(LastMember, self.amy.disable)
+        self.assertTrue(self.amy.active)
+
+    def test_somebody_disabled_does_not_count(self) -> None:
+        self.admins.addMember(self.bob)
+        self.bob.disable()
+        self.assertRaises(LastMember, self.amy.disable)
+        self.bob.enable()
+        self.amy.disable()
+
+    def test_cannot_leave_by_a_side_door(self) -> None:
+        operators = self.teams.new("operators", "Operators")
+        operators.addMember(self.bob)
+        self.admins.addMember(operators)
+        self.admins.removeMember(self.amy)
+        self.assertRaises(LastMember, operators.removeMember, self.bob)
+        self.assertRaises(LastMember, self.bob.disable)
+        self.assertTrue(self.bob.inTeam(self.admins))
+
+
+class WhoMay(PeopleTestCase):
+    """Amy is in `admins`, bob is nobody special, cyd owns the team `readers`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.readers = self.teams.new("readers", "Readers", owner=self.people["cyd"])
+        transaction.commit()
+
+    def allowed(self, action: Any) -> list[str]:
+        found = []
+        for name in ("anonymous", "amy", "bob", "cyd"):
+            with acting_as(ANONYMOUS if name == "anonymous" else PersonPrincipal(self.people[name])):
+                try:
+                    action()
+                    found.append(name)
+                except Unauthorized:
+                    pass
+                finally:
+                    transaction.abort()
+        return found
+
+    def test_read_and_change_people(self) -> None:
+        expected = {
+            "display_name": (lambda: self.bob.display_name, ["anonymous", "amy", "bob", "cyd"]),
+            "teams": (lambda: [self.bob.teams()], ["amy", "bob", "cyd"]),
+            "email": (lambda: self.bob.email, ["amy", "bob"]),
+            "change email": (lambda: self.bob.setEmail("b@example.com"), ["amy", "bob"]),
+            "change name": (lambda: setattr(self.bob, "display_name", "B"), ["amy", "bob"]),
+            "disable": (lambda: [self.bob.disable()], ["amy"]),
+            "list": (lambda: list(self.people), ["amy", "bob", "cyd"]),
+            "find by address": (lambda: self.people.getByEmail("x@y"), ["amy"]),
+            "create": (lambda: self.people.new("eve", "Eve"), ["amy"]),
+        }
+        for what, (action, who) in expected.items():
+            with self.subTest(what):
+                self.assertEqual(self.allowed(action), who)
+
+    def test_read_and_change_teams(self) -> None:
+        expected = {
+            "name": (lambda: self.readers.name, ["anonymous", "amy", "bob", "cyd"]),
+            "members": (lambda: [self.readers.members()], ["amy", "bob", "cyd"]),
+            "join": (lambda: self.readers.addMember(self.bob), ["amy", "cyd"]),
+            "join admins": (lambda: self.admins.addMember(self.bob), ["amy"]),
+            "create": (lambda: self.teams.new("more", "More"), ["amy"]),
+        }
+        for what, (action, who) in expected.items():
+            with self.subTest(what):
+                self.assertEqual(self.allowed(action), who)
+
+    def test_nobody_sets_what_has_a_method(self) -> None:
+        for thing, name in (
+            (self.bob, "email"),
+            (self.bob, "active"),
+            (self.bob, "name"),
+            (self.readers, "owner"),
+        ):
+            self.assertRaises(ForbiddenAttribute, setattr, thing, name, "x")
+        self.assertRaises(ForbiddenAttribute, getattr, self.readers, "_members")
+
+    def test_a_new_membership_counts_at_once(self) -> None:
+        with acting_as(PersonPrincipal(self.bob)):
+            self.assertFalse(checkPermission("librarian.Edit", self.readers))
+            removeSecurityProxy(self.admins).addMember(self.bob)
+            self.assertTrue(checkPermission("librarian.Edit", self.readers))
+            removeSecurityProxy(self.admins).removeMember(self.bob)
+            self.assertFalse(checkPermission("librarian.Edit", self.readers))
+
+    def test_the_contracts_hold(self) -> None:
+        for contract, thing in (
+            (IPerson, self.bob),
+            (ITeam, self.readers),
+            (IPersonSet, self.people),
+            (ITeamSet, self.teams),
+            (ICelebrities, getUtility(ICelebrities)),
+        ):
+            self.assertTrue(verifyObject(contract, removeSecurityProxy(thing)))
