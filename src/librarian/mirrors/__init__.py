@@ -1,0 +1,1 @@
+"""A registry of a distribution's mirrors, and a prober that finds out what each holds."""

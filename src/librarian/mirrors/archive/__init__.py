@@ -1,0 +1,1 @@
+"""Reading an APT archive: its signed Release files and the indices they vouch for."""

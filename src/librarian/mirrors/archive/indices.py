@@ -1,0 +1,78 @@
+"""Packages and Sources indices, plain, gz or xz, streamed with python-debian."""
+
+import gzip
+import lzma
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import IO, cast
+
+from debian.deb822 import Packages, Sources
+
+from librarian.mirrors.archive.interfaces import (
+    ArchiveEntry,
+    IArchiveSource,
+    MalformedArchive,
+    NotInArchive,
+)
+from librarian.mirrors.archive.release import ReleaseFile, read_listed
+from librarian.mirrors.enums import PublicationKind
+
+_OPENERS = {".xz": lzma.open, ".gz": gzip.open, "": lambda stream: stream}
+
+
+def read_index(source: IArchiveSource, suite: str, release: ReleaseFile, name: str) -> Iterator[ArchiveEntry]:
+    """The entries of the index `name` (`main/source/Sources`), from the smallest form the archive has.
+
+    Raises NotInArchive, DigestDiffers, MalformedArchive.
+    """
+    for extension, opener in _OPENERS.items():
+        if name + extension in release.files:
+            stream = opener(BytesIO(read_listed(source, suite, release, name + extension)))
+            yield from parse_index(cast("IO[bytes]", stream), sources=name.endswith("Sources"))
+            return
+    raise NotInArchive(f"dists/{suite}/{name}")
+
+
+def parse_index(stream: IO[bytes], *, sources: bool) -> Iterator[ArchiveEntry]:
+    """The entries of an index that is already plain text.  Raises MalformedArchive."""
+    try:
+        if sources:
+            for paragraph in Sources.iter_paragraphs(stream, use_apt_pkg=False):
+                yield _source_entry(paragraph)
+        else:
+            for paragraph in Packages.iter_paragraphs(stream, use_apt_pkg=False):
+                yield _binary_entry(paragraph)
+    except (KeyError, ValueError, EOFError, OSError, lzma.LZMAError) as error:
+        raise MalformedArchive(f"index cannot be read: {error}") from error
+
+
+def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:
+    path = _checked(fields["Filename"])
+    kind = PublicationKind.UDEB if path.endswith(".udeb") else PublicationKind.DEB
+    source = fields.get("Source", fields["Package"]).partition(" ")[0]
+    return ArchiveEntry(
+        kind, source, fields["Version"], path, int(fields["Size"]), fields.get("SHA256", "").lower()
+    )
+
+
+def _source_entry(fields: Mapping[str, object]) -> ArchiveEntry:
+    """A source package stands for its .dsc, the one file that names the others."""
+    directory = str(fields["Directory"])
+    rows = cast("list[Mapping[str, str]]", fields.get("Checksums-Sha256") or fields["Files"])
+    row = next(row for row in rows if row["name"].endswith(".dsc")) if rows else {}
+    return ArchiveEntry(
+        PublicationKind.DSC,
+        str(fields["Package"]),
+        str(fields["Version"]),
+        _checked(f"{directory}/{row['name']}"),
+        int(row["size"]),
+        str(row.get("sha256", "")).lower(),
+    )
+
+
+def _checked(path: str) -> str:
+    """The path, if it stays inside the archive; a mirror is never asked for anything else."""
+    path = path.removeprefix("./")
+    if path.startswith("/") or ".." in path.split("/") or not path.isprintable():
+        raise ValueError(f"path leaves the archive: {path!r}")
+    return path

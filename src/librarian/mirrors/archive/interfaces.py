@@ -1,0 +1,68 @@
+"""What reading an APT archive yields, and why it may be refused."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from librarian.interfaces import LibrarianError
+from librarian.mirrors.enums import PublicationKind
+
+
+class ArchiveError(LibrarianError):
+    """An archive could not be read, or not be believed."""
+
+
+class NotInArchive(ArchiveError, LookupError):
+    """The archive has no file of this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the archive has no {path}")
+        self.path = path
+
+
+class ArchiveUnreachable(ArchiveError, OSError):
+    """The archive did not answer."""
+
+
+class MalformedArchive(ArchiveError, ValueError):
+    """A file of the archive is not what its name promises."""
+
+
+class BadSignature(ArchiveError):
+    """A Release file is not signed by a key of the given keyring."""
+
+
+class DigestDiffers(ArchiveError):
+    """An index is not the one the Release file vouches for."""
+
+    def __init__(self, path: str, listed: str, found: str) -> None:
+        super().__init__(f"{path}: sha256 is {found}, but the Release file says {listed}")
+        self.path = path
+        self.listed = listed
+        self.found = found
+
+
+class IArchiveSource(Protocol):
+    """Where an archive's files come from: a directory or a web server."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, by its path from the archive's root.  Raises NotInArchive, ArchiveUnreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """What a Release file says of one of its indices."""
+
+    sha256: str  # hex
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveEntry:
+    """A file of the pool, as an index lists it."""
+
+    kind: PublicationKind
+    source: str  # the source package it was built from
+    version: str
+    path: str  # from the archive's root
+    size: int  # bytes
+    sha256: str  # hex

@@ -1,0 +1,66 @@
+"""Where the files of an archive come from."""
+
+from pathlib import Path
+
+import urllib3
+
+from librarian.mirrors.archive.interfaces import ArchiveUnreachable, IArchiveSource, NotInArchive
+from librarian.mirrors.paths import join_url
+
+_MAX_BYTES = 512 * 1024 * 1024  # the largest index of a big distribution has about a tenth of this
+
+
+def open_archive(location: str) -> IArchiveSource:
+    """The archive at a URL or in a directory."""
+    return WebArchive(location) if "://" in location else DirectoryArchive(Path(location))
+
+
+class DirectoryArchive:
+    """An archive on a disk of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def read(self, path: str) -> bytes:
+        where = (self._root / path).resolve()
+        if not where.is_relative_to(self._root):
+            raise NotInArchive(path)
+        try:
+            return where.read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise NotInArchive(path) from error
+        except OSError as error:
+            raise ArchiveUnreachable(f"{path}: {error.strerror}") from error
+
+
+class WebArchive:
+    """An archive behind http or https.  The operator chose it, so any address will do; no proxy is
+    taken from the environment."""
+
+    def __init__(self, base_url: str, timeout_seconds: float = 60) -> None:
+        self._base_url = base_url
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(timeout_seconds),
+            retries=urllib3.Retry(3, backoff_factor=0.2, raise_on_status=False),
+        )
+
+    def read(self, path: str) -> bytes:
+        url = join_url(self._base_url, path)
+        try:
+            response = self._pool.request("GET", url, preload_content=False, decode_content=False)
+            try:
+                return self._body(response, path, url)
+            finally:
+                response.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise ArchiveUnreachable(f"{url}: {error}") from error
+
+    def _body(self, response: urllib3.BaseHTTPResponse, path: str, url: str) -> bytes:
+        if response.status in (404, 410):
+            raise NotInArchive(path)
+        if response.status != 200:
+            raise ArchiveUnreachable(f"{url} answered {response.status}")
+        body = response.read(_MAX_BYTES + 1, decode_content=False)
+        if len(body) > _MAX_BYTES:
+            raise ArchiveUnreachable(f"{url} has more than {_MAX_BYTES} bytes")
+        return body

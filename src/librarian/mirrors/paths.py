@@ -1,0 +1,44 @@
+"""Where things are on a mirror of an APT archive."""
+
+from urllib.parse import quote, urlsplit
+
+from librarian.mirrors.enums import PackagePublishingPocket
+
+# What RFC 3986 lets stand in a path and package files use: versions carry ~ and +, epochs a colon.
+_SAFE = "/~+:=@,;!$&'()*"
+
+
+def suite(release: str, pocket: PackagePublishingPocket) -> str:
+    """The name of the directory below `dists/`: `hoary-backports`."""
+    return release + pocket.suffix
+
+
+def packages_path(release: str, pocket: PackagePublishingPocket, component: str, architecture: str) -> str:
+    """The index of the binary packages of one component and architecture."""
+    return f"dists/{suite(release, pocket)}/{component}/binary-{architecture}/Packages.gz"
+
+
+def sources_path(release: str, pocket: PackagePublishingPocket, component: str) -> str:
+    """The index of the source packages of one component."""
+    return f"dists/{suite(release, pocket)}/{component}/source/Sources.gz"
+
+
+def release_path(release: str, pocket: PackagePublishingPocket, name: str = "InRelease") -> str:
+    """The signed summary of a suite: `InRelease`, or `Release` with `Release.gpg` beside it."""
+    return f"dists/{suite(release, pocket)}/{name}"
+
+
+def pool_path(component: str, source: str, filename: str) -> str:
+    """Where the archive keeps a file of a source package: by first letter, `lib` plus one for libraries."""
+    prefix = source[:4] if source.startswith("lib") and len(source) > 3 else source[:1]
+    return f"pool/{component}/{prefix}/{source}/{filename}"
+
+
+def join_url(base_url: str, path: str) -> str:
+    """The URL of `path` on the mirror whose files start at `base_url`."""
+    return f"{base_url.rstrip('/')}/{quote(path.lstrip('/'), safe=_SAFE)}"
+
+
+def host_of(url: str) -> str:
+    """The host a URL names, lower case, without port or brackets; '' if it names none."""
+    return (urlsplit(url).hostname or "").lower()

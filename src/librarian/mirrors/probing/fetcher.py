@@ -1,0 +1,208 @@
+"""One request at a time, as many at once as the throttle allows.
+
+aiohttp, because it lets us have the socket (`socket_factory`, for the address guard) and the
+connection (`response_class`, for the peer and its certificate), follows no redirect unless told to, and
+looks at no proxy of the environment; httpx 0.28 offers neither hook without private parts.
+"""
+
+import asyncio
+import errno
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from librarian.mirrors.probing import ftp
+from librarian.mirrors.probing.addresses import AddressGuard
+from librarian.mirrors.probing.interfaces import (
+    AddressRefused,
+    Answer,
+    BadResponseCode,
+    BodyTooLarge,
+    ConnectionFailed,
+    InfiniteLoopDetected,
+    InvalidCertificate,
+    ProbeFailed,
+    ProberSettings,
+    ProberTimeout,
+)
+from librarian.mirrors.probing.redirects import STATUSES, check_scheme, follow
+from librarian.mirrors.probing.throttle import HostLedger, Throttle
+
+# A name server that hangs holds a thread for a while; the loop's own few would starve everybody.
+_THREADS = 32
+
+
+class _Response(aiohttp.ClientResponse):
+    """Remembers whom it came from: a short answer gives its connection back before we could ask."""
+
+    peer_address = ""
+    certificate_expires: datetime | None = None
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        if (transport := connection.transport) is not None:
+            peer = transport.get_extra_info("peername")
+            self.peer_address = peer[0] if peer else ""
+            if certificate := transport.get_extra_info("peercert"):
+                self.certificate_expires = datetime.fromtimestamp(
+                    ssl.cert_time_to_seconds(certificate["notAfter"]), UTC
+                )
+        return await super().start(connection)
+
+
+class Redirected(Exception):
+    """Internal: the hop ended in a redirect."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+
+class Fetcher:
+    """Asks for URLs under the rules of one probing run; use as an async context manager.
+
+    What it learns about hosts (slots, time-outs, bad certificates) holds for the run.
+    """
+
+    def __init__(self, settings: ProberSettings) -> None:
+        self.settings = settings
+        self.throttle = Throttle(settings.parallel, settings.parallel_per_host)
+        self.ledger = HostLedger(settings.skip_after_requests, settings.skip_below_ratio)
+        self.guard = AddressGuard(settings.allowed_networks)
+        self._bad_certificates: dict[tuple[str, int], str] = {}
+        self._sessions: dict[int, aiohttp.ClientSession] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "prober")
+        self._tls = ssl.create_default_context(cafile=settings.ca_file)
+
+    async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().set_default_executor(self._threads)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in self._sessions.values():
+            await session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def head(self, url: str, family: int = socket.AF_UNSPEC) -> Answer:
+        """Whether the file is there.  Raises a ProbeFailed."""
+        return await self._request("HEAD", url, family, 0)
+
+    async def get(self, url: str, max_bytes: int | None = None) -> Answer:
+        """The file, if it has at most `max_bytes` (else the settings' limit).  Raises a ProbeFailed."""
+        return await self._request("GET", url, socket.AF_UNSPEC, max_bytes or self.settings.max_body_bytes)
+
+    async def _request(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+        target = url
+        for _ in range(self.settings.max_redirects + 1):
+            try:
+                return await self._hop(method, target, family, max_bytes)
+            except Redirected as redirected:
+                target = follow(url, target, redirected.location)
+        raise InfiniteLoopDetected(url, f"Infinite loop detected: {url} was redirected too often")
+
+    async def _hop(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+        scheme = check_scheme(url)
+        parts = urlsplit(url)
+        host = (parts.hostname or "").lower()
+        endpoint = (host, parts.port or 443)
+        async with self.throttle.slot(host):
+            if scheme == "https" and endpoint in self._bad_certificates:
+                raise InvalidCertificate(url, self._bad_certificates[endpoint])
+            self.ledger.admit(host, url)
+            try:
+                if scheme == "ftp":
+                    return await self._ask_ftp(url, max_bytes)
+                return await self._ask(method, url, family, max_bytes)
+            except TimeoutError as error:
+                self.ledger.timed_out(host)
+                raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
+            except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+                message = f"bad certificate of {host}: {_reason(error)}"
+                self._bad_certificates[endpoint] = message
+                raise InvalidCertificate(url, message) from error
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise _failure(url, error) from error
+
+    async def _ask(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+        started = time.monotonic()
+        async with self._session(family).request(
+            method, url, proxy=self.settings.proxy, allow_redirects=False
+        ) as response:
+            assert isinstance(response, _Response)
+            if response.status in STATUSES and "Location" in response.headers:
+                raise Redirected(response.headers["Location"])
+            if response.status != 200:
+                raise BadResponseCode(url, response.status)
+            body = await _read(response, url, max_bytes) if method == "GET" else b""
+            return Answer(
+                url,
+                len(body) if method == "GET" else response.content_length,
+                time.monotonic() - started,
+                body,
+                response.peer_address,
+                response.certificate_expires,
+            )
+
+    async def _ask_ftp(self, url: str, max_bytes: int) -> Answer:
+        ask = asyncio.get_running_loop().run_in_executor(
+            self._threads, ftp.ask, url, self.guard, self.settings.timeout_seconds, max_bytes
+        )
+        return await asyncio.wait_for(ask, self.settings.timeout_seconds)
+
+    def _session(self, family: int) -> aiohttp.ClientSession:
+        if family not in self._sessions:
+            connector = aiohttp.TCPConnector(
+                limit=0,  # the throttle decides
+                family=socket.AddressFamily(family),
+                ssl=self._tls,
+                # Behind a proxy the address is the proxy's, which the operator chose.
+                socket_factory=None if self.settings.proxy else self.guard.socket,
+            )
+            self._sessions[family] = aiohttp.ClientSession(
+                connector=connector,
+                response_class=_Response,
+                timeout=aiohttp.ClientTimeout(total=self.settings.timeout_seconds),
+                headers={
+                    "User-Agent": self.settings.user_agent,
+                    "Accept-Encoding": "identity",
+                    "Cache-Control": "no-cache",
+                },
+                auto_decompress=False,
+                trust_env=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                requote_redirect_url=False,
+            )
+        return self._sessions[family]
+
+
+async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
+    """The whole body.  Raises BodyTooLarge as soon as it is clear that it is too long."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > max_bytes:
+            raise BodyTooLarge(url, f"{url} has more than {max_bytes} bytes")
+    return bytes(body)
+
+
+def _reason(error: BaseException) -> str:
+    """The shortest honest description of what went wrong underneath."""
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    return getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+
+
+def _failure(url: str, error: Exception) -> ProbeFailed:
+    """What an error of the client library means for the mirror."""
+    if isinstance(error, ProbeFailed):
+        return error
+    if isinstance(error, OSError) and error.errno == errno.EACCES:
+        return AddressRefused(url, f"address refused for {url}: {_reason(error)}")
+    return ConnectionFailed(url, f"no answer from {url}: {_reason(error) or type(error).__name__}")

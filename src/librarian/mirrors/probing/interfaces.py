@@ -1,0 +1,135 @@
+"""What the prober takes, gives, and may stumble over."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+
+from librarian.interfaces import LibrarianError
+from librarian.mirrors.enums import FindingKind
+
+
+@dataclass(frozen=True, slots=True)
+class ProberSettings:
+    """How hard the prober may press, and what it may touch."""
+
+    parallel: int = 100  # requests under way at once
+    parallel_per_host: int = 2
+    timeout_seconds: float = 30.0  # of one request; a redirect starts anew
+    max_redirects: int = 3
+    skip_after_requests: int = 30  # a host is judged once it was asked this often ...
+    skip_below_ratio: int = 3  # ... and left alone when fewer than one answer in so many requests came
+    user_agent: str = "librarian mirror prober"
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()  # beyond the public Internet
+    proxy: str | None = None  # the only proxy ever used; the environment's are not looked at
+    ca_file: str | None = None  # PEM; None: the system's certificate authorities
+    max_body_bytes: int = 8 * 1024 * 1024
+    certificate_warning_days: int = 14
+    samples: int = 3  # files per mirror that are fetched and hashed
+    sample_max_bytes: int = 256 * 1024
+    keyring: str | None = None  # of the archive's signing keys; None: signatures are not checked
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 200, after any redirects that led to it."""
+
+    url: str  # the last one asked
+    size: int | None  # bytes; None if the server does not say
+    seconds: float
+    body: bytes = b""  # empty for HEAD
+    address: str = ""  # of the peer
+    certificate_expires: datetime | None = None
+
+
+class ProbeFailed(LibrarianError):
+    """A mirror did not hand out what it was asked for.  `kind` says how, `url` what."""
+
+    kind = FindingKind.UNREACHABLE
+
+    def __init__(self, url: str, message: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class ProberTimeout(ProbeFailed, TimeoutError):
+    """No complete answer within the time allowed."""
+
+    kind = FindingKind.TIMEOUT
+
+    def __init__(self, url: str, method: str, seconds: float) -> None:
+        super().__init__(url, f"{method} request on {url} took longer than {seconds:g} seconds")
+        self.seconds = seconds
+
+
+class ConnectionFailed(ProbeFailed, OSError):
+    """No connection, or one that broke or made no sense."""
+
+
+class BadResponseCode(ProbeFailed):
+    """An answer other than 200.  `status` is the HTTP status, or the FTP reply code."""
+
+    kind = FindingKind.MISSING
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(url, f"{url} answered {status}")
+        self.status = status
+
+
+class BodyTooLarge(ProbeFailed):
+    """The body goes on beyond what such a file may have."""
+
+    kind = FindingKind.SIZE_DIFFERS
+
+
+class UnknownURLScheme(ProbeFailed, ValueError):
+    """Only http, https and ftp are followed."""
+
+
+class InfiniteLoopDetected(ProbeFailed):
+    """More redirects than a mirror has reason for."""
+
+    kind = FindingKind.REDIRECT_LOOP
+
+
+class RedirectToDifferentFile(ProbeFailed):
+    """The redirect leads to a file of another name, such as a page that says sorry with 200."""
+
+    kind = FindingKind.REDIRECTED_ELSEWHERE
+
+    def __init__(self, url: str, location: str) -> None:
+        super().__init__(url, f"{url} redirects to a different file: {location}")
+        self.location = location
+
+
+class ConnectionSkipped(ProbeFailed):
+    """The host kept us waiting too often; the next run asks again."""
+
+    kind = FindingKind.SKIPPED
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            url,
+            "Connection skipped because of too many timeouts on this host. "
+            "It will be retried on the next probing run.",
+        )
+
+
+class InvalidCertificate(ProbeFailed):
+    """The server's certificate is not one to trust: self-signed, expired, or for another name."""
+
+    kind = FindingKind.CERTIFICATE
+
+
+class AddressRefused(ProbeFailed, PermissionError):
+    """The name leads to an address the prober must not touch, such as one of our own network."""
+
+    kind = FindingKind.ADDRESS_REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing held against a mirror in one probe."""
+
+    kind: FindingKind
+    url: str
+    message: str = field(compare=False)

@@ -1,0 +1,116 @@
+"""What goes into a probe and what comes out of it: plain values, made and read by the service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
+from librarian.mirrors.paths import suite
+from librarian.mirrors.probing.interfaces import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKey:
+    """One thing a mirror may carry: a component of a suite, as source or for one architecture."""
+
+    release: str
+    pocket: PackagePublishingPocket
+    component: str
+    architecture: str | None  # None: source
+
+    @property
+    def suite(self) -> str:
+        return suite(self.release, self.pocket)
+
+    @property
+    def index(self) -> str:
+        """The name of its index below `dists/<suite>/`, which is how a Release file calls it."""
+        if self.architecture is None:
+            return f"{self.component}/source/Sources.gz"
+        return f"{self.component}/binary-{self.architecture}/Packages.gz"
+
+    @property
+    def path(self) -> str:
+        """The index whose presence shows that the mirror carries this."""
+        return f"dists/{self.suite}/{self.index}"
+
+    def __str__(self) -> str:
+        return f"{self.suite}/{self.component} {self.architecture or 'source'}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentCheck:
+    """Ask for the index of `key`; if it is there, ask for the files that tell how fresh it is."""
+
+    key: ContentKey
+    freshness: Mapping[MirrorStatus, str] = field(default_factory=dict)  # status -> path
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelease:
+    """A Release file the archive is known to have had."""
+
+    date: datetime  # as written in it
+    seen: datetime  # when the archive was first seen to have it
+    digests: frozenset[str]  # sha256 hex of InRelease and of Release
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A file of the pool whose bytes are known from the archive's index."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCheck:
+    """The images of one flavour of a release; a mirror has them when it has them all."""
+
+    release: str
+    flavour: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """Everything one mirror is to be asked."""
+
+    mirror_id: int
+    name: str
+    base_url: str
+    content: MirrorContent = MirrorContent.ARCHIVE
+    checks: tuple[ContentCheck, ...] = ()
+    releases: Mapping[str, tuple[KnownRelease, ...]] = field(default_factory=dict)  # by suite, oldest first
+    samples: tuple[Sample, ...] = ()
+    images: tuple[ImageCheck, ...] = ()
+
+
+@dataclass(slots=True)
+class ProbeReport:
+    """What a probe found.  Filled while it runs; read when it is over."""
+
+    plan: ProbePlan
+    started: datetime
+    finished: datetime | None = None
+    contents: dict[ContentKey, MirrorStatus] = field(default_factory=dict)
+    sizes: dict[ContentKey, int] = field(default_factory=dict)
+    images: list[ImageCheck] = field(default_factory=list)
+    suites: dict[str, MirrorStatus] = field(default_factory=dict)  # by the Release file
+    findings: list[Finding] = field(default_factory=list)
+    families: dict[str, str] = field(default_factory=dict)  # IPv4/IPv6 -> up, down, none, untested
+    seconds: list[float] = field(default_factory=list)  # of each request that was answered
+    requests: int = 0
+    lag: timedelta | None = None  # the longest any suite was behind
+    certificate_expires: datetime | None = None
+    log_lines: list[str] = field(default_factory=list)
+
+    def has(self, *kinds: FindingKind) -> bool:
+        """Whether any finding is of these kinds."""
+        return any(finding.kind in kinds for finding in self.findings)
+
+    @property
+    def log(self) -> bytes:
+        """The log of the probe, one line an event, UTF-8."""
+        return "".join(line + "\n" for line in self.log_lines).encode()

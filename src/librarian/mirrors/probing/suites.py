@@ -1,0 +1,109 @@
+"""Judging the Release file of a suite: is it the archive's, how old is it, who signed it.
+
+The Release file is what a client of the archive trusts, so it tells the truth about a mirror
+that a HEAD cannot: which state of the archive the mirror holds, to the minute.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from librarian.interfaces import IClock
+from librarian.mirrors.archive.interfaces import BadSignature, MalformedArchive
+from librarian.mirrors.archive.release import ReleaseFile, parse_release
+from librarian.mirrors.archive.signatures import verify
+from librarian.mirrors.enums import FindingKind, MirrorStatus
+from librarian.mirrors.freshness import status_for_lag
+from librarian.mirrors.paths import join_url
+from librarian.mirrors.probing.fetcher import Fetcher
+from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, ProbeFailed
+from librarian.mirrors.probing.plan import KnownRelease, ProbeReport
+
+
+class SuiteVerifier:
+    """Checks the Release files of one mirror against those the archive is known to have had."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        report: ProbeReport,
+        ask: Callable[[Awaitable[Answer]], Awaitable[Answer]],
+        find: Callable[[FindingKind, str, str], None],
+        clock: IClock,
+    ) -> None:
+        self._fetcher = fetcher
+        self._report = report
+        self._ask = ask
+        self._find = find
+        self._clock = clock
+
+    async def check(self, suite: str) -> None:
+        """Fetch and judge the Release file of `suite`; what is wrong becomes findings."""
+        known = self._report.plan.releases.get(suite, ())
+        if not known and self._fetcher.settings.keyring is None:
+            return  # nothing to compare with
+        url = join_url(self._report.plan.base_url, f"dists/{suite}/InRelease")
+        try:
+            raw, signature, url = await self._fetch(url)
+            text = await self._signed_text(raw, signature)
+            release = parse_release(text)
+        except ProbeFailed as error:
+            self._find(error.kind, error.url, str(error))
+        except BadSignature as error:
+            self._find(FindingKind.BAD_SIGNATURE, url, f"{url}: {error}")
+        except MalformedArchive as error:
+            self._find(FindingKind.RELEASE_DIFFERS, url, f"{url} is no Release file: {error}")
+        else:
+            self._judge(suite, url, raw, release, known)
+            self._compare_sizes(suite, release)
+
+    async def _fetch(self, url: str) -> tuple[bytes, bytes | None, str]:
+        """(Release or InRelease, the detached signature of the former, the URL it came from)."""
+        try:
+            return (await self._ask(self._fetcher.get(url))).body, None, url
+        except BadResponseCode:
+            plain = url.removesuffix("InRelease") + "Release"
+            raw = (await self._ask(self._fetcher.get(plain))).body
+            if self._fetcher.settings.keyring is None:
+                return raw, None, plain
+            return raw, (await self._ask(self._fetcher.get(plain + ".gpg"))).body, plain
+
+    async def _signed_text(self, raw: bytes, signature: bytes | None) -> bytes:
+        """The text that was signed; without a keyring, the text."""
+        keyring = self._fetcher.settings.keyring
+        if keyring is None:
+            return raw
+        return await asyncio.to_thread(verify, raw, signature, keyring)
+
+    def _judge(
+        self, suite: str, url: str, raw: bytes, release: ReleaseFile, known: tuple[KnownRelease, ...]
+    ) -> None:
+        now = self._clock.now()
+        if release.valid_until is not None and release.valid_until < now:
+            message = f"{url} was valid until {release.valid_until:%Y-%m-%d %H:%M} UTC; clients refuse it"
+            self._find(FindingKind.RELEASE_EXPIRED, url, message)
+        digest = sha256(raw).hexdigest()
+        recognised = any(digest in each.digests for each in known)
+        newest = known[-1].date if known else release.date
+        if not recognised and self._fetcher.settings.keyring is None and release.date <= newest:
+            self._find(FindingKind.RELEASE_DIFFERS, url, f"{url} is none the archive ever had")
+            return
+        newer = [each.seen for each in known if each.date > release.date]
+        if not newer:
+            self._report.suites[suite] = MirrorStatus.UP
+            return
+        lag = now - min(newer)
+        self._report.suites[suite] = status_for_lag(lag)
+        self._report.lag = max(lag, self._report.lag or lag)
+        hours = lag.total_seconds() / 3600
+        message = f"{url} is of {release.date:%Y-%m-%d %H:%M} UTC, {hours:.1f} hours behind the archive"
+        self._find(FindingKind.RELEASE_STALE, url, message)
+
+    def _compare_sizes(self, suite: str, release: ReleaseFile) -> None:
+        """Hold the indices' sizes against what the mirror's own Release file says of them."""
+        for key, size in self._report.sizes.items():
+            listed = release.files.get(key.index)
+            if key.suite == suite and listed is not None and listed.size != size:
+                url = join_url(self._report.plan.base_url, key.path)
+                message = f"{url} has {size} bytes; the mirror's own Release file says {listed.size}"
+                self._find(FindingKind.SIZE_DIFFERS, url, message)

@@ -1,0 +1,91 @@
+"""What a probe means: for the mirror, for the run, and over time.  Pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from statistics import fmean, pstdev
+
+from librarian.mirrors.enums import FindingKind, MirrorContent
+from librarian.mirrors.probing.plan import ProbeReport
+
+
+class Verdict(Enum):
+    """What one probe says about a mirror."""
+
+    GOOD = "good"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"  # the prober was offline: it says nothing about the mirror
+
+
+def judge(report: ProbeReport) -> Verdict:
+    """A mirror fails when it has nothing of what it should have, or hands out something else.
+
+    An image mirror should have every image; an archive mirror may be partial.
+    """
+    if any(finding.kind.dishonest for finding in report.findings):
+        return Verdict.FAILED
+    if report.plan.content is MirrorContent.RELEASE:
+        complete = bool(report.images) and len(report.images) == len(report.plan.images)
+        return Verdict.GOOD if complete else Verdict.FAILED
+    return Verdict.GOOD if report.contents else Verdict.FAILED
+
+
+def was_reached(report: ProbeReport) -> bool:
+    """Whether the mirror's server answered anything at all, be it a refusal."""
+    return bool(report.seconds) or report.has(
+        FindingKind.MISSING, FindingKind.REDIRECTED_ELSEWHERE, FindingKind.REDIRECT_LOOP, FindingKind.SOFT_404
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchGuard:
+    """Tells a broken prober from broken mirrors: they do not all break at the same moment."""
+
+    smallest_batch: int = 4
+    share: float = 0.5
+
+    def prober_is_offline(self, unreached: int, probed: int) -> bool:
+        """Whether more than `share` of a run large enough to tell could not be reached."""
+        return probed >= self.smallest_batch and unreached > self.share * probed
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One past probe, as far as scoring is concerned."""
+
+    date: datetime
+    good: bool
+    seconds: float  # mean of the answered requests
+    lag_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How a mirror did over a time; lower is better.  The formula is archweb's."""
+
+    checks: int
+    completion: float  # 0 to 1
+    delay_hours: float
+    mean_seconds: float
+    deviation_seconds: float
+
+    @property
+    def value(self) -> float | None:
+        """(hours of delay + mean + standard deviation of the duration) / completion; None if never up."""
+        if not self.completion:
+            return None
+        return (self.delay_hours + self.mean_seconds + self.deviation_seconds) / self.completion
+
+
+def score(history: Sequence[HistoryEntry]) -> Score:
+    """Sum up the probes of a period."""
+    good = [entry for entry in history if entry.good]
+    seconds = [entry.seconds for entry in good]
+    return Score(
+        checks=len(history),
+        completion=len(good) / len(history) if history else 0.0,
+        delay_hours=fmean(entry.lag_hours for entry in good) if good else 0.0,
+        mean_seconds=fmean(seconds) if seconds else 0.0,
+        deviation_seconds=pstdev(seconds) if seconds else 0.0,
+    )
