@@ -5,14 +5,16 @@ import os
 import tempfile
 import time
 import unittest
+from asyncio import StreamWriter
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
-    Answer,
     BadResponseCode,
     BodyTooLarge,
     ConnectionFailed,
@@ -27,18 +29,18 @@ from librarian.mirrors.probing.interfaces import (
 )
 from librarian.testing import mirrorservers
 from librarian.testing.certificates import Authority
-from librarian.testing.mirrorservers import MirrorFarm
+from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 FILES = {"dists/hoary/Release": b"12345", "pool/a b~1+2.dsc": b"dsc"}
 
 
-def ask(*urls: str, method: str = "head", **changes: object) -> list[Answer | ProbeFailed]:
+def ask(*urls: str, method: str = "head", **changes: Any) -> list[Any]:
     """The answers to `urls`, asked one after the other in one run; errors as values."""
-    settings = ProberSettings(**({"allowed_networks": LOOPBACK, "timeout_seconds": 5} | changes))
+    settings = replace(ProberSettings(allowed_networks=LOOPBACK, timeout_seconds=5), **changes)
 
-    async def run() -> list[Answer | ProbeFailed]:
-        answers: list[Answer | ProbeFailed] = []
+    async def run() -> list[Any]:
+        answers: list[Any] = []
         async with Fetcher(settings) as fetcher:
             for url in urls:
                 try:
@@ -55,7 +57,7 @@ class FarmCase(unittest.TestCase):
         self.farm = MirrorFarm()
         self.addCleanup(self.farm.close)
 
-    def file(self, *behaviour: mirrorservers.Behaviour, **options: object) -> str:
+    def file(self, *behaviour: mirrorservers.Behaviour, **options: Any) -> str:
         """The URL of a file on a new mirror."""
         return self.farm.add(FILES, *behaviour, **options).url + "/dists/hoary/Release"
 
@@ -81,7 +83,9 @@ class GoodServers(FarmCase):
     def test_only_200_is_success(self) -> None:
         for status in ("204 No Content", "206 Partial Content", "403 Forbidden", "404 Not Found", "503 Busy"):
 
-            async def behaviour(mirror, request, writer, status=status):
+            async def behaviour(
+                mirror: MirrorServer, request: Request, writer: StreamWriter, status: str = status
+            ) -> None:
                 mirrorservers.reply(writer, request, status)
 
             [answer] = ask(self.file(behaviour))
@@ -89,14 +93,16 @@ class GoodServers(FarmCase):
             self.assertEqual(answer.status, int(status[:3]))
 
     def test_no_proxy_of_the_environment_is_used(self) -> None:
-        with mock.patch.dict(os.environ, {"http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1"}):
+        with mock.patch.dict(
+            os.environ, {"http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1"}
+        ):
             [answer] = ask(self.file())
         self.assertEqual(answer.size, 5)
 
     def test_a_configured_proxy_is_asked_for_the_whole_url(self) -> None:
         seen = []
 
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             seen.append(request.path)
             mirrorservers.reply(writer, request, "200 OK", b"12345")
 
@@ -114,7 +120,7 @@ class Redirects(FarmCase):
         self.assertEqual({request.method for request in target.requests}, {"HEAD"})
 
     def test_relative_location(self) -> None:
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             if request.path.startswith("moved"):
                 mirrorservers.reply(writer, request, "200 OK", b"12345")
             else:
@@ -126,7 +132,7 @@ class Redirects(FarmCase):
     def test_same_name_is_compared_unquoted(self) -> None:
         target = self.farm.add(FILES)
 
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             mirrorservers.reply(
                 writer, request, "302 Found", b"", f"Location: {target.url}/pool/a%20b%7E1%2B2.dsc"
             )
@@ -152,7 +158,9 @@ class Redirects(FarmCase):
             ("http://127.0.0.1:99999/Release", UnknownURLScheme),
         ):
 
-            async def behaviour(mirror, request, writer, location=location):
+            async def behaviour(
+                mirror: MirrorServer, request: Request, writer: StreamWriter, location: str = location
+            ) -> None:
                 mirrorservers.reply(writer, request, "302 Found", b"", f"Location: {location}")
 
             [answer] = ask(self.file(behaviour))
@@ -191,7 +199,7 @@ class BrokenServers(FarmCase):
             self.assertIsInstance(answer, ConnectionFailed)
 
     def test_a_body_without_end_is_cut(self) -> None:
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             while not writer.is_closing():
                 writer.write(b"x" * 65536)
@@ -201,7 +209,7 @@ class BrokenServers(FarmCase):
         self.assertIsInstance(answer, BodyTooLarge)
 
     def test_a_body_that_ends_short_is_no_answer(self) -> None:
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
             writer.close()
 
@@ -209,7 +217,7 @@ class BrokenServers(FarmCase):
         self.assertIsInstance(answer, ConnectionFailed)
 
     def test_a_compressed_file_is_not_unpacked(self) -> None:
-        async def behaviour(mirror, request, writer):
+        async def behaviour(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
             mirrorservers.reply(writer, request, "200 OK", b"\x1f\x8bpacked", "Content-Encoding: gzip")
 
         [answer] = ask(self.file(behaviour), method="get")
@@ -226,7 +234,7 @@ class Certificates(FarmCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.authority = Authority(Path(folder.name))
-        self.trust = {"ca_file": str(self.authority.ca_file)}
+        self.trust: dict[str, Any] = {"ca_file": str(self.authority.ca_file)}
 
     def test_good_certificate_and_its_end(self) -> None:
         url = self.file(tls=self.authority.context("127.0.0.1", 90))
@@ -249,7 +257,7 @@ class Certificates(FarmCase):
         urls = [f"{mirror.url}/dists/hoary/Release" for mirror in (bad, bad, well)]
 
         async def run() -> tuple[list[str], int]:
-            async with Fetcher(ProberSettings(allowed_networks=LOOPBACK, **self.trust)) as fetcher:
+            async with Fetcher(replace(ProberSettings(allowed_networks=LOOPBACK), **self.trust)) as fetcher:
                 kinds = []
                 for url in urls:
                     try:
@@ -306,9 +314,9 @@ class PrivateAddresses(FarmCase):
 
 
 class Limits(FarmCase):
-    def load(self, mirrors: list[mirrorservers.MirrorServer], each: int, **changes: int) -> None:
+    def load(self, mirrors: list[mirrorservers.MirrorServer], each: int, **changes: Any) -> None:
         """Ask every mirror for `each` files, all at once."""
-        settings = ProberSettings(allowed_networks=LOOPBACK, **changes)
+        settings = replace(ProberSettings(allowed_networks=LOOPBACK), **changes)
 
         async def run() -> None:
             async with Fetcher(settings) as fetcher:
@@ -334,7 +342,9 @@ class Limits(FarmCase):
 
         async def run() -> float:
             async with Fetcher(settings) as fetcher:
-                waiting = [asyncio.create_task(fetcher.head(stuck.url + "/dists/hoary/Release")) for _ in range(6)]
+                waiting = [
+                    asyncio.create_task(fetcher.head(stuck.url + "/dists/hoary/Release")) for _ in range(6)
+                ]
                 await asyncio.sleep(0)
                 started = time.monotonic()
                 await asyncio.gather(*(fetcher.head(swift.url + "/dists/hoary/Release") for _ in range(20)))

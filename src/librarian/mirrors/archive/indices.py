@@ -2,9 +2,9 @@
 
 import gzip
 import lzma
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import IO, cast
+from typing import Any, cast
 
 from debian.deb822 import Packages, Sources
 
@@ -17,7 +17,11 @@ from librarian.mirrors.archive.interfaces import (
 from librarian.mirrors.archive.release import ReleaseFile, read_listed
 from librarian.mirrors.enums import PublicationKind
 
-_OPENERS = {".xz": lzma.open, ".gz": gzip.open, "": lambda stream: stream}
+_OPENERS: Mapping[str, Callable[[BytesIO], Iterable[bytes]]] = {
+    ".xz": lzma.LZMAFile,
+    ".gz": lambda packed: gzip.GzipFile(fileobj=packed),
+    "": lambda plain: plain,
+}
 
 
 def read_index(source: IArchiveSource, suite: str, release: ReleaseFile, name: str) -> Iterator[ArchiveEntry]:
@@ -28,22 +32,28 @@ def read_index(source: IArchiveSource, suite: str, release: ReleaseFile, name: s
     for extension, opener in _OPENERS.items():
         if name + extension in release.files:
             stream = opener(BytesIO(read_listed(source, suite, release, name + extension)))
-            yield from parse_index(cast("IO[bytes]", stream), sources=name.endswith("Sources"))
+            yield from parse_index(stream, sources=name.endswith("Sources"))
             return
     raise NotInArchive(f"dists/{suite}/{name}")
 
 
-def parse_index(stream: IO[bytes], *, sources: bool) -> Iterator[ArchiveEntry]:
+def parse_index(stream: Iterable[bytes], *, sources: bool) -> Iterator[ArchiveEntry]:
     """The entries of an index that is already plain text.  Raises MalformedArchive."""
+    reader: Any = Sources if sources else Packages
+    entry_of: Callable[[Any], ArchiveEntry] = _source_entry if sources else _binary_entry
     try:
-        if sources:
-            for paragraph in Sources.iter_paragraphs(stream, use_apt_pkg=False):
-                yield _source_entry(paragraph)
-        else:
-            for paragraph in Packages.iter_paragraphs(stream, use_apt_pkg=False):
-                yield _binary_entry(paragraph)
-    except (KeyError, ValueError, EOFError, OSError, lzma.LZMAError) as error:
+        for paragraph in reader.iter_paragraphs(_lines(stream), use_apt_pkg=False):
+            yield entry_of(paragraph)
+    except (KeyError, ValueError, OSError, lzma.LZMAError) as error:
         raise MalformedArchive(f"index cannot be read: {error}") from error
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines; an end that comes too early is an error (python-debian would take it for the end)."""
+    try:
+        yield from stream
+    except EOFError as error:
+        raise MalformedArchive(f"index ends too early: {error}") from error
 
 
 def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:

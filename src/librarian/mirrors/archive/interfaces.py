@@ -45,7 +45,11 @@ class IArchiveSource(Protocol):
     """Where an archive's files come from: a directory or a web server."""
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file, by its path from the archive's root.  Raises NotInArchive, ArchiveUnreachable."""
+        """The bytes of a file, by its path from the archive's root.
+
+        Raises NotInArchive, ArchiveUnreachable.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

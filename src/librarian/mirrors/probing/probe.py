@@ -115,7 +115,9 @@ class MirrorProbe:
             answer = await self.ask(self._fetcher.get(url, sample.size))
         except ProbeFailed as error:
             if error.kind is FindingKind.SIZE_DIFFERS:
-                self.find(FindingKind.WRONG_BYTES, url, f"{url} is longer than the {sample.size} bytes it has")
+                self.find(
+                    FindingKind.WRONG_BYTES, url, f"{url} is longer than the {sample.size} bytes it has"
+                )
             else:
                 self.log(str(error))
             return
@@ -207,5 +209,3 @@ class MirrorProbe:
     def log(self, message: str) -> None:
         """Append a line as the seed's prober writes them: time of day in UTC, colon, message."""
         self.report.log_lines.append(f"{self._clock.now():%a %b %e %H:%M:%S %Y}: {message}")
-
-

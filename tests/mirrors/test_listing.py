@@ -1,0 +1,47 @@
+"""Lists for programs."""
+
+import unittest
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+from librarian.mirrors.listing import ListedMirror, MetalinkFile, metalink, mirrorlist, order_for
+
+BRAZIL = [ListedMirror("http://b.example/u", "BR", 9.0), ListedMirror("http://a.example/u", "BR", 2.0)]
+ELSEWHERE = [ListedMirror("http://c.example/u", "DE", 1.0), ListedMirror("http://d.example/u", "FR")]
+MAIN = "http://main.example/u"
+
+
+class Order(unittest.TestCase):
+    def urls(self, country: str | None, main: str | None = MAIN) -> list[str]:
+        listed = mirrorlist(order_for(country, BRAZIL + ELSEWHERE, main)).splitlines()
+        return [url.removeprefix("http://")[0] for url in listed]
+
+    def test_own_country_by_score_then_main(self) -> None:
+        self.assertEqual(self.urls("BR"), ["a", "b", "m"])
+
+    def test_a_country_without_gets_all_unscored_last(self) -> None:
+        self.assertEqual(self.urls("JP"), ["c", "a", "b", "d", "m"])
+        self.assertEqual(self.urls(None, None), ["c", "a", "b", "d"])
+
+    def test_nothing_at_all(self) -> None:
+        self.assertEqual(mirrorlist(order_for("BR", [], None)), "")
+
+
+class Metalink(unittest.TestCase):
+    def test_document(self) -> None:
+        file = MetalinkFile("pool/main/a/a&b_1~2.deb", 42, "ab" * 32, datetime(2026, 1, 10, tzinfo=UTC))
+        root = ET.fromstring(metalink(file, order_for("BR", BRAZIL, MAIN)))  # noqa: S314  # our own output
+        name = "{urn:ietf:params:xml:ns:metalink}"
+        [element] = root.findall(f"{name}file")
+        self.assertEqual(element.get("name"), "a&b_1~2.deb")
+        self.assertEqual(element.findtext(f"{name}size"), "42")
+        self.assertEqual([each.get("type") for each in element.findall(f"{name}hash")], ["sha-256"])
+        urls = [(url.get("location"), url.get("priority"), url.text) for url in element.findall(f"{name}url")]
+        self.assertEqual(
+            urls,
+            [
+                ("br", "1", "http://a.example/u/pool/main/a/a&b_1~2.deb"),
+                ("br", "2", "http://b.example/u/pool/main/a/a&b_1~2.deb"),
+                (None, "3", "http://main.example/u/pool/main/a/a&b_1~2.deb"),
+            ],
+        )

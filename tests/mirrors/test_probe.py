@@ -1,0 +1,315 @@
+"""The probe of one mirror, against servers that misbehave on purpose: each is judged right."""
+
+import asyncio
+import random
+import socket
+import tempfile
+import threading
+import unittest
+from asyncio import StreamWriter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.servers import ThreadedFTPServer
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
+from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.mirrors.probing.plan import (
+    ContentCheck,
+    ContentKey,
+    ImageCheck,
+    KnownRelease,
+    ProbePlan,
+    ProbeReport,
+    Sample,
+)
+from librarian.mirrors.probing.run import probe_all
+from librarian.mirrors.probing.verdict import Verdict, judge, was_reached
+from librarian.testing import mirrorservers
+from librarian.testing.certificates import Authority
+from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
+
+NOW = datetime(2026, 1, 10, tzinfo=UTC)
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+RELEASE_POCKET = PackagePublishingPocket.RELEASE
+SOURCE = ContentKey("hoary", RELEASE_POCKET, "main", None)
+I386 = ContentKey("hoary", RELEASE_POCKET, "main", "i386")
+UPDATES = ContentKey("hoary", PackagePublishingPocket.UPDATES, "main", "i386")
+NEW, OLD = "pool/main/a/a/a_2.dsc", "pool/main/a/a/a_1.dsc"
+
+
+def release_file(date: datetime = NOW, packages: bytes = b"pkgs", until: datetime | None = None) -> bytes:
+    lines = [f"Date: {date:%a, %d %b %Y %H:%M:%S} UTC", "Suite: hoary"]
+    if until:
+        lines.append(f"Valid-Until: {until:%a, %d %b %Y %H:%M:%S} UTC")
+    digest = sha256(packages).hexdigest()
+    return (
+        "\n".join([*lines, "SHA256:", f" {digest} {len(packages)} main/binary-i386/Packages.gz"]) + "\n"
+    ).encode()
+
+
+FILES = {
+    SOURCE.path: b"srcs",
+    I386.path: b"pkgs",
+    NEW: b"two",
+    OLD: b"one",
+    "dists/hoary/InRelease": release_file(),
+}
+
+
+@implementer(IClock)
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+def known(*bodies: bytes, seen: datetime = NOW) -> tuple[KnownRelease, ...]:
+    dates = [NOW - timedelta(days=len(bodies) - 1 - index) for index in range(len(bodies))]
+    return tuple(
+        KnownRelease(date, seen, frozenset({sha256(body).hexdigest()}))
+        for date, body in zip(dates, bodies, strict=True)
+    )
+
+
+def plan(mirror: MirrorServer | str, **changes: Any) -> ProbePlan:
+    base_url = mirror if isinstance(mirror, str) else mirror.url
+    freshness = {MirrorStatus.UP: NEW, MirrorStatus.ONEDAYBEHIND: OLD}
+    made = ProbePlan(
+        1,
+        "sample",
+        base_url,
+        checks=(ContentCheck(SOURCE, freshness), ContentCheck(I386), ContentCheck(UPDATES)),
+        samples=(Sample(OLD, 3, sha256(b"one").hexdigest()),),
+    )
+    return replace(made, **changes)
+
+
+def probe(*plans: ProbePlan, **changes: Any) -> list[ProbeReport]:
+    """The reports of one run over `plans`, in their order."""
+    settings = replace(ProberSettings(allowed_networks=LOOPBACK, timeout_seconds=5), **changes)
+    reports: list[ProbeReport] = []
+
+    async def feed() -> AsyncIterator[ProbePlan]:
+        for each in plans:
+            yield each
+
+    async def keep(report: ProbeReport) -> None:
+        reports.append(report)
+
+    asyncio.run(probe_all(feed(), settings, FixedClock(), keep, random.Random(1)))
+    return sorted(reports, key=lambda report: plans.index(report.plan))
+
+
+def kinds(report: ProbeReport) -> set[str]:
+    return {finding.kind.value for finding in report.findings}
+
+
+class ProbeCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.farm = MirrorFarm()
+        self.addCleanup(self.farm.close)
+
+    def probe_one(self, files: Any = FILES, behaviour: Any = None, **changes: Any) -> ProbeReport:
+        """The report on one new mirror; `changes` concern the plan."""
+        [report] = probe(plan(self.farm.add(files, behaviour), **changes))
+        return report
+
+
+class Contents(ProbeCase):
+    def test_good_and_partial(self) -> None:
+        report = self.probe_one()
+        self.assertEqual(report.contents, {SOURCE: MirrorStatus.UP, I386: MirrorStatus.UNKNOWN})
+        self.assertEqual((judge(report), kinds(report)), (Verdict.GOOD, {"missing"}))
+        self.assertEqual(
+            [finding.url for finding in report.findings], [f"{report.plan.base_url}/{UPDATES.path}"]
+        )
+
+    def test_the_freshest_that_is_there(self) -> None:
+        report = self.probe_one({path: body for path, body in FILES.items() if path != NEW})
+        self.assertIs(report.contents[SOURCE], MirrorStatus.ONEDAYBEHIND)
+
+    def test_nothing_of_it_there(self) -> None:
+        report = self.probe_one({"index.html": b"It works!"})
+        self.assertEqual((report.contents, judge(report), was_reached(report)), ({}, Verdict.FAILED, True))
+
+    def test_a_host_given_up_leaves_no_half_truth(self) -> None:
+        async def mostly_hangs(mirror: MirrorServer, request: Request, writer: StreamWriter) -> None:
+            if request.path == SOURCE.path:
+                mirrorservers.reply(writer, request, "200 OK", b"x")
+            else:
+                await mirrorservers.hang(mirror, request, writer)
+
+        mirror = self.farm.add(FILES, mostly_hangs)
+        checks = (*(ContentCheck(I386) for _ in range(8)), ContentCheck(SOURCE, {MirrorStatus.UP: NEW}))
+        [report] = probe(plan(mirror, checks=checks), timeout_seconds=0.05, skip_after_requests=4)
+        self.assertEqual(report.contents, {})
+        self.assertIn("skipped", kinds(report))
+
+    def test_the_log_tells_the_story(self) -> None:
+        lines = self.probe_one().log.decode().splitlines()
+        self.assertTrue(all(line.startswith("Sat Jan 10 00:00:00 2026: ") for line in lines))
+        self.assertTrue(any("hoary/main source: Up to date." in line for line in lines), lines)
+
+
+class Misbehaviour(ProbeCase):
+    def test_each_is_judged_right(self) -> None:
+        for behaviour, expected in (
+            (mirrorservers.yes, {"soft-404"}),
+            (mirrorservers.sorry, {"redirected-elsewhere"}),
+            (mirrorservers.loop, {"redirect-loop"}),
+            (mirrorservers.garbage, {"unreachable"}),
+            (mirrorservers.error_500, {"missing"}),
+        ):
+            report = self.probe_one(FILES, behaviour)
+            self.assertEqual(kinds(report), expected, behaviour)
+            self.assertEqual((report.contents, judge(report)), ({}, Verdict.FAILED), behaviour)
+
+    def test_hang_and_drip(self) -> None:
+        for behaviour in (mirrorservers.hang, mirrorservers.drip):
+            [report] = probe(plan(self.farm.add(FILES, behaviour)), timeout_seconds=0.1)
+            self.assertEqual((kinds(report), was_reached(report)), ({"timeout"}, False))
+
+    def test_wrong_bytes_under_the_right_name(self) -> None:
+        report = self.probe_one(FILES, mirrorservers.wrong_bytes)
+        self.assertEqual(judge(report), Verdict.FAILED)
+        self.assertIn("wrong-bytes", kinds(report))
+
+    def test_more_bytes_than_the_file_has(self) -> None:
+        report = self.probe_one({**FILES, OLD: b"one and more"})
+        self.assertIn("wrong-bytes", kinds(report))
+
+    def test_certificates(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(Path(folder))
+            mirrors = [
+                self.farm.add(FILES, tls=authority.context("127.0.0.1", 90)),
+                self.farm.add(FILES, tls=authority.context("127.0.0.1", -1)),
+                self.farm.add(FILES, tls=authority.context("127.0.0.1", self_signed=True)),
+            ]
+            reports = probe(*(plan(mirror) for mirror in mirrors), ca_file=str(authority.ca_file))
+        self.assertEqual([judge(report).value for report in reports], ["good", "failed", "failed"])
+        self.assertEqual([kinds(report) for report in reports[1:]], [{"certificate"}] * 2)
+
+    def test_a_certificate_about_to_end(self) -> None:
+        soon = (datetime.now(UTC) - NOW).days + 5  # the clock of the probe stands at NOW
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(Path(folder))
+            mirror = self.farm.add(FILES, tls=authority.context("127.0.0.1", 5))
+            [report] = probe(plan(mirror), ca_file=str(authority.ca_file), certificate_warning_days=soon + 1)
+        self.assertIn("certificate-expires", kinds(report))
+        self.assertEqual(judge(report), Verdict.GOOD)
+
+
+class Releases(ProbeCase):
+    def check(self, body: bytes, *known_bodies: bytes, seen: datetime = NOW) -> ProbeReport:
+        files = {**FILES, "dists/hoary/InRelease": body}
+        return self.probe_one(files, releases={"hoary": known(*known_bodies, seen=seen)})
+
+    def test_the_archives_own(self) -> None:
+        body = release_file()
+        report = self.check(body, body)
+        self.assertEqual(report.suites, {"hoary": MirrorStatus.UP})
+        self.assertEqual(kinds(report), {"missing"})
+
+    def test_the_one_before(self) -> None:
+        old, new = release_file(NOW - timedelta(days=1)), release_file()
+        report = self.check(old, old, new, seen=NOW - timedelta(hours=5))
+        self.assertEqual(report.suites, {"hoary": MirrorStatus.SIXHOURSBEHIND})
+        self.assertEqual(report.lag, timedelta(hours=5))
+        self.assertIn("release-stale", kinds(report))
+
+    def test_ahead_of_what_we_know(self) -> None:
+        report = self.check(release_file(NOW + timedelta(hours=1)), release_file())
+        self.assertEqual(report.suites, {"hoary": MirrorStatus.UP})
+
+    def test_none_the_archive_ever_had(self) -> None:
+        report = self.check(release_file(NOW - timedelta(days=3)), release_file())
+        self.assertIn("release-differs", kinds(report))
+        self.assertEqual(judge(report), Verdict.FAILED)
+
+    def test_expired(self) -> None:
+        body = release_file(until=NOW - timedelta(seconds=1))
+        self.assertIn("release-expired", kinds(self.check(body, body)))
+
+    def test_no_release_file(self) -> None:
+        self.assertIn("release-differs", kinds(self.check(b"<html>sorry</html>", release_file())))
+
+    def test_index_of_another_size_than_the_mirrors_own_release_says(self) -> None:
+        body = release_file(packages=b"other packages")
+        self.assertIn("size-differs", kinds(self.check(body, body)))
+
+
+class Images(ProbeCase):
+    def test_all_images_or_none(self) -> None:
+        checks = (
+            ImageCheck("hoary", "ubuntu", ("hoary/a.iso", "hoary/b.iso")),
+            ImageCheck("hoary", "kubuntu", ("k/a.iso", "k/b.iso")),
+        )
+        files = {"hoary/a.iso": b"a", "hoary/b.iso": b"b", "k/a.iso": b"k"}
+        report = self.probe_one(files, content=MirrorContent.RELEASE, checks=(), images=checks)
+        self.assertEqual([check.flavour for check in report.images], ["ubuntu"])
+        self.assertEqual(judge(report), Verdict.FAILED)
+        report = self.probe_one(
+            {**files, "k/b.iso": b"k"}, content=MirrorContent.RELEASE, checks=(), images=checks
+        )
+        self.assertEqual(judge(report), Verdict.GOOD)
+
+
+class Families(ProbeCase):
+    def test_one_of_two_families_down(self) -> None:
+        mirror = self.farm.add(FILES)
+        resolve = socket.getaddrinfo
+
+        def both(host: str, port: Any, *args: Any, **kwargs: Any) -> Any:
+            if host != "mirror.test":
+                return resolve(host, port, *args, **kwargs)
+            family = kwargs.get("family") or (args[0] if args else 0)
+            by_family: dict[Any, list[str]] = {socket.AF_INET: ["127.0.0.1"], socket.AF_INET6: ["::1"]}
+            hosts = by_family.get(family, ["127.0.0.1", "::1"])
+            return [found for each in hosts for found in resolve(each, port, type=socket.SOCK_STREAM)]
+
+        with mock.patch("socket.getaddrinfo", both):
+            [report] = probe(plan(f"http://mirror.test:{mirror.port}"))
+        self.assertEqual(report.families, {"IPv4": "up", "IPv6": "down"})
+        self.assertIn(FindingKind.FAMILY_DOWN.value, kinds(report))
+        self.assertEqual(judge(report), Verdict.GOOD)
+
+    def test_a_family_a_mirror_does_not_have_is_no_fault(self) -> None:
+        report = self.probe_one()
+        self.assertEqual(report.families, {"IPv4": "up", "IPv6": "none"})
+
+
+class Ftp(unittest.TestCase):
+    def test_a_mirror_that_only_has_ftp(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for path, body in FILES.items():
+                target = Path(folder) / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(body)
+            authorizer = DummyAuthorizer()
+            authorizer.add_anonymous(folder)
+            handler = type("Handler", (FTPHandler,), {"authorizer": authorizer})
+            server = ThreadedFTPServer(("127.0.0.1", 0), handler)
+            thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.01}, daemon=True)
+            thread.start()
+            try:
+                [report] = probe(plan(f"ftp://127.0.0.1:{server.address[1]}"))
+            finally:
+                server.close_all()
+                thread.join(5)
+        self.assertEqual(report.contents, {SOURCE: MirrorStatus.UP, I386: MirrorStatus.UNKNOWN})
+        self.assertEqual((judge(report), kinds(report)), (Verdict.GOOD, {"missing"}))
+
+
+if __name__ == "__main__":
+    unittest.main()
