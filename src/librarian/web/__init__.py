@@ -1,0 +1,1 @@
+"""HTTP that the systems share: faces, file answers, errors, pages."""

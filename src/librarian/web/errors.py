@@ -1,0 +1,76 @@
+"""Refusals as answers: a small page for a browser, JSON for a program, one line of reason in both."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from pyramid.httpexceptions import HTTPException, HTTPNotFound
+from pyramid.renderers import render
+from pyramid.request import Request
+from pyramid.response import Response
+
+log = logging.getLogger(__name__)
+
+PAGE = "librarian.web:templates/error.jinja2"
+LONGEST_REASON = 300  # characters; a reason is one line, whatever the error quotes
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks: HTML is asked for before JSON, and not just as one of anything."""
+    offers = request.accept.acceptable_offers(["application/json", "text/html"])
+    return bool(offers) and offers[0][0] == "text/html"
+
+
+def error_response(request: Request, status: int, reason: str, **headers: str) -> Response:
+    """An answer that refuses: `reason` is shown to whoever asked, so it names no secret."""
+    reason = " ".join(reason.split())[:LONGEST_REASON]
+    if wants_page(request):
+        values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
+        response = Response(render(PAGE, values, request), status=status)
+    else:
+        response = Response(json_body={"error": reason, "status": status}, status=status)
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    response.vary = ("Accept",)
+    response.cache_control = "no-store"
+    return response
+
+
+def not_found(context: HTTPNotFound, request: Request) -> Response:
+    """The same for everything that is not here, whatever the reason: a 404 must tell nothing."""
+    return error_response(request, 404, "Not Found")
+
+
+def http_exception(context: HTTPException, request: Request) -> Response:
+    """Pyramid's and our own HTTP exceptions that are errors; redirections pass as they are."""
+    if context.status_code < 400:  # 4xx and 5xx are the errors
+        return context
+    response = error_response(request, context.status_code, context.detail or context.title)
+    for name in ("Allow", "Location", "Retry-After", "WWW-Authenticate"):
+        if name in context.headers:
+            response.headers[name] = context.headers[name]
+    return response
+
+
+def _refuse(status: int) -> Any:
+    def view(context: Exception, request: Request) -> Response:
+        return error_response(request, status, str(context))
+
+    return view
+
+
+bad_request = _refuse(400)
+gone = _refuse(410)
+unprocessable = _refuse(422)
+insufficient_storage = _refuse(507)
+
+
+def unavailable(context: Exception, request: Request) -> Response:
+    """What we stand on is out of order; the details are for the log."""
+    log.error("cannot serve path=%s error=%r", request.path_info, context)
+    return error_response(request, 503, "The library cannot serve this at the moment.", Retry_After="10")
+
+
+def server_error(context: Exception, request: Request) -> Response:
+    """A fault of ours: never a word of it to the outside."""
+    log.error("unexpected error method=%s url=%s", request.method, request.path, exc_info=context)
+    return error_response(request, 500, "Something went wrong here; it has been written down.")

@@ -1,0 +1,127 @@
+"""Faces: one process listens on several ports, and each port shows another side of the site.
+
+Which face a request meets is decided by the port it came in on, never by what it says of itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyramid.request import Request
+from zope.component import getUtilitiesFor
+from zope.interface import Attribute, Interface, implementer
+
+from librarian.security.interfaces import IPrincipal
+from librarian.security.principals import ANONYMOUS
+from librarian.settings import ISettings, Section, SettingsError
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class FaceSettings(Section):
+    """Settings of one face; each face has a subclass with a prefix and a default of its own."""
+
+    listen: str  # host:port; port 0: whichever is free; empty: this face is not shown
+
+
+class IFace(Interface):
+    """A named utility: one side of the site, with a root object and a port of its own."""
+
+    section = Attribute("Its FaceSettings class, also registered as an ISettingsSection.")
+    transactional = Attribute(
+        "Whether each request runs in a transaction that is retried on conflict.  Downloads need"
+        " none, and an upload face keeps its bytes and repeats the naming of them only."
+    )
+
+    def root(request: Request) -> Any:
+        """Where traversal begins."""
+
+    def principal(request: Request) -> IPrincipal:
+        """Whoever acts in this request; called with the tree open."""
+
+
+@implementer(IFace)
+@dataclass(frozen=True)
+class Face:
+    """A face for everybody: who comes in by this port is anonymous."""
+
+    section: type[FaceSettings]
+    root: Callable[[Request], Any]
+    transactional: bool = False
+
+    def principal(self, request: Request) -> IPrincipal:
+        return ANONYMOUS
+
+
+class IFaces(Interface):
+    """The faces of one application, by port."""
+
+    def by_environ(environ: Mapping[str, Any]) -> Any:
+        """The IFace that a WSGI request came in by, or None."""
+
+
+def split_listen(listen: str, key: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:8000`` or ``[::1]:8000``.  Raises SettingsError naming `key`."""
+    parts = urlsplit(f"//{listen}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None:
+        raise SettingsError(key, f"{listen!r} is not host:port")
+    return host, port
+
+
+def face_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
+    """Host and port of each face that is shown, by name."""
+    found = {}
+    for name, face in sorted(getUtilitiesFor(IFace)):
+        listen = settings.section(face.section).listen
+        if listen:
+            found[name] = split_listen(listen, face.section.key("listen"))
+    return found
+
+
+@implementer(IFaces)
+class Faces:
+    """Which face each port shows."""
+
+    def __init__(self, settings: ISettings) -> None:
+        faces = dict(getUtilitiesFor(IFace))
+        self._by_port: dict[str, Any] = {}
+        for name, (_host, port) in face_addresses(settings).items():
+            if str(port) in self._by_port and port:
+                raise SettingsError(
+                    faces[name].section.key("listen"), f"another face has port {port} already"
+                )
+            self._by_port[str(port)] = faces[name]
+
+    def by_environ(self, environ: Mapping[str, Any]) -> Any:
+        return self._by_port.get(environ["SERVER_PORT"])
+
+
+class NoSuchFace:
+    """The root behind a port that no setting names: nothing is found there."""
+
+
+def face_of(request: Request) -> Any:
+    """The IFace a request came in by, or None."""
+    return request.registry.getUtility(IFaces).by_environ(request.environ)
+
+
+def root_factory(request: Request) -> Any:
+    """Pyramid's root factory."""
+    face = face_of(request)
+    return NoSuchFace() if face is None else face.root(request)
+
+
+def in_transaction(request: Request) -> bool:
+    """pyramid_tm's activate hook."""
+    face = face_of(request)
+    return face is not None and face.transactional
+
+
+def attempts(request: Request) -> int | None:
+    """pyramid_retry's activate hook: once, or (None) as often as the settings say."""
+    return None if in_transaction(request) else 1

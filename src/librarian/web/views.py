@@ -1,0 +1,57 @@
+"""The web application's root, and what the sections hang in it."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtilitiesFor, queryUtility
+from zope.interface import Attribute, Interface
+
+ROBOTS = "User-agent: *\nDisallow: /\n"
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class IAppSection(Interface):
+    """A named utility: what the web application shows under ``/<name>``."""
+
+    title = Attribute("What the link on the home page says.")
+    description = Attribute("One sentence on what is to be found there.")
+
+    def root(parent: Any, request: Request) -> Any:
+        """The object that ``/<name>`` is; the request's interaction is on."""
+
+
+class AppRoot:
+    """``/`` of the web application."""
+
+    __name__ = ""
+    __parent__ = None
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+    def __getitem__(self, name: str) -> Any:
+        section = queryUtility(IAppSection, name=name)
+        if section is None:
+            raise KeyError(name)
+        return section.root(self, self.request)
+
+
+def sections() -> list[dict[str, str]]:
+    """Name, title and description of every section, in the order of their titles."""
+    found = [
+        {"name": name, "title": section.title, "description": section.description}
+        for name, section in getUtilitiesFor(IAppSection)
+    ]
+    return sorted(found, key=lambda section: section["title"])
+
+
+def home(context: AppRoot, request: Request) -> dict[str, Any]:
+    """The home page."""
+    return {"title": "Librarian"}
+
+
+def robots(context: Any, request: Request) -> Response:
+    """Keep crawlers out, on every face."""
+    return Response(ROBOTS, content_type="text/plain", charset="utf-8")
