@@ -1,0 +1,120 @@
+"""The two clients, one for each space."""
+
+import json
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.fetch import Fetched, FetchFailed, IFetcher
+from librarian.library import urls
+from librarian.library.description import expires_text
+from librarian.library.filenames import check_content_type, check_filename, quoted
+from librarian.library.interfaces import (
+    ILibrarianClient,
+    IRestrictedLibrarianClient,
+    LibrarianServerError,
+    UploadFailed,
+    WrongSpace,
+)
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library, LibraryFile, check_expires
+
+# names given by the specification
+
+
+@implementer(ILibrarianClient)
+class LibrarianClient:
+    """The public space."""
+
+    restricted = False
+
+    def __init__(self) -> None:
+        self._library = Library()
+        self._fetcher = getUtility(IFetcher)
+
+    def addFile(  # the specification's own signature
+        self,
+        name: str,
+        size: int,
+        file: BinaryIO,
+        contentType: str,
+        expires: datetime | None = None,
+        debugID: str | None = None,
+        allow_zero_length: bool = False,
+    ) -> int:
+        return self._library.put_and_add(
+            name,
+            size,
+            file,
+            contentType,
+            expires=expires,
+            restricted=self.restricted,
+            debug_id=debugID,
+            allow_zero_length=allow_zero_length,
+        ).id
+
+    def remoteAddFile(
+        self, name: str, size: int, file: BinaryIO, contentType: str, expires: datetime | None = None
+    ) -> str:
+        if size <= 0:
+            raise UploadFailed(f"Invalid length: {size}")
+        headers = {"Content-Type": check_content_type(contentType), "Content-Length": str(size)}
+        if expires is not None:
+            headers["Librarian-Expires"] = expires_text(check_expires(expires)) or ""
+        url = self._upload_url + quoted(check_filename(name))
+        try:
+            answer = self._fetcher.request("PUT", url, headers, file)
+        except FetchFailed as error:
+            raise UploadFailed(str(error)) from error
+        return _download_url(answer)
+
+    def getFileByAlias(self, aid: int) -> LibraryFile:
+        return self._library.open(self._record(aid))
+
+    def getURLForAlias(self, aid: int, secure: bool = False) -> str | None:
+        record = self._record(aid)
+        if record.content is None:
+            return None
+        make = urls.private_url if secure else urls.http_url
+        return make(self._library.settings, record)
+
+    @property
+    def _upload_url(self) -> str:
+        return self._library.settings.upload_url
+
+    def _record(self, aid: int) -> AliasRecord:
+        record = self._library.record(aid)
+        if record.restricted is not self.restricted:
+            raise WrongSpace(aid)
+        return record
+
+
+@implementer(IRestrictedLibrarianClient)
+class RestrictedLibrarianClient(LibrarianClient):
+    """The restricted space."""
+
+    restricted = True
+
+    @property
+    def _upload_url(self) -> str:
+        return self._library.settings.restricted_upload_url
+
+
+def _download_url(answer: Fetched) -> str:
+    if answer.status == 201:  # Created
+        url: str = _json(answer)["url"]
+        return url
+    reason = _json(answer).get("error", "no reason given")
+    if answer.status >= 500:  # the server's fault, not the upload's
+        raise LibrarianServerError(f"{answer.status} {reason}")
+    raise UploadFailed(f"{answer.status} {reason}")
+
+
+def _json(answer: Fetched) -> dict[str, Any]:
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"error": answer.body[:200].decode("utf-8", "replace")}

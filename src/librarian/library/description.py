@@ -1,0 +1,32 @@
+"""An alias in words: what the upload face answers, and ``/files/<id>`` as JSON."""
+
+from datetime import datetime
+from typing import Any
+
+from librarian.library.interfaces import NEVER_EXPIRES
+
+
+def expires_text(expires: datetime | None) -> str | None:
+    """``never``, a time as RFC 3339 writes it, or None: while something refers to the file."""
+    if expires == NEVER_EXPIRES:
+        return "never"
+    return None if expires is None else expires.isoformat()
+
+
+def describe(alias: Any) -> dict[str, Any]:
+    """What JSON says of an ILibraryFileAlias; sizes in bytes, digests in hex, times in RFC 3339."""
+    content = alias.content
+    return {
+        "id": alias.id,
+        "url": alias.http_url,
+        "filename": alias.filename,
+        "mimetype": alias.mimetype,
+        "size": content and content.filesize,
+        "sha256": content and content.sha256,
+        "sha1": content and content.sha1,
+        "md5": content and content.md5,
+        "restricted": alias.restricted,
+        "expires": expires_text(alias.expires),
+        "date_created": alias.date_created.isoformat(),
+        "deleted": alias.deleted,
+    }

@@ -1,0 +1,45 @@
+"""What may be a file's name, and how it looks in a URL."""
+
+import re
+import unicodedata
+from urllib.parse import quote, unquote
+
+from librarian.library.interfaces import InvalidContentType, InvalidFilename
+
+#: How an alias id is written in a URL: in one way only.
+ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+
+LONGEST_NAME = 255  # bytes of UTF-8: what common file systems store
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # RFC 9110, 5.6.2
+_MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t!-~]*)?", re.ASCII)
+
+
+def check_filename(filename: str) -> str:
+    """`filename` itself if it can be the last segment of a URL and a file anywhere."""
+    if filename in ("", ".", ".."):
+        raise InvalidFilename(filename, f"{filename!r} names no file")
+    if "/" in filename:
+        raise InvalidFilename(filename, "'/' separates names")
+    # Cc: control; Cs: a lone surrogate; Zl, Zp: line ends.  None survives headers and logs.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in filename):
+        raise InvalidFilename(filename, "control characters are not allowed")
+    if len(filename.encode()) > LONGEST_NAME:
+        raise InvalidFilename(filename, f"longer than {LONGEST_NAME} bytes in UTF-8")
+    return filename
+
+
+def check_content_type(content_type: str) -> str:
+    """`content_type` itself if it is a media type (RFC 9110, 8.3.1)."""
+    if len(content_type) > LONGEST_NAME or not _MEDIA_TYPE.fullmatch(content_type):
+        raise InvalidContentType(content_type)
+    return content_type
+
+
+def quoted(path: str) -> str:
+    """The one spelling of a path that URLs, and tokens bound to them, use."""
+    return quote(path, safe="/~+")
+
+
+def canonical_path(path: str) -> str:
+    """The same spelling for a path that is quoted already, in whatever way."""
+    return quoted(unquote(path))

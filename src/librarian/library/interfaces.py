@@ -1,0 +1,203 @@
+"""The library: contents, the aliases that expose them, the clients, and what each refuses."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from zope.interface import Attribute, Interface
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # names given by the specification; interface methods have no self
+
+#: A file with this expiry is never collected, whether or not anything refers to it.
+NEVER_EXPIRES = datetime(2038, 1, 1, tzinfo=UTC)
+
+
+class UploadFailed(LibrarianError):
+    """The file was not added; nothing of it is kept."""
+
+
+class InvalidFilename(UploadFailed, ValueError):
+    """A name that cannot be the last segment of a URL and a file on every system."""
+
+    def __init__(self, filename: str, why: str) -> None:
+        super().__init__(f"Invalid filename: {why}")
+        self.filename = filename
+
+
+class InvalidContentType(UploadFailed, ValueError):
+    """Not of the form type/subtype, with or without parameters (RFC 9110, 8.3.1)."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(f"Invalid content type: {content_type!r}")
+        self.content_type = content_type
+
+
+class InvalidExpiry(UploadFailed, ValueError):
+    """An expiry without a time zone means a different moment in every place."""
+
+
+class DownloadFailed(LibrarianError, LookupError):
+    """The file is not to be had from here."""
+
+
+class AliasNotFound(DownloadFailed, KeyError):
+    """No alias has this id."""
+
+    def __init__(self, alias_id: object) -> None:
+        super().__init__(f"no alias has the id {alias_id}")
+        self.alias_id = alias_id
+
+    __str__ = LibrarianError.__str__  # KeyError would print the message in quotes
+
+
+class NotStored(DownloadFailed):
+    """The alias is not committed yet, or its file is deleted: there is nothing to open."""
+
+    def __init__(self, alias_id: int, why: str) -> None:
+        super().__init__(f"Alias {alias_id} cannot be opened: {why}.")
+        self.alias_id = alias_id
+
+
+class WrongSpace(DownloadFailed):
+    """A restricted file was asked of the public client, or the other way round."""
+
+    def __init__(self, alias_id: int) -> None:
+        super().__init__(f"Alias {alias_id} cannot be downloaded from this client.")
+        self.alias_id = alias_id
+
+
+class LibrarianServerError(LibrarianError):
+    """The librarian answered that it cannot serve at the moment; trying later may help."""
+
+
+class ILibraryFileContent(Interface):
+    """Bytes that the library holds, whatever names they go by.  Never changes."""
+
+    sha256 = Attribute("64 hex digits; the key under which the byte store keeps the bytes.")
+    sha1 = Attribute("40 hex digits.")
+    md5 = Attribute("32 hex digits.")
+    filesize = Attribute("Number of bytes.")
+    datecreated = Attribute("When the library first took these bytes, aware, in UTC.")
+
+
+class ILibraryFileAlias(Interface):
+    """A file as its users know it: an id, a name, and the content behind them.
+
+    Valid while the tree stays open in the thread that looked it up.  Keep `id`, not the object.
+    """
+
+    id = Attribute("Positive int below 2**53, random, never used again.")
+    filename = Attribute("The last segment of its URLs, unquoted.")
+    mimetype = Attribute("The Content-Type downloads are given.")
+    content = Attribute("ILibraryFileContent, or None once the file is deleted.")
+    expires = Attribute("None: while something refers to it; NEVER_EXPIRES; or a time, aware.")
+    restricted = Attribute("Whether it lives in the restricted space.")
+    owner = Attribute("The id of the principal who added it, or None.")
+    date_created = Attribute("When it was added, aware, in UTC.")
+    deleted = Attribute("Whether its content is gone; its URLs are then None.")
+    http_url = Attribute("Where it is downloaded from, by http; None when deleted.")
+    https_url = Attribute("The same by https; None when deleted.")
+    private_url = Attribute("The https URL on a host of its own; None when deleted.")
+
+    def getURL(secure: bool = True, include_token: bool = False) -> str | None:
+        """The URL to give to a browser.
+
+        Public: `https_url` if the setting ``use_https`` is on and `secure` is asked, else
+        `http_url`.  Restricted: `private_url`; `include_token` adds a fresh time-limited token.
+        """
+
+    def open() -> None:
+        """Start reading at the first byte.  Raises LookupError before the alias is committed and
+        after its file is deleted."""
+
+    def read(chunksize: int | None = None) -> bytes:
+        """The next `chunksize` bytes, or all that are left; b"" at the end.
+
+        Without open(), the whole file, opened and closed for this one call.
+        """
+
+    def close() -> None:
+        """Stop reading; harmless when nothing is open."""
+
+
+class ILibraryFileAliasSet(Interface):
+    """All aliases, of both spaces."""
+
+    def create(
+        name: str,
+        size: int,
+        file: BinaryIO,
+        contentType: str,
+        expires: datetime | None = None,
+        debugID: str | None = None,
+        restricted: bool = False,
+        allow_zero_length: bool = False,
+    ) -> Any:
+        """Add the `size` bytes that `file` holds, and return their new ILibraryFileAlias.
+
+        The bytes are durable at once, the alias when the caller's transaction commits; if it
+        aborts, nobody names the bytes and they are swept after a day.  `file` is read to its end
+        and stays the caller's.  `debugID` is written to the log.  Raises UploadFailed,
+        SizeMismatch (an AssertionError), StoreFull.
+        """
+
+    def __getitem__(alias_id: int) -> Any:
+        """The ILibraryFileAlias with this id.  Raises AliasNotFound (a LookupError)."""
+
+    def findBySHA1(sha1: str) -> Iterator[Any]:
+        """Aliases, not deleted, whose content has this digest (hex of either case)."""
+
+    def findBySHA256(sha256: str) -> Iterator[Any]:
+        """Aliases, not deleted, whose content has this digest (hex of either case)."""
+
+
+class ILibrarianClient(Interface):
+    """The library at its lowest level: ids in, files and URLs out.  Sees the public space only."""
+
+    def addFile(
+        name: str,
+        size: int,
+        file: BinaryIO,
+        contentType: str,
+        expires: datetime | None = None,
+        debugID: str | None = None,
+        allow_zero_length: bool = False,
+    ) -> int:
+        """Add a file in the caller's transaction, as ILibraryFileAliasSet.create; its id."""
+
+    def remoteAddFile(
+        name: str, size: int, file: BinaryIO, contentType: str, expires: datetime | None = None
+    ) -> str:
+        """Add a file in a transaction of the server's own; its download URL.
+
+        It can be downloaded when this returns, and stays if the caller aborts; the caller's tree
+        shows it from the next transaction on.  Raises UploadFailed, LibrarianServerError.
+        """
+
+    def getFileByAlias(aid: int) -> Any:
+        """An open file with read(), close() and iteration, the caller's to close.
+        Raises DownloadFailed (a LookupError)."""
+
+    def getURLForAlias(aid: int, secure: bool = False) -> str | None:
+        """Where the file is downloaded from; None if it is deleted.  With `secure`, by https on
+        a host name that belongs to this file alone.  Raises DownloadFailed."""
+
+
+class IRestrictedLibrarianClient(ILibrarianClient):
+    """The same for the restricted space, and for nothing else."""
+
+
+class IFileReferences(Interface):
+    """A named utility: a system that keeps files by holding alias ids.
+
+    The garbage collector asks every one of them and stops if any fails.
+    """
+
+    def held_among(alias_ids: frozenset[int]) -> set[int]:
+        """Those of `alias_ids` that this system holds at this moment.  Called with some
+        thousands at a time, in an open tree session."""
+
+    def holders(alias_id: int) -> list[str]:
+        """Who holds it, in words a person understands; empty if nobody here does."""

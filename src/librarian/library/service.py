@@ -1,0 +1,285 @@
+"""The library as components use it: adding files, looking them up, reading them."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.library import urls
+from librarian.library.filenames import check_content_type, check_filename
+from librarian.library.interfaces import (
+    ILibraryFileAlias,
+    ILibraryFileAliasSet,
+    InvalidExpiry,
+    NotStored,
+    UploadFailed,
+)
+from librarian.library.model import AliasRecord, LibraryBranch, LibraryFileContent
+from librarian.security.interaction import current_principal
+from librarian.settings import ISettings
+from librarian.store.interfaces import IByteStore, StoredBytes
+from librarian.timeline import current_timeline
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+
+class Library:
+    """The parts the library works with, looked up once, and the verbs everything else is made of."""
+
+    def __init__(self) -> None:
+        self.tree = getUtility(ITree)
+        self.store = getUtility(IByteStore)
+        self.clock = getUtility(IClock)
+        self._settings = getUtility(ISettings)
+        self.random_below: Callable[[int], int] = secrets.randbelow
+
+    @property
+    def settings(self) -> urls.LibrarySettings:
+        return self._settings.section(urls.LibrarySettings)
+
+    @property
+    def branch(self) -> LibraryBranch:
+        branch: LibraryBranch = self.tree.branch("library")
+        return branch
+
+    def record(self, alias_id: object) -> AliasRecord:
+        return self.branch.record(alias_id)
+
+    def add(self, stored: StoredBytes, filename: str, mimetype: str, **facts: Any) -> AliasRecord:
+        """Name bytes that are durable already, in this thread's transaction.
+
+        Keywords: `expires` (None or an aware datetime), `restricted`, `owner` (a principal's id).
+        """
+        now, branch = self.clock.now(), self.branch
+        record = AliasRecord(
+            branch.new_id(self.random_below),
+            check_filename(filename),
+            check_content_type(mimetype),
+            branch.content_for(stored, now),
+            expires=check_expires(facts.get("expires")),
+            restricted=facts.get("restricted", False),
+            date_created=now,
+            owner=facts.get("owner"),
+        )
+        branch.add(record)
+        return record
+
+    def put_and_add(  # the arguments of the public create()
+        self,
+        name: str,
+        size: int,
+        file: BinaryIO,
+        mimetype: str,
+        *,
+        expires: datetime | None,
+        restricted: bool,
+        debug_id: str | None,
+        allow_zero_length: bool,
+    ) -> AliasRecord:
+        """Check everything that can be checked, make the bytes durable, then name them."""
+        if size < 0 or (size == 0 and not allow_zero_length):
+            raise UploadFailed(f"Invalid length: {size}")
+        check_filename(name)
+        check_content_type(mimetype)
+        check_expires(expires)
+        stored = self.store.put(file, size=size)
+        owner = current_principal().id
+        record = self.add(stored, name, mimetype, expires=expires, restricted=restricted, owner=owner)
+        log.info("alias added alias=%d sha256=%s debug_id=%s", record.id, stored.sha256, debug_id)
+        return record
+
+    def open(self, record: AliasRecord) -> "LibraryFile":
+        """The file behind a committed alias.  Raises NotStored."""
+        if record.content is None:
+            raise NotStored(record.id, "its file is deleted")
+        if not record.committed:
+            raise NotStored(record.id, "it is not committed yet")
+        url = urls.http_url(self.settings, record)
+        with current_timeline().record("librarian-connection", url):
+            return LibraryFile(self.store.open(record.content.sha256), url)
+
+
+def check_expires(expires: datetime | None) -> datetime | None:
+    """`expires` itself if it is None or tells its time zone."""
+    if expires is not None and expires.tzinfo is None:
+        raise InvalidExpiry("Invalid expiry: a time without a time zone")
+    return expires
+
+
+class LibraryFile:
+    """An open file of the library; its reads show in the request's timeline."""
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self._file = file
+        self.url = url
+
+    def read(self, chunksize: int | None = None) -> bytes:
+        with current_timeline().record("librarian-read", self.url):
+            return self._file.read(-1 if chunksize is None else chunksize)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(1 << 18), b"")
+
+    def __enter__(self) -> "LibraryFile":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+@implementer(ILibraryFileAlias)
+class LibraryFileAlias:
+    """An alias at work: a record of the tree together with the parts that serve it."""
+
+    def __init__(self, library: Library, record: AliasRecord) -> None:
+        self._library = library
+        self._record = record
+        self._file: LibraryFile | None = None
+
+    def __repr__(self) -> str:
+        return f"<LibraryFileAlias {self.id} {self.filename!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        return ILibraryFileAlias.providedBy(other) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a LibraryFileAlias belongs to an open tree; keep its id instead")
+
+    @property
+    def id(self) -> int:
+        return self._record.id
+
+    @property
+    def filename(self) -> str:
+        return self._record.filename
+
+    @property
+    def mimetype(self) -> str:
+        return self._record.mimetype
+
+    @property
+    def content(self) -> LibraryFileContent | None:
+        return self._record.content
+
+    @property
+    def expires(self) -> datetime | None:
+        return self._record.expires
+
+    @property
+    def restricted(self) -> bool:
+        return self._record.restricted
+
+    @property
+    def owner(self) -> str | None:
+        return self._record.owner
+
+    @property
+    def date_created(self) -> datetime:
+        return self._record.date_created
+
+    @property
+    def deleted(self) -> bool:
+        return self._record.content is None
+
+    @property
+    def http_url(self) -> str | None:
+        return self._url(urls.http_url)
+
+    @property
+    def https_url(self) -> str | None:
+        return self._url(urls.https_url)
+
+    @property
+    def private_url(self) -> str | None:
+        return self._url(urls.private_url)
+
+    def _url(self, make: Callable[[urls.LibrarySettings, AliasRecord], str]) -> str | None:
+        return None if self.deleted else make(self._library.settings, self._record)
+
+    def getURL(self, secure: bool = True, include_token: bool = False) -> str | None:
+        if self.restricted:
+            return self.private_url
+        return self.https_url if secure and self._library.settings.use_https else self.http_url
+
+    def open(self) -> None:
+        self.close()
+        self._file = self._library.open(self._record)
+
+    def read(self, chunksize: int | None = None) -> bytes:
+        if self._file is not None:
+            return self._file.read(chunksize)
+        with self._library.open(self._record) as file:
+            return file.read(chunksize)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+@implementer(ILibraryFileAliasSet)
+class LibraryFileAliasSet:
+    """All aliases, of both spaces."""
+
+    def __init__(self) -> None:
+        self._library = Library()
+
+    def create(  # the specification's own signature
+        self,
+        name: str,
+        size: int,
+        file: BinaryIO,
+        contentType: str,
+        expires: datetime | None = None,
+        debugID: str | None = None,
+        restricted: bool = False,
+        allow_zero_length: bool = False,
+    ) -> LibraryFileAlias:
+        record = self._library.put_and_add(
+            name,
+            size,
+            file,
+            contentType,
+            expires=expires,
+            restricted=restricted,
+            debug_id=debugID,
+            allow_zero_length=allow_zero_length,
+        )
+        return LibraryFileAlias(self._library, record)
+
+    def __getitem__(self, alias_id: int) -> LibraryFileAlias:
+        return LibraryFileAlias(self._library, self._library.record(alias_id))
+
+    def findBySHA1(self, sha1: str) -> Iterator[LibraryFileAlias]:
+        for sha256 in self._library.branch.sha256s_of(digest_bytes(sha1, 20)):
+            yield from self._of_content(sha256)
+
+    def findBySHA256(self, sha256: str) -> Iterator[LibraryFileAlias]:
+        return self._of_content(digest_bytes(sha256, 32))
+
+    def _of_content(self, sha256: bytes) -> Iterator[LibraryFileAlias]:
+        for record in self._library.branch.records_of(sha256):
+            yield LibraryFileAlias(self._library, record)
+
+
+def digest_bytes(digest: str, length: int) -> bytes:
+    """The `length` bytes that `digest` spells in hex.  Raises ValueError."""
+    try:
+        raw = bytes.fromhex(digest)
+    except ValueError:
+        raw = b""
+    if len(raw) != length or len(digest) != 2 * length:
+        raise ValueError(f"{digest!r} is not a digest of {2 * length} hex digits")
+    return raw

@@ -1,0 +1,56 @@
+"""Where files are downloaded from: URLs made from the settings."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from zope.interface import provider
+
+from librarian.library.filenames import quoted
+from librarian.library.model import AliasRecord
+from librarian.settings import ISettingsSection, Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class LibrarySettings(Section):
+    """How the library looks from outside.  Every URL ends in a slash."""
+
+    download_url: str = "http://127.0.0.1:8000/"
+    upload_url: str = "http://127.0.0.1:9090/"
+    restricted_download_url: str = "http://127.0.0.1:8005/"
+    restricted_upload_url: str = "http://127.0.0.1:9095/"
+    https_download_url: str = ""  # empty: download_url, with https in place of http
+    use_https: bool = False
+
+    @property
+    def secure_base(self) -> str:
+        """Where the https front end is reached."""
+        return self.https_download_url or self.download_url.replace("http://", "https://", 1)
+
+
+def _path(record: AliasRecord) -> str:
+    return f"{record.id}/{quoted(record.filename)}"
+
+
+def http_url(settings: LibrarySettings, record: AliasRecord) -> str:
+    base = settings.restricted_download_url if record.restricted else settings.download_url
+    return base + _path(record)
+
+
+def https_url(settings: LibrarySettings, record: AliasRecord) -> str:
+    if record.restricted:
+        return settings.restricted_download_url.replace("http://", "https://", 1) + _path(record)
+    return settings.secure_base + _path(record)
+
+
+def own_host(settings: LibrarySettings, record: AliasRecord) -> str:
+    """The host name that belongs to this file alone, so that no other file shares its origin."""
+    host = urlsplit(settings.secure_base).hostname
+    return f"i{record.id}.restricted.{host}" if record.restricted else f"i{record.id}.{host}"
+
+
+def private_url(settings: LibrarySettings, record: AliasRecord) -> str:
+    """The https URL on the file's own host."""
+    base = urlsplit(settings.secure_base)
+    port = f":{base.port}" if base.port else ""
+    return f"https://{own_host(settings, record)}{port}{base.path}{_path(record)}"

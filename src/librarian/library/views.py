@@ -1,0 +1,76 @@
+"""Files in the web application: ``/files/<id>``."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPFound, HTTPGone
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.library.description import describe
+from librarian.library.filenames import ID
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.web.views import IAppSection
+
+
+class Files:
+    """``/files``: holds every alias by its id."""
+
+    __name__ = "files"
+
+    def __init__(self, parent: Any) -> None:
+        self.__parent__ = parent
+
+    def __getitem__(self, segment: str) -> Any:
+        if not ID.fullmatch(segment):
+            raise KeyError(segment)
+        return getUtility(ILibraryFileAliasSet)[int(segment)]
+
+
+@implementer(IAppSection)
+class FilesSection:
+    """The link to the files, and their container."""
+
+    title = "Files"
+    description = "Every file by its id: where it is downloaded, what it is, its digests."
+
+    def root(self, parent: Any, request: Request) -> Files:
+        return Files(parent)
+
+
+files_section = FilesSection()
+
+
+def files_page(context: Files, request: Request) -> dict[str, Any]:
+    """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
+    return {"title": "Files"}
+
+
+def prefers_json(request: Request) -> bool:
+    """Whether JSON is asked for by name; a client that takes anything is led to the file."""
+    offers = request.accept.acceptable_offers(["text/html", "application/json"])
+    return bool(offers) and offers[0][0] == "application/json"
+
+
+def file_index(context: Any, request: Request) -> Response:
+    """``/files/<id>``: a redirection to where the file is downloaded, or its description."""
+    if prefers_json(request):
+        return Response(json_body=describe(context), vary=("Accept",))
+    if context.deleted:
+        raise HTTPGone("File deleted.")
+    return HTTPFound(context.getURL(), vary=("Accept",))
+
+
+def _digest_view(algorithm: str) -> Any:
+    def view(context: Any, request: Request) -> Response:
+        if context.deleted:
+            raise HTTPGone("File deleted.")
+        text = f"{getattr(context.content, algorithm)} {context.filename}"
+        return Response(text, content_type="text/plain", charset="utf-8")
+
+    return view
+
+
+md5 = _digest_view("md5")
+sha256 = _digest_view("sha256")
