@@ -1,0 +1,105 @@
+"""The application: components from the site's ZCML, and the Pyramid router over them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import plaster
+from pyramid.config import Configurator
+from pyramid.registry import Registry
+from pyramid.traversal import ResourceTreeTraverser
+from pyramid.tweens import EXCVIEW
+from zope.component import getGlobalSiteManager, getUtilitiesFor, getUtility
+from zope.configuration import xmlconfig
+from zope.configuration.config import ConfigurationMachine
+
+from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
+from librarian.tree.interfaces import ITree
+from librarian.web.faces import Faces, IFaces, root_factory
+
+SITE = "librarian.site"  # the setting that names the site's ZCML file
+
+PYRAMID_SETTINGS = {
+    # The thread-local transaction manager (pyramid_tm's default) on purpose: mail joins that one.
+    "tm.activate_hook": "librarian.web.faces.in_transaction",
+    "tm.commit_veto": "pyramid_tm.default_commit_veto",
+    "tm.annotate_user": "false",
+    "retry.attempts": "20",
+    "retry.activate_hook": "librarian.web.faces.attempts",
+    "jinja2.trim_blocks": "true",
+    "jinja2.globals": "sections = librarian.web.views.sections",
+}
+
+
+class ExactTraverser(ResourceTreeTraverser):
+    """Pyramid's traverser, for names that are anybody's: "@@" at the start of one means nothing."""
+
+    VIEW_SELECTOR = "\0"
+
+
+def read_ini(path: str | Path) -> dict[str, str]:
+    """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` filled in."""
+    found: dict[str, str] = plaster.get_settings(f"{path}#main", "app:main")
+    return found
+
+
+def _install_settings(values: Mapping[str, str]) -> tuple[Settings, str]:
+    values = dict(values)
+    site = values.pop(SITE, "")
+    if not site:
+        raise SettingsError(SITE, "names no ZCML file")
+    settings = Settings(values)
+    getGlobalSiteManager().registerUtility(settings, ISettings)
+    return settings, site
+
+
+def _check_settings(settings: Settings) -> None:
+    sections = [section for _name, section in getUtilitiesFor(ISettingsSection)]
+    settings.check_names(sections)
+
+
+def configure_components(values: Mapping[str, str]) -> None:
+    """Make the site's utilities and adapters available in this process, without the web.
+
+    For scripts and for applications that embed the library.  Raises SettingsError,
+    TreeUnavailable, TreeTooNew.
+    """
+    settings, site = _install_settings(values)
+    xmlconfig.file(site, context=_machine(), execute=True)
+    _check_settings(settings)
+    getUtility(ITree).bring_up_to_date()
+
+
+def _machine() -> ConfigurationMachine:
+    machine = ConfigurationMachine()
+    xmlconfig.registerCommonDirectives(machine)
+    return machine
+
+
+def make_app(values: Mapping[str, str]) -> Any:
+    """The WSGI application, a Pyramid router, and the components as configure_components().
+
+    Utilities and adapters of the zope namespace go to the global registry, views of the pyramid
+    namespace to the application's own, which falls back to the global one: getUtility() gives the
+    same in views, scripts and threads.
+    """
+    settings, site = _install_settings(values)
+    registry = Registry("librarian")
+    registry.__bases__ = (getGlobalSiteManager(),)
+    config = Configurator(registry=registry)
+    config.setup_registry(settings={**PYRAMID_SETTINGS, **values}, root_factory=root_factory)
+    for package in ("pyramid_zcml", "pyramid_jinja2", "pyramid_tm", "pyramid_retry"):
+        config.include(package)
+    config.add_traverser(ExactTraverser)
+    config.load_zcml(str(Path(site).absolute()), features=("web",))
+    config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
+    config.commit()
+    _check_settings(settings)
+    getUtility(ITree).bring_up_to_date()
+    registry.registerUtility(Faces(settings), IFaces)
+    return config.make_wsgi_app()
+
+
+def main(global_config: Mapping[str, str], **values: str) -> Any:
+    """The Paste application factory: ``use = egg:librarian``."""
+    return make_app(values)

@@ -1,0 +1,58 @@
+"""The ``librarian`` command.
+
+Subcommands are imported when they are called: a worker that fetches a file need not load a database.
+"""
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from librarian.interfaces import LibrarianError
+
+#: name -> where its click command is
+COMMANDS = {
+    "get": "librarian.commands.transfer:get",
+    "info": "librarian.commands.transfer:info",
+    "put": "librarian.commands.transfer:put",
+    "serve": "librarian.commands.serve:serve",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found in COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LibrarianError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="librarian")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
+def librarian(verbose: bool) -> None:
+    """A library of files for applications.
+
+    Exit status: 0 done, 1 failed, 2 called wrongly.
+    """
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)-7s %(message)s", stream=sys.stderr)
+
+
+def main() -> None:
+    """The console script."""
+    librarian(prog_name="librarian")

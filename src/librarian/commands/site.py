@@ -1,0 +1,30 @@
+"""What the commands that work inside the library share: the site of an ini file, opened."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from librarian.app import configure_components, read_ini
+from librarian.library.opening import open_library
+
+ini_option: Callable[[Any], Any] = click.option(
+    "-c",
+    "--config",
+    "ini",
+    envvar="LIBRARIAN_INI",
+    default="development.ini",
+    show_default=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The ini file of the installation.",
+)
+
+
+@contextmanager
+def opened_site(ini: str) -> Iterator[Any]:
+    """The library of the installation that `ini` describes, open in this thread; ITree and all
+    other utilities are there."""
+    configure_components(read_ini(ini))
+    with open_library() as library:
+        yield library

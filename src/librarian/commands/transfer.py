@@ -1,0 +1,122 @@
+"""``librarian put``, ``get`` and ``info``: the library from another machine, over HTTP."""
+
+import json
+import mimetypes
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+
+from librarian.commands.download import download_to
+from librarian.commands.http import TransferFailed, pool, refusal
+from librarian.commands.progress import ReadingProgress, sha256_of
+from librarian.web.digests import repr_digest
+
+app_url_option = click.option(
+    "--app-url",
+    envvar="LIBRARIAN_APP_URL",
+    default="http://127.0.0.1:6543/",
+    show_default=True,
+    help="The web application, which knows files by their ids.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--upload-url",
+    envvar="LIBRARIAN_UPLOAD_URL",
+    default="http://127.0.0.1:9090/",
+    show_default=True,
+    help="The upload face to add to.",
+)
+@click.option("--name", help="The name it goes by, if not its own; for a single file.")
+@click.option("--type", "mimetype", help="Its Content-Type, if not the one its name suggests.")
+@click.option("--expires", help="RFC 3339 time, or never.  Without it: once nothing refers to it.")
+@json_option
+def put(
+    files: tuple[Path, ...],
+    upload_url: str,
+    name: str | None,
+    mimetype: str | None,
+    expires: str | None,
+    as_json: bool,
+) -> None:
+    """Add FILES to the library; print the URL of each.
+
+    Each is hashed first and its SHA-256 sent along, so that what arrived is what was meant.
+    """
+    if name is not None and len(files) > 1:
+        raise click.UsageError("--name is for a single file")
+    for path in files:
+        added = _put_one(path, upload_url, name or path.name, mimetype, expires)
+        click.echo(json.dumps(added) if as_json else added["url"])
+
+
+def _put_one(
+    path: Path, upload_url: str, name: str, mimetype: str | None, expires: str | None
+) -> dict[str, Any]:
+    headers = {
+        "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "Content-Length": str(path.stat().st_size),
+        "Repr-Digest": repr_digest(sha256_of(path)),
+    }
+    if expires is not None:
+        headers["Librarian-Expires"] = expires
+    url = upload_url.rstrip("/") + "/" + quote(name, safe="")
+    with path.open("rb") as file, ReadingProgress(file, path.name, path.stat().st_size) as body:
+        answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
+    if answer.status != 201:  # Created
+        raise refusal(str(path), answer)
+    added: dict[str, Any] = answer.json()
+    return added
+
+
+@click.command()
+@click.argument("url_or_id")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Where to write; - for standard output."
+)
+@app_url_option
+@json_option
+def get(url_or_id: str, output: Path | None, app_url: str, as_json: bool) -> None:
+    """Fetch the file that URL_OR_ID names; print where it was written.
+
+    What an interrupted run left in NAME.part is continued, if the file is still the same one, and
+    the whole is checked against its SHA-256 before it gets its name.
+    """
+    url = f"{app_url.rstrip('/')}/files/{url_or_id}" if url_or_id.isdigit() else url_or_id
+    path = download_to(url, output)
+    if path is None:
+        return
+    click.echo(json.dumps({"path": str(path), "size": path.stat().st_size}) if as_json else str(path))
+
+
+@click.command()
+@click.argument("url_or_id")
+@app_url_option
+@json_option
+def info(url_or_id: str, app_url: str, as_json: bool) -> None:
+    """Say what the library knows about the file that URL_OR_ID names."""
+    alias_id = url_or_id if url_or_id.isdigit() else _id_in(url_or_id)
+    url = f"{app_url.rstrip('/')}/files/{alias_id}"
+    answer = pool().request("GET", url, headers={"Accept": "application/json"})
+    if answer.status != 200:  # OK
+        raise refusal(url_or_id, answer)
+    if as_json:
+        sys.stdout.write(answer.data.decode() + "\n")
+        return
+    for key, value in answer.json().items():
+        click.echo(f"{key:<13} {'-' if value is None else value}")
+
+
+def _id_in(url: str) -> str:
+    for part in reversed(urlsplit(url).path.split("/")):
+        if part.isdigit():
+            return part
+    raise TransferFailed(f"{url}: no file id in it")

@@ -1,0 +1,107 @@
+"""The faces on a server: sockets first, so that what the settings say about ports is what is true."""
+
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import waitress
+from zope.component import getUtility
+
+from librarian.library.urls import LibrarySettings
+from librarian.settings import ISettings
+from librarian.web.faces import Faces, IFace, IFaces, face_addresses
+
+log = logging.getLogger(__name__)
+
+#: Which face is behind which URL setting, unless the ini file says otherwise.
+FACE_URLS = {
+    "download_url": "public",
+    "upload_url": "upload",
+    "restricted_download_url": "restricted",
+    "restricted_upload_url": "restricted-upload",
+}
+
+WAITRESS_OPTIONS: dict[str, Any] = {
+    "threads": 4,
+    "ident": None,  # no word on what serves
+    # Uploads of any size are spooled to disk; the byte store's room is what limits them.
+    "max_request_body_size": 1 << 40,
+    "recv_bytes": 1 << 18,
+    "send_bytes": 1,
+    "channel_timeout": 120,
+}
+
+
+def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
+    """A listening socket for each face; port 0 becomes one that is free."""
+    found = {}
+    try:
+        for name, (host, port) in addresses.items():
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            found[name] = _listening(family, host, port)
+    except OSError:
+        for bound in found.values():
+            bound.close()
+        raise
+    return found
+
+
+def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(1024)
+    return sock
+
+
+def tell_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
+    """Lay the bound addresses over the settings; the URL of each face, by name."""
+    settings = getUtility(ISettings)
+    urls = {name: _url(sock) for name, sock in sockets.items()}
+    faces = {name: app.registry.getUtility(IFace, name) for name in sockets}
+    lines = ["[librarian]"]
+    for name, face in faces.items():
+        lines.append(f"{face.section.key('listen').removeprefix('librarian.')} = {urls[name][7:-1]}")
+    plain = LibrarySettings()
+    stated = settings.section(LibrarySettings)
+    for field, name in FACE_URLS.items():
+        if name in urls and getattr(stated, field) == getattr(plain, field):
+            lines.append(f"{field} = {urls[name]}")
+    settings.push("bound addresses", "\n".join(lines))
+    app.registry.registerUtility(Faces(settings), IFaces)
+    return urls
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **options: Any) -> None:
+    """Serve every face until SIGTERM or SIGINT, then finish what is running.
+
+    `announce` is called with the URL of each face once connections are accepted.
+    """
+    sockets = bind(face_addresses(getUtility(ISettings)))
+    urls = tell_addresses(app, sockets)
+    server = waitress.create_server(app, sockets=list(sockets.values()), **{**WAITRESS_OPTIONS, **options})
+    signal.signal(signal.SIGTERM, _stop)
+    if announce is not None:
+        announce(urls)
+    log.info("serving faces=%s", ",".join(sorted(urls)))
+    server.run()
+
+
+def _stop(signum: int, frame: Any) -> None:
+    raise SystemExit(0)
+
+
+def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:
+    """The Paste server factory ``egg:librarian#faces``, for pserve."""
+
+    def run(app: Any) -> None:
+        serve(app, None, **options)
+
+    return run
