@@ -1,0 +1,61 @@
+"""The layers that tests and documents run in.
+
+`Unit` has no input or output.  `Functional` has the whole application in this process, on a tree
+and a byte store in memory.  `Server` has the real server as a process of its own.
+"""
+
+from typing import Any, ClassVar
+
+from librarian.testing.server import ServerProcess
+from librarian.testing.world import World
+
+
+class Unit:
+    """Nothing is set up."""
+
+
+class Functional:
+    """A world in memory, set back before every test."""
+
+    world: ClassVar[World]
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls.world = World()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        # What ZCML has registered globally stays, so the runner gives later layers a new process.
+        raise NotImplementedError
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        cls.world.begin()
+
+    @classmethod
+    def testTearDown(cls) -> None:
+        cls.world.end()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return cls.world.globs()
+
+
+class Server:
+    """One server for all tests of the layer, with the embedded engines, in a temporary folder."""
+
+    server: ClassVar[ServerProcess]
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls.server = ServerProcess()
+        cls.server.start()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls.server.stop()
+        cls.server.remove()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return cls.server.globs()

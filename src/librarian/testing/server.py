@@ -1,0 +1,155 @@
+"""A real server for tests: its own process, its own folder, ports that were free."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from librarian.interfaces import LibrarianError
+
+READY_SECONDS = 60.0  # a machine that builds something else at the same time is slow to start
+
+INI = """\
+[app:main]
+use = egg:librarian
+librarian.site = {site}
+librarian.database_uri = file://{folder}/tree/Data.fs
+librarian.byte_store = {folder}/bytes
+librarian.face.app.listen = 127.0.0.1:0
+librarian.face.public.listen = 127.0.0.1:0
+librarian.face.upload.listen = 127.0.0.1:0
+{more}
+[server:main]
+use = egg:librarian#faces
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+[formatter_plain]
+format = %(levelname)s %(name)s %(message)s
+"""
+
+
+class NotServing(LibrarianError, RuntimeError):
+    """The server stopped before it served; the error carries what it printed."""
+
+
+def checkout_site() -> Path:
+    """The configure.zcml at the root of the checkout, which is the site people run."""
+    return Path.cwd() / "configure.zcml"
+
+
+class ServerProcess:
+    """``librarian serve`` in a folder of its own; may be killed and started again."""
+
+    def __init__(
+        self, more: str = "", environ: Mapping[str, str] | None = None, site: Path | None = None
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
+        self.ini = self.folder / "server.ini"
+        self.ini.write_text(INI.format(site=site or checkout_site(), folder=self.folder, more=more))
+        self.log = self.folder / "log"
+        self.urls: dict[str, str] = {}
+        self._environ = {**os.environ, **(environ or {})}
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until every face accepts connections.  Raises NotServing."""
+        log = self.log.open("a")
+        command = [sys.executable, "-c", _RUN, "serve", str(self.ini)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=_with_path(self._environ)
+        )
+        log.close()
+        self.urls = {}
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.strip() == "ready":
+                return
+            name, _, url = line.strip().partition(" ")
+            self.urls[name] = url.strip()
+        raise NotServing(self.log.read_text()[-4000:])
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: as a power cut would, except that the disk's cache survives."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run the librarian command against this server, in its folder."""
+        face_urls = {
+            "LIBRARIAN_APP_URL": self.urls.get("app", ""),
+            "LIBRARIAN_UPLOAD_URL": self.urls.get("upload", ""),
+            "LIBRARIAN_INI": str(self.ini),
+        }
+        return subprocess.run(
+            [sys.executable, "-c", _RUN, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=_with_path({**self._environ, **face_urls, **environ}),
+            timeout=120,
+            check=False,
+        )
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """A urllib3 answer; no retries and no redirections, so that a test sees what is there."""
+        return urllib3.PoolManager(retries=False).request(method, url, redirect=False, **options)
+
+    def globs(self) -> dict[str, Any]:
+        return {"server": self, "urls": self.urls, "librarian": self._print_command, "Path": Path}
+
+    def _print_command(self, line: str) -> None:
+        """Run ``librarian <line>`` and print what it says; a failing status is printed last."""
+        done = self.command(*line.split())
+        print((done.stdout + done.stderr).rstrip())
+        if done.returncode:
+            print(f"exit status {done.returncode}")
+
+
+_RUN = "from librarian.commands.main import main; main()"
+
+
+def _with_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """The interpreter of a buildout finds its eggs by sys.path, not by itself."""
+    return {
+        **environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONWARNINGS": "ignore",
+    }
