@@ -1,0 +1,1 @@
+"""A versioned name space of files that many machines share, and the client that caches it."""

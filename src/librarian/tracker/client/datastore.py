@@ -1,0 +1,97 @@
+"""What every store of files by name can do, be it a directory or a server."""
+
+from typing import BinaryIO, NamedTuple, Self
+
+from librarian.tracker.client.files import BUFFER, Readable, replacing
+from librarian.tracker.client.names import split_name, versioned_name
+
+
+class Fact(NamedTuple):
+    """What is known of the newest version of a name without reading it."""
+
+    version: int  # seconds
+    size: int | None  # bytes; None: the server does not tell
+    sha256: str | None = None  # hex; None: nobody has computed it
+
+
+class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be added to a tuple
+    """One line of a listing: a pair ``(name, mtime)`` that also knows its `size` in bytes."""
+
+    size: int
+
+    def __new__(cls, name: str, mtime: float, size: int) -> Self:
+        entry = super().__new__(cls, (name, mtime))
+        entry.size = size
+        return entry
+
+    @property
+    def name(self) -> str:
+        return self[0]
+
+    @property
+    def mtime(self) -> float:
+        return self[1]
+
+    @property
+    def versioned_name(self) -> str:
+        return versioned_name(self.name, int(self.mtime))
+
+
+class DataStore:
+    """Files by name; each name has one version, the newest.
+
+    Names may carry a version.  Everything raises InvalidName for a bad name, FileNotFound for a
+    missing one, and other FiletrackerErrors.
+    """
+
+    def add_stream(self, name: str, file: Readable) -> str:
+        """Store what `file` gives under `name`; the versioned name of what the store holds then.
+
+        With a version in `name` that is the file's version; a store that has this version or a
+        newer one keeps what it has.  Without one the file becomes the newest version.
+        """
+        raise NotImplementedError
+
+    def add_file(self, name: str, filename: str, compress_hint: bool = True) -> str:
+        """add_stream() of the file `filename`.  `compress_hint`: whether packing it for the way
+        may be worth while; a store that sends nothing anywhere ignores it."""
+        with open(filename, "rb") as file:
+            return self.add_stream(name, file)
+
+    def exists(self, name: str) -> bool:
+        """Whether the name, or this very version of it, is held."""
+        raise NotImplementedError
+
+    def file_version(self, name: str) -> int:
+        """The newest version, in seconds; a version in `name` is ignored."""
+        raise NotImplementedError
+
+    def file_size(self, name: str) -> int:
+        """The size in bytes."""
+        raise NotImplementedError
+
+    def get_stream(self, name: str) -> tuple[BinaryIO, str]:
+        """An open binary file, the caller's to close, and the versioned name of what it reads."""
+        raise NotImplementedError
+
+    def get_file(self, name: str, filename: str) -> str:
+        """Write the file to `filename`, in one step when it is whole, with the version as its
+        modification time; the versioned name of what was written."""
+        stream, found = self.get_stream(name)
+        with stream, replacing(filename, version=split_name(found)[1]) as target:
+            while chunk := stream.read(BUFFER):
+                target.write(chunk)
+        return found
+
+    def delete_file(self, name: str) -> None:
+        """Forget the name, or do nothing if there is none; with a version, only if that is the
+        newest version."""
+        raise NotImplementedError
+
+    def list_files(self) -> list[FileInfoEntry]:
+        """All names and their versions."""
+        raise NotImplementedError
+
+    def describe(self, name: str) -> Fact:
+        """Version and size at once, and the digest if the store knows it."""
+        return Fact(self.file_version(name), self.file_size(split_name(name)[0]))

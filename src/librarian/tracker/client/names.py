@@ -1,0 +1,91 @@
+"""Names and versions: ``/problems/7/in/1.txt@1273000000``.
+
+A name looks like an absolute path.  A version is a whole number of seconds since 1970, the time the
+file was modified, and follows the name after an ``@``.  The rules and their messages are those of
+filetracker 1.x; empty, ``.``, control-character and over-long components are refused as well, for
+on a disk two different names would otherwise meet in one file or in none.
+"""
+
+import re
+
+from librarian.tracker.client.errors import InvalidName
+
+MAX_COMPONENT = 254  # bytes in UTF-8: one less than file systems allow, the caches append a mark
+MAX_NAME = 2048  # bytes in UTF-8, so that name, directory and URL stay within common limits
+MAX_VERSION = 253_402_300_799  # seconds: the end of year 9999, the last an RFC 2822 date can say
+
+_VERSION = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def split_name(name: str) -> tuple[str, int | None]:
+    """``"/a@5"`` -> ``("/a", 5)``, ``"/a"`` -> ``("/a", None)``.  Raises InvalidName, a ValueError."""
+    unversioned, mark, version = name.rpartition("@")
+    if not mark:
+        return name, None
+    if not _VERSION.fullmatch(version):
+        raise InvalidName(name, f"version must be int, not {version!r}")
+    return unversioned, int(version)
+
+
+def versioned_name(unversioned_name: str, version: int) -> str:
+    """``("/a", 5)`` -> ``"/a@5"``."""
+    return f"{unversioned_name}@{version}"
+
+
+def check_name(name: object, allow_version: bool = True) -> None:
+    """Raise InvalidName, a ValueError, unless `name` may name a file."""
+    if not isinstance(name, str):
+        raise InvalidName(name, f"not string: {name!r}")
+    *directories, last = name.split("/")
+    _check_path(name, directories, last)
+    if "@" in last and not allow_version:
+        raise InvalidName(name, "version not allowed in this API call")
+    unversioned, version = split_name(name)
+    reason = _bad_characters(unversioned) or _bad_component(unversioned)
+    if reason:
+        raise InvalidName(name, reason)
+    if version is not None and not 0 <= version <= MAX_VERSION:
+        raise InvalidName(name, f"version must be between 0 and {MAX_VERSION}, not {version}")
+
+
+def checked_split(name: str) -> tuple[str, int | None]:
+    """split_name() of a name that has passed check_name()."""
+    check_name(name)
+    return split_name(name)
+
+
+def _check_path(name: str, directories: list[str], last: str) -> None:
+    if not name:
+        raise InvalidName(name, "empty name")
+    if not directories or directories[0]:
+        raise InvalidName(name, "does not start with /")
+    if ".." in directories or last == "..":
+        raise InvalidName(name, ".. in path")
+    if "@" in "".join(directories):
+        raise InvalidName(name, "@ in path")
+    if last.count("@") > 1:
+        raise InvalidName(name, "multiple versions")
+
+
+def _bad_characters(name: str) -> str | None:
+    """What is wrong with them, or None."""
+    if _CONTROL.search(name):
+        return "control character in path"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "not encodable as UTF-8"
+    return f"longer than {MAX_NAME} bytes" if size > MAX_NAME else None
+
+
+def _bad_component(name: str) -> str | None:
+    """What is wrong with the first component that is wrong, or None."""
+    for component in name.split("/")[1:]:
+        if not component:
+            return "empty component in path"
+        if component in (".", ".."):
+            return f"{component} in path"
+        if len(component.encode()) > MAX_COMPONENT:
+            return f"component longer than {MAX_COMPONENT} bytes"
+    return None
