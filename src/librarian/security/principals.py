@@ -101,10 +101,13 @@ class GrantedScope:
     def __str__(self) -> str:
         return f"{self.name}:{self.parameter}" if self.parameter else self.name
 
+    def permits(self, permission: str) -> bool:
+        return permission in self.permissions or "*" in self.permissions
+
     def covers(self, wanted: str) -> bool:
         """Whether `wanted`, written like this scope, is this scope or lies inside of it."""
         mine = str(self)
-        if wanted == mine:
+        if wanted == mine or "*" in self.permissions:
             return True
         inside = mine.rstrip("/") + "/" if self.parameter else mine + ":"
         return wanted.startswith(inside)
@@ -130,7 +133,7 @@ class PersonPrincipal:
         return None
 
     def reaches(self, permission: str) -> bool:
-        return self.scopes is None or any(permission in scope.permissions for scope in self.scopes)
+        return self.scopes is None or any(scope.permits(permission) for scope in self.scopes)
 
     def inTeam(self, team: Any) -> bool:
         return self.person.inTeam(removeSecurityProxy(team))

@@ -1,4 +1,4 @@
-"""``<securedutility>``, ``<systemprincipal>`` and ``<immutable>``.
+"""``<securedutility>``, ``<systemprincipal>``, ``<tokenscope>`` and ``<immutable>``.
 
 zope.component's own ``<utility permission=...>`` protects a utility only where somebody wraps it;
 here what getUtility() returns is wrapped already, so there is no way round the checks by accident.
@@ -9,16 +9,18 @@ from typing import Any
 
 from zope.component.zcml import handler
 from zope.configuration.exceptions import ConfigurationError
-from zope.configuration.fields import GlobalInterface, GlobalObject, PythonIdentifier, Tokens
+from zope.configuration.fields import Bool, GlobalInterface, GlobalObject, PythonIdentifier, Tokens
 from zope.interface import Interface
 from zope.schema import TextLine
 from zope.schema.interfaces import IField
-from zope.security.checker import Checker, CheckerPublic, NoProxy, defineChecker
+from zope.security.checker import Checker, CheckerPublic, NoProxy, defineChecker, getCheckerForInstancesOf
 from zope.security.interfaces import PUBLIC_PERMISSION_NAME
 from zope.security.management import queryInteraction
 from zope.security.proxy import Proxy, removeSecurityProxy
 from zope.security.zcml import Permission
 
+from librarian.security.credentials.interfaces import IScope
+from librarian.security.credentials.scopes import Scope
 from librarian.security.interfaces import IPrincipal, NobodyActs
 from librarian.security.principals import ScriptPrincipal
 
@@ -168,6 +170,32 @@ def systemprincipal(
     )
 
 
+class ITokenScope(Interface):
+    """How far an API token may reach."""
+
+    name = TextLine(title="As in ``upload`` or ``tracker:read``", required=True)
+    title = TextLine(title="What a token with it may do", required=True)
+    permissions = Tokens(title="What it may be used for", value_type=Permission(), required=False)
+    everything = Bool(title="Whether it may be used for all that its owner may do", required=False)
+    parameter = TextLine(title="What it can be narrowed to, as in ``prefix``", required=False)
+
+
+def tokenscope(
+    _context: Any,
+    name: str,
+    title: str,
+    permissions: Iterable[str] = (),
+    everything: bool = False,
+    parameter: str = "",
+) -> None:
+    reach = {"*"} if everything else set(permissions)
+    _context.action(
+        discriminator=("tokenscope", name),
+        callable=handler,
+        args=("registerUtility", Scope(name, title, reach, parameter), IScope, name, _context.info),
+    )
+
+
 class IImmutable(Interface):
     """A class whose instances cannot be changed and hold nothing that can."""
 
@@ -176,4 +204,10 @@ class IImmutable(Interface):
 
 def immutable(_context: Any, class_: type) -> None:
     """Instances come out of a proxied object as they are, so that ``is`` and json work on them."""
-    _context.action(discriminator=("immutable", class_), callable=defineChecker, args=(class_, NoProxy))
+    _context.action(discriminator=("immutable", class_), callable=_give_out_bare, args=(class_,))
+
+
+def _give_out_bare(class_: type) -> None:
+    # Checkers outlive a registry, so a process that is configured again has this one already.
+    if getCheckerForInstancesOf(class_) is not NoProxy:
+        defineChecker(class_, NoProxy)

@@ -1,0 +1,124 @@
+"""Telling who somebody is."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.interfaces import IClock
+from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
+from librarian.security.credentials.model import ApiToken, Session, digest, new_secret
+from librarian.security.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
+from librarian.security.credentials.scopes import still_granted
+from librarian.security.credentials.service import SecuritySettings, the_branch
+from librarian.security.credentials.throttle import Throttle
+from librarian.security.interfaces import IPrincipal
+from librarian.security.people.interfaces import IPersonSet
+from librarian.security.principals import PersonPrincipal
+from librarian.settings import ISettings
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 254  # characters, of an e-mail address; more is not looked up, and not remembered
+
+
+@implementer(IAuthenticator)
+class Authenticator:
+    """Asks the tree; what it remembers between requests is bounded, and belongs to this process."""
+
+    def __init__(self) -> None:
+        self._throttle = Throttle()
+        self._checked = CheckedLately()
+
+    def by_password(self, name: str, password: str, address: str) -> IPrincipal:
+        now, asked = _now(), name.strip().lower()[:LONGEST_NAME]
+        person = _find(asked)
+        stored = _password_hash(person)
+        if stored is not None and self._checked.knows(stored, password, now):
+            return PersonPrincipal(person)
+        self._throttle.check(asked, address, now)
+        if not matches(stored, password):
+            self._throttle.failed(asked, address, now)
+            log.info("log-in refused person=%s address=%s", "-" if person is None else person.name, address)
+            raise WrongCredentials()
+        self._throttle.succeeded(asked, address)
+        self._checked.remember(str(stored), password, now)
+        return PersonPrincipal(person)
+
+    def by_token(self, secret: str) -> IPrincipal:
+        now = _now()
+        token: ApiToken | None = the_branch().tokens.get(digest(secret))
+        person = None if token is None else _active(_people().getByName(token.owner))
+        if token is None or person is None or token.died(now) is not None:
+            raise WrongCredentials()
+        _note_use(token, now)
+        return PersonPrincipal(person, still_granted(token.scopes))
+
+    def by_session(self, secret: str) -> IPrincipal:
+        session: Session | None = the_branch().sessions.get(digest(secret))
+        person = None if session is None else _active(_people().getByName(session.owner))
+        if session is None or person is None or session.expires <= _now():
+            raise WrongCredentials()
+        return PersonPrincipal(person)
+
+    def begin_session(self, principal: IPrincipal, address: str) -> str:
+        now, secret, name = _now(), new_secret(), principal.person.name
+        expires = now + getUtility(ISettings).section(SecuritySettings).session_lifetime
+        session = Session(name, now, expires, address, digest(secret))
+        the_branch().account(name).add_session(session, now)
+        log.info("logged in person=%s session=%s address=%s", name, session.id, address)
+        return secret
+
+    def end_session(self, secret: str) -> None:
+        session: Session | None = the_branch().sessions.get(digest(secret))
+        if session is not None:
+            the_branch().account(session.owner).end_session(session)
+            log.info("logged out person=%s session=%s", session.owner, session.id)
+
+
+def _now() -> datetime:
+    return getUtility(IClock).now()
+
+
+def _people() -> Any:
+    return removeSecurityProxy(getUtility(IPersonSet))
+
+
+def _find(asked: str) -> Any:
+    people = _people()
+    return _active(people.getByEmail(asked) if "@" in asked else people.getByName(asked))
+
+
+def _active(person: Any) -> Any:
+    return person if person is not None and person.active else None
+
+
+def _password_hash(person: Any) -> str | None:
+    account = None if person is None else the_branch().query(person.name)
+    return None if account is None else account.password_hash
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    """Write the day of use, and only when it is another one: a token may be used for every download,
+    and those must not each write to the tree."""
+    today, sha256 = now.date(), token.sha256
+    if token.last_used == today:
+        return
+
+    def work() -> None:
+        found = the_branch().tokens.get(sha256)
+        if found is not None:
+            found.last_used = today
+
+    getUtility(ITree).run_apart(work)
+
+
+def renew_hash(person_name: str, password: str) -> None:
+    """Keep a password that was just right under today's parameters, if they have changed."""
+    account = the_branch().query(person_name)
+    if account is not None and account.password_hash is not None and is_outdated(account.password_hash):
+        account.password_hash = hash_password(password)

@@ -1,0 +1,140 @@
+"""Credentials as they are kept: hashes, never the secrets themselves."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from zope.interface import implementer
+
+from librarian.security.credentials.interfaces import IApiToken, ISession, NoSuchToken
+
+TOKEN_PREFIX = "lbr_"  # noqa: S105  # lets scanners for leaked secrets recognise one
+REMEMBERED_WHEN_DEAD = timedelta(days=30)
+MOST_SESSIONS = 50  # of one person; the oldest end first
+
+
+def new_secret(prefix: str = "") -> str:
+    """256 random bits, safe in URLs, headers and cookies."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret.  A fast hash will do, since nobody can try out 256 random bits; and
+    as the lookup is by this hash, its time tells nothing about the secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@implementer(IApiToken)
+class ApiToken(Persistent):
+    """One API token of one person."""
+
+    revoked: datetime | None = None
+    last_used: date | None = None
+
+    def __init__(
+        self, owner: str, title: str, scopes: Iterable[str], created: datetime, expires: datetime, sha256: str
+    ) -> None:
+        self.id = secrets.token_hex(6)
+        self.owner = owner  # the person's name
+        self.title = title
+        self.scopes = tuple(scopes)
+        self.date_created = created
+        self.expires = expires
+        self.sha256 = sha256
+
+    def died(self, now: datetime) -> datetime | None:
+        """Since when it is worth nothing; None while it is worth something."""
+        if self.revoked is not None:
+            return self.revoked
+        return self.expires if self.expires <= now else None
+
+
+@implementer(ISession)
+class Session(Persistent):
+    """One log-in of one person."""
+
+    def __init__(self, owner: str, created: datetime, expires: datetime, address: str, sha256: str) -> None:
+        self.id = secrets.token_hex(6)
+        self.owner = owner
+        self.date_created = created
+        self.expires = expires
+        self.address = address
+        self.sha256 = sha256
+
+
+class Account(Persistent):
+    """The credentials of one person."""
+
+    password_hash: str | None = None
+
+    def __init__(self, branch: "CredentialsBranch", name: str) -> None:
+        self.__parent__ = branch
+        self.name = name
+        self._tokens = OOBTree()  # id -> ApiToken
+        self._sessions = OOBTree()  # id -> Session
+
+    def tokens(self) -> list[ApiToken]:
+        return _newest_first(self._tokens.values())
+
+    def sessions(self, now: datetime) -> list[Session]:
+        return _newest_first(session for session in self._sessions.values() if now < session.expires)
+
+    def add_token(self, token: ApiToken, now: datetime) -> None:
+        for old in self.tokens():
+            died = old.died(now)
+            if died is not None and died + REMEMBERED_WHEN_DEAD < now:
+                del self._tokens[old.id]
+                del self.__parent__.tokens[old.sha256]
+        self._tokens[token.id] = token
+        self.__parent__.tokens[token.sha256] = token
+
+    def token(self, token_id: str) -> ApiToken:
+        if token_id not in self._tokens:
+            raise NoSuchToken(token_id)
+        found: ApiToken = self._tokens[token_id]
+        return found
+
+    def add_session(self, session: Session, now: datetime) -> None:
+        keep = self.sessions(now)[: MOST_SESSIONS - 1]
+        self._end([old for old in self._sessions.values() if old not in keep])
+        self._sessions[session.id] = session
+        self.__parent__.sessions[session.sha256] = session
+
+    def end_sessions(self) -> None:
+        self._end(list(self._sessions.values()))
+
+    def end_session(self, session: Session) -> None:
+        self._end([session])
+
+    def _end(self, sessions: Sequence[Session]) -> None:
+        for session in sessions:
+            del self._sessions[session.id]
+            del self.__parent__.sessions[session.sha256]
+
+
+def _newest_first(things: Iterable[Any]) -> list[Any]:
+    return sorted(things, key=lambda thing: (thing.date_created, thing.id), reverse=True)
+
+
+class CredentialsBranch(Persistent):
+    """The branch ``credentials``: accounts, and the way from a secret's hash to what it is of."""
+
+    def __init__(self) -> None:
+        self._accounts = OOBTree()  # name of a person -> Account
+        self.tokens = OOBTree()  # sha256 of the secret, hex -> ApiToken
+        self.sessions = OOBTree()  # sha256 of the secret, hex -> Session
+
+    def query(self, name: str) -> Account | None:
+        """The account, if there ever was a credential in it."""
+        return self._accounts.get(name)
+
+    def account(self, name: str) -> Account:
+        """The account, to be changed; made when it is wanted first."""
+        found: Account | None = self._accounts.get(name)
+        if found is None:
+            found = self._accounts[name] = Account(self, name)
+        return found

@@ -1,0 +1,173 @@
+"""What a person can do with their own credentials."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import implementer, provider
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.interfaces import IClock
+from librarian.security.authorization import AdminsOnly
+from librarian.security.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
+from librarian.security.credentials.model import (
+    TOKEN_PREFIX,
+    Account,
+    ApiToken,
+    CredentialsBranch,
+    Session,
+    digest,
+    new_secret,
+)
+from librarian.security.credentials.passwords import check_strength, generate_password, hash_password
+from librarian.security.credentials.scopes import granted_scope
+from librarian.security.interfaces import ICelebrities, IPrincipal
+from librarian.security.people.interfaces import IPerson, IPersonSet
+from librarian.security.policy import is_admin
+from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.tree.branch import Branch
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+BRANCH = "credentials"
+branch = Branch(BRANCH, CredentialsBranch)
+
+MOST_TOKENS = 100  # of one person
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class SecuritySettings(Section):
+    """For how long a credential is good."""
+
+    prefix = "security"
+
+    session_lifetime: timedelta = timedelta(days=7)
+    token_lifetime: timedelta = timedelta(days=90)  # of a token made without saying
+    longest_token_lifetime: timedelta = timedelta(days=366)
+
+
+def the_branch() -> CredentialsBranch:
+    found: CredentialsBranch = getUtility(ITree).branch(BRANCH)
+    return found
+
+
+def _now() -> datetime:
+    return getUtility(IClock).now()
+
+
+@implementer(ICredentials)
+class Credentials:
+    """One person's."""
+
+    def __init__(self, person: IPerson) -> None:
+        self.person = person
+
+    @property
+    def has_password(self) -> bool:
+        account = self._known()
+        return account is not None and account.password_hash is not None
+
+    def setPassword(self, password: str) -> None:
+        check_strength(password, self.person.name, self.person.display_name, self.person.email)
+        self._change_password(hash_password(password))
+        log.info("password set person=%s", self.person.name)
+
+    def removePassword(self) -> None:
+        self._change_password(None)
+        log.info("password removed person=%s", self.person.name)
+
+    def tokens(self) -> list[ApiToken]:
+        account = self._known()
+        return [] if account is None else account.tokens()
+
+    def newToken(self, title: str, scopes: Sequence[str], lifetime: timedelta | None = None) -> NewToken:
+        now = _now()
+        secret = new_secret(TOKEN_PREFIX)
+        names = [str(granted_scope(scope)) for scope in dict.fromkeys(scopes)]
+        expires = now + _lifetime(lifetime)
+        token = ApiToken(self.person.name, _title(title), names, now, expires, digest(secret))
+        if not names:
+            raise BadToken("a token needs at least one scope")
+        account = self._account()
+        if len([one for one in account.tokens() if one.died(now) is None]) >= MOST_TOKENS:
+            raise BadToken(f"one person can have {MOST_TOKENS} tokens; revoke one first")
+        account.add_token(token, now)
+        log.info("token created person=%s token=%s", self.person.name, token.id)
+        return NewToken(token.id, secret)
+
+    def revokeToken(self, token_id: str) -> None:
+        token = self._account().token(token_id)
+        if token.revoked is None:
+            token.revoked = _now()
+            log.info("token revoked person=%s token=%s", self.person.name, token.id)
+
+    def sessions(self) -> list[Session]:
+        account = self._known()
+        return [] if account is None else account.sessions(_now())
+
+    def endSessions(self) -> None:
+        self._account().end_sessions()
+
+    def _change_password(self, password_hash: str | None) -> None:
+        account = self._account()
+        account.password_hash = password_hash
+        account.end_sessions()
+
+    def _known(self) -> Account | None:
+        return the_branch().query(self.person.name)
+
+    def _account(self) -> Account:
+        return the_branch().account(self.person.name)
+
+
+def _title(title: str) -> str:
+    shown = title.strip()
+    if not 1 <= len(shown) <= 100 or not shown.isprintable():
+        raise BadToken("a token needs a title of 1 to 100 characters that can be shown")
+    return shown
+
+
+def _lifetime(wanted: timedelta | None) -> timedelta:
+    settings = getUtility(ISettings).section(SecuritySettings)
+    lifetime = settings.token_lifetime if wanted is None else wanted
+    if not timedelta(0) < lifetime <= settings.longest_token_lifetime:
+        raise BadToken(f"a token lives for at most {settings.longest_token_lifetime.days} days")
+    return lifetime
+
+
+@implementer(ICredentialSet)
+class CredentialSet:
+    """Everybody's."""
+
+    def of(self, person: Any) -> Credentials:
+        return Credentials(removeSecurityProxy(person))
+
+
+class HolderOrAdmins(AdminsOnly):
+    """The person whose credentials they are, and ``admins``."""
+
+    def checkAuthenticated(self, principal: IPrincipal) -> bool:
+        return principal.inTeam(self.thing.person) or is_admin(principal)
+
+
+def create_first_admin() -> str | None:
+    """In a database without any administrator, make the person ``admin``; the generated password,
+    to be told once, or None where there are administrators already.
+
+    Meant for `ITree.run`, as SYSTEM.
+    """
+    admins = removeSecurityProxy(getUtility(ICelebrities)).admins
+    if admins.people():
+        return None
+    people = removeSecurityProxy(getUtility(IPersonSet))
+    person = people.getByName("admin") or people.new("admin", "Administrator")
+    person.enable()
+    admins.addMember(person)
+    password = generate_password()
+    Credentials(person).setPassword(password)
+    return password

@@ -1,0 +1,511 @@
+"""Passwords, tokens and sessions: what is refused, what ends when, and what nobody can see."""
+
+import threading
+import time
+import unittest
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+from zope.interface.verify import verifyObject
+from zope.security.interfaces import ForbiddenAttribute, Unauthorized
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.security.credentials.authentication import renew_hash
+from librarian.security.credentials.interfaces import (
+    BadToken,
+    IApiToken,
+    IAuthenticator,
+    ICredentials,
+    ICredentialSet,
+    ISession,
+    NoSuchScope,
+    NoSuchToken,
+    TooManyFailures,
+    WeakPassword,
+    WrongCredentials,
+)
+from librarian.security.credentials.model import MOST_SESSIONS
+from librarian.security.credentials.passwords import (
+    NOBODYS_HASH,
+    CheckedLately,
+    check_strength,
+    hash_password,
+    is_outdated,
+    matches,
+)
+from librarian.security.credentials.scopes import granted_scope
+from librarian.security.credentials.service import MOST_TOKENS, create_first_admin, the_branch
+from librarian.security.credentials.throttle import AT_MOST, Throttle, network
+from librarian.security.interaction import acting_as
+from librarian.security.people.interfaces import IPersonSet
+from librarian.security.principals import ANONYMOUS, PersonPrincipal
+from tests.security.test_people import PeopleTestCase
+from tests.security.zcml import HandMovedClock, TreeTestCase
+
+GOOD = "seven green bottles"
+HASH = hash_password(GOOD)  # once, since it takes its time by design
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+class Strength(unittest.TestCase):
+    def test_what_is_too_easily_guessed(self) -> None:
+        weak = (
+            "",
+            "short",
+            "x" * 1025,
+            "aaaaaaaaaaaaaaaa",
+            "Password1234",
+            "amy.adams.1",
+            "amy.adamsamy.adams",
+        )
+        for password in weak:
+            with self.subTest(password[:20]):
+                self.assertRaises(WeakPassword, check_strength, password, "amy.adams", None)
+
+    def test_a_sentence_with_a_name_in_it_is_fine(self) -> None:
+        check_strength("amy.adams plays the tuba", "amy.adams", None)
+
+    def test_composed_and_decomposed_letters_are_the_same(self) -> None:
+        stored = hash_password("für immer und ewig")
+        self.assertTrue(matches(stored, "fu\u0308r immer und ewig"))
+        self.assertFalse(matches(stored, "fur immer und ewig"))
+
+    def test_nonsense_matches_nothing(self) -> None:
+        for stored, password in (
+            (None, ""),
+            (None, GOOD),
+            ("$nonsense", GOOD),
+            (hash_password(GOOD), "\ud800"),
+        ):
+            self.assertFalse(matches(stored, password))
+
+    def test_nobodys_hash_costs_what_a_new_one_costs(self) -> None:
+        self.assertFalse(is_outdated(NOBODYS_HASH))
+
+
+class Checked(unittest.TestCase):
+    def setUp(self) -> None:
+        self.clock, self.checked = HandMovedClock(), CheckedLately()
+
+    def test_it_is_forgotten_after_a_while_and_with_the_hash(self) -> None:
+        self.checked.remember("hash", GOOD, self.clock.now())
+        self.assertTrue(self.checked.knows("hash", GOOD, self.clock.now()))
+        self.assertFalse(self.checked.knows("hash", GOOD + " ", self.clock.now()))
+        self.assertFalse(self.checked.knows("new hash", GOOD, self.clock.now()))
+        self.assertFalse(self.checked.knows(None, GOOD, self.clock.now()))
+        self.clock.move(minutes=5)
+        self.assertFalse(self.checked.knows("hash", GOOD, self.clock.now()))
+
+    def test_it_is_bounded_and_holds_no_password(self) -> None:
+        for number in range(CheckedLately.AT_MOST + 10):
+            self.checked.remember("hash", f"{GOOD}{number}", self.clock.now())
+        self.assertEqual(len(self.checked._until), CheckedLately.AT_MOST)
+        self.assertNotIn(GOOD, repr(vars(self.checked)))
+
+
+class Throttling(unittest.TestCase):
+    def setUp(self) -> None:
+        self.clock, self.throttle = HandMovedClock(), Throttle()
+
+    def failing(self, times: int, name: Any = "amy", address: Any = HERE) -> None:
+        for number in range(times):
+            self.throttle.failed(
+                name(number) if callable(name) else name,
+                address(number) if callable(address) else address,
+                self.clock.now(),
+            )
+
+    def wait(self, name: str = "amy", address: str = HERE) -> int:
+        try:
+            self.throttle.check(name, address, self.clock.now())
+        except TooManyFailures as error:
+            return error.retry_after
+        return 0
+
+    def test_the_pauses_double_up_to_a_quarter_of_an_hour(self) -> None:
+        self.failing(4)
+        waits = [self.wait()]
+        for _time in range(12):
+            self.failing(1)
+            waits.append(self.wait())
+        self.assertEqual(waits, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900])
+
+    def test_waiting_helps_and_an_hour_forgives(self) -> None:
+        self.failing(8)
+        self.clock.move(seconds=7.5)
+        self.assertEqual(self.wait(), 1)
+        self.clock.move(seconds=0.5)
+        self.assertEqual(self.wait(), 0)
+        self.clock.move(hours=1)
+        self.failing(4)
+        self.assertEqual(self.wait(), 0)
+
+    def test_success_forgives_the_name_there_but_not_the_address(self) -> None:
+        self.failing(6)
+        self.throttle.succeeded("amy", HERE)
+        self.assertEqual(self.wait(), 0)
+        self.failing(30, name=lambda number: f"name{number}")
+        self.throttle.succeeded("amy", HERE)
+        self.assertGreater(self.wait(), 0)
+
+    def test_nobody_is_locked_out_for_long_by_others(self) -> None:
+        self.failing(2000, address=lambda number: f"198.51.{number // 250}.{number % 250}")
+        self.assertLessEqual(self.wait(address=THERE), 30)
+        self.assertGreater(self.wait(address=THERE), 0)
+
+    def test_memory_is_bounded(self) -> None:
+        self.failing(
+            AT_MOST, name=lambda number: f"name{number}", address=lambda number: f"2001:db8:{number:x}::1"
+        )
+        self.assertEqual(len(self.throttle), AT_MOST)
+
+    def test_what_counts_as_one_place(self) -> None:
+        places = {
+            "192.0.2.1": "192.0.2.1",
+            "::ffff:192.0.2.1": "192.0.2.1",
+            "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+            "::1": "::/64",
+            "": "unknown",
+            "not an address": "unknown",
+        }
+        self.assertEqual({address: network(address) for address in places}, places)
+
+    def test_threads_lose_no_count(self) -> None:
+        threads = [threading.Thread(target=self.failing, args=(500,)) for _number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.throttle._counters["name", "amy"].failures, 2000)
+
+
+class CredentialsTestCase(PeopleTestCase):
+    """Bob has a password."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.door = getUtility(IAuthenticator)
+        self.credentials = getUtility(ICredentialSet)
+        self.bobs = self.credentials.of(self.bob)
+        the_branch().account("bob").password_hash = HASH
+        transaction.commit()
+
+    def log_in(self, name: str = "bob", password: str = GOOD, address: str = HERE) -> str:
+        try:
+            return self.door.by_password(name, password, address).id
+        except (WrongCredentials, TooManyFailures) as error:
+            return type(error).__name__
+
+    def uses(self, secret: str) -> str:
+        try:
+            return self.door.by_token(secret).id
+        except WrongCredentials:
+            return "refused"
+
+
+class Passwords(CredentialsTestCase):
+    def test_by_name_and_by_address_in_whichever_case(self) -> None:
+        for name in ("bob", "BOB", " bob ", "bob@example.com", "Bob@Example.COM"):
+            self.assertEqual(self.log_in(name), "person:bob")
+
+    def test_everything_wrong_is_the_same_refusal(self) -> None:
+        self.credentials.of(self.amy).removePassword()
+        for name, password in (
+            ("bob", "wrong"),
+            ("bob", ""),
+            ("bob", GOOD + "\0"),
+            ("bob", "x" * 100_000),
+            ("amy", GOOD),
+            ("nobody", GOOD),
+            ("nobody@example.com", GOOD),
+            ("admins", GOOD),
+            ("", ""),
+            ("x" * 100_000, GOOD),
+            ("\ud800", "\ud800"),
+        ):
+            with self.subTest(name[:10]):
+                self.assertEqual(
+                    self.log_in(name, password, address=f"192.0.2.{len(name) % 200}"), "WrongCredentials"
+                )
+
+    def test_somebody_disabled_is_refused_everywhere_and_at_once(self) -> None:
+        token = self.bobs.newToken("t", ["read"]).secret
+        session = self.door.begin_session(PersonPrincipal(self.bob), HERE)
+        self.assertEqual(self.log_in(), "person:bob")
+        self.bob.disable()
+        self.assertEqual([self.log_in(), self.uses(token)], ["WrongCredentials", "refused"])
+        self.assertRaises(WrongCredentials, self.door.by_session, session)
+
+    def test_a_new_password_ends_the_old_one_though_it_was_just_right(self) -> None:
+        self.assertEqual(self.log_in(), "person:bob")
+        self.bobs.setPassword("eight brown bottles")
+        self.assertEqual(self.log_in(), "WrongCredentials")
+        self.assertEqual(self.log_in(password="eight brown bottles"), "person:bob")
+
+    def test_failures_slow_down_and_the_right_password_does_not_help(self) -> None:
+        for _time in range(5):
+            self.log_in(password="wrong")
+        self.assertEqual(self.log_in(), "TooManyFailures")
+        self.assertEqual(self.log_in(address=THERE), "person:bob")
+        self.clock.move(seconds=1)
+        self.assertEqual(self.log_in(), "person:bob")
+
+    def test_a_password_in_steady_use_is_not_slowed_by_somebody_guessing(self) -> None:
+        self.assertEqual(self.log_in(), "person:bob")
+        for _time in range(6):
+            self.log_in(password="wrong")
+        self.assertEqual(self.log_in(), "person:bob")
+
+    def test_an_unknown_name_takes_as_long_as_a_wrong_password(self) -> None:
+        def seconds(name: str, number: int) -> float:
+            begun = time.perf_counter()
+            self.log_in(name, "wrong", address=f"203.0.113.{number}")
+            return time.perf_counter() - begun
+
+        known = median(seconds("bob", number) for number in range(9))
+        unknown = median(seconds("nobody", number) for number in range(100, 109))
+        # One that skips the hash is a hundred times faster; the slack is for a busy machine.
+        self.assertGreater(unknown, known / 3)
+        self.assertLess(unknown, known * 3)
+
+    def test_an_old_hash_is_renewed(self) -> None:
+        weak = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$"
+        account = the_branch().account("bob")
+        account.password_hash = weak
+        renew_hash("bob", GOOD)
+        self.assertNotEqual(account.password_hash, weak)
+        self.assertEqual(self.log_in(), "person:bob")
+        kept = account.password_hash
+        renew_hash("bob", GOOD)
+        renew_hash("amy", GOOD)
+        self.assertEqual((account.password_hash, the_branch().query("amy")), (kept, None))
+
+    def test_no_hash_comes_out(self) -> None:
+        self.assertRaises(ForbiddenAttribute, getattr, self.bobs, "_account")
+        self.assertNotIn(
+            "argon2", repr(self.bobs) + repr(self.bob) + repr(vars(removeSecurityProxy(self.bob)))
+        )
+
+
+class Tokens(CredentialsTestCase):
+    def test_only_the_hash_is_kept(self) -> None:
+        secret = self.bobs.newToken("laptop", ["upload"]).secret
+        transaction.commit()
+        storage = removeSecurityProxy(self.tree)._database.storage
+        kept = b"".join(storage.load(oid, "")[0] for oid in storage._data)
+        self.assertNotIn(secret.encode(), kept)
+        self.assertIn(b"upload", kept)
+
+    def test_it_ends_at_its_time_or_when_revoked(self) -> None:
+        hour = self.bobs.newToken("an hour", ["read"], timedelta(hours=1))
+        other = self.bobs.newToken("revoked", ["read"])
+        self.assertEqual([self.uses(hour.secret), self.uses(other.secret)], ["person:bob", "person:bob"])
+        self.bobs.revokeToken(other.id)
+        self.clock.move(minutes=59, seconds=59)
+        self.assertEqual([self.uses(hour.secret), self.uses(other.secret)], ["person:bob", "refused"])
+        self.clock.move(seconds=1)
+        self.assertEqual(self.uses(hour.secret), "refused")
+
+    def test_what_no_token_is(self) -> None:
+        for secret in ("", "lbr_", "lbr_" + "x" * 43, "\ud800", "x" * 100_000):
+            self.assertEqual(self.uses(secret), "refused")
+
+    def test_what_cannot_be_made(self) -> None:
+        for title, scopes, lifetime, error in (
+            ("t", ["nonsense"], None, NoSuchScope),
+            ("t", ["read:this"], None, NoSuchScope),
+            ("t", [], None, BadToken),
+            ("", ["read"], None, BadToken),
+            ("a\nb", ["read"], None, BadToken),
+            ("t" * 101, ["read"], None, BadToken),
+            ("t", ["read"], timedelta(days=367), BadToken),
+            ("t", ["read"], timedelta(0), BadToken),
+            ("t", ["read"], timedelta(days=-1), BadToken),
+        ):
+            with self.subTest(title[:5], scopes=scopes):
+                self.assertRaises(error, self.bobs.newToken, title, scopes, lifetime)
+        self.assertEqual(self.bobs.tokens(), [])
+
+    def test_a_number_of_them(self) -> None:
+        for _number in range(MOST_TOKENS):
+            self.bobs.newToken("t", ["read"])
+        self.assertRaises(BadToken, self.bobs.newToken, "t", ["read"])
+        self.bobs.revokeToken(self.bobs.tokens()[0].id)
+        self.bobs.newToken("t", ["read"])
+
+    def test_the_dead_are_forgotten_after_a_month(self) -> None:
+        old = self.bobs.newToken("old", ["read"], timedelta(days=1))
+        self.clock.move(days=31, seconds=1)
+        self.bobs.newToken("new", ["read"])
+        self.assertEqual([token.title for token in self.bobs.tokens()], ["new"])
+        self.assertRaises(NoSuchToken, self.bobs.revokeToken, old.id)
+        self.assertEqual(len(the_branch().tokens), 1)
+
+    def test_the_day_of_use_is_written_once_a_day(self) -> None:
+        secret = self.bobs.newToken("t", ["read"]).secret
+        transaction.commit()
+        storage = removeSecurityProxy(self.tree)._database.storage
+        written = []
+        for _step in range(3):
+            for _time in range(3):
+                self.uses(secret)
+                transaction.begin()
+                written.append(storage.lastTransaction())
+            self.clock.move(days=1)
+        self.assertEqual(len(set(written)), 3)
+        self.assertEqual(str(self.bobs.tokens()[0].last_used), "2026-03-03")
+
+    def test_nobody_else_sees_or_takes_them(self) -> None:
+        token_id = self.bobs.newToken("t", ["read"]).id
+        for principal in (ANONYMOUS, PersonPrincipal(self.people["cyd"])):
+            with acting_as(principal):
+                self.assertRaises(Unauthorized, lambda: list(self.bobs.tokens()))
+                self.assertRaises(Unauthorized, lambda: self.bobs.revokeToken(token_id))
+                self.assertRaises(Unauthorized, lambda: self.bobs.setPassword(GOOD))
+        for principal in (PersonPrincipal(self.bob), PersonPrincipal(self.amy)):
+            with acting_as(principal):
+                self.assertEqual(len(self.bobs.tokens()), 1)
+
+    def test_a_narrow_token_makes_no_wider_one(self) -> None:
+        for scopes in (["read"], ["upload", "upload-restricted"]):
+            principal = self.door.by_token(self.bobs.newToken("t", scopes).secret)
+            with acting_as(principal):
+                self.assertRaises(Unauthorized, lambda: self.bobs.newToken("wider", ["all"]))
+        with acting_as(self.door.by_token(self.bobs.newToken("t", ["all"]).secret)):
+            self.bobs.newToken("more", ["read"])
+
+
+class Scopes(CredentialsTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.configure(
+            '<tokenscope name="tracker:read" title="Read" permissions="librarian.View" parameter="prefix" />'
+        )
+
+    def reach(self, *scopes: str) -> Any:
+        return self.door.by_token(self.bobs.newToken("t", scopes).secret)
+
+    def test_a_narrowed_scope_ends_at_a_slash(self) -> None:
+        principal = self.reach("tracker:read:contest/1")
+        for wanted, covered in {
+            "tracker:read:contest/1": True,
+            "tracker:read:contest/1/a.in": True,
+            "tracker:read:contest/10": False,
+            "tracker:read:contest": False,
+            "tracker:read": False,
+            "tracker:write:contest/1": False,
+            "upload": False,
+        }.items():
+            self.assertEqual(principal.has_scope(wanted), covered, wanted)
+
+    def test_an_open_scope_covers_what_is_narrower(self) -> None:
+        principal = self.reach("tracker:read")
+        self.assertTrue(principal.has_scope("tracker:read:anything/at/all"))
+        self.assertFalse(principal.has_scope("tracker:readme"))
+
+    def test_everything(self) -> None:
+        principal = self.reach("all")
+        self.assertTrue(principal.has_scope("tracker:read:x"))
+        self.assertTrue(principal.reaches("librarian.Admin"))
+        self.assertTrue(PersonPrincipal(self.bob).has_scope("tracker:read:x"))
+
+    def test_permissions_add_up(self) -> None:
+        principal = self.reach("upload", "read")
+        reached = [name for name in ("Upload", "View", "Edit") if principal.reaches(f"librarian.{name}")]
+        self.assertEqual(reached, ["Upload", "View"])
+
+    def test_what_is_no_scope(self) -> None:
+        for text in (
+            "",
+            ":",
+            "upload:x",
+            "tracker",
+            "tracker:read:a b",
+            "tracker:read:\n",
+            "tracker:read:" + "x" * 201,
+        ):
+            self.assertRaises(NoSuchScope, granted_scope, text)
+
+    def test_a_scope_that_is_declared_no_more_gives_nothing(self) -> None:
+        secret = self.bobs.newToken("t", ["tracker:read", "upload"]).secret
+        the_branch().account("bob").tokens()[0].scopes = ("gone", "upload")
+        self.assertEqual([str(scope) for scope in self.door.by_token(secret).scopes], ["upload"])
+
+
+class Sessions(CredentialsTestCase):
+    def begin(self) -> str:
+        return self.door.begin_session(PersonPrincipal(self.bob), HERE)
+
+    def alive(self, secret: str) -> bool:
+        try:
+            return bool(self.door.by_session(secret).person.name == "bob")
+        except WrongCredentials:
+            return False
+
+    def test_each_log_in_has_its_own_and_logging_out_ends_one(self) -> None:
+        first, second = self.begin(), self.begin()
+        self.assertNotEqual(first, second)
+        self.door.end_session(first)
+        self.door.end_session(first)
+        self.assertEqual([self.alive(first), self.alive(second)], [False, True])
+
+    def test_it_ends_after_a_week(self) -> None:
+        secret = self.begin()
+        self.clock.move(days=7, seconds=-1)
+        self.assertTrue(self.alive(secret))
+        self.clock.move(seconds=1)
+        self.assertFalse(self.alive(secret))
+        self.assertEqual(self.bobs.sessions(), [])
+
+    def test_a_new_password_and_logging_out_everywhere_end_all(self) -> None:
+        for end in (lambda: self.bobs.setPassword(GOOD), self.bobs.endSessions, self.bobs.removePassword):
+            secrets = [self.begin(), self.begin()]
+            end()
+            self.assertEqual([self.alive(secret) for secret in secrets], [False, False])
+        self.assertEqual(len(the_branch().sessions), 0)
+
+    def test_their_number_is_bounded_and_the_oldest_ends_first(self) -> None:
+        secrets = []
+        for _number in range(MOST_SESSIONS + 5):
+            secrets.append(self.begin())
+            self.clock.move(seconds=1)
+        self.assertEqual([self.alive(secret) for secret in secrets].count(True), MOST_SESSIONS)
+        self.assertFalse(self.alive(secrets[4]))
+        self.assertTrue(self.alive(secrets[5]))
+
+    def test_a_session_is_no_token_and_a_token_no_session(self) -> None:
+        self.assertEqual(self.uses(self.begin()), "refused")
+        self.assertFalse(self.alive(self.bobs.newToken("t", ["all"]).secret))
+
+    def test_the_contracts_hold(self) -> None:
+        self.begin()
+        self.bobs.newToken("t", ["read"])
+        for contract, thing in (
+            (IAuthenticator, self.door),
+            (ICredentialSet, self.credentials),
+            (ICredentials, self.bobs),
+            (IApiToken, self.bobs.tokens()[0]),
+            (ISession, self.bobs.sessions()[0]),
+        ):
+            self.assertTrue(verifyObject(contract, removeSecurityProxy(thing)))
+
+
+class FirstStart(TreeTestCase):
+    def test_an_administrator_is_made_once(self) -> None:
+        password = self.tree.run(create_first_admin)
+        self.assertEqual(len(str(password)), 16)
+        self.assertIsNone(self.tree.run(create_first_admin))
+        principal = getUtility(IAuthenticator).by_password("admin", password, HERE)
+        self.assertEqual(principal.id, "person:admin")
+        with acting_as(principal):
+            getUtility(IPersonSet).new("bob", "Bob")
+
+    def test_it_helps_a_database_that_lost_all_of_them(self) -> None:
+        self.tree.run(create_first_admin)
+        removeSecurityProxy(getUtility(IPersonSet)["admin"]).active = False
+        transaction.commit()
+        password = self.tree.run(create_first_admin)
+        self.assertEqual(getUtility(IAuthenticator).by_password("admin", password, HERE).id, "person:admin")
