@@ -452,6 +452,16 @@ class Sessions(CredentialsTestCase):
         self.door.end_session(first)
         self.assertEqual([self.alive(first), self.alive(second)], [False, True])
 
+    def test_only_what_was_signed_here_is_looked_up(self) -> None:
+        secret = self.begin()
+        value, _dot, signature = secret.rpartition(".")
+        turned = f"{value}.{signature[::-1]}"
+        for made_up in ("", ".", value, f"{value}.", f"x{secret}", f"{secret}=", turned, "\ud800."):
+            self.assertFalse(the_branch().is_signed(made_up), made_up)
+            self.assertFalse(self.alive(made_up))
+        the_branch().signing_key = b"another"
+        self.assertFalse(self.alive(secret))
+
     def test_it_ends_after_a_week(self) -> None:
         secret = self.begin()
         self.clock.move(days=7, seconds=-1)

@@ -10,7 +10,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
 from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
-from librarian.security.credentials.model import ApiToken, Session, digest, new_secret
+from librarian.security.credentials.model import ApiToken, CredentialsBranch, Session, digest, new_secret
 from librarian.security.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
 from librarian.security.credentials.scopes import still_granted
 from librarian.security.credentials.service import SecuritySettings, the_branch
@@ -59,14 +59,14 @@ class Authenticator:
         return PersonPrincipal(person, still_granted(token.scopes))
 
     def by_session(self, secret: str) -> IPrincipal:
-        session: Session | None = the_branch().sessions.get(digest(secret))
+        session = _session(secret)
         person = None if session is None else _active(_people().getByName(session.owner))
         if session is None or person is None or session.expires <= _now():
             raise WrongCredentials()
         return PersonPrincipal(person)
 
     def begin_session(self, principal: IPrincipal, address: str) -> str:
-        now, secret, name = _now(), new_secret(), principal.person.name
+        now, secret, name = _now(), the_branch().sign(new_secret()), principal.person.name
         expires = now + getUtility(ISettings).section(SecuritySettings).session_lifetime
         session = Session(name, now, expires, address, digest(secret))
         the_branch().account(name).add_session(session, now)
@@ -74,7 +74,7 @@ class Authenticator:
         return secret
 
     def end_session(self, secret: str) -> None:
-        session: Session | None = the_branch().sessions.get(digest(secret))
+        session = _session(secret)
         if session is not None:
             the_branch().account(session.owner).end_session(session)
             log.info("logged out person=%s session=%s", session.owner, session.id)
@@ -82,6 +82,11 @@ class Authenticator:
 
 def _now() -> datetime:
     return getUtility(IClock).now()
+
+
+def _session(secret: str) -> Session | None:
+    found: CredentialsBranch = the_branch()
+    return found.sessions.get(digest(secret)) if found.is_signed(secret) else None
 
 
 def _people() -> Any:
