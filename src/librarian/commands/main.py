@@ -14,6 +14,7 @@ from librarian.interfaces import LibrarianError
 
 #: name -> where its click command is
 COMMANDS = {
+    "feature": "librarian.commands.features:feature",
     "get": "librarian.commands.transfer:get",
     "info": "librarian.commands.transfer:info",
     "put": "librarian.commands.transfer:put",

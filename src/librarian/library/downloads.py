@@ -1,6 +1,5 @@
 """The download faces: ``GET /<id>/<filename>``, and the search by digest."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,18 +9,14 @@ from pyramid.response import Response
 from zope.interface import provider
 
 from librarian.library import urls
+from librarian.library.delivery import deliver
 from librarian.library.filenames import ID, quoted
-from librarian.library.model import AliasRecord, LibraryFileContent
+from librarian.library.model import AliasRecord
 from librarian.library.service import Library, digest_bytes
 from librarian.settings import ISettingsSection
-from librarian.store.interfaces import BytesDamaged, BytesNotFound
-from librarian.web.delivery import request_headers
 from librarian.web.faces import Face, FaceSettings
-from librarian.web.fileresponse import file_response
-from librarian.web.files import FileAnswer, FileFacts, answer_file_request, unavailable_answer
-
-log = logging.getLogger(__name__)
-
+from librarian.web.files import FileAnswer
+from librarian.web.ranges import Slice
 
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
 
@@ -69,6 +64,21 @@ class Download:
     record: AliasRecord
 
 
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class RestrictedFace(FaceSettings):
+    """Where restricted files are downloaded without a token; guarded by where it listens."""
+
+    prefix = "face.restricted"
+    listen: str = "127.0.0.1:8005"
+
+
+def restricted_face() -> Face:
+    """The face of the restricted space; for ZCML."""
+    root = DownloadRoot(Library(), restricted=True)
+    return Face(RestrictedFace, lambda request: root)
+
+
 def public_face() -> Face:
     """The face for everybody; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
@@ -76,30 +86,45 @@ def public_face() -> Face:
 
 
 def download(context: Download, request: Request) -> Response:
-    """The file, or what the request's conditions and ranges make of it."""
+    """The file, to whoever may have it from this face."""
     record, library = context.record, context.root.library
-    if record.content is None or record.restricted is not context.root.restricted:
+    if record.content is None:
         raise HTTPNotFound
+    token = _needed_token(context, request)
     own_host = _checked_host(request, library, record)
-    try:
-        file = library.store.open(record.content.sha256)
-    except (BytesNotFound, BytesDamaged) as error:
-        log.error("alias has no whole bytes alias=%d error=%s", record.id, error)
-        return file_response(unavailable_answer(request.method))
-    return file_response(_answer(request, record, record.content, own_host), file, request.environ)
-
-
-def _answer(request: Request, record: AliasRecord, content: LibraryFileContent, own_host: bool) -> FileAnswer:
-    facts = FileFacts(
-        size=content.filesize,
-        sha256=content.sha256,
-        filename=record.filename,
-        mimetype=record.mimetype,
-        last_modified=record.date_created,
-        restricted=record.restricted,
-        own_host=own_host,
+    if token is None:
+        return deliver(library, record, request, own_host)
+    return deliver(
+        library, record, request, own_host, lambda answer: _counted(context, request, token, answer)
     )
-    return answer_file_request(request.method, request_headers(request.environ), facts)
+
+
+def _needed_token(context: Download, request: Request) -> str | None:
+    """The token that must be counted if bytes are sent; None where the face itself is the key.
+
+    Everything that is wrong here is the same 404: whoever guesses learns nothing.
+    """
+    record, root = context.record, context.root
+    if record.restricted is root.restricted:
+        return None
+    token: str = request.GET.get("token", "") if record.restricted else ""
+    if not token or not root.library.tokens.admits(token, _token_path(record)):
+        raise HTTPNotFound
+    return token
+
+
+def _token_path(record: AliasRecord) -> str:
+    return f"/{record.id}/{quoted(record.filename)}"
+
+
+def _counted(context: Download, request: Request, token: str, answer: FileAnswer) -> bool:
+    """Count the download if bytes of the file are on their way; whether they may go."""
+    slices = [segment for segment in answer.segments if isinstance(segment, Slice)]
+    if not slices:
+        return True
+    client = request.remote_addr or ""
+    start = slices[0].start
+    return context.root.library.tokens.use(token, _token_path(context.record), client, start)
 
 
 def _checked_host(request: Request, library: Library, record: AliasRecord) -> bool:

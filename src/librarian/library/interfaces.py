@@ -1,7 +1,7 @@
 """The library: contents, the aliases that expose them, the clients, and what each refuses."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
 from zope.interface import Attribute, Interface
@@ -60,6 +60,15 @@ class NotStored(DownloadFailed):
         self.alias_id = alias_id
 
 
+class NoURL(LibrarianError, AssertionError):
+    """A view was to lead to a file that is deleted (the seed demands AssertionError)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MixedFileAliasView can not operate on deleted librarian files, since their URL is undefined."
+        )
+
+
 class WrongSpace(DownloadFailed):
     """A restricted file was asked of the public client, or the other way round."""
 
@@ -70,6 +79,31 @@ class WrongSpace(DownloadFailed):
 
 class LibrarianServerError(LibrarianError):
     """The librarian answered that it cannot serve at the moment; trying later may help."""
+
+
+class InvalidLifetime(LibrarianError, ValueError):
+    """A token may live for some time, and no longer than the settings allow."""
+
+    def __init__(self, lifetime: timedelta, longest: timedelta) -> None:
+        super().__init__(f"a token lives more than nothing and at most {longest}, not {lifetime}")
+        self.lifetime = lifetime
+        self.longest = longest
+
+
+class InvalidUses(LibrarianError, ValueError):
+    """A token that cannot be used even once opens nothing."""
+
+    def __init__(self, max_uses: int) -> None:
+        super().__init__(f"a token is good for at least one use, not {max_uses}")
+        self.max_uses = max_uses
+
+
+class NoSuchToken(LibrarianError, LookupError):
+    """No token has this id; it may have been revoked or purged."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(f"no token has the id {token_id}")
+        self.token_id = token_id
 
 
 class ILibraryFileContent(Interface):
@@ -187,6 +221,54 @@ class ILibrarianClient(Interface):
 
 class IRestrictedLibrarianClient(ILibrarianClient):
     """The same for the restricted space, and for nothing else."""
+
+
+class ITimeLimitedToken(Interface):
+    """What is known of a token; not the token, which only its bearer has."""
+
+    id = Attribute("16 hex digits that name it in lists; they say nothing about the token.")
+    path = Attribute("The path it opens, canonically quoted.")
+    alias_id = Attribute("The id in that path.")
+    created = Attribute("When it was allocated, aware, in UTC.")
+    expires = Attribute("The first moment at which it opens nothing any more.")
+    max_uses = Attribute("How many downloads it is good for; None: any number.")
+    uses = Attribute("How many it has been used for; counted where max_uses is set.")
+    asked_by = Attribute("The id of the principal who asked for it.")
+    last_used = Attribute("When it was last used, to the minute; None: never.")
+
+
+class ITimeLimitedTokenSet(Interface):
+    """All tokens that are not purged yet."""
+
+    def allocate(url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
+        """A new token, 32 characters, for the file at `url`; committed when this returns.
+
+        `lifetime` is the setting token_lifetime unless given, token_lifetime_max at most.
+        Raises InvalidLifetime, InvalidUses.
+        """
+
+    def __iter__() -> Iterator[Any]:
+        """Every ITimeLimitedToken."""
+
+    def of_alias(alias_id: int) -> Iterator[Any]:
+        """The tokens of one file."""
+
+    def revoke(token_id: str) -> None:
+        """Make one token worthless, when the caller's transaction commits.  Raises NoSuchToken."""
+
+    def revoke_all(alias_id: int | None = None) -> int:
+        """Make all tokens worthless, or all of one file; how many there were."""
+
+    def purge(limit: int = 1000) -> int:
+        """Forget up to `limit` tokens that died of age, the oldest first; how many there were."""
+
+
+class IFileHolder(Interface):
+    """An object of another system that shows files it keeps under ``+files/<filename>``."""
+
+    def getFileByName(filename: str) -> int:
+        """The alias id of its file called `filename`.  Raises LookupError.  Guard it with the
+        permission that reading the files shall need."""
 
 
 class IFileReferences(Interface):

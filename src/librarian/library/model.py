@@ -1,7 +1,8 @@
 """What the library keeps in the tree: aliases, contents, and the ways to find them."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -45,7 +46,7 @@ class AliasRecord(Persistent):
     unreferenced_since: datetime | None = None  # when the collector first found nobody holding it
     content_deleted: datetime | None = None
 
-    def __init__(  # one for each fact that is fixed at birth
+    def __init__(
         self,
         alias_id: int,
         filename: str,
@@ -73,6 +74,72 @@ class AliasRecord(Persistent):
         return self._p_jar is not None and self._p_serial != z64
 
 
+class TokenRecord(Persistent):
+    """A time-limited token, without the token: its hash, what it opens, and how it was used."""
+
+    def __init__(
+        self,
+        key: bytes,
+        path: str,
+        *,
+        created: datetime,
+        lifetime: timedelta,
+        max_uses: int | None,
+        asked_by: str,
+    ) -> None:
+        self.key = key
+        self.path = path
+        self.created = created
+        self.lifetime = lifetime
+        self.max_uses = max_uses
+        self.asked_by = asked_by
+        self.uses = 0
+        self.last_used: datetime | None = None
+        self._sessions: dict[str, int] = {}  # client -> where its last download began
+
+    @property
+    def id(self) -> str:
+        """What a list shows and revoke() takes; says nothing about the token."""
+        return self.key[:8].hex()
+
+    @property
+    def alias_id(self) -> int:
+        first = self.path.split("/")[1]
+        return int(first) if first.isdigit() else 0
+
+    @property
+    def expires(self) -> datetime:
+        return self.created + self.lifetime
+
+    def alive(self, now: datetime) -> bool:
+        """Whether it still opens anything, for somebody.  The last moment is outside."""
+        return self.created <= now < self.expires and not (self._exhausted and not self._sessions)
+
+    def alive_for(self, now: datetime, client: str, start: int) -> bool:
+        """Whether `client` may begin a download at byte `start`."""
+        if not self.created <= now < self.expires:
+            return False
+        return not self._exhausted or self._continues(client, start)
+
+    def use(self, now: datetime, client: str, start: int) -> bool:
+        """Count it, unless it continues a download; whether it may go on."""
+        if not self.alive_for(now, client, start):
+            return False
+        if not self._continues(client, start):
+            self.uses += 1
+        if self.max_uses is not None:
+            self._sessions = {**self._sessions, client: start}
+        self.last_used = now
+        return True
+
+    @property
+    def _exhausted(self) -> bool:
+        return self.max_uses is not None and self.uses >= self.max_uses
+
+    def _continues(self, client: str, start: int) -> bool:
+        return client in self._sessions and start > self._sessions[client]
+
+
 class LibraryBranch(Persistent):
     """All aliases and contents.  Digest keys are raw bytes; an index entry is one joined key.
 
@@ -84,6 +151,9 @@ class LibraryBranch(Persistent):
         self.contents = OOBTree()  # sha256 -> LibraryFileContent
         self.by_sha1 = OOTreeSet()  # sha1 + sha256; two contents may share a SHA-1
         self.by_content = OOTreeSet()  # sha256 + id, big-endian
+        self.tokens = OOBTree()  # sha256 of the token -> TokenRecord
+        self.tokens_by_alias = OOTreeSet()  # id + sha256 of the token
+        self.tokens_by_expiry = OOTreeSet()  # seconds since the epoch + sha256 of the token
 
     def new_id(self, random_below: Callable[[int], int]) -> int:
         """An id nobody has: random, so that writers in many processes rarely meet."""
@@ -121,6 +191,29 @@ class LibraryBranch(Persistent):
     def sha256s_of(self, sha1: bytes) -> Iterator[bytes]:
         for key in _with_prefix(self.by_sha1, sha1):
             yield key[20:]
+
+    def add_token(self, token: TokenRecord) -> None:
+        self.tokens[token.key] = token
+        self.tokens_by_alias.add(token.alias_id.to_bytes(8) + token.key)
+        self.tokens_by_expiry.add(_moment_key(token.expires) + token.key)
+
+    def drop_token(self, token: TokenRecord) -> None:
+        del self.tokens[token.key]
+        self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
+        self.tokens_by_expiry.remove(_moment_key(token.expires) + token.key)
+
+    def tokens_of(self, alias_id: int) -> Iterator[TokenRecord]:
+        for key in _with_prefix(self.tokens_by_alias, alias_id.to_bytes(8)):
+            yield self.tokens[key[8:]]
+
+    def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
+        """At most `limit` tokens that died of age, the oldest first."""
+        for key in islice(self.tokens_by_expiry.keys(max=_moment_key(now)), limit):
+            yield self.tokens[key[8:]]
+
+
+def _moment_key(moment: datetime) -> bytes:
+    return int(moment.timestamp()).to_bytes(8)
 
 
 def _content_key(content: LibraryFileContent, alias_id: int) -> bytes:

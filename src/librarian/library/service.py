@@ -20,6 +20,7 @@ from librarian.library.interfaces import (
     UploadFailed,
 )
 from librarian.library.model import AliasRecord, LibraryBranch, LibraryFileContent
+from librarian.library.tokens import TimeLimitedTokenSet
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
@@ -37,6 +38,7 @@ class Library:
         self.store = getUtility(IByteStore)
         self.clock = getUtility(IClock)
         self._settings = getUtility(ISettings)
+        self.tokens = TimeLimitedTokenSet()
         self.random_below: Callable[[int], int] = secrets.randbelow
 
     @property
@@ -142,7 +144,7 @@ class LibraryFileAlias:
 
     def __init__(self, library: Library, record: AliasRecord) -> None:
         self._library = library
-        self._record = record
+        self.record = record
         self._file: LibraryFile | None = None
 
     def __repr__(self) -> str:
@@ -159,39 +161,39 @@ class LibraryFileAlias:
 
     @property
     def id(self) -> int:
-        return self._record.id
+        return self.record.id
 
     @property
     def filename(self) -> str:
-        return self._record.filename
+        return self.record.filename
 
     @property
     def mimetype(self) -> str:
-        return self._record.mimetype
+        return self.record.mimetype
 
     @property
     def content(self) -> LibraryFileContent | None:
-        return self._record.content
+        return self.record.content
 
     @property
     def expires(self) -> datetime | None:
-        return self._record.expires
+        return self.record.expires
 
     @property
     def restricted(self) -> bool:
-        return self._record.restricted
+        return self.record.restricted
 
     @property
     def owner(self) -> str | None:
-        return self._record.owner
+        return self.record.owner
 
     @property
     def date_created(self) -> datetime:
-        return self._record.date_created
+        return self.record.date_created
 
     @property
     def deleted(self) -> bool:
-        return self._record.content is None
+        return self.record.content is None
 
     @property
     def http_url(self) -> str | None:
@@ -206,21 +208,24 @@ class LibraryFileAlias:
         return self._url(urls.private_url)
 
     def _url(self, make: Callable[[urls.LibrarySettings, AliasRecord], str]) -> str | None:
-        return None if self.deleted else make(self._library.settings, self._record)
+        return None if self.deleted else make(self._library.settings, self.record)
 
     def getURL(self, secure: bool = True, include_token: bool = False) -> str | None:
         if self.restricted:
-            return self.private_url
+            url = self.private_url
+            if url is not None and include_token:
+                url = f"{url}?token={self._library.tokens.allocate(url)}"
+            return url
         return self.https_url if secure and self._library.settings.use_https else self.http_url
 
     def open(self) -> None:
         self.close()
-        self._file = self._library.open(self._record)
+        self._file = self._library.open(self.record)
 
     def read(self, chunksize: int | None = None) -> bytes:
         if self._file is not None:
             return self._file.read(chunksize)
-        with self._library.open(self._record) as file:
+        with self._library.open(self.record) as file:
             return file.read(chunksize)
 
     def close(self) -> None:

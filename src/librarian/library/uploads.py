@@ -41,6 +41,15 @@ class UploadFace(FaceSettings):
     listen: str = "127.0.0.1:9090"
 
 
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class RestrictedUploadFace(FaceSettings):
+    """Where restricted files are added; guarded by where it listens."""
+
+    prefix = "face.restricted-upload"
+    listen: str = "127.0.0.1:9095"
+
+
 @dataclass(frozen=True)
 class UploadRoot:
     """``/`` of an upload face, which adds to one space."""
@@ -67,6 +76,12 @@ def upload_face() -> Face:
     """The face that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
     return Face(UploadFace, lambda request: root)
+
+
+def restricted_upload_face() -> Face:
+    """The face that adds to the restricted space; for ZCML."""
+    root = UploadRoot(Library(), restricted=True)
+    return Face(RestrictedUploadFace, lambda request: root)
 
 
 class SizedBody:

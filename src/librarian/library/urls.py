@@ -1,6 +1,7 @@
 """Where files are downloaded from: URLs made from the settings."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from zope.interface import provider
@@ -19,13 +20,15 @@ class LibrarySettings(Section):
     upload_url: str = "http://127.0.0.1:9090/"
     restricted_download_url: str = "http://127.0.0.1:8005/"
     restricted_upload_url: str = "http://127.0.0.1:9095/"
-    https_download_url: str = ""  # empty: download_url, with https in place of http
+    secure_download_url: str = ""  # where a TLS front end shows it; empty: download_url, with https
     use_https: bool = False
+    token_lifetime: timedelta = timedelta(days=1)
+    token_lifetime_max: timedelta = timedelta(days=7)
 
     @property
     def secure_base(self) -> str:
-        """Where the https front end is reached."""
-        return self.https_download_url or self.download_url.replace("http://", "https://", 1)
+        """Where the TLS front end is reached."""
+        return self.secure_download_url or self.download_url.replace("http://", "https://", 1)
 
 
 def _path(record: AliasRecord) -> str:
@@ -50,7 +53,7 @@ def own_host(settings: LibrarySettings, record: AliasRecord) -> str:
 
 
 def private_url(settings: LibrarySettings, record: AliasRecord) -> str:
-    """The https URL on the file's own host."""
+    """The URL on the file's own host: https, unless the setting says there is no TLS here."""
     base = urlsplit(settings.secure_base)
     port = f":{base.port}" if base.port else ""
-    return f"https://{own_host(settings, record)}{port}{base.path}{_path(record)}"
+    return f"{base.scheme}://{own_host(settings, record)}{port}{base.path}{_path(record)}"

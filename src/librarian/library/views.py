@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPFound, HTTPGone
+from pyramid.httpexceptions import HTTPGone
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.library.aliasviews import LibraryFileAliasView
 from librarian.library.description import describe
 from librarian.library.filenames import ID
 from librarian.library.interfaces import ILibraryFileAliasSet
@@ -57,9 +58,7 @@ def file_index(context: Any, request: Request) -> Response:
     """``/files/<id>``: a redirection to where the file is downloaded, or its description."""
     if prefers_json(request):
         return Response(json_body=describe(context), vary=("Accept",))
-    if context.deleted:
-        raise HTTPGone("File deleted.")
-    return HTTPFound(context.getURL(), vary=("Accept",))
+    return LibraryFileAliasView(context, request)()
 
 
 def _digest_view(algorithm: str) -> Any:

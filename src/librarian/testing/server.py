@@ -25,6 +25,8 @@ librarian.byte_store = {folder}/bytes
 librarian.face.app.listen = 127.0.0.1:0
 librarian.face.public.listen = 127.0.0.1:0
 librarian.face.upload.listen = 127.0.0.1:0
+librarian.face.restricted.listen = 127.0.0.1:0
+librarian.face.restricted-upload.listen = 127.0.0.1:0
 {more}
 [server:main]
 use = egg:librarian#faces

@@ -31,8 +31,12 @@ SETTINGS = {
     "librarian.face.app.listen": "localhost:6543",
     "librarian.face.public.listen": "localhost:8000",
     "librarian.face.upload.listen": "localhost:9090",
+    "librarian.face.restricted.listen": "localhost:8005",
+    "librarian.face.restricted-upload.listen": "localhost:9095",
     "librarian.download_url": "http://localhost:8000/",
     "librarian.upload_url": "http://localhost:9090/",
+    "librarian.restricted_download_url": "http://localhost:8005/",
+    "librarian.restricted_upload_url": "http://localhost:9095/",
 }
 
 

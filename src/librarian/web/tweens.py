@@ -1,13 +1,17 @@
 """What surrounds every request: a timeline, an open tree, and somebody who acts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.interaction import acting_as
+from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
+from librarian.security.interaction import acting_as, current_principal
+from librarian.security.interfaces import IPrincipal
+from librarian.security.people.interfaces import ITeamSet
 from librarian.security.principals import ANONYMOUS
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
@@ -24,7 +28,26 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
         face = face_of(request)
         with fresh_timeline(), tree.session():
             principal = ANONYMOUS if face is None else face.principal(request)
-            with acting_as(principal):
+            with acting_as(principal), features(FeatureController(_rules, in_scope)):
                 return handler(request)
 
     return tween
+
+
+def _rules() -> Iterable[FeatureRule]:
+    rules: Iterable[FeatureRule] = removeSecurityProxy(getUtility(IFeatureRules))
+    return rules
+
+
+def in_scope(scope: str) -> bool:
+    """Whether the request is in a feature scope: ``person:<name>``, or ``team:<name>``."""
+    principal = current_principal()
+    kind, _, name = scope.partition(":")
+    if kind == "person":
+        return principal.id == scope
+    return kind == "team" and _in_team(principal, name)
+
+
+def _in_team(principal: IPrincipal, name: str) -> bool:
+    team = removeSecurityProxy(getUtility(ITeamSet)).getByName(name)
+    return team is not None and principal.inTeam(team)

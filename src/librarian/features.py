@@ -1,0 +1,77 @@
+"""Feature flags: rules that switch behaviour for some requests, and one answer for each request.
+
+A rule says: in this scope, this flag has this value; of the rules whose scope a request is in, the
+one with the highest priority decides.  (Flag, scope, value and priority as Launchpad has them.)
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from zope.interface import Interface
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+DEFAULT_SCOPE = "default"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class FeatureRule:
+    """In `scope`, `flag` is `value`, unless a rule with a higher `priority` says otherwise."""
+
+    flag: str
+    scope: str
+    priority: int
+    value: str
+
+
+class IFeatureRules(Interface):
+    """The rules in force, kept where all processes see them."""
+
+    def __iter__() -> Iterator[FeatureRule]:
+        """All rules, by flag."""
+
+    def set(rule: FeatureRule) -> None:
+        """Put `rule` in the place of the one with its flag and scope, when the transaction commits."""
+
+    def unset(flag: str, scope: str = DEFAULT_SCOPE) -> bool:
+        """Remove the rule for `flag` in `scope`; whether there was one."""
+
+
+class FeatureController:
+    """The answers for one request: each flag is decided once, when it is first asked for."""
+
+    def __init__(self, rules: Callable[[], Iterable[FeatureRule]], in_scope: Callable[[str], bool]) -> None:
+        self._rules = rules
+        self._in_scope = in_scope
+        self._known: dict[str, FeatureRule] | None = None
+
+    def get(self, flag: str) -> str | None:
+        """The value of `flag` here, or None where no rule applies."""
+        if self._known is None:
+            self._known = {}
+            for rule in sorted(self._rules(), key=lambda rule: rule.priority):
+                if rule.scope == DEFAULT_SCOPE or self._in_scope(rule.scope):
+                    self._known[rule.flag] = rule
+        rule_found = self._known.get(flag)
+        return None if rule_found is None else rule_found.value
+
+
+_current: ContextVar[FeatureController | None] = ContextVar("features", default=None)
+
+
+def feature(flag: str) -> str | None:
+    """The value of `flag` in the request that runs in this thread; None outside of one."""
+    controller = _current.get()
+    return None if controller is None else controller.get(flag)
+
+
+@contextmanager
+def features(controller: FeatureController) -> Iterator[None]:
+    """Have `controller` answer for what runs inside the `with`."""
+    token = _current.set(controller)
+    try:
+        yield
+    finally:
+        _current.reset(token)

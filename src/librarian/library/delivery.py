@@ -1,0 +1,53 @@
+"""Sending an alias's file: what the download faces and the streaming view share."""
+
+import logging
+from collections.abc import Callable
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library
+from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.web.delivery import request_headers
+from librarian.web.fileresponse import file_response
+from librarian.web.files import FileAnswer, FileFacts, answer_file_request, unavailable_answer
+
+log = logging.getLogger(__name__)
+
+
+def deliver(
+    library: Library,
+    record: AliasRecord,
+    request: Request,
+    own_host: bool = False,
+    admit: Callable[[FileAnswer], bool] = lambda answer: True,
+) -> Response:
+    """The file, or what the request's conditions and ranges make of it.
+
+    The file is opened before the response begins, so that what is missing is still a 503.  `admit`
+    has the last word, once it is known what would be sent.  Raises HTTPNotFound.
+    """
+    content = record.content
+    if content is None:
+        raise HTTPNotFound
+    try:
+        file = library.store.open(content.sha256)
+    except (BytesNotFound, BytesDamaged) as error:
+        log.error("alias has no whole bytes alias=%d error=%s", record.id, error)
+        return file_response(unavailable_answer(request.method))
+    facts = FileFacts(
+        size=content.filesize,
+        sha256=content.sha256,
+        filename=record.filename,
+        mimetype=record.mimetype,
+        last_modified=record.date_created,
+        restricted=record.restricted,
+        own_host=own_host,
+    )
+    answer = answer_file_request(request.method, request_headers(request.environ), facts)
+    if not admit(answer):
+        file.close()
+        raise HTTPNotFound
+    return file_response(answer, file, request.environ)

@@ -1,0 +1,144 @@
+"""Time-limited tokens: a secret in a URL that lets its bearer download one restricted file.
+
+Only the SHA-256 of a token is kept, so whoever reads the database learns none.  A token is bound
+to one path in its canonical spelling, and committed in a transaction of its own: it works at once,
+whatever becomes of the transaction in which it was asked for.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.library.filenames import canonical_path
+from librarian.library.interfaces import (
+    InvalidLifetime,
+    InvalidUses,
+    ITimeLimitedTokenSet,
+    NoSuchToken,
+)
+from librarian.library.model import LibraryBranch, TokenRecord
+from librarian.library.urls import LibrarySettings
+from librarian.security.interaction import current_principal
+from librarian.settings import ISettings
+from librarian.tree.interfaces import ITree
+
+# Digits and consonants: no word, polite or not, can come out.
+ALPHABET = "0123456789bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ"
+LENGTH = 32  # characters of log2(50) bits each: 180 bits
+
+# How exact "last used" is; a write for every download would be one too many.
+LAST_USED_STEP = timedelta(minutes=1)
+
+
+def token_hash(token: str) -> bytes:
+    """What the tree knows a token by."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+@implementer(ITimeLimitedTokenSet)
+class TimeLimitedTokenSet:
+    """All tokens that have not been purged."""
+
+    def __init__(self) -> None:
+        self._tree = getUtility(ITree)
+        self._clock = getUtility(IClock)
+        self._settings = getUtility(ISettings)
+
+    @property
+    def _branch(self) -> LibraryBranch:
+        branch: LibraryBranch = self._tree.branch("library")
+        return branch
+
+    def allocate(self, url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
+        token = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        facts = {
+            "created": self._clock.now(),
+            "lifetime": self._checked_lifetime(lifetime),
+            "max_uses": _checked_uses(max_uses),
+            "asked_by": current_principal().id,
+        }
+        key, path = token_hash(token), TimeLimitedToken.url_to_token_path(url)
+        self._tree.run_apart(lambda: self._branch.add_token(TokenRecord(key, path, **facts)))
+        return token
+
+    def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
+        settings = self._settings.section(LibrarySettings)
+        if lifetime is None:
+            return settings.token_lifetime
+        if not timedelta(0) < lifetime <= settings.token_lifetime_max:
+            raise InvalidLifetime(lifetime, settings.token_lifetime_max)
+        return lifetime
+
+    def admits(self, token: str, path: str) -> bool:
+        """Whether `token` opens `path` at this moment.  Costs no use."""
+        record = self._branch.tokens.get(token_hash(token))
+        return record is not None and record.path == path and record.alive(self._clock.now())
+
+    def use(self, token: str, path: str, client: str, start: int) -> bool:
+        """Count a download that begins at byte `start`; whether it may go on.
+
+        A download by the same client (its address) that begins further on than its last one
+        continues it and costs nothing.  Of many at once exactly as many win as there are uses.
+        """
+        key, now = token_hash(token), self._clock.now()
+        record = self._branch.tokens.get(key)
+        if record is None or record.path != path or not record.alive_for(now, client, start):
+            return False
+        if record.max_uses is None and record.last_used and now - record.last_used < LAST_USED_STEP:
+            return True
+
+        def count() -> bool:
+            fresh = self._branch.tokens.get(key)
+            return fresh is not None and fresh.use(now, client, start)
+
+        return self._tree.run_apart(count)
+
+    def __iter__(self) -> Iterator[TokenRecord]:
+        return iter(self._branch.tokens.values())
+
+    def of_alias(self, alias_id: int) -> Iterator[TokenRecord]:
+        return self._branch.tokens_of(alias_id)
+
+    def revoke(self, token_id: str) -> None:
+        found = [record for record in self if record.id == token_id]
+        if not found:
+            raise NoSuchToken(token_id)
+        self._branch.drop_token(found[0])
+
+    def revoke_all(self, alias_id: int | None = None) -> int:
+        doomed = list(self if alias_id is None else self.of_alias(alias_id))
+        for record in doomed:
+            self._branch.drop_token(record)
+        return len(doomed)
+
+    def purge(self, limit: int = 1000) -> int:
+        doomed = list(self._branch.dead_tokens(self._clock.now(), limit))
+        for record in doomed:
+            self._branch.drop_token(record)
+        return len(doomed)
+
+
+def _checked_uses(max_uses: int | None) -> int | None:
+    if max_uses is not None and max_uses < 1:
+        raise InvalidUses(max_uses)
+    return max_uses
+
+
+class TimeLimitedToken:
+    """The seed's name for allocating: what a view or an alias calls."""
+
+    @staticmethod
+    def allocate(url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
+        """A new token for the file at `url`, valid for one day unless `lifetime` says otherwise."""
+        return TimeLimitedTokenSet().allocate(url, lifetime, max_uses)
+
+    @staticmethod
+    def url_to_token_path(url: str) -> str:
+        """The path a token for `url` is bound to: in the one spelling that is compared."""
+        return canonical_path(urlsplit(url).path)

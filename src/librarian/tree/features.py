@@ -1,0 +1,44 @@
+"""Feature rules in the tree."""
+
+from collections.abc import Iterator
+
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
+from librarian.tree.branch import Branch
+from librarian.tree.interfaces import ITree
+
+
+class FeatureBranch(Persistent):
+    """(flag, scope) -> (priority, value)."""
+
+    def __init__(self) -> None:
+        self.rules = OOBTree()
+
+
+branch = Branch("features", FeatureBranch)
+
+
+@implementer(IFeatureRules)
+class FeatureRules:
+    """The rules of the branch ``features``."""
+
+    def __init__(self) -> None:
+        self._tree = getUtility(ITree)
+
+    def __iter__(self) -> Iterator[FeatureRule]:
+        for (flag, scope), (priority, value) in self._rules.items():
+            yield FeatureRule(flag, scope, priority, value)
+
+    def set(self, rule: FeatureRule) -> None:
+        self._rules[rule.flag, rule.scope] = (rule.priority, rule.value)
+
+    def unset(self, flag: str, scope: str = DEFAULT_SCOPE) -> bool:
+        return self._rules.pop((flag, scope), None) is not None
+
+    @property
+    def _rules(self) -> OOBTree:
+        return self._tree.branch("features").rules
