@@ -18,6 +18,7 @@ COMMANDS = {
     "get": "librarian.commands.transfer:get",
     "info": "librarian.commands.transfer:info",
     "put": "librarian.commands.transfer:put",
+    "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",
 }
 

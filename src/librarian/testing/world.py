@@ -21,6 +21,7 @@ from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore
 from librarian.store.memory import MemoryStore
 from librarian.testing import http
+from librarian.testing.outbox import outbox
 from librarian.tree.interfaces import ITree
 from librarian.tree.opening import Tree
 
@@ -97,6 +98,7 @@ class World:
         """Set everything back, and open the tree in this thread, permitted everything."""
         self.clock.set(BEGINNING)
         self.store.renew()
+        outbox.renew()
         self.tree.renew()
         self._opened = ExitStack()
         self._opened.enter_context(open_library())
@@ -114,6 +116,7 @@ class World:
             "clock": self.clock,
             "getUtility": getUtility,
             "http": http.http,
+            "outbox": outbox,
             "overlay": overlay,
             "transaction": transaction,
         }

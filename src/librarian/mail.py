@@ -1,0 +1,136 @@
+"""Mail that leaves when the transaction commits, and not at all when it aborts.
+
+zope.sendmail writes it to a queue, a folder in Maildir format, as part of the commit; the queue is
+emptied by ``librarian send-mail`` (or by whoever calls `deliver_queue`), so that no transaction waits
+for, or fails with, an SMTP server.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import Interface, implementer, provider
+from zope.sendmail.delivery import QueuedMailDelivery
+from zope.sendmail.interfaces import IMailDelivery
+from zope.sendmail.maildir import Maildir
+from zope.sendmail.mailer import SMTPMailer
+from zope.sendmail.queue import QueueProcessorThread
+
+from librarian.interfaces import IClock, LibrarianError
+from librarian.settings import ISettings, ISettingsSection, Section
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+log = logging.getLogger(__name__)
+
+
+class UnsendableMail(LibrarianError, ValueError):
+    """An address, a name or a subject that no mail header can hold."""
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class MailSettings(Section):
+    """Where mail comes from, waits, and goes."""
+
+    prefix = "mail"
+    sender: str = "librarian@localhost"
+    sender_name: str = "Librarian"
+    queue: str = "var/mail"
+    smtp_host: str = "localhost"
+    smtp_port: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody mail goes to."""
+
+    display_name: str
+    email: str
+
+
+class IPostOffice(Interface):
+    """Takes mail, one copy for each recipient, for when this thread's transaction commits."""
+
+    def send(recipients: Iterable[Recipient], subject: str, body: str) -> int:
+        """How many copies there are.  Raises UnsendableMail; nothing is sent then."""
+
+
+@implementer(IPostOffice)
+class PostOffice:
+    """Writes messages and hands them to IMailDelivery, which joins the transaction."""
+
+    def send(self, recipients: Iterable[Recipient], subject: str, body: str) -> int:
+        sender = getUtility(ISettings).section(MailSettings)
+        messages = [(each, self._message(sender, each, subject, body)) for each in recipients]
+        delivery: Any = getUtility(IMailDelivery)
+        for recipient, message in messages:
+            delivery.send(sender.sender, [recipient.email], message.as_bytes(policy=SMTP))
+            log.info("mail accepted to=%s", recipient.email)
+        return len(messages)
+
+    def _message(self, sender: MailSettings, recipient: Recipient, subject: str, body: str) -> EmailMessage:
+        message = EmailMessage(policy=SMTP)
+        try:
+            message["From"] = Address(sender.sender_name, addr_spec=sender.sender)
+            message["To"] = Address(recipient.display_name, addr_spec=recipient.email)
+            message["Subject"] = subject
+        except (ValueError, IndexError) as error:  # email reports some addresses by IndexError
+            raise UnsendableMail(f"no mail can go to {recipient.email!r}: {error}") from error
+        message["Date"] = format_datetime(getUtility(IClock).now())
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers this
+        message.set_content(body)
+        return message
+
+
+@implementer(IMailDelivery)
+class SettingsQueue:
+    """The queue in the folder that the settings name, made when it is first needed."""
+
+    def send(self, fromaddr: str, toaddrs: list[str], message: bytes) -> Any:
+        return QueuedMailDelivery(_queue_path()).send(fromaddr, toaddrs, message)
+
+
+class _Processor(QueueProcessorThread):
+    """Gives a message free again when sending it failed.
+
+    zope.sendmail leaves it marked as being sent, so that it would wait three hours for its next try.
+    """
+
+    def _process_one_file(self, filename: str) -> None:
+        self.mailer.broke = False
+        super()._process_one_file(filename)
+        if self.mailer.broke and Path(filename).exists():
+            path = Path(filename)
+            path.with_name(f".sending-{path.name}").unlink(missing_ok=True)
+
+
+class _Mailer(SMTPMailer):
+    broke = False
+
+    def send(self, fromaddr: str, toaddrs: list[str], message: bytes) -> None:
+        self.broke = True
+        super().send(fromaddr, toaddrs, message)
+        self.broke = False
+
+
+def deliver_queue() -> None:
+    """Send what waits in the queue, by SMTP, once; what cannot be sent now stays for the next time."""
+    settings = getUtility(ISettings).section(MailSettings)
+    processor = _Processor()
+    processor.setMailer(_Mailer(settings.smtp_host, settings.smtp_port))
+    processor.setMaildir(Maildir(_queue_path(), create=True))
+    processor.run(forever=False)
+
+
+def _queue_path() -> str:
+    path = Path(getUtility(ISettings).section(MailSettings).queue)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(Maildir(str(path), create=True).path)
