@@ -7,6 +7,7 @@ import tempfile
 import unittest
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from librarian.mirrors.archive.indices import parse_index, read_index
 from librarian.mirrors.archive.interfaces import (
@@ -17,42 +18,53 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
-from librarian.mirrors.archive.release import ReleaseFile, parse_release, read_listed
+from librarian.mirrors.archive.release import parse_release, read_listed
 from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
 from librarian.testing import mirrorservers
 from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.leftout import left_out
 from librarian.testing.mirrorservers import MirrorFarm
 
 DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class ArchiveCase(unittest.TestCase):
-    """One signed archive for all tests of a class; a test that damages it takes a copy."""
+class SignedArchive:
+    """A layer: one signed archive for all tests here; a test that damages it takes a copy."""
 
-    archive: AptArchive
-    folder: Path
-    keyring: str
-    source: DirectoryArchive
-    release: ReleaseFile
+    folder: ClassVar[Path]
+    archive: ClassVar[AptArchive]
+    keyring: ClassVar[str]
 
     @classmethod
-    def setUpClass(cls) -> None:
-        if missing := missing_tools():
-            raise unittest.SkipTest(left_out("reading APT archives", f"no {', '.join(missing)}"))
+    def missing(cls) -> str | None:
+        tools = missing_tools()
+        return f"{', '.join(tools)} not installed" if tools else None
+
+    @classmethod
+    def setUp(cls) -> None:
         cls.folder = Path(tempfile.mkdtemp())
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.archive = AptArchive(cls.folder / "archive")
         cls.archive.add_deb("main", "pmount", "2:1.9-1", source="pmount-source")
         cls.archive.add_deb("main", "partman", "0.1-1", "udeb")
         cls.archive.add_source("main", "alsa-utils", "1.0.9a-4")
         cls.archive.publish("hoary", ["main", "restricted"], date=DATE, by_hash=True)
         cls.keyring = str(cls.archive.keyring())
-        cls.addClassCleanup(cls.archive.close)
         cls.archive.sign("hoary")
-        cls.source = DirectoryArchive(cls.archive.root)
-        cls.release = parse_release(cls.source.read("dists/hoary/Release"))
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls.archive.close()
+        shutil.rmtree(cls.folder)
+
+
+class ArchiveCase(unittest.TestCase):
+    layer = SignedArchive
+
+    def setUp(self) -> None:
+        self.folder, self.archive = SignedArchive.folder, SignedArchive.archive
+        self.keyring = SignedArchive.keyring
+        self.source = DirectoryArchive(self.archive.root)
+        self.release = parse_release(self.source.read("dists/hoary/Release"))
 
     def copy(self) -> Path:
         target = Path(tempfile.mkdtemp(dir=self.folder)) / "copy"
@@ -185,6 +197,7 @@ class Indices(ArchiveCase):
 
 class Sources(ArchiveCase):
     def setUp(self) -> None:
+        super().setUp()
         self.farm = MirrorFarm()
         self.addCleanup(self.farm.close)
 
