@@ -105,6 +105,16 @@ class Bodies(unittest.TestCase):
             body.close()
             self.assertTrue(stored.closed)
 
+    def test_sendfile_starts_at_the_right_place(self) -> None:
+        """gunicorn hands the descriptor to sendfile(), from where the descriptor itself stands."""
+        with tempfile.TemporaryFile() as stored:
+            stored.write(LONG)
+            stored.seek(0)
+            stored.read(10)  # leaves a buffer that a seek could be satisfied from
+            body = render(answer(LONG, {"range": "bytes=7-"}), stored, {"wsgi.file_wrapper": FileWrapper})
+            assert isinstance(body, FileWrapper)
+            self.assertEqual(os.lseek(body.filelike.fileno(), 0, os.SEEK_CUR), 7)
+
 
 class ShortFiles(unittest.TestCase):
     def test_known_before_the_response_starts(self) -> None:
@@ -127,6 +137,18 @@ class ShortFiles(unittest.TestCase):
         self.assertEqual(next(blocks), LONG[BLOCK_SIZE : BLOCK_SIZE + 100])
         with self.assertRaises(FileCutShort):
             next(blocks)
+
+    def test_truncated_while_a_wrapper_sends_it(self) -> None:
+        with tempfile.TemporaryFile() as stored:
+            stored.write(LONG)
+            body = render(answer(LONG), stored, {"wsgi.file_wrapper": ReadOnlyFileBasedBuffer})
+            assert isinstance(body, ReadOnlyFileBasedBuffer)
+            body.prepare(len(LONG))
+            self.assertEqual(len(body.get(1000, skip=True)), 1000)
+            stored.truncate(1500)
+            self.assertEqual(body.get(1000, skip=True), LONG[1000:1500])
+            with self.assertRaises(FileCutShort):
+                body.get(1000, skip=True)
 
     def test_a_failing_disk_before_the_response_starts(self) -> None:
         file = Failing(SHORT)

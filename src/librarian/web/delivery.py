@@ -53,9 +53,30 @@ def _body(answer: FileAnswer, file: BinaryIO, environ: Mapping[str, Any], promis
     # A wrapper sends from the position of the file to its end: it suits one slice that ends there.
     if wrapper is not None and len(segments) == 1 and isinstance(segments[0], Slice) and found == promised:
         file.seek(segments[0].start)
-        wrapped: Iterable[bytes] = wrapper(file, BLOCK_SIZE)
+        wrapped: Iterable[bytes] = wrapper(_PromisedFile(file, promised), BLOCK_SIZE)
         return wrapped
     return _FileBody(segments, file)
+
+
+class _PromisedFile:
+    """The file as a wrapper gets it: reading past its end too early is an error, not an end.
+
+    Only a file that is truncated while it is sent comes to that; but waitress would then ask for
+    the missing bytes again and again, at full speed, for as long as the client waits.
+    """
+
+    def __init__(self, file: BinaryIO, promised: int) -> None:
+        self._file = file
+        self._promised = promised
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(size)
+        if not block and size != 0 and self._file.tell() < self._promised:
+            raise FileCutShort(self._promised, self._file.tell())
+        return block
+
+    def __getattr__(self, name: str) -> Any:  # fileno, for a server that uses sendfile(); seek, tell, close
+        return getattr(self._file, name)
 
 
 class _FileBody:
