@@ -109,24 +109,31 @@ def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> Fi
         common.append(("Vary", "Accept, Accept-Encoding"))
     if not CONDITION_FIELDS.isdisjoint(headers):
         status = failed_condition(headers, etag, facts.last_modified)
-        if status == 304:
-            return FileAnswer(304, common, ())
-        if status == 412:
-            return _refusal(412, "The file is not in the state that the request made a condition.")
+        if status is not None:
+            return _condition_answer(status, common)
+    _describe(common, headers, facts)
+    if as_text:
+        return _readable_text(facts, common)
+    common.append(("Accept-Ranges", "bytes"))
+    # Range means something for GET alone: RFC 9110, section 14.2.
+    slices = _applicable_slices(headers, etag, facts) if method == "GET" and "range" in headers else None
+    return _whole(facts, common) if slices is None else _partial(facts, slices, common)
+
+
+def _condition_answer(status: int, common: list[Header]) -> FileAnswer:
+    """304 with the headers that RFC 9110, section 15.4.5, demands, or 412."""
+    if status == 304:
+        return FileAnswer(304, common, ())
+    return _refusal(412, "The file is not in the state that the request made a condition.")
+
+
+def _describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts) -> None:
+    """Add what goes with the bytes of every kind of answer that has them."""
     wanted = headers.get("want-repr-digest")
     if wanted is not None and wants_sha256(wanted):
         common.append(("Repr-Digest", repr_digest(facts.sha256)))
     common.append(("Last-Modified", http_date(facts.last_modified)))
     common.extend(_RESTRICTED if facts.restricted else _PUBLIC)
-    if as_text:
-        return _readable_text(facts, common)
-    common.append(("Accept-Ranges", "bytes"))
-    # Range means something for GET alone: RFC 9110, section 14.2.
-    if method == "GET" and "range" in headers:
-        slices = _applicable_slices(headers, etag, facts)
-        if slices is not None:
-            return _partial(facts, slices, common)
-    return _whole(facts, common)
 
 
 def _cache_control(facts: FileFacts) -> str:
