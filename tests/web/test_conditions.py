@@ -33,6 +33,7 @@ CASES: list[tuple[dict[str, str], int | None]] = [
     ({"if-none-match": ""}, None),
     # ... which makes If-Modified-Since count for nothing, whatever it holds.
     ({"if-none-match": OTHER, "if-modified-since": LATER}, None),
+    ({"if-none-match": "", "if-modified-since": LATER}, None),
     ({"if-none-match": "garbage", "if-modified-since": LATER}, None),
     ({"if-none-match": ETAG, "if-modified-since": EARLIER}, 304),
     # If-Modified-Since: to the second; no date is no condition.

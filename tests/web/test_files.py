@@ -45,13 +45,14 @@ def parts(answer: FileAnswer, data: bytes = DATA) -> list[tuple[str, bytes]]:
     """(Content-Range, bytes) of each part of a multipart answer, read as a client would."""
     boundary = dict(answer.headers)["Content-Type"].partition("; boundary=")[2]
     first, *middle, last = body(answer, data).split(f"--{boundary}".encode())
-    assert first == b"" and last == b"--\r\n"
+    assert (first, last) == (b"", b"--\r\n")
     found = []
     for part in middle:
-        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-        match = re.fullmatch(r"Content-Type: image/png\r\nContent-Range: (.*)", head.decode())
+        match = re.fullmatch(
+            rb"\r\nContent-Type: image/png\r\nContent-Range: (.*?)\r\n\r\n(.*)\r\n", part, re.DOTALL
+        )
         assert match is not None
-        found.append((match[1], content.removesuffix(b"\r\n")))
+        found.append((match[1].decode(), match[2]))
     return found
 
 
@@ -162,6 +163,10 @@ class Parts(unittest.TestCase):
         self.assertEqual(dict(answer.headers)["Content-Range"], "bytes 0-19/1024")
         self.assertEqual(body(answer), DATA[:20])
 
+    def test_head_is_asked_for_the_whole_file(self) -> None:
+        self.assertEqual(get({"range": "bytes=1-2"}, "HEAD"), get()._replace(segments=()))
+        self.assertEqual(get({"range": "bytes=5000-"}, "HEAD").status, 200)
+
     def test_none_of_it_exists(self) -> None:
         answer = get({"range": "bytes=1024-"})
         self.assertEqual((answer.status, dict(answer.headers)["Content-Range"]), (416, "bytes */1024"))
@@ -269,7 +274,14 @@ FIELD_VALUES = st.one_of(
     st.sampled_from([ETAG, f"W/{ETAG}", "*", MODIFIED_TEXT, "text/html", "gzip", "sha-256=1", '"old"']),
     st.from_regex(r"bytes=(\d{0,4}-\d{0,4},? ?){1,5}", fullmatch=True),
 )
-REQUESTS = st.dictionaries(st.sampled_from(REQUEST_FIELDS), FIELD_VALUES)
+SMALL_RANGES = st.from_regex(
+    r"bytes=([0-9]{1,2}-[0-9]{1,3}|[0-9]{1,2}-|-[0-9]{1,2})(,9[0-9]-)?", fullmatch=True
+)
+REQUESTS = st.builds(
+    lambda fields, some_range: fields | some_range,
+    st.dictionaries(st.sampled_from(REQUEST_FIELDS), FIELD_VALUES, max_size=3),
+    st.fixed_dictionaries({}, optional={"range": SMALL_RANGES}),
+)
 NAMES = st.text(max_size=40) | st.sampled_from(["a.bin", "log.txt.gz", "\r\nX: y", "é.diff.gz"])
 TYPES = st.text(max_size=40) | st.sampled_from(["text/plain", "text/html", "a/b\r\nX: y"])
 
