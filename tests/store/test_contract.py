@@ -2,20 +2,16 @@
 
 import hashlib
 import io
-import os
-import tempfile
 import threading
 import unittest
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, BinaryIO, cast
 
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from librarian.interfaces import IClock, LibrarianError
+from librarian.interfaces import LibrarianError
 from librarian.store.disk import DiskStore
 from librarian.store.interfaces import (
     BytesDamaged,
@@ -27,9 +23,8 @@ from librarian.store.interfaces import (
     StoreFull,
 )
 from librarian.store.memory import MemoryStore
+from tests.store.support import MIB, NOON, DiskStoreTestCase, HandClock, pattern, sha256_of
 
-MIB = 1 << 20
-NOON = datetime(2005, 9, 17, 12, tzinfo=UTC)
 # Of every length at which the copying changes its ways, and one to either side.
 LENGTHS = [0, 1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB, 5 * MIB - 1, 5 * MIB + 1]
 NO_DIGESTS = [
@@ -43,17 +38,6 @@ NO_DIGESTS = [
     "/" * 64,
     "é" * 64,
 ]
-
-
-@implementer(IClock)
-class HandClock:
-    """Shows what it was set to."""
-
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def now(self) -> datetime:
-        return self.time
 
 
 class Dribble(io.RawIOBase):
@@ -96,17 +80,9 @@ class Dry(io.BytesIO):
         return super().read(size) or None  # type: ignore[return-value]  # what RawIOBase.read does
 
 
-def pattern(length: int) -> bytes:
-    return (b"The quick brown fox jumps over %d lazy dogs. " % length * (length // 40 + 1))[:length]
-
-
 def declaring(algorithm: str, digest: str) -> Any:
     """Keyword arguments of put()."""
     return {algorithm: digest}
-
-
-def sha256_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 class Contract(unittest.TestCase):
@@ -401,22 +377,14 @@ class MemoryStoreKeepsIt(Contract):
         self.memory._held[sha256] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])
 
 
-class DiskStoreKeepsIt(Contract):
+class DiskStoreKeepsIt(DiskStoreTestCase, Contract):
     def make(self, quota: int | None = None) -> IByteStore:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name) / "store"
+        self.root = self.folder / f"quota {quota}"
         return DiskStore(self.root, self.clock, quota)
-
-    def damage(self, sha256: str) -> None:
-        path = self.root / sha256[:2] / sha256[2:4] / sha256
-        data, times = path.read_bytes(), path.stat()
-        path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # a medium that rots changes no times
 
     def assert_nothing_left(self) -> None:
         super().assert_nothing_left()
-        self.assertEqual([], [path for path in self.root.rglob("*") if path.is_file()])
+        self.assertEqual([], self.files())
 
     def test_an_open_file_is_a_real_one(self) -> None:
         with self.store.open(self.put(b"for sendfile")) as file:

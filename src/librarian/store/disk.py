@@ -14,6 +14,7 @@ import errno
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BufferedReader
@@ -79,10 +80,12 @@ class DiskStore:
     def open(self, sha256: str) -> BufferedReader:
         path = self._layout.held(sha256)
         try:
-            return open(path, "rb")
-        except FileNotFoundError:
+            return open(path, "rb", opener=_open_regular)
+        except (FileNotFoundError, IsADirectoryError):
             raise self._absence(sha256) from None
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._absence(sha256) from None
             log.error("byte store trouble step=open error=%s", error)
             raise durable.trouble(error) from error
 
@@ -249,11 +252,18 @@ def _verify(file: BufferedReader, sha256: str) -> int:
     return file.tell()
 
 
+def _open_regular(path: str, flags: int) -> int:
+    """Open what the store has put there itself, and it makes no links."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 def _stat_if_there(name: str, directory: int | None) -> os.stat_result | None:
+    """The stat of a regular file; None if there is none of this name."""
     try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return found if stat.S_ISREG(found.st_mode) else None
 
 
 def _nanoseconds(moment: datetime) -> int:
