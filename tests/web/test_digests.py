@@ -30,7 +30,7 @@ class DeclaredDigests(unittest.TestCase):
                 member("md5", MD5.digest()),
             ]
         )
-        expected = {"sha256": SHA256.hexdigest(), "sha1": SHA1.hexdigest(), "md5": MD5.hexdigest()}
+        expected = {"sha-256": SHA256.hexdigest(), "sha": SHA1.hexdigest(), "md5": MD5.hexdigest()}
         self.assertEqual(declared_digests(field), expected)
 
     def test_nothing_to_check_is_empty_and_no_error(self) -> None:
@@ -41,12 +41,12 @@ class DeclaredDigests(unittest.TestCase):
     def test_parameters_and_missing_padding_are_no_error(self) -> None:
         field = member("sha-256", SHA256.digest()).replace("=:", ":") + ";note=1"
         self.assertEqual(
-            declared_digests(field.replace("sha-256:", "sha-256=:")), {"sha256": SHA256.hexdigest()}
+            declared_digests(field.replace("sha-256:", "sha-256=:")), {"sha-256": SHA256.hexdigest()}
         )
 
     def test_the_last_of_two_counts(self) -> None:
         field = member("sha-256", b"x" * 32) + ", " + member("sha-256", SHA256.digest())
-        self.assertEqual(declared_digests(field), {"sha256": SHA256.hexdigest()})
+        self.assertEqual(declared_digests(field), {"sha-256": SHA256.hexdigest()})
 
     def test_malformed(self) -> None:
         for field in (
@@ -78,12 +78,12 @@ class DeclaredDigests(unittest.TestCase):
             digests = declared_digests(field)
         except MalformedDigest:
             return
-        lengths = {"sha256": 64, "sha1": 40, "md5": 32}
+        lengths = {"sha-256": 64, "sha": 40, "md5": 32}
         self.assertTrue(all(len(value) == lengths[name] for name, value in digests.items()))
 
     @given(st.binary(min_size=32, max_size=32))
     def test_what_is_sent_can_be_declared(self, digest: bytes) -> None:
-        self.assertEqual(declared_digests(repr_digest(digest.hex())), {"sha256": digest.hex()})
+        self.assertEqual(declared_digests(repr_digest(digest.hex())), {"sha-256": digest.hex()})
 
 
 class WantedDigests(unittest.TestCase):

@@ -9,29 +9,27 @@ from http_sf import parse
 from librarian.web.interfaces import MalformedDigest
 
 MAX_FIELD_LENGTH = 4000  # characters; a dozen digests fit
-# Algorithm as registered for HTTP -> (its name in hashlib and in IByteStore.put, length in bytes).
-# RFC 9530 calls md5 and sha (SHA-1) insecure: against accidents they still tell.
-_CHECKABLE = {"sha-256": ("sha256", 32), "sha": ("sha1", 20), "md5": ("md5", 16)}
+# What can be checked here, by the names registered for HTTP, and the lengths in bytes.  RFC 9530 calls
+# md5 and sha (which is SHA-1) insecure: against accidents they still tell.
+_CHECKABLE = {"sha-256": 32, "sha": 20, "md5": 16}
 
 
 def declared_digests(field: str) -> dict[str, str]:
     """What a Repr-Digest or Content-Digest field says of bytes that can be checked here.
 
-    Keys are `sha256`, `sha1` and `md5`, values lower-case hex, so that the result can be passed on
-    as `store.put(stream, **declared_digests(field))`.  Algorithms unknown here are left out, as the
-    RFC has it: an empty result means that nothing was declared that could prove the bytes whole.
-    Raises MalformedDigest.
+    Keys are the algorithms as the field names them, `sha-256`, `sha` and `md5`; values are lower-case
+    hex.  Algorithms unknown here are left out, as the RFC has it: an empty result means that nothing
+    was declared that could prove the bytes whole.  Raises MalformedDigest.
     """
     digests = {}
     for algorithm, (value, _parameters) in _dictionary(field).items():
         if algorithm not in _CHECKABLE:
             continue
-        name, length = _CHECKABLE[algorithm]
         if not isinstance(value, bytes):
             raise MalformedDigest(field, f"the value of {algorithm} is not a byte sequence")
-        if len(value) != length:
-            raise MalformedDigest(field, f"{algorithm} has {length} bytes, not {len(value)}")
-        digests[name] = value.hex()
+        if len(value) != _CHECKABLE[algorithm]:
+            raise MalformedDigest(field, f"{algorithm} has {_CHECKABLE[algorithm]} bytes, not {len(value)}")
+        digests[algorithm] = value.hex()
     return digests
 
 
