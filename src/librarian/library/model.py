@@ -176,6 +176,12 @@ class LibraryBranch(Persistent):
         if record.content is not None:
             self.by_content.add(_content_key(record.content, record.id))
 
+    def delete_content(self, record: AliasRecord) -> None:
+        """Part an alias from its content, which stays until a collector finds it without alias."""
+        if record.content is not None:
+            self.by_content.remove(_content_key(record.content, record.id))
+            record.content = None
+
     def record(self, alias_id: object) -> AliasRecord:
         if isinstance(alias_id, int) and 0 < alias_id < ID_LIMIT:
             record = self.aliases.get(alias_id)

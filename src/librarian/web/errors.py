@@ -64,6 +64,11 @@ unprocessable = _refuse(422)
 insufficient_storage = _refuse(507)
 
 
+def undecodable(context: Exception, request: Request) -> Response:
+    """A path or query that is no UTF-8."""
+    return error_response(request, 400, "The URL is not UTF-8.")
+
+
 def unavailable(context: Exception, request: Request) -> Response:
     """What we stand on is out of order; the details are for the log."""
     log.error("cannot serve path=%s error=%r", request.path_info, context)
