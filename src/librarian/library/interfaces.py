@@ -250,8 +250,8 @@ class ITimeLimitedTokenSet(Interface):
     def __iter__() -> Iterator[Any]:
         """Every ITimeLimitedToken."""
 
-    def of_alias(alias_id: int) -> Iterator[Any]:
-        """The tokens of one file."""
+    def of_alias(alias_id: int) -> list[Any]:
+        """The tokens of one file, oldest first."""
 
     def revoke(token_id: str) -> None:
         """Make one token worthless, when the caller's transaction commits.  Raises NoSuchToken."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import attrgetter
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -14,6 +15,8 @@ from librarian.library.interfaces import AliasNotFound, ILibraryFileContent
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.branch import Branch
 
+TOKEN_ID = 8  # bytes of a token's hash that name it in lists
+LAST = b"\xff" * 33  # behind a prefix: greater than every key that begins with it
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
 
 
@@ -100,7 +103,7 @@ class TokenRecord(Persistent):
     @property
     def id(self) -> str:
         """What a list shows and revoke() takes; says nothing about the token."""
-        return self.key[:8].hex()
+        return self.key[:TOKEN_ID].hex()
 
     @property
     def alias_id(self) -> int:
@@ -208,13 +211,23 @@ class LibraryBranch(Persistent):
         self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
         self.tokens_by_expiry.remove(_moment_key(token.expires) + token.key)
 
-    def tokens_of(self, alias_id: int) -> Iterator[TokenRecord]:
-        for key in _with_prefix(self.tokens_by_alias, alias_id.to_bytes(8)):
-            yield self.tokens[key[8:]]
+    def tokens_of(self, alias_id: int) -> list[TokenRecord]:
+        """The tokens of one file, oldest first."""
+        keys = _with_prefix(self.tokens_by_alias, alias_id.to_bytes(8))
+        return sorted((self.tokens[key[8:]] for key in keys), key=attrgetter("created", "key"))
+
+    def tokens_called(self, token_id: str) -> list[TokenRecord]:
+        """Tokens whose id, the beginning of their key, is `token_id`."""
+        try:
+            prefix = bytes.fromhex(token_id)
+        except ValueError:
+            return []
+        return [self.tokens[key] for key in _with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
 
     def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
         """At most `limit` tokens that died of age, the oldest first."""
-        for key in islice(self.tokens_by_expiry.keys(max=_moment_key(now)), limit):
+        last = _moment_key(now) + LAST
+        for key in islice(self.tokens_by_expiry.keys(max=last), limit):
             yield self.tokens[key[8:]]
 
 
@@ -227,7 +240,7 @@ def _content_key(content: LibraryFileContent, alias_id: int) -> bytes:
 
 
 def _with_prefix(keys: OOTreeSet, prefix: bytes) -> Iterator[bytes]:
-    return iter(keys.keys(min=prefix, max=prefix + b"\xff" * 33))
+    return iter(keys.keys(min=prefix, max=prefix + LAST))
 
 
 branch = Branch("library", LibraryBranch)

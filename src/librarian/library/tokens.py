@@ -102,11 +102,11 @@ class TimeLimitedTokenSet:
     def __iter__(self) -> Iterator[TokenRecord]:
         return iter(self._branch.tokens.values())
 
-    def of_alias(self, alias_id: int) -> Iterator[TokenRecord]:
+    def of_alias(self, alias_id: int) -> list[TokenRecord]:
         return self._branch.tokens_of(alias_id)
 
     def revoke(self, token_id: str) -> None:
-        found = [record for record in self if record.id == token_id]
+        found = self._branch.tokens_called(token_id)
         if not found:
             raise NoSuchToken(token_id)
         self._branch.drop_token(found[0])

@@ -9,7 +9,7 @@ from typing import Any
 
 import transaction
 from ZODB.DB import DB
-from ZODB.MappingStorage import MappingStorage
+from ZODB.DemoStorage import DemoStorage
 from zope.component import getUtility
 from zope.interface import implementer
 
@@ -63,12 +63,12 @@ class FreshTree(Tree):
     """A tree in memory that can be thrown away."""
 
     def __init__(self) -> None:
-        super().__init__(DB(MappingStorage()))
+        super().__init__(DB(DemoStorage()))
 
     def renew(self) -> None:
         """Begin again with an empty tree, up to date."""
         self._database.close()
-        self._database = DB(MappingStorage())
+        self._database = DB(DemoStorage())
         self.bring_up_to_date()
 
 
