@@ -138,13 +138,16 @@ def _store_body(library: Library, request: Request) -> StoredBytes:
     return stored
 
 
+_ALGORITHMS = {"sha-256": "sha256", "sha": "sha1", "md5": "md5"}  # as HTTP and as the byte store call them
+
+
 def _declared(request: Request) -> dict[str, str]:
     """Digests the client declares, as the byte store checks them.  RFC 9530: without a
     Content-Encoding the content's digest and the representation's are the same."""
     found: dict[str, str] = {}
     for name in ("Content-Digest", "Repr-Digest"):
         for algorithm, digest in declared_digests(request.headers.get(name, "")).items():
-            if found.setdefault(algorithm, digest) != digest:
+            if found.setdefault(_ALGORITHMS[algorithm], digest) != digest:
                 raise HTTPBadRequest("Content-Digest and Repr-Digest contradict each other.")
     return found
 
