@@ -66,6 +66,26 @@ LAYERED = """
             raise SkipTest(left_out("Chromium", "chromedriver is not installed"))
 """
 
+FIXTURES = """
+    from unittest import TestCase
+
+    class WithFixtures(TestCase):
+        @classmethod
+        def setUpClass(cls):
+            print("opened")
+            cls.shared = 1
+
+        @classmethod
+        def tearDownClass(cls):
+            print("closed")
+
+        def test_one(self):
+            self.assertEqual(self.shared, 1)
+
+        def test_two(self):
+            self.assertEqual(self.shared, 1)
+"""
+
 
 class Runs(TestCase):
     """Each test makes a checkout with one tests package and runs the runner there."""
@@ -154,6 +174,22 @@ class Runs(TestCase):
         status, output = self.run_tests("--layer", "Present")
         self.assertEqual(status, 0, output)
         self.assertNotIn("left out", output)
+
+    def test_class_fixtures_run_once(self) -> None:
+        self.write("test_fixtures.py", FIXTURES)
+        status, output = self.run_tests()
+        self.assertEqual(status, 0, output)
+        self.assertEqual(output.count("opened"), 1)
+        self.assertLess(output.index("opened"), output.index("closed"))
+        self.assertIn("Ran 2 tests", output)
+
+    def test_a_class_fixture_that_fails_is_a_failure(self) -> None:
+        self.write("test_fixtures.py", FIXTURES.replace('print("opened")', "1 / 0"))
+        self.write("test_top.py", PASSING)
+        status, output = self.run_tests()
+        self.assertIn("ZeroDivisionError", output)
+        self.assertIn("Ran 1 tests with 0 failures, 1 errors", output)
+        self.assertEqual(status, 1)
 
     def test_outside_a_checkout_it_says_so(self) -> None:
         (self.checkout / "tests" / "__init__.py").unlink()

@@ -11,7 +11,10 @@ with pip there is no bin/test: `python -m librarian.testing.runner` is the same.
 import os
 import sys
 import tempfile
+import time
 import unittest
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from zope.testrunner.feature import Feature
@@ -65,7 +68,7 @@ def defaults(checkout: Path) -> list[str]:
 
 
 class LibrarianRunner(Runner):
-    """The runner with one feature more."""
+    """The runner with two features more."""
 
     def configure(self) -> None:
         super().configure()
@@ -73,6 +76,7 @@ class LibrarianRunner(Runner):
         # started for one layer must know the stand-in by its name.
         found = next(place for place, feature in enumerate(self.features) if isinstance(feature, Find))
         self.features.insert(found + 1, LeaveOut(self))
+        self.features.append(ClassFixtures(self))
 
 
 class LeaveOut(Feature):
@@ -102,6 +106,35 @@ class LeaveOut(Feature):
         for stand_in in self.runner.tests_by_layer_name:
             if stand_in in self.reasons:
                 left_out(*self.reasons[stand_in])
+
+
+class ClassFixtures(Feature):
+    """Runs setUpClass and tearDownClass, which are lost when zope.testrunner takes suites apart."""
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__(runner)
+        # A post-mortem wants single tests.
+        self.active = not runner.options.post_mortem
+
+    def late_setup(self) -> None:
+        for name, tests in self.runner.tests_by_layer_name.items():
+            self.runner.tests_by_layer_name[name] = unittest.TestSuite(grouped(tests))
+
+
+def grouped(tests: Iterable[unittest.TestCase]) -> Iterator[unittest.TestCase | unittest.TestSuite]:
+    """The tests in the same order, those of a class with fixtures as a suite, which knows how to run them."""
+    for kind, members in groupby(tests, type):
+        if kind.setUpClass.__func__ is unittest.TestCase.setUpClass.__func__:  # type: ignore[attr-defined]
+            yield from members
+        else:
+            yield ClassSuite(members)
+
+
+class ClassSuite(unittest.TestSuite):
+    def run(self, result: unittest.TestResult, debug: bool = False) -> unittest.TestResult:
+        # zope.testrunner times an error from the start of a test, and setUpClass may fail before any.
+        result._start_time = time.time()  # type: ignore[attr-defined]
+        return super().run(result, debug)
 
 
 def skip(test: unittest.TestCase, reason: str) -> None:
