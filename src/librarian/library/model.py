@@ -222,7 +222,9 @@ class LibraryBranch(Persistent):
             prefix = bytes.fromhex(token_id)
         except ValueError:
             return []
-        return [self.tokens[key] for key in _with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
+        return (
+            [self.tokens[key] for key in _with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
+        )
 
     def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
         """At most `limit` tokens that died of age, the oldest first."""
