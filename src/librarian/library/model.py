@@ -16,7 +16,7 @@ from librarian.store.interfaces import StoredBytes
 from librarian.tree.branch import Branch
 
 TOKEN_ID = 8  # bytes of a token's hash that name it in lists
-LAST = b"\xff" * 33  # behind a prefix: greater than every key that begins with it
+LAST = b"\xff" * 33  # behind a prefix of ids and digests: greater than every key that begins with it
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
 
 
