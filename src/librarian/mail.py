@@ -8,6 +8,7 @@ for, or fails with, an SMTP server.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -63,6 +64,10 @@ class IPostOffice(Interface):
         """How many copies there are.  Raises UnsendableMail; nothing is sent then."""
 
 
+# What `email` raises for an address it cannot read, depending on the address and on the version of Python.
+UNFIT_ADDRESS = (ValueError, IndexError, HeaderParseError)
+
+
 @implementer(IPostOffice)
 class PostOffice:
     """Writes messages and hands them to IMailDelivery, which joins the transaction."""
@@ -82,7 +87,7 @@ class PostOffice:
             message["From"] = Address(sender.sender_name, addr_spec=sender.sender)
             message["To"] = Address(recipient.display_name, addr_spec=recipient.email)
             message["Subject"] = subject
-        except (ValueError, IndexError) as error:  # email reports some addresses by IndexError
+        except UNFIT_ADDRESS as error:
             raise UnsendableMail(f"no mail can go to {recipient.email!r}: {error}") from error
         message["Date"] = format_datetime(getUtility(IClock).now())
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers this

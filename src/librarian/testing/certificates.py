@@ -53,6 +53,9 @@ class Authority:
         self_signed: bool = False,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
+        signer = signer or self._key
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -62,15 +65,33 @@ class Authority:
             .not_valid_before(now - timedelta(days=400))
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            # From Python 3.13 on a client insists on what RFC 5280 asks of a certificate.
+            .add_extension(_usage(authority), critical=True)
+            .add_extension(identifier, critical=False)
+            .add_extension(issuer, critical=False)
         )
         if host:
             names = x509.SubjectAlternativeName([_alternative(host)])
             builder = builder.add_extension(names, critical=False)
-        return builder.sign(signer or self._key, hashes.SHA256())
+        return builder.sign(signer, hashes.SHA256())
 
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _usage(authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _alternative(host: str) -> x509.GeneralName:
