@@ -1,0 +1,328 @@
+"""Code imports: the machines that run them, the jobs they run, what happened, and every refusal."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from zope.interface import Attribute, Interface
+
+from librarian.interfaces import LibrarianError
+from librarian.machines.enums import (
+    CodeImportEventDataType,
+    CodeImportJobState,
+    CodeImportMachineOfflineReason,
+    CodeImportMachineState,
+    CodeImportResultStatus,
+    CodeImportReviewStatus,
+    RevisionControlSystem,
+)
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+# mypy: disable-error-code="empty-body"
+
+
+class WrongMachineState(LibrarianError, AssertionError):
+    """The machine's state does not allow this; nothing changed and no event was made."""
+
+    def __init__(self, hostname: str, state: CodeImportMachineState) -> None:
+        super().__init__(f"State of machine {hostname} was {state.name}.")
+        self.hostname = hostname
+        self.state = state
+
+
+class MachineHeld(LibrarianError, RuntimeError):
+    """A person took the machine out of service; its daemon alone may not bring it back."""
+
+    def __init__(self, hostname: str, state: CodeImportMachineState, person: str | None) -> None:
+        super().__init__(
+            f"Machine {hostname} was set {state.name} by {person or 'a person'}, who has to set it online."
+        )
+        self.hostname = hostname
+        self.state = state
+        self.person = person
+
+
+class MachineInQuarantine(LibrarianError, RuntimeError):
+    """The watchdog took the machine out of service, and it may not come back yet."""
+
+    def __init__(self, hostname: str, until: datetime) -> None:
+        super().__init__(f"Machine {hostname} may come back at {until:%Y-%m-%d %H:%M:%S} UTC.")
+        self.hostname = hostname
+        self.until = until
+
+
+class InvalidCreationState(LibrarianError, AssertionError):
+    """A new machine is either OFFLINE or ONLINE."""
+
+    def __init__(self, state: object) -> None:
+        super().__init__(f"Invalid machine creation state: {getattr(state, 'name', state)}.")
+        self.state = state
+
+
+class BadHostname(LibrarianError, ValueError):
+    """The text is no host name (RFC 1123, section 2.1)."""
+
+    def __init__(self, hostname: str) -> None:
+        super().__init__(f"{hostname!r} is no host name")
+        self.hostname = hostname
+
+
+class MachineExists(LibrarianError, ValueError):
+    """There is a machine of this name already."""
+
+    def __init__(self, hostname: str) -> None:
+        super().__init__(f"there is a machine {hostname} already")
+        self.hostname = hostname
+
+
+class NoSuchMachine(LibrarianError, LookupError):
+    """No machine has this name."""
+
+    def __init__(self, hostname: str) -> None:
+        super().__init__(f"there is no machine {hostname}")
+        self.hostname = hostname
+
+
+class BadCodeImport(LibrarianError, ValueError):
+    """A field of an import has a value that cannot be used."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+        self.why = why
+
+
+class CodeImportExists(LibrarianError, ValueError):
+    """There is an import of this name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is an import {name} already")
+        self.name = name
+
+
+class NoSuchCodeImport(LibrarianError, LookupError):
+    """No import has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no import {name}")
+        self.name = name
+
+
+class NotRequestable(LibrarianError, ValueError):
+    """An import cannot be asked for now: it is not reviewed, is running, or was asked for."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"import {name} {why}")
+        self.name = name
+        self.why = why
+
+
+class JobGone(LibrarianError, LookupError):
+    """The job is not this machine's (any more): it was reclaimed, killed or finished.
+
+    A late worker meets this wherever it reports; nothing it says is kept.
+    """
+
+    def __init__(self, job_id: int, hostname: str) -> None:
+        super().__init__(
+            f"job {job_id} is not a job of {hostname}" if hostname else f"there is no job {job_id}"
+        )
+        self.job_id = job_id
+        self.hostname = hostname
+
+
+class WrongJobState(LibrarianError, AssertionError):
+    """The job has not come that far, or is already past it."""
+
+    def __init__(self, job_id: int, state: CodeImportJobState) -> None:
+        super().__init__(f"State of job {job_id} was {state.name}.")
+        self.job_id = job_id
+        self.state = state
+
+
+class ICodeImportEvent(Interface):
+    """Something that happened; an event is written by the verb that made it happen, never alone."""
+
+    id: int = Attribute("Grows with time; below 2**53.")
+    event_type = Attribute("A CodeImportEventType.")
+    date_created: datetime = Attribute("When, aware, UTC.")
+    machine: str | None = Attribute("The host name of the machine concerned.")
+    code_import: str | None = Attribute("The name of the import concerned.")
+    person: str | None = Attribute("The name of the person who did it; None: a daemon.")
+
+    def items() -> list[tuple[CodeImportEventDataType, str]]:
+        """What there is to tell, in the order of the data types; fit for ``dict()``."""
+
+
+class ICodeImportEventSet(Interface):
+    """The events, for reading."""
+
+    def getAll() -> Sequence[ICodeImportEvent]:
+        """All of them, oldest first."""
+
+    def getEventsForMachine(hostname: str) -> Sequence[ICodeImportEvent]:
+        """Those that concern a machine, oldest first."""
+
+    def getEventsForCodeImport(name: str) -> Sequence[ICodeImportEvent]:
+        """Those that concern an import, oldest first."""
+
+
+class ICodeImportResult(Interface):
+    """How one job ended.  Never changed after it was made."""
+
+    status: CodeImportResultStatus = Attribute("How.")
+    job_id: int = Attribute("The job that ended.")
+    machine: str | None = Attribute("The host name of the machine that ran it.")
+    requesting_user: str | None = Attribute("Who asked for it, if anybody did.")
+    date_job_started: datetime | None = Attribute("When it started, aware, UTC.")
+    date_created: datetime = Attribute("When it ended, aware, UTC.")
+    log_file: int | None = Attribute("The id of its log in the library.")
+    log_excerpt: str = Attribute("The last lines of the log.")
+
+
+class ICodeImportJob(Interface):
+    """One run of an import, from waiting to the end.  Its id is used once: after a reclaim there
+    is another job, so that whoever still holds the old id is refused (fencing)."""
+
+    id: int = Attribute("Random, below 2**53.")
+    code_import: str = Attribute("The name of the import.")
+    state: CodeImportJobState = Attribute("How far it has come.")
+    date_due: datetime = Attribute("When it should start, aware, UTC.")
+    machine: str | None = Attribute("The host name of the machine that has it; None while PENDING.")
+    date_started: datetime | None = Attribute("When it started, aware, UTC.")
+    heartbeat: datetime | None = Attribute("When its machine last spoke of it, aware, UTC.")
+    logtail: str = Attribute("The last lines of its log.")
+    requesting_user: str | None = Attribute("Who asked for it, if anybody did.")
+
+
+class ICodeImportMachine(Interface):
+    """A machine that runs imports.  Its state changes by the methods below and in no other way."""
+
+    hostname: str = Attribute("The name of the machine, lower case.")
+    state: CodeImportMachineState = Attribute("What it is doing.")
+    state_since: datetime = Attribute("Since when, aware, UTC.")
+    offline_reason: CodeImportMachineOfflineReason | None = Attribute("Why, while it is OFFLINE.")
+    message: str | None = Attribute("What was said when the state changed.")
+    held: bool = Attribute("Whether only a person can bring it online.")
+    heartbeat: datetime | None = Attribute("When its daemon last looked for work, aware, UTC.")
+    date_created: datetime = Attribute("When it was made known, aware, UTC.")
+    events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
+    current_jobs: Sequence[ICodeImportJob] = Attribute("What it is running; nothing while it is OFFLINE.")
+
+    def newestEvents(count: int) -> Sequence[ICodeImportEvent]:
+        """At most `count` events, newest first."""
+
+    def setOnline(user: str | None = None, message: str | None = None) -> None:
+        """The daemon starts (no `user`), or a person puts the machine back into service.
+
+        Raises WrongMachineState unless OFFLINE or QUIESCING, and MachineHeld for a daemon whose
+        machine was taken out of service by a person.
+        """
+
+    def setOffline(
+        reason: CodeImportMachineOfflineReason, user: str | None = None, message: str | None = None
+    ) -> None:
+        """The machine stops.  Jobs it still had go back to the queue under new ids.
+
+        Raises WrongMachineState if it is OFFLINE.
+        """
+
+    def setQuiescing(user: str | None = None, message: str | None = None) -> None:
+        """The machine takes no more jobs, and goes offline when it has none left.
+
+        Raises WrongMachineState unless ONLINE.
+        """
+
+    def shouldLookForJob(worker_limit: int) -> bool:
+        """Whether the machine, asking, may take another job; the asking is its heartbeat.
+
+        OFFLINE: no, and no heartbeat.  QUIESCING: no, and without jobs it goes OFFLINE (QUIESCED).
+        """
+
+
+class ICodeImportMachineSet(Interface):
+    """The registry of machines, by host name."""
+
+    def getAll() -> Sequence[ICodeImportMachine]:
+        """All of them, A to Z."""
+
+    def getByHostname(hostname: str) -> ICodeImportMachine | None:
+        """The machine of this name, or None."""
+
+    def __getitem__(hostname: str) -> ICodeImportMachine:
+        """The machine of this name.  Raises KeyError, as traversal wants."""
+
+    def new(
+        hostname: str, state: CodeImportMachineState = CodeImportMachineState.ONLINE
+    ) -> ICodeImportMachine:
+        """Make a machine known; one that is ONLINE gets an ONLINE event.
+
+        Raises BadHostname, MachineExists, and InvalidCreationState for QUIESCING.
+        """
+
+
+class ICodeImport(Interface):
+    """A foreign repository that is fetched again and again."""
+
+    name: str = Attribute("Unique: lower-case letters, digits, '+', '-', '.'; at most 100.")
+    rcs_type: RevisionControlSystem = Attribute("What kind of repository it is.")
+    url: str = Attribute("Where it is.")
+    owner: str = Attribute("The name of the person who answers for it.")
+    assignee: str | None = Attribute("The name of the person who should look at it.")
+    private: bool = Attribute("Whether bundle and logs are restricted files; fixed at creation.")
+    review_status: CodeImportReviewStatus = Attribute("Whether it runs.")
+    update_interval: timedelta = Attribute("How often it should be fetched.")
+    date_created: datetime = Attribute("When it was made, aware, UTC.")
+    date_last_successful: datetime | None = Attribute("When it last succeeded, aware, UTC.")
+    consecutive_failures: int = Attribute("Failures that blame the import since the last success.")
+    bundle_file: int | None = Attribute("The id of its newest bundle in the library.")
+    import_job: ICodeImportJob | None = Attribute("Its next or current job; only REVIEWED ones have one.")
+    results: Sequence[ICodeImportResult] = Attribute("How its last jobs ended, oldest first.")
+    events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
+
+    def edit(
+        user: str | None = None, message: str | None = None, **changes: object
+    ) -> ICodeImportEvent | None:
+        """Change owner, assignee, review_status, update_interval or url; None if nothing differs.
+
+        Becoming REVIEWED makes a job that is due at once; ceasing to be drops the job, running
+        or not.  Another url ends a running job.  Raises BadCodeImport.
+        """
+
+    def request(user: str) -> None:
+        """Ask for the next job to run now, before all that are merely due.  Raises NotRequestable."""
+
+    def kill(user: str) -> None:
+        """End the running job; the next is due after the interval.  Raises NotRequestable."""
+
+
+class ICodeImportSet(Interface):
+    """The imports, by name."""
+
+    def getAll() -> Sequence[ICodeImport]:
+        """All of them, A to Z."""
+
+    def getByName(name: str) -> ICodeImport | None:
+        """The import of this name, or None."""
+
+    def __getitem__(name: str) -> ICodeImport:
+        """The import of this name.  Raises KeyError, as traversal wants."""
+
+    def new(
+        name: str,
+        rcs_type: RevisionControlSystem,
+        url: str,
+        owner: str,
+        *,
+        review_status: CodeImportReviewStatus = CodeImportReviewStatus.NEW,
+        update_interval: timedelta | None = None,
+        assignee: str | None = None,
+        private: bool = False,
+    ) -> ICodeImport:
+        """Make an import; a REVIEWED one has a job that is due at once.
+
+        `update_interval` is six hours where none is given.  Raises BadCodeImport and
+        CodeImportExists.
+        """
+
+    def delete(name: str, user: str | None = None) -> None:
+        """Forget an import, its job and its results.  Raises NoSuchCodeImport."""

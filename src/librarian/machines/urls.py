@@ -1,0 +1,49 @@
+"""Which URLs an import may read from.
+
+A URL is handed to git, hg or svn on a machine of ours, and these follow much more than the web:
+``ext::`` runs a command, a plain path reads our disk, a leading hyphen is an option.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from librarian.machines.enums import RevisionControlSystem
+from librarian.machines.interfaces import BadCodeImport
+
+SCHEMES = {
+    RevisionControlSystem.GIT: frozenset({"https", "http", "git", "ssh"}),
+    RevisionControlSystem.HG: frozenset({"https", "http", "ssh"}),
+    RevisionControlSystem.SVN: frozenset({"https", "http", "svn", "svn+ssh"}),
+}
+LONGEST_URL = 2000
+
+_HOST = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def checked_url(url: str, rcs_type: RevisionControlSystem) -> str:
+    """`url` if it has the shape of one `rcs_type` reads.  Raises BadCodeImport.
+
+    ``file:`` has the shape too, for repositories beside the service; a machine follows it only if
+    its operator said so (``librarian machines run --local-repositories``).
+    """
+    if len(url) > LONGEST_URL or not url.isprintable() or not url.isascii() or " " in url:
+        raise BadCodeImport("url", "printable ASCII without spaces, at most 2000 characters")
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise BadCodeImport("url", str(error)) from None
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise BadCodeImport("url", "file:///an/absolute/path")
+        return url
+    if parts.scheme not in SCHEMES[rcs_type] or "::" in url.split("/", maxsplit=1)[0]:
+        schemes = ", ".join(sorted(SCHEMES[rcs_type]))
+        raise BadCodeImport("url", f"one of the schemes {schemes} for {rcs_type.name}")
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not port_is_fine:
+        raise BadCodeImport("url", "a host, and a port if any")
+    if parts.password is not None or (parts.username is not None and not _USER.fullmatch(parts.username)):
+        # It would show in logs and pages; give the machine a key or a credential helper instead.
+        raise BadCodeImport("url", "no password, and a plain user name if any")
+    return url

@@ -1,0 +1,305 @@
+"""Machines: every transition, every answer to one that asks for work, silence and return."""
+
+import unittest
+from datetime import timedelta
+
+from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
+from librarian.machines.interfaces import (
+    BadHostname,
+    InvalidCreationState,
+    MachineExists,
+    MachineHeld,
+    MachineInQuarantine,
+    WrongMachineState,
+)
+from librarian.machines.model import MachineRecord
+from librarian.machines.moves import (
+    arrive,
+    new_machine,
+    set_offline,
+    set_online,
+    set_quiescing,
+    should_look_for_job,
+    watch,
+)
+from tests.machines.world import START, World, seconds
+
+OFFLINE, ONLINE, QUIESCING = CodeImportMachineState
+STOPPED, QUIESCED, WATCHDOG = CodeImportMachineOfflineReason
+MINUTES = timedelta(minutes=1)
+
+
+class WithWorld(unittest.TestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.registry = self.world.registry
+
+    def machine_in(self, state: CodeImportMachineState, hostname: str = "apollo") -> MachineRecord:
+        machine = self.world.machine(hostname, OFFLINE if state is OFFLINE else ONLINE)
+        if state is QUIESCING:
+            set_quiescing(self.registry, machine, self.world.act("sam"))
+        return machine
+
+
+class Transitions(WithWorld):
+    """The whole table: from each state, each of the three verbs."""
+
+    ALLOWED = frozenset(
+        [(OFFLINE, ONLINE), (ONLINE, OFFLINE), (ONLINE, QUIESCING), (QUIESCING, OFFLINE), (QUIESCING, ONLINE)]
+    )
+
+    def move(self, machine: MachineRecord, wanted: CodeImportMachineState) -> None:
+        act = self.world.act("sam")
+        if wanted is ONLINE:
+            set_online(self.registry, machine, act)
+        elif wanted is OFFLINE:
+            set_offline(self.registry, machine, STOPPED, act)
+        else:
+            set_quiescing(self.registry, machine, act)
+
+    def test_every_pair(self) -> None:
+        for before in CodeImportMachineState:
+            for wanted in CodeImportMachineState:
+                with self.subTest(before=before.name, wanted=wanted.name):
+                    hostname = f"m-{before.value}-{wanted.value}"
+                    machine = self.machine_in(before, hostname)
+                    events = self.world.event_types(hostname)
+                    if (before, wanted) in self.ALLOWED:
+                        self.move(machine, wanted)
+                        self.assertIs(machine.state, wanted)
+                        name = "QUIESCE" if wanted is QUIESCING else wanted.name
+                        self.assertEqual(self.world.event_types(hostname), [*events, name])
+                        continue
+                    with self.assertRaises(AssertionError) as caught:
+                        self.move(machine, wanted)
+                    self.assertIsInstance(caught.exception, WrongMachineState)
+                    self.assertEqual(str(caught.exception), f"State of machine {hostname} was {before.name}.")
+                    self.assertIs(machine.state, before)
+                    self.assertEqual(self.world.event_types(hostname), events)
+
+    def test_state_cannot_be_assigned(self) -> None:
+        machine = self.machine_in(OFFLINE)
+        with self.assertRaises(AttributeError):
+            machine.state = ONLINE  # type: ignore[misc]
+
+    def test_offline_keeps_reason_and_message_and_online_clears_them(self) -> None:
+        machine = self.machine_in(ONLINE)
+        set_offline(self.registry, machine, STOPPED, self.world.act("sam", "new disk"))
+        self.assertEqual(
+            (machine.offline_reason, machine.person, machine.message), (STOPPED, "sam", "new disk")
+        )
+        set_online(self.registry, machine, self.world.act("sam"))
+        self.assertEqual((machine.offline_reason, machine.message, machine.held), (None, None, False))
+
+
+class New(WithWorld):
+    def test_online_leaves_an_event_and_no_heartbeat(self) -> None:
+        machine = self.world.machine("apollo", ONLINE)
+        self.assertEqual(self.world.event_types(), ["ONLINE"])
+        self.assertIsNone(machine.heartbeat)
+
+    def test_offline_leaves_no_event(self) -> None:
+        self.world.machine("apollo", OFFLINE)
+        self.assertEqual(self.world.event_types(), [])
+
+    def test_quiescing_is_no_way_to_begin(self) -> None:
+        with self.assertRaises(InvalidCreationState) as caught:
+            self.world.machine("apollo", QUIESCING)
+        self.assertEqual(str(caught.exception), "Invalid machine creation state: QUIESCING.")
+        self.assertEqual(list(self.registry.machines), [])
+
+    def test_names_are_host_names_in_lower_case(self) -> None:
+        self.assertEqual(self.world.machine("Import-3.Example.COM").hostname, "import-3.example.com")
+        for name in (
+            "",
+            "-a",
+            "a-",
+            "a..b",
+            "a/b",
+            "../x",
+            "<b>",
+            "a b",
+            "ä",
+            "a" * 64,
+            "a." * 127 + "ab",
+            "x\n",
+        ):
+            with self.subTest(name=name):
+                self.assertRaises(BadHostname, self.world.machine, name)
+
+    def test_a_name_is_given_once(self) -> None:
+        self.world.machine("apollo")
+        self.assertRaises(MachineExists, new_machine, self.registry, "APOLLO", ONLINE, self.world.act())
+
+
+class LookingForJobs(WithWorld):
+    """Each state, with no job, some, as many as the limit, and more."""
+
+    def look(self, machine: MachineRecord, limit: int) -> bool:
+        return should_look_for_job(self.registry, machine, limit, self.world.act())
+
+    def with_jobs(self, state: CodeImportMachineState, jobs: int) -> MachineRecord:
+        machine = self.world.machine("apollo")
+        for number in range(jobs):
+            self.world.code_import(f"import-{number}")
+            self.world.run()
+        if state is QUIESCING:
+            set_quiescing(self.registry, machine, self.world.act("sam"))
+        machine.heartbeat = None
+        self.world.now += seconds(7)
+        return machine
+
+    def test_online(self) -> None:
+        for jobs, expected in ((0, True), (1, True), (2, False), (3, False)):
+            with self.subTest(jobs=jobs):
+                self.setUp()
+                machine = self.with_jobs(ONLINE, jobs)
+                self.assertIs(self.look(machine, 2), expected)
+                self.assertEqual(machine.heartbeat, START + seconds(7))
+
+    def test_a_limit_of_nothing(self) -> None:
+        self.assertFalse(self.look(self.with_jobs(ONLINE, 0), 0))
+
+    def test_quiescing_with_jobs_waits(self) -> None:
+        machine = self.with_jobs(QUIESCING, 1)
+        self.assertFalse(self.look(machine, 2))
+        self.assertIs(machine.state, QUIESCING)
+        self.assertEqual(machine.heartbeat, START + seconds(7))
+
+    def test_quiescing_without_jobs_goes_offline(self) -> None:
+        machine = self.with_jobs(QUIESCING, 0)
+        self.assertFalse(self.look(machine, 2))
+        self.assertEqual((machine.state, machine.offline_reason), (OFFLINE, QUIESCED))
+        self.assertEqual(self.world.event_types()[-2:], ["QUIESCE", "OFFLINE"])
+
+    def test_offline_says_nothing_and_beats_not(self) -> None:
+        machine = self.world.machine("apollo", OFFLINE)
+        self.assertFalse(self.look(machine, 2))
+        self.assertIsNone(machine.heartbeat)
+        self.assertEqual(self.world.event_types(), [])
+
+
+class Watchdog(WithWorld):
+    LIMIT = 15 * MINUTES
+
+    def watch(self) -> list[str]:
+        return watch(self.registry, self.LIMIT, self.world.act())
+
+    def test_silence_up_to_the_limit_is_borne(self) -> None:
+        machine = self.machine_in(ONLINE)
+        should_look_for_job(self.registry, machine, 1, self.world.act())
+        self.world.now += self.LIMIT
+        self.assertEqual(self.watch(), [])
+        self.world.now += seconds(1)
+        self.assertEqual(self.watch(), ["apollo"])
+        self.assertEqual((machine.state, machine.offline_reason), (OFFLINE, WATCHDOG))
+        self.assertEqual(self.watch(), [])
+        self.assertEqual(self.world.event_types(), ["ONLINE", "OFFLINE"])
+
+    def test_a_machine_that_never_spoke_and_one_that_quiesces_are_judged_too(self) -> None:
+        self.machine_in(ONLINE, "a")
+        self.machine_in(QUIESCING, "b")
+        self.machine_in(OFFLINE, "c")
+        self.world.now += self.LIMIT + seconds(1)
+        self.assertEqual(self.watch(), ["a", "b"])
+
+    def test_a_person_setting_a_dead_machine_online_gives_it_one_more_limit(self) -> None:
+        machine = self.machine_in(OFFLINE)
+        self.world.now += 100 * self.LIMIT
+        set_online(self.registry, machine, self.world.act("sam"))
+        self.assertEqual(self.watch(), [])
+
+    def test_a_clock_set_back_flips_nothing(self) -> None:
+        machine = self.machine_in(ONLINE)
+        self.world.code_import()
+        self.world.run()
+        should_look_for_job(self.registry, machine, 1, self.world.act())
+        for step in (timedelta(seconds=1), timedelta(hours=1), timedelta(days=400)):
+            self.world.now -= step
+            self.assertEqual(self.watch(), [])
+        self.assertEqual(len(machine.job_ids), 1)
+        # The first heartbeat by the new clock counts, so silence is found out by the new clock too.
+        should_look_for_job(self.registry, machine, 1, self.world.act())
+        self.world.now += self.LIMIT + seconds(1)
+        self.assertEqual(self.watch(), ["apollo"])
+
+    def test_the_jobs_of_a_dead_machine_go_back(self) -> None:
+        machine = self.machine_in(ONLINE)
+        self.world.code_import()
+        old = self.world.run()
+        self.world.now += self.LIMIT + seconds(1)
+        self.watch()
+        self.assertEqual(machine.job_ids, ())
+        self.assertNotIn(old.id, self.registry.jobs)
+        self.assertIsNotNone(self.world.take("boris"))
+
+
+class Return(WithWorld):
+    """Who may bring a machine back, and when."""
+
+    def arrive(self) -> MachineRecord:
+        return arrive(self.registry, "apollo", self.world.act())
+
+    def test_an_unknown_machine_is_made_known(self) -> None:
+        self.assertIs(self.arrive().state, ONLINE)
+        self.assertEqual(self.world.event_types(), ["ONLINE"])
+
+    def test_a_daemon_undoes_what_a_daemon_did(self) -> None:
+        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.act())
+        self.assertIs(self.arrive().state, ONLINE)
+
+    def test_what_a_person_stopped_stays_stopped(self) -> None:
+        machine = self.machine_in(ONLINE)
+        set_offline(self.registry, machine, STOPPED, self.world.act("sam"))
+        events = self.world.event_types()
+        self.assertRaises(MachineHeld, self.arrive)
+        self.assertRaises(MachineHeld, set_online, self.registry, machine, self.world.act())
+        self.assertEqual((machine.state, self.world.event_types()), (OFFLINE, events))
+        set_online(self.registry, machine, self.world.act("sam"))
+        self.assertIs(machine.state, ONLINE)
+
+    def test_what_a_person_let_quiesce_stays_so(self) -> None:
+        machine = self.machine_in(QUIESCING)
+        self.assertIs(self.arrive().state, QUIESCING)
+        self.assertRaises(MachineHeld, set_online, self.registry, machine, self.world.act())
+        should_look_for_job(self.registry, machine, 1, self.world.act())
+        self.assertIs(machine.state, OFFLINE)
+        self.assertRaises(MachineHeld, self.arrive)
+
+    def test_a_daemon_that_comes_back_while_online_gives_up_the_jobs_of_its_former_run(self) -> None:
+        machine = self.machine_in(ONLINE)
+        self.world.code_import()
+        self.world.run()
+        self.arrive()
+        self.assertEqual((machine.state, machine.job_ids), (ONLINE, ()))
+        self.assertEqual(self.world.event_types(), ["ONLINE", "START", "RECLAIM"])
+
+    def bite(self, machine: MachineRecord) -> None:
+        set_offline(self.registry, machine, WATCHDOG, self.world.act())
+
+    def test_after_the_watchdog_there_is_a_quarantine_that_doubles(self) -> None:
+        machine = self.machine_in(ONLINE)
+        for quarantine in (10, 20, 40, 80):
+            self.bite(machine)
+            self.world.now += seconds(quarantine) - timedelta(microseconds=1)
+            with self.assertRaises(MachineInQuarantine) as caught:
+                self.arrive()
+            self.assertEqual(caught.exception.until, self.world.now + timedelta(microseconds=1))
+            self.world.now += timedelta(microseconds=1)
+            self.assertIs(self.arrive().state, ONLINE)
+
+    def test_the_quarantine_is_never_longer_than_an_hour_and_forgets_after_a_day(self) -> None:
+        machine = self.machine_in(ONLINE)
+        for _turn in range(15):
+            self.bite(machine)
+            set_online(self.registry, machine, self.world.act("sam"))
+        self.bite(machine)
+        with self.assertRaises(MachineInQuarantine) as caught:
+            self.arrive()
+        self.assertEqual(caught.exception.until, self.world.now + timedelta(hours=1))
+        set_online(self.registry, machine, self.world.act("sam"))
+        self.world.now += timedelta(days=2)
+        self.bite(machine)
+        with self.assertRaises(MachineInQuarantine) as caught:
+            self.arrive()
+        self.assertEqual(caught.exception.until, self.world.now + seconds(10))

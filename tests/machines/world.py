@@ -1,0 +1,59 @@
+"""A registry, a clock moved by hand, and short ways to make things happen in them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from librarian.machines.editing import new_import
+from librarian.machines.enums import (
+    CodeImportMachineState,
+    CodeImportResultStatus,
+    CodeImportReviewStatus,
+    RevisionControlSystem,
+)
+from librarian.machines.events import Act
+from librarian.machines.jobs import finish_job, start_job
+from librarian.machines.model import CodeImportJob, CodeImportRegistry, ImportRecord, MachineRecord
+from librarian.machines.moves import get_job_for_machine, new_machine
+
+START = datetime(2007, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+class World:
+    """Everything a test of the rules needs, without a database."""
+
+    def __init__(self) -> None:
+        self.registry = CodeImportRegistry()
+        self.now = START
+
+    def act(self, person: str | None = None, message: str | None = None) -> Act:
+        return Act(self.now, person, message)
+
+    def machine(
+        self, hostname: str = "apollo", state: CodeImportMachineState = CodeImportMachineState.ONLINE
+    ) -> MachineRecord:
+        return new_machine(self.registry, hostname, state, self.act())
+
+    def code_import(self, name: str = "gimp", **more: Any) -> ImportRecord:
+        more.setdefault("review_status", CodeImportReviewStatus.REVIEWED)
+        url = more.pop("url", f"https://example.com/{name}.git")
+        return new_import(self.registry, self.act(), name, RevisionControlSystem.GIT, url, "sam", **more)
+
+    def take(self, hostname: str = "apollo", limit: int = 10) -> CodeImportJob | None:
+        return get_job_for_machine(self.registry, hostname, limit, self.act())
+
+    def run(self, hostname: str = "apollo") -> CodeImportJob:
+        """Take a job and start it."""
+        job = self.take(hostname)
+        assert job is not None
+        start_job(self.registry, job, self.registry.machines[hostname], self.act())
+        return job
+
+    def finish(self, job: CodeImportJob, status: str = "SUCCESS") -> None:
+        finish_job(self.registry, job, CodeImportResultStatus[status], self.act())
+
+    def event_types(self, hostname: str = "apollo") -> list[str]:
+        return [event.event_type.name for event in self.registry.events.of_machine(hostname)]
