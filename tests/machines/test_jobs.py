@@ -294,6 +294,7 @@ class Finishing(WithWorld):
             job.bundle_file = bundle
             self.world.finish(job, status)
             self.assertEqual(code_import.bundle_file, 11)
+            self.assertEqual(dict(self.registry.files), {11: "gimp"})
 
     def test_old_results_go(self) -> None:
         code_import = self.world.code_import()
@@ -302,7 +303,7 @@ class Finishing(WithWorld):
             job = self.world.run()
             job.log_file = number
             self.world.finish(job)
-        self.assertEqual(list(self.registry.file_ids()), list(range(5, RESULTS_KEPT + 5)))
+        self.assertEqual(list(self.registry.files), list(range(5, RESULTS_KEPT + 5)))
 
 
 class Requests(WithWorld):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import BinaryIO
 
 from zope.interface import Attribute, Interface
 
@@ -139,7 +140,11 @@ class WrongJobState(LibrarianError, AssertionError):
         self.state = state
 
 
-class ICodeImportEvent(Interface):
+class ICodeImportThing(Interface):
+    """Marks everything below: who may see and who may change is decided once, for all of it."""
+
+
+class ICodeImportEvent(ICodeImportThing):
     """Something that happened; an event is written by the verb that made it happen, never alone."""
 
     id: int = Attribute("Grows with time; below 2**53.")
@@ -153,7 +158,7 @@ class ICodeImportEvent(Interface):
         """What there is to tell, in the order of the data types; fit for ``dict()``."""
 
 
-class ICodeImportEventSet(Interface):
+class ICodeImportEventSet(ICodeImportThing):
     """The events, for reading."""
 
     def getAll() -> Sequence[ICodeImportEvent]:
@@ -166,7 +171,7 @@ class ICodeImportEventSet(Interface):
         """Those that concern an import, oldest first."""
 
 
-class ICodeImportResult(Interface):
+class ICodeImportResult(ICodeImportThing):
     """How one job ended.  Never changed after it was made."""
 
     status: CodeImportResultStatus = Attribute("How.")
@@ -179,7 +184,7 @@ class ICodeImportResult(Interface):
     log_excerpt: str = Attribute("The last lines of the log.")
 
 
-class ICodeImportJob(Interface):
+class ICodeImportJob(ICodeImportThing):
     """One run of an import, from waiting to the end.  Its id is used once: after a reclaim there
     is another job, so that whoever still holds the old id is refused (fencing)."""
 
@@ -191,11 +196,16 @@ class ICodeImportJob(Interface):
     date_started: datetime | None = Attribute("When it started, aware, UTC.")
     heartbeat: datetime | None = Attribute("When its machine last spoke of it, aware, UTC.")
     logtail: str = Attribute("The last lines of its log.")
-    requesting_user: str | None = Attribute("Who asked for it, if anybody did.")
+    requested: bool = Attribute("Whether it was asked for, and so comes before all that are merely due.")
+    requesting_user: str | None = Attribute("The name of the person who asked.")
 
 
-class ICodeImportMachine(Interface):
-    """A machine that runs imports.  Its state changes by the methods below and in no other way."""
+class ICodeImportMachine(ICodeImportThing):
+    """A machine that runs imports.  Its state changes by the methods below and in no other way.
+
+    Who changes it is who acts in this thread: a person, whose name the event keeps, or a daemon.
+    What a person took out of service only a person puts back.
+    """
 
     hostname: str = Attribute("The name of the machine, lower case.")
     state: CodeImportMachineState = Attribute("What it is doing.")
@@ -211,22 +221,20 @@ class ICodeImportMachine(Interface):
     def newestEvents(count: int) -> Sequence[ICodeImportEvent]:
         """At most `count` events, newest first."""
 
-    def setOnline(user: str | None = None, message: str | None = None) -> None:
-        """The daemon starts (no `user`), or a person puts the machine back into service.
+    def setOnline(message: str | None = None) -> None:
+        """The daemon starts, or a person puts the machine back into service.
 
         Raises WrongMachineState unless OFFLINE or QUIESCING, and MachineHeld for a daemon whose
         machine was taken out of service by a person.
         """
 
-    def setOffline(
-        reason: CodeImportMachineOfflineReason, user: str | None = None, message: str | None = None
-    ) -> None:
+    def setOffline(reason: CodeImportMachineOfflineReason, message: str | None = None) -> None:
         """The machine stops.  Jobs it still had go back to the queue under new ids.
 
         Raises WrongMachineState if it is OFFLINE.
         """
 
-    def setQuiescing(user: str | None = None, message: str | None = None) -> None:
+    def setQuiescing(message: str | None = None) -> None:
         """The machine takes no more jobs, and goes offline when it has none left.
 
         Raises WrongMachineState unless ONLINE.
@@ -239,7 +247,7 @@ class ICodeImportMachine(Interface):
         """
 
 
-class ICodeImportMachineSet(Interface):
+class ICodeImportMachineSet(ICodeImportThing):
     """The registry of machines, by host name."""
 
     def getAll() -> Sequence[ICodeImportMachine]:
@@ -260,7 +268,7 @@ class ICodeImportMachineSet(Interface):
         """
 
 
-class ICodeImport(Interface):
+class ICodeImport(ICodeImportThing):
     """A foreign repository that is fetched again and again."""
 
     name: str = Attribute("Unique: lower-case letters, digits, '+', '-', '.'; at most 100.")
@@ -279,23 +287,21 @@ class ICodeImport(Interface):
     results: Sequence[ICodeImportResult] = Attribute("How its last jobs ended, oldest first.")
     events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
 
-    def edit(
-        user: str | None = None, message: str | None = None, **changes: object
-    ) -> ICodeImportEvent | None:
+    def edit(message: str | None = None, **changes: object) -> ICodeImportEvent | None:
         """Change owner, assignee, review_status, update_interval or url; None if nothing differs.
 
         Becoming REVIEWED makes a job that is due at once; ceasing to be drops the job, running
         or not.  Another url ends a running job.  Raises BadCodeImport.
         """
 
-    def request(user: str) -> None:
+    def request() -> None:
         """Ask for the next job to run now, before all that are merely due.  Raises NotRequestable."""
 
-    def kill(user: str) -> None:
+    def kill() -> None:
         """End the running job; the next is due after the interval.  Raises NotRequestable."""
 
 
-class ICodeImportSet(Interface):
+class ICodeImportSet(ICodeImportThing):
     """The imports, by name."""
 
     def getAll() -> Sequence[ICodeImport]:
@@ -324,5 +330,63 @@ class ICodeImportSet(Interface):
         CodeImportExists.
         """
 
-    def delete(name: str, user: str | None = None) -> None:
+    def delete(name: str) -> None:
         """Forget an import, its job and its results.  Raises NoSuchCodeImport."""
+
+
+class ICodeImportScheduler(ICodeImportThing):
+    """What a controller daemon calls, for its own machine.
+
+    Raises JobGone where the job is not (or no longer) that machine's, which is the fence that keeps
+    a late worker from doing harm, and BadHostname.
+    """
+
+    def arrive(hostname: str) -> ICodeImportMachine:
+        """The daemon starts, or finds its machine declared dead: bring it ONLINE.
+
+        A machine nobody knows is made known.  Jobs that a former run left behind go back to the
+        queue.  A QUIESCING machine stays so.  Raises MachineHeld and MachineInQuarantine.
+        """
+
+    def getJobForMachine(hostname: str, worker_limit: int) -> ICodeImportJob | None:
+        """The job the machine shall run next, now SCHEDULED for it, or None.
+
+        Asking is the machine's heartbeat.  Reclaims all jobs whose lease ran out; makes a machine
+        nobody knows known, ONLINE; asked-for jobs come first, then the most overdue.
+        """
+
+    def startJob(job_id: int, hostname: str) -> None:
+        """The worker begins.  Raises WrongJobState and WrongMachineState."""
+
+    def updateHeartbeat(job_id: int, hostname: str, logtail: str) -> None:
+        """Renew the job's lease of 300 seconds, and show the end of its log.  Raises WrongJobState."""
+
+    def addFile(job_id: int, hostname: str, kind: str, size: int, file: BinaryIO) -> int:
+        """Keep the worker's ``log`` or ``bundle`` in the library, restricted if the import is private.
+
+        `file` holds `size` bytes and stays the caller's; the id of the alias.  Nothing refers to a
+        bundle until finishJob() says SUCCESS.  Raises WrongJobState and what the library raises.
+        """
+
+    def openBundle(job_id: int, hostname: str) -> BinaryIO | None:
+        """The bundle to start from, the caller's to close; None for a first import, and after the
+        import's url was changed."""
+
+    def finishJob(job_id: int, hostname: str, status: CodeImportResultStatus) -> None:
+        """The job ended; the next one is made, or, after five failures, none.  Raises WrongJobState."""
+
+    def leave(hostname: str) -> None:
+        """The daemon stops in good order: OFFLINE (STOPPED), and jobs it still had go back.
+
+        A machine that is OFFLINE already stays as it is.  Raises NoSuchMachine.
+        """
+
+    def drained(hostname: str) -> None:
+        """The daemon ends a drain that took too long: OFFLINE (QUIESCED), jobs go back to the queue.
+
+        Raises NoSuchMachine, and WrongMachineState unless QUIESCING.
+        """
+
+    def watch() -> Sequence[str]:
+        """The watchdog: set OFFLINE (WATCHDOG) whoever was silent for longer than the setting
+        ``librarian.machines.silence_limit``; their host names."""

@@ -119,6 +119,7 @@ def finish_job(
     if status.succeeded and job.bundle_file is not None:
         code_import.bundle_file = job.bundle_file
         code_import.bundle_url = code_import.url
+    registry.note_files(code_import)
     registry.events.note(CodeImportEventType.FINISH, act, machine=job.machine, code_import=job.code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
     if code_import.consecutive_failures >= FAILURES_UNTIL_FAILING:
@@ -152,6 +153,7 @@ def reclaim_job(registry: CodeImportRegistry, job: CodeImportJob, act: Act) -> C
     code_import = drop_job(registry, job)
     if job.state is CodeImportJobState.RUNNING:
         code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, act.now))
+    registry.note_files(code_import)
     patience = code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PATIENCE
     fresh = make_job(registry, code_import, act.now + code_import.update_interval * int(patience))
     registry.events.note(
@@ -183,10 +185,11 @@ def request_job(registry: CodeImportRegistry, code_import: ImportRecord, act: Ac
         raise NotRequestable(code_import.name, f"is {code_import.review_status.name}")
     if job.state is not CodeImportJobState.PENDING:
         raise NotRequestable(code_import.name, "is running")
-    if job.requesting_user:
-        raise NotRequestable(code_import.name, f"was asked for by {job.requesting_user}")
+    if job.requested:
+        who = f" by {job.requesting_user}" if job.requesting_user else ""
+        raise NotRequestable(code_import.name, f"was asked for{who}")
     registry.queue.remove(job.queue_key())
-    job.requesting_user = act.person
+    job.requested, job.requesting_user = True, act.person
     job.date_due = min(job.date_due, act.now)
     registry.queue.add(job.queue_key())
     registry.events.note(
@@ -211,4 +214,5 @@ def end_job(registry: CodeImportRegistry, code_import: ImportRecord, job: CodeIm
     drop_job(registry, job)
     if job.state is not CodeImportJobState.PENDING:
         code_import.add_result(CodeImportResult(job, CodeImportResultStatus.KILLED, act.now))
+        registry.note_files(code_import)
         registry.events.note(CodeImportEventType.KILL, act, machine=job.machine, code_import=code_import.name)

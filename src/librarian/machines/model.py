@@ -27,8 +27,7 @@ from librarian.machines.interfaces import (
     JobGone,
     WrongMachineState,
 )
-
-BRANCH = "machines"  # the name in the root of the tree
+from librarian.tree.branch import Branch
 
 RESULTS_KEPT = 100  # per import; older ones go, and their logs with them
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -115,14 +114,15 @@ class CodeImportJob(Persistent):
         self.date_started: datetime | None = None
         self.heartbeat: datetime | None = None
         self.logtail = ""
-        self.requesting_user: str | None = None
+        self.requested = False
+        self.requesting_user: str | None = None  # who asked; a script has no name
         self.log_file: int | None = None  # library ids of what its worker has handed in
         self.bundle_file: int | None = None
 
     def queue_key(self) -> tuple[int, int, int]:
         """Requested jobs first, then by due date."""
         due = (self.date_due - EPOCH) // timedelta(microseconds=1)
-        return (0 if self.requesting_user else 1, due, self.id)
+        return (0 if self.requested else 1, due, self.id)
 
 
 class ImportRecord(Persistent):
@@ -154,6 +154,7 @@ class ImportRecord(Persistent):
         self.consecutive_reclaims = 0
         self.bundle_file: int | None = None  # library id
         self.bundle_url: str | None = None  # where the bundle's contents came from
+        self.held_files: tuple[int, ...] = ()  # what the registry has noted as ours
         self._results = LOBTree()
 
     @property
@@ -180,13 +181,14 @@ class ImportRecord(Persistent):
 
 
 class CodeImportRegistry(Persistent):
-    """The branch of the tree: machines, imports, jobs, the queue and the events."""
+    """The branch of the tree: machines, imports, jobs, the queue, the files held and the events."""
 
     def __init__(self) -> None:
         self.machines = OOBTree()  # hostname -> MachineRecord
         self.imports = OOBTree()  # name -> ImportRecord
         self.jobs = LOBTree()  # id -> CodeImportJob
         self.queue = OOTreeSet()  # queue_key of PENDING jobs
+        self.files = LOBTree()  # library id -> name of the import that holds it
         self.events = EventLog()
 
     def jobs_of(self, machine: MachineRecord) -> list[CodeImportJob]:
@@ -199,9 +201,21 @@ class CodeImportRegistry(Persistent):
             raise JobGone(job_id, hostname)
         return job
 
-    def file_ids(self) -> Iterator[int]:
-        """The library ids held here, by imports and by jobs whose worker is handing in."""
-        for code_import in self.imports.values():
-            yield from code_import.file_ids()
-        for job in self.jobs.values():
-            yield from (file_id for file_id in (job.log_file, job.bundle_file) if file_id is not None)
+    def note_files(self, code_import: ImportRecord) -> None:
+        """Bring `files` up to date; to be called whenever an import gets, replaces or loses a file."""
+        job = None if code_import.job_id is None else self.jobs[code_import.job_id]
+        mine = set(code_import.file_ids())
+        if job is not None:
+            mine |= {file_id for file_id in (job.log_file, job.bundle_file) if file_id is not None}
+        for file_id in mine.difference(code_import.held_files):
+            self.files[file_id] = code_import.name
+        for file_id in set(code_import.held_files).difference(mine):
+            del self.files[file_id]
+        code_import.held_files = tuple(sorted(mine))
+
+    def forget_files(self, code_import: ImportRecord) -> None:
+        for file_id in code_import.held_files:
+            del self.files[file_id]
+
+
+branch = Branch("machines", CodeImportRegistry)
