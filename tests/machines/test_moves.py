@@ -266,6 +266,12 @@ class Return(WithWorld):
         self.assertIs(machine.state, OFFLINE)
         self.assertRaises(MachineHeld, self.arrive)
 
+    def test_what_a_person_let_quiesce_stays_so_even_after_the_watchdog(self) -> None:
+        machine = self.machine_in(QUIESCING)
+        set_offline(self.registry, machine, WATCHDOG, self.world.act())
+        self.world.now += timedelta(hours=2)
+        self.assertRaises(MachineHeld, self.arrive)
+
     def test_a_daemon_that_comes_back_while_online_gives_up_the_jobs_of_its_former_run(self) -> None:
         machine = self.machine_in(ONLINE)
         self.world.code_import()

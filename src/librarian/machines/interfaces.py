@@ -376,16 +376,12 @@ class ICodeImportScheduler(ICodeImportThing):
         """The job ended; the next one is made, or, after five failures, none.  Raises WrongJobState."""
 
     def leave(hostname: str) -> None:
-        """The daemon stops in good order: OFFLINE (STOPPED), and jobs it still had go back.
-
-        A machine that is OFFLINE already stays as it is.  Raises NoSuchMachine.
-        """
+        """The daemon stops in good order: OFFLINE (STOPPED, or QUIESCED if it was quiescing), and jobs
+        it still had go back.  Nothing happens to a machine that is OFFLINE.  Raises NoSuchMachine."""
 
     def drained(hostname: str) -> None:
         """The daemon ends a drain that took too long: OFFLINE (QUIESCED), jobs go back to the queue.
-
-        Raises NoSuchMachine, and WrongMachineState unless QUIESCING.
-        """
+        Nothing happens to a machine that is not QUIESCING.  Raises NoSuchMachine."""
 
     def watch() -> Sequence[str]:
         """The watchdog: set OFFLINE (WATCHDOG) whoever was silent for longer than the setting

@@ -49,7 +49,8 @@ class MachineRecord(Persistent):
         self.state_since = now
         self.last_sign_of_life = now  # the newest of heartbeat and state_since by order, not by value
         self.offline_reason: CodeImportMachineOfflineReason | None = None
-        self.person: str | None = None  # who made it what it is; None: a daemon
+        self.held = False  # a person took it out of service, which its daemon may not undo
+        self.held_by: str | None = None
         self.message: str | None = None
 
     @property
@@ -68,15 +69,11 @@ class MachineRecord(Persistent):
         self._state = wanted
         self.state_since = self.last_sign_of_life = act.now
         self.offline_reason = reason
-        self.person = act.person
         self.message = act.message
-
-    @property
-    def held(self) -> bool:
-        """Whether a person took it out of service, which its daemon may not undo."""
-        if self._state is CodeImportMachineState.ONLINE:
-            return False
-        return self.person is not None or self.offline_reason is CodeImportMachineOfflineReason.QUIESCED
+        if wanted is CodeImportMachineState.ONLINE:
+            self.held, self.held_by = False, None
+        elif act.person is not None or reason is CodeImportMachineOfflineReason.QUIESCED:
+            self.held, self.held_by = True, act.person or self.held_by
 
     def beat(self, now: datetime) -> None:
         self.heartbeat = self.last_sign_of_life = now

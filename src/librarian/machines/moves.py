@@ -60,7 +60,7 @@ def new_machine(
 
 def set_online(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
     if act.person is None and machine.held:
-        raise MachineHeld(machine.hostname, machine.state, machine.person)
+        raise MachineHeld(machine.hostname, machine.state, machine.held_by)
     machine.move(ONLINE, act)
     registry.events.note(CodeImportEventType.ONLINE, act, machine=machine.hostname)
 

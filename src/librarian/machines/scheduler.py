@@ -19,7 +19,6 @@ from librarian.machines.interfaces import (
     ICodeImportScheduler,
     NoSuchMachine,
     WrongJobState,
-    WrongMachineState,
 )
 from librarian.machines.model import CodeImportJob, ImportRecord, MachineRecord
 from librarian.machines.service import CodeImportMachine, Desk, MachinesSettings
@@ -103,15 +102,15 @@ class CodeImportScheduler:
     def leave(self, hostname: str) -> None:
         machine = self._machine(hostname)
         if machine.state is not CodeImportMachineState.OFFLINE:
-            reason = CodeImportMachineOfflineReason.STOPPED
+            quiesced = machine.state is CodeImportMachineState.QUIESCING
+            reason = CodeImportMachineOfflineReason["QUIESCED" if quiesced else "STOPPED"]
             moves.set_offline(self._desk.registry, machine, reason, self._act())
 
     def drained(self, hostname: str) -> None:
         machine = self._machine(hostname)
-        if machine.state is not CodeImportMachineState.QUIESCING:
-            raise WrongMachineState(machine.hostname, machine.state)
-        reason = CodeImportMachineOfflineReason.QUIESCED
-        moves.set_offline(self._desk.registry, machine, reason, self._act("the drain took too long"))
+        if machine.state is CodeImportMachineState.QUIESCING:
+            reason = CodeImportMachineOfflineReason.QUIESCED
+            moves.set_offline(self._desk.registry, machine, reason, self._act("the drain took too long"))
 
     def watch(self) -> list[str]:
         limit = self._settings.section(MachinesSettings).silence_limit

@@ -1,0 +1,171 @@
+"""The registry as a controller daemon sees it: over HTTP, from any host, with a bearer token."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import urllib3
+
+from librarian.interfaces import LibrarianError
+
+CHUNK = 1 << 18  # bytes
+
+# A refused connection is tried again; a request that went out is not.
+RETRIES = urllib3.Retry(total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
+
+
+class Unreachable(LibrarianError, OSError):
+    """No answer, or one that blames the server; the same call may succeed later."""
+
+
+class JobLost(LibrarianError, LookupError):
+    """The registry has taken the job from us; whatever we still say of it is refused."""
+
+
+class Refused(LibrarianError, RuntimeError):
+    """The registry understood and said no: a wrong token, a wrong host name."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A job we were given."""
+
+    job_id: int
+    code_import: str
+    rcs_type: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the registry thinks of our machine, and what it gives us to do."""
+
+    state: str  # a name of CodeImportMachineState
+    held: bool  # whether only a person brings us back
+    note: str  # why we may not work, for the log; empty if we may
+    job: Assignment | None = None
+
+
+class Headquarters(Protocol):
+    """Everything a controller says and asks.  All raise Unreachable and Refused."""
+
+    def arrive(self) -> Standing:
+        """We start, or were declared dead."""
+
+    def look(self, worker_limit: int) -> Standing:
+        """We live; is there a job?"""
+
+    def start(self, job_id: int) -> None:
+        """A worker begins.  Raises JobLost, as everything below that names a job."""
+
+    def beat(self, job_id: int, logtail: str) -> None:
+        """The job goes on."""
+
+    def fetch_bundle(self, job_id: int, target: Path) -> bool:
+        """Write the bundle to start from to `target`; False if there is none."""
+
+    def deliver(self, job_id: int, kind: str, path: Path) -> None:
+        """Hand in the ``log`` or the ``bundle``."""
+
+    def finish(self, job_id: int, status: str) -> None:
+        """The job ended, with the name of a CodeImportResultStatus."""
+
+    def leave(self) -> None:
+        """We stop in good order."""
+
+    def drained(self) -> None:
+        """While quiescing we ended what took too long."""
+
+
+class RemoteHeadquarters:
+    """The JSON API below ``/machines/+scheduler/<hostname>``."""
+
+    def __init__(self, app_url: str, hostname: str, token: str) -> None:
+        self.base = f"{app_url.rstrip('/')}/machines/+scheduler/{quote(hostname, safe='')}"
+        self.headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+        # No proxy from the environment; a refused connection is tried again, a request that went out is not.
+        retries = urllib3.Retry(
+            total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3
+        )
+        timeout = urllib3.Timeout(connect=10, read=300)
+        self.pool = urllib3.PoolManager(retries=retries, timeout=timeout, blocksize=CHUNK)
+
+    def arrive(self) -> Standing:
+        return self._standing(self._post("arrive"))
+
+    def look(self, worker_limit: int) -> Standing:
+        return self._standing(self._post("look", worker_limit=worker_limit))
+
+    def start(self, job_id: int) -> None:
+        self._post(f"jobs/{job_id}/start")
+
+    def beat(self, job_id: int, logtail: str) -> None:
+        self._post(f"jobs/{job_id}/heartbeat", logtail=logtail)
+
+    def fetch_bundle(self, job_id: int, target: Path) -> bool:
+        answer = self._send("GET", f"jobs/{job_id}/bundle", preload_content=False)
+        try:
+            if answer.status == 204:  # No Content
+                return False
+            with target.open("wb") as file:
+                shutil.copyfileobj(answer, file, CHUNK)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(error)) from error
+        finally:
+            answer.release_conn()
+        return True
+
+    def deliver(self, job_id: int, kind: str, path: Path) -> None:
+        headers = {"Content-Length": str(path.stat().st_size), "Content-Type": "application/octet-stream"}
+        with path.open("rb") as file:
+            self._send("PUT", f"jobs/{job_id}/{kind}", body=file, headers=self.headers | headers)
+
+    def finish(self, job_id: int, status: str) -> None:
+        self._post(f"jobs/{job_id}/finish", status=status)
+
+    def leave(self) -> None:
+        self._post("leave")
+
+    def drained(self) -> None:
+        self._post("drained")
+
+    @staticmethod
+    def _standing(told: dict[str, Any]) -> Standing:
+        job = told.get("job")
+        return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
+
+    def _post(self, verb: str, **fields: Any) -> dict[str, Any]:
+        headers = self.headers | {"Content-Type": "application/json"}
+        answer = self._send("POST", verb, body=json.dumps(fields).encode(), headers=headers)
+        told: dict[str, Any] = answer.json() if answer.data else {}
+        return told
+
+    def _send(self, method: str, verb: str, **options: Any) -> Any:
+        options.setdefault("headers", self.headers)
+        try:
+            answer = self.pool.request(method, f"{self.base}/{verb}", redirect=False, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(getattr(error, "reason", None) or error)) from error
+        if answer.status < 300:  # 2xx is done
+            return answer
+        reason = self._reason(answer)
+        if answer.status == 410:  # Gone
+            raise JobLost(reason)
+        if answer.status >= 500 or answer.status == 429:  # the server's fault, or too much at once
+            raise Unreachable(f"{answer.status} {reason}")
+        raise Refused(answer.status, reason)
+
+    @staticmethod
+    def _reason(answer: urllib3.BaseHTTPResponse) -> str:
+        try:
+            return str(json.loads(answer.data)["error"])
+        except (ValueError, KeyError, TypeError):
+            return answer.reason or "no reason given"
