@@ -86,7 +86,7 @@ class Transitions(WithWorld):
         machine = self.machine_in(ONLINE)
         set_offline(self.registry, machine, STOPPED, self.world.act("sam", "new disk"))
         self.assertEqual(
-            (machine.offline_reason, machine.person, machine.message), (STOPPED, "sam", "new disk")
+            (machine.offline_reason, machine.held_by, machine.message), (STOPPED, "sam", "new disk")
         )
         set_online(self.registry, machine, self.world.act("sam"))
         self.assertEqual((machine.offline_reason, machine.message, machine.held), (None, None, False))
