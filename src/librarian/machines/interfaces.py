@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zope.interface import Attribute, Interface
 
@@ -368,9 +368,9 @@ class ICodeImportScheduler(ICodeImportThing):
         bundle until finishJob() says SUCCESS.  Raises WrongJobState and what the library raises.
         """
 
-    def openBundle(job_id: int, hostname: str) -> BinaryIO | None:
-        """The bundle to start from, the caller's to close; None for a first import, and after the
-        import's url was changed."""
+    def openBundle(job_id: int, hostname: str) -> Any:
+        """The bundle to start from, with read() and close(), the caller's to close; None for a first
+        import, and after the import's url was changed."""
 
     def finishJob(job_id: int, hostname: str, status: CodeImportResultStatus) -> None:
         """The job ended; the next one is made, or, after five failures, none.  Raises WrongJobState."""

@@ -7,6 +7,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.service import Library, LibraryFile
 from librarian.machines import jobs, moves
 from librarian.machines.enums import (
     CodeImportJobState,
@@ -36,6 +37,7 @@ class CodeImportScheduler:
     def __init__(self) -> None:
         self._desk = Desk()
         self._settings = getUtility(ISettings)
+        self._library = Library()
         # Unproxied: whoever may report for a job may thereby add its files, and nothing else.
         self._files: Any = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
 
@@ -87,14 +89,11 @@ class CodeImportScheduler:
         alias_id: int = alias.id
         return alias_id
 
-    def openBundle(self, job_id: int, hostname: str) -> BinaryIO | None:
+    def openBundle(self, job_id: int, hostname: str) -> LibraryFile | None:
         code_import = self._import_of(self._job(job_id, hostname))
         if code_import.bundle_file is None or code_import.bundle_url != code_import.url:
             return None
-        alias = self._files[code_import.bundle_file]
-        alias.open()
-        opened: BinaryIO = alias
-        return opened
+        return self._library.open(self._files[code_import.bundle_file].record)
 
     def finishJob(self, job_id: int, hostname: str, status: CodeImportResultStatus) -> None:
         jobs.finish_job(self._desk.registry, self._job(job_id, hostname), status, self._act())

@@ -1,0 +1,302 @@
+"""The controller and its runners, with real worker processes and a registry in memory."""
+
+import os
+import tempfile
+import threading
+import time
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.machines.controller import AlreadyRunning, Controller
+from librarian.machines.enums import (
+    CodeImportMachineOfflineReason,
+    CodeImportReviewStatus,
+    RevisionControlSystem,
+)
+from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportScheduler, ICodeImportSet
+from librarian.machines.runner import Limits
+from librarian.testing.layers import Functional
+from librarian.tree.interfaces import ITree
+from tests.machines.local import LocalHeadquarters
+from tests.machines.repositories import GitRepository, tool
+
+
+class WithController(unittest.TestCase):
+    layer = Functional
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.top = Path(holder.name)
+        self.clock = Functional.world.clock
+        self.headquarters = LocalHeadquarters("apollo")
+        self.monotonic = 0.0
+        self.controller = self.make_controller()
+        self.addCleanup(self.controller._abandon_all)
+
+    def make_controller(self, **more: Any) -> Controller:
+        more.setdefault("monotonic", lambda: self.monotonic)
+        return Controller(self.headquarters, self.top / "work", 2, local=True, **more)
+
+    def repository(self, name: str = "gimp", **more: Any) -> GitRepository:
+        """A repository with one commit, and a reviewed import of it."""
+        repository = GitRepository(self.top / name)
+        repository.commit("one")
+        self.code_import(name, repository.url, **more)
+        return repository
+
+    def code_import(self, name: str, url: str, **more: Any) -> None:
+        more.setdefault("review_status", CodeImportReviewStatus.REVIEWED)
+        imports = getUtility(ICodeImportSet)
+        getUtility(ITree).run(lambda: imports.new(name, RevisionControlSystem.GIT, url, "sam", **more))
+
+    def stuck_import(self, name: str = "stuck") -> None:
+        """An import whose worker never ends: the repository's objects are a pipe nobody writes to."""
+        repository = GitRepository(self.top / name)
+        (repository.path / ".git" / "packed-refs").unlink(missing_ok=True)
+        os.mkfifo(repository.path / ".git" / "packed-refs")
+        self.code_import(name, repository.url)
+
+    def imported(self, name: str = "gimp") -> Any:
+        transaction.begin()
+        return getUtility(ICodeImportSet)[name]
+
+    def machine(self) -> Any:
+        transaction.begin()
+        return getUtility(ICodeImportMachineSet)["apollo"]
+
+    def results(self, name: str = "gimp") -> list[str]:
+        return [result.status.name for result in self.imported(name).results]
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 60
+        while not what():
+            self.assertLess(time.monotonic(), deadline, "waited in vain")
+            time.sleep(0.02)
+
+    def work_off(self) -> None:
+        """Arrive if need be, take what there is, and wait until all of it is reported."""
+        self.controller.turn()
+        for runner in self.controller.runners:
+            runner.join(60)
+        self.controller.turn()
+
+    def read(self, alias_id: int) -> bytes:
+        data: bytes = getUtility(ILibraryFileAliasSet)[alias_id].read()
+        return data
+
+
+class Imports(WithController):
+    def test_a_repository_becomes_a_bundle_and_a_log_in_the_library(self) -> None:
+        self.repository()
+        self.work_off()
+        code_import = self.imported()
+        self.assertEqual(self.results(), ["SUCCESS"])
+        alias = getUtility(ILibraryFileAliasSet)[code_import.bundle_file]
+        self.assertEqual((alias.filename, alias.restricted), ("gimp.bundle", False))
+        (self.top / "fetched").write_bytes(alias.read())
+        tool("git", "clone", "--quiet", str(self.top / "fetched"), str(self.top / "clone"))
+        self.assertEqual((self.top / "clone" / "file").read_text(), "one")
+        self.assertIn(b"SUCCESS", self.read(code_import.results[0].log_file))
+        self.assertEqual(list((self.top / "work" / "jobs").iterdir()), [])
+
+    def test_the_next_run_starts_from_the_last_bundle(self) -> None:
+        repository = self.repository()
+        self.work_off()
+        first = self.imported().bundle_file
+        self.clock.move(hours=6)
+        self.work_off()
+        self.clock.move(hours=6)
+        repository.commit("two")
+        self.work_off()
+        self.assertEqual(self.results(), ["SUCCESS", "SUCCESS_NOCHANGE", "SUCCESS"])
+        code_import = self.imported()
+        self.assertNotEqual(code_import.bundle_file, first)
+        log = self.read(code_import.results[-1].log_file).decode()
+        self.assertIn("work/jobs", log.split("ls-remote")[0])  # the bundle was fetched from first
+        self.assertIn("remote: Total 3", log)
+
+    def test_another_url_starts_anew(self) -> None:
+        self.repository()
+        self.work_off()
+        other = GitRepository(self.top / "other")
+        other.commit("elsewhere")
+        self.imported().edit(url=other.url)
+        transaction.commit()
+        self.work_off()
+        log = self.read(self.imported().results[-1].log_file).decode()
+        self.assertNotIn("/last", log)
+
+    def test_what_a_private_import_brings_home_is_restricted(self) -> None:
+        self.repository(private=True)
+        self.work_off()
+        code_import = self.imported()
+        files = getUtility(ILibraryFileAliasSet)
+        self.assertTrue(files[code_import.bundle_file].restricted)
+        self.assertTrue(files[code_import.results[0].log_file].restricted)
+
+    def test_a_repository_that_is_not_there(self) -> None:
+        self.code_import("gimp", (self.top / "nowhere").as_uri())
+        self.work_off()
+        self.assertEqual(self.results(), ["FAILURE_INVALID"])
+        self.assertIsNone(self.imported().bundle_file)
+
+    def test_as_many_at_once_as_there_are_workers(self) -> None:
+        for number in range(5):
+            self.repository(f"import-{number}")
+        self.controller.turn()
+        self.assertEqual(len(self.controller.runners), 2)
+        while self.controller.runners:
+            self.work_off()
+        self.assertEqual([self.results(f"import-{number}") for number in range(5)], [["SUCCESS"]] * 5)
+
+
+class Limiting(WithController):
+    def test_a_worker_that_takes_too_long_is_ended_and_the_log_says_so(self) -> None:
+        self.controller = self.make_controller(limits=Limits(seconds=1.5))
+        self.stuck_import()
+        self.work_off()
+        self.assertEqual(self.results("stuck"), ["FAILURE"])
+        log = self.read(self.imported("stuck").results[0].log_file)
+        self.assertIn(b"ended after 2 seconds", log)
+
+    def test_a_worker_that_falls_silent_is_ended(self) -> None:
+        self.controller = self.make_controller(limits=Limits(inactivity_seconds=1.5))
+        self.stuck_import()
+        self.work_off()
+        log = self.read(self.imported("stuck").results[0].log_file)
+        self.assertIn(b"ended after 2 seconds without a word", log)
+
+
+class Leases(WithController):
+    def begin_stuck(self) -> Any:
+        self.stuck_import()
+        self.controller.turn()
+        (runner,) = self.controller.runners
+        self.wait_for(lambda: "ls-remote" in runner.logtail())
+        return runner
+
+    def test_heartbeats_keep_a_job_and_show_its_log(self) -> None:
+        self.begin_stuck()
+        for _minute in range(7):
+            self.clock.move(seconds=60)
+            self.monotonic += 60
+            self.controller.turn()
+        (job,) = self.machine().current_jobs
+        self.assertIn("ls-remote", job.logtail)
+        self.assertEqual(self.results("stuck"), [])
+
+    def test_a_job_that_was_taken_away_is_dropped_with_its_worker(self) -> None:
+        runner = self.begin_stuck()
+        getUtility(ITree).run(self.imported("stuck").kill)
+        self.monotonic += 60
+        self.controller.turn()
+        runner.join(30)
+        self.assertFalse(runner.is_alive())
+        self.assertFalse(runner.directory.exists())
+        self.assertEqual(self.results("stuck"), ["KILLED"])
+
+    def test_a_report_that_comes_too_late_changes_nothing(self) -> None:
+        self.repository()
+        self.headquarters.deliver = self.too_late(self.headquarters.deliver)  # type: ignore[method-assign]
+        self.controller.turn()
+        for runner in self.controller.runners:
+            runner.join(60)
+        self.assertEqual(self.results(), ["RECLAIMED"])
+        self.assertIsNone(self.imported().bundle_file)
+
+    def too_late(self, deliver: Any) -> Any:
+        """`deliver`, but the lease runs out first and the job is reclaimed."""
+
+        def late(*arguments: Any) -> None:
+            self.clock.move(seconds=301)
+            LocalHeadquarters("boris").look(0)
+            deliver(*arguments)
+
+        return late
+
+    def test_a_network_that_fails_for_a_while_costs_nothing(self) -> None:
+        self.repository()
+        self.controller.turn()
+        self.headquarters.unreachable.set()
+        self.controller.turn()
+        self.headquarters.unreachable.clear()
+        for runner in self.controller.runners:
+            runner.join(60)
+        self.assertEqual(self.results(), ["SUCCESS"])
+
+
+class Obedience(WithController):
+    def set_state(self, verb: str, *arguments: Any) -> None:
+        machines = getUtility(ICodeImportMachineSet)
+        getUtility(ITree).run(lambda: getattr(machines["apollo"], verb)(*arguments))
+
+    def test_a_clean_stop_ends_workers_and_gives_the_jobs_to_others_at_once(self) -> None:
+        self.stuck_import()
+        stop = threading.Event()
+        thread = threading.Thread(target=self.controller.run, args=(stop, 0.05))
+        thread.start()
+        self.wait_for(lambda: self.imported("stuck").import_job.machine)
+        stop.set()
+        thread.join(60)
+        machine = self.machine()
+        self.assertEqual((machine.state.name, machine.offline_reason.name), ("OFFLINE", "STOPPED"))
+        self.assertFalse(machine.held)
+        self.assertIsNotNone(LocalHeadquarters("boris").look(1).job)
+
+    def test_set_offline_by_somebody_ends_the_workers(self) -> None:
+        self.stuck_import()
+        self.controller.turn()
+        (runner,) = self.controller.runners
+        self.set_state("setOffline", CodeImportMachineOfflineReason.STOPPED)
+        self.controller.turn()
+        self.assertFalse(runner.is_alive())
+
+    def test_quiescing_waits_for_the_jobs_then_goes_offline_and_stays(self) -> None:
+        self.repository()
+        self.controller.turn()
+        self.set_state("setQuiescing")
+        self.repository("next")
+        for runner in self.controller.runners:
+            runner.join(60)
+        for _turn in range(3):
+            self.controller.turn()
+        self.assertEqual((self.results("gimp"), self.results("next")), (["SUCCESS"], []))
+        self.assertTrue(self.controller.is_quiesced())
+        self.assertEqual(self.machine().offline_reason.name, "QUIESCED")
+
+    def test_a_drain_past_its_deadline_gives_the_jobs_away(self) -> None:
+        self.controller = self.make_controller(drain_seconds=100)
+        self.stuck_import()
+        self.controller.turn()
+        self.set_state("setQuiescing")
+        self.controller.turn()
+        self.monotonic += 99
+        self.controller.turn()
+        self.assertEqual(self.machine().state.name, "QUIESCING")
+        self.monotonic += 2
+        self.controller.turn()
+        self.assertEqual(self.machine().offline_reason.name, "QUIESCED")
+        self.assertEqual(self.controller.runners, [])
+
+    def test_after_the_watchdog_the_machine_comes_back_by_itself(self) -> None:
+        self.controller.turn()
+        self.clock.move(hours=1)
+        getUtility(ICodeImportScheduler).watch()
+        transaction.commit()
+        self.assertEqual(self.machine().offline_reason.name, "WATCHDOG")
+        self.clock.move(seconds=10)
+        self.controller.turn()  # learns of it
+        self.controller.turn()
+        self.assertEqual(self.machine().state.name, "ONLINE")
+
+    def test_two_controllers_do_not_share_a_directory(self) -> None:
+        with self.controller.lock():
+            self.assertRaises(AlreadyRunning, self.make_controller().lock)
+        self.make_controller().lock().close()
