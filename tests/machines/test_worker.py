@@ -13,6 +13,8 @@ from pathlib import Path
 
 import librarian
 from librarian.machines.worker import BUNDLE, LAST, LOG, RESULT, Order
+from librarian.testing.layers import Functional
+from librarian.testing.leftout import left_out
 from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
 
 SOURCE = str(Path(librarian.__file__).parent.parent)
@@ -28,7 +30,12 @@ def start_worker(directory: Path) -> "subprocess.Popen[bytes]":
 
 
 class WithDirectory(unittest.TestCase):
+    layer = Functional
+    needs = "git"
+
     def setUp(self) -> None:
+        if shutil.which(self.needs) is None:
+            raise unittest.SkipTest(left_out(f"imports with {self.needs}", f"{self.needs} is not installed"))
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.top = Path(holder.name)
@@ -166,8 +173,9 @@ class Git(WithDirectory):
             self.assertEqual(worker.wait(timeout=30), -signal.SIGKILL)
 
 
-@unittest.skipUnless(shutil.which("hg"), "hg is not installed")
 class Hg(WithDirectory):
+    needs = "hg"
+
     def test_first_nothing_new_then_more(self) -> None:
         repository = HgRepository(self.top / "origin")
         order = Order("HG", repository.url, local=True)
@@ -187,8 +195,9 @@ class Hg(WithDirectory):
         self.assertEqual(self.work(order), "FAILURE_INVALID")
 
 
-@unittest.skipUnless(shutil.which("svnrdump"), "svn is not installed")
 class Svn(WithDirectory):
+    needs = "svnrdump"
+
     def test_first_nothing_new_then_more(self) -> None:
         repository = SvnRepository(self.top / "origin")
         order = Order("SVN", repository.url, local=True)
