@@ -345,8 +345,10 @@ class Contract(unittest.TestCase):
         self.put(pattern(600))
         with self.assertRaises(StoreFull):
             self.put(b"x")
+        self.assertEqual(1000, self.store.recount())
         self.store.remove(sha256)
         self.put(pattern(399))
+        self.assertEqual(999, self.store.recount())
 
     def test_many_threads_with_the_same_and_other_bytes(self) -> None:
         failures: list[object] = []

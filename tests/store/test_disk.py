@@ -185,6 +185,10 @@ class Trouble(DiskStoreTestCase):
             sha256 = self.put(pattern(3 * MIB + 1))
         self.assertEqual(3 * MIB + 1, self.store.verify(sha256))
 
+    def test_a_system_that_takes_no_advice(self) -> None:
+        with mock.patch("os.posix_fadvise", failing(errno.EINVAL)):
+            self.assertEqual(20 * MIB, self.store.verify(self.put(pattern(20 * MIB))))
+
     def test_a_hashing_thread_that_fails_fails_the_put(self) -> None:
         digest = mock.Mock(wraps=hashlib.sha256())
         digest.update.side_effect = [None, None, None, MemoryError]
@@ -371,7 +375,7 @@ class Incoming(DiskStoreTestCase):
 class Quota(DiskStoreTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.store = self.disk = DiskStore(self.root, self.clock, quota=1000)
+        self.store = DiskStore(self.root, self.clock, quota=1000)
 
     def used(self) -> int:
         return int((self.root / "usage").read_bytes())
@@ -395,6 +399,8 @@ class Quota(DiskStoreTestCase):
         path.write_bytes(b"rotten")
         store.quarantine(path.name)
         self.assertFalse((root / "usage").exists())
+        self.assertEqual(606, store.recount())
+        self.assertFalse((root / "usage").exists())
         DiskStore(root, self.clock, quota=1000)
         self.assertEqual(606, int((root / "usage").read_bytes()))
 
@@ -405,7 +411,7 @@ class Quota(DiskStoreTestCase):
             DiskStore(self.root, self.clock, quota=1000)
             self.assertEqual(600, self.used())
         (self.root / "usage").write_bytes(b"%020d\n" % 999)
-        self.disk.recount()
+        self.assertEqual(600, self.store.recount())
         self.assertEqual(600, self.used())
 
     def test_a_put_that_fails_at_the_last_step_is_not_counted(self) -> None:

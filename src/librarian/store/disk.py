@@ -150,10 +150,9 @@ class DiskStore:
     def clear_incoming(self, older_than: timedelta) -> int:
         return self._incoming.clear(older_than)
 
-    def recount(self) -> None:
-        """Add up anew what the quota counts: worth calling when everything is walked through anyway."""
+    def recount(self) -> int:
         with durable.troubles("recount"):
-            self._room.recount(self._sizes)
+            return self._room.recount(self._sizes)
 
     def _publish(self, file: IncomingFile, found: StoredBytes) -> None:
         """Give the file its final name, durably.
@@ -240,6 +239,7 @@ class _Sink:
 
 def _verify(file: BufferedReader, sha256: str) -> int:
     """The length of a file whose bytes are what its name says; anything else raises BytesDamaged."""
+    durable.forget_cached(file.fileno())  # the copy in memory may be sound when the one on the medium is not
     try:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

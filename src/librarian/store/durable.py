@@ -97,3 +97,14 @@ def write_fully(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def forget_cached(file: int, offset: int = 0, length: int = 0) -> None:
+    """Tell the kernel that a part of an open file (length 0: all from `offset`) is not needed in memory.
+
+    What is not on the medium yet begins to be written, without waiting for it; the rest is read from
+    the medium next time.  Only advice (posix_fadvise(2)): a system without it does as it likes.
+    """
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)

@@ -14,6 +14,10 @@ from librarian.store import durable
 
 log = logging.getLogger(__name__)
 
+# A gigabyte that waits for the fsync would all have to go out then, and on ext4 the fsyncs of small files
+# beside it would wait for it too.  So the disk is kept busy from this many bytes on.
+WRITE_OUT_BYTES = 8 << 20
+
 _OWN_NAME = re.compile("[0-9a-f]{32}")
 
 
@@ -27,6 +31,8 @@ class IncomingFile:
     def __init__(self, path: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._path: str | None = path
+        self._written = 0  # bytes
+        self._sent_out = 0  # bytes
         self._file = os.open(path, flags, durable.FILE_MODE)
         try:
             os.fchmod(self._file, durable.FILE_MODE)
@@ -41,6 +47,10 @@ class IncomingFile:
 
     def write(self, data: bytes) -> None:
         durable.write_fully(self._file, data)
+        self._written += len(data)
+        if self._written - self._sent_out >= WRITE_OUT_BYTES:
+            durable.forget_cached(self._file, self._sent_out, self._written - self._sent_out)
+            self._sent_out = self._written
 
     def settle(self, mtime_ns: int) -> None:
         """Give the file its modification time (nanoseconds of the epoch) and make all of it durable."""

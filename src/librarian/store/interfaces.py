@@ -169,3 +169,10 @@ class IByteStore(Interface):
 
         What a living writer, in whatever process, still works on is never touched.
         """
+
+    def recount() -> int:
+        """Add up what is held and what is set aside, in bytes.
+
+        A quota goes by a running sum, which a killed process can leave too high; this puts it right.
+        It walks through the whole store: something for the hour in which a sweep does that anyway.
+        """

@@ -114,6 +114,10 @@ class MemoryStore:
         """Nothing: what was half-written died with its writer."""
         return 0
 
+    def recount(self) -> int:
+        with self._lock:
+            return sum(len(held.data) for files in (self._held, self._aside) for held in files.values())
+
     def _find(self, sha256: str) -> _Held:
         with self._lock:
             if sha256 in self._aside:
@@ -124,9 +128,5 @@ class MemoryStore:
 
     def _require(self, more: int) -> None:
         """Raise StoreFull unless `more` bytes fit beside what is held."""
-        if self._quota is None:
-            return
-        with self._lock:
-            used = sum(len(held.data) for files in (self._held, self._aside) for held in files.values())
-        if used + more > self._quota:
+        if self._quota is not None and self.recount() + more > self._quota:
             raise quota_exhausted(self._quota)

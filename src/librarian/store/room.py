@@ -56,14 +56,18 @@ class Room:
         finally:
             os.close(ledger)
 
-    def recount(self, sizes: Callable[[], Iterable[int]]) -> None:
+    def recount(self, sizes: Callable[[], Iterable[int]]) -> int:
         """Replace the sum by what `sizes` adds up to, plus what was accounted for while it was walking.
+
+        Answers what `sizes` adds up to.  Where no quota is or was set, that is all.
 
         A file that comes or goes in those moments may count twice or not at all; the next recount
         sees it.
         """
         before = self._read_sum()
         found = sum(sizes())
+        if self._quota is None and not os.path.exists(self._path):
+            return found
         ledger = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, durable.FILE_MODE)
         try:
             os.fchmod(ledger, durable.FILE_MODE)
@@ -73,6 +77,7 @@ class Room:
         finally:
             os.close(ledger)
         log.info("byte store counted bytes=%s before=%s", found, before)
+        return found
 
     def needs_recount(self) -> bool:
         """Whether there is a quota to keep and no usable sum to keep it by."""
