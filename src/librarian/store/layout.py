@@ -53,6 +53,8 @@ class Layout:
     def settle(self, sha256: str) -> None:
         """See that the leaf of a digest is there to stay: made, and durable up to the root."""
         leaf = self.leaf(sha256)
+        if leaf in self._settled and os.path.isdir(leaf):
+            return
         for path in (os.path.dirname(leaf), leaf):
             if path not in self._settled or not os.path.isdir(path):
                 durable.make_directory(path)
