@@ -93,6 +93,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     config.add_traverser(ExactTraverser)
     config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
+    config.add_tween("librarian.web.proxies.believe_proxies", over="librarian.web.tweens.surroundings")
     config.commit()
     _check_settings(settings)
     getUtility(ITree).bring_up_to_date()

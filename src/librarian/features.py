@@ -51,7 +51,7 @@ class FeatureController:
         """The value of `flag` here, or None where no rule applies."""
         if self._known is None:
             self._known = {}
-            for rule in sorted(self._rules(), key=lambda rule: rule.priority):
+            for rule in sorted(iter(self._rules()), key=lambda rule: rule.priority):
                 if rule.scope == DEFAULT_SCOPE or self._in_scope(rule.scope):
                     self._known[rule.flag] = rule
         rule_found = self._known.get(flag)

@@ -31,6 +31,8 @@ WAITRESS_OPTIONS: dict[str, Any] = {
     "recv_bytes": 1 << 18,
     "send_bytes": 1,
     "channel_timeout": 120,
+    # What a front end says is judged in web/proxies.py, the same under every server.
+    "clear_untrusted_proxy_headers": False,
 }
 
 

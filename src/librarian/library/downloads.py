@@ -88,7 +88,8 @@ def public_face() -> Face:
 def download(context: Download, request: Request) -> Response:
     """The file, to whoever may have it from this face."""
     record, library = context.record, context.root.library
-    if record.content is None:
+    # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
+    if record.content is None or request.path_info != f"/{record.id}/{record.filename}":
         raise HTTPNotFound
     token = _needed_token(context, request)
     own_host = _checked_host(request, library, record)
@@ -107,9 +108,17 @@ def _needed_token(context: Download, request: Request) -> str | None:
     record, root = context.record, context.root
     if record.restricted is root.restricted:
         return None
-    token: str = request.GET.get("token", "") if record.restricted else ""
+    token = _stated_token(request) if record.restricted else ""
     if not token or not root.library.tokens.admits(token, _token_path(record)):
         raise HTTPNotFound
+    return token
+
+
+def _stated_token(request: Request) -> str:
+    try:
+        token: str = request.GET.get("token", "")
+    except UnicodeDecodeError:  # no token of ours, then
+        return ""
     return token
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,13 @@ class ServerProcess:
         return urllib3.PoolManager(retries=False).request(method, url, redirect=False, **options)
 
     def globs(self) -> dict[str, Any]:
-        return {"server": self, "urls": self.urls, "librarian": self._print_command, "Path": Path}
+        return {
+            "server": self,
+            "urls": self.urls,
+            "librarian": self._print_command,
+            "Path": Path,
+            "serving": serving,
+        }
 
     def _print_command(self, line: str) -> None:
         """Run ``librarian <line>`` and print what it says; a failing status is printed last."""
@@ -143,6 +150,21 @@ class ServerProcess:
         print((done.stdout + done.stderr).rstrip())
         if done.returncode:
             print(f"exit status {done.returncode}")
+
+
+@contextmanager
+def serving(site: str) -> Iterator[ServerProcess]:
+    """Another server for the length of a `with`, whose site is the ZCML text `site`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".zcml") as file:
+        file.write(site)
+        file.flush()
+        server = ServerProcess(site=Path(file.name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+            server.remove()
 
 
 _RUN = "from librarian.commands.main import main; main()"

@@ -1,0 +1,93 @@
+"""What a front end says of a request is believed from configured front ends, and from nobody else.
+
+Anybody can send ``X-Forwarded-For`` or ``Front-End-Https``.  Unless the connection comes from an
+address in ``librarian.trusted_proxies``, these headers are taken out before anything sees them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.interface import provider
+
+from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+
+SPOKEN_FOR = (
+    "HTTP_FORWARDED",
+    "HTTP_FRONT_END_HTTPS",
+    "HTTP_X_FORWARDED_BY",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_REAL_IP",
+    "HTTP_X_SCHEME",
+)
+
+Handler = Callable[[Request], Response]
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class ProxySettings(Section):
+    """Front ends."""
+
+    trusted_proxies: tuple[str, ...] = ()  # addresses or networks, such as 127.0.0.1 or 10.1.0.0/16
+
+    def networks(self) -> list[IPv4Network | IPv6Network]:
+        try:
+            return [ip_network(text) for text in self.trusted_proxies]
+        except ValueError as error:
+            raise SettingsError(self.key("trusted_proxies"), str(error)) from error
+
+
+def believe_proxies(handler: Handler, registry: Registry) -> Handler:
+    """The outermost tween: scheme and client address as a trusted front end has seen them."""
+    trusted = getUtility(ISettings).section(ProxySettings).networks()
+
+    def tween(request: Request) -> Response:
+        environ = request.environ
+        if trusted and _within(environ.get("REMOTE_ADDR", ""), trusted):
+            _believe(environ, trusted)
+        else:
+            for key in SPOKEN_FOR:
+                environ.pop(key, None)
+        return handler(request)
+
+    return tween
+
+
+def _believe(environ: dict[str, Any], trusted: list[IPv4Network | IPv6Network]) -> None:
+    scheme = environ.get("HTTP_X_FORWARDED_PROTO") or environ.get("HTTP_X_SCHEME", "")
+    if environ.get("HTTP_FRONT_END_HTTPS", "").lower() == "on":
+        scheme = "https"
+    if scheme.lower() in ("http", "https"):
+        environ["wsgi.url_scheme"] = scheme.lower()
+    # Each front end appends whom it talked to; the last one that is none of ours is the client.
+    hops = environ.get("HTTP_X_FORWARDED_FOR", "").replace(" ", "").split(",")
+    for address in reversed(hops):
+        if not _is_address(address):
+            return
+        environ["REMOTE_ADDR"] = address
+        if not _within(address, trusted):
+            return
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _within(text: str, networks: list[IPv4Network | IPv6Network]) -> bool:
+    if not _is_address(text):
+        return False
+    address = ip_address(text)
+    return any(address in network for network in networks)
