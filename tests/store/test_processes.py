@@ -99,6 +99,12 @@ class Killed(ProcessesTestCase):
             self.store.verify(sha256)
         self.assertEqual([], list(self.store.noise()))
 
+        # The sum that the quota goes by may have become too high, but not too low.
+        usage = self.root / "usage"
+        self.assertGreaterEqual(int(usage.read_bytes()), self.store.recount())
+        self.assertEqual(int(usage.read_bytes()), sum(self.store.size(sha256) for sha256 in held))
+        usage.unlink()
+
         leftovers = len(self.files()) - len(held)
         self.assertGreater(leftovers, 0)
         self.assertEqual(leftovers, self.store.clear_incoming(timedelta(0)))
@@ -120,7 +126,7 @@ class Killed(ProcessesTestCase):
         return {line.strip() for line in [first, *rest] if line.endswith("\n")}
 
     def write(self, seed: int, acknowledgements: int) -> None:
-        store = DiskStore(self.root, self.clock)
+        store = DiskStore(self.root, self.clock, quota=1 << 40)
         chance = random.Random(seed)
         while True:
             data = b"%d " % chance.getrandbits(64) + pattern(chance.choice((10, 1000, 100_000, 5 * MIB // 2)))
