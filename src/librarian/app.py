@@ -90,6 +90,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     config.setup_registry(settings={**PYRAMID_SETTINGS, **values}, root_factory=root_factory)
     for package in ("pyramid_zcml", "pyramid_jinja2", "pyramid_tm", "pyramid_retry"):
         config.include(package)
+    config.include("librarian.web.protection")
     config.add_traverser(ExactTraverser)
     config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])

@@ -77,9 +77,8 @@ def request(
 def browser(face_url: str = "http://localhost:6543/") -> TestApp:
     """A WebTest browser with cookies on the face behind `face_url`."""
     parts = urlsplit(face_url)
-    return TestApp(
-        ThreadedApplication(), extra_environ={"SERVER_PORT": str(parts.port or 80), "HTTP_HOST": parts.netloc}
-    )
+    environ = {"SERVER_PORT": str(parts.port or 80), "HTTP_HOST": parts.netloc, "HTTP_ACCEPT": "text/html"}
+    return TestApp(ThreadedApplication(), extra_environ=environ)
 
 
 def http(line: str, body: bytes = b"", show: str = "", **headers: str) -> None:

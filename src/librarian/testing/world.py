@@ -10,12 +10,14 @@ from typing import Any
 import transaction
 from ZODB.DB import DB
 from ZODB.DemoStorage import DemoStorage
-from zope.component import getUtility
+from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
 from librarian.app import make_app
 from librarian.interfaces import IClock
 from librarian.library.opening import open_library
+from librarian.security.credentials.authentication import Authenticator
+from librarian.security.credentials.interfaces import IAuthenticator
 from librarian.security.interaction import acting_as
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore
@@ -100,6 +102,8 @@ class World:
         self.store.renew()
         outbox.renew()
         self.tree.renew()
+        # A new one has not counted the failed log-ins of the test before.
+        getGlobalSiteManager().registerUtility(Authenticator(), IAuthenticator)
         self._opened = ExitStack()
         self._opened.enter_context(open_library())
 

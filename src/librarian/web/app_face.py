@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from pyramid.request import Request
 from zope.interface import provider
 
+from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
 from librarian.web.faces import Face, FaceSettings
+from librarian.web.identity import principal_of
 from librarian.web.views import AppRoot
 
 
@@ -18,4 +21,11 @@ class AppFace(FaceSettings):
     listen: str = "127.0.0.1:6543"
 
 
-face = Face(AppFace, AppRoot, transactional=True)
+class PeoplesFace(Face):
+    """A face on which one is somebody."""
+
+    def principal(self, request: Request) -> IPrincipal:
+        return principal_of(request, sessions=True)
+
+
+face = PeoplesFace(AppFace, AppRoot, transactional=True, for_browsers=True)

@@ -34,6 +34,8 @@ class IFace(Interface):
         " none, and an upload face keeps its bytes and repeats the naming of them only."
     )
 
+    for_browsers = Attribute("Whether people use it: log-ins by cookie count, and forms must be ours.")
+
     def root(request: Request) -> Any:
         """Where traversal begins."""
 
@@ -49,6 +51,7 @@ class Face:
     section: type[FaceSettings]
     root: Callable[[Request], Any]
     transactional: bool = False
+    for_browsers: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS

@@ -24,3 +24,11 @@ class FileCutShort(LibrarianError, OSError):
         super().__init__(f"the file ends at byte {found}, but {promised} were promised")
         self.promised = promised  # bytes from the start of the file
         self.found = found  # bytes
+
+
+class MalformedAuthorization(LibrarianError, ValueError):
+    """An Authorization field that says nothing we understand; over HTTP a 400."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"malformed Authorization field: {problem}")
+        self.problem = problem

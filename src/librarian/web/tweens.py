@@ -9,13 +9,18 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
+from librarian.security.credentials.interfaces import TooManyFailures, WrongCredentials
 from librarian.security.interaction import acting_as, current_principal
 from librarian.security.interfaces import IPrincipal
 from librarian.security.people.interfaces import ITeamSet
 from librarian.security.principals import ANONYMOUS
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
+from librarian.web.errors import error_response
 from librarian.web.faces import face_of
+from librarian.web.identity import refused
+from librarian.web.interfaces import MalformedAuthorization
+from librarian.web.protection import is_cross_site
 
 Handler = Callable[[Request], Response]
 
@@ -27,8 +32,14 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         face = face_of(request)
         with fresh_timeline(), tree.session():
-            principal = ANONYMOUS if face is None else face.principal(request)
+            try:
+                principal = ANONYMOUS if face is None else face.principal(request)
+            except (WrongCredentials, TooManyFailures, MalformedAuthorization) as error:
+                with acting_as(ANONYMOUS):
+                    return refused(error, request)
             with acting_as(principal), features(FeatureController(_rules, in_scope)):
+                if is_cross_site(request):
+                    return error_response(request, 403, "Another site's page made this request.")
                 return handler(request)
 
     return tween

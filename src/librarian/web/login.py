@@ -1,0 +1,144 @@
+"""Logging in and out, and what happens to those who may not."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from pyramid.exceptions import BadCSRFToken
+from pyramid.httpexceptions import HTTPMethodNotAllowed
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+
+from librarian.security.credentials.authentication import renew_hash
+from librarian.security.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
+from librarian.security.credentials.service import SecuritySettings
+from librarian.security.interaction import current_principal
+from librarian.settings import ISettings
+from librarian.web.errors import error_response, wants_page
+from librarian.web.faces import face_of
+from librarian.web.identity import challenge, place_of, session_secret, set_session
+
+PATH = "/+login"
+LONGEST_NEXT = 2000  # characters
+
+
+class Elsewhere(Response):
+    """303 to another page of this site.
+
+    The Location stays a path (RFC 9110, section 10.2.2), so that a false Host leads nowhere.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(status=303, headerlist=[("Location", path), ("Cache-Control", "no-store")])
+
+    def _abs_headerlist(self, environ: Any) -> list[tuple[str, str]]:
+        # webob would put the Host field of the request in front.
+        return list(self.headerlist)
+
+
+def safe_next(path: str | None) -> str:
+    """`path` if it is one of this site, else ``/``.
+
+    Browsers take ``\\`` for ``/``, and drop tabs and line ends before they look.
+    """
+    if not path or len(path) > LONGEST_NEXT or not path.startswith("/") or path.startswith("//"):
+        return "/"
+    if any(not "\x21" <= letter <= "\x7e" or letter == "\\" for letter in path):
+        return "/"
+    parts = urlsplit(path)
+    return "/" if parts.scheme or parts.netloc or parts.path in (PATH, "/+logout") else path
+
+
+def login(context: Any, request: Request) -> Response:
+    """``/+login``: the form, and what becomes of it."""
+    if request.method in ("GET", "HEAD"):
+        return _form(request, 200, safe_next(request.GET.get("next")))
+    _only_post(request)
+    onward, name = safe_next(request.POST.get("next")), str(request.POST.get("name", ""))
+    password = str(request.POST.get("password", ""))
+    authenticator = getUtility(IAuthenticator)
+    try:
+        principal = authenticator.by_password(name, password, place_of(request))
+    except WrongCredentials:
+        return _form(request, 403, onward, name, "There is nobody with this name and password.")
+    except TooManyFailures as error:
+        response = _form(request, 429, onward, name, f"{str(error).capitalize()}.")
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    renew_hash(principal.person.name, password)
+    return begin_session(request, principal, onward)
+
+
+def begin_session(request: Request, principal: Any, onward: str) -> Response:
+    """A new session, never one that the browser brought along."""
+    _end_session(request)
+    secret = getUtility(IAuthenticator).begin_session(principal, place_of(request))
+    lifetime: timedelta = getUtility(ISettings).section(SecuritySettings).session_lifetime
+    response = Elsewhere(onward)
+    set_session(request, response, secret, int(lifetime.total_seconds()))
+    return response
+
+
+def _form(request: Request, status: int, onward: str, name: str = "", problem: str = "") -> Response:
+    values = {"title": "Log in", "next": onward, "name": name, "problem": problem}
+    response = render_to_response("librarian.web:templates/login.jinja2", values, request)
+    response.status_int = status
+    response.cache_control = "no-store"
+    return response
+
+
+def logout(context: Any, request: Request) -> Response:
+    """``/+logout``: asks first, since a link must not log anybody out."""
+    if request.method in ("GET", "HEAD"):
+        return render_to_response("librarian.web:templates/logout.jinja2", {"title": "Log out"}, request)
+    _only_post(request)
+    _end_session(request)
+    response = Elsewhere("/")
+    set_session(request, response, None)
+    return response
+
+
+def _only_post(request: Request) -> None:
+    if request.method != "POST":
+        raise HTTPMethodNotAllowed("Send the form by POST.", headers={"Allow": "GET, HEAD, POST"})
+
+
+def _end_session(request: Request) -> None:
+    secret = session_secret(request)
+    if secret is not None:
+        getUtility(IAuthenticator).end_session(secret)
+
+
+def unauthorized(context: Exception, request: Request) -> Response:
+    """What nobody, or not this person, may do: 401 for programs that have not said who they are,
+    the log-in page for people who have not, 403 for everybody else."""
+    principal = current_principal()
+    if principal.authenticated:
+        return _forbidden(request, principal)
+    face = face_of(request)
+    if face is not None and face.for_browsers and wants_page(request):
+        onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
+        return Elsewhere(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
+    return challenge(request, "This needs somebody who may do it; say who you are.")
+
+
+def _forbidden(request: Request, principal: Any) -> Response:
+    response = error_response(request, 403, f"{principal.title} may not do this.")
+    if getattr(principal, "scopes", None) is not None:
+        # RFC 6750, section 3.1: another token of the same person might do.
+        response.headers["WWW-Authenticate"] = 'Bearer realm="librarian", error="insufficient_scope"'
+    return response
+
+
+def forbidden(context: Exception, request: Request) -> Response:
+    """What nobody may do at all: an attribute that no permission lets through."""
+    return error_response(request, 403, "This cannot be done from outside.")
+
+
+def form_is_stale(context: BadCSRFToken, request: Request) -> Response:
+    """A form that was not made for this session."""
+    return error_response(
+        request, 403, "This form was not made for you, or is too old; load the page again and repeat it."
+    )
