@@ -62,11 +62,6 @@ bad_request = _refuse(400)
 gone = _refuse(410)
 
 
-def malformed_path(context: Exception, request: Request) -> Response:
-    """A path that is not UTF-8."""
-    return error_response(request, 400, "The path is not UTF-8.")
-
-
 conflict = _refuse(409)
 unprocessable = _refuse(422)
 insufficient_storage = _refuse(507)
