@@ -7,14 +7,7 @@ from pyramid.httpexceptions import HTTPBadRequest
 
 
 class Request(request.Request):
-    """A Pyramid request; where webob lets errors of codecs and parsers out, it answers 400."""
-
-    @property
-    def GET(self) -> Any:
-        try:
-            return super().GET
-        except ValueError:
-            raise HTTPBadRequest("The query string is not UTF-8.") from None
+    """A Pyramid request; where webob lets errors of its parser of forms out, it answers 400."""
 
     @property
     def POST(self) -> Any:
