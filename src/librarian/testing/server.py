@@ -48,6 +48,10 @@ formatter = plain
 format = %(levelname)s %(name)s %(message)s
 """
 
+MORE_FACES = """\
+librarian.face.tracker.listen = 127.0.0.1:0
+"""
+
 
 class NotServing(LibrarianError, RuntimeError):
     """The server stopped before it served; the error carries what it printed."""
@@ -66,6 +70,8 @@ class ServerProcess:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
         self.ini = self.folder / "server.ini"
+        if site is None:  # which has more faces than a site need have
+            more = f"{MORE_FACES}{more}"
         self.ini.write_text(INI.format(site=site or checkout_site(), folder=self.folder, more=more))
         self.log = self.folder / "log"
         self.urls: dict[str, str] = {}

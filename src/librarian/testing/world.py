@@ -36,6 +36,7 @@ SETTINGS = {
     "librarian.face.upload.listen": "localhost:9090",
     "librarian.face.restricted.listen": "localhost:8005",
     "librarian.face.restricted-upload.listen": "localhost:9095",
+    "librarian.face.tracker.listen": "localhost:9999",
     "librarian.download_url": "http://localhost:8000/",
     "librarian.upload_url": "http://localhost:9090/",
     "librarian.restricted_download_url": "http://localhost:8005/",

@@ -163,12 +163,23 @@ class CacheTests(StoreCase):
         return path
 
     def test_a_download_is_linked_and_read_only(self) -> None:
-        path, out = self.take(), self.base / "out"
+        path, out = Path(self.take()), self.base / "out"
+        self.assertTrue(path.samefile(self.inside))
+        path.unlink()
         self.store.get_file("/a@5", str(out))
-        self.assertTrue(out.samefile(path) and out.samefile(self.inside))
+        self.assertTrue(out.samefile(self.inside))
         self.assertEqual(oct(out.stat().st_mode & 0o777), "0o444")
         self.assertEqual(out.stat().st_mtime, 5)
         self.assertEqual(self.drafts(), [])
+
+    def test_one_link_at_a_time(self) -> None:
+        """Else a user who edits a link after all would edit another user's file."""
+        first, second = Path(self.take()), self.base / "second"
+        self.store.get_file("/a@5", str(second))
+        self.assertFalse(first.samefile(second))
+        with first.open("r+b") as file:
+            file.write(b"EDIT")
+        self.assertEqual(second.read_bytes(), b"original")
 
     def test_get_onto_its_own_link(self) -> None:
         out = self.take()

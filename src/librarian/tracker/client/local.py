@@ -31,9 +31,9 @@ class LocalDataStore(DataStore):
     """Each file is ``<dir>/files<name>``, and its modification time is its version.
 
     With `is_cache` the files are copies of what a server holds: a damaged one is dropped, and
-    handing one out makes a hard link where that is possible.  The link is read-only, so that a
-    program which edits its file in place is stopped; one that gets past that (as root) spoils the
-    cached file, which is noticed and not handed out again.  Without `is_cache` this is the only
+    handing one out makes a hard link where that is possible, one at a time.  The link is read-only,
+    so that a program which edits its file in place is stopped; one that gets past that (as root)
+    spoils the cached file, which is noticed and not handed out again.  Without `is_cache` this is the only
     copy: files are copied in and out, made durable, and never dropped.  `hard_links` decides
     otherwise.
     """
@@ -256,8 +256,11 @@ class LocalDataStore(DataStore):
             self.drop(unversioned)
 
     def _link_out(self, unversioned: str, filename: str) -> bool:
-        """Link the file to `filename`; False if this file system, or that one, does not let us."""
+        """Link the file to `filename`; False if that cannot be, or a link is out already: then
+        whoever edits theirs after all would edit another user's file too."""
         path = self.dir + unversioned
+        if os.stat(path).st_nlink > 1:
+            return False
         draft = os.path.join(os.path.dirname(filename) or ".", f".{os.getpid()}.{time.monotonic_ns()}.part")
         try:
             os.chmod(path, 0o444)

@@ -15,7 +15,7 @@ MAX_NAME = 2048  # bytes in UTF-8, so that name, directory and URL stay within c
 MAX_VERSION = 253_402_300_799  # seconds: the end of year 9999, the last an RFC 2822 date can say
 
 _VERSION = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def split_name(name: str) -> tuple[str, int | None]:

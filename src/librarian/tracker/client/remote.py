@@ -109,7 +109,7 @@ class RemoteDataStore(DataStore):
     def download(self, name: str) -> tuple[Download, str]:
         """An open download, the caller's to close, and its versioned name."""
         unversioned, version = checked_split(name)
-        with _found(unversioned):
+        with self._found(unversioned, version):
             download = Download(self.transport, unversioned, version, packed=self._packed_downloads)
         if version not in (None, download.head.version):
             download.close()
@@ -205,12 +205,25 @@ class RemoteDataStore(DataStore):
 
     def _head(self, unversioned: str, version: int | None = None) -> Head:
         query = {"version": str(version)} if version is not None else None
-        with _found(unversioned):
+        with self._found(unversioned, version):
             response = self.transport.request(
                 "HEAD", "/files" + unversioned, query=query, headers={"Accept-Encoding": "identity"}
             )
         response.release_conn()
         return Head.of(response, unversioned)
+
+    @contextmanager
+    def _found(self, unversioned: str, version: int | None) -> Iterator[None]:
+        """Turn the server's 404 into FileNotFound, or VersionNotFound if others are there."""
+        try:
+            yield
+        except RemoteError as error:
+            if error.status != 404:
+                raise
+            newest = None if version is None else self._newest_of(unversioned)
+            if version is not None and newest is not None:
+                raise VersionNotFound(versioned_name(unversioned, version), newest) from None
+            raise FileNotFound(unversioned) from None
 
     def _newest_of(self, unversioned: str) -> int | None:
         try:
@@ -253,17 +266,6 @@ class RemoteDataStore(DataStore):
         )
         read_all(response)
         return response, headers["SHA256-Checksum"]
-
-
-@contextmanager
-def _found(name: str) -> Iterator[None]:
-    """Turn the server's 404 into FileNotFound."""
-    try:
-        yield
-    except RemoteError as error:
-        if error.status != 404:
-            raise
-        raise FileNotFound(name) from None
 
 
 def _version_of(response: BaseHTTPResponse, name: str) -> int:

@@ -1,0 +1,121 @@
+"""What a GET or HEAD of a file is answered with: as it is, or as gzip."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from webob.acceptparse import create_accept_encoding_header
+
+from librarian.tracker.client.dates import version_to_date
+from librarian.tracker.interfaces import FileVersion
+from librarian.web.files import FileAnswer, FileFacts, answer_file_request
+
+Header = tuple[str, str]
+
+#: Up to here a file is packed at once, so that the answer has a length.
+PACKED_AT_ONCE = 1 << 20  # bytes
+_BLOCK = 256 * 1024  # bytes
+_LEVEL = 1  # packing on the way has to keep up with the network
+
+
+@dataclass(frozen=True, slots=True)
+class PackedAnswer:
+    """A gzip answer that is made on the way; its length is not known beforehand."""
+
+    headers: list[Header]
+
+
+def prefers_gzip(headers: Mapping[str, str]) -> bool:
+    """Whether gzip is accepted, and liked no less than identity.
+
+    A Range is about the file as it is, so it gets that.
+    """
+    accepted = headers.get("accept-encoding")
+    if not accepted or "gzip" not in accepted.lower() or "range" in headers:
+        return False
+    offers = dict(create_accept_encoding_header(accepted).acceptable_offers(["gzip", "identity"]))
+    # What is not mentioned is acceptable, but not asked for: RFC 9110, section 12.5.3.
+    asked_for_identity = "identity" in accepted.lower() or "*" in accepted
+    return offers.get("gzip", 0) > 0 and (
+        not asked_for_identity or offers["gzip"] >= offers.get("identity", 0)
+    )
+
+
+def facts_of(file: FileVersion, *, packed: bool) -> FileFacts:
+    """The facts that answer_file_request() needs of a version, or of its gzip form."""
+    sha256 = file.packed_sha256 if packed else file.sha256
+    assert sha256 is not None  # asked for only where it is kept packed
+    extra = [
+        ("Logical-Size", str(file.size)),
+        ("SHA256-Checksum", file.sha256),
+        ("Vary", "Accept-Encoding"),
+    ]
+    if packed:
+        extra.append(("Content-Encoding", "gzip"))
+    return FileFacts(
+        size=file.packed_size if packed else file.size,
+        sha256=sha256,
+        filename=None,
+        mimetype="application/octet-stream",
+        last_modified=datetime.fromtimestamp(file.version, UTC),
+        immutable=False,  # the same name may hold other bytes the next second
+        extra_headers=tuple(extra),
+    )
+
+
+def answer_as_it_is(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
+    """Identity, with ranges and conditions."""
+    return answer_file_request(method, headers, facts_of(file, packed=False))
+
+
+def answer_kept_packed(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
+    """The gzip bytes that were uploaded, with conditions; a representation with its own ETag."""
+    return answer_file_request(method, headers, facts_of(file, packed=True))
+
+
+def headers_of_packing(file: FileVersion) -> list[Header]:
+    """The header of an answer that is packed on the way, its length aside."""
+    return [
+        ("Content-Type", "application/octet-stream"),
+        ("Content-Encoding", "gzip"),
+        ("Last-Modified", version_to_date(file.version)),
+        ("ETag", f'W/"{file.sha256}-gzip"'),  # weak: another zlib may pack to other bytes
+        ("Cache-Control", "public, no-cache"),
+        ("Logical-Size", str(file.size)),
+        ("SHA256-Checksum", file.sha256),
+        ("Vary", "Accept-Encoding"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+
+
+def packing(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of `file` as gzip, in blocks; closes it."""
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    with file:
+        while block := file.read(_BLOCK):
+            if packed := packer.compress(block):
+                yield packed
+    yield packer.flush()
+
+
+class Closing:
+    """A body made by a generator; closes its file also when nobody reads it to the end."""
+
+    def __init__(self, blocks: Iterator[bytes], file: BinaryIO) -> None:
+        self._blocks = blocks
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def packed_body(file: BinaryIO, size: int) -> Iterable[bytes]:
+    """The body of an answer packed on the way: at once if the file is small, else as it is read."""
+    if size <= PACKED_AT_ONCE:
+        return [b"".join(packing(file))]
+    return Closing(packing(file), file)

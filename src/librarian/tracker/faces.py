@@ -1,0 +1,43 @@
+"""The tracker's own face, and who acts on it."""
+
+from typing import Any
+
+from pyramid.request import Request
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
+from librarian.security.interfaces import IPrincipal
+from librarian.security.principals import ANONYMOUS
+from librarian.settings import ISettings
+from librarian.tracker.settings import TrackerFaceSettings, TrackerSettings, is_inside
+from librarian.tracker.views import protocol_root
+from librarian.web.faces import IFace
+
+
+@implementer(IFace)
+class TrackerFace:
+    """Whoever has an API token acts as its owner, as far as it reaches; anybody else by where they are."""
+
+    section = TrackerFaceSettings
+    transactional = False
+
+    def root(self, request: Request) -> Any:
+        return protocol_root(request)
+
+    def principal(self, request: Request) -> IPrincipal:
+        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            try:
+                return getUtility(IAuthenticator).by_token(secret.strip())
+            except WrongCredentials:
+                return ANONYMOUS  # who is refused everything, as the networks are not asked
+        return self._by_network(request.environ.get("REMOTE_ADDR", ""))
+
+    def _by_network(self, address: str) -> IPrincipal:
+        settings = getUtility(ISettings).section(TrackerSettings)
+        if is_inside(address, settings.write_networks):
+            return getUtility(IPrincipal, "tracker-writer")
+        if is_inside(address, settings.read_networks):
+            return getUtility(IPrincipal, "tracker-reader")
+        return ANONYMOUS

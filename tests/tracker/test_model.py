@@ -1,0 +1,171 @@
+"""The name space in the tree, and writers who meet in it."""
+
+import unittest
+
+import transaction
+from transaction import TransactionManager
+from ZODB.DB import DB
+from ZODB.DemoStorage import DemoStorage
+from ZODB.POSException import ConflictError
+
+from librarian.tracker.interfaces import NameConflict
+from librarian.tracker.model import EmptyDirectory, Held, TrackerBranch
+
+
+def held(version: int = 5) -> Held:
+    return Held(version, 1, bytes(32), version + 1, 100, "somebody", 0, 0, b"")
+
+
+class NameTests(unittest.TestCase):
+    def setUp(self) -> None:
+        self.branch = TrackerBranch()
+
+    def put(self, *paths: str) -> None:
+        for path in paths:
+            self.branch.put(path, held(), 100)
+
+    def children(self, directory: str = "", after: str = "") -> list[str]:
+        found = self.branch.children(directory, after)
+        return [name if version else f"{name}/" for name, version in found]
+
+    def test_below(self) -> None:
+        self.put("a/b", "a/c/d", "a-b", "a.txt", "a0", "b")
+        self.assertEqual([path for path, _held in self.branch.files("a")], ["b", "c/d"])
+        self.assertEqual([path for path, _held in self.branch.files("")][:2], ["a-b", "a.txt"])
+        self.assertEqual(len(list(self.branch.files(""))), 6)
+        self.assertFalse(self.branch.has_files("b") or self.branch.has_files("a/b"))
+
+    def test_children(self) -> None:
+        self.put("a/b", "a/c/d", "a/c/e", "a-b", "a.txt", "a0", "z/1", "z/2", "\U0010ffff")
+        everything = ["a-b", "a.txt", "a/", "a0", "z/", "\U0010ffff"]
+        self.assertEqual(self.children(), everything)
+        self.assertEqual(self.children("a"), ["b", "c/"])
+        for place, name in enumerate(everything):
+            self.assertEqual(self.children(after=name.rstrip("/")), everything[place + 1 :])
+        self.branch.delete("a/b", 100)
+        self.branch.delete("z/1", 100)
+        self.branch.delete("z/2", 100)
+        self.assertEqual(self.children(), ["a-b", "a.txt", "a/", "a0", "\U0010ffff"])
+        self.assertEqual(self.children("z"), [])
+
+    def test_files_and_directories_in_each_others_way(self) -> None:
+        self.put("a/b/c", "f")
+        for path in ("a", "a/b", "f/g", "f/g/h", "a/b/c/d"):
+            with self.subTest(path), self.assertRaises(NameConflict):
+                self.put(path)
+
+    def test_an_empty_directory_becomes_a_file_in_two_steps(self) -> None:
+        self.put("a/b")
+        self.branch.delete("a/b", 100)
+        with self.assertRaises(EmptyDirectory):
+            self.put("a")
+        self.branch.close_directory("a")
+        self.put("a")
+        self.assertEqual(self.children(), ["a"])
+
+    def test_history(self) -> None:
+        for version in (5, 6, 6):
+            self.branch.put("a", held(version), 100 + version)
+        self.branch.put("a\x7f", held(), 100)
+        self.branch.delete("a", 200)
+        past = [(past.held.version, past.superseded, past.deleted) for past in self.branch.past("a")]
+        self.assertEqual(past, [(6, 200, True), (6, 106, False), (5, 106, False)])
+        keys = [key for key, _past in self.branch.past_keys("a")]
+        self.branch.forget(keys[0])
+        self.put("a")
+        self.branch.delete("a", 300)
+        self.assertEqual([past.superseded for past in self.branch.past("a")], [300, 200, 106])
+
+
+class MeetingTests(unittest.TestCase):
+    """Two writers whose transactions overlap, each with a connection of its own."""
+
+    def setUp(self) -> None:
+        self.database = DB(DemoStorage())
+        self.addCleanup(self.database.close)
+        connection = self.database.open()
+        connection.root()["tracker"] = TrackerBranch()
+        transaction.commit()
+        connection.close()
+        self.managers = [TransactionManager(), TransactionManager()]
+        connections = [self.database.open(manager) for manager in self.managers]
+        for connection in connections:
+            self.addCleanup(connection.close)
+        for manager in self.managers:
+            self.addCleanup(manager.abort)
+        self.first, self.second = (connection.root()["tracker"] for connection in connections)
+
+    def commit(self, *order: int) -> list[bool]:
+        """Who could commit, in this order; the others are aborted and see the new state."""
+        done = []
+        for number in order:
+            try:
+                self.managers[number].commit()
+                done.append(True)
+            except ConflictError:
+                self.managers[number].abort()
+                done.append(False)
+        return done
+
+    def put(self, branch: TrackerBranch, path: str) -> None:
+        branch.put(path, held(), 100)
+
+    def seed(self, *paths: str) -> None:
+        for path in paths:
+            self.put(self.first, path)
+        self.commit(0)
+        self.managers[1].begin()
+
+    def both_orders(self) -> "list[tuple[int, int]]":
+        return [(0, 1), (1, 0)]
+
+    def test_different_names_in_one_directory(self) -> None:
+        self.seed("d/x")
+        self.put(self.first, "d/a")
+        self.put(self.second, "d/b")
+        self.assertEqual(self.commit(0, 1), [True, True])
+
+    def test_one_name(self) -> None:
+        self.seed("a")
+        self.put(self.first, "a")
+        self.put(self.second, "a")
+        self.assertEqual(self.commit(0, 1), [True, False])
+
+    def test_a_file_and_a_directory_at_once(self) -> None:
+        for order in self.both_orders():
+            self.setUp()
+            with self.subTest(order):
+                self.put(self.first, "a")
+                self.put(self.second, "a/b")
+                self.assertEqual(self.commit(*order), [True, False])
+
+    def test_a_directory_is_closed_while_a_file_is_put_in_it(self) -> None:
+        for order in self.both_orders():
+            self.setUp()
+            with self.subTest(order):
+                self.seed("a/b")
+                self.second.put("a/c", held(), 100)  # relies on the directory as it is
+                self.first.delete("a/b", 100)
+                self.commit(0)
+                self.first.close_directory("a")
+                committed = dict(zip(order, self.commit(*order), strict=True))
+                self.managers[0].begin()
+                if committed[1]:  # then whoever wants the file finds it occupied
+                    with self.assertRaises(NameConflict):
+                        self.put(self.first, "a")
+                else:
+                    self.put(self.first, "a")
+                    self.assertEqual(self.commit(0), [True])
+
+    def test_a_closed_directory_is_reopened_while_it_becomes_a_file(self) -> None:
+        for order in self.both_orders():
+            self.setUp()
+            with self.subTest(order):
+                self.seed("a/b")
+                self.first.delete("a/b", 100)
+                self.first.close_directory("a")
+                self.commit(0)
+                self.managers[1].begin()
+                self.put(self.first, "a")
+                self.put(self.second, "a/c")
+                self.assertEqual(self.commit(*order), [True, False])
