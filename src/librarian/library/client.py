@@ -18,7 +18,7 @@ from librarian.library.interfaces import (
     UploadFailed,
     WrongSpace,
 )
-from librarian.library.model import AliasRecord
+from librarian.library.records import AliasRecord
 from librarian.library.service import Library, LibraryFile, check_expires
 
 # names given by the specification

@@ -7,7 +7,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.model import AliasRecord
+from librarian.library.records import AliasRecord
 from librarian.library.service import Library
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.web.delivery import request_headers

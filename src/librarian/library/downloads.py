@@ -11,7 +11,7 @@ from zope.interface import provider
 from librarian.library import urls
 from librarian.library.delivery import deliver
 from librarian.library.filenames import ID, quoted
-from librarian.library.model import AliasRecord
+from librarian.library.records import AliasRecord
 from librarian.library.service import Library, digest_bytes
 from librarian.settings import ISettingsSection
 from librarian.web.faces import Face, FaceSettings

@@ -1,19 +1,17 @@
 """Holding files: what keeps the garbage collector from taking them.
 
-A system that keeps files puts a `FileHolds` in its branch and registers a `HeldInBranch` as its
-IFileReferences; then every file it holds stays until it lets go.
+A system that keeps files puts a `FileHolds` in its branch and registers a `HeldInBranch` (in
+references.py) as its IFileReferences; then every file it holds stays until it lets go.
 """
 
 from collections.abc import Iterator
 
 from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
-from zope.component import getUtility
-from zope.interface import implementer
 
-from librarian.library.interfaces import IFileReferences, NotStored
-from librarian.library.model import LAST, AliasRecord
-from librarian.tree.interfaces import ITree
+from librarian.library.interfaces import NotStored
+from librarian.library.keys import with_prefix
+from librarian.library.records import AliasRecord
 
 
 class FileHolds(Persistent):
@@ -44,15 +42,13 @@ class FileHolds(Persistent):
 
     def reasons(self, alias_id: int) -> list[str]:
         """What a file is held for, sorted."""
-        prefix = alias_id.to_bytes(8)
-        return [key[8:].decode() for key in self._keys.keys(min=prefix, max=prefix + LAST)]
+        return [key[8:].decode() for key in with_prefix(self._keys, alias_id.to_bytes(8))]
 
     def held_among(self, alias_ids: frozenset[int]) -> set[int]:
         return {alias_id for alias_id in alias_ids if self.is_held(alias_id)}
 
     def is_held(self, alias_id: int) -> bool:
-        prefix = alias_id.to_bytes(8)
-        return any(True for _key in self._keys.keys(min=prefix, max=prefix + LAST))
+        return any(True for _key in with_prefix(self._keys, alias_id.to_bytes(8)))
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """Every hold: alias id and reason, by id."""
@@ -62,28 +58,3 @@ class FileHolds(Persistent):
 
 def _key(alias_id: int, reason: str) -> bytes:
     return alias_id.to_bytes(8) + reason.encode()
-
-
-@implementer(IFileReferences)
-class HeldInBranch:
-    """The files that the `FileHolds` in attribute `attribute` of a branch holds.
-
-    Made with the branch's name, in a system's own module, and registered in its ZCML::
-
-        references = HeldInBranch("tracker")
-    """
-
-    def __init__(self, branch: str, attribute: str = "holds") -> None:
-        self._branch = branch
-        self._attribute = attribute
-
-    def held_among(self, alias_ids: frozenset[int]) -> set[int]:
-        return self._holds.held_among(alias_ids)
-
-    def holders(self, alias_id: int) -> list[str]:
-        return [f"{self._branch}: {reason}" for reason in self._holds.reasons(alias_id)]
-
-    @property
-    def _holds(self) -> FileHolds:
-        holds: FileHolds = getattr(getUtility(ITree).branch(self._branch), self._attribute)
-        return holds

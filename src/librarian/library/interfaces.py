@@ -106,6 +106,22 @@ class NoSuchToken(LibrarianError, LookupError):
         self.token_id = token_id
 
 
+class CollectorRefuses(LibrarianError, RuntimeError):
+    """Something looks so wrong that collecting could take files which are wanted."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"nothing was collected: {why}")
+        self.why = why
+
+
+class CannotUndelete(LibrarianError, LookupError):
+    """The file is not deleted, or was deleted too long ago."""
+
+    def __init__(self, alias_id: int) -> None:
+        super().__init__(f"alias {alias_id} has no deleted file that could be brought back")
+        self.alias_id = alias_id
+
+
 class ILibraryFileContent(Interface):
     """Bytes that the library holds, whatever names they go by.  Never changes."""
 

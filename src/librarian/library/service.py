@@ -19,7 +19,8 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import AliasRecord, LibraryBranch, LibraryFileContent
+from librarian.library.model import LibraryBranch
+from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.tokens import TimeLimitedTokenSet
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings

@@ -22,7 +22,8 @@ from librarian.library.interfaces import (
     ITimeLimitedTokenSet,
     NoSuchToken,
 )
-from librarian.library.model import LibraryBranch, TokenRecord
+from librarian.library.model import LibraryBranch
+from librarian.library.records import TokenRecord
 from librarian.library.urls import LibrarySettings
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from zope.interface import provider
 
 from librarian.library.filenames import quoted
-from librarian.library.model import AliasRecord
+from librarian.library.records import AliasRecord
 from librarian.settings import ISettingsSection, Section
 
 

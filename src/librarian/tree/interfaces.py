@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from persistent.mapping import PersistentMapping
@@ -75,6 +76,12 @@ class ITree(Interface):
         even if the caller aborts, and the caller sees it in its next transaction.  Only the tree
         takes part: mail and other joiners of the thread's transaction do not.
         """
+
+    def host_time() -> datetime:
+        """The time on the host that numbers the transactions, aware, in UTC; commits a trifle."""
+
+    def forget_loaded() -> None:
+        """Turn unchanged objects of this thread's session into ghosts, to bound memory."""
 
     def pack(days: float) -> None:
         """Forget history older than `days` and objects nobody reaches."""

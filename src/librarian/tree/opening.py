@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import transaction
 import zodburi
 from persistent.mapping import PersistentMapping
+from persistent.TimeStamp import TimeStamp
 from transaction import TransactionManager
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 0.25
 
@@ -136,6 +139,25 @@ class Tree:
                 self._open.connection = outer
 
         return retrying(attempt)
+
+    def host_time(self) -> datetime:
+        def write() -> None:
+            self.root().setdefault(CLOCK_PROBE, PersistentMapping())["written"] = random.random()  # noqa: S311
+
+        def serial() -> bytes:
+            probe = self.root()[CLOCK_PROBE]
+            probe._p_activate()
+            number: bytes = probe._p_serial
+            return number
+
+        self.run_apart(write)
+        # A transaction's number is the time at which its host gave it (ZODB's TimeStamp).
+        return datetime.fromtimestamp(TimeStamp(self.run_apart(serial)).timeTime(), UTC)
+
+    def forget_loaded(self) -> None:
+        connection = self._connection()
+        if connection is not None:
+            connection.cacheMinimize()
 
     def pack(self, days: float) -> None:
         self._database.pack(days=days)

@@ -1,0 +1,275 @@
+"""The garbage collector: space comes back, and nothing live is ever removed.
+
+In order: expire aliases, drop unreferenced aliases, drop contents without alias, sweep bytes that
+nobody names.  Each step goes through the tree in batches, each batch a transaction of its own, so
+uploads go on beside it and memory does not grow with the library.
+
+What keeps it safe beside them: whoever holds a file writes its record, and whoever names a content
+that was found unclaimed writes that; the collector writes the same objects before it removes
+anything.  So one of the two conflicts, starts again, and sees what the other has done.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import chain, islice
+from typing import Any
+
+import transaction
+from zope.component import getUtilitiesFor
+
+from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
+from librarian.library.model import LibraryBranch
+from librarian.library.records import AliasRecord, LibraryFileContent
+from librarian.library.service import Library
+from librarian.store.interfaces import BytesNotFound
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000  # objects of one transaction
+WEEK = timedelta(days=7)  # Launchpad's stay of execution for aliases
+DAY = timedelta(days=1)  # and for bytes: longer than any upload takes to be named
+WORST_SKEW = timedelta(minutes=5)
+
+STEPS = ("expire", "aliases", "contents", "bytes", "tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing done, or, in a dry run, that would be done."""
+
+    step: str
+    verb: str  # expired, marked, unmarked, dropped, forgotten, swept
+    kind: str  # alias, content, bytes, token
+    what: str  # the alias's or token's id, or the sha256
+    name: str = ""  # the alias's filename, or the token's path
+    size: int = 0  # bytes that this gives back
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.verb, self.kind, self.what, self.name) if part)
+
+
+@dataclass
+class Report:
+    """How many objects each step saw and what it did with them."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+    done: dict[str, dict[str, int]] = field(default_factory=dict)  # step -> verb -> number
+    freed: int = 0  # bytes
+
+    def add(self, action: Action) -> None:
+        verbs = self.done.setdefault(action.step, {})
+        verbs[action.verb] = verbs.get(action.verb, 0) + 1
+        self.freed += action.size
+
+
+class GarbageCollector:
+    """One run over one library."""
+
+    def __init__(self, library: Library, dry_run: bool = False, tell: Callable[[Action], None] | None = None):
+        self._library = library
+        self._dry_run = dry_run
+        self._tell = tell or (lambda action: None)
+        self._now = library.clock.now()
+        self.report = Report()
+
+    def run(self, steps: tuple[str, ...] = STEPS, *, trust_empty_tree: bool = False) -> Report:
+        """Do `steps`, in their order.  Raises CollectorRefuses before anything is touched."""
+        with self._library.tree.session():
+            references = self._check(trust_empty_tree)
+            try:
+                for step in STEPS:
+                    if step in steps:
+                        log.info("collector step=%s dry_run=%s", step, self._dry_run)
+                        getattr(self, f"_{step}")(references)
+            finally:
+                transaction.abort()
+        return self.report
+
+    # Whether to run at all.
+
+    def _check(self, trust_empty_tree: bool) -> dict[str, Any]:
+        library = self._library
+        transaction.begin()
+        skew = abs(library.tree.host_time() - library.clock.now())
+        if skew >= WORST_SKEW:
+            raise CollectorRefuses(f"the clocks of this host and of the database differ by {skew}")
+        branch = library.branch
+        if branch.collected_at is not None and self._now < branch.collected_at - WORST_SKEW:
+            last = branch.collected_at
+            raise CollectorRefuses(f"the clock shows {self._now}, but the last run was at {last}")
+        if not branch.contents and not trust_empty_tree and any(True for _ in library.store):
+            raise CollectorRefuses("the tree names no content at all, but the byte store is not empty")
+        references = dict(getUtilitiesFor(IFileReferences))
+        if missing := branch.reference_names - set(references):
+            raise CollectorRefuses(f"nobody answers any more for files held by: {', '.join(sorted(missing))}")
+        if not self._dry_run:
+            library.tree.run(lambda: self._remember(set(references)))
+        return references
+
+    def _remember(self, names: set[str]) -> None:
+        branch = self._library.branch
+        branch.collected_at = self._now
+        branch.reference_names = frozenset(names) | branch.reference_names
+
+    # The steps.
+
+    def _expire(self, references: dict[str, Any]) -> None:
+        """A week after its expiry an alias loses its content, whether or not anything refers to it."""
+
+        def work(branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+            expires = record.expires
+            if record.content is None or expires is None or expires == NEVER_EXPIRES:
+                return
+            if expires < self._now - WEEK:
+                branch.delete_content(record)
+                yield Action("expire", "expired", "alias", str(record.id), record.filename)
+
+        self._over_aliases("expire", {}, work)
+
+    def _aliases(self, references: dict[str, Any]) -> None:
+        """An alias that nobody has held for a week goes, if it is a week old and nothing promised
+        that it would stay."""
+
+        def work(branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+            if held:
+                if record.unreferenced_since is not None:
+                    record.unreferenced_since = None
+                    yield Action("aliases", "unmarked", "alias", str(record.id), record.filename)
+            elif self._may_go(record):
+                if record.unreferenced_since is None:
+                    record.unreferenced_since = self._now
+                    yield Action("aliases", "marked", "alias", str(record.id), record.filename)
+                elif record.unreferenced_since < self._now - WEEK:
+                    branch.drop(record)
+                    yield Action("aliases", "dropped", "alias", str(record.id), record.filename)
+
+        self._over_aliases("aliases", references, work)
+
+    def _may_go(self, record: AliasRecord) -> bool:
+        if record.former_content is not None:
+            return False  # deleted, and may still be brought back
+        if record.content is None:
+            return True
+        expired = record.expires is None or record.expires < self._now - WEEK
+        return expired and record.date_created < self._now - WEEK
+
+    def _contents(self, references: dict[str, Any]) -> None:
+        """A content that no alias names goes: marked in one transaction, dropped in the next, so
+        that an upload which names it meanwhile is seen."""
+        self._over_aliases("contents", {}, self._forget_former)
+        self._over_contents(self._mark)
+        self._over_contents(self._drop)
+
+    def _forget_former(self, branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+        if record.former_content is not None and (record.content_deleted or self._now) < self._now - WEEK:
+            branch.forget_former(record)
+            yield Action("contents", "forgotten", "alias", str(record.id), record.filename)
+
+    def _mark(self, branch: LibraryBranch, content: LibraryFileContent) -> Iterator[Action]:
+        if content.unclaimed_since is None and not branch.is_named(content):
+            content.unclaimed_since = self._now
+        return iter(())
+
+    def _drop(self, branch: LibraryBranch, content: LibraryFileContent) -> Iterator[Action]:
+        if content.unclaimed_since is None:
+            return
+        content.unclaimed_since = None
+        if not branch.is_named(content):
+            branch.drop_content(content)
+            yield Action("contents", "dropped", "content", content.sha256)
+
+    def _bytes(self, references: dict[str, Any]) -> None:
+        """Bytes that no content names go, a day after they were last stored."""
+        store, before = self._library.store, self._now - DAY
+        for number, sha256 in enumerate(store, 1):
+            self.report.seen["bytes"] = number
+            if number % BATCH == 0:
+                self._begin_anew()
+            if bytes.fromhex(sha256) in self._library.branch.contents:
+                continue
+            try:
+                size, stored_at = store.size(sha256), store.stored_at(sha256)
+            except BytesNotFound:
+                continue  # another collector was here
+            if stored_at < before and (self._dry_run or store.remove(sha256, stored_before=before)):
+                self._note([Action("bytes", "swept", "bytes", sha256, size=size)])
+
+    def _tokens(self, references: dict[str, Any]) -> None:
+        """Tokens that died of age are forgotten."""
+
+        def batch() -> tuple[list[Any], list[Action]]:
+            branch = self._library.branch
+            dead = list(branch.dead_tokens(self._now, BATCH))
+            for token in dead:
+                branch.drop_token(token)
+            return dead, [Action("tokens", "forgotten", "token", token.id, token.path) for token in dead]
+
+        while self._batch("tokens", batch):
+            continue
+
+    # Going through the tree.
+
+    def _over_aliases(
+        self,
+        step: str,
+        references: dict[str, Any],
+        work: Callable[[LibraryBranch, AliasRecord, bool], Iterator[Action]],
+    ) -> None:
+        last = 0
+
+        def batch() -> tuple[list[int], list[Action]]:
+            branch = self._library.branch
+            ids = list(islice(branch.aliases.keys(min=last + 1), BATCH))
+            held = _held(references, frozenset(ids))
+            done = (work(branch, branch.aliases[alias_id], alias_id in held) for alias_id in ids)
+            return ids, list(chain.from_iterable(done))
+
+        while ids := self._batch(step, batch):
+            last = ids[-1]
+
+    def _over_contents(self, work: Callable[[LibraryBranch, LibraryFileContent], Iterator[Action]]) -> None:
+        last = b""
+
+        def batch() -> tuple[list[bytes], list[Action]]:
+            branch = self._library.branch
+            keys = list(islice(branch.contents.keys(min=last, excludemin=True), BATCH))
+            return keys, [action for key in keys for action in work(branch, branch.contents[key])]
+
+        while keys := self._batch("contents", batch):
+            last = keys[-1]
+
+    def _batch(self, step: str, batch: Callable[[], tuple[list[Any], list[Action]]]) -> list[Any]:
+        """Do one batch and keep what it did, or, in a dry run, keep it until the run ends."""
+        if self._dry_run:
+            keys, actions = batch()
+            transaction.savepoint(optimistic=True)  # what changed goes to a temporary file
+        else:
+            keys, actions = self._library.tree.run(batch)
+        self._begin_anew()
+        self.report.seen[step] = self.report.seen.get(step, 0) + len(keys)
+        self._note(actions)
+        return keys
+
+    def _begin_anew(self) -> None:
+        """Let go of what was loaded; a real run also looks at the tree as it is now."""
+        if not self._dry_run:
+            transaction.begin()
+        self._library.tree.forget_loaded()
+
+    def _note(self, actions: list[Action]) -> None:
+        for action in actions:
+            self.report.add(action)
+            self._tell(action)
+
+
+def _held(references: dict[str, Any], ids: frozenset[int]) -> set[int]:
+    """Those of `ids` that anybody holds.  Raises CollectorRefuses if anybody fails to answer."""
+    held: set[int] = set()
+    for name, utility in references.items():
+        try:
+            held |= utility.held_among(ids)
+        except Exception as error:
+            raise CollectorRefuses(f"{name} cannot tell which files it holds: {error!r}") from error
+    return held

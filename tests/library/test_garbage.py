@@ -1,0 +1,320 @@
+"""The collector at its boundaries, and beside everything else that goes on."""
+
+import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import transaction
+from zope.component import getGlobalSiteManager, getUtility
+from zope.interface import implementer
+
+from librarian.library.garbage import GarbageCollector
+from librarian.library.holds import FileHolds
+from librarian.library.interfaces import (
+    NEVER_EXPIRES,
+    AliasNotFound,
+    CollectorRefuses,
+    IFileReferences,
+    ILibraryFileAliasSet,
+    NotStored,
+)
+from librarian.library.service import Library
+from librarian.testing.layers import Functional
+
+
+@implementer(IFileReferences)
+class Held:
+    """Holds what it is told to."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+        self.broken = False
+
+    def held_among(self, alias_ids: frozenset[int]) -> set[int]:
+        if self.broken:
+            raise ZeroDivisionError
+        return self.ids & alias_ids
+
+    def holders(self, alias_id: int) -> list[str]:
+        return []
+
+
+@contextmanager
+def registered(utility: Any, name: str) -> Iterator[None]:
+    registry = getGlobalSiteManager()
+    registry.registerUtility(utility, IFileReferences, name)
+    try:
+        yield
+    finally:
+        registry.unregisterUtility(utility, IFileReferences, name)
+
+
+class Collecting(unittest.TestCase):
+    layer = Functional
+
+    def setUp(self) -> None:
+        self.world = Functional.world
+        self.clock, self.store = self.world.clock, self.world.store
+        self.aliases = getUtility(ILibraryFileAliasSet)
+        self.library = Library()
+        self.held = Held()
+        self.enterContext(registered(self.held, "test"))
+
+    def add(self, data: bytes = b"data", **options: Any) -> int:
+        alias_id: int = self.aliases.create("f.txt", len(data), BytesIO(data), "text/plain", **options).id
+        transaction.commit()
+        return alias_id
+
+    def collect(self, dry_run: bool = False, **options: Any) -> list[str]:
+        lines: list[str] = []
+        GarbageCollector(self.library, dry_run, lambda action: lines.append(str(action))).run(**options)
+        return lines
+
+    def there(self, alias_id: int) -> str:
+        try:
+            return "deleted" if self.aliases[alias_id].deleted else "whole"
+        except AliasNotFound:
+            return "gone"
+
+    def weeks(self, number: int, **more: float) -> None:
+        """Collect, and let a week and an hour pass, `number` times."""
+        for _turn in range(number):
+            self.collect()
+            self.clock.move(days=7, hours=1)
+
+
+class Boundaries(Collecting):
+    def test_unreferenced(self) -> None:
+        alias_id = self.add()
+        self.clock.move(days=6, hours=23)
+        self.assertEqual(self.collect(), [])  # not a week old: not even marked
+        self.clock.move(hours=2)
+        self.assertEqual(self.collect(), [f"marked alias {alias_id} f.txt"])
+        self.clock.move(days=6, hours=23)
+        self.assertEqual(self.collect(), [])
+        self.clock.move(hours=2)
+        dropped = self.collect()
+        self.assertEqual([line.split()[0] for line in dropped], ["dropped", "dropped", "swept"])
+        self.assertEqual((self.there(alias_id), list(self.store)), ("gone", []))
+
+    def test_referenced(self) -> None:
+        alias_id = self.add()
+        self.held.ids.add(alias_id)
+        self.weeks(5)
+        self.assertEqual(self.there(alias_id), "whole")
+
+    def test_a_reference_that_comes_back_in_time(self) -> None:
+        alias_id = self.add()
+        self.clock.move(days=8)
+        self.collect()
+        self.held.ids.add(alias_id)
+        self.clock.move(days=8)
+        self.assertEqual(self.collect(), [f"unmarked alias {alias_id} f.txt"])
+        self.held.ids.clear()
+        self.assertEqual(self.collect(), [f"marked alias {alias_id} f.txt"])
+        self.assertEqual(self.there(alias_id), "whole")
+
+    def test_never(self) -> None:
+        alias_id = self.add(expires=NEVER_EXPIRES)
+        self.weeks(5)
+        self.assertEqual(self.there(alias_id), "whole")
+
+    def test_an_expiry_to_come_keeps_it(self) -> None:
+        alias_id = self.add(expires=self.clock.now() + timedelta(days=60))
+        self.weeks(5)
+        self.assertEqual(self.there(alias_id), "whole")
+
+    def test_an_expiry_that_has_passed_takes_it_though_it_is_held(self) -> None:
+        alias_id = self.add(expires=self.clock.now())
+        self.held.ids.add(alias_id)
+        self.clock.move(days=6, hours=23)
+        self.collect()
+        self.assertEqual(self.there(alias_id), "whole")
+        self.clock.move(hours=2)
+        self.collect()
+        self.assertEqual(self.there(alias_id), "deleted")
+
+    def test_bytes_that_nobody_names(self) -> None:
+        self.add(b"named")
+        stray = self.store.put(BytesIO(b"stray")).sha256
+        self.clock.move(hours=23)
+        self.assertEqual(self.collect(), [])
+        self.clock.move(hours=2)
+        self.assertEqual(self.collect(), [f"swept bytes {stray}"])
+        self.assertEqual(len(list(self.store)), 1)
+
+    def test_bytes_claimed_again_start_anew(self) -> None:
+        self.add(b"named")
+        self.store.put(BytesIO(b"stray"))
+        self.clock.move(hours=23)
+        self.store.put(BytesIO(b"stray"))
+        self.clock.move(hours=23)
+        self.assertEqual(self.collect(), [])
+
+    def test_one_of_two_aliases(self) -> None:
+        kept, lost = self.add(), self.add()
+        self.held.ids.add(kept)
+        self.weeks(4)
+        self.assertEqual((self.there(kept), self.there(lost)), ("whole", "gone"))
+        self.assertEqual(self.aliases[kept].read(), b"data")
+
+    def test_steps_alone(self) -> None:
+        alias_id = self.add(expires=self.clock.now())
+        self.clock.move(days=8)
+        self.assertEqual(
+            self.collect(steps=("aliases", "contents", "bytes")), [f"marked alias {alias_id} f.txt"]
+        )
+        self.assertEqual(self.collect(steps=("expire",)), [f"expired alias {alias_id} f.txt"])
+
+
+class DryRuns(Collecting):
+    def test_it_says_what_the_run_then_does(self) -> None:
+        for number in range(5):
+            self.add(b"%d" % number)
+        expired = self.add(b"old", expires=self.clock.now())
+        self.held.ids.add(expired)
+        self.store.put(BytesIO(b"stray"))
+        for _turn in range(4):
+            self.clock.move(days=8)
+            before = sorted(self.store)
+            planned = self.collect(dry_run=True)
+            self.assertEqual(sorted(self.store), before)
+            self.assertEqual(self.collect(), planned)
+        self.assertEqual(list(self.store), [])
+
+
+class Deleting(Collecting):
+    def delete(self, alias_id: int) -> None:
+        self.library.branch.delete_content(self.library.record(alias_id), self.clock.now())
+        transaction.commit()
+
+    def test_brought_back_within_a_week(self) -> None:
+        alias_id = self.add()
+        url = self.aliases[alias_id].http_url
+        self.delete(alias_id)
+        self.clock.move(days=6, hours=23)
+        self.collect()
+        self.library.branch.undelete(self.library.record(alias_id))
+        transaction.commit()
+        self.assertEqual((self.aliases[alias_id].http_url, self.aliases[alias_id].read()), (url, b"data"))
+
+    def test_gone_after_it(self) -> None:
+        alias_id = self.add()
+        self.delete(alias_id)
+        self.clock.move(days=7, hours=1)
+        self.collect()
+        self.assertRaises(LookupError, self.library.branch.undelete, self.library.record(alias_id))
+        self.assertEqual(list(self.store), [])
+
+
+class Refusals(Collecting):
+    def refused(self, reason: str, **options: Any) -> None:
+        with self.assertRaises(CollectorRefuses) as caught:
+            self.collect(**options)
+        self.assertIn(reason, str(caught.exception))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alias_id = self.add()
+        self.collect()
+        self.clock.move(days=30)
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.there(self.alias_id), "whole")
+
+    def test_clocks_that_differ(self) -> None:
+        self.world.tree.skew = timedelta(minutes=5)
+        self.refused("differ by 0:05:00")
+        self.world.tree.skew = timedelta(minutes=-5)
+        self.refused("differ by 0:05:00")
+
+    def test_a_clock_that_went_back(self) -> None:
+        self.clock.move(days=-31)
+        self.refused("but the last run was at")
+
+    def test_a_holder_that_fails(self) -> None:
+        self.held.broken = True
+        self.refused("test cannot tell which files it holds")
+
+    def test_a_holder_that_is_no_longer_there(self) -> None:
+        with registered(Held(), "gone"):
+            self.collect(steps=())
+        self.refused("held by: gone")
+
+    def test_an_empty_tree_over_a_full_store(self) -> None:
+        branch = self.library.branch
+        branch.drop(self.library.record(self.alias_id))
+        for content in list(branch.contents.values()):
+            branch.drop_content(content)
+        transaction.commit()
+        self.assertEqual(len(list(self.store)), 1)
+        self.refused("the byte store is not empty", trust_empty_tree=False)
+        self.assertEqual(len(list(self.store)), 1)
+        self.collect(trust_empty_tree=True)
+        self.assertEqual(list(self.store), [])
+        self.alias_id = self.add()
+
+
+class Races(Collecting):
+    """Each interleaving by hand: one side begins, the other commits, the first finds out."""
+
+    def apart(self, work: Any) -> None:
+        self.world.tree.run_apart(work)
+
+    def ripe(self) -> int:
+        """An alias that the next run drops."""
+        alias_id = self.add()
+        self.clock.move(days=8)
+        self.collect()
+        self.clock.move(days=8)
+        return alias_id
+
+    def test_a_hold_that_commits_while_the_alias_is_dropped(self) -> None:
+        alias_id, holds = self.ripe(), FileHolds()
+        branch = self.library.branch
+        holds.hold(self.library.record(alias_id), "mine")
+        self.apart(lambda: self.library.branch.drop(self.library.record(alias_id)))
+        self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
+        transaction.abort()
+        self.assertRaises(LookupError, branch.record, alias_id)
+
+    def test_a_drop_that_commits_while_the_alias_is_held(self) -> None:
+        alias_id = self.ripe()
+        self.library.branch.drop(self.library.record(alias_id))
+        self.apart(lambda: FileHolds().hold(self.library.record(alias_id), "mine"))
+        self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
+        transaction.abort()
+        self.assertEqual(self.there(alias_id), "whole")
+
+    def test_a_deleted_file_cannot_be_held(self) -> None:
+        record = self.library.record(self.add())
+        self.library.branch.delete_content(record)
+        self.assertRaises(NotStored, FileHolds().hold, record, "mine")
+
+    def test_a_content_named_again_while_it_is_marked(self) -> None:
+        first = self.ripe()
+        stored = self.store.put(BytesIO(b"data"))
+        self.library.branch.drop(self.library.record(first))
+        transaction.commit()
+        self.library.add(stored, "again.txt", "text/plain")  # begins before the mark
+        self.apart(lambda: setattr(self._content(stored), "unclaimed_since", self.clock.now()))
+        self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
+        transaction.abort()
+
+    def test_a_content_named_again_while_it_is_dropped(self) -> None:
+        first = self.ripe()
+        stored = self.store.put(BytesIO(b"data"))
+        self.library.branch.drop(self.library.record(first))
+        self._content(stored).unclaimed_since = self.clock.now()
+        transaction.commit()
+        self.library.branch.drop_content(self._content(stored))  # begins before the claim
+        self.apart(lambda: self.library.add(stored, "again.txt", "text/plain"))
+        self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
+        transaction.abort()
+        self.assertIsNotNone(self._content(stored))
+
+    def _content(self, stored: Any) -> Any:
+        return self.library.branch.contents[bytes.fromhex(stored.sha256)]
