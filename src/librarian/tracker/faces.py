@@ -6,13 +6,13 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings
 from librarian.tracker.settings import TrackerFaceSettings, TrackerSettings, is_inside
 from librarian.tracker.views import protocol_root
 from librarian.web.faces import IFace
+from librarian.web.identity import place_of, principal_of
 
 
 @implementer(IFace)
@@ -21,18 +21,15 @@ class TrackerFace:
 
     section = TrackerFaceSettings
     transactional = False
+    for_browsers = False
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)
 
     def principal(self, request: Request) -> IPrincipal:
-        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            try:
-                return getUtility(IAuthenticator).by_token(secret.strip())
-            except WrongCredentials:
-                return ANONYMOUS  # who is refused everything, as the networks are not asked
-        return self._by_network(request.environ.get("REMOTE_ADDR", ""))
+        if "Authorization" in request.headers:  # a wrong token is refused, not taken for none
+            return principal_of(request)
+        return self._by_network(place_of(request))
 
     def _by_network(self, address: str) -> IPrincipal:
         settings = getUtility(ISettings).section(TrackerSettings)
