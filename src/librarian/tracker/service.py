@@ -9,8 +9,8 @@ from typing import BinaryIO, TypeVar
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.library.holds import HeldInBranch
 from librarian.library.interfaces import InvalidFilename
+from librarian.library.references import HeldInBranch
 from librarian.library.service import Library, LibraryFile
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
