@@ -18,6 +18,7 @@ COMMANDS = {
     "feature": "librarian.commands.features:feature",
     "get": "librarian.commands.transfer:get",
     "info": "librarian.commands.transfer:info",
+    "machines": "librarian.commands.machines:machines",
     "put": "librarian.commands.transfer:put",
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",

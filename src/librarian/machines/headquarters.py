@@ -85,18 +85,67 @@ class Headquarters(Protocol):
         """While quiescing we ended what took too long."""
 
 
-class RemoteHeadquarters:
-    """The JSON API below ``/machines/+scheduler/<hostname>``."""
+class Api:
+    """``/machines`` of a web application, as somebody with a token."""
 
-    def __init__(self, app_url: str, hostname: str, token: str) -> None:
-        self.base = f"{app_url.rstrip('/')}/machines/+scheduler/{quote(hostname, safe='')}"
-        self.headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
-        # No proxy from the environment; a refused connection is tried again, a request that went out is not.
-        retries = urllib3.Retry(
-            total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3
-        )
+    def __init__(self, app_url: str, token: str) -> None:
+        self._base = f"{app_url.rstrip('/')}/machines"
+        self._headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
         timeout = urllib3.Timeout(connect=10, read=300)
-        self.pool = urllib3.PoolManager(retries=retries, timeout=timeout, blocksize=CHUNK)
+        # No proxy from the environment.
+        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=timeout, blocksize=CHUNK)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON at `path`.  Raises Unreachable and Refused, as everything here."""
+        return self._json(self.send("GET", path))
+
+    def post(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Send `fields` as JSON; the JSON that comes back, {} if none does."""
+        body, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
+        return self._json(self.send("POST", path, body=body, headers=headers))
+
+    def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
+        """A urllib3 response with a status below 300.  Raises JobLost for 410."""
+        headers = self._headers | (headers or {})
+        try:
+            answer = self._pool.request(method, self._base + path, headers=headers, redirect=False, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(getattr(error, "reason", None) or error)) from error
+        if answer.status < 300:  # 2xx is done
+            return answer
+        reason = self._reason(answer)
+        if answer.status == 410:  # Gone
+            raise JobLost(reason)
+        if answer.status >= 500 or answer.status == 429:  # the server's fault, or too much at once
+            raise Unreachable(f"{answer.status} {reason}")
+        raise Refused(answer.status, reason)
+
+    @staticmethod
+    def _json(answer: Any) -> dict[str, Any]:
+        if not answer.data:
+            return {}
+        try:
+            told = answer.json()
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise Refused(answer.status, "the answer is no JSON object; is the URL right?")
+        return told
+
+    @staticmethod
+    def _reason(answer: Any) -> str:
+        try:
+            return str(json.loads(answer.data)["error"])
+        except (ValueError, KeyError, TypeError):
+            return answer.reason or "no reason given"
+
+
+class RemoteHeadquarters:
+    """The daemons' door, ``/machines/+scheduler/<hostname>``."""
+
+    def __init__(self, api: Api, hostname: str) -> None:
+        self._api = api
+        self._base = f"/+scheduler/{quote(hostname, safe='')}"
 
     def arrive(self) -> Standing:
         return self._standing(self._post("arrive"))
@@ -111,7 +160,7 @@ class RemoteHeadquarters:
         self._post(f"jobs/{job_id}/heartbeat", logtail=logtail)
 
     def fetch_bundle(self, job_id: int, target: Path) -> bool:
-        answer = self._send("GET", f"jobs/{job_id}/bundle", preload_content=False)
+        answer = self._api.send("GET", f"{self._base}/jobs/{job_id}/bundle", preload_content=False)
         try:
             if answer.status == 204:  # No Content
                 return False
@@ -126,7 +175,7 @@ class RemoteHeadquarters:
     def deliver(self, job_id: int, kind: str, path: Path) -> None:
         headers = {"Content-Length": str(path.stat().st_size), "Content-Type": "application/octet-stream"}
         with path.open("rb") as file:
-            self._send("PUT", f"jobs/{job_id}/{kind}", body=file, headers=self.headers | headers)
+            self._api.send("PUT", f"{self._base}/jobs/{job_id}/{kind}", headers, body=file)
 
     def finish(self, job_id: int, status: str) -> None:
         self._post(f"jobs/{job_id}/finish", status=status)
@@ -137,35 +186,10 @@ class RemoteHeadquarters:
     def drained(self) -> None:
         self._post("drained")
 
+    def _post(self, verb: str, **fields: Any) -> dict[str, Any]:
+        return self._api.post(f"{self._base}/{verb}", **fields)
+
     @staticmethod
     def _standing(told: dict[str, Any]) -> Standing:
         job = told.get("job")
         return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
-
-    def _post(self, verb: str, **fields: Any) -> dict[str, Any]:
-        headers = self.headers | {"Content-Type": "application/json"}
-        answer = self._send("POST", verb, body=json.dumps(fields).encode(), headers=headers)
-        told: dict[str, Any] = answer.json() if answer.data else {}
-        return told
-
-    def _send(self, method: str, verb: str, **options: Any) -> Any:
-        options.setdefault("headers", self.headers)
-        try:
-            answer = self.pool.request(method, f"{self.base}/{verb}", redirect=False, **options)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(str(getattr(error, "reason", None) or error)) from error
-        if answer.status < 300:  # 2xx is done
-            return answer
-        reason = self._reason(answer)
-        if answer.status == 410:  # Gone
-            raise JobLost(reason)
-        if answer.status >= 500 or answer.status == 429:  # the server's fault, or too much at once
-            raise Unreachable(f"{answer.status} {reason}")
-        raise Refused(answer.status, reason)
-
-    @staticmethod
-    def _reason(answer: urllib3.BaseHTTPResponse) -> str:
-        try:
-            return str(json.loads(answer.data)["error"])
-        except (ValueError, KeyError, TypeError):
-            return answer.reason or "no reason given"

@@ -269,7 +269,10 @@ class ICodeImportMachineSet(ICodeImportThing):
 
 
 class ICodeImport(ICodeImportThing):
-    """A foreign repository that is fetched again and again."""
+    """A foreign repository that is fetched again and again.
+
+    It is an IFileHolder too: `bundle_name` is the newest bundle, ``<job id>.log`` the log of a job.
+    """
 
     name: str = Attribute("Unique: lower-case letters, digits, '+', '-', '.'; at most 100.")
     rcs_type: RevisionControlSystem = Attribute("What kind of repository it is.")
@@ -282,6 +285,7 @@ class ICodeImport(ICodeImportThing):
     date_created: datetime = Attribute("When it was made, aware, UTC.")
     date_last_successful: datetime | None = Attribute("When it last succeeded, aware, UTC.")
     consecutive_failures: int = Attribute("Failures that blame the import since the last success.")
+    bundle_name: str = Attribute("What its bundles are called.")
     bundle_file: int | None = Attribute("The id of its newest bundle in the library.")
     import_job: ICodeImportJob | None = Attribute("Its next or current job; only REVIEWED ones have one.")
     results: Sequence[ICodeImportResult] = Attribute("How its last jobs ended, oldest first.")
@@ -383,6 +387,10 @@ class ICodeImportScheduler(ICodeImportThing):
         """The daemon ends a drain that took too long: OFFLINE (QUIESCED), jobs go back to the queue.
         Nothing happens to a machine that is not QUIESCING.  Raises NoSuchMachine."""
 
-    def watch() -> Sequence[str]:
+    def watch(reachable_for: timedelta | None = None) -> Sequence[str]:
         """The watchdog: set OFFLINE (WATCHDOG) whoever was silent for longer than the setting
-        ``librarian.machines.silence_limit``; their host names."""
+        ``librarian.machines.silence_limit``; their host names.
+
+        `reachable_for`: how long it is certain that machines could report.  Nobody is judged before
+        that is the limit, or else every outage of ours would look like the death of all machines.
+        """

@@ -1,5 +1,6 @@
 """What controller daemons call."""
 
+from datetime import timedelta
 from typing import Any, BinaryIO
 
 from zope.component import getUtility
@@ -77,7 +78,7 @@ class CodeImportScheduler:
         code_import = self._import_of(job)
         mirror = MIRRORS[code_import.rcs_type]
         name, mimetype = {
-            "log": (f"{code_import.name}.log", "text/plain; charset=utf-8"),
+            "log": (f"{job.id}.log", "text/plain; charset=utf-8"),
             "bundle": (f"{code_import.name}{mirror.suffix}", mirror.mimetype),
         }[kind]
         alias = self._files.create(name, size, file, mimetype, restricted=code_import.private)
@@ -111,6 +112,8 @@ class CodeImportScheduler:
             reason = CodeImportMachineOfflineReason.QUIESCED
             moves.set_offline(self._desk.registry, machine, reason, self._act("the drain took too long"))
 
-    def watch(self) -> list[str]:
+    def watch(self, reachable_for: timedelta | None = None) -> list[str]:
         limit = self._settings.section(MachinesSettings).silence_limit
+        if reachable_for is not None and reachable_for < limit:
+            return []
         return moves.watch(self._desk.registry, limit, self._act())

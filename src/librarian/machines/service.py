@@ -10,7 +10,7 @@ from zope.component import getUtility
 from zope.interface import implementer, provider
 
 from librarian.interfaces import IClock
-from librarian.library.interfaces import IFileReferences
+from librarian.library.interfaces import IFileHolder, IFileReferences
 from librarian.machines import editing, jobs, moves
 from librarian.machines.authorization import is_daemon
 from librarian.machines.enums import (
@@ -35,6 +35,7 @@ from librarian.machines.model import (
     ImportRecord,
     MachineRecord,
 )
+from librarian.machines.vcs import MIRRORS
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettingsSection, Section
 from librarian.tree.interfaces import ITree
@@ -173,7 +174,7 @@ class CodeImportMachineSet:
         return CodeImportMachine(self._desk, record)
 
 
-@implementer(ICodeImport)
+@implementer(ICodeImport, IFileHolder)
 class CodeImport:
     """An import at work: its record, and the desk."""
 
@@ -235,6 +236,10 @@ class CodeImport:
         return self._record.consecutive_failures
 
     @property
+    def bundle_name(self) -> str:
+        return f"{self.name}{MIRRORS[self.rcs_type].suffix}"
+
+    @property
     def bundle_file(self) -> int | None:
         return self._record.bundle_file
 
@@ -249,6 +254,14 @@ class CodeImport:
     @property
     def events(self) -> list[CodeImportEvent]:
         return self._desk.registry.events.of_import(self.name)
+
+    def getFileByName(self, filename: str) -> int:
+        found = {f"{result.job_id}.log": result.log_file for result in self.results}
+        found[self.bundle_name] = self.bundle_file
+        alias_id = found.get(filename)
+        if alias_id is None:
+            raise LookupError(filename)
+        return alias_id
 
     def edit(self, message: str | None = None, **changes: Any) -> CodeImportEvent | None:
         return editing.edit_import(self._desk.registry, self._record, changes, self._desk.act(message))

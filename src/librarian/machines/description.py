@@ -1,0 +1,134 @@
+"""Machines, imports, jobs and events in plain data: the same for JSON and for pages."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+EVENTS_SHOWN = 10
+RESULTS_SHOWN = 10
+
+
+def moment(when: datetime | None) -> str | None:
+    """RFC 3339, in UTC, to the second."""
+    return None if when is None else when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ago(when: datetime | None, now: datetime) -> str | None:
+    """How long ago, in the one or two units a person would use; None if never."""
+    return None if when is None else span(now - when)
+
+
+def span(length: timedelta) -> str:
+    """A length of time in words: ``3 minutes``, ``2 hours 5 minutes``; what is negative is ``0 seconds``."""
+    seconds = max(int(length.total_seconds()), 0)
+    units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+    first = next((place for place, (_name, size) in enumerate(units) if seconds >= size), 3)
+    words: list[str] = []
+    for name, size in units[first : first + 2]:
+        count, seconds = divmod(seconds, size)
+        if count or not words:
+            words.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " ".join(words)
+
+
+def title(name: str) -> str:
+    """An enumeration's name as a page shows it: ``Online``."""
+    return name.replace("_", " ").capitalize()
+
+
+def describe_event(event: Any) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "type": event.event_type.name,
+        "date": moment(event.date_created),
+        "machine": event.machine,
+        "code_import": event.code_import,
+        "person": event.person,
+        "items": {data_type.name: value for data_type, value in event.items()},
+    }
+
+
+def describe_job(job: Any, now: datetime) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "code_import": job.code_import,
+        "state": job.state.name,
+        "machine": job.machine,
+        "date_due": moment(job.date_due),
+        "date_started": moment(job.date_started),
+        "started_ago": ago(job.date_started, now),
+        "heartbeat": moment(job.heartbeat),
+        "heartbeat_ago": ago(job.heartbeat, now),
+        "requested": job.requested,
+        "requesting_user": job.requesting_user,
+        "logtail": job.logtail,
+    }
+
+
+def describe_result(result: Any) -> dict[str, Any]:
+    return {
+        "status": result.status.name,
+        "job": result.job_id,
+        "machine": result.machine,
+        "requesting_user": result.requesting_user,
+        "date_job_started": moment(result.date_job_started),
+        "date": moment(result.date_created),
+        "log_file": result.log_file,
+        "log_excerpt": result.log_excerpt,
+    }
+
+
+def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
+    """What a list shows of a machine."""
+    reason = machine.offline_reason
+    return {
+        "hostname": machine.hostname,
+        "state": machine.state.name,
+        "state_since": moment(machine.state_since),
+        "state_ago": ago(machine.state_since, now),
+        "offline_reason": None if reason is None else reason.name,
+        "message": machine.message,
+        "held": machine.held,
+        "heartbeat": moment(machine.heartbeat),
+        "heartbeat_ago": ago(machine.heartbeat, now),
+        "jobs_running": len(machine.current_jobs),
+    }
+
+
+def describe_machine(machine: Any, now: datetime) -> dict[str, Any]:
+    """Everything about a machine."""
+    return summarize_machine(machine, now) | {
+        "date_created": moment(machine.date_created),
+        "current_jobs": [describe_job(job, now) for job in machine.current_jobs],
+        "events": [describe_event(event) for event in machine.newestEvents(EVENTS_SHOWN)],
+    }
+
+
+def summarize_import(code_import: Any, now: datetime) -> dict[str, Any]:
+    """What a list shows of an import."""
+    job = code_import.import_job
+    return {
+        "name": code_import.name,
+        "rcs_type": code_import.rcs_type.name,
+        "url": code_import.url,
+        "review_status": code_import.review_status.name,
+        "private": code_import.private,
+        "consecutive_failures": code_import.consecutive_failures,
+        "date_last_successful": moment(code_import.date_last_successful),
+        "last_successful_ago": ago(code_import.date_last_successful, now),
+        "job": None if job is None else describe_job(job, now),
+    }
+
+
+def describe_import(code_import: Any, now: datetime) -> dict[str, Any]:
+    """Everything about an import."""
+    newest = [describe_result(result) for result in code_import.results[: -RESULTS_SHOWN - 1 : -1]]
+    return summarize_import(code_import, now) | {
+        "owner": code_import.owner,
+        "assignee": code_import.assignee,
+        "update_interval_seconds": int(code_import.update_interval.total_seconds()),
+        "date_created": moment(code_import.date_created),
+        "bundle_file": code_import.bundle_file,
+        "bundle_name": code_import.bundle_name,
+        "results": newest,
+        "events": [describe_event(event) for event in code_import.events[: -EVENTS_SHOWN - 1 : -1]],
+    }

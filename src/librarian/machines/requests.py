@@ -1,0 +1,45 @@
+"""What the views here read from requests."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
+from pyramid.request import Request
+
+LARGEST_FORM = 1 << 20  # bytes
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks; a browser names HTML first."""
+    offers = request.accept.acceptable_offers(["application/json", "text/html"])
+    return not offers or offers[0][0] == "application/json"
+
+
+def fields_of(request: Request) -> dict[str, Any]:
+    """The fields of a form or of a JSON object.  Raises HTTPBadRequest and HTTPRequestEntityTooLarge."""
+    if (request.content_length or 0) > LARGEST_FORM:
+        raise HTTPRequestEntityTooLarge(f"at most {LARGEST_FORM} bytes")
+    if request.content_type != "application/json":
+        return {name: value for name, value in request.POST.items() if isinstance(value, str)}
+    try:
+        fields = request.json_body
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise HTTPBadRequest("the body is no JSON object")
+    return fields
+
+
+def text_of(fields: dict[str, Any], name: str) -> str:
+    """A field that must be there and be text.  Raises HTTPBadRequest."""
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise HTTPBadRequest(f"{name}: a text is needed")
+    return value
+
+
+def number_of(fields: dict[str, Any], name: str, highest: int) -> int:
+    """A field that must be a whole number from 0 to `highest`.  Raises HTTPBadRequest."""
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise HTTPBadRequest(f"{name}: a whole number from 0 to {highest} is needed")
+    return value
