@@ -34,9 +34,8 @@ class MachineHeld(LibrarianError, RuntimeError):
     """A person took the machine out of service; its daemon alone may not bring it back."""
 
     def __init__(self, hostname: str, state: CodeImportMachineState, person: str | None) -> None:
-        super().__init__(
-            f"Machine {hostname} was set {state.name} by {person or 'a person'}, who has to set it online."
-        )
+        who = person or "a person"
+        super().__init__(f"Machine {hostname} was set {state.name} by {who}; only a person sets it online.")
         self.hostname = hostname
         self.state = state
         self.person = person
@@ -124,9 +123,7 @@ class JobGone(LibrarianError, LookupError):
     """
 
     def __init__(self, job_id: int, hostname: str) -> None:
-        super().__init__(
-            f"job {job_id} is not a job of {hostname}" if hostname else f"there is no job {job_id}"
-        )
+        super().__init__(f"job {job_id} is not a job of {hostname}")
         self.job_id = job_id
         self.hostname = hostname
 
