@@ -291,19 +291,20 @@ class Finishing(WithWorld):
         for status, bundle in (("SUCCESS", 11), ("FAILURE", 12), ("SUCCESS_NOCHANGE", None)):
             self.world.now = self.job_of(code_import).date_due
             job = self.world.run()
-            job.bundle_file = bundle
+            if bundle is not None:
+                self.world.hand_in(job, "bundle", bundle)
             self.world.finish(job, status)
             self.assertEqual(code_import.bundle_file, 11)
-            self.assertEqual(dict(self.registry.files), {11: "gimp"})
+            self.assertEqual(self.world.held(), [11])
 
     def test_old_results_go(self) -> None:
         code_import = self.world.code_import()
         for number in range(RESULTS_KEPT + 5):
             self.world.now = self.job_of(code_import).date_due
             job = self.world.run()
-            job.log_file = number
+            self.world.hand_in(job, "log", number)
             self.world.finish(job)
-        self.assertEqual(list(self.registry.files), list(range(5, RESULTS_KEPT + 5)))
+        self.assertEqual(self.world.held(), list(range(5, RESULTS_KEPT + 5)))
 
 
 class Requests(WithWorld):
@@ -370,9 +371,10 @@ class JobsFollowTheirImport(WithWorld):
         self.edit(code_import, update_interval=24 * HOURS)
         self.assertEqual(self.job_of(code_import).date_due, self.world.now + HOURS)
 
-    def test_a_deleted_import_leaves_events_and_no_job(self) -> None:
+    def test_a_deleted_import_leaves_events_and_no_job_and_no_file(self) -> None:
         code_import = self.world.code_import()
-        self.world.run()
+        self.world.hand_in(self.world.run(), "bundle", 5)
         delete_import(self.registry, code_import, self.world.act("sam"))
         self.assertEqual((list(self.registry.imports), list(self.registry.jobs)), ([], []))
+        self.assertEqual(self.world.held(), [])
         self.assertEqual(self.registry.events.of_import("gimp")[-1].event_type.name, "DELETE")

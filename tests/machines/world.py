@@ -1,6 +1,7 @@
 """A registry, a clock moved by hand, and short ways to make things happen in them."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from librarian.machines.editing import new_import
@@ -54,6 +55,15 @@ class World:
 
     def finish(self, job: CodeImportJob, status: str = "SUCCESS") -> None:
         finish_job(self.registry, job, CodeImportResultStatus[status], self.act())
+
+    def hand_in(self, job: CodeImportJob, kind: str, file_id: int) -> None:
+        """Let the job's worker have put a file into the library."""
+        record: Any = SimpleNamespace(id=file_id, content="some")
+        self.registry.hold_file(self.registry.imports[job.code_import], record)
+        setattr(job, f"{kind}_file", file_id)
+
+    def held(self) -> list[int]:
+        return [file_id for file_id, _reason in self.registry.holds]
 
     def event_types(self, hostname: str = "apollo") -> list[str]:
         return [event.event_type.name for event in self.registry.events.of_machine(hostname)]

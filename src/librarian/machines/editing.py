@@ -127,7 +127,7 @@ def delete_import(registry: CodeImportRegistry, code_import: ImportRecord, act: 
     job = job_of(registry, code_import)
     if job is not None:
         drop_job(registry, job)
-    registry.forget_files(code_import)
+    registry.let_all_go(code_import)
     del registry.imports[code_import.name]
     registry.events.note(
         CodeImportEventType.DELETE,

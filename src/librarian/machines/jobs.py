@@ -119,7 +119,7 @@ def finish_job(
     if status.succeeded and job.bundle_file is not None:
         code_import.bundle_file = job.bundle_file
         code_import.bundle_url = code_import.url
-    registry.note_files(code_import)
+    registry.let_go(code_import)
     registry.events.note(CodeImportEventType.FINISH, act, machine=job.machine, code_import=job.code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
     if code_import.consecutive_failures >= FAILURES_UNTIL_FAILING:
@@ -153,7 +153,7 @@ def reclaim_job(registry: CodeImportRegistry, job: CodeImportJob, act: Act) -> C
     code_import = drop_job(registry, job)
     if job.state is CodeImportJobState.RUNNING:
         code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, act.now))
-    registry.note_files(code_import)
+    registry.let_go(code_import)
     patience = code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PATIENCE
     fresh = make_job(registry, code_import, act.now + code_import.update_interval * int(patience))
     registry.events.note(
@@ -214,5 +214,5 @@ def end_job(registry: CodeImportRegistry, code_import: ImportRecord, job: CodeIm
     drop_job(registry, job)
     if job.state is not CodeImportJobState.PENDING:
         code_import.add_result(CodeImportResult(job, CodeImportResultStatus.KILLED, act.now))
-        registry.note_files(code_import)
+        registry.let_go(code_import)
         registry.events.note(CodeImportEventType.KILL, act, machine=job.machine, code_import=code_import.name)

@@ -11,6 +11,8 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 from zope.interface import implementer
 
+from librarian.library.holds import FileHolds
+from librarian.library.records import AliasRecord
 from librarian.machines.enums import (
     TRANSITIONS,
     CodeImportJobState,
@@ -151,7 +153,7 @@ class ImportRecord(Persistent):
         self.consecutive_reclaims = 0
         self.bundle_file: int | None = None  # library id
         self.bundle_url: str | None = None  # where the bundle's contents came from
-        self.held_files: tuple[int, ...] = ()  # what the registry has noted as ours
+        self.held_files: tuple[int, ...] = ()  # library ids, see hold_file() and let_go()
         self._results = LOBTree()
 
     @property
@@ -185,7 +187,7 @@ class CodeImportRegistry(Persistent):
         self.imports = OOBTree()  # name -> ImportRecord
         self.jobs = LOBTree()  # id -> CodeImportJob
         self.queue = OOTreeSet()  # queue_key of PENDING jobs
-        self.files = LOBTree()  # library id -> name of the import that holds it
+        self.holds = FileHolds()  # the bundles and logs of all imports
         self.events = EventLog()
 
     def jobs_of(self, machine: MachineRecord) -> list[CodeImportJob]:
@@ -198,21 +200,29 @@ class CodeImportRegistry(Persistent):
             raise JobGone(job_id, hostname)
         return job
 
-    def note_files(self, code_import: ImportRecord) -> None:
-        """Bring `files` up to date; to be called whenever an import gets, replaces or loses a file."""
-        job = None if code_import.job_id is None else self.jobs[code_import.job_id]
-        mine = set(code_import.file_ids())
-        if job is not None:
-            mine |= {file_id for file_id in (job.log_file, job.bundle_file) if file_id is not None}
-        for file_id in mine.difference(code_import.held_files):
-            self.files[file_id] = code_import.name
-        for file_id in set(code_import.held_files).difference(mine):
-            del self.files[file_id]
-        code_import.held_files = tuple(sorted(mine))
+    def hold_file(self, code_import: ImportRecord, record: AliasRecord) -> None:
+        """Keep a file of the library for an import.  Raises NotStored if it is deleted."""
+        self.holds.hold(record, f"code import {code_import.name}")
+        code_import.held_files = (*code_import.held_files, record.id)
 
-    def forget_files(self, code_import: ImportRecord) -> None:
-        for file_id in code_import.held_files:
-            del self.files[file_id]
+    def let_go(self, code_import: ImportRecord) -> None:
+        """Release the files that the import no longer names; to be called whenever it may have lost one."""
+        named = set(code_import.file_ids())
+        job = None if code_import.job_id is None else self.jobs[code_import.job_id]
+        if job is not None:
+            named |= {file_id for file_id in (job.log_file, job.bundle_file) if file_id is not None}
+        self._release(code_import, set(code_import.held_files) - named)
+
+    def let_all_go(self, code_import: ImportRecord) -> None:
+        """Release every file of an import that is about to be forgotten."""
+        self._release(code_import, set(code_import.held_files))
+
+    def _release(self, code_import: ImportRecord, file_ids: set[int]) -> None:
+        for file_id in file_ids:
+            self.holds.release(file_id, f"code import {code_import.name}")
+        code_import.held_files = tuple(
+            file_id for file_id in code_import.held_files if file_id not in file_ids
+        )
 
 
 branch = Branch("machines", CodeImportRegistry)

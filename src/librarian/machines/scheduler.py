@@ -86,7 +86,8 @@ class CodeImportScheduler:
             job.log_file = alias.id
         else:
             job.bundle_file = alias.id
-        self._desk.registry.note_files(code_import)
+        self._desk.registry.hold_file(code_import, alias.record)
+        self._desk.registry.let_go(code_import)  # of one handed in before, if this is a second try
         alias_id: int = alias.id
         return alias_id
 

@@ -1,7 +1,6 @@
 """Code imports as components use them: the rules, with the time and whoever acts filled in."""
 
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,8 @@ from zope.component import getUtility
 from zope.interface import implementer, provider
 
 from librarian.interfaces import IClock
-from librarian.library.interfaces import IFileHolder, IFileReferences
+from librarian.library.interfaces import IFileHolder
+from librarian.library.references import HeldInBranch
 from librarian.machines import editing, jobs, moves
 from librarian.machines.authorization import is_daemon
 from librarian.machines.enums import (
@@ -340,17 +340,5 @@ class CodeImportEventSet:
         return self._desk.registry.events.of_import(name)
 
 
-@implementer(IFileReferences)
-class HeldFiles:
-    """The bundles and logs that imports hold."""
-
-    def __init__(self) -> None:
-        self._desk = Desk()
-
-    def held_among(self, alias_ids: Iterable[int]) -> set[int]:
-        files = self._desk.registry.files
-        return {alias_id for alias_id in alias_ids if alias_id in files}
-
-    def holders(self, alias_id: int) -> list[str]:
-        name = self._desk.registry.files.get(alias_id)
-        return [] if name is None else [f"code import {name}"]
+#: The bundles and logs that imports hold.
+references = HeldInBranch("machines")
