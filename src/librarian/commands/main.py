@@ -19,9 +19,11 @@ COMMANDS = {
     "get": "librarian.commands.transfer:get",
     "info": "librarian.commands.transfer:info",
     "machines": "librarian.commands.machines:machines",
+    "person": "librarian.commands.people:person",
     "put": "librarian.commands.transfer:put",
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",
+    "team": "librarian.commands.people:team",
 }
 
 

@@ -75,6 +75,7 @@ class ServerProcess:
         self.ini.write_text(INI.format(site=site or checkout_site(), folder=self.folder, more=more))
         self.log = self.folder / "log"
         self.urls: dict[str, str] = {}
+        self.admin_password = ""  # told at the first start only
         self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[str] | None = None
 
@@ -96,8 +97,11 @@ class ServerProcess:
         for line in self._process.stdout:
             if line.strip() == "ready":
                 return
-            name, _, url = line.strip().partition(" ")
-            self.urls[name] = url.strip()
+            name, told = line.rsplit(maxsplit=1)
+            if name.strip() == "admin password":
+                self.admin_password = told
+            else:
+                self.urls[name.strip()] = told
         raise NotServing(self.log.read_text()[-4000:])
 
     def stop(self) -> None:

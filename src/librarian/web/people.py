@@ -77,7 +77,7 @@ def sent(request: Request) -> Mapping[str, Any]:
         return {name: request.POST[name] for name in request.POST if isinstance(request.POST[name], str)}
     try:
         found = request.json_body
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HTTPBadRequest("The body is no JSON.") from None
     if not isinstance(found, dict):
         raise HTTPBadRequest("The body is no JSON object.")
