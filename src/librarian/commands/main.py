@@ -24,6 +24,7 @@ COMMANDS = {
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",
     "team": "librarian.commands.people:team",
+    "tracker": "librarian.commands.tracker:tracker",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Literal
 
-from librarian.tracker.client.cleaner import clean_cache
+from librarian.tracker.client.cleaner import clean_cache, parse_size
 from librarian.tracker.client.datastore import DataStore, FileInfoEntry
 from librarian.tracker.client.errors import FileNotFound, FiletrackerError
 from librarian.tracker.client.files import file_digest
@@ -33,7 +33,7 @@ class Client:
     ``FILETRACKER_TOKEN``
         the token that the server wants to see, if it does
     ``FILETRACKER_CACHE_LIMIT``
-        bytes; when the cache holds more, the files unused for longest go, down to half of it
+        such as ``20G``; when the cache holds more, the files unused for longest go, down to half of it
 
     `remote_url`, `cache_dir`, `locks_dir`, `token` and `cache_limit` override these one by one.
     `local_store`, `remote_store` and `lock_manager` put others in their places; None leaves a store out.
@@ -71,7 +71,7 @@ class Client:
         if local_store is None and remote_store is None:
             raise ValueError("Neither local nor remote Filetracker store has been configured")
         if cache_limit is None and environ.get("FILETRACKER_CACHE_LIMIT"):
-            cache_limit = int(environ["FILETRACKER_CACHE_LIMIT"])
+            cache_limit = parse_size(environ["FILETRACKER_CACHE_LIMIT"])
         self.local_store = local_store
         self.remote_store = remote_store
         self.lock_manager = lock_manager

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from urllib3 import BaseHTTPResponse
 
@@ -179,6 +179,19 @@ class RemoteDataStore(DataStore):
         if lines.pop():
             raise FiletrackerError("the listing broke off in the middle of a line")
         return [f"{prefix}/{line}" for line in lines] if absolute_paths and prefix else lines
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """All versions of a name that are kept, newest first; what is said of each is in the server's
+        documentation.  Raises ProtocolMismatch where the server keeps no history."""
+        unversioned, _version = checked_split(name)
+        try:
+            response = self.transport.request("GET", "/history" + unversioned)
+            versions: list[dict[str, Any]] = response.json()["versions"]
+        except RemoteError as error:
+            if error.status == 404:
+                raise FileNotFound(unversioned) from None
+            raise ProtocolMismatch("this server keeps no history") from None
+        return versions
 
     # How it is done
 

@@ -1,0 +1,41 @@
+"""The parts of ``librarian tracker`` that work inside an installation."""
+
+import plaster
+from zope.component import getUtilitiesFor, getUtility
+
+from librarian.app import make_app, read_ini
+from librarian.commands.serve import announce
+from librarian.commands.site import opened_site
+from librarian.serving import serve
+from librarian.settings import ISettings
+from librarian.tracker.interfaces import ITracker, Pruned
+from librarian.web.faces import IFace
+
+
+def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
+    """Serve one face of the installation until a signal comes."""
+    plaster.get_loader(ini).setup_logging()
+    stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
+    options = {} if threads is None else {"threads": threads}
+    app = make_app(read_ini(ini))
+    getUtility(ISettings).push("tracker only", _overlay(listen, fallback_url))
+    serve(app, announce, **{**stated, **options})
+
+
+def _overlay(listen: str | None, fallback_url: str | None) -> str:
+    lines = []
+    for name, face in getUtilitiesFor(IFace):
+        wanted = listen if name == "tracker" else ""
+        if wanted is not None:
+            section, _, key = face.section.key("listen").rpartition(".")
+            lines += [f"[{section}]", f"{key} = {wanted}"]
+    if fallback_url is not None:
+        lines += ["[librarian.tracker]", f"fallback_url = {fallback_url}"]
+    return "\n".join(lines)
+
+
+def prune_versions(ini: str, dry_run: bool) -> Pruned:
+    """Let go of old versions in the installation of `ini`."""
+    with opened_site(ini):
+        pruned: Pruned = getUtility(ITracker).prune(dry_run)
+        return pruned
