@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "librarian.commands.transfer:info",
     "machines": "librarian.commands.machines:machines",
     "person": "librarian.commands.people:person",
+    "mirrors": "librarian.commands.mirrors:mirrors",
     "put": "librarian.commands.transfer:put",
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",

@@ -95,9 +95,10 @@ def warned(mirror: MirrorFacts, expires: datetime) -> MailText:
 
 
 def describe(troubles: Sequence[Trouble]) -> str:
-    """The troubles, by kind, each with its URL and when it was first seen."""
+    """The troubles, by kind, each with its URL and when it was first seen, what is new first: what a
+    partial mirror never had is no news."""
     paragraphs = []
-    ordered = sorted(troubles, key=lambda each: (each.kind.value, each.since, each.url))
+    ordered = sorted(troubles, key=lambda each: (each.kind.value, -each.since.timestamp(), each.url))
     for kind, group in groupby(ordered, key=lambda each: each.kind):
         members = list(group)
         lines = [f"  {_SAID[kind]}:"]

@@ -75,16 +75,15 @@ class AptArchive:
             "Codename": suite,
             "Components": " ".join(components),
             "Architectures": "i386",
-            "Date": f"{date:%a, %d %b %Y %H:%M:%S} UTC",
             "Acquire-By-Hash": "yes" if by_hash else "no",
         }
-        if valid_until is not None:
-            fields["Valid-Until"] = f"{valid_until:%a, %d %b %Y %H:%M:%S} UTC"
         options = [f"-oAPT::FTPArchive::Release::{key}={value}" for key, value in fields.items()]
-        release = _run("apt-ftparchive", *options, "release", str(dists))
-        # apt-ftparchive dates the file itself, whatever it is told.
-        lines = [line for line in release.decode().splitlines() if not line.startswith("Date:")]
-        lines.insert(0, f"Date: {fields['Date']}")
+        release = _run("apt-ftparchive", *options, "release", str(dists)).decode().splitlines()
+        # apt-ftparchive dates the file by its own clock, whatever it is told.
+        lines = [f"Date: {date:%a, %d %b %Y %H:%M:%S} UTC"]
+        if valid_until is not None:
+            lines.append(f"Valid-Until: {valid_until:%a, %d %b %Y %H:%M:%S} UTC")
+        lines += [line for line in release if not line.startswith("Date:")]
         (dists / "Release").write_text("\n".join(lines) + "\n")
         if by_hash:
             _link_by_hash(dists)

@@ -57,7 +57,7 @@ def _lines(stream: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:
-    path = _checked(fields["Filename"])
+    path = checked_path(fields["Filename"])
     kind = PublicationKind.UDEB if path.endswith(".udeb") else PublicationKind.DEB
     source = fields.get("Source", fields["Package"]).partition(" ")[0]
     return ArchiveEntry(
@@ -74,13 +74,13 @@ def _source_entry(fields: Mapping[str, object]) -> ArchiveEntry:
         PublicationKind.DSC,
         str(fields["Package"]),
         str(fields["Version"]),
-        _checked(f"{directory}/{row['name']}"),
+        checked_path(f"{directory}/{row['name']}"),
         int(row["size"]),
         str(row.get("sha256", "")).lower(),
     )
 
 
-def _checked(path: str) -> str:
+def checked_path(path: str) -> str:
     """The path, if it stays inside the archive; a mirror is never asked for anything else."""
     path = path.removeprefix("./")
     if path.startswith("/") or ".." in path.split("/") or not path.isprintable():

@@ -70,3 +70,19 @@ class ArchiveEntry:
     path: str  # from the archive's root
     size: int  # bytes
     sha256: str  # hex
+
+
+class ArchiveGoesBack(ArchiveError, ValueError):
+    """The Release file is older than one already seen: a replay, or a source that lags behind."""
+
+    def __init__(self, suite: str, date: str, known: str) -> None:
+        super().__init__(f"{suite}: the Release file is of {date}, but one of {known} was seen already")
+        self.suite = suite
+
+
+class ArchiveExpired(ArchiveError, ValueError):
+    """The Release file is past its Valid-Until."""
+
+    def __init__(self, suite: str, valid_until: str) -> None:
+        super().__init__(f"{suite}: the Release file was valid until {valid_until}")
+        self.suite = suite

@@ -1,5 +1,6 @@
 """Where the files of an archive come from."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import urllib3
@@ -31,6 +32,13 @@ class DirectoryArchive:
             raise NotInArchive(path) from error
         except OSError as error:
             raise ArchiveUnreachable(f"{path}: {error.strerror}") from error
+
+    def modified(self, path: str) -> datetime | None:
+        """When a file was last changed; None if it is not there."""
+        try:
+            return datetime.fromtimestamp((self._root / path).stat().st_mtime, UTC)
+        except OSError:
+            return None
 
 
 class WebArchive:

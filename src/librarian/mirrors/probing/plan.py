@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
-from librarian.mirrors.paths import suite
+from librarian.mirrors.paths import packages_path, sources_path, suite
 from librarian.mirrors.probing.interfaces import Finding
 
 
@@ -25,14 +25,14 @@ class ContentKey:
     @property
     def index(self) -> str:
         """The name of its index below `dists/<suite>/`, which is how a Release file calls it."""
-        if self.architecture is None:
-            return f"{self.component}/source/Sources.gz"
-        return f"{self.component}/binary-{self.architecture}/Packages.gz"
+        return self.path.removeprefix(f"dists/{self.suite}/")
 
     @property
     def path(self) -> str:
         """The index whose presence shows that the mirror carries this."""
-        return f"dists/{self.suite}/{self.index}"
+        if self.architecture is None:
+            return sources_path(self.release, self.pocket, self.component)
+        return packages_path(self.release, self.pocket, self.component, self.architecture)
 
     def __str__(self) -> str:
         return f"{self.suite}/{self.component} {self.architecture or 'source'}"

@@ -1,0 +1,31 @@
+"""Who may see and change what of a mirror."""
+
+from typing import Any
+
+from zope.component import adapter
+from zope.interface import implementer
+
+from librarian.mirrors.interfaces import IDistributionMirror, IMirrorProbeRecord
+from librarian.security.authorization import MirrorAdminsOrAdmins
+from librarian.security.interfaces import IAuthorization, IPrincipal
+
+
+@implementer(IAuthorization)
+@adapter(IDistributionMirror)
+class OwnerOrMirrorAdmins(MirrorAdminsOrAdmins):
+    """Its owner, and whoever looks after all mirrors."""
+
+    def checkAuthenticated(self, principal: IPrincipal) -> bool:
+        owner = self._mirror().owner
+        return (owner is not None and principal.inTeam(owner)) or super().checkAuthenticated(principal)
+
+    def _mirror(self) -> Any:
+        return self.thing
+
+
+@adapter(IMirrorProbeRecord)
+class RecordOfOwnMirror(OwnerOrMirrorAdmins):
+    """The same for what a probe left behind."""
+
+    def _mirror(self) -> Any:
+        return self.thing.mirror

@@ -1,0 +1,119 @@
+"""What a mirror is to be asked, drawn up from the tree; and the claim that keeps two probers apart."""
+
+import os
+import random
+import secrets
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.model import DistributionMirror
+from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ImageCheck, ProbePlan, Sample
+from librarian.mirrors.publications import Publications
+from librarian.mirrors.settings import MirrorSettings
+
+SAMPLE_AGE = timedelta(days=7)  # what is older every mirror should have
+SAMPLE_BYTES = 256 * 1024
+
+
+def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: random.Random) -> ProbePlan:
+    """Everything to ask `mirror` at `now`.  Changes nothing."""
+    if mirror.content is MirrorContent.RELEASE:
+        return ProbePlan(
+            mirror.id, mirror.name, mirror.base_url, mirror.content, images=_image_checks(mirror)
+        )
+    found = _guesses(mirror)
+    checks = tuple(
+        ContentCheck(key, {} if published is None else published.freshness_paths(now))
+        for key, published in found
+    )
+    suites = {key.suite for key, _ in found}
+    return ProbePlan(
+        mirror.id,
+        mirror.name,
+        mirror.base_url,
+        checks=checks,
+        releases={suite: mirror.distribution.known_releases(suite) for suite in suites},
+        samples=_samples([published for _, published in found if published], now, samples, chance),
+    )
+
+
+def _guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
+    sources = [
+        (ContentKey(release.name, pocket, component.name, None), release.published(pocket, component))
+        for release, pocket, component, _ in mirror.guessSourcesPaths()
+    ]
+    binaries = [
+        (
+            ContentKey(arch.distro_release.name, pocket, component.name, arch.architecture),
+            arch.published(pocket, component),
+        )
+        for arch, pocket, component, _ in mirror.guessPackagesPaths()
+    ]
+    return sources + binaries
+
+
+def _samples(
+    published: list[Publications], now: datetime, count: int, chance: random.Random
+) -> tuple[Sample, ...]:
+    chosen: dict[str, Sample] = {}
+    for _ in range(count if published else 0):
+        found = chance.choice(published).sample(chance, now - SAMPLE_AGE, SAMPLE_BYTES)
+        if found is not None:
+            chosen[found.path] = Sample(found.path, found.size, found.sha256)
+    return tuple(chosen.values())
+
+
+def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:
+    images = mirror.distribution.images
+    return tuple(ImageCheck(release, flavour, paths) for (release, flavour), paths in images.items())
+
+
+def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> bool:
+    """Whether its last probe is long enough ago; less so after a probe that was not good."""
+    last = mirror.last_probe_record
+    if last is None:
+        return True
+    well = mirror.enabled and not mirror.failures and not mirror.inconclusive
+    return last.date_created + (settings.probe_interval if well else settings.recheck_interval) <= now
+
+
+class Claimer:
+    """Marks mirrors as being probed by this process, so that another prober leaves them alone."""
+
+    def __init__(self, now: datetime, lifetime: timedelta) -> None:
+        self.token = secrets.token_hex(8)
+        self._until = now + lifetime
+        self._who = _this_process()
+
+    def claim(self, mirror: DistributionMirror, now: datetime) -> bool:
+        """Take the mirror, unless somebody else has it and is alive."""
+        if mirror.claim is not None:
+            _token, until, who = mirror.claim
+            if until > now and not _is_dead(who):
+                return False
+        mirror.claim = (self.token, self._until, self._who)
+        return True
+
+    def holds(self, mirror: DistributionMirror) -> bool:
+        """Whether it is still ours: what somebody else has taken over is theirs to record."""
+        return mirror.claim is not None and mirror.claim[0] == self.token
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
+
+
+def _is_dead(who: str) -> bool:
+    """Whether a process of this host is surely gone; of others nobody knows before the claim ends."""
+    host, pid, started = who.split(" ")
+    return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot (proc(5), field 22): a pid alone is used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "gone"

@@ -1,0 +1,54 @@
+"""How mirrors are probed here."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_network
+
+from zope.interface import provider
+
+from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.settings import ISettingsSection, Section, SettingsError
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class MirrorSettings(Section):
+    """Times, limits, and what the prober may touch."""
+
+    prefix = "mirrors"
+    probe_interval: timedelta = timedelta(hours=24)
+    recheck_interval: timedelta = timedelta(hours=1)  # of a mirror whose last probe was not good
+    failures_to_disable: int = 2  # bad probes in a row; 1: the first is a verdict
+    parallel: int = 100
+    parallel_per_host: int = 2
+    timeout: timedelta = timedelta(seconds=30)
+    allowed_networks: tuple[str, ...] = ()  # private ones the prober may connect to: 10.1.0.0/16
+    proxy: str = ""
+    ca_file: str = ""
+    keyring: str = ""  # a file with the archive's signing keys; empty: signatures are not checked
+    user_agent: str = "librarian mirror prober"
+    samples: int = 3
+    control_urls: tuple[str, ...] = ()  # if none of these answers, the prober is offline
+    certificate_warning: timedelta = timedelta(days=14)
+    keep_records: timedelta = timedelta(days=365)
+    keep_logs: timedelta = timedelta(days=30)
+    claim_lifetime: timedelta = timedelta(hours=2)  # after which a probe that told nothing is over
+
+    def prober(self) -> ProberSettings:
+        """The part the prober itself needs.  Raises SettingsError."""
+        try:
+            networks = tuple(ip_network(network) for network in self.allowed_networks)
+        except ValueError as error:
+            raise SettingsError(self.key("allowed_networks"), str(error)) from error
+        return ProberSettings(
+            parallel=self.parallel,
+            parallel_per_host=self.parallel_per_host,
+            timeout_seconds=self.timeout.total_seconds(),
+            allowed_networks=networks,
+            proxy=self.proxy or None,
+            ca_file=self.ca_file or None,
+            keyring=self.keyring or None,
+            user_agent=self.user_agent,
+            samples=self.samples,
+            certificate_warning_days=self.certificate_warning.days,
+        )
