@@ -15,17 +15,25 @@ from librarian.interfaces import LibrarianError
 
 #: name -> where its click command is
 COMMANDS = {
+    "delete": "librarian.commands.holds:delete",
     "feature": "librarian.commands.features:feature",
+    "gc": "librarian.commands.collect:gc",
     "get": "librarian.commands.transfer:get",
+    "hold": "librarian.commands.holds:hold",
+    "holders": "librarian.commands.holds:holders",
     "info": "librarian.commands.transfer:info",
     "machines": "librarian.commands.machines:machines",
     "person": "librarian.commands.people:person",
     "mirrors": "librarian.commands.mirrors:mirrors",
     "put": "librarian.commands.transfer:put",
+    "release": "librarian.commands.holds:release",
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",
     "team": "librarian.commands.people:team",
     "tracker": "librarian.commands.tracker:tracker",
+    "sweep": "librarian.commands.collect:sweep",
+    "tokens": "librarian.commands.tokens:tokens",
+    "undelete": "librarian.commands.holds:undelete",
 }
 
 

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from zope.component import getUtility
@@ -143,3 +144,18 @@ class TimeLimitedToken:
     def url_to_token_path(url: str) -> str:
         """The path a token for `url` is bound to: in the one spelling that is compared."""
         return canonical_path(urlsplit(url).path)
+
+
+def describe_token(token: Any) -> dict[str, Any]:
+    """An ITimeLimitedToken as JSON shows it; times in RFC 3339."""
+    return {
+        "id": token.id,
+        "alias_id": token.alias_id,
+        "path": token.path,
+        "created": token.created.isoformat(timespec="seconds"),
+        "expires": token.expires.isoformat(timespec="seconds"),
+        "uses": token.uses,
+        "max_uses": token.max_uses,
+        "asked_by": token.asked_by,
+        "last_used": token.last_used and token.last_used.isoformat(timespec="seconds"),
+    }

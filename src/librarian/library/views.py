@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPGone
+from pyramid.httpexceptions import HTTPGone, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -45,6 +45,9 @@ files_section = FilesSection()
 
 def files_page(context: Files, request: Request) -> dict[str, Any]:
     """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
+    wanted = request.GET.get("id", "")
+    if ID.fullmatch(wanted):
+        raise HTTPSeeOther(f"/files/{wanted}/+about")
     return {"title": "Files"}
 
 
