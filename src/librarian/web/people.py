@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotFound
-from pyramid.renderers import render_to_response
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtilitiesFor, getUtility
@@ -21,8 +20,9 @@ from librarian.security.credentials.interfaces import (
 from librarian.security.interaction import current_principal
 from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.web.errors import error_response, wants_page
+from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.identity import place_of, session_secret
-from librarian.web.login import Elsewhere, begin_session
+from librarian.web.login import begin_session
 from librarian.web.views import IAppSection
 
 View = Callable[[Any, Request], Response]
@@ -55,62 +55,6 @@ class PeopleSection:
 
 
 people_section = PeopleSection()
-
-
-def by_method(**views: View) -> View:
-    """A view that leaves the work to another one, by the method of the request."""
-    if "GET" in views:
-        views["HEAD"] = views["GET"]
-    allowed = ", ".join(sorted(views))
-
-    def view(context: Any, request: Request) -> Response:
-        if request.method not in views:
-            raise HTTPMethodNotAllowed(f"Here one can {allowed}.", headers={"Allow": allowed})
-        return views[request.method](context, request)
-
-    return view
-
-
-def sent(request: Request) -> Mapping[str, Any]:
-    """The fields of a form, or of a JSON object."""
-    if request.content_type != "application/json":
-        return {name: request.POST[name] for name in request.POST if isinstance(request.POST[name], str)}
-    try:
-        found = request.json_body
-    except (ValueError, RecursionError):
-        raise HTTPBadRequest("The body is no JSON.") from None
-    if not isinstance(found, dict):
-        raise HTTPBadRequest("The body is no JSON object.")
-    return found
-
-
-def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    """A field that must be a string.  Raises HTTPBadRequest."""
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise HTTPBadRequest(f"{name} must be given, as a string.")
-    return value
-
-
-def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:
-    """What a change answers: a browser goes on to `path`, a program is told what is there now."""
-    if wants_page(request):
-        return Elsewhere(path)
-    response = Response(json_body=described, status=status)
-    if status == 201:
-        response.location = path
-    return response
-
-
-def page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
-    """`values` on a page, or as JSON."""
-    if not wants_page(request):
-        shown = {name: value for name, value in values.items() if not name.startswith("_")}
-        return Response(json_body=shown, vary=("Accept",))
-    shown = {name.removeprefix("_"): value for name, value in values.items()}
-    response = render_to_response(f"librarian.web:templates/{template}.jinja2", shown, request)
-    response.vary = ("Accept",)
-    return response
 
 
 def path_of(participant: Any, *more: str) -> str:
@@ -154,7 +98,7 @@ def _list(context: Directory, request: Request) -> Response:
         "people": [{"name": one.name, "display_name": one.display_name} for one in people],
         "teams": [{"name": one.name, "display_name": one.display_name} for one in teams],
     }
-    return page(request, "people", values)
+    return page(request, "librarian.web:templates/people.jinja2", values)
 
 
 def _add(context: Directory, request: Request) -> Response:
@@ -190,7 +134,7 @@ def _show_person(context: Any, request: Request) -> Response:
         "_is_oneself": _is_oneself(context),
         "_sessions": list(getUtility(ICredentialSet).of(context).sessions()) if may_edit else [],
     }
-    return page(request, "person", values)
+    return page(request, "librarian.web:templates/person.jinja2", values)
 
 
 def _change_person(context: Any, request: Request) -> Response:
@@ -271,7 +215,7 @@ def _tokens_page(context: Any, request: Request, secret: str | None = None) -> R
         "_person": context.display_name,
         "_secret": secret,
     }
-    return page(request, "tokens", values)
+    return page(request, "librarian.web:templates/tokens.jinja2", values)
 
 
 def _add_token(context: Any, request: Request) -> Response:
@@ -323,7 +267,7 @@ def _show_team(context: Any, request: Request) -> Response:
         "_title": context.display_name,
         "_may_edit": request.has_permission("librarian.Edit", context),
     }
-    return page(request, "team", values)
+    return page(request, "librarian.web:templates/team.jinja2", values)
 
 
 def _change_team(context: Any, request: Request) -> Response:

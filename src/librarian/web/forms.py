@@ -1,0 +1,73 @@
+"""Forms and pages: what views of every system share in reading requests and building answers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPMethodNotAllowed
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.web.errors import wants_page
+from librarian.web.login import Elsewhere
+
+View = Callable[[Any, Request], Response]
+
+
+def by_method(**views: View) -> View:
+    """A view that leaves the work to another one, by the method of the request."""
+    if "GET" in views:
+        views["HEAD"] = views["GET"]
+    allowed = ", ".join(sorted(views))
+
+    def view(context: Any, request: Request) -> Response:
+        if request.method not in views:
+            raise HTTPMethodNotAllowed(f"Here one can {allowed}.", headers={"Allow": allowed})
+        return views[request.method](context, request)
+
+    return view
+
+
+def sent(request: Request) -> Mapping[str, Any]:
+    """The fields of a form, or of a JSON object."""
+    if request.content_type != "application/json":
+        return {name: request.POST[name] for name in request.POST if isinstance(request.POST[name], str)}
+    try:
+        found = request.json_body
+    except (ValueError, RecursionError):
+        raise HTTPBadRequest("The body is no JSON.") from None
+    if not isinstance(found, dict):
+        raise HTTPBadRequest("The body is no JSON object.")
+    return found
+
+
+def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """A field that must be a string.  Raises HTTPBadRequest."""
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise HTTPBadRequest(f"{name} must be given, as a string.")
+    return value
+
+
+def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:
+    """What a change answers: a browser goes on to `path`, a program is told what is there now."""
+    if wants_page(request):
+        return Elsewhere(path)
+    response = Response(json_body=described, status=status)
+    if status == 201:
+        response.location = path
+    return response
+
+
+def page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
+    """`values` on a page, by an asset such as ``librarian.web:templates/people.jinja2``, or as JSON.
+
+    Names that begin with ``_`` are for the page alone, which knows them without it.
+    """
+    if not wants_page(request):
+        shown = {name: value for name, value in values.items() if not name.startswith("_")}
+        return Response(json_body=shown, vary=("Accept",))
+    shown = {name.removeprefix("_"): value for name, value in values.items()}
+    response = render_to_response(template, shown, request)
+    response.vary = ("Accept",)
+    return response
