@@ -11,7 +11,7 @@ from librarian.security.interfaces import IAuthorization, IPrincipal
 @implementer(IAuthorization)
 @adapter(ILibraryFileAlias)
 class ViewAlias(AdminsOnly):
-    """Everybody may see a public file; a restricted one its owner, the owner's team, and admins."""
+    """Everybody may see a public file; a restricted one whoever added it, and admins."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         alias = self.thing
@@ -21,3 +21,12 @@ class ViewAlias(AdminsOnly):
 
     def checkUnauthenticated(self) -> bool:
         return not self.thing.restricted
+
+
+@implementer(IAuthorization)
+@adapter(ILibraryFileAlias)
+class EditAlias(AdminsOnly):
+    """Whoever added it, and admins."""
+
+    def checkAuthenticated(self, principal: IPrincipal) -> bool:
+        return self.thing.owner == principal.id or super().checkAuthenticated(principal)

@@ -151,11 +151,17 @@ class ILibraryFileAlias(Interface):
     https_url = Attribute("The same by https; None when deleted.")
     private_url = Attribute("The https URL on a host of its own; None when deleted.")
 
-    def getURL(secure: bool = True, include_token: bool = False) -> str | None:
+    def getURL(
+        secure: bool = True,
+        include_token: bool = False,
+        lifetime: timedelta | None = None,
+        max_uses: int | None = None,
+    ) -> str | None:
         """The URL to give to a browser.
 
         Public: `https_url` if the setting ``use_https`` is on and `secure` is asked, else
-        `http_url`.  Restricted: `private_url`; `include_token` adds a fresh time-limited token.
+        `http_url`.  Restricted: `private_url`; `include_token` adds a fresh token, see
+        ITimeLimitedTokenSet.allocate.
         """
 
     def open() -> None:
@@ -170,6 +176,31 @@ class ILibraryFileAlias(Interface):
 
     def close() -> None:
         """Stop reading; harmless when nothing is open."""
+
+
+class IEditableFileAlias(Interface):
+    """What an alias lets those do who may change it: its owner, and administrators."""
+
+    def tokens() -> list[dict[str, Any]]:
+        """What is known of the tokens for this file, oldest first; see describe_token()."""
+
+    def revokeToken(token_id: str) -> None:
+        """Make one of them worthless.  Raises NoSuchToken."""
+
+    def hold(reason: str) -> None:
+        """Keep the file until release() for the same `reason`.  Raises NotStored."""
+
+    def release(reason: str) -> bool:
+        """Let go; whether it was held for this reason by hold()."""
+
+    def holders() -> list[str]:
+        """Who holds it, whatever the system, in words."""
+
+    def delete() -> None:
+        """Delete the file; for a week undelete() brings it back."""
+
+    def undelete() -> None:
+        """Bring a deleted file back under its URL.  Raises CannotUndelete."""
 
 
 class ILibraryFileAliasSet(Interface):

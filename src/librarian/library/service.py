@@ -3,25 +3,29 @@
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, BinaryIO
 
-from zope.component import getUtility
+from zope.component import getUtilitiesFor, getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import IClock
 from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
+    IEditableFileAlias,
+    IFileReferences,
     ILibraryFileAlias,
     ILibraryFileAliasSet,
     InvalidExpiry,
+    NoSuchToken,
     NotStored,
     UploadFailed,
 )
 from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
-from librarian.library.tokens import TimeLimitedTokenSet
+from librarian.library.tokens import TimeLimitedTokenSet, describe_token
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
@@ -92,7 +96,7 @@ class Library:
         check_content_type(mimetype)
         check_expires(expires)
         stored = self.store.put(file, size=size)
-        owner = current_principal().id
+        owner = acting_owner()
         record = self.add(stored, name, mimetype, expires=expires, restricted=restricted, owner=owner)
         log.info("alias added alias=%d sha256=%s debug_id=%s", record.id, stored.sha256, debug_id)
         return record
@@ -106,6 +110,12 @@ class Library:
         url = urls.http_url(self.settings, record)
         with current_timeline().record("librarian-connection", url):
             return LibraryFile(self.store.open(record.content.sha256), url)
+
+
+def acting_owner() -> str | None:
+    """The id of whoever acts, to be the owner of what is added; None if that is nobody known."""
+    principal = current_principal()
+    return principal.id if principal.authenticated else None
 
 
 def check_expires(expires: datetime | None) -> datetime | None:
@@ -139,7 +149,7 @@ class LibraryFile:
         self.close()
 
 
-@implementer(ILibraryFileAlias)
+@implementer(ILibraryFileAlias, IEditableFileAlias)
 class LibraryFileAlias:
     """An alias at work: a record of the tree together with the parts that serve it."""
 
@@ -211,11 +221,17 @@ class LibraryFileAlias:
     def _url(self, make: Callable[[urls.LibrarySettings, AliasRecord], str]) -> str | None:
         return None if self.deleted else make(self._library.settings, self.record)
 
-    def getURL(self, secure: bool = True, include_token: bool = False) -> str | None:
+    def getURL(
+        self,
+        secure: bool = True,
+        include_token: bool = False,
+        lifetime: timedelta | None = None,
+        max_uses: int | None = None,
+    ) -> str | None:
         if self.restricted:
             url = self.private_url
             if url is not None and include_token:
-                url = f"{url}?token={self._library.tokens.allocate(url)}"
+                url = f"{url}?token={self._library.tokens.allocate(url, lifetime, max_uses)}"
             return url
         return self.https_url if secure and self._library.settings.use_https else self.http_url
 
@@ -233,6 +249,30 @@ class LibraryFileAlias:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def tokens(self) -> list[dict[str, Any]]:
+        return [describe_token(token) for token in self._library.tokens.of_alias(self.id)]
+
+    def revokeToken(self, token_id: str) -> None:
+        if all(token.id != token_id for token in self._library.tokens.of_alias(self.id)):
+            raise NoSuchToken(token_id)
+        self._library.tokens.revoke(token_id)
+
+    def hold(self, reason: str) -> None:
+        self._library.branch.holds.hold(self.record, reason)
+
+    def release(self, reason: str) -> bool:
+        return self._library.branch.holds.release(self.id, reason)
+
+    def holders(self) -> list[str]:
+        found = (held.holders(self.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))
+        return list(chain.from_iterable(found))
+
+    def delete(self) -> None:
+        self._library.branch.delete_content(self.record, self._library.clock.now())
+
+    def undelete(self) -> None:
+        self._library.branch.undelete(self.record)
 
 
 @implementer(ILibraryFileAliasSet)

@@ -21,8 +21,7 @@ from zope.interface import provider
 from librarian.library.description import describe
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import NEVER_EXPIRES, InvalidFilename, UploadFailed
-from librarian.library.service import Library, LibraryFileAlias, check_expires
-from librarian.security.interaction import current_principal
+from librarian.library.service import Library, LibraryFileAlias, acting_owner, check_expires
 from librarian.settings import ISettingsSection
 from librarian.store.interfaces import StoredBytes
 from librarian.web.digests import declared_digests
@@ -105,7 +104,7 @@ def upload(context: UploadTarget, request: Request) -> Response:
     library, filename = context.root.library, check_filename(context.filename)
     mimetype, expires = _mimetype(request, filename), _expires(request)
     stored = _store_body(library, request)
-    owner = current_principal().id
+    owner = acting_owner()
 
     def name_it() -> dict[str, Any]:
         record = library.add(
