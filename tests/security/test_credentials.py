@@ -358,6 +358,21 @@ class Tokens(CredentialsTestCase):
         self.assertEqual(len(set(written)), 3)
         self.assertEqual(str(self.bobs.tokens()[0].last_used), "2026-03-03")
 
+    def test_using_one_is_never_in_conflict_with_revoking_it(self) -> None:
+        new = self.bobs.newToken("t", ["read"])
+        transaction.commit()
+        self.bobs.revokeToken(new.id)
+        thread = threading.Thread(target=self._use_elsewhere, args=(new.secret,))
+        thread.start()
+        thread.join()
+        transaction.commit()
+        self.assertEqual(self.uses(new.secret), "refused")
+        self.assertEqual(str(self.bobs.tokens()[0].last_used), "2026-03-01")
+
+    def _use_elsewhere(self, secret: str) -> None:
+        with self.tree.session():
+            self.assertEqual(self.uses(secret), "person:bob")
+
     def test_nobody_else_sees_or_takes_them(self) -> None:
         token_id = self.bobs.newToken("t", ["read"]).id
         for principal in (ANONYMOUS, PersonPrincipal(self.people["cyd"])):

@@ -115,9 +115,9 @@ def _note_use(token: ApiToken, now: datetime) -> None:
         return
 
     def work() -> None:
-        found = the_branch().tokens.get(sha256)
-        if found is not None:
-            found.last_used = today
+        uses = the_branch().last_uses
+        if uses.get(sha256) != today:
+            uses[sha256] = today
 
     getUtility(ITree).run_apart(work)
 

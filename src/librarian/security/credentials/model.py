@@ -35,11 +35,18 @@ class ApiToken(Persistent):
     """One API token of one person."""
 
     revoked: datetime | None = None
-    last_used: date | None = None
 
     def __init__(
-        self, owner: str, title: str, scopes: Iterable[str], created: datetime, expires: datetime, sha256: str
+        self,
+        branch: "CredentialsBranch",
+        owner: str,
+        title: str,
+        scopes: Iterable[str],
+        created: datetime,
+        expires: datetime,
+        sha256: str,
     ) -> None:
+        self.__parent__ = branch
         self.id = secrets.token_hex(6)
         self.owner = owner  # the person's name
         self.title = title
@@ -47,6 +54,11 @@ class ApiToken(Persistent):
         self.date_created = created
         self.expires = expires
         self.sha256 = sha256
+
+    @property
+    def last_used(self) -> date | None:
+        found: date | None = self.__parent__.last_uses.get(self.sha256)
+        return found
 
     def died(self, now: datetime) -> datetime | None:
         """Since when it is worth nothing; None while it is worth something."""
@@ -90,7 +102,7 @@ class Account(Persistent):
             died = old.died(now)
             if died is not None and died + REMEMBERED_WHEN_DEAD < now:
                 del self._tokens[old.id]
-                del self.__parent__.tokens[old.sha256]
+                self.__parent__.forget_token(old.sha256)
         self._tokens[token.id] = token
         self.__parent__.tokens[token.sha256] = token
 
@@ -129,7 +141,13 @@ class CredentialsBranch(Persistent):
         self._accounts = OOBTree()  # name of a person -> Account
         self.tokens = OOBTree()  # sha256 of the secret, hex -> ApiToken
         self.sessions = OOBTree()  # sha256 of the secret, hex -> Session
+        # Apart from the tokens, so that using one is never in conflict with revoking it.
+        self.last_uses = OOBTree()  # sha256 of a token's secret, hex -> date of its last use
         self.signing_key = secrets.token_bytes(32)
+
+    def forget_token(self, sha256: str) -> None:
+        del self.tokens[sha256]
+        self.last_uses.pop(sha256, None)
 
     def sign(self, secret: str) -> str:
         """A secret for a cookie, with a signature that tells it from what others made up."""

@@ -90,7 +90,7 @@ class Credentials:
         secret = new_secret(TOKEN_PREFIX)
         names = [str(granted_scope(scope)) for scope in dict.fromkeys(scopes)]
         expires = now + _lifetime(lifetime)
-        token = ApiToken(self.person.name, _title(title), names, now, expires, digest(secret))
+        token = ApiToken(the_branch(), self.person.name, _title(title), names, now, expires, digest(secret))
         if not names:
             raise BadToken("a token needs at least one scope")
         account = self._account()
