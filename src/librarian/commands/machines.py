@@ -99,6 +99,7 @@ def machines() -> None:
 @click.option("--file-limit", default="20G", show_default=True, type=Size(), help="For any file of a job.")
 @click.option("--drain-deadline", type=Duration(), help="How long quiescing may take.  Without it: any time.")
 @click.option("--exit-when-quiesced", is_flag=True, help="End once a person's quiescing is done.")
+@click.option("--once", is_flag=True, help="Do what there is to do now, then end.")
 @click.option("--local-repositories", is_flag=True, help="Follow file: URLs: read our own disk.")
 @with_api
 def run(
@@ -112,6 +113,7 @@ def run(
     file_limit: int,
     drain_deadline: float | None,
     exit_when_quiesced: bool,
+    once: bool,
     local_repositories: bool,
     app_url: str,
     token_file: Path | None,
@@ -131,6 +133,9 @@ def run(
         local=local_repositories,
         drain_seconds=drain_deadline,
     )
+    if once:
+        controller.run_once()
+        return
     controller.run(until_stopped(), every, exit_when_quiesced=exit_when_quiesced)
 
 

@@ -82,6 +82,17 @@ class Controller:
                 stop.wait(poll_seconds)
             self.leave()
 
+    def run_once(self) -> None:
+        """Come, do what there is to do, and leave."""
+        with self.lock():
+            self.arrive()
+            self.turn()
+            while self.runners:
+                for runner in self.runners:
+                    runner.join(self.beat_seconds / 2)
+                self.turn()
+            self.leave()
+
     def is_quiesced(self) -> bool:
         return self.standing is not None and self.standing.state == "OFFLINE" and self.standing.held
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -17,12 +17,14 @@ from librarian.machines.interfaces import (
     ICodeImportSet,
     NotRequestable,
 )
-from librarian.machines.requests import fields_of, text_of, wants_json
+from librarian.machines.requests import fields_of, text_of
 from librarian.security.interaction import current_principal
 from librarian.settings import as_timedelta
-from librarian.web.errors import error_response
+from librarian.web.errors import error_response, wants_page
+from librarian.web.login import Elsewhere
 
 EDIT = "librarian.machines.Edit"
+PATH = "/machines/+imports"
 
 
 class Imports:
@@ -39,7 +41,7 @@ class Imports:
 
 def imports_page(context: Imports, request: Request) -> Any:
     """The list, A to Z."""
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body={"imports": _summaries()}, vary=("Accept",))
     return _imports_page()
 
@@ -76,12 +78,12 @@ def add_import(context: Imports, request: Request) -> Any:
             **changes,
         )
     except (BadCodeImport, CodeImportExists) as error:
-        if wants_json(request):
+        if not wants_page(request):
             raise
         return _imports_page(str(error), fields)
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
-    return HTTPSeeOther(f"{request.path_url.rstrip('/')}/{made.name}")
+    return Elsewhere(f"{PATH}/{made.name}")
 
 
 def _who() -> str:
@@ -119,7 +121,7 @@ def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
 
 def import_page(context: Any, request: Request) -> Any:
     """One import: what it is, its job, how the last ones ended, and what may be done."""
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body=describe_import(context, getUtility(IClock).now()), vary=("Accept",))
     return _import_page(context)
 
@@ -150,13 +152,13 @@ def change_import(context: Any, request: Request) -> Any:
             getattr(context, verb)()
         elif verb == "delete":
             getUtility(ICodeImportSet).delete(context.name)
-            return HTTPSeeOther(request.path_url.rstrip("/").rpartition("/")[0])
+            return Elsewhere(PATH)
         else:
             raise HTTPBadRequest("do: edit, request, kill or delete")
     except (BadCodeImport, NotRequestable) as error:
-        if wants_json(request):
+        if not wants_page(request):
             return error_response(request, 400 if isinstance(error, BadCodeImport) else 409, str(error))
         return _import_page(context, f"Nothing was changed: {error}.")
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body=describe_import(context, getUtility(IClock).now()))
-    return HTTPSeeOther(request.path_url)
+    return Elsewhere(request.path)

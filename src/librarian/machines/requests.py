@@ -8,12 +8,6 @@ from pyramid.request import Request
 LARGEST_FORM = 1 << 20  # bytes
 
 
-def wants_json(request: Request) -> bool:
-    """Whether a program asks; a browser names HTML first."""
-    offers = request.accept.acceptable_offers(["application/json", "text/html"])
-    return not offers or offers[0][0] == "application/json"
-
-
 def fields_of(request: Request) -> dict[str, Any]:
     """The fields of a form or of a JSON object.  Raises HTTPBadRequest and HTTPRequestEntityTooLarge."""
     if (request.content_length or 0) > LARGEST_FORM:
@@ -22,7 +16,7 @@ def fields_of(request: Request) -> dict[str, Any]:
         return {name: value for name, value in request.POST.items() if isinstance(value, str)}
     try:
         fields = request.json_body
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise HTTPBadRequest("the body is no JSON object")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPSeeOther
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -14,9 +14,10 @@ from librarian.machines.description import describe_machine, summarize_machine, 
 from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
 from librarian.machines.importviews import Imports
 from librarian.machines.interfaces import ICodeImportMachineSet, WrongMachineState
-from librarian.machines.requests import fields_of, wants_json
+from librarian.machines.requests import fields_of
 from librarian.machines.schedulerviews import Scheduler
-from librarian.web.errors import error_response
+from librarian.web.errors import error_response, wants_page
+from librarian.web.login import Elsewhere
 from librarian.web.views import IAppSection
 
 EDIT = "librarian.machines.Edit"
@@ -56,14 +57,14 @@ def machines_page(context: Machines, request: Request) -> Any:
     """The list, A to Z."""
     now = getUtility(IClock).now()
     machines = [summarize_machine(machine, now) for machine in getUtility(ICodeImportMachineSet).getAll()]
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body={"machines": machines}, vary=("Accept",))
     return {"title": "Code import machines", "machines": machines, "show": title}
 
 
 def machine_page(context: Any, request: Request) -> Any:
     """One machine: its state, its jobs, what happened, and what may be done about it."""
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()), vary=("Accept",))
     return _page(context)
 
@@ -103,9 +104,9 @@ def change_machine(context: Any, request: Request) -> Any:
         set_state(context, wanted, fields.get("message"))
     except WrongMachineState as error:
         return _stale(context, request, wanted, error)
-    if wants_json(request):
+    if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()))
-    return HTTPSeeOther(request.path_url)
+    return Elsewhere(request.path)
 
 
 def set_state(machine: Any, wanted: CodeImportMachineState, message: str | None) -> None:
@@ -120,7 +121,7 @@ def set_state(machine: Any, wanted: CodeImportMachineState, message: str | None)
 
 def _stale(machine: Any, request: Request, wanted: CodeImportMachineState, error: WrongMachineState) -> Any:
     """Nobody did wrong: the machine has moved on.  A person gets the page as it is now."""
-    if wants_json(request):
+    if not wants_page(request):
         return error_response(request, 409, str(error))
     return _page(
         machine,

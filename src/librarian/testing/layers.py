@@ -6,6 +6,7 @@ and a byte store in memory.  `Server` has the real server as a process of its ow
 
 from typing import Any, ClassVar
 
+from librarian.testing import browser
 from librarian.testing.server import ServerProcess
 from librarian.testing.world import World
 
@@ -59,3 +60,25 @@ class Server:
     @classmethod
     def globs(cls) -> dict[str, Any]:
         return cls.server.globs()
+
+
+class Chromium:
+    """One browser for all tests of the layer; a layer above it brings the server it looks at."""
+
+    browser: ClassVar[browser.Browser]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return browser.missing()
+
+    @classmethod
+    def setUp(cls) -> None:
+        Chromium.browser = browser.Browser()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        Chromium.browser.close()
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        Chromium.browser.forget()

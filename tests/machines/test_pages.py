@@ -1,0 +1,147 @@
+"""The pages in a real browser, as each of four kinds of visitor."""
+
+import unittest
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from librarian.testing.browser import Browser
+from librarian.testing.layers import Chromium
+from tests.machines.site import PASSWORD, MachinesSite
+
+HOSTILE = '<script>document.title = "pwned"</script><img src=x onerror=\'document.title="pwned"\'>'
+
+
+class Pages(Chromium):
+    """A server, the browser, three machines and an import."""
+
+    site: ClassVar[MachinesSite]
+
+    @classmethod
+    def setUp(cls) -> None:
+        Pages.site = site = MachinesSite()
+        for hostname in ("carol", "apollo", "boris"):
+            site.daemon.post(f"/+scheduler/{hostname}/arrive")
+        site.daemon.post("/+scheduler/boris/leave")
+        fields = {"name": "gimp", "rcs_type": "GIT", "url": "https://example.com/gimp.git"}
+        site.daemon.post("/+imports", **fields, review_status="REVIEWED")
+        job = site.daemon.post("/+scheduler/apollo/look", worker_limit=1)["job"]["job_id"]
+        site.daemon.post(f"/+scheduler/apollo/jobs/{job}/start")
+        site.daemon.post(f"/+scheduler/apollo/jobs/{job}/heartbeat", logtail=f"Fetching {HOSTILE}")
+
+    @classmethod
+    def tearDown(cls) -> None:
+        Pages.site.remove()
+
+
+class WithBrowser(unittest.TestCase):
+    layer = Pages
+
+    def setUp(self) -> None:
+        self.browser: Browser = Pages.browser
+        self.site = Pages.site
+
+    def log_in(self, name: str, path: str = "/machines") -> None:
+        self.browser.open(f"{self.site.app}/+login?next={quote(path)}")
+        self.browser.fill("name", name)
+        self.browser.fill("password", PASSWORD)
+        self.browser.press("Log in")
+
+    def open(self, path: str) -> None:
+        self.browser.open(self.site.app + path)
+
+    def machine(self, hostname: str) -> dict[str, Any]:
+        return self.site.daemon.get(f"/{hostname}")
+
+
+class Visitors(WithBrowser):
+    def test_somebody_unknown_is_led_to_the_log_in(self) -> None:
+        for path in ("/machines", "/machines/apollo", "/machines/+imports/gimp"):
+            self.open(path)
+            self.assertIn("/+login", self.browser.url)
+            self.assertNotIn("apollo", self.browser.text("main"))
+
+    def test_an_ordinary_person_sees_nothing(self) -> None:
+        self.log_in("joe")
+        for path in ("/machines", "/machines/apollo", "/machines/+imports", "/machines/+imports/gimp"):
+            self.open(path)
+            self.assertEqual(self.browser.text("h1"), "Forbidden")
+            self.assertNotIn("apollo", self.browser.text("main"))
+
+    def test_a_member_of_vcs_imports_sees_all_and_changes_nothing(self) -> None:
+        self.log_in("david")
+        self.assertEqual(self.browser.texts("#machines tbody td:first-child"), ["apollo", "boris", "carol"])
+        states = self.browser.texts("#machines tbody td:nth-child(2)")
+        self.assertEqual(states[:2], ["Online (1 job running)", "Offline"])
+        self.assertEqual(self.browser.texts("#machines tbody td:nth-child(4)")[1], "Stopped")
+        self.browser.follow("apollo")
+        self.assertEqual(self.browser.text("h1"), "apollo: Online")
+        self.assertIn("Fetching", self.browser.text(".logtail"))
+        self.assertEqual(self.browser.texts("form"), [])
+        self.open("/machines/+imports/gimp")
+        self.assertEqual((self.browser.text("h1"), self.browser.texts("form")), ("gimp: Reviewed", []))
+
+    def test_what_a_page_does_not_offer_cannot_be_sent_either(self) -> None:
+        self.log_in("david")
+        status = self.browser.run(
+            "const answer = new XMLHttpRequest(); answer.open('POST', '/machines/apollo', false);"
+            "answer.setRequestHeader('Content-Type', 'application/json');"
+            'answer.send(\'{"state": "OFFLINE"}\'); return answer.status'
+        )
+        self.assertEqual((status, self.machine("apollo")["state"]), (403, "ONLINE"))
+
+    def test_an_administrator_leads_a_machine_through_its_states(self) -> None:
+        self.log_in("anna", "/machines/carol")
+        self.browser.fill("message", "kernel update")
+        self.browser.press("Set Quiescing")
+        self.assertEqual(self.browser.text("h1"), "carol: Quiescing")
+        self.assertEqual(self.browser.texts("form button"), ["Set Online", "Set Offline"])
+        self.browser.press("Set Offline")
+        self.assertEqual(self.browser.text("h1"), "carol: Offline")
+        self.assertEqual(self.browser.texts("form button"), ["Set Online"])
+        self.browser.press("Set Online")
+        self.assertEqual(self.browser.texts("form button"), ["Set Offline", "Set Quiescing"])
+        newest = self.browser.texts("#events li")
+        self.assertIn("Online by anna", newest[0])
+        self.assertIn("Offline reason: STOPPED", newest[1])
+        self.assertIn("Message: kernel update", newest[2])
+
+
+class Forms(WithBrowser):
+    def test_a_form_from_a_stale_page_gets_a_notice(self) -> None:
+        self.log_in("anna", "/machines/boris")
+        self.assertEqual(self.browser.text("h1"), "boris: Offline")
+        self.site.daemon.post("/+scheduler/boris/arrive")
+        self.browser.press("Set Online")
+        self.assertEqual(self.browser.text("h1"), "boris: Online")
+        notice = self.browser.text(".notice")
+        self.assertTrue(notice.startswith("boris is Online by now, so it was not set Online."), notice)
+        self.assertNotIn("anna", self.browser.text("#events li:first-child"))
+        self.site.daemon.post("/+scheduler/boris/leave")
+
+    def test_hostile_text_is_text(self) -> None:
+        self.log_in("anna", "/machines/carol")
+        self.browser.fill("message", HOSTILE)
+        self.browser.press("Set Quiescing")
+        for path in ("/machines/carol", "/machines", "/machines/apollo"):
+            self.open(path)
+            self.assertIn("<script>", self.browser.text("main"))
+            self.assertNotIn("pwned", str(self.browser.run("return document.title")))
+        self.open("/machines/carol")
+        self.browser.press("Set Online")
+
+    def test_an_import_is_added_asked_for_and_deleted(self) -> None:
+        self.log_in("anna", "/machines/+imports")
+        self.browser.fill("name", "emacs")
+        self.browser.fill("url", "ext::sh -c id")
+        self.browser.press("Add")
+        self.assertIn("url:", self.browser.text(".notice"))
+        self.browser.fill("url", "https://example.com/emacs.git")
+        self.browser.press("Add")
+        self.assertEqual(self.browser.text("h1"), "emacs: Reviewed")
+        self.browser.press("Import now")
+        self.assertIn("asked for by anna", self.browser.text("main"))
+        self.browser.fill("update_interval", "no time")
+        self.browser.press("Save")
+        self.assertIn("Nothing was changed: update_interval", self.browser.text(".notice"))
+        self.browser.press("Delete the import")
+        self.assertEqual(self.browser.texts("#imports tbody td:first-child a"), ["gimp"])
