@@ -189,6 +189,9 @@ class IMirrorProbeRecord(Interface):
     verdict: str = Attribute("``good``, ``failed``, ``inconclusive``, or '' for one made by hand.")
     freshness: MirrorStatus = Attribute("Overall, by this probe.")
 
+    def read_log() -> bytes | None:
+        """The bytes of the log, for whoever may read logs of this mirror; None when it is gone."""
+
     def destroySelf() -> None:
         """Forget this probe; the mirror is due when the one before it says so."""
 
@@ -333,6 +336,9 @@ class IProbeLogs(Interface):
 
     def get(alias_id: int) -> Any:
         """The ILibraryFileAlias of a log."""
+
+    def read(alias_id: int) -> bytes:
+        """The bytes of a log, whoever asks: who may was asked about the record."""
 
     def release(alias_id: int) -> None:
         """The log is wanted no longer; the library collects it in its own time."""

@@ -144,6 +144,10 @@ class MirrorProbeRecord(Persistent):
     def log_file(self) -> Any:
         return None if self.log_file_id is None else getUtility(IProbeLogs).get(self.log_file_id)
 
+    def read_log(self) -> bytes | None:
+        """The bytes of the log; None when it was cleared away."""
+        return None if self.log_file_id is None else getUtility(IProbeLogs).read(self.log_file_id)
+
     def destroySelf(self) -> None:
         self.mirror.forget_record(self)
 

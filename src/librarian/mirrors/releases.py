@@ -47,6 +47,11 @@ class _HasPublications(Persistent):
             found = self._publications[key] = Publications()
         return found
 
+    @property
+    def all_publications(self) -> list[Publications]:
+        """Everything published, part by part."""
+        return list(self._publications.values())
+
     def published(self, pocket: PackagePublishingPocket, component: Component) -> Publications | None:
         """What is published there, if anything ever was; changes nothing."""
         found: Publications | None = self._publications.get((pocket.name, component.name))

@@ -35,7 +35,7 @@ from librarian.mirrors.releases import DistroArchRelease, DistroRelease
 from librarian.mirrors.settings import MirrorSettings
 from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import ITeam
-from librarian.security.principals import script_principal
+from librarian.security.principals import SYSTEM, script_principal
 from librarian.settings import ISettings
 from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
@@ -183,6 +183,11 @@ class LibraryProbeLogs(_Set):
 
     def get(self, alias_id: int) -> Any:
         return getUtility(ILibraryFileAliasSet)[alias_id]
+
+    def read(self, alias_id: int) -> bytes:
+        with acting_as(SYSTEM):
+            found: bytes = self.get(alias_id).read()
+        return found
 
     def release(self, alias_id: int) -> None:
         self._branch.holds.release(alias_id, _HELD_FOR)

@@ -16,6 +16,7 @@ class MirrorSettings(Section):
     """Times, limits, and what the prober may touch."""
 
     prefix = "mirrors"
+    probe_in_server: timedelta = timedelta(0)  # how often the server looks for what is due; 0: never
     probe_interval: timedelta = timedelta(hours=24)
     recheck_interval: timedelta = timedelta(hours=1)  # of a mirror whose last probe was not good
     failures_to_disable: int = 2  # bad probes in a row; 1: the first is a verdict

@@ -1,0 +1,79 @@
+"""Probing from inside the server, for installations whose database one process has to itself."""
+
+import logging
+import threading
+from typing import Any
+
+from zope.component import getUtility
+
+from librarian.interfaces import LibrarianError
+from librarian.mail import deliver_queue
+from librarian.mirrors.archive.sources import open_archive
+from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.importing import ArchiveImport, ImportOptions
+from librarian.mirrors.running import ProbeRun, RunOptions
+from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
+from librarian.security.interaction import acting_as
+from librarian.security.principals import script_principal
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+
+def begin(event: Any) -> None:
+    """Start the schedule with the application, if the settings ask for one."""
+    interval = mirror_settings().probe_in_server
+    if interval.total_seconds() > 0:
+        Schedule(interval.total_seconds()).start()
+
+
+class Schedule(threading.Thread):
+    """Reads archives, probes what is due and sends the mail, again and again."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        super().__init__(name="mirror schedule", daemon=True)
+        self._interval = interval_seconds
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            self.once()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stopped.set()
+
+    def once(self) -> None:
+        """One round.  Whatever fails is logged and tried again in the next."""
+        steps = (import_archives, *(_probing(content) for content in MirrorContent), deliver_queue)
+        for step in steps:
+            try:
+                step()
+            except Exception:  # the schedule must outlive any round
+                log.exception("scheduled step failed")
+
+
+def _probing(content: MirrorContent) -> Any:
+    return lambda: ProbeRun(RunOptions(content)).run()
+
+
+def import_archives() -> None:
+    """Read the archive of every distribution that has one, for its active releases."""
+    keyring = mirror_settings().keyring or None
+    with acting_as(script_principal(PROBER)), getUtility(ITree).session():
+        for name, url, releases in getUtility(ITree).run(_wanted):
+            importing = ArchiveImport(open_archive(url), name, ImportOptions(keyring=keyring))
+            for release in releases:
+                try:
+                    importing.run(release)
+                except LibrarianError as error:
+                    log.warning("archive not read distribution=%s release=%s why=%s", name, release, error)
+
+
+def _wanted() -> list[tuple[str, str, list[str]]]:
+    distributions = getUtility(ITree).branch(BRANCH).distributions.values()
+    return [
+        (each.name, each.main_url, [release.name for release in each.active_releases()])
+        for each in distributions
+        if each.main_url
+    ]
