@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPForbidden, HTTPNotFound
-from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -32,9 +31,8 @@ from librarian.mirrors.enums import (
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.plot import lag_plot
 from librarian.security.interaction import current_principal
-from librarian.web.errors import wants_page
+from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.identity import place_of
-from librarian.web.people import by_method, done, sent, text
 from librarian.web.views import IAppSection
 
 E = TypeVar("E", bound=Enum)
@@ -67,14 +65,8 @@ mirrors_section = MirrorsSection()
 
 
 def _page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
-    """`values` on a page, or as JSON without those whose names begin with an underscore."""
-    if not wants_page(request):
-        shown = {name: value for name, value in values.items() if not name.startswith("_")}
-        return Response(json_body=shown, vary=("Accept",))
-    shown = {name.removeprefix("_"): value for name, value in values.items()}
-    response = render_to_response(f"librarian.mirrors:templates/{template}.jinja2", shown, request)
-    response.vary = ("Accept",)
-    return response
+    """`values` on a page of ours, or as JSON."""
+    return page(request, f"librarian.mirrors:templates/{template}.jinja2", values)
 
 
 def _now() -> Any:
