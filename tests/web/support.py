@@ -21,14 +21,14 @@ HASH = hash_password(GOOD)  # once, since it takes its time by design
 
 
 class PeopleInTheWorld(unittest.TestCase):
-    """Amy is an administrator, bob is nobody special; both have the same good password."""
+    """Amy is an administrator, bob and cat are nobody special; all have the same good password."""
 
     layer = Functional
 
     def setUp(self) -> None:
         self.world = self.layer.world
         people = getUtility(IPersonSet)
-        for name in ("amy", "bob"):
+        for name in ("amy", "bob", "cat"):
             people.new(name, name.title(), f"{name}@example.com")
             the_branch().account(name).password_hash = HASH
         getUtility(ICelebrities).admins.addMember(people["amy"])

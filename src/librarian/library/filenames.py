@@ -1,5 +1,6 @@
 """What may be a file's name, and how it looks in a URL."""
 
+import mimetypes
 import re
 import unicodedata
 from urllib.parse import quote, unquote
@@ -33,6 +34,11 @@ def check_content_type(content_type: str) -> str:
     if len(content_type) > LONGEST_NAME or not _MEDIA_TYPE.fullmatch(content_type):
         raise InvalidContentType(content_type)
     return content_type
+
+
+def media_type_for(filename: str) -> str:
+    """The media type that a name suggests."""
+    return mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 
 def quoted(path: str) -> str:

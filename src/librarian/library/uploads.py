@@ -3,7 +3,6 @@
 The bytes are made durable once; only the naming of them is repeated when transactions conflict.
 """
 
-import mimetypes
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -19,7 +18,7 @@ from pyramid.response import Response
 from zope.interface import provider
 
 from librarian.library.description import describe
-from librarian.library.filenames import check_content_type, check_filename
+from librarian.library.filenames import check_content_type, check_filename, media_type_for
 from librarian.library.interfaces import NEVER_EXPIRES, InvalidFilename, UploadFailed
 from librarian.library.service import Library, LibraryFileAlias, acting_owner, check_expires
 from librarian.settings import ISettingsSection
@@ -154,7 +153,7 @@ def _declared(request: Request) -> dict[str, str]:
 def _mimetype(request: Request, filename: str) -> str:
     stated = request.headers.get("Content-Type", "")
     if stated in _SAYS_NOTHING:
-        return mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        return media_type_for(filename)
     return check_content_type(stated)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPGone, HTTPSeeOther
+from pyramid.httpexceptions import HTTPGone
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -12,6 +12,7 @@ from librarian.library.aliasviews import LibraryFileAliasView
 from librarian.library.description import describe
 from librarian.library.filenames import ID
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.web.login import Elsewhere
 from librarian.web.views import IAppSection
 
 
@@ -43,11 +44,11 @@ class FilesSection:
 files_section = FilesSection()
 
 
-def files_page(context: Files, request: Request) -> dict[str, Any]:
+def files_page(context: Files, request: Request) -> Any:
     """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
     wanted = request.GET.get("id", "")
     if ID.fullmatch(wanted):
-        raise HTTPSeeOther(f"/files/{wanted}/+about")
+        return Elsewhere(f"/files/{wanted}/+about")
     return {"title": "Files"}
 
 

@@ -1,0 +1,134 @@
+"""The pages of a file, in browsers of people who may and who may not."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import transaction
+
+from librarian.testing.http import browser, request
+from tests.web.support import APP, GOOD, PeopleInTheWorld
+
+
+class Pages(PeopleInTheWorld):
+    def browser_of(self, name: str) -> Any:
+        app = browser()
+        page = app.get("/+login", headers={"Accept": "text/html"})
+        form = page.forms[0]
+        form["name"], form["password"] = name, GOOD
+        form.submit(headers={"Accept": "text/html"})
+        transaction.abort()
+        return app
+
+    def get(self, app: Any, path: str, status: int = 200) -> Any:
+        return app.get(path, headers={"Accept": "text/html"}, status=status)
+
+    def submit(self, page: Any, action: str, **fields: str) -> Any:
+        form = next(form for form in page.forms.values() if form.action.endswith(action))
+        for name, value in fields.items():
+            form[name] = value
+        answer = form.submit(headers={"Accept": "text/html"})
+        while answer.status_int == 303:
+            answer = answer.follow(headers={"Accept": "text/html"})
+        return answer
+
+    def upload(self, app: Any, restricted: bool) -> Any:
+        form = self.get(app, "/+upload").forms[0]
+        form["file"] = ("plan <b>.txt", b"the plan", "text/plain")
+        form["restricted"] = restricted
+        answer = form.submit(headers={"Accept": "text/html"})
+        self.assertEqual(answer.status_int, 303)
+        return answer.follow(headers={"Accept": "text/html"})
+
+    def download(self, link: str) -> Any:
+        parts = urlsplit(link)
+        return request("GET", f"http://localhost:8000{parts.path}?{parts.query}", {"Host": parts.netloc})
+
+    def test_a_link_from_its_making_to_its_end(self) -> None:
+        bob = self.browser_of("bob")
+        page = self.upload(bob, restricted=True)
+        self.assertIn("Nobody has a link", page.text)
+        page = self.submit(page, "+tokens", lifetime="1h", uses="2")
+        link = page.html.find(id="link")["href"]
+        self.assertRegex(
+            link, r"^https://i\d+\.restricted\.localhost:8000/\d+/plan%20%3Cb%3E\.txt\?token=\w{32}$"
+        )
+        self.assertEqual(self.download(link).body, b"the plan")
+        page = self.get(bob, urlsplit(page.request.url).path.replace("+tokens", "+about"))
+        self.assertIn("1 of 2", page.text)
+        self.assertNotIn(link, page.text)
+        page = self.submit(page, "+revoke")
+        self.assertIn("Nobody has a link", page.text)
+        self.assertEqual(self.download(link).status_int, 404)
+
+    def test_names_are_text(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        self.assertIn("plan &lt;b&gt;.txt", page.text)
+        self.assertNotIn("<b>", page.text)
+
+    def test_deleting_and_bringing_back(self) -> None:
+        bob = self.browser_of("bob")
+        page = self.upload(bob, restricted=False)
+        url = page.html.find("dd").a["href"]
+        page = self.submit(page, "+delete")
+        self.assertIn("This file is deleted", page.text)
+        self.assertEqual(request("GET", url).status_int, 404)
+        self.assertEqual(request("GET", f"{APP}{urlsplit(page.request.url).path[:-7]}").status_int, 410)
+        page = self.submit(page, "+undelete")
+        self.assertEqual(request("GET", url).body, b"the plan")
+
+    def test_holding(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        page = self.submit(page, "+holds", **{"as": "the exhibition"})
+        self.assertIn("library: the exhibition", page.text)
+
+    def test_who_may_not(self) -> None:
+        path = urlsplit(self.upload(self.browser_of("bob"), restricted=True).request.url).path
+        base = path.removesuffix("/+about")
+        for name, headers in (("cat", {"Authorization": self.basic("cat", GOOD)}), ("nobody", {})):
+            for method, view in (
+                ("GET", "/+about"),
+                ("GET", ""),
+                ("GET", "/+md5"),
+                ("GET", "/+tokens"),
+                ("POST", "/+tokens"),
+                ("POST", "/+delete"),
+                ("POST", "/+holds"),
+            ):
+                with self.subTest(f"{name} {method} {view}"):
+                    answer = request(method, f"{APP}{base}{view}", headers)
+                    self.assertEqual(answer.status_int, 403 if headers else 401)
+                    self.assertNotIn("plan", answer.text)
+        self.assertEqual(self.get(browser(), "/+upload", 303).location, "/+login?next=/%2Bupload")
+
+    def test_administrators_may(self) -> None:
+        path = urlsplit(self.upload(self.browser_of("bob"), restricted=True).request.url).path
+        self.assertIn("Make a link", self.get(self.browser_of("amy"), path).text)
+
+    def test_programs(self) -> None:
+        path = urlsplit(self.upload(self.browser_of("bob"), restricted=True).request.url).path
+        base, auth = f"{APP}{path.removesuffix('/+about')}", {"Authorization": self.basic("bob", GOOD)}
+        json = {**auth, "Content-Type": "application/json"}
+        made = request("POST", f"{base}/+tokens", json, b'{"lifetime": "15m", "uses": 1}')
+        self.assertEqual(made.status_int, 201)
+        self.assertEqual(self.download(made.json["url"]).body, b"the plan")
+        listed = request("GET", f"{base}/+tokens", auth)
+        self.assertEqual(listed.status_int, 200, listed.text)
+        (token,) = listed.json
+        self.assertEqual((token["uses"], token["max_uses"], token["asked_by"]), (1, 1, "person:bob"))
+        self.assertEqual(
+            request("POST", f"{base}/+holds", json, b'{"as": "x"}').json, {"holders": ["library: x"]}
+        )
+        self.assertEqual(request("DELETE", f"{base}/+holds?as=x", auth).json, {"holders": []})
+        for body in (
+            b'{"lifetime": "1 year"}',
+            b'{"lifetime": "99d"}',
+            b'{"uses": "-1"}',
+            b'{"uses": 0}',
+            b"[",
+            b'{"lifetime": 5}',
+        ):
+            with self.subTest(body):
+                self.assertEqual(request("POST", f"{base}/+tokens", json, body).status_int, 400)
+        self.assertEqual(request("POST", f"{base}/+revoke", json, b'{"id": "00"}').status_int, 404)
+        self.assertIsNone(re.search("token=", request("GET", f"{base}/+about", auth).text))
