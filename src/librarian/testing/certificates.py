@@ -25,6 +25,12 @@ class Authority:
     def context(self, host: str, days: float = 365, *, self_signed: bool = False) -> ssl.SSLContext:
         """A server's context with a certificate for `host` that is valid `days` from now (negative:
         it ended so many days ago)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.leaf(host, days, self_signed=self_signed))
+        return context
+
+    def leaf(self, host: str, days: float = 365, *, self_signed: bool = False) -> Path:
+        """A PEM file with the key and the certificate that context() uses."""
         key = ec.generate_private_key(ec.SECP256R1())
         signer = key if self_signed else self._key
         certificate = self._sign(_name(host), key, days, host=host, signer=signer, self_signed=self_signed)
@@ -37,9 +43,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _sign(
         self,

@@ -1,0 +1,175 @@
+"""From `new` to the partner's server."""
+
+import logging
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from librarian.spool.durable import sync_directory
+from librarian.spool.exchange import LOCK_CHECK, NO_SPACE, Exchange, Outcome
+from librarian.spool.interfaces import (
+    TEMP_PREFIX,
+    WRITE_LOCK,
+    BadName,
+    ExchangeError,
+    NotSpooled,
+    PermanentError,
+)
+from librarian.spool.ledger import Entry, Stage
+from librarian.spool.names import check_remote_name
+
+log = logging.getLogger(__name__)
+
+NAME_NOT_ALLOWED = 553  # RFC 959
+SETTLE_EVERY = 500  # files, between two moments when all moves to `cur` so far are made durable
+
+
+class Exporter(Exchange):
+    """Sends every file in `new`, by name, and moves it to `cur`.
+
+    For each file, in this order: send it under a temporary name, verify it, note durably that it is
+    about to get its final name, rename it, note that, move our copy to `cur`.  A run that dies in
+    between leaves a note from which the next one goes on: if the temporary name is gone from the
+    server, the rename has happened, even if the partner has taken the file away since.
+    """
+
+    kind = "export"
+    lock_name = WRITE_LOCK
+
+    def exchange(self) -> None:
+        self._put_away_delivered()
+        names = self._find_new()
+        if not names and not self.ledger.entries and not self.ledger.locks:
+            log.info("No new files to export.")
+            return
+        with self.connected(), self.locked():
+            self._drop_orphans(names)
+            try:
+                for count, name in enumerate(names, 1):
+                    self._export(name)
+                    if count % SETTLE_EVERY == 0:
+                        self._settle()
+            finally:
+                self._settle()
+        self.report.outcome = Outcome.DONE
+
+    def _find_new(self) -> list[str]:
+        names = []
+        for path in map(Path, self.store.list("new")):
+            try:
+                check_remote_name(path.name)
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    raise BadName(path.name, "is not a regular file")
+            except BadName as error:
+                self.refuse(path.name, error)
+            except FileNotFoundError:  # its publisher has taken it back
+                continue
+            else:
+                names.append(path.name)
+        return names
+
+    def _export(self, name: str) -> None:
+        try:
+            fd = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return
+        with os.fdopen(fd, "rb") as source:
+            log.info("Uploading: %s", name)
+            try:
+                entry = self.persist(name, lambda: self._send(name, source))
+            except BadName as error:
+                self.refuse(name, error)
+                return
+            except PermanentError as error:
+                if error.code != NAME_NOT_ALLOWED:
+                    raise
+                self._drop(self.ledger.entries[name])
+                self.refuse(name, f"{name!r}: {error}")
+                return
+        self.progress.finish(name)
+        self.report.files.append(name)
+        self._put_away(entry)
+
+    def _send(self, name: str, source: BinaryIO) -> Entry:
+        """Bring one file to its final name on the server, from wherever the last try got to."""
+        identity = _identity(os.fstat(source.fileno()))
+        entry = self.ledger.entries.get(name)
+        if entry is not None and entry.identity != identity:  # replaced in `new` since then
+            self._drop(entry)
+            entry = None
+        if entry is not None and entry.stage is Stage.PUBLISHING:
+            return self._publish(entry, again=True)
+        resume = entry is not None
+        if entry is None:
+            temp = f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
+            entry = self.ledger.note(Entry(name, identity, temp), Stage.BEGUN)
+        size = os.fstat(source.fileno()).st_size
+        try:
+            sha256 = self.transfer.upload(self.session, source, size, entry.temp, name=name, resume=resume)
+        except ExchangeError as error:
+            if error.code in NO_SPACE:  # what is there would only keep the disk full
+                self._drop(entry)
+            raise
+        if _identity(os.fstat(source.fileno())) != identity:
+            self._drop(entry)
+            raise BadName(name, "was still being written; only finished files belong into new")
+        self.lock.check(self.session, not_within=LOCK_CHECK)
+        entry = self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
+        return self._publish(entry, again=False)
+
+    def _publish(self, entry: Entry, *, again: bool) -> Entry:
+        """Give the file its final name; `again` if an earlier try may have done so."""
+        if not self.session.rename(entry.temp, entry.name):
+            if not again or self.session.size(entry.temp) is not None:
+                raise PermanentError(f"550 the server will not rename {entry.temp}")
+            log.warning("Had arrived already when the last try broke off: %s", entry.name)
+        return self.ledger.note(entry, Stage.DELIVERED)
+
+    def _put_away(self, entry: Entry) -> None:
+        """Move our copy to `cur`, unless it has become another file while we sent the first."""
+        try:
+            if _identity(self._path(entry.name).lstat()) != entry.identity:
+                log.info("Replaced since, stays for the next run: %s", entry.name)
+                return
+            kept_as = self.store.archive(entry.name, durable=False)
+        except (FileNotFoundError, NotSpooled):
+            return
+        suffix = "" if kept_as == entry.name else f" as {kept_as}"
+        log.info("Moved from 'new' to 'cur': %s%s", entry.name, suffix)
+
+    def _put_away_delivered(self) -> None:
+        """Finish what a dead run had delivered; no server is needed for that."""
+        for entry in list(self.ledger.entries.values()):
+            if entry.stage is Stage.DELIVERED:
+                self._put_away(entry)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Close the delivered entries, once the moves to `cur` would survive a power failure."""
+        delivered = [entry for entry in self.ledger.entries.values() if entry.stage is Stage.DELIVERED]
+        if not delivered:
+            return
+        sync_directory(self.store.path / "cur")
+        sync_directory(self.store.path / "new")
+        for entry in delivered:
+            self.ledger.note(entry, Stage.CLOSED)
+
+    def _drop_orphans(self, names: list[str]) -> None:
+        """Remove from the server what was begun for files that are not in `new` any more."""
+        for name, entry in list(self.ledger.entries.items()):
+            if name not in names:
+                self.persist(name, lambda entry=entry: self._drop(entry))  # type: ignore[misc]
+
+    def _drop(self, entry: Entry) -> None:
+        self.session.delete(entry.temp)
+        self.ledger.note(entry, Stage.CLOSED)
+
+    def _path(self, name: str) -> Path:
+        return self.store.path / "new" / name
+
+
+def _identity(facts: os.stat_result) -> str:
+    """Differs for two files of one name, and for one file written to in between."""
+    return f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}"

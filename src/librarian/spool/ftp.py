@@ -1,0 +1,371 @@
+"""One logged-in FTP connection that speaks what today's servers want.
+
+ftplib from the standard library is underneath, not ftputil.  ftputil offers a file system: it opens
+a hidden second login for every open file, asks with directory listings that it caches, and has
+neither REST for uploads nor SIZE, MDTM, APPE or HASH.  A lock and a resumed upload need exactly
+those, on one connection, in a known order.  What ftplib lacks is added here: EPSV first, TLS from
+the first byte, the TLS session carried over to data connections, names and replies that are not
+UTF-8, and errors that say whether another try is worth it.
+
+FTP can be read and changed on its way (S321).  That is the partner's choice; `tls` is for the others.
+"""
+
+import errno
+import ftplib
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from librarian.spool.interfaces import (
+    CertificateRefused,
+    ExchangeError,
+    FTPOSError,
+    PermanentError,
+    ReplyError,
+    TemporaryError,
+)
+from librarian.spool.target import Target
+
+BLOCK = 256 * 1024  # bytes
+NO_SUCH_COMMAND = {500, 501, 502, 504}  # RFC 959, 4.2.2; 501 for OPTS and HASH of some servers
+NO_SUCH_FILE = {550}
+NO_FILES = {450, 550}  # how some servers say that a directory is empty
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let ftplib's, the network's and TLS's errors out as ours, with the original as their cause."""
+    try:
+        yield
+    except ExchangeError:
+        raise
+    except ftplib.error_perm as error:
+        raise PermanentError(str(error)) from error
+    except ftplib.Error as error:
+        raise TemporaryError(str(error)) from error
+    except ssl.SSLCertVerificationError as error:
+        raise CertificateRefused(*error.args) from error
+    except EOFError as error:
+        raise FTPOSError("the server closed the connection") from error
+    except OSError as error:
+        raise FTPOSError(*error.args) from error
+
+
+class Control(ftplib.FTP_TLS):
+    """ftplib's connection with the missing parts; plain until auth(), unless `implicit`."""
+
+    def __init__(self, context: ssl.SSLContext, timeout: float, *, implicit: bool) -> None:
+        super().__init__(context=context, timeout=timeout)
+        self._implicit = implicit
+        self._epsv = True
+
+    def connect(self, host: str = "", port: int = 0, *_: Any, **__: Any) -> str:
+        self.host, self.port = host, port
+        self.sock = socket.create_connection((host, port), self.timeout)
+        self.af = self.sock.family
+        if self._implicit:
+            self.sock = self.context.wrap_socket(self.sock, server_hostname=host)
+        self._read_from_socket()
+        self.welcome = self.getresp()
+        return self.welcome
+
+    def auth(self) -> str:
+        reply = super().auth()
+        self._read_from_socket()
+        return reply
+
+    def _read_from_socket(self) -> None:
+        # Servers may answer in Latin-1, and keep names in it: such bytes must not be an error here.
+        self.file = self._live_socket().makefile("r", encoding=self.encoding, errors="surrogateescape")
+
+    def _live_socket(self) -> socket.socket:
+        if self.sock is None:  # dropped after an interrupted transfer
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return self.sock
+
+    def putline(self, line: str) -> None:
+        if "\r" in line or "\n" in line:
+            raise ValueError("an illegal newline character should not be contained")
+        self._live_socket().sendall(line.encode(self.encoding, "surrogateescape") + b"\r\n")
+
+    def getline(self) -> str:
+        self._live_socket()
+        return super().getline()
+
+    def makepasv(self) -> tuple[str, int]:
+        if self._epsv:
+            try:
+                return ftplib.parse229(self.sendcmd("EPSV"), self._live_socket().getpeername())  # noqa: S321  # RFC 2428
+            except ftplib.error_perm:
+                if self.af == socket.AF_INET6:  # PASV cannot say where
+                    raise
+                self._epsv = False
+        return super().makepasv()
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
+        try:
+            conn, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321
+        except TimeoutError:
+            self._epsv = False  # a firewall that reads PASV replies, but not EPSV's
+            raise
+        if not self._prot_p:  # type: ignore[attr-defined]  # set by ftplib's prot_p()
+            return conn, size
+        # RFC 4217, 10.1: a server may insist that the data connection resumes this session, to know
+        # that both have the same client.  ftplib does not (bpo-19500).
+        session = self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
+        try:
+            return self.context.wrap_socket(conn, server_hostname=self.host, session=session), size
+        except BaseException:
+            conn.close()
+            raise
+
+
+class Session:
+    """A connection in the target's directory, in binary mode.  Raises ExchangeErrors only."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._ftp = Control(_context(target), target.timeout, implicit=target.tls == "implicit")
+        self.features: dict[str, str] = {}
+        self._digest: tuple[str, str] | None = None
+
+    def log_in(self) -> Self:
+        """Connect, log in, and learn what the server can do."""
+        target = self._target
+        with translated():
+            try:
+                self._ftp.connect(target.host, target.port)
+                self._ftp.login(target.user, target.password, secure=target.tls == "explicit")
+                if target.tls != "no":
+                    self._ftp.prot_p()
+                self._learn_features()
+                self._ftp.voidcmd("TYPE I")
+            except BaseException:
+                self._ftp.close()
+                raise
+        return self
+
+    def enter(self) -> None:
+        """Go to the target's directory; PermanentError if there is none."""
+        with translated():
+            self._ftp.voidcmd(f"CWD {self._target.path}")
+
+    def quit(self) -> None:
+        """Say good-bye if the server still listens; never an error."""
+        try:
+            self._ftp.quit()
+        except (OSError, EOFError, ftplib.Error, ValueError):
+            self._ftp.close()
+
+    def close(self) -> None:
+        """Drop the connection without a word."""
+        self._ftp.close()
+
+    def names(self) -> list[str]:
+        """What the directory holds; a server may leave out names that begin with a dot."""
+        try:
+            lines = self._receive("NLST").decode(errors="surrogateescape").splitlines()
+        except PermanentError as error:
+            if error.code in NO_FILES:
+                return []
+            raise
+        return [line.rsplit("/", 1)[-1] for line in lines if line]
+
+    def facts(self) -> dict[str, dict[str, str]]:
+        """MLSD's facts (RFC 3659, 7) by name, keys in lower case; only if `MLST` is a feature."""
+        lines = self._receive("MLSD").decode(errors="surrogateescape").splitlines()
+        entries = (line.partition(" ") for line in lines if line)
+        return {name: _facts(text) for text, _, name in entries}
+
+    def size(self, name: str) -> int | None:
+        """Bytes, or None where there is no such file.  PermanentError 5xx if the server has no SIZE."""
+        reply = self._ask(f"SIZE {name}")
+        if reply is None:
+            return None
+        if not reply[4:].strip().isdigit():
+            raise TemporaryError(reply)
+        return int(reply[4:])
+
+    def modified(self, name: str) -> datetime | None:
+        """When a file was last changed, by the server's clock; None if it cannot tell."""
+        try:
+            reply = self._ask(f"MDTM {name}")
+        except PermanentError:
+            return None
+        return None if reply is None else parse_time(reply[4:])
+
+    def delete(self, name: str) -> bool:
+        """Remove a file; whether it was there."""
+        return self._ask(f"DELE {name}") is not None
+
+    def rename(self, old: str, new: str) -> bool:
+        """Rename, replacing `new`; whether `old` was there."""
+        if self._ask(f"RNFR {old}") is None:
+            return False
+        try:
+            with translated():
+                self._ftp.voidcmd(f"RNTO {new}")
+        except PermanentError as refused:
+            self._replace(old, new, refused)
+        return True
+
+    def read(self, name: str, limit: int = 64 * 1024) -> bytes | None:
+        """The first bytes of a small file, or None where there is none."""
+        try:
+            return self._receive(f"RETR {name}", limit)
+        except PermanentError as error:
+            if error.code in NO_SUCH_FILE:
+                return None
+            raise
+
+    def store(self, name: str, data: bytes) -> None:
+        """Write a small file, replacing what is there."""
+        self.send(f"STOR {name}", iter([data]))
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to a file, which is made if it is missing: the server appends in one step."""
+        self.send(f"APPE {name}", iter([data]))
+
+    def send(self, command: str, blocks: Iterator[bytes], rest: int | None = None) -> None:
+        """Give a STOR-like command its bytes, from offset `rest` of the file over there."""
+        with self._data(command, rest) as conn:
+            try:
+                for block in blocks:
+                    conn.sendall(block)
+                _end(conn)
+            except OSError:  # the server hung up, and has said why: its disk is full, it is closing
+                conn.close()
+                self._ftp.voidresp()
+                raise
+
+    def fetch(self, name: str, sink: Callable[[bytes], object], rest: int | None = None) -> None:
+        """Hand the bytes of a file to `sink` block by block, from offset `rest` on."""
+        with self._data(f"RETR {name}", rest) as conn:
+            while block := conn.recv(BLOCK):
+                sink(block)
+
+    @property
+    def digest_algorithm(self) -> str | None:
+        """What digest() will answer in, hashlib's name; None if the server tells no digests."""
+        return self._digest[0] if self._digest else None
+
+    def digest(self, name: str) -> str | None:
+        """The hex digest of a file as the server has it, or None if it cannot tell."""
+        if self._digest is None:
+            return None
+        algorithm, command = self._digest
+        try:
+            reply = self._ask(f"{command} {name}") or ""
+        except PermanentError:  # announced, and not meant
+            self._digest = None
+            return None
+        found = re.search(rf"(?<![0-9A-Fa-f])[0-9A-Fa-f]{{{DIGEST_SIZES[algorithm]}}}(?![0-9A-Fa-f])", reply)
+        return found[0].lower() if found else None
+
+    def _learn_features(self) -> None:
+        try:
+            lines = self._ftp.sendcmd("FEAT").splitlines()[1:-1]  # RFC 2389
+        except ftplib.error_perm:
+            return
+        for line in lines:
+            name, _, text = line.strip().partition(" ")
+            self.features[name.upper()] = text
+        self._digest = digest_command(self.features) if self._target.verify == "digest" else None
+        if "UTF8" in self.features:
+            try:
+                self._ftp.sendcmd("OPTS UTF8 ON")  # RFC 2640 has it on already; IIS wants to be told
+            except ftplib.error_perm:
+                pass
+
+    def _replace(self, old: str, new: str, refused: PermanentError) -> None:
+        """Some servers will not rename onto a file: make room, then say it again."""
+        if refused.code == 553 or not self.delete(new):
+            raise refused
+        with translated():
+            self._ftp.sendcmd(f"RNFR {old}")
+            self._ftp.voidcmd(f"RNTO {new}")
+
+    def _ask(self, command: str) -> str | None:
+        """The reply to a command about a file, or None where there is no such file."""
+        try:
+            with translated():
+                return self._ftp.sendcmd(command)
+        except ReplyError as error:
+            if error.code in NO_SUCH_FILE:
+                return None
+            raise
+
+    def _receive(self, command: str, limit: int | None = None) -> bytes:
+        received = bytearray()
+        with self._data(command) as conn:
+            while (limit is None or len(received) < limit) and (block := conn.recv(BLOCK)):
+                received += block
+        return bytes(received)
+
+    @contextmanager
+    def _data(self, command: str, rest: int | None = None) -> Iterator[socket.socket]:
+        """A data connection for `command`, and its closing reply.
+
+        Whoever is interrupted in between, by an error or a signal, leaves replies unread: such a
+        connection is dropped, for the next command would take them for its own.
+        """
+        with translated():
+            try:
+                with closing(self._ftp.transfercmd(command, rest)) as conn:
+                    yield conn
+                self._ftp.voidresp()
+            except ftplib.Error:
+                raise
+            except BaseException:
+                self._ftp.close()
+                raise
+
+
+DIGEST_SIZES = {"sha512": 128, "sha256": 64, "sha1": 40, "md5": 32}  # hex characters
+
+
+def digest_command(features: Mapping[str, str]) -> tuple[str, str] | None:
+    """(hashlib's name, command) by which a server with these features tells digests best."""
+    if "HASH" in features:  # draft-bryan-ftpext-hash: the algorithm with the star is in force
+        chosen = re.search(r"([\w-]+)\*", features["HASH"])
+        algorithm = chosen[1].replace("-", "").lower() if chosen else ""
+        if algorithm in DIGEST_SIZES:
+            return algorithm, "HASH"
+    known = {"XSHA512": "sha512", "XSHA256": "sha256", "XSHA1": "sha1", "XSHA": "sha1", "XMD5": "md5"}
+    return next(((algorithm, command) for command, algorithm in known.items() if command in features), None)
+
+
+def parse_time(text: str) -> datetime | None:
+    """A time of RFC 3659, 2.3 (`YYYYMMDDHHMMSS[.sss]`, UTC), or None if it is none."""
+    try:
+        return datetime.strptime(text.strip()[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _facts(text: str) -> dict[str, str]:
+    pairs = (fact.partition("=") for fact in text.split(";") if fact)
+    return {key.lower(): value for key, _, value in pairs}
+
+
+def _end(conn: socket.socket) -> None:
+    """Tell a TLS peer that this was all; one that hangs up without answering is told off elsewhere."""
+    if isinstance(conn, ssl.SSLSocket):
+        try:
+            conn.unwrap()
+        except OSError:  # the reply and the size say whether all of it arrived
+            pass
+
+
+def _context(target: Target) -> ssl.SSLContext:
+    if target.tls == "no":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; reading the authorities takes a while
+    try:
+        return ssl.create_default_context(cafile=target.ca_file)
+    except OSError as error:
+        raise CertificateRefused(f"cannot read the authorities in {target.ca_file}: {error}") from error

@@ -1,0 +1,171 @@
+"""What must be known after a crash.
+
+One file for each partner, appended to, one JSON object a line.  It answers three questions that
+neither the spool nor the server can answer: is the lock over there one of ours; had this file been
+given its final name when we died; and, months later, what arrived when.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from librarian.interfaces import IClock
+from librarian.spool.durable import sync_directory
+
+log = logging.getLogger(__name__)
+
+COMPACT_ABOVE = 8 * 1024 * 1024  # bytes
+DELIVERIES_KEPT = 10_000  # by a compaction
+
+
+class Stage(StrEnum):
+    """How far a file has come."""
+
+    BEGUN = "begun"  # part of it may be at the other side, under the temporary name
+    PUBLISHING = "publishing"  # whole and verified; the rename has been or will be asked for
+    DELIVERED = "delivered"  # under its final name; our own copy has yet to be put away
+    CLOSED = "closed"  # nothing left to do
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file on its way.  `identity` tells two files of one name apart."""
+
+    name: str
+    identity: str
+    temp: str  # its temporary name where it is going
+    stage: Stage = Stage.BEGUN
+    size: int | None = None  # bytes
+    sha256: str | None = None  # hex
+    at: str | None = None  # RFC 3339, when this was written
+
+
+@dataclass(frozen=True, slots=True)
+class LockNote:
+    """A lock file of ours.  `held` once it has been read back as ours; before that it may be cut short."""
+
+    nonce: str
+    text: str  # what the lock file begins with if it is this one
+    at: str  # RFC 3339
+    held: bool = False
+
+
+class Ledger:
+    """The ledger of one spool with one partner; only the holder of the local lock opens it."""
+
+    def __init__(self, path: Path, clock: IClock) -> None:
+        self.path = path
+        self.entries: dict[str, Entry] = {}
+        self.locks: dict[str, LockNote] = {}  # by nonce: wanted, and not seen released
+        self._clock = clock
+        path.parent.mkdir(exist_ok=True)
+        self._replay()
+        if path.exists() and path.stat().st_size > COMPACT_ABOVE:
+            self._compact()
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._mend_tail()
+        sync_directory(path.parent)
+
+    def close(self) -> None:
+        """Make everything durable and let go of the file."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def note(self, entry: Entry, stage: Stage, *, durable: bool = False, **facts: Any) -> Entry:
+        """Write that `entry` has reached `stage`; with `durable`, return only when that will last."""
+        entry = replace(entry, stage=stage, at=self._clock.now().isoformat(), **facts)
+        self._append({"event": "file", **asdict(entry)}, durable=durable)
+        self._apply(entry)
+        return entry
+
+    def note_lock(self, lock: LockNote) -> None:
+        """Write, durably, that this lock is ours if it is found on the server."""
+        self.locks[lock.nonce] = lock
+        self._append({"event": "lock", **asdict(lock)}, durable=True)
+
+    def forget_lock(self, nonce: str) -> None:
+        """Write that the server no longer has that lock."""
+        if self.locks.pop(nonce, None) is not None:
+            self._append({"event": "unlock", "nonce": nonce}, durable=False)
+
+    def deliveries(self) -> Iterator[Entry]:
+        """What has arrived, oldest first: the proof of delivery, as far back as it is kept."""
+        for record in self._records():
+            if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
+                yield record
+
+    def _append(self, record: dict[str, Any], *, durable: bool) -> None:
+        os.write(self._fd, _line(record))
+        if durable:
+            os.fdatasync(self._fd)
+
+    def _apply(self, entry: Entry) -> None:
+        if entry.stage is Stage.CLOSED:
+            self.entries.pop(entry.name, None)
+        else:
+            self.entries[entry.name] = entry
+
+    def _replay(self) -> None:
+        for record in self._records():
+            if isinstance(record, Entry):
+                self._apply(record)
+            elif isinstance(record, LockNote):
+                self.locks[record.nonce] = record
+            else:
+                self.locks.pop(record, None)
+
+    def _records(self) -> Iterator[Entry | LockNote | str]:
+        """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    yield _parsed(json.loads(line))
+                except (ValueError, TypeError, KeyError, AttributeError):  # cut short by a crash
+                    log.warning("ledger line is unreadable file=%s line=%s", self.path, number)
+
+    def _mend_tail(self) -> None:
+        """Let the next record start a line of its own, after one that was cut short."""
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.write(self._fd, b"\n")
+
+    def _compact(self) -> None:
+        kept = list(self.deliveries())[-DELIVERIES_KEPT:]
+        fresh = self.path.with_suffix(".fresh")
+        with fresh.open("wb") as file:
+            for entry in kept:
+                file.write(_line({"event": "file", **asdict(entry)}))
+                file.write(_line({"event": "file", **asdict(replace(entry, stage=Stage.CLOSED))}))
+            for entry in self.entries.values():
+                file.write(_line({"event": "file", **asdict(entry)}))
+            for lock in self.locks.values():
+                file.write(_line({"event": "lock", **asdict(lock)}))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _parsed(record: dict[str, Any]) -> Entry | LockNote | str:
+    facts = {key: value for key, value in record.items() if key != "event"}
+    if record["event"] == "file":
+        return Entry(**{**facts, "stage": Stage(facts["stage"])})
+    if record["event"] == "lock":
+        return LockNote(**facts)
+    return str(record["nonce"])

@@ -1,0 +1,132 @@
+"""A partner's FTP server and how to treat it; read from an ini file or built by hand."""
+
+import configparser
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from librarian.spool.interfaces import BadTarget
+
+Tls = Literal["no", "explicit", "implicit"]
+Verify = Literal["digest", "size"]
+Kind = Literal["export", "import"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a spool's files go to, or come from.  Times are seconds, sizes bytes."""
+
+    store_dir: Path
+    host: str
+    port: int = 21
+    user: str = "anonymous"
+    password: str = field(default="", repr=False)
+    path: str = "/"  # the directory on the server
+    tls: Tls = "no"  # RFC 4217 AUTH TLS, or TLS from the first byte
+    ca_file: Path | None = None  # trusted instead of the system's authorities
+    timeout: float = 60
+    tries: int = 4  # for each file, counted anew whenever some of it has gone over
+    connect_tries: int = 1
+    backoff: float = 1  # before the second try, doubled for each further one
+    backoff_limit: float = 60
+    bandwidth: int | None = None  # bytes a second
+    lock_wait: float = 0  # how long to wait for somebody else's lock to go
+    lock_settle: float = 1  # before a lock written with STOR is read back
+    break_lock_after: float | None = None  # age of somebody else's lock; None: never
+    verify: Verify = "digest"  # by size and, where the server offers one, digest; or by size alone
+    keep: float | None = None  # how long `cur` keeps a file; None: for ever
+
+    def __post_init__(self) -> None:
+        if self.tls not in get_args(Tls):
+            raise BadTarget(f"tls is {self.tls!r}, but must be no, explicit or implicit")
+        if self.verify not in get_args(Verify):
+            raise BadTarget(f"verify is {self.verify!r}, but must be digest or size")
+        if not self.host or any(char in self.host + self.user + self.password + self.path for char in "\r\n"):
+            raise BadTarget("host is missing, or there is a line break in host, user, password or path")
+        if not 0 < self.port < 65536:
+            raise BadTarget(f"port is {self.port}, but must be from 1 to 65535")
+        if self.tries < 1 or self.connect_tries < 1:
+            raise BadTarget("tries and connect_tries must be at least 1")
+        if self.timeout <= 0 or (self.bandwidth is not None and self.bandwidth <= 0):
+            raise BadTarget("timeout and bandwidth must be more than 0")
+
+    @property
+    def key(self) -> str:
+        """A file name that differs for every partner, with a readable beginning."""
+        address = f"{self.user}@{self.host}:{self.port}{self.path}"
+        readable = "".join(char if char.isalnum() else "-" for char in self.host)[:40]
+        return f"{readable}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+
+
+def read_targets(ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ) -> dict[str, Target]:
+    """The targets of an ini file by name, from its sections `[export:NAME]` or `[import:NAME]`.
+
+    `%(here)s` is the folder of the file.  A password comes from the file that `password_file` names
+    or the environment variable that `password_env` names; one in the ini itself is refused, as
+    settings get shown and shared.  Two targets of a kind with one spool are refused: the first to
+    export would leave nothing for the second.  Raises BadTarget.
+    """
+    prefix = f"{kind}:"
+    parser = configparser.ConfigParser(defaults={"here": str(ini.absolute().parent)})
+    try:
+        with ini.open(encoding="utf-8") as lines:
+            parser.read_file(lines)
+        sections = {name: dict(parser[name]) for name in parser.sections() if name.startswith(prefix)}
+    except (OSError, configparser.Error, UnicodeDecodeError) as error:
+        raise BadTarget(f"cannot read {ini}: {error}") from error
+    targets = {name.removeprefix(prefix): _target(name, items, environ) for name, items in sections.items()}
+    _refuse_shared_spools(targets)
+    return targets
+
+
+def read_password(path: Path) -> str:
+    """The first line of a file, without its line break.  Raises BadTarget."""
+    try:
+        return path.read_text("utf-8").split("\n", 1)[0].removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadTarget(f"cannot read the password file {path}: {error}") from error
+
+
+def _target(section: str, items: dict[str, str], environ: Mapping[str, str]) -> Target:
+    items.pop("here", None)
+    if "password" in items:
+        raise BadTarget(f"[{section}] has a password; give password_file or password_env instead")
+    password = _password(items, environ)
+    try:
+        values = {name: _value(name, text) for name, text in items.items()}
+        return Target(**values, password=password)
+    except (ValueError, TypeError) as error:
+        raise BadTarget(f"[{section}] {error}") from error
+
+
+def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
+    file, variable = items.pop("password_file", None), items.pop("password_env", None)
+    if file is not None:
+        return read_password(Path(file))
+    if variable is None:
+        return ""
+    if variable not in environ:
+        raise BadTarget(f"the environment has no {variable}")
+    return environ[variable]
+
+
+def _value(name: str, text: str) -> Any:
+    kinds = {one.name: str(one.type) for one in fields(Target)}
+    if name not in kinds:
+        raise BadTarget(f"has an unknown setting {name!r}")
+    for marker, convert in (("Path", Path), ("float", float), ("int", int)):
+        if marker in kinds[name]:
+            return convert(text)
+    return text
+
+
+def _refuse_shared_spools(targets: Mapping[str, Target]) -> None:
+    seen: dict[Path, str] = {}
+    for name, target in targets.items():
+        spool = target.store_dir.resolve()
+        if spool in seen:
+            raise BadTarget(f"{seen[spool]} and {name} share the spool {spool}; give each its own")
+        seen[spool] = name

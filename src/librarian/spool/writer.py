@@ -1,0 +1,178 @@
+"""Files on their way into a spool."""
+
+import io
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from zope.interface import implementer
+
+from librarian.spool.interfaces import IFileStore, ISpoolWriter, SpoolError
+
+
+class SpoolFile(io.BufferedWriter):
+    """A file in `tmp`: takes bytes, and text as UTF-8; durable once close() has returned."""
+
+    def __init__(self, path: Path) -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        super().__init__(io.FileIO(fd, "w"))
+        self.path = path
+
+    def write(self, data: Any, /) -> int:
+        return super().write(data.encode() if isinstance(data, str) else data)
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        try:
+            self.flush()
+            os.fsync(self.fileno())
+        finally:
+            super().close()
+
+
+@implementer(ISpoolWriter)
+class SpoolWriter:
+    """Writes under a name of its own in `tmp`, so that two writers of one name do not meet there."""
+
+    def __init__(self, store: IFileStore, name: str, *, replace: bool) -> None:
+        self.name = name
+        self.replace = replace
+        self._store = store
+        self._temp = store.unfinished()
+        self._file = SpoolFile(self._temp)
+        self._decided = False
+        self._joined = False
+
+    def write(self, data: bytes | str) -> int:
+        if isinstance(data, str):
+            data = data.encode()
+        self._file.write(data)
+        return len(data)
+
+    def join(self, transaction_manager: Any) -> Self:
+        self._refuse_second_decision()
+        transaction_manager.get().join(Delivery(self, transaction_manager))
+        self._joined = True
+        return self
+
+    def commit(self) -> None:
+        self._refuse_second_decision()
+        self._file.close()
+        self._store.deliver(self._temp, self.name, replace=self.replace)
+        self._decided = True
+
+    def abort(self) -> None:
+        if self._decided:
+            return
+        self._decided = True
+        self._file.close()
+        self._temp.unlink(missing_ok=True)
+
+    def _refuse_second_decision(self) -> None:
+        if self._decided:
+            raise SpoolError(f"{self.name!r} has been delivered or aborted already")
+        if self._joined:
+            raise SpoolError(f"{self.name!r} is delivered or aborted by its transaction")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
+        elif self._joined:
+            self._file.close()
+        else:
+            self._commit_or_forget()
+
+    def _commit_or_forget(self) -> None:
+        try:
+            self.commit()
+        except BaseException:
+            self.abort()
+            raise
+
+    # For the transaction: close and check, promise, keep the promise.
+
+    def position(self) -> int:
+        """How many bytes have been written; they are in the operating system's hands now."""
+        if self._decided:
+            return 0
+        if not self._file.closed:
+            self._file.flush()
+        return self._temp.stat().st_size
+
+    def rewind(self, position: int) -> None:
+        """Forget what was written after `position`."""
+        if self._decided:
+            return
+        if self._file.closed:
+            os.truncate(self._temp, position)
+            return
+        self._file.seek(position)
+        self._file.truncate()
+
+    def prepare(self) -> None:
+        """Make the bytes durable and check the name, so that keep_promise() cannot but succeed."""
+        if self._decided:  # aborted by an exception that was dealt with
+            return
+        self._file.close()
+        self._store.check_free(self.name, "new", replace=self.replace)
+
+    def keep_promise(self) -> None:
+        """Let the file appear.  If the name was taken since prepare(), under a numbered one."""
+        if self._decided:
+            return
+        self._store.deliver(self._temp, self.name, replace=self.replace, numbered=True)
+        self._decided = True
+
+
+class Delivery:
+    """The writer's part in a two-phase commit (transaction.interfaces.ISavepointDataManager).
+
+    It sorts last: a file leaves for the partner only when everybody else has committed.  A crash
+    between the others' commit and ours leaves the file in `tmp`, where the reaper finds it.
+    """
+
+    def __init__(self, writer: SpoolWriter, transaction_manager: Any) -> None:
+        self.transaction_manager = transaction_manager
+        self._writer = writer
+
+    def sortKey(self) -> str:
+        return f"~librarian.spool:{self._writer.name}:{id(self)}"
+
+    def abort(self, transaction: Any) -> None:
+        self._writer.abort()
+
+    def tpc_begin(self, transaction: Any) -> None:
+        """Nothing to do before the vote."""
+
+    def commit(self, transaction: Any) -> None:
+        """The bytes are in `tmp` already."""
+
+    def tpc_vote(self, transaction: Any) -> None:
+        self._writer.prepare()
+
+    def tpc_finish(self, transaction: Any) -> None:
+        self._writer.keep_promise()
+
+    def tpc_abort(self, transaction: Any) -> None:
+        self._writer.abort()
+
+    def savepoint(self) -> "Savepoint":
+        return Savepoint(self._writer)
+
+
+class Savepoint:
+    """The file as it was at one moment of the transaction."""
+
+    def __init__(self, writer: SpoolWriter) -> None:
+        self._writer = writer
+        self._position = writer.position()
+
+    def rollback(self) -> None:
+        self._writer.rewind(self._position)

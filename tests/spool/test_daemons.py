@@ -1,0 +1,101 @@
+"""Against a server of Debian that insists on TLS, with the session resumed on data connections."""
+
+import os
+from typing import Any, ClassVar
+from unittest import SkipTest, TestCase, mock
+
+from librarian.clock import SystemClock
+from librarian.spool.exchange import Exchange, Outcome
+from librarian.spool.exporter import Exporter
+from librarian.spool.ftp import Control
+from librarian.spool.importer import Importer
+from librarian.spool.interfaces import CertificateRefused, ExchangeError
+from librarian.testing.ftp import Scene
+from librarian.testing.ftpd import MISSING, Daemon, available
+from librarian.testing.layers import Server
+from librarian.testing.leftout import left_out
+
+
+class DaemonCase(TestCase):
+    layer = Server
+    implicit: ClassVar[bool]
+
+    def setUp(self) -> None:
+        program = available()
+        if program is None:
+            raise SkipTest(left_out("Debian's FTP servers", MISSING))
+        self.daemon: Daemon = program(implicit=self.implicit)
+        self.addCleanup(self.daemon.close)
+        self.scene = Scene()
+        self.addCleanup(self.scene.close)
+
+    def make(self, kind: type[Exchange], **settings: Any) -> Exchange:
+        target = self.scene.target(**{**self.daemon.settings(implicit=self.implicit), **settings})
+        return kind(target, SystemClock(), sleep=self.scene.pauses.append)
+
+
+class TestExplicit(DaemonCase):
+    implicit = False
+
+    def test_there_and_back(self) -> None:
+        files = {"a": b"", "grüße €": os.urandom(2_000_000), "z" * 200: b"z"}
+        for name, data in files.items():
+            self.scene.spool(name, data)
+        self.assertEqual(self.make(Exporter).run().outcome, Outcome.DONE, self.scene.page.lines)
+        self.assertEqual(self.daemon.files(), files)
+        self.assertEqual(self.make(Importer).run().outcome, Outcome.DONE, self.scene.page.lines)
+        new = self.scene.store.path / "new"
+        self.assertEqual({path.name: path.read_bytes() for path in new.iterdir()}, files)
+        self.assertEqual(self.daemon.files(), {})
+
+    def test_resuming(self) -> None:
+        data = os.urandom(2_000_000)
+        self.scene.spool("a", data)
+        exporter = self.make(Exporter)
+        passed = 0
+
+        def pass_on(count: int) -> None:
+            nonlocal passed
+            passed += count
+            if 1_000_000 < passed < 1_300_000:
+                exporter.session.close()
+                raise OSError("cut by the test")
+
+        with mock.patch.object(exporter.progress, "advance", pass_on):
+            report = exporter.run()
+        self.assertEqual(report.files, ["a"], self.scene.page.lines)
+        self.assertEqual(self.daemon.files(), {"a": data})
+        self.assertIn("Resuming at byte", "\n".join(self.scene.page.lines))
+
+    def test_a_lock_of_somebody_else(self) -> None:
+        (self.daemon.root / "write").write_text("theirs")
+        self.scene.spool("a", "x")
+        self.assertEqual(self.make(Exporter).run().outcome, Outcome.POSTPONED)
+        self.assertEqual(self.daemon.files(), {"write": b"theirs"})
+
+    def test_without_the_resumed_session_it_refuses(self) -> None:
+        """What shows that the server insists, and so that the other tests prove something."""
+
+        class Forgetful(Control):
+            def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> Any:
+                with mock.patch("ssl.SSLSocket.session", None):
+                    return super().ntransfercmd(cmd, rest)
+
+        self.scene.spool("a", "x")
+        with mock.patch("librarian.spool.ftp.Control", Forgetful):
+            report = self.make(Exporter, tries=1).run()
+        self.assertIsInstance(report.error, ExchangeError)
+        self.assertEqual(self.scene.waiting(), ["a"])
+
+    def test_certificates_are_checked(self) -> None:
+        self.scene.spool("a", "x")
+        self.assertIsInstance(self.make(Exporter, ca_file=None).run().error, CertificateRefused)
+        self.assertIsInstance(self.make(Exporter, host="127.0.0.1").run().error, CertificateRefused)
+
+    def test_without_tls_it_refuses(self) -> None:
+        self.scene.spool("a", "x")
+        self.assertIsInstance(self.make(Exporter, tls="no", timeout=2).run().error, ExchangeError)
+
+
+class TestImplicit(TestExplicit):
+    implicit = True
