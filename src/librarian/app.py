@@ -34,7 +34,7 @@ PYRAMID_SETTINGS = {
 class ExactTraverser(ResourceTreeTraverser):
     """Pyramid's traverser, for names that are anybody's: "@@" at the start of one means nothing."""
 
-    VIEW_SELECTOR = "\0"
+    VIEW_SELECTOR = "\udfff"  # decoded from no URL
 
 
 def read_ini(path: str | Path) -> dict[str, str]:

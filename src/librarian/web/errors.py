@@ -9,9 +9,12 @@ from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
 
+from librarian.web.faces import face_of
+
 log = logging.getLogger(__name__)
 
 PAGE = "librarian.web:templates/error.jinja2"
+BARE_PAGE = "librarian.web:templates/bare_error.jinja2"  # for faces that have no pages to lead to
 LONGEST_REASON = 300  # characters; a reason is one line, whatever the error quotes
 
 
@@ -26,7 +29,9 @@ def error_response(request: Request, status: int, reason: str, **headers: str) -
     reason = " ".join(reason.split())[:LONGEST_REASON]
     if wants_page(request):
         values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
-        response = Response(render(PAGE, values, request), status=status)
+        face = face_of(request)
+        page = PAGE if face is not None and face.for_browsers else BARE_PAGE
+        response = Response(render(page, values, request), status=status)
     else:
         response = Response(json_body={"error": reason, "status": status}, status=status)
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})

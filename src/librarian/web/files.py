@@ -110,7 +110,7 @@ def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> Fi
     if not CONDITION_FIELDS.isdisjoint(headers):
         status = failed_condition(headers, etag, facts.last_modified)
         if status is not None:
-            return _condition_answer(status, common)
+            return _condition_answer(status, common, facts)
     _describe(common, headers, facts)
     if as_text:
         return _readable_text(facts, common)
@@ -120,11 +120,12 @@ def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> Fi
     return _whole(facts, common) if slices is None else _partial(facts, slices, common)
 
 
-def _condition_answer(status: int, common: list[Header]) -> FileAnswer:
+def _condition_answer(status: int, common: list[Header], facts: FileFacts) -> FileAnswer:
     """304 with the headers that RFC 9110, section 15.4.5, demands, or 412."""
     if status == 304:
         return FileAnswer(304, common, ())
-    return _refusal(412, "The file is not in the state that the request made a condition.")
+    why = "The file is not in the state that the request made a condition."
+    return _refusal(412, why, *_unkept(facts))
 
 
 def _describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts) -> None:
@@ -134,6 +135,11 @@ def _describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts
         common.append(("Repr-Digest", repr_digest(facts.sha256)))
     common.append(("Last-Modified", http_date(facts.last_modified)))
     common.extend(_RESTRICTED if facts.restricted else _PUBLIC)
+
+
+def _unkept(facts: FileFacts) -> tuple[Header, ...]:
+    """For a refusal that says something of a restricted file, if only its size."""
+    return (("Cache-Control", _cache_control(facts)),) if facts.restricted else ()
 
 
 def _cache_control(facts: FileFacts) -> str:
@@ -192,7 +198,7 @@ def _applicable_slices(headers: Mapping[str, str], etag: str, facts: FileFacts) 
 def _partial(facts: FileFacts, slices: list[Slice], common: list[Header]) -> FileAnswer:
     if not slices:
         what = f"The file has {facts.size} bytes, and none in the range asked for."
-        return _refusal(416, what, ("Content-Range", f"bytes */{facts.size}"))
+        return _refusal(416, what, ("Content-Range", f"bytes */{facts.size}"), *_unkept(facts))
     content_type = presentation(facts.mimetype).content_type
     if len(slices) > 1:
         return _multipart(facts, slices, common, content_type)
