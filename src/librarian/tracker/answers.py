@@ -2,8 +2,8 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import BinaryIO
 
 from webob.acceptparse import create_accept_encoding_header
@@ -18,13 +18,8 @@ Header = tuple[str, str]
 PACKED_AT_ONCE = 1 << 20  # bytes
 _BLOCK = 256 * 1024  # bytes
 _LEVEL = 1  # packing on the way has to keep up with the network
-
-
-@dataclass(frozen=True, slots=True)
-class PackedAnswer:
-    """A gzip answer that is made on the way; its length is not known beforehand."""
-
-    headers: list[Header]
+_SAMPLE = 64 * 1024  # bytes of a large file that are packed on trial
+_WORTH_PACKING = 0.9  # of the sample's size
 
 
 def prefers_gzip(headers: Mapping[str, str]) -> bool:
@@ -33,7 +28,12 @@ def prefers_gzip(headers: Mapping[str, str]) -> bool:
     A Range is about the file as it is, so it gets that.
     """
     accepted = headers.get("accept-encoding")
-    if not accepted or "gzip" not in accepted.lower() or "range" in headers:
+    return bool(accepted) and "range" not in headers and _likes_gzip(accepted or "")
+
+
+@lru_cache(maxsize=1024)
+def _likes_gzip(accepted: str) -> bool:
+    if "gzip" not in accepted.lower():
         return False
     offers = dict(create_accept_encoding_header(accepted).acceptable_offers(["gzip", "identity"]))
     # What is not mentioned is acceptable, but not asked for: RFC 9110, section 12.5.3.
@@ -73,6 +73,16 @@ def answer_as_it_is(method: str, headers: Mapping[str, str], file: FileVersion) 
 def answer_kept_packed(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
     """The gzip bytes that were uploaded, with conditions; a representation with its own ETag."""
     return answer_file_request(method, headers, facts_of(file, packed=True))
+
+
+def packs_well(file: BinaryIO, size: int) -> bool:
+    """Whether packing on the way pays: a small file costs nothing, a large one is tried at its
+    beginning.  Noise is sent as it is even to who accepts gzip, as RFC 9110 leaves to the server."""
+    if size <= PACKED_AT_ONCE:
+        return True
+    sample = file.read(_SAMPLE)
+    file.seek(0)
+    return len(zlib.compress(sample, _LEVEL)) < _WORTH_PACKING * len(sample)
 
 
 def headers_of_packing(file: FileVersion) -> list[Header]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from librarian.tracker.client.dates import date_to_version
 from librarian.tracker.client.errors import InvalidDate, InvalidName
@@ -51,6 +52,7 @@ class Target:
     version: int | None = None  # from name@version
 
 
+@lru_cache(maxsize=8192)  # what is asked for once is asked for again; this is 10 us of a hot path
 def parse_path(path_info: str) -> Target:
     """Read a WSGI PATH_INFO.  Raises BadName and BadRequest.
 
@@ -76,6 +78,7 @@ def parse_path(path_info: str) -> Target:
     return Target(endpoint, name, version)
 
 
+@lru_cache(maxsize=8192)
 def checked_name(name: str) -> tuple[str, int | None]:
     """Name and version of what the client's rules allow.  Raises BadName."""
     try:

@@ -65,17 +65,24 @@ def store_upload(
         with _explained():
             return Stored(store.put(stream, size=declared.size, sha256=declared.sha256))
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="tracker-") as spool:
-        copy = cast(BinaryIO, spool) if keep_packed else None
+        copy = cast(BinaryIO, spool) if keep_packed and _may_be_kept(declared) else None
         body = Body(stream, declared.packed_size, copy)
         with _explained():
             plain = store.put(
                 cast(BinaryIO, GunzipReader(body.read, limit)), size=declared.size, sha256=declared.sha256
             )
             packed_size = spool.tell()
-            if not keep_packed or packed_size > _WORTH_KEEPING * plain.size:
+            if copy is None or packed_size > _WORTH_KEEPING * plain.size:
                 return Stored(plain)
             spool.seek(0)
             return Stored(plain, store.put(cast(BinaryIO, spool), size=packed_size))
+
+
+def _may_be_kept(declared: Declared) -> bool:
+    """False if the sizes declared say already that the packed form is hardly smaller."""
+    if declared.size is None or declared.packed_size is None:
+        return True
+    return declared.packed_size <= _WORTH_KEEPING * declared.size
 
 
 @contextmanager

@@ -99,9 +99,10 @@ def refused(context: TrackerRefusal, request: Request) -> Response:
 
 def _get(target: Target, request: Request) -> Response:
     tracker = getUtility(ITracker)
-    version = wanted_version(target, request.GET)
+    query = request.GET if request.query_string else {}
+    version = wanted_version(target, query)
     try:
-        file = tracker.get(target.name, version, deleted="deleted" in request.GET)
+        file = tracker.get(target.name, version, deleted="deleted" in query)
     except NoSuchFile:
         fallback = _settings().fallback_url
         if not fallback:
@@ -125,7 +126,7 @@ def _send(tracker: Any, file: FileVersion, request: Request) -> Response:
     except (BytesNotFound, BytesDamaged) as error:
         log.error("version has no whole bytes name=%s version=%d error=%s", file.name, file.version, error)
         return file_response(unavailable_answer(request.method))
-    if gzip and not packed:
+    if gzip and not packed and answers.packs_well(stream, file.size):
         return _send_packing(stream, file, request, headers)
     answer = answers.answer_kept_packed if packed else answers.answer_as_it_is
     return file_response(answer(request.method, headers, file), stream, request.environ)

@@ -1,0 +1,119 @@
+"""Asking a server the same thing again and again, from several processes, and counting.
+
+A client in Python is slower than a good server, so this writes prepared bytes to a socket and reads no
+more of the answer than it must.
+"""
+
+import multiprocessing
+import socket
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What came out of one measurement."""
+
+    per_second: float
+    median_ms: float
+    p99_ms: float
+    bytes_per_second: float
+
+
+def measure(url: str, requests: Sequence[Sequence[bytes]], seconds: float) -> Rate:
+    """Send `requests`, one sequence for each connection, round and round for `seconds`.
+
+    A sequence of which each request may be sent once only (uploads) ends when it is used up.
+    """
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(len(requests)) as pool:
+        found = pool.starmap(_ask, [(url, list(one), seconds) for one in requests])
+    times = sorted(duration for durations, _size, _elapsed in found for duration in durations)
+    elapsed = max(one[2] for one in found)
+    return Rate(
+        len(times) / elapsed,
+        1000 * statistics.median(times),
+        1000 * times[int(len(times) * 0.99)],
+        sum(one[1] for one in found) / elapsed,
+    )
+
+
+def get(path: str, **headers: str) -> bytes:
+    return _head("GET", path, headers)
+
+
+def put(path: str, body: bytes, **headers: str) -> bytes:
+    return _head("PUT", path, {"Content_Length": str(len(body)), **headers}) + body
+
+
+def _head(method: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _ask(url: str, requests: list[bytes], seconds: float) -> tuple[list[float], int, float]:
+    """Times of each request, bytes received, and how long it all took."""
+    once = requests[0].startswith(b"PUT")
+    durations, received, place = [], 0, 0
+    with _Connection(url) as connection:
+        began = now = time.perf_counter()
+        while now - began < seconds and (place < len(requests) or not once):
+            received += connection.exchange(requests[place % len(requests)])
+            place += 1
+            after = time.perf_counter()
+            durations.append(after - now)
+            now = after
+    return durations, received, now - began
+
+
+class _Connection:
+    """One kept-alive connection."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._socket = socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=120)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray(1 << 20)
+
+    def __enter__(self) -> "_Connection":
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._socket.close()
+
+    def exchange(self, request: bytes) -> int:
+        """Send a request, read the whole answer; its size.  Raises RuntimeError if it is no success."""
+        self._socket.sendall(request)
+        found = b""
+        while b"\r\n\r\n" not in found:
+            found += self._read_some()
+        head, _, rest = found.partition(b"\r\n\r\n")
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200", b"HTTP/1.1 206")):
+            raise RuntimeError(found[:300])
+        size = len(rest)
+        fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
+        if b"content-length" in fields:
+            left = int(fields[b"content-length"]) - size
+            while left > 0:
+                count = self._socket.recv_into(self._buffer)
+                if not count:
+                    raise RuntimeError("the connection ended early")
+                left -= count
+                size += count
+            return size
+        while not (rest.endswith(b"0\r\n\r\n")):  # chunked
+            block = self._read_some()
+            size += len(block)
+            rest = (rest + block)[-16:]
+        return size
+
+    def _read_some(self) -> bytes:
+        count = self._socket.recv_into(self._buffer)
+        if not count:
+            raise RuntimeError("the connection ended early")
+        return bytes(self._buffer[:count])
