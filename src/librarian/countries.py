@@ -13,7 +13,7 @@ from zope.component import getUtility
 from zope.interface import Attribute, Interface, implementer, provider
 
 from librarian.interfaces import LibrarianError
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -97,6 +97,8 @@ class CountrySet:
             return None
         try:
             record = self._database(path).get(address)
+        except SettingsError:
+            raise
         except ValueError:  # no address, or IPv6 in a database without any
             return None
         found = record.get("country") or record.get("registered_country") or {} if record else {}
@@ -106,5 +108,8 @@ class CountrySet:
         """The reader, opened once; it may be used by many threads."""
         with self._opening:
             if path not in self._databases:
-                self._databases[path] = maxminddb.open_database(Path(path))
+                try:
+                    self._databases[path] = maxminddb.open_database(Path(path))
+                except (OSError, maxminddb.InvalidDatabaseError) as error:
+                    raise SettingsError(CountrySettings.key("country_database"), str(error)) from error
             return self._databases[path]

@@ -15,6 +15,7 @@ from librarian.interfaces import LibrarianError
 
 #: name -> where its click command is
 COMMANDS = {
+    "count-downloads": "librarian.commands.counting:count_downloads",
     "delete": "librarian.commands.holds:delete",
     "feature": "librarian.commands.features:feature",
     "gc": "librarian.commands.collect:gc",

@@ -1,7 +1,7 @@
 """The library: contents, the aliases that expose them, the clients, and what each refuses."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO
 
 from zope.interface import Attribute, Interface
@@ -98,12 +98,36 @@ class InvalidUses(LibrarianError, ValueError):
         self.max_uses = max_uses
 
 
+class InvalidCount(LibrarianError, ValueError):
+    """Downloads are only ever added to a count: one or more."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"a download count grows by at least one, not by {count}")
+        self.count = count
+
+
 class NoSuchToken(LibrarianError, LookupError):
     """No token has this id; it may have been revoked or purged."""
 
     def __init__(self, token_id: str) -> None:
         super().__init__(f"no token has the id {token_id}")
         self.token_id = token_id
+
+
+class UnreadableLog(LibrarianError, OSError):
+    """A log cannot be opened, or its compression is damaged; what was counted of it stays counted."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+class LogReadTwice(LibrarianError, RuntimeError):
+    """Another run counts the same log at this moment; nothing was counted twice."""
+
+    def __init__(self) -> None:
+        super().__init__("another run is counting this log")
 
 
 class CollectorRefuses(LibrarianError, RuntimeError):
@@ -150,6 +174,9 @@ class ILibraryFileAlias(Interface):
     http_url = Attribute("Where it is downloaded from, by http; None when deleted.")
     https_url = Attribute("The same by https; None when deleted.")
     private_url = Attribute("The https URL on a host of its own; None when deleted.")
+    hits = Attribute("How often it was downloaded, as far as the logs have been counted.")
+    last_downloaded = Attribute("From the last day it was downloaded to today, a timedelta; or None.")
+    download_counts = Attribute("Every ILibraryFileDownloadCount it has, by day, then by country.")
 
     def getURL(
         secure: bool = True,
@@ -176,6 +203,20 @@ class ILibraryFileAlias(Interface):
 
     def close() -> None:
         """Stop reading; harmless when nothing is open."""
+
+    def updateDownloadCount(day: date, country: Any, count: int) -> None:
+        """Count `count` more downloads on `day` (in UTC) from `country`, an ICountry or None.
+
+        Raises InvalidCount."""
+
+
+class ILibraryFileDownloadCount(Interface):
+    """How often one file was downloaded on one day from one country, as long as the tree is open."""
+
+    libraryfilealias = Attribute("The ILibraryFileAlias.")
+    day = Attribute("The date, in UTC.")
+    country = Attribute("The ICountry; None where it is not known.")
+    count = Attribute("How often; follows what is counted later.")
 
 
 class IEditableFileAlias(Interface):

@@ -1,7 +1,7 @@
 """The library's branch of the tree: everything it keeps, and the ways to find it."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 
@@ -9,14 +9,17 @@ from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
+from librarian.library.counts import DownloadCounts
 from librarian.library.holds import FileHolds
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
 from librarian.library.keys import LAST, with_prefix
+from librarian.library.logreading import LogPlaces
 from librarian.library.records import TOKEN_ID, AliasRecord, LibraryFileContent, TokenRecord
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.branch import Branch
 
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
+PATIENCE = timedelta(days=1)  # between two slices of one download; a token lives as long
 
 
 class LibraryBranch(Persistent):
@@ -35,6 +38,9 @@ class LibraryBranch(Persistent):
         self.by_content = OOTreeSet()  # sha256 + id, big-endian
         self.by_former_content = OOTreeSet()  # the same for deleted files that can be brought back
         self.holds = FileHolds()  # for clients outside of this process
+        self.downloads = LOBTree()  # id -> DownloadCounts, of those that were downloaded
+        self.log_places = LogPlaces()
+        self.slices = OOBTree()  # id + digest of the client -> (bytes it got, seconds since the epoch)
         self.tokens = OOBTree()  # sha256 of the token -> TokenRecord
         self.tokens_by_alias = OOTreeSet()  # id + sha256 of the token
         self.tokens_by_expiry = OOTreeSet()  # seconds since the epoch + sha256 of the token
@@ -102,9 +108,37 @@ class LibraryBranch(Persistent):
         self.delete_content(record)
         self.forget_former(record)
         record._p_changed = True
+        self.downloads.pop(record.id, None)
         for token in self.tokens_of(record.id):
             self.drop_token(token)
         del self.aliases[record.id]
+
+    def count_downloads(self, record: AliasRecord, day: date, country: str | None, count: int) -> None:
+        """Add to the count of a file; never writes the record, so that nobody who holds it conflicts."""
+        if record._p_jar is not None:
+            record._p_jar.readCurrent(record)  # but who drops it does
+        counts = self.downloads.get(record.id)
+        if counts is None:
+            counts = self.downloads[record.id] = DownloadCounts()
+        counts.add(day, country, count)
+
+    def slice_completes(self, record: AliasRecord, client: bytes, size: int, seconds: float) -> int:
+        """How many downloads `size` more bytes of a file complete for a client, a digest of it.
+
+        What was sent more than PATIENCE before counts for nothing any more.
+        """
+        content = record.content or record.former_content
+        if content is None or not content.filesize:
+            return 0
+        key = record.id.to_bytes(8) + client
+        before, at = self.slices.get(key, (0, seconds))
+        fresh = seconds - at <= PATIENCE.total_seconds()
+        completed, rest = divmod(size + (before if fresh else 0), content.filesize)
+        if rest:
+            self.slices[key] = (rest, seconds)
+        elif key in self.slices:
+            del self.slices[key]
+        return completed
 
     def is_named(self, content: LibraryFileContent) -> bool:
         """Whether any alias has this content, or could get it back."""

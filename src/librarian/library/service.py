@@ -3,21 +3,26 @@
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any, BinaryIO
 
 from zope.component import getUtilitiesFor, getUtility
 from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
 
+from librarian.countries import ICountry, ICountrySet
 from librarian.interfaces import IClock
 from librarian.library import urls
+from librarian.library.counts import DownloadCounts
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
     IEditableFileAlias,
     IFileReferences,
     ILibraryFileAlias,
     ILibraryFileAliasSet,
+    ILibraryFileDownloadCount,
+    InvalidCount,
     InvalidExpiry,
     NoSuchToken,
     NotStored,
@@ -235,6 +240,35 @@ class LibraryFileAlias:
             return url
         return self.https_url if secure and self._library.settings.use_https else self.http_url
 
+    @property
+    def hits(self) -> int:
+        counts = self._counts
+        return 0 if counts is None else counts.total
+
+    @property
+    def last_downloaded(self) -> timedelta | None:
+        day = None if self._counts is None else self._counts.last_day
+        return None if day is None else self._library.clock.now().date() - day
+
+    @property
+    def download_counts(self) -> list["LibraryFileDownloadCount"]:
+        if self._counts is None:
+            return []
+        countries = removeSecurityProxy(getUtility(ICountrySet))
+        rows = list(self._counts.rows())
+        return [LibraryFileDownloadCount(self, day, countries[code] if code else None) for day, code in rows]
+
+    def updateDownloadCount(self, day: date, country: ICountry | None, count: int) -> None:
+        if count < 1:
+            raise InvalidCount(count)
+        code = None if country is None else country.iso3166code2
+        self._library.branch.count_downloads(self.record, day, code, count)
+
+    @property
+    def _counts(self) -> DownloadCounts | None:
+        found: DownloadCounts | None = self._library.branch.downloads.get(self.id)
+        return found
+
     def open(self) -> None:
         self.close()
         self._file = self._library.open(self.record)
@@ -273,6 +307,22 @@ class LibraryFileAlias:
 
     def undelete(self) -> None:
         self._library.branch.undelete(self.record)
+
+
+@implementer(ILibraryFileDownloadCount)
+class LibraryFileDownloadCount:
+    """One day and country of one file."""
+
+    def __init__(self, alias: LibraryFileAlias, day: date, country: ICountry | None) -> None:
+        self.libraryfilealias = alias
+        self.day = day
+        self.country = country
+
+    @property
+    def count(self) -> int:
+        counts = self.libraryfilealias._counts
+        code = None if self.country is None else self.country.iso3166code2
+        return 0 if counts is None else counts.count(self.day, code)
 
 
 @implementer(ILibraryFileAliasSet)

@@ -1,16 +1,25 @@
-"""What documents on the library need: things that happen to files only with time, and a neighbour."""
+"""What documents on the library need: things that happen to files only with time, a neighbour, logs."""
 
+import gzip
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from mmdb_writer import MMDBWriter
+from netaddr import IPSet
 from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 from zope.security.checker import Checker as SecurityChecker
 from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
+from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.web.views import IAppSection
 
@@ -60,3 +69,42 @@ def published(report: Any) -> Iterator[str]:
         yield "http://localhost:6543/bug"
     finally:
         registry.unregisterUtility(section, IAppSection, "bug")
+
+
+class LogFile:
+    """An access log in a temporary folder, as nginx and Apache would write it."""
+
+    def __init__(self) -> None:
+        folder = tempfile.mkdtemp(prefix="librarian-log-")
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.path = Path(folder) / "access.log"
+
+    def add(self, client: str, request: str, status: int, size: int) -> None:
+        """A line for a request such as ``GET /7/a.txt``, made now, with `size` bytes sent."""
+        time = getUtility(IClock).now().strftime("%d/%b/%Y:%H:%M:%S %z")
+        line = f'{client} - - [{time}] "{request} HTTP/1.1" {status} {size} "-" "curl/8"\n'
+        with gzip.open(self.path, "at") if self.path.suffix == ".gz" else self.path.open("a") as file:
+            file.write(line)
+
+    def rotate(self) -> None:
+        """Rename and compress it, as logrotate does."""
+        rotated = self.path.with_suffix(".log.gz")
+        rotated.write_bytes(gzip.compress(self.path.read_bytes()))
+        self.path.unlink()
+        self.path = rotated
+
+
+@contextmanager
+def country_database(networks: dict[str, str]) -> Iterator[None]:
+    """A database of addresses for the length of a `with`: the country's code for each network."""
+    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Country")
+    for network, code in networks.items():
+        writer.insert_network(IPSet([network]), {"country": {"iso_code": code}})
+    settings = getUtility(ISettings)
+    with tempfile.NamedTemporaryFile(suffix=".mmdb") as file:
+        writer.to_db_file(file.name)
+        settings.push("countries", f"[librarian]\ncountry_database = {file.name}")
+        try:
+            yield
+        finally:
+            settings.pop("countries")
