@@ -83,11 +83,12 @@ def _teller(silent: bool, status: Any) -> Callable[[Action], None]:
 
 def as_dict(report: Report) -> dict[str, Any]:
     """What a run saw and did, as JSON shows it; `freed` is in bytes."""
-    return {"seen": report.seen, "done": report.done, "freed": report.freed}
+    return {"seen": report.seen, "done": report.done, "freed": report.freed, "skipped": report.skipped}
 
 
 def summary(report: Report, dry_run: bool) -> str:
     """One line for the end."""
     done = [f"{number} {verb}" for verbs in report.done.values() for verb, number in verbs.items()]
+    done += [f"{step} left out: {why}" for step, why in report.skipped.items()]
     would = "would free" if dry_run else "freed"
     return f"{', '.join(done) or 'nothing to do'}; {would} {report.freed} bytes"

@@ -23,6 +23,7 @@ from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileR
 from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.service import Library
+from librarian.library.upkeep import HeldLease, UpkeepBusy, leased
 from librarian.store.interfaces import BytesNotFound
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Report:
     seen: dict[str, int] = field(default_factory=dict)
     done: dict[str, dict[str, int]] = field(default_factory=dict)  # step -> verb -> number
     freed: int = 0  # bytes
+    skipped: dict[str, str] = field(default_factory=dict)  # step -> why it was left out
 
     def add(self, action: Action) -> None:
         verbs = self.done.setdefault(action.step, {})
@@ -181,7 +183,18 @@ class GarbageCollector:
             yield Action("contents", "dropped", "content", content.sha256)
 
     def _bytes(self, references: dict[str, Any]) -> None:
-        """Bytes that no content names go, a day after they were last stored."""
+        """Bytes that no content names go, a day after they were last stored; not while a backup copies."""
+        if self._dry_run:
+            self._sweep(None)
+            return
+        try:
+            with leased(self._library.tree, self._library.clock, "sweep") as lease:
+                self._sweep(lease)
+        except UpkeepBusy as busy:
+            log.warning("sweep left out reason=%s", busy)
+            self.report.skipped["bytes"] = str(busy)
+
+    def _sweep(self, lease: HeldLease | None) -> None:
         store, before = self._library.store, self._now - DAY
         for number, sha256 in enumerate(store, 1):
             self.report.seen["bytes"] = number
@@ -193,7 +206,11 @@ class GarbageCollector:
                 size, stored_at = store.size(sha256), store.stored_at(sha256)
             except BytesNotFound:
                 continue  # another collector was here
-            if stored_at < before and (self._dry_run or store.remove(sha256, stored_before=before)):
+            if stored_at >= before:
+                continue
+            if lease is not None:
+                lease.renew()
+            if lease is None or store.remove(sha256, stored_before=before):
                 self._note([Action("bytes", "swept", "bytes", sha256, size=size)])
 
     def _tokens(self, references: dict[str, Any]) -> None:

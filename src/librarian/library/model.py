@@ -74,18 +74,18 @@ class LibraryBranch(Persistent):
     def add(self, record: AliasRecord) -> None:
         self.aliases[record.id] = record
         if record.content is not None:
-            self.by_content.add(_content_key(record.content, record.id))
+            self.by_content.add(content_key(record.content, record.id))
 
     def delete_content(self, record: AliasRecord, now: datetime | None = None) -> None:
         """Part an alias from its content; with `now`, so that undelete() can bring it back."""
         content = record.content
         if content is None:
             return
-        self.by_content.remove(_content_key(content, record.id))
+        self.by_content.remove(content_key(content, record.id))
         record.content = None
         if now is not None:
             record.content_deleted, record.former_content = now, content
-            self.by_former_content.add(_content_key(content, record.id))
+            self.by_former_content.add(content_key(content, record.id))
 
     def undelete(self, record: AliasRecord) -> None:
         """Bring back what delete_content() kept.  Raises CannotUndelete."""
@@ -94,13 +94,13 @@ class LibraryBranch(Persistent):
             raise CannotUndelete(record.id)
         self.forget_former(record)
         record.content, record.content_deleted = content, None
-        self.by_content.add(_content_key(content, record.id))
+        self.by_content.add(content_key(content, record.id))
         self._claim(content)
 
     def forget_former(self, record: AliasRecord) -> None:
         """From now on the deleted file cannot be brought back."""
         if record.former_content is not None:
-            self.by_former_content.remove(_content_key(record.former_content, record.id))
+            self.by_former_content.remove(content_key(record.former_content, record.id))
             record.former_content = None
 
     def drop(self, record: AliasRecord) -> None:
@@ -164,6 +164,11 @@ class LibraryBranch(Persistent):
         for key in with_prefix(self.by_content, sha256):
             yield self.aliases[int.from_bytes(key[32:])]
 
+    def former_records_of(self, sha256: bytes) -> Iterator[AliasRecord]:
+        """The aliases of a content that were deleted and can be brought back, by id."""
+        for key in with_prefix(self.by_former_content, sha256):
+            yield self.aliases[int.from_bytes(key[32:])]
+
     def sha256s_of(self, sha1: bytes) -> Iterator[bytes]:
         for key in with_prefix(self.by_sha1, sha1):
             yield key[20:]
@@ -171,12 +176,12 @@ class LibraryBranch(Persistent):
     def add_token(self, token: TokenRecord) -> None:
         self.tokens[token.key] = token
         self.tokens_by_alias.add(token.alias_id.to_bytes(8) + token.key)
-        self.tokens_by_expiry.add(_moment_key(token.expires) + token.key)
+        self.tokens_by_expiry.add(moment_key(token.expires) + token.key)
 
     def drop_token(self, token: TokenRecord) -> None:
         del self.tokens[token.key]
         self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
-        self.tokens_by_expiry.remove(_moment_key(token.expires) + token.key)
+        self.tokens_by_expiry.remove(moment_key(token.expires) + token.key)
 
     def tokens_of(self, alias_id: int) -> list[TokenRecord]:
         """The tokens of one file, oldest first."""
@@ -195,16 +200,16 @@ class LibraryBranch(Persistent):
 
     def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
         """At most `limit` tokens that died of age, the oldest first."""
-        last = _moment_key(now) + LAST
+        last = moment_key(now) + LAST
         for key in islice(self.tokens_by_expiry.keys(max=last), limit):
             yield self.tokens[key[8:]]
 
 
-def _moment_key(moment: datetime) -> bytes:
+def moment_key(moment: datetime) -> bytes:
     return int(moment.timestamp()).to_bytes(8)
 
 
-def _content_key(content: LibraryFileContent, alias_id: int) -> bytes:
+def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
 
 

@@ -11,11 +11,10 @@ which locks no directory.)
 """
 
 import errno
-import hashlib
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BufferedReader
 from itertools import chain
@@ -118,9 +117,9 @@ class DiskStore:
         with durable.troubles("iterate"):
             yield from self._layout.walk_held()
 
-    def verify(self, sha256: str) -> int:
+    def verify(self, sha256: str, told: Callable[[int], object] | None = None) -> int:
         with self.open(sha256) as file:
-            return _verify(file, sha256)
+            return _verify(file, sha256, told)
 
     def quarantine(self, sha256: str) -> bool:
         while True:
@@ -149,6 +148,15 @@ class DiskStore:
 
     def clear_incoming(self, older_than: timedelta) -> int:
         return self._incoming.clear(older_than)
+
+    def check(self) -> None:
+        with self._incoming.file() as file, durable.troubles("check"):
+            self._room.require(1)
+            file.write(b"?")
+
+    def room(self) -> int | None:
+        with durable.troubles("look for room"):
+            return self._room.left()
 
     def recount(self) -> int:
         with durable.troubles("recount"):
@@ -237,11 +245,11 @@ class _Sink:
         self._written += len(piece)
 
 
-def _verify(file: BufferedReader, sha256: str) -> int:
+def _verify(file: BufferedReader, sha256: str, told: Callable[[int], object] | None = None) -> int:
     """The length of a file whose bytes are what its name says; anything else raises BytesDamaged."""
     durable.forget_cached(file.fileno())  # the copy in memory may be sound when the one on the medium is not
     try:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+        actual = hashing.sha256_of(file, told)
     except OSError as error:
         # Checksumming file systems and dying disks answer EIO for the damaged part.
         if error.errno != errno.EIO:

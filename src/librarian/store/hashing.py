@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from io import BufferedReader
 from typing import BinaryIO
 
 from librarian.store.interfaces import DigestMismatch, SizeMismatch, StoredBytes
@@ -71,6 +72,17 @@ def copy_and_hash(
         raise SizeMismatch(size, count)
     sha256, sha1, md5 = (digest.hexdigest() for digest in hashes)
     return StoredBytes(sha256, sha1, md5, count)
+
+
+def sha256_of(file: BufferedReader, told: Callable[[int], object] | None = None) -> str:
+    """The SHA-256, in hex, of what a file still holds; `told` gets the size of each piece."""
+    if told is None:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for chunk in read_chunks(file):
+        digest.update(chunk)
+        told(len(chunk))
+    return digest.hexdigest()
 
 
 def check_digests(found: StoredBytes, *, sha256: str | None, sha1: str | None, md5: str | None) -> None:

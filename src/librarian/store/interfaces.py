@@ -1,6 +1,6 @@
 """The contract of a byte store, and what it may refuse."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO
@@ -141,10 +141,11 @@ class IByteStore(Interface):
         What is stored or removed meanwhile may or may not show up; all else shows up once.
         """
 
-    def verify(sha256: str) -> int:
+    def verify(sha256: str, told: Callable[[int], object] | None = None) -> int:
         """Read all the bytes again and answer how many they are.
 
-        Raises BytesDamaged when they do not hash to `sha256` or the medium fails to give them
+        `told` is called with the size of each piece that was read, and may take its time.  Raises
+        BytesDamaged when they do not hash to `sha256` or the medium fails to give them
         back, BytesNotFound when there are none.  Changes nothing.
         """
 
@@ -169,6 +170,15 @@ class IByteStore(Interface):
 
         What a living writer, in whatever process, still works on is never touched.
         """
+
+    def check() -> None:
+        """Try, with a byte or two, whether something could be put at this moment.
+
+        Raises StoreFull where reading goes on and only room is missing, StoreUnavailable otherwise.
+        """
+
+    def room() -> int | None:
+        """How many bytes may still be put, as far as that is known now; None: nothing limits it."""
 
     def recount() -> int:
         """Add up what is held and what is set aside, in bytes.

@@ -1,7 +1,7 @@
 """A byte store that forgets everything when its process ends: for tests and trials."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256 as sha256_of
@@ -84,8 +84,10 @@ class MemoryStore:
             held = sorted(self._held)
         return iter(held)
 
-    def verify(self, sha256: str) -> int:
+    def verify(self, sha256: str, told: Callable[[int], object] | None = None) -> int:
         data = self._find(sha256).data
+        if told is not None:
+            told(len(data))
         if sha256_of(data).hexdigest() != sha256:
             raise BytesDamaged(sha256)
         return len(data)
@@ -113,6 +115,12 @@ class MemoryStore:
     def clear_incoming(self, older_than: timedelta) -> int:
         """Nothing: what was half-written died with its writer."""
         return 0
+
+    def check(self) -> None:
+        self._require(1)
+
+    def room(self) -> int | None:
+        return None if self._quota is None else max(self._quota - self.recount(), 0)
 
     def recount(self) -> int:
         with self._lock:

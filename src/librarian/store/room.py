@@ -41,6 +41,14 @@ class Room:
         if disk.f_bavail * disk.f_frsize - self._keep_free < more:
             raise StoreFull(ENOSPC, "the byte store has no room: the disk is full")
 
+    def left(self) -> int:
+        """How many bytes more the disk and the quota have room for."""
+        disk = os.statvfs(self._root)
+        left = disk.f_bavail * disk.f_frsize - self._keep_free
+        if self._quota is not None:
+            left = min(left, self._quota - (self._read_sum() or 0))
+        return max(left, 0)
+
     @contextmanager
     def changing(self, difference: int) -> Iterator[None]:
         """Account for a block that makes the store hold `difference` more bytes (fewer, if negative)."""

@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
 from librarian.settings import ISettings
+from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.web.views import IAppSection
 
@@ -108,3 +110,10 @@ def country_database(networks: dict[str, str]) -> Iterator[None]:
             yield
         finally:
             settings.pop("countries")
+
+
+def damage(sha256: str) -> None:
+    """Flip one bit of the bytes that the store in memory holds, as a bad disk does."""
+    store = getUtility(IByteStore)
+    held = store._held[sha256]
+    store._held[sha256] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])

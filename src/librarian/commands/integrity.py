@@ -1,0 +1,130 @@
+"""``librarian scrub`` and ``fsck``: is everything still what it was?"""
+
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from librarian.commands.quantities import Pace, Share, Size
+from librarian.commands.site import ini_option, opened_site
+from librarian.library.checking import ERROR, Check, Finding
+from librarian.library.scrubbing import Damage, Scrub, ScrubReport
+from librarian.library.service import Library
+from librarian.store.copies import Copies
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print a report as JSON, for scripts.")
+
+
+@click.command()
+@click.option(
+    "--share", type=Share(), help="Read the next part only, such as 1/30, and go on from there next time."
+)
+@click.option("--rate", type=Size(), help="Read no more than this a second, such as 50MB.")
+@click.option(
+    "--repair-from",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A byte folder of another store or of a backup, to take sound bytes from.",
+)
+@json_option
+@ini_option
+def scrub(
+    share: Fraction | None, rate: int | None, repair_from: Path | None, as_json: bool, ini: str
+) -> None:
+    """Read all stored bytes again, and set aside what is damaged.
+
+    Damaged files answer 503 until they are repaired.  A run that is interrupted goes on where it
+    stopped.  Exit status 1 if something is damaged or missing and could not be repaired.
+    """
+    with opened_site(ini), _bar("scrubbing") as bar:
+        task = bar.add_task("scrubbing", total=1.0)
+        work = Scrub(
+            Library(),
+            None if repair_from is None else Copies(repair_from),
+            Pace(rate),
+            (lambda damage: None) if as_json else _tell_damage,
+            lambda part: bar.update(task, completed=part),
+        )
+        report = work.run(share)
+    click.echo(json.dumps(scrub_as_dict(report)) if as_json else scrub_summary(report))
+    sys.exit(1 if report.remaining else 0)
+
+
+def _bar(title: str) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
+def _tell_damage(damage: Damage) -> None:
+    click.echo(f"{damage.state} {damage.sha256}")
+    for alias in damage.aliases:
+        click.echo(f"  {_alias_line(alias)}")
+
+
+def _alias_line(alias: dict[str, Any]) -> str:
+    deleted = " (deleted)" if alias["deleted"] else ""
+    holders = "".join(f", held by {holder}" for holder in alias["holders"])
+    return f"alias {alias['id']} {alias['url']}{deleted}{holders}"
+
+
+def scrub_as_dict(report: ScrubReport) -> dict[str, Any]:
+    """What a scrub looked at and found, as JSON shows it; `bytes` were read and are whole."""
+    damage = [
+        {"sha256": found.sha256, "state": found.state, "aliases": found.aliases} for found in report.damage
+    ]
+    return {"contents": report.contents, "bytes": report.bytes, "damage": damage}
+
+
+def scrub_summary(report: ScrubReport) -> str:
+    """One line for the end."""
+    states = [found.state for found in report.damage]
+    told = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    return f"{report.contents} contents read, {report.bytes} bytes whole; {', '.join(told) or 'no damage'}"
+
+
+@click.command()
+@json_option
+@ini_option
+def fsck(as_json: bool, ini: str) -> None:
+    """Compare the tree with the byte store, both ways, and with its own indexes.
+
+    Reads no bytes; scrub does.  Notices name what upkeep takes care of in time.  Exit status 1 if
+    there are errors.
+    """
+    console = Console(stderr=True)
+    with opened_site(ini), console.status("checking") as status:
+        if not sys.stderr.isatty():
+            status.stop()
+        check = Check(Library(), lambda part, seen: status.update(f"checking {part}: {seen}"))
+        errors = notices = 0
+        for finding in check:
+            errors += finding.severity == ERROR
+            notices += finding.severity != ERROR
+            click.echo(json.dumps(finding_as_dict(finding)) if as_json else str(finding))
+    if as_json:
+        click.echo(json.dumps({"seen": check.seen, "errors": errors, "notices": notices}))
+    else:
+        seen = ", ".join(f"{number} {part}" for part, number in check.seen.items() if number)
+        click.echo(f"{errors} errors, {notices} notices in {seen or 'an empty library'}")
+    sys.exit(1 if errors else 0)
+
+
+def finding_as_dict(finding: Finding) -> dict[str, str]:
+    """A line of the JSON report: a stream of objects, the last one of which sums up."""
+    return {
+        "severity": finding.severity,
+        "kind": finding.kind,
+        "what": finding.what,
+        "detail": finding.detail,
+    }

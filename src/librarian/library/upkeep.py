@@ -1,0 +1,105 @@
+"""What long work on the library keeps in the tree: where a scrub stopped, and who may not be disturbed.
+
+A backup copies the tree first and then the bytes it names, so no sweep may remove bytes meanwhile.
+Either holds a lease while it works.  The lease is in the tree, which all machines share, and ends by
+itself when whoever held it died.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from persistent import Persistent
+
+from librarian.interfaces import IClock, LibrarianError
+from librarian.tree.branch import Branch
+from librarian.tree.interfaces import ITree
+
+LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
+
+
+class UpkeepBusy(LibrarianError, RuntimeError):
+    """A backup, or a sweep, cannot begin or go on because another one is at work."""
+
+    def __init__(self, kind: str, since: datetime) -> None:
+        super().__init__(f"a {kind} is running since {since:%Y-%m-%d %H:%M} UTC")
+        self.kind = kind
+        self.since = since
+
+
+class Lease(NamedTuple):
+    """Who works undisturbed, and until when."""
+
+    kind: str  # sweep, backup
+    holder: str
+    since: datetime
+    until: datetime
+
+
+class UpkeepBranch(Persistent):
+    """One small object: few write it, and those who do at the same moment shall conflict."""
+
+    lease: Lease | None = None
+    store_bytes: int | None = None  # what the byte store held when it was last counted
+    store_counted: datetime | None = None
+
+    def __init__(self) -> None:
+        self.positions: dict[str, bytes] = {}  # kind of scrub -> the last sha256 it has seen to
+
+    def take(self, lease: Lease, now: datetime) -> None:
+        """Raises UpkeepBusy."""
+        held = self.lease
+        if held is not None and held.holder != lease.holder and now < held.until:
+            raise UpkeepBusy(held.kind, held.since)
+        self.lease = lease
+
+    def release(self, holder: str) -> None:
+        if self.lease is not None and self.lease.holder == holder:
+            self.lease = None
+
+    def keep_position(self, kind: str, position: bytes) -> None:
+        self.positions = {**self.positions, kind: position}
+
+
+branch = Branch("upkeep", UpkeepBranch)
+
+
+class HeldLease:
+    """A lease while its holder works."""
+
+    def __init__(self, tree: Any, clock: IClock, kind: str) -> None:
+        now = clock.now()
+        self._tree: Any = tree
+        self._clock = clock
+        self._lease = Lease(kind, secrets.token_hex(8), now, now)
+
+    def renew(self) -> None:
+        """Call it often: mostly it compares two times.  Raises UpkeepBusy if the lease had ended
+        and somebody else has one now."""
+        now = self._clock.now()
+        if self._lease.until - now > LEASE / 2:
+            return
+        lease = self._lease._replace(until=now + LEASE)
+        self._tree.run_apart(lambda: self._branch.take(lease, now))
+        self._lease = lease
+
+    def release(self) -> None:
+        self._tree.run_apart(lambda: self._branch.release(self._lease.holder))
+
+    @property
+    def _branch(self) -> UpkeepBranch:
+        found: UpkeepBranch = self._tree.branch("upkeep")
+        return found
+
+
+@contextmanager
+def leased(tree: ITree, clock: IClock, kind: str) -> Iterator[HeldLease]:
+    """Work undisturbed for the length of a `with`.  Raises UpkeepBusy."""
+    lease = HeldLease(tree, clock, kind)
+    lease.renew()
+    try:
+        yield lease
+    finally:
+        lease.release()

@@ -1,0 +1,25 @@
+"""Bytes in a folder that is laid out like a disk store's: another store, or the bytes of a backup."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+from librarian.store.interfaces import BytesNotFound
+from librarian.store.layout import Layout
+
+
+class Copies:
+    """Reads from such a folder, and writes nothing there.
+
+    What it gives is only called what was asked for; whoever takes it checks the digest, as
+    IByteStore.put() does.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._layout = Layout(str(folder.absolute()))
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The caller's to close.  Raises BytesNotFound, and OSError where the folder cannot be read."""
+        try:
+            return Path(self._layout.held(sha256)).open("rb")
+        except FileNotFoundError:
+            raise BytesNotFound(sha256) from None
