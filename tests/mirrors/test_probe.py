@@ -221,6 +221,14 @@ class Releases(ProbeCase):
         self.assertEqual(report.suites, {"hoary": MirrorStatus.UP})
         self.assertEqual(kinds(report), {"missing"})
 
+    def test_present_release_and_newest_file_make_it_up_to_date(self) -> None:
+        body = release_file()
+        checks = (ContentCheck(SOURCE, {MirrorStatus.SIXHOURSBEHIND: NEW, MirrorStatus.ONEWEEKBEHIND: OLD}),)
+        for missing, expected in ((None, MirrorStatus.UP), (NEW, MirrorStatus.ONEWEEKBEHIND)):
+            files = {path: content for path, content in FILES.items() if path != missing}
+            report = self.probe_one(files, checks=checks, releases={"hoary": known(body)})
+            self.assertIs(report.contents[SOURCE], expected)
+
     def test_the_one_before(self) -> None:
         old, new = release_file(NOW - timedelta(days=1)), release_file()
         report = self.check(old, old, new, seen=NOW - timedelta(hours=5))

@@ -15,6 +15,7 @@ from librarian.mirrors.settings import MirrorSettings
 
 SAMPLE_AGE = timedelta(days=7)  # what is older every mirror should have
 SAMPLE_BYTES = 256 * 1024
+_ROUNDS = 3  # looks into each part, so that a small archive is sampled as well
 
 
 def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: random.Random) -> ProbePlan:
@@ -58,8 +59,10 @@ def _samples(
     published: list[Publications], now: datetime, count: int, chance: random.Random
 ) -> tuple[Sample, ...]:
     chosen: dict[str, Sample] = {}
-    for _ in range(count if published else 0):
-        found = chance.choice(published).sample(chance, now - SAMPLE_AGE, SAMPLE_BYTES)
+    for part in chance.sample(published, len(published)) * _ROUNDS:
+        if len(chosen) == count:
+            break
+        found = part.sample(chance, now - SAMPLE_AGE, SAMPLE_BYTES)
         if found is not None:
             chosen[found.path] = Sample(found.path, found.size, found.sha256)
     return tuple(chosen.values())

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from string import ascii_lowercase
 from typing import cast
 
@@ -90,9 +90,11 @@ class Publications(Persistent):
 
     def sample(self, chance: random.Random, older_than: datetime, max_bytes: int) -> Publication | None:
         """A small file that every mirror should have, by chance; None if a few looks find none."""
+        end = (older_than, _LAST)
         for _ in range(_LOOKS):
             start = self._some_key(chance, older_than)
-            for found in islice(self._by_date.values(start, (older_than, _LAST)), 1):
+            # From there on, or else from the beginning: the last place must not be a blind one.
+            for found in islice(chain(self._by_date.values(start, end), self._by_date.values(None, end)), 1):
                 if found.sha256 and 0 < found.size <= max_bytes:
                     return cast("Publication", found)
         return None

@@ -53,6 +53,7 @@ class MirrorProbe:
         verifier = SuiteVerifier(self._fetcher, self.report, self.ask, self.find, self._clock)
         present = {key.suite for key in self.report.contents}
         await asyncio.gather(*(verifier.check(suite) for suite in sorted(present)))
+        self._believe_release_files()
         if self.report.contents:
             await asyncio.gather(*(self._check_sample(sample) for sample in self._plan.samples))
 
@@ -68,7 +69,8 @@ class MirrorProbe:
         except ProbeFailed as error:
             self.log(str(error))
             return False
-        self.find(FindingKind.SOFT_404, url, f"{url} never existed, and is answered with 200")
+        # Held against the mirror, not against this name: the next probe asks for another one.
+        self.find(FindingKind.SOFT_404, self._plan.base_url, f"{url} never existed, and is answered with 200")
         return True
 
     async def _check_content(self, check: ContentCheck) -> None:
@@ -83,6 +85,18 @@ class MirrorProbe:
             self.report.sizes[check.key] = answer.size
         if (status := await self._freshness(check)) is not None:
             self.report.contents[check.key] = status
+
+    def _believe_release_files(self) -> None:
+        """A mirror with the archive's present Release file and the newest file that was asked for is up to
+        date, however long ago that file was published: the windows alone could not tell."""
+        for check in self._plan.checks:
+            status = self.report.contents.get(check.key)
+            newest = min(check.freshness, default=None)
+            if status is not None and status is newest and self._is_current(check.key.suite):
+                self.report.contents[check.key] = MirrorStatus.UP
+
+    def _is_current(self, suite: str) -> bool:
+        return self.report.suites.get(suite) is MirrorStatus.UP
 
     async def _freshness(self, check: ContentCheck) -> MirrorStatus | None:
         """The freshest status whose file is there; None if the host was given up meanwhile."""
