@@ -11,9 +11,11 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.security.credentials.interfaces import IAuthenticator
 from librarian.security.credentials.service import the_branch
 from librarian.security.people.interfaces import IPersonSet
-from librarian.security.principals import PersonPrincipal
+from librarian.security.principals import ANONYMOUS, PersonPrincipal
 from librarian.testing.http import browser, request
+from librarian.web.identity import place_of, principal_of
 from librarian.web.login import safe_next
+from librarian.web.request import Request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 PAGE = {"Accept": "text/html"}
@@ -93,11 +95,18 @@ class Headers(PeopleInTheWorld):
         self.assertEqual(answer.status_int, 403)
         self.assertIn('error="insufficient_scope"', answer.headers["WWW-Authenticate"])
 
-    def test_a_cookie_is_nothing_on_the_other_faces(self) -> None:
+    def test_a_cookie_is_nothing_where_sessions_do_not_count(self) -> None:
         self.log_in("bob")
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.bobs.cookiejar)
-        answer = request("GET", "http://localhost:8000/", {"Cookie": cookies})
-        self.assertNotIn("Bob", answer.text)
+        transaction.begin()
+        sent = Request.blank("/", headers={"Cookie": cookies})
+        self.assertEqual(principal_of(sent, sessions=True).id, "person:bob")
+        self.assertIs(principal_of(sent), ANONYMOUS)
+
+    def test_a_place_is_what_the_server_says(self) -> None:
+        sent = Request.blank("/", headers={"X-Forwarded-For": "198.51.100.1"})
+        sent.environ["REMOTE_ADDR"] = "192.0.2.1"
+        self.assertEqual(place_of(sent), "192.0.2.1")
 
 
 class Cookies(PeopleInTheWorld):

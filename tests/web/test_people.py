@@ -45,6 +45,11 @@ class Programs(PeopleInTheWorld):
             self.send("PATCH", "/crew", {"display_name": "Crew"}, "bob").json["display_name"], "Crew"
         )
         self.assertEqual(self.send("GET", "/amy").json["teams"], ["admins", "crew"])
+        self.assertEqual(self.send("PATCH", "/crew", {"owner": "nobody"}, "bob").status_int, 422)
+        self.assertEqual(self.send("PATCH", "/crew", {"owner": "amy"}, "bob").json["owner"], "amy")
+        self.assertEqual(self.send("PATCH", "/crew", {"owner": ""}, "bob").status_int, 403)
+        self.assertIsNone(self.send("PATCH", "/crew", {"owner": ""}).json["owner"])
+        self.assertEqual(self.send("PATCH", "/crew", {"owner": "bob"}).json["owner"], "bob")
         self.assertEqual(self.send("DELETE", "/crew/+members/amy", None, "bob").json["members"], [])
 
     def test_tokens(self) -> None:

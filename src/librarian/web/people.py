@@ -271,7 +271,12 @@ def _show_team(context: Any, request: Request) -> Response:
 
 
 def _change_team(context: Any, request: Request) -> Response:
-    context.display_name = text(sent(request), "display_name")
+    fields = sent(request)
+    if "display_name" in fields:
+        context.display_name = text(fields, "display_name")
+    if "owner" in fields:
+        owner = text(fields, "owner")
+        context.setOwner(_participant(owner) if owner else None)
     return done(request, path_of(context), describe_team(context))
 
 

@@ -136,6 +136,9 @@ class ITeam(IParticipant):
     def addMember(member: IParticipant) -> None:
         """Let a person or a team join; joining twice is joining once.  Raises MembershipCycle."""
 
+    def setOwner(owner: IParticipant | None) -> None:
+        """Have somebody else look after the membership."""
+
     def removeMember(member: IParticipant) -> None:
         """Raises NotAMember, and LastMember for a team that must not run empty."""
 

@@ -136,7 +136,7 @@ class Team(Participant):
         self, name: str, display_name: str, date_created: datetime, owner: Participant | None = None
     ) -> None:
         super().__init__(name, display_name, date_created)
-        self.owner = owner
+        self.owner: Participant | None = owner
         self._members = OOBTree()  # name -> Participant directly in it
 
     def members(self) -> list[Participant]:
@@ -153,6 +153,10 @@ class Team(Participant):
         self._members[joining.name] = joining
         joining._teams[self.name] = self
         notify(MembershipChanged(joining))
+
+    def setOwner(self, owner: IParticipant | None) -> None:
+        self.owner = removeSecurityProxy(owner)
+        notify(MembershipChanged(self))
 
     def removeMember(self, member: IParticipant) -> None:
         leaving: Any = removeSecurityProxy(member)
