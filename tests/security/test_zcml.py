@@ -40,6 +40,17 @@ class IShelf(Interface):
         """For all."""
 
 
+class Book:
+    """Comes out of a shelf."""
+
+    title = "a book"
+    kind = "paper"
+    pages = 7
+
+    def next(self) -> "Book":
+        return self
+
+
 @implementer(IShelf)
 class Shelf:
     """Protected by the tests below."""
@@ -53,15 +64,29 @@ class Shelf:
     def count(self) -> int:
         return 3
 
+    def first(self) -> Book:
+        return Book()
+
+    def books(self) -> list[Book]:
+        return [Book()]
+
+    def by_name(self) -> dict[str, Book]:
+        return {"a": Book()}
+
 
 SHELF = Shelf()
 DOTTED = "tests.security.test_zcml"
 SECURED = f"""
   <securedutility provides="{DOTTED}.IShelf" class="{DOTTED}.Shelf">
-    <allow attributes="count" />
+    <allow attributes="count first books by_name" />
     <require permission="librarian.View" attributes="read label colour" />
     <require permission="librarian.Edit" set_schema="{DOTTED}.IShelf" />
   </securedutility>"""
+BOOKS = f"""
+  <class class="{DOTTED}.Book">
+    <allow attributes="next kind" />
+    <require permission="librarian.View" attributes="title" set_attributes="title" />
+  </class>"""
 BOTH = f'class="{DOTTED}.Shelf" factory="{DOTTED}.Shelf"'
 CLERK = '<systemprincipal id="clerk" title="Clerk" permissions="librarian.View" />'
 
@@ -109,6 +134,28 @@ class SecuredUtilities(ConfiguredTestCase):
             thread.start()
             thread.join()
         self.assertEqual(seen, ["read", "a book"])
+
+    def test_what_a_utility_hands_out_says_so_too_and_what_that_hands_out(self) -> None:
+        self.configure(SECURED + BOOKS)
+        with acting_as(SYSTEM):
+            shelf = getUtility(IShelf)
+            book = shelf.first()
+            (by_iteration,) = iter(shelf.books())
+            found = [book, by_iteration, book.next(), shelf.books()[0], shelf.by_name()["a"]]
+            self.assertEqual([one.title for one in found], ["a book"] * 5)
+        for one in found:
+            self.assertRaises(NobodyActs, hasattr, one, "title")
+            self.assertRaises(NobodyActs, setattr, one, "title", "new")
+            self.assertRaises(ForbiddenAttribute, getattr, one, "pages")
+            self.assertEqual(one.next().kind, "paper")
+
+    def test_what_zcml_adds_to_a_class_later_counts_as_well(self) -> None:
+        self.configure(SECURED + BOOKS)
+        with acting_as(SYSTEM):
+            book = getUtility(IShelf).first()
+            self.assertRaises(ForbiddenAttribute, getattr, book, "pages")
+            self.configure(f'<class class="{DOTTED}.Book"><allow attributes="pages" /></class>')
+            self.assertEqual(book.pages, 7)
 
     def test_factories_and_components(self) -> None:
         for made in (f'factory="{DOTTED}.Shelf"', f'component="{DOTTED}.SHELF"'):

@@ -13,46 +13,16 @@ from zope.configuration.fields import Bool, GlobalInterface, GlobalObject, Pytho
 from zope.interface import Interface
 from zope.schema import TextLine
 from zope.schema.interfaces import IField
-from zope.security.checker import Checker, CheckerPublic, NoProxy, defineChecker, getCheckerForInstancesOf
+from zope.security.checker import CheckerPublic, NoProxy, defineChecker, getCheckerForInstancesOf
 from zope.security.interfaces import PUBLIC_PERMISSION_NAME
-from zope.security.management import queryInteraction
 from zope.security.proxy import Proxy, removeSecurityProxy
 from zope.security.zcml import Permission
 
+from librarian.security.checkers import ActorChecker
 from librarian.security.credentials.interfaces import IScope
 from librarian.security.credentials.scopes import Scope
-from librarian.security.interfaces import IPrincipal, NobodyActs
+from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ScriptPrincipal
-
-
-class UtilityChecker(Checker):
-    """A checker that says plainly when nobody acts.
-
-    The plain one looks for the interaction first and dies of an AttributeError, which hasattr()
-    and getattr() with a default take for an absent attribute.
-    """
-
-    def __setitem__(self, thing: Any, name: str) -> None:
-        # A proxy in C spells check() and check_getattr() so, because a slot is faster than a method.
-        _somebody_must_act(self.get_permissions.get(name), name)
-        super().check(thing, name)
-
-    def check(self, thing: Any, name: str) -> None:
-        _somebody_must_act(self.get_permissions.get(name), name)
-        super().check(thing, name)
-
-    def check_getattr(self, thing: Any, name: str) -> None:
-        _somebody_must_act(self.get_permissions.get(name), name)
-        super().check_getattr(thing, name)
-
-    def check_setattr(self, thing: Any, name: str) -> None:
-        _somebody_must_act(self.set_permissions.get(name), name)
-        super().check_setattr(thing, name)
-
-
-def _somebody_must_act(permission: Any, name: str) -> None:
-    if permission is not None and permission is not CheckerPublic and queryInteraction() is None:
-        raise NobodyActs(name)
 
 
 class ISecuredUtility(Interface):
@@ -134,7 +104,7 @@ class SecuredUtility:
         utility = removeSecurityProxy(self._make())
         if not self._provides.providedBy(utility):
             raise ConfigurationError(f"{utility!r} does not provide {self._provides.__identifier__}")
-        proxied = Proxy(utility, UtilityChecker(self._get, self._set))
+        proxied = Proxy(utility, ActorChecker(self._get, self._set))
         handler("registerUtility", proxied, self._provides, self._name, info)
 
 

@@ -1,0 +1,65 @@
+"""Checkers that say plainly when nobody acts.
+
+zope.security's own looks for the interaction first, and where a thread has none dies of an
+AttributeError, which hasattr() and getattr() with a default take for an absent attribute.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from zope.security.checker import Checker, CheckerPublic
+from zope.security.management import queryInteraction
+from zope.security.proxy import Proxy, getChecker, getObject
+
+from librarian.security.interfaces import NobodyActs
+
+
+class ActorChecker(Checker):
+    """A checker with that manner, and whose results have it too, and theirs."""
+
+    # A proxy in C spells check() and check_getattr() as x[object] = name, and proxy() as x[value],
+    # because slots are faster than methods.
+
+    def __setitem__(self, thing: Any, name: str) -> None:
+        try:
+            super().__setitem__(thing, name)
+        except AttributeError:
+            _blame_nobody(self.get_permissions, name)
+            raise
+
+    def check(self, thing: Any, name: str) -> None:
+        self[thing] = name
+
+    def check_getattr(self, thing: Any, name: str) -> None:
+        self[thing] = name
+
+    def check_setattr(self, thing: Any, name: str) -> None:
+        try:
+            super().check_setattr(thing, name)
+        except AttributeError:
+            _blame_nobody(self.set_permissions, name)
+            raise
+
+    def __getitem__(self, value: Any) -> Any:
+        return _with_manner(super().__getitem__(value))
+
+    def proxy(self, value: Any) -> Any:
+        return self[value]
+
+
+def _blame_nobody(permissions: Any, name: str) -> None:
+    if queryInteraction() is None and permissions.get(name, CheckerPublic) is not CheckerPublic:
+        raise NobodyActs(name) from None
+
+
+def _with_manner(result: Any) -> Any:
+    if type(result) is not Proxy:
+        return result
+    checker = getChecker(result)
+    return Proxy(getObject(result), _actor_checker(checker)) if type(checker) is Checker else result
+
+
+@lru_cache(maxsize=4096)
+def _actor_checker(checker: Any) -> ActorChecker:
+    # The dictionaries are shared, so that what ZCML adds to a class later counts here as well.
+    return ActorChecker(checker.get_permissions, checker.set_permissions)
