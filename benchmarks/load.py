@@ -93,7 +93,7 @@ class _Connection:
         while b"\r\n\r\n" not in found:
             found += self._read_some()
         head, _, rest = found.partition(b"\r\n\r\n")
-        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200", b"HTTP/1.1 206")):
+        if not head.startswith((b"HTTP/1.1 20", b"HTTP/1.0 20")):
             raise RuntimeError(found[:300])
         size = len(rest)
         fields = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])

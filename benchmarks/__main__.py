@@ -1,0 +1,29 @@
+"""make bench: every benchmark, or those that are named: bin/py -m benchmarks library tracker"""
+
+import importlib
+import pkgutil
+import sys
+
+import benchmarks
+
+HELPERS = ("__main__", "load", "nginx")
+
+
+def names() -> list[str]:
+    """Every module here with a main() of its own."""
+    found = {module.name for module in pkgutil.iter_modules(benchmarks.__path__)}
+    return sorted(found.difference(HELPERS))
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or names()
+    if unknown := sorted(set(chosen) - set(names())):
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(names())}")
+    for name in chosen:
+        print(f"=== {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
