@@ -117,6 +117,8 @@ def show_large_upload(server: ServerProcess) -> None:
                 file.write(number.to_bytes(8) + block[8:])
         floor = _floor(source, Path(name, "copy"))
         size = {"Content-Length": str(GIB)}
+        # Forget the peak there was at the start, when a password was hashed: that takes 64 MiB by design.
+        Path(f"/proc/{server.pid}/clear_refs").write_text("5")
         with source.open("rb") as file:
             began = time.perf_counter()
             answer = server.request("PUT", server.urls["upload"] + "large.bin", body=file, headers=size)
@@ -149,7 +151,7 @@ def _floor(source: Path, target: Path) -> float:
 
 
 def peak_memory(pid: int) -> float:
-    """The most memory a process has ever had, in MiB, as Linux counts it."""
+    """The most memory a process has had since its peak was last cleared, in MiB, as Linux counts it."""
     status = Path(f"/proc/{pid}/status").read_text()
     lines = dict(line.split(":", 1) for line in status.splitlines())
     return int(lines["VmHWM"].split()[0]) / KIB
