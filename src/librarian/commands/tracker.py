@@ -227,10 +227,11 @@ def cache_clean(
 @tracker.command("migrate")
 @click.argument("source")
 @click.option("--verify", is_flag=True, help="Compare by digest what is there already.")
+@click.option("--below", metavar="DIRECTORY", default="/", help="Only what lies in there.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True)
 @json_option
 @click.pass_obj
-def migrate_command(make: Maker, source: str, verify: bool, jobs: int, as_json: bool) -> None:
+def migrate_command(make: Maker, source: str, verify: bool, below: str, jobs: int, as_json: bool) -> None:
     """Copy all files of SOURCE, a directory of filetracker 1.x or the URL of a server, to --remote-url.
 
     What is there in the same version or a newer one is left alone, so an interrupted run is simply
@@ -240,7 +241,7 @@ def migrate_command(make: Maker, source: str, verify: bool, jobs: int, as_json: 
     if not isinstance(target, RemoteDataStore):
         raise click.UsageError("--remote-url must name the server to copy to")
     with Counter() as counter:
-        tally = migrate(open_source(source), target, counter.count, verify=verify, jobs=jobs)
+        tally = migrate(open_source(source), target, counter.count, verify=verify, below=below, jobs=jobs)
     counts = {outcome.value: tally.counts[outcome] for outcome in Outcome}
     if as_json:
         click.echo(json.dumps({**counts, "bytes": tally.bytes_copied, "failures": tally.failures}))

@@ -47,7 +47,12 @@ class TrackerFaceSettings(FaceSettings):
 
 @lru_cache(maxsize=4096)
 def is_inside(address: str, networks: tuple[str, ...]) -> bool:
-    """Whether an IP address lies in one of the networks; what is no address lies in none."""
+    """Whether an IP address lies in one of the networks.
+
+    What has no address (a Unix socket) is only inside where everybody is.
+    """
+    if set(networks) >= set(EVERYWHERE):
+        return True
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

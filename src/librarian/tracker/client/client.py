@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import BinaryIO, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import BinaryIO, Literal, TypeVar
 
 from librarian.tracker.client.cleaner import clean_cache, parse_size
 from librarian.tracker.client.datastore import DataStore, FileInfoEntry
@@ -16,6 +16,8 @@ from librarian.tracker.client.names import check_name, checked_split, split_name
 from librarian.tracker.client.remote import RemoteDataStore
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Client:
@@ -69,13 +71,13 @@ class Client:
             wanted = local_store is not None and locks_dir is not None
             lock_manager = FcntlLockManager(str(locks_dir)) if wanted else NoOpLockManager()
         if local_store is None and remote_store is None:
-            raise ValueError("Neither local nor remote Filetracker store has been configured")
+            raise ValueError("a client needs a local store, a remote store or both")
         if cache_limit is None and environ.get("FILETRACKER_CACHE_LIMIT"):
             cache_limit = parse_size(environ["FILETRACKER_CACHE_LIMIT"])
-        self.local_store = local_store
-        self.remote_store = remote_store
-        self.lock_manager = lock_manager
         self.cache_limit = cache_limit  # bytes
+        self.lock_manager = lock_manager
+        self.remote_store = remote_store
+        self.local_store = local_store
         self._added: int | None = None  # bytes cached since the last look at the whole cache
 
     # Getting
@@ -92,7 +94,8 @@ class Client:
         Raises FileNotFound, VersionNotFound and other FiletrackerErrors; `save_to` is then untouched.
         """
         check_name(name)
-        if found := self._get_locally(name, save_to, force_refresh):
+        found = self._locally(name, force_refresh, lambda store: store.get_file(name, save_to))
+        if found is not None:
             return found
         if self.remote_store is None:
             raise FileNotFound(name)
@@ -114,10 +117,9 @@ class Client:
         by itself after a broken connection and raises DamagedTransfer at its end if it is not whole.
         """
         check_name(name)
-        if self.local_store is not None and self._may_serve(name, force_refresh):
-            with self._locked(name), self._forgiving(name):
-                if self.local_store.exists(name):
-                    return self.local_store.get_stream(name)
+        held = self._locally(name, force_refresh, lambda store: store.get_stream(name))
+        if held is not None:
+            return held
         if self.remote_store is None:
             raise FileNotFound(name)
         if not serve_from_cache or self.local_store is None:
@@ -135,10 +137,9 @@ class Client:
     def file_size(self, name: str, force_refresh: bool = False) -> int:
         """Bytes.  Takes no lock: by the time you look, the file may have another size."""
         check_name(name)
-        if self.local_store is not None and self._may_serve(name, force_refresh):
-            with self._forgiving(name):
-                if self.local_store.exists(name):
-                    return self.local_store.file_size(name)
+        size = self._locally(name, force_refresh, lambda store: store.file_size(name), lock=False)
+        if size is not None:
+            return size
         if self.remote_store is None:
             raise FileNotFound(name)
         return self.remote_store.file_size(name)
@@ -177,13 +178,14 @@ class Client:
             raise ValueError("put_file needs to_local_store, to_remote_store or both")
         check_name(name)
         with self._locked(name, exclusive=True):
-            if self.remote_store is None or (self.local_store is not None and not to_remote_store):
+            remote = self.remote_store
+            if remote is None or (self.local_store is not None and not to_remote_store):
                 return self._local.add_file(name, filename)
-            if not isinstance(self.remote_store, RemoteDataStore):
-                held = self.remote_store.add_file(name, filename, compress_hint)
+            if not isinstance(remote, RemoteDataStore):
+                held = remote.add_file(name, filename, compress_hint)
                 sha256 = file_digest(filename) if split_name(name)[1] in (None, split_name(held)[1]) else None
             else:
-                held, sha256 = self.remote_store.add_file_checked(name, filename, compress_hint)
+                held, sha256 = remote.add_file_checked(name, filename, compress_hint)
             if sha256 is not None and to_local_store and self.local_store is not None:
                 self._make_way(held, sha256, is_newest=True)
                 self._store_file(held, filename)
@@ -193,14 +195,10 @@ class Client:
         """Forget the name here and on the server; with a version, only if that is the newest."""
         check_name(name)
         if self.local_store is not None:
-            lock = self.lock_manager.lock_for(name)
-            lock.lock_exclusive()
-            try:
+            with self.lock_manager.lock_for(name) as lock:
+                lock.lock_exclusive()
                 self.local_store.delete_file(name)
-            except BaseException:
-                lock.close()
-                raise
-            lock.close(delete=True)
+                lock.close(delete=True)
         if self.remote_store is not None:
             self.remote_store.delete_file(name)
 
@@ -242,12 +240,17 @@ class Client:
         or there is nobody to ask."""
         return self.remote_store is None or (split_name(name)[1] is not None and not force_refresh)
 
-    def _get_locally(self, name: str, save_to: str, force_refresh: bool) -> str | None:
-        if self.local_store is None or not self._may_serve(name, force_refresh):
+    def _locally(
+        self, name: str, force_refresh: bool, serve: Callable[[DataStore], T], *, lock: bool = True
+    ) -> T | None:
+        """What `serve` makes of the local store, if that has the file and may be relied on."""
+        store = self.local_store
+        if store is None or not self._may_serve(name, force_refresh):
             return None
-        with self._locked(name), self._forgiving(name):
-            if self.local_store.exists(name):
-                return self.local_store.get_file(name, save_to)
+        locked = self._locked(name) if lock else nullcontext()
+        with locked, self._forgiving(name):
+            if store.exists(name):
+                return serve(store)
         return None
 
     def _from_cache(self, name: str, save_to: str) -> str | None:

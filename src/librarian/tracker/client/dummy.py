@@ -22,47 +22,50 @@ class DummyDataStore(DataStore):
         self._clock = clock
 
     def add_stream(self, name: str, file: Readable) -> str:
-        key, version = checked_split(name)
-        current = self.versions.get(key)
+        path, version = checked_split(name)
+        current = self.versions.get(path)
         if version is not None and current is not None and current >= version:
-            return versioned_name(key, current)
+            return versioned_name(path, current)
         if version is None:
             version = max(int(self._clock()), -1 if current is None else current + 1)
-        self.data[key] = b"".join(iter(lambda: file.read(1 << 20), b""))
-        self.versions[key] = version
-        return versioned_name(key, version)
+        self.data[path] = b"".join(iter(lambda: file.read(1 << 20), b""))
+        self.versions[path] = version
+        return versioned_name(path, version)
 
     def exists(self, name: str) -> bool:
-        key, version = checked_split(name)
-        return key in self.data and version in (None, self.versions[key])
+        path, version = checked_split(name)
+        return path in self.data and version in (None, self.versions[path])
 
     def file_version(self, name: str) -> int:
-        key, _version = checked_split(name)
-        return self.versions[self._known(key, None)]
+        path, _version = checked_split(name)
+        return self.versions[self._known(path, None)]
 
     def file_size(self, name: str) -> int:
-        key, version = checked_split(name)
-        return len(self.data[self._known(key, version)])
+        path, version = checked_split(name)
+        return len(self.data[self._known(path, version)])
 
     def get_stream(self, name: str) -> tuple[BinaryIO, str]:
-        key, version = checked_split(name)
-        data = self.data[self._known(key, version)]
-        return io.BytesIO(data), versioned_name(key, self.versions[key])
+        path, version = checked_split(name)
+        data = self.data[self._known(path, version)]
+        return io.BytesIO(data), versioned_name(path, self.versions[path])
 
     def delete_file(self, name: str) -> None:
         if self.exists(name):
-            key, _version = checked_split(name)
-            del self.data[key], self.versions[key]
+            path, _version = checked_split(name)
+            del self.data[path], self.versions[path]
 
     def list_files(self) -> list[FileInfoEntry]:
-        return [FileInfoEntry(key, self.versions[key], len(self.data[key])) for key in sorted(self.data)]
+        return [
+            FileInfoEntry(path, float(self.versions[path]), len(self.data[path]))
+            for path in sorted(self.data)
+        ]
 
-    def _known(self, key: str, version: int | None) -> str:
-        if key not in self.data:
-            raise FileNotFound(key)
-        if version not in (None, self.versions[key]):
-            raise VersionNotFound(versioned_name(key, version or 0), self.versions[key])
-        return key
+    def _known(self, path: str, version: int | None) -> str:
+        if path not in self.data:
+            raise FileNotFound(path)
+        if version not in (None, self.versions[path]):
+            raise VersionNotFound(versioned_name(path, version or 0), self.versions[path])
+        return path
 
 
 class DummyClient(Client):

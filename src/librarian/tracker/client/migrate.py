@@ -119,16 +119,18 @@ def migrate(
     report: Callable[[str, Outcome], None] = lambda name, outcome: None,
     *,
     verify: bool = False,
+    below: str = "/",
     jobs: int = JOBS,
 ) -> Tally:
-    """Copy every name of `source` to `target`; trouble with one name does not stop the others.
+    """Copy every name of `source`, or those below a directory, to `target`.
 
+    Trouble with one name does not stop the others.
     Each file is checked: the target is told the digest and refuses other bytes.  What is there already
     is compared by version and size; with `verify` also by digest, which reads it at both ends.
     """
-    tally = Tally()
+    tally, prefix = Tally(), f"/{below.strip('/')}/".replace("//", "/")
     with tempfile.TemporaryDirectory(prefix="tracker-migrate-") as scratch, ThreadPoolExecutor(jobs) as pool:
-        names = source.names()
+        names = [name for name in source.names() if name.startswith(prefix)]
         work = (pool.submit(_migrate_one, source, target, name, scratch, verify) for name in names)
         for name, future in zip(names, _a_few_ahead(work, 4 * jobs), strict=True):
             outcome, size, reason = future.result()
