@@ -85,3 +85,12 @@ class ITree(Interface):
 
     def pack(days: float) -> None:
         """Forget history older than `days` and objects nobody reaches."""
+
+    def share() -> None:
+        """Let commands work on the tree beside this process, if its engine is not shared by itself.
+
+        For servers, once at start.  Raises TreeUnavailable if another process shares it already.
+        """
+
+    def close() -> None:
+        """End: nothing can be opened afterwards.  What was shared is withdrawn."""

@@ -18,12 +18,14 @@ from persistent.TimeStamp import TimeStamp
 from transaction import TransactionManager
 from transaction.interfaces import TransientError
 from ZODB.Connection import Connection
+from ZEO.ClientStorage import ClientStorage
 from ZODB.DB import DB
 from zope.generations.generations import evolve
 from zope.generations.interfaces import GenerationTooHigh
 from zope.interface import implementer
 
 from librarian.tree.interfaces import ITree, TreeNotOpen, TreeTooNew, TreeUnavailable
+from librarian.tree.sharing import GuestStorage, HostStorage, open_shared
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +54,29 @@ def retrying(attempt: Callable[[], T]) -> T:
 def open_database(uri: str) -> DB:
     """The ZODB database behind a zodburi `uri`.  Raises TreeUnavailable.
 
-    For ``file://`` the directory is made first, for its owner alone: the tree names private files.
+    For ``file://`` the directory is made first, for its owner alone: the tree names private files; and
+    if another process has the file, it is asked to share it.  A database behind ``zeo://`` shows every
+    transaction what was committed anywhere before it began.
     """
-    if uri.startswith("file://"):
-        Path(urlsplit(uri).path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         storage_factory, database_options = zodburi.resolve_uri(uri)
-        return DB(storage_factory(), **database_options)
+        return DB(_storage(uri, storage_factory), **database_options)
     except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
         raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
+
+
+def _storage(uri: str, factory: Callable[[], Any]) -> Any:
+    if uri.startswith("file://"):
+        path = Path(uri.removeprefix("file://").partition("?")[0])
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return open_shared(path, factory)
+    storage = factory()
+    if isinstance(storage, ClientStorage):
+        # zodburi has no word for it.  ZEO sends word of a commit after the fact, so that a client that
+        # uploads here and downloads there could be faster; with it a transaction begins with a question.
+        storage.server_sync = True
+        storage.sync = storage.ping
+    return storage
 
 
 def _masked(text: str, uri: str) -> str:
@@ -161,6 +177,11 @@ class Tree:
 
     def pack(self, days: float) -> None:
         self._database.pack(days=days)
+
+    def share(self) -> None:
+        storage = self._database.storage
+        if isinstance(storage, (HostStorage, GuestStorage)):
+            storage.share()
 
     def close(self) -> None:
         self._database.close()

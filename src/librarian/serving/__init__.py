@@ -6,11 +6,13 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import waitress
 from zope.component import getUtility
 
 from librarian.library.urls import LibrarySettings
+from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
+from librarian.tree.interfaces import ITree
+from librarian.tree.service import share_tree
 from librarian.web.faces import Faces, IFace, IFaces, face_addresses
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ FACE_URLS = {
     "restricted_download_url": "restricted",
     "restricted_upload_url": "restricted-upload",
 }
+
+GRACE_SECONDS = 60.0  # systemd, for one, kills after 90
 
 WAITRESS_OPTIONS: dict[str, Any] = {
     "threads": 4,
@@ -82,22 +86,27 @@ def _url(sock: socket.socket) -> str:
 
 
 def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **options: Any) -> None:
-    """Serve every face until SIGTERM or SIGINT, then finish what is running.
+    """Serve every face until SIGTERM or SIGINT, then finish what is running and close the tree.
 
-    `announce` is called with the URL of each face once connections are accepted.
+    `announce` is called with the URL of each face once connections are accepted.  `options` are
+    waitress's, and `grace_seconds`: how long running transfers may take to finish at the end.
+    Raises TreeUnavailable if another process serves the same database already.
     """
-    sockets = bind(face_addresses(getUtility(ISettings)))
-    urls = tell_addresses(app, sockets)
-    server = waitress.create_server(app, sockets=list(sockets.values()), **{**WAITRESS_OPTIONS, **options})
-    signal.signal(signal.SIGTERM, _stop)
-    if announce is not None:
-        announce(urls)
-    log.info("serving faces=%s", ",".join(sorted(urls)))
-    server.run()
-
-
-def _stop(signum: int, frame: Any) -> None:
-    raise SystemExit(0)
+    tree = getUtility(ITree)
+    grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
+    try:
+        share_tree()
+        sockets = bind(face_addresses(getUtility(ISettings)))
+        urls = tell_addresses(app, sockets)
+        server = DrainingServer(app, list(sockets.values()), {**WAITRESS_OPTIONS, **options}, grace_seconds)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.stop)
+        if announce is not None:
+            announce(urls)
+        log.info("serving faces=%s", ",".join(sorted(urls)))
+        server.run()
+    finally:
+        tree.close()
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:

@@ -1,0 +1,81 @@
+"""waitress's loop, with an end: what is running is finished before the process goes."""
+
+import logging
+import time
+from collections.abc import Mapping
+from socket import socket
+from typing import Any
+
+import waitress
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
+
+
+class DrainingServer:
+    """A waitress server on some sockets that stops when it is told, not where it happens to be.
+
+    waitress ends at an exception out of a signal handler, which can strike in the middle of an upload
+    and gives running requests five seconds.  Here stop() only takes a note: listening ends, idle
+    connections are closed, running requests and transfers have `grace_seconds` to come to their end.
+    """
+
+    def __init__(
+        self, app: Any, sockets: list[socket], options: Mapping[str, Any], grace_seconds: float
+    ) -> None:
+        self._map: dict[int, Any] = {}
+        self._server = waitress.create_server(app, map=self._map, sockets=sockets, **options)
+        self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
+        self._grace_seconds = grace_seconds
+        self._stopping = False
+
+    def run(self) -> None:
+        """Serve until stop(), then finish."""
+        while not self._stopping:
+            self._turn(TURN_SECONDS)
+        self._drain()
+
+    def stop(self, *signal: Any) -> None:
+        """End soon; a second call ends at once.  Fit to be a signal's handler."""
+        if self._stopping:
+            raise SystemExit(1)
+        self._stopping = True
+        self._listeners[0].pull_trigger()  # wakes the loop
+
+    def _turn(self, seconds: float) -> None:
+        use_poll = self._server.adj.asyncore_use_poll
+        wasyncore.loop(timeout=seconds, use_poll=use_poll, map=self._map, count=1)
+
+    def _drain(self) -> None:
+        for listener in self._listeners:
+            # Not its own close(): that takes the trigger along, by which threads wake the loop.
+            wasyncore.dispatcher.close(listener)
+        deadline = time.monotonic() + self._grace_seconds
+        log.info("stopping connections=%d", len(self._channels()))
+        while (left := deadline - time.monotonic()) > 0 and self._close_idle():
+            self._turn(min(left, TURN_SECONDS))
+        if cut := len(self._channels()):
+            log.warning("stopped in the middle of transfers=%d", cut)
+        self._listeners[0].task_dispatcher.shutdown()
+        wasyncore.close_all(self._map)
+
+    def _close_idle(self) -> bool:
+        """Close connections on which nothing is going on; whether others are left."""
+        for channel in self._channels():
+            if not _busy(channel):
+                channel.handle_close()
+        return bool(self._channels())
+
+    def _channels(self) -> list[HTTPChannel]:
+        return [part for part in self._map.values() if isinstance(part, HTTPChannel)]
+
+
+def _busy(channel: HTTPChannel) -> bool:
+    """Whether a request is being received, answered, or sent its answer."""
+    with channel.requests_lock:
+        arriving = channel.request is not None and channel.request.headers_finished
+        return bool(arriving or channel.requests or channel.total_outbufs_len)

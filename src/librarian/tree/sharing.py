@@ -1,0 +1,196 @@
+"""A FileStorage for one machine: the process that has it open lets others in by a socket beside it.
+
+FileStorage locks its file, so a command could not work beside a running server.  The server therefore
+also offers the storage, by the protocol of ZEO, on a UNIX socket that only its owner may open
+(``Data.fs.sock``).  Its own requests go on reading and writing the file directly; what either side
+commits, the other sees in its next transaction.
+
+A socket that a killed server left behind does no harm: who gets the lock of the file opens the file and
+ignores the socket, and the next server takes its place.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zc.lockfile import LockError
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
+from ZEO.StorageServer import StorageServer
+from zope.interface import directlyProvides, providedBy
+
+from librarian.tree.interfaces import TreeUnavailable
+
+log = logging.getLogger(__name__)
+
+STORAGE = "1"  # ZEO's name for the only storage of a server
+# A guest that stops between its vote and its end holds up every writer; so long, then it is put out.
+LONGEST_COMMIT_SECONDS = 30
+# How long to wait for a lock to be released or a socket to answer: a server may be starting or ending.
+PATIENCE_SECONDS = 10.0
+PAUSE_SECONDS = 0.05
+LONGEST_ADDRESS = 107  # bytes; what sun_path of unix(7) holds beside its final NUL
+
+
+def socket_address(path: Path) -> str:
+    """The address of the socket beside a database file.
+
+    Where the whole path is too long for one, it is given relative to the directory, which stays open
+    for as long as this process lasts.
+    """
+    address = f"{path}.sock"
+    if len(os.fsencode(address)) <= LONGEST_ADDRESS:
+        return address
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return f"/proc/self/fd/{directory}/{path.name}.sock"
+
+
+def open_shared(path: Path, open_file: Callable[[], Any]) -> Any:
+    """The storage that `open_file` opens, or if another process has it, a client of that process.
+
+    Waits a while for a process that has the file and does not answer.  Raises LockError.
+    """
+    address = socket_address(path)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return HostStorage(open_file(), address)
+        except LockError:
+            if _answers(address):
+                with suppress(ClientDisconnected):  # it is ending just now
+                    return GuestStorage(address)
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+
+def _answers(address: str) -> bool:
+    """Whether a server greets there; ZEO's client would wait for one until its patience ends."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PATIENCE_SECONDS)
+        try:
+            probe.connect(address)
+            return bool(probe.recv(64))
+        except OSError:
+            return False
+
+
+class GuestStorage(ClientStorage):
+    """The storage of another process on this machine."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
+
+    def share(self) -> None:
+        raise TreeUnavailable(
+            "the database is served by another process; for several servers use zeo:// or postgres://"
+        )
+
+
+class HostStorage:
+    """The storage of this process, which others may use once share() was called.
+
+    It is the storage it wraps, and remembers which objects the commits of this process change: the
+    ones of guests ZEO itself keeps track of.
+    """
+
+    def __init__(self, storage: Any, address: str) -> None:
+        self._storage = storage
+        self._address = address
+        self._server: Server | None = None
+        self._changed: set[bytes] = set()
+        # Asked for often: found on the instance, they cost what they did without the wrapper.
+        self.loadBefore = storage.loadBefore
+        self.lastTransaction = storage.lastTransaction
+        directlyProvides(self, providedBy(storage))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def __len__(self) -> int:
+        return len(self._storage)
+
+    def registerDB(self, database: Any) -> None:
+        self._database = database
+        self._storage.registerDB(database)
+
+    def tpc_begin(self, transaction: Any, *arguments: Any) -> None:
+        self._storage.tpc_begin(transaction, *arguments)
+        self._changed = set()  # the storage lets one transaction in at a time
+
+    def store(self, oid: bytes, *arguments: Any) -> Any:
+        self._changed.add(oid)
+        return self._storage.store(oid, *arguments)
+
+    def storeBlob(self, oid: bytes, *arguments: Any) -> Any:
+        self._changed.add(oid)
+        return self._storage.storeBlob(oid, *arguments)
+
+    def undo(self, *arguments: Any) -> Any:
+        tid, oids = self._storage.undo(*arguments)
+        self._changed.update(oids)
+        return tid, oids
+
+    def tpc_finish(self, transaction: Any, finished: Callable[[bytes], None] = lambda tid: None) -> Any:
+        def tell(tid: bytes) -> None:
+            finished(tid)
+            if self._server is not None:
+                self._server.invalidate(None, STORAGE, tid, list(self._changed))
+
+        return self._storage.tpc_finish(transaction, tell)
+
+    def share(self) -> None:
+        """Let other processes of the same user in from now on, once."""
+        if self._server is None:
+            # Between bind() and a chmod() anybody could come in, and asyncio leaves no other moment.
+            mask = os.umask(0o177)
+            try:
+                self._server = Server(self._address, self._storage, self._database)
+            finally:
+                os.umask(mask)
+            self._server.start_thread(daemon=True)
+            log.info("tree shared socket=%s", self._address)
+
+    def close(self) -> None:
+        """Put the guests out, then close the file."""
+        if self._server is not None:
+            self._server.close()
+            with suppress(FileNotFoundError):
+                os.unlink(self._address)  # noqa: PTH108  # see open_shared
+            self._server = None
+        self._storage.close()
+
+
+class Server(StorageServer):
+    """A ZEO server that tells the database of its own process what its guests have changed."""
+
+    def __init__(self, address: str, storage: Any, database: Any) -> None:
+        self._database = database
+        super().__init__(address, {STORAGE: Lent(storage)}, transaction_timeout=LONGEST_COMMIT_SECONDS)
+
+    def invalidate(self, guest: Any, storage_id: str, tid: bytes, oids: Any) -> None:
+        super().invalidate(guest, storage_id, tid, oids)
+        if guest is not None:
+            self._database.invalidate(tid, oids)
+
+
+class Lent:
+    """A storage that whoever borrows it cannot close."""
+
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+        directlyProvides(self, providedBy(storage))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+    def __len__(self) -> int:
+        return len(self._storage)
+
+    def close(self) -> None:
+        """Not ours to do."""
