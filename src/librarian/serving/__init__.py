@@ -1,6 +1,7 @@
 """The faces on a server: sockets first, so that what the settings say about ports is what is true."""
 
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -35,9 +36,13 @@ WAITRESS_OPTIONS: dict[str, Any] = {
     "recv_bytes": 1 << 18,
     "send_bytes": 1,
     "channel_timeout": 120,
+    # With waitress's own 100, sixteen idle browsers keep everybody else out for two minutes.
+    "connection_limit": 2000,
+    "asyncore_use_poll": True,  # select() ends at descriptor 1023
     # What a front end says is judged in web/proxies.py, the same under every server.
     "clear_untrusted_proxy_headers": False,
 }
+DESCRIPTORS = 8192  # a connection has one, and a running transfer one more for its file
 
 
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
@@ -93,6 +98,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     Raises TreeUnavailable if another process serves the same database already.
     """
     tree = getUtility(ITree)
+    _allow_descriptors()
     grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
     try:
         share_tree()
@@ -107,6 +113,14 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         server.run()
     finally:
         tree.close()
+
+
+def _allow_descriptors() -> None:
+    """Raise the soft limit, which is 1024 for most, as far as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:

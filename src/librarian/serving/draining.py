@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from operator import attrgetter
 from socket import socket
 from typing import Any
 
@@ -32,11 +33,15 @@ class DrainingServer:
         self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
         self._grace_seconds = grace_seconds
         self._stopping = False
+        # At its limit waitress lets nobody in until a connection has been idle for long enough.
+        self._crowded = self._server.adj.connection_limit * 3 // 4
 
     def run(self) -> None:
         """Serve until stop(), then finish."""
         while not self._stopping:
             self._turn(TURN_SECONDS)
+            if len(self._map) > self._crowded:
+                self._close_longest_idle()
         self._drain()
 
     def stop(self, *signal: Any) -> None:
@@ -62,6 +67,14 @@ class DrainingServer:
             log.warning("stopped in the middle of transfers=%d", cut)
         self._listeners[0].task_dispatcher.shutdown()
         wasyncore.close_all(self._map)
+
+    def _close_longest_idle(self) -> None:
+        """Close half of the idle connections.  Clients must cope with that at any time (RFC 9112, 9.5)."""
+        idle = [channel for channel in self._channels() if not _busy(channel)]
+        idle.sort(key=attrgetter("last_activity"))
+        for channel in idle[: len(idle) // 2]:
+            channel.handle_close()
+        log.warning("crowded connections=%d closed=%d", len(self._map), len(idle) // 2)
 
     def _close_idle(self) -> bool:
         """Close connections on which nothing is going on; whether others are left."""

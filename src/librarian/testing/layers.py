@@ -1,12 +1,17 @@
 """The layers that tests and documents run in.
 
 `Unit` has no input or output.  `Functional` has the whole application in this process, on a tree
-and a byte store in memory.  `Server` has the real server as a process of its own.
+and a byte store in memory.  `Server` has the real server as a process of its own.  `Engines` has servers on
+every engine: one process on FileStorage, two on ZEO, two on PostgreSQL.
 """
 
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, ClassVar
 
 from librarian.testing import browser
+from librarian.testing.engines import Engine, everywhere, running_engines
+from librarian.testing.postgresql import postgresql_missing
 from librarian.testing.server import ServerProcess
 from librarian.testing.world import World
 
@@ -82,3 +87,27 @@ class Chromium:
     @classmethod
     def testSetUp(cls) -> None:
         Chromium.browser.forget()
+
+
+class Engines:
+    """The same library on each engine that trees can be kept in; servers of one engine share it."""
+
+    engines: ClassVar[list[Engine]]
+    _running: ClassVar[ExitStack]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return postgresql_missing()
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls._running = ExitStack()
+        cls.engines = cls._running.enter_context(running_engines())
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls._running.close()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return {"engines": cls.engines, "everywhere": partial(everywhere, engines=cls.engines)}

@@ -21,8 +21,8 @@ INI = """\
 [app:main]
 use = egg:librarian
 librarian.site = {site}
-librarian.database_uri = file://{folder}/tree/Data.fs
-librarian.byte_store = {folder}/bytes
+librarian.database_uri = {database_uri}
+librarian.byte_store = {byte_store}
 librarian.face.app.listen = 127.0.0.1:0
 librarian.face.public.listen = 127.0.0.1:0
 librarian.face.upload.listen = 127.0.0.1:0
@@ -66,13 +66,27 @@ class ServerProcess:
     """``librarian serve`` in a folder of its own; may be killed and started again."""
 
     def __init__(
-        self, more: str = "", environ: Mapping[str, str] | None = None, site: Path | None = None
+        self,
+        more: str = "",
+        environ: Mapping[str, str] | None = None,
+        site: Path | None = None,
+        *,
+        database_uri: str = "",
+        byte_store: Path | None = None,
     ) -> None:
+        """`more` are further settings; without `database_uri` and `byte_store` both are in its folder."""
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
         self.ini = self.folder / "server.ini"
         if site is None:  # which has more faces than a site need have
             more = f"{MORE_FACES}{more}"
-        self.ini.write_text(INI.format(site=site or checkout_site(), folder=self.folder, more=more))
+        self.byte_store = byte_store or self.folder / "bytes"
+        values = {
+            "site": site or checkout_site(),
+            "database_uri": database_uri or f"file://{self.folder}/tree/Data.fs",
+            "byte_store": self.byte_store,
+            "more": more,
+        }
+        self.ini.write_text(INI.format(**values))
         self.log = self.folder / "log"
         self.urls: dict[str, str] = {}
         self.admin_password = ""  # told at the first start only
@@ -89,7 +103,7 @@ class ServerProcess:
         log = self.log.open("a")
         command = [sys.executable, "-c", _RUN, "serve", str(self.ini)]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=_with_path(self._environ)
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self._environ)
         )
         log.close()
         self.urls = {}
@@ -136,10 +150,27 @@ class ServerProcess:
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env=_with_path({**self._environ, **face_urls, **environ}),
+            env=with_path({**self._environ, **face_urls, **environ}),
             timeout=120,
             check=False,
         )
+
+    def component(self, program: str) -> str:
+        """What a program prints that runs in a process of its own, with this server's library open.
+
+        It finds `library` (the ILibraryFileAliasSet), `transaction` and `BytesIO` as a document does.
+        Raises AssertionError with what it said if it fails.
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", _COMPONENT, str(self.ini), program],
+            capture_output=True,
+            text=True,
+            env=with_path(self._environ),
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def request(self, method: str, url: str, **options: Any) -> Any:
         """A urllib3 answer; no retries and no redirections, so that a test sees what is there."""
@@ -177,11 +208,19 @@ def serving(site: str) -> Iterator[ServerProcess]:
             server.remove()
 
 
+_COMPONENT = """
+import sys
+from io import BytesIO
+import transaction
+from librarian.commands.site import opened_site
+with opened_site(sys.argv[1]) as library:
+    exec(sys.argv[2])
+"""
 _RUN = "from librarian.commands.main import main; main()"
 
 
-def _with_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """The interpreter of a buildout finds its eggs by sys.path, not by itself."""
+def with_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with what a python needs to find what this one finds: in a buildout that is sys.path."""
     return {
         **environ,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

@@ -17,8 +17,10 @@ from persistent.mapping import PersistentMapping
 from persistent.TimeStamp import TimeStamp
 from transaction import TransactionManager
 from transaction.interfaces import TransientError
-from ZODB.Connection import Connection
+from zc.lockfile import LockError
 from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
+from ZODB.Connection import Connection
 from ZODB.DB import DB
 from zope.generations.generations import evolve
 from zope.generations.interfaces import GenerationTooHigh
@@ -34,6 +36,8 @@ T = TypeVar("T")
 CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 0.25
+# Processes that meet an empty database at the same time all make its tables or its root; all but one fail.
+OPENING_ATTEMPTS = 3
 
 
 def retrying(attempt: Callable[[], T]) -> T:
@@ -58,11 +62,24 @@ def open_database(uri: str) -> DB:
     if another process has the file, it is asked to share it.  A database behind ``zeo://`` shows every
     transaction what was committed anywhere before it began.
     """
+    for attempt in range(1, OPENING_ATTEMPTS + 1):
+        try:
+            return _open(uri)
+        except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
+            patient = isinstance(error, (LockError, ClientDisconnected))  # they have waited already
+            if patient or attempt == OPENING_ATTEMPTS:
+                raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
+    raise AssertionError("unreachable")
+
+
+def _open(uri: str) -> DB:
+    storage_factory, database_options = zodburi.resolve_uri(uri)
+    storage = _storage(uri, storage_factory)
     try:
-        storage_factory, database_options = zodburi.resolve_uri(uri)
-        return DB(_storage(uri, storage_factory), **database_options)
-    except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
-        raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
+        return DB(storage, **database_options)
+    except BaseException:
+        storage.close()
+        raise
 
 
 def _storage(uri: str, factory: Callable[[], Any]) -> Any:
@@ -101,6 +118,7 @@ class Tree:
 
     def __init__(self, database: DB) -> None:
         self._database = database
+        self._alone = isinstance(database.storage, HostStorage)  # commits of others pass through here
         self._open = threading.local()
 
     @classmethod
@@ -123,6 +141,9 @@ class Tree:
         connection = self._database.open()
         self._open.connection = connection
         try:
+            if not self._alone:
+                # open() is content with what word had come in; what others have just committed counts.
+                connection.newTransaction(None)
             yield connection.root()
         finally:
             self._open.connection = None

@@ -1,0 +1,78 @@
+"""Many uploads at once through all processes of each engine: none is lost, none is told what is not so."""
+
+import threading
+import unittest
+from hashlib import sha1
+
+from librarian.testing.engines import Engine
+from librarian.testing.layers import Engines
+
+
+class Crowds(unittest.TestCase):
+    """The same on every engine; `place` is that of the engine among those of the layer."""
+
+    layer = Engines
+    place: int
+
+    @property
+    def engine(self) -> Engine:
+        return Engines.engines[self.place]
+
+    def test_the_same_bytes_many_times(self) -> None:
+        data = f"one and the same on {self.engine.name}".encode()
+        answers = self.engine.put_together([(f"same{n}.txt", data) for n in range(120)], clients=12)
+        self.assertEqual({answer.status for answer in answers}, {201})
+        expected = {f"{answer.json()['id']}/{answer.json()['filename']}" for answer in answers}
+        self.assertEqual(len(expected), 120)
+        for server in range(len(self.engine.servers)):
+            self.assertEqual(set(self.engine.search(sha1(data).hexdigest(), server)), expected)
+
+    def test_different_bytes(self) -> None:
+        files = [(f"other{n}.txt", f"no. {n} on {self.engine.name}".encode() * 50) for n in range(120)]
+        answers = self.engine.put_together(files, clients=12)
+        self.assertEqual({answer.status for answer in answers}, {201})
+        for turn, answer in enumerate(answers):
+            found = self.engine.get(answer.json()["url"], server=turn + 1)
+            self.assertEqual((found.status, found.data), (200, files[turn][1]))
+
+    def test_what_one_process_acknowledges_the_other_has_at_once(self) -> None:
+        """Readers follow on the heels of writers, while others keep the tree busy."""
+        missed: list[str] = []
+
+        def follow(client: int) -> None:
+            for turn in range(40):
+                added = self.engine.put(f"{client}-{turn}.txt", b"%d %d" % (client, turn), server=turn)
+                url = added.json()["url"]
+                if self.engine.get(url, server=turn + 1).status != 200:
+                    missed.append(url)
+
+        clients = [threading.Thread(target=follow, args=(n,)) for n in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        self.assertEqual(missed, [])
+
+    def test_a_server_that_is_killed_takes_nothing_along(self) -> None:
+        files = [(f"before{n}.txt", b"%d before the end" % n) for n in range(20)]
+        urls = [answer.json()["url"] for answer in self.engine.put_together(files)]
+        self.engine.first.kill()
+        self.engine.first.start()
+        for turn, url in enumerate(urls):
+            self.assertEqual(self.engine.get(url, server=0).data, files[turn][1])
+        self.assertEqual(self.engine.put("after.txt", b"after the end", server=0).status, 201)
+
+
+class OnFileStorage(Crowds):
+    place = 0
+
+
+class OnZEO(Crowds):
+    place = 1
+
+
+class OnPostgreSQL(Crowds):
+    place = 2
+
+
+del Crowds  # runs on no engine of its own

@@ -1,0 +1,198 @@
+"""One FileStorage for a server and the commands beside it, whatever order they come and go in."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from librarian.testing.server import with_path
+from librarian.tree import sharing
+from librarian.tree.interfaces import TreeUnavailable
+from librarian.tree.opening import Tree
+from librarian.tree.sharing import GuestStorage, HostStorage
+
+# Another process: says which kind of storage it got, then adds 1 to "n" for each line it reads.
+OTHER = """
+import sys
+from librarian.tree.opening import Tree
+tree = Tree.from_uri(sys.argv[1])
+if "share" in sys.argv:
+    tree.share()
+print(type(tree._database.storage).__name__, flush=True)
+def add():
+    tree.root()["n"] = tree.root().get("n", 0) + 1
+    return tree.root()["n"]
+for line in sys.stdin:
+    print(tree.run(add), flush=True)
+tree.close()
+"""
+
+
+class Other:
+    """A process with the same database open."""
+
+    def __init__(self, uri: str, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", OTHER, uri, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=with_path(os.environ),
+        )
+        self.kind = self._line()
+
+    def add(self) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self._line())
+
+    def end(self, how: signal.Signals | None = None) -> None:
+        if how is not None:
+            self.process.send_signal(how)
+        self.process.communicate(timeout=30)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+class Shared(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="librarian-sharing-")
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "tree" / "Data.fs"
+        self.socket = self.path.with_name("Data.fs.sock")
+        self.uri = f"file://{self.path}"
+
+    def tree(self) -> Tree:
+        tree = Tree.from_uri(self.uri)
+        self.addCleanup(tree.close)
+        return tree
+
+    def other(self, *arguments: str) -> Other:
+        other = Other(self.uri, *arguments)
+        self.addCleanup(other.end, signal.SIGKILL)
+        return other
+
+    def add(self, tree: Tree) -> int:
+        def work() -> int:
+            tree.root()["n"] = tree.root().get("n", 0) + 1
+            n: int = tree.root()["n"]
+            return n
+
+        return tree.run(work)
+
+    def test_each_side_sees_what_the_other_has_just_committed(self) -> None:
+        tree = self.tree()
+        tree.share()
+        guest = self.other()
+        self.assertEqual(guest.kind, "GuestStorage")
+        seen = []
+        for _turn in range(20):
+            seen += [self.add(tree), guest.add()]
+            with tree.session() as root:
+                seen.append(root["n"])
+        self.assertEqual(seen, [n for turn in range(20) for n in (2 * turn + 1, 2 * turn + 2, 2 * turn + 2)])
+
+    def test_both_sides_at_the_same_time_lose_nothing(self) -> None:
+        tree = self.tree()
+        tree.share()
+        guests = [self.other(), self.other()]
+        writers = [threading.Thread(target=lambda: [self.add(tree) for _ in range(60)])]
+        writers += [threading.Thread(target=lambda g=g: [g.add() for _ in range(60)]) for g in guests]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        with tree.session() as root:
+            self.assertEqual(root["n"], 180)
+
+    def test_only_the_owner_comes_in(self) -> None:
+        self.tree().share()
+        found = self.socket.stat()
+        self.assertTrue(stat.S_ISSOCK(found.st_mode))
+        self.assertEqual(stat.S_IMODE(found.st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(self.path.parent.stat().st_mode), 0o700)
+
+    def test_what_a_killed_server_leaves_stands_in_nobodys_way(self) -> None:
+        server = self.other("share")
+        self.assertEqual((server.kind, server.add()), ("HostStorage", 1))
+        server.end(signal.SIGKILL)
+        self.assertTrue(self.socket.is_socket())
+        command = self.other()
+        self.assertEqual((command.kind, command.add()), ("HostStorage", 2))
+        command.end()
+        again = self.other("share")
+        self.assertEqual((again.kind, again.add()), ("HostStorage", 3))
+        self.assertEqual(self.other().kind, "GuestStorage")
+
+    def test_a_server_takes_its_socket_along_when_it_ends(self) -> None:
+        tree = self.tree()
+        tree.share()
+        tree.close()
+        self.assertFalse(self.socket.exists())
+        self.assertEqual(self.other().kind, "HostStorage")
+
+    def test_a_guest_that_dies_holds_nothing_up(self) -> None:
+        tree = self.tree()
+        tree.share()
+        guest = self.other()
+        guest.add()
+        guest.end(signal.SIGKILL)
+        self.assertEqual(self.add(tree), 2)
+
+    def test_a_guest_outlives_a_restart_of_the_server(self) -> None:
+        server = self.other("share")
+        guest = self.other()
+        self.assertEqual(guest.add(), 1)
+        server.end(signal.SIGKILL)
+        again = self.other("share")
+        self.assertEqual((again.kind, guest.add(), again.add()), ("HostStorage", 2, 3))
+
+    def test_a_second_server_is_refused(self) -> None:
+        self.other("share")
+        second = self.tree()
+        self.assertIsInstance(second._database.storage, GuestStorage)
+        self.assertRaises(TreeUnavailable, second.share)
+
+    def test_one_that_does_not_share_is_waited_for_and_then_named(self) -> None:
+        self.tree()
+        with (
+            mock.patch.object(sharing, "PATIENCE_SECONDS", 0.2),
+            self.assertRaises(TreeUnavailable) as caught,
+        ):
+            Tree.from_uri(self.uri)
+        self.assertIn("Data.fs.lock", str(caught.exception))
+
+    def test_a_command_waits_for_one_that_is_about_to_end(self) -> None:
+        first = Tree.from_uri(self.uri)
+        timer = threading.Timer(0.3, first.close)
+        timer.start()
+        self.assertIsInstance(self.tree()._database.storage, HostStorage)
+        timer.join()
+
+    def test_a_path_too_long_for_a_socket_is_no_obstacle(self) -> None:
+        self.path = self.path.parent.joinpath("a" * 100, "b" * 100, "Data.fs")
+        self.uri = f"file://{self.path}"
+        tree = self.tree()
+        tree.share()
+        guest = self.other()
+        self.assertEqual((guest.kind, guest.add(), self.add(tree)), ("GuestStorage", 1, 2))
+
+    def test_a_pack_through_the_socket_packs_the_file(self) -> None:
+        tree = self.tree()
+        tree.share()
+        for _turn in range(50):
+            self.add(tree)
+        before = self.path.stat().st_size
+        program = "import sys; from librarian.tree.opening import Tree; Tree.from_uri(sys.argv[1]).pack(0)"
+        subprocess.run([sys.executable, "-c", program, self.uri], env=with_path(os.environ), check=True)
+        self.assertLess(self.path.stat().st_size, before / 10)
+        self.assertEqual(self.add(tree), 51)
