@@ -9,7 +9,8 @@ from hashlib import md5, sha1, sha256
 
 from zope.component import getGlobalSiteManager
 
-from librarian.library.model import AliasRecord, branch
+from librarian.library.model import branch
+from librarian.library.records import AliasRecord
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import IBranch
 from librarian.tree.opening import ATTEMPTS, Tree
