@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 import transaction
+from ZODB.POSException import ConflictError
 from zope.component import getUtility
 from zope.interface.verify import verifyObject
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
@@ -295,7 +296,7 @@ class Tokens(CredentialsTestCase):
         secret = self.bobs.newToken("laptop", ["upload"]).secret
         transaction.commit()
         storage = removeSecurityProxy(self.tree)._database.storage
-        kept = b"".join(storage.load(oid, "")[0] for oid in storage._data)
+        kept = b"".join(storage.load(oid, "")[0] for oid in storage.changes._data)
         self.assertNotIn(secret.encode(), kept)
         self.assertIn(b"upload", kept)
 
@@ -491,6 +492,15 @@ class Sessions(CredentialsTestCase):
             end()
             self.assertEqual([self.alive(secret) for secret in secrets], [False, False])
         self.assertEqual(len(the_branch().sessions), 0)
+
+    def test_none_begins_beside_a_change_of_password(self) -> None:
+        secret = self.begin()
+        self.tree.run_apart(
+            lambda: self.credentials.of(self.people["bob"]).setPassword("eight brown bottles")
+        )
+        self.assertRaises(ConflictError, transaction.commit)
+        transaction.abort()
+        self.assertFalse(self.alive(secret))
 
     def test_their_number_is_bounded_and_the_oldest_ends_first(self) -> None:
         secrets = []

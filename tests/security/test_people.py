@@ -1,12 +1,15 @@
 """People and teams: odd names, odd shapes of membership, and who may change what."""
 
 import random
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import transaction
 from hypothesis import given
 from hypothesis import strategies as st
+from ZODB.POSException import ConflictError
 from zope.component import getUtility
 from zope.interface.verify import verifyObject
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
@@ -209,6 +212,56 @@ class TheLastAdministrator(PeopleTestCase):
         self.assertRaises(LastMember, operators.removeMember, self.bob)
         self.assertRaises(LastMember, self.bob.disable)
         self.assertTrue(self.bob.inTeam(self.admins))
+
+
+class AtTheSameMoment(PeopleTestCase):
+    """Another transaction commits in the middle of ours."""
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        self.tree.run_apart(lambda: (work(), None)[1])
+        self.assertRaises(ConflictError, transaction.commit)
+        transaction.abort()
+
+    def test_a_name_is_given_once(self) -> None:
+        self.people.new("eve", "Eve")
+        self.meanwhile(lambda: self.teams.new("eve", "Eve's friends"))
+        self.assertIsNone(self.people.getByName("eve"))
+
+    def test_an_address_is_given_once(self) -> None:
+        self.bob.setEmail("both@example.com")
+        self.meanwhile(lambda: self.people["cyd"].setEmail("both@example.com"))
+        self.assertEqual(self.people.getByEmail("both@example.com").name, "cyd")
+
+    def test_two_teams_do_not_join_each_other(self) -> None:
+        for name in ("one", "other"):
+            self.teams.new(name, "Team")
+        transaction.commit()
+        self.teams["one"].addMember(self.teams["other"])
+        self.meanwhile(lambda: self.teams["other"].addMember(self.teams["one"]))
+        self.assertRaises(MembershipCycle, self.teams["one"].addMember, self.teams["other"])
+
+    def test_two_administrators_do_not_remove_each_other(self) -> None:
+        for leave in (self.remove, self.disable):
+            self.admins.addMember(self.bob)
+            self.bob.enable()
+            transaction.commit()
+            leave("amy")
+            self.meanwhile(partial(leave, "bob"))
+            self.assertRaises(LastMember, leave, "amy")
+
+    def remove(self, name: str) -> None:
+        getUtility(ICelebrities).admins.removeMember(self.people[name])
+
+    def disable(self, name: str) -> None:
+        self.people[name].disable()
+
+    def test_people_join_one_team_without_waiting_for_each_other(self) -> None:
+        readers = self.teams.new("readers", "Readers")
+        transaction.commit()
+        readers.addMember(self.bob)
+        self.tree.run_apart(lambda: self.teams["readers"].addMember(self.people["cyd"]))
+        transaction.commit()
+        self.assertEqual([member.name for member in readers.members()], ["bob", "cyd"])
 
 
 class WhoMay(PeopleTestCase):

@@ -6,7 +6,7 @@ from typing import Any
 
 import transaction
 from ZODB.DB import DB
-from ZODB.MappingStorage import MappingStorage
+from ZODB.DemoStorage import DemoStorage
 from zope.component import getGlobalSiteManager
 from zope.configuration import xmlconfig
 from zope.interface import implementer
@@ -62,12 +62,14 @@ class ConfiguredTestCase(unittest.TestCase):
 
 
 class TreeTestCase(ConfiguredTestCase):
-    """With a new tree in memory, open in this thread, in which SYSTEM acts."""
+    """With a new tree in memory, open in this thread, in which SYSTEM acts.
+
+    The storage resolves conflicts, as one on disk does."""
 
     def setUp(self) -> None:
         super().setUp()
         registry = getGlobalSiteManager()
-        self.clock, self.tree = HandMovedClock(), Tree(DB(MappingStorage()))
+        self.clock, self.tree = HandMovedClock(), Tree(DB(DemoStorage()))
         self.addCleanup(self.tree.close)
         registry.registerUtility(self.clock, IClock)
         registry.registerUtility(Settings({}), ISettings)

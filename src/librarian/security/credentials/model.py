@@ -113,6 +113,9 @@ class Account(Persistent):
         return found
 
     def add_session(self, session: Session, now: datetime) -> None:
+        if self._p_jar is not None:
+            # Not beside a change of password, which ends all sessions it can see.
+            self._p_jar.readCurrent(self)
         keep = self.sessions(now)[: MOST_SESSIONS - 1]
         self._end([old for old in self._sessions.values() if old not in keep])
         self._sessions[session.id] = session

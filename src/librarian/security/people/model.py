@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from BTrees.OOBTree import OOBTree
+from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 from zope.event import notify
 from zope.interface import implementer
@@ -64,7 +64,8 @@ class MembershipChanged:
 class Participant(Persistent):
     """What people and teams have in common."""
 
-    def __init__(self, name: str, display_name: str, date_created: datetime) -> None:
+    def __init__(self, people: "People", name: str, display_name: str, date_created: datetime) -> None:
+        self.__parent__ = people
         self.name = valid_name(name)
         self.display_name = display_name
         self.date_created = date_created
@@ -106,10 +107,6 @@ class Person(Participant):
     active = True
     email: str | None = None
 
-    def __init__(self, people: "People", name: str, display_name: str, date_created: datetime) -> None:
-        super().__init__(name, display_name, date_created)
-        self.__parent__ = people
-
     def setEmail(self, email: str | None) -> None:
         self.__parent__.move_email(self, email)
         self.email = email
@@ -133,9 +130,14 @@ class Team(Participant):
     needs_somebody = False
 
     def __init__(
-        self, name: str, display_name: str, date_created: datetime, owner: Participant | None = None
+        self,
+        people: "People",
+        name: str,
+        display_name: str,
+        date_created: datetime,
+        owner: Participant | None = None,
     ) -> None:
-        super().__init__(name, display_name, date_created)
+        super().__init__(people, name, display_name, date_created)
         self.owner: Participant | None = owner
         self._members = OOBTree()  # name -> Participant directly in it
 
@@ -150,6 +152,8 @@ class Team(Participant):
         joining: Any = removeSecurityProxy(member)
         if self.inTeam(joining):
             raise MembershipCycle(self.name, joining.name)
+        if isinstance(joining, Team):
+            self.__parent__.one_at_a_time()
         self._members[joining.name] = joining
         joining._teams[self.name] = self
         notify(MembershipChanged(joining))
@@ -176,7 +180,10 @@ class Team(Participant):
 
     def refuse_to_run_empty(self, without: Person | None = None) -> None:
         """Raises LastMember if this team needs somebody and has nobody active but `without`."""
-        if self.needs_somebody and not [person for person in self.people() if person is not without]:
+        if not self.needs_somebody:
+            return
+        self.__parent__.one_at_a_time()
+        if not [person for person in self.people() if person is not without]:
             raise LastMember(self.name)
 
     def _everybody(self) -> Iterator[Person]:
@@ -199,14 +206,16 @@ class People(Persistent):
     def __init__(self) -> None:
         self.persons = OOBTree()  # name -> Person
         self.teams = OOBTree()  # name -> Team
+        self._names = OOTreeSet()  # of both
+        self._turns = 0
         self._emails = OOBTree()  # address in lower case -> Person
 
     def add_person(self, person: Person) -> None:
-        self._refuse_taken(person.name)
+        self._take(person.name)
         self.persons[person.name] = person
 
     def add_team(self, team: Team) -> None:
-        self._refuse_taken(team.name)
+        self._take(team.name)
         self.teams[team.name] = team
 
     def by_email(self, email: str) -> Person | None:
@@ -221,9 +230,18 @@ class People(Persistent):
         if email is not None:
             self._emails[email.lower()] = person
 
-    def _refuse_taken(self, name: str) -> None:
-        if name in self.persons or name in self.teams:
+    def one_at_a_time(self) -> None:
+        """Be in conflict with every other transaction that says so.
+
+        What is checked in many objects and written in others (no cycle, nobody is the last) two
+        transactions could each find right, and make wrong together.
+        """
+        self._turns += 1
+
+    def _take(self, name: str) -> None:
+        if name in self._names:
             raise NameTaken(name)
+        self._names.insert(name)
 
 
 CELEBRITIES = {
@@ -237,6 +255,6 @@ def new_people(now: datetime) -> People:
     """The branch as a new database has it: nobody, and the well-known teams."""
     people = People()
     for name, display_name in CELEBRITIES.items():
-        people.add_team(Team(name, display_name, now))
+        people.add_team(Team(people, name, display_name, now))
     people.teams["admins"].needs_somebody = True
     return people

@@ -77,7 +77,7 @@ class TeamSet(_Set):
     """Every team."""
 
     def new(self, name: str, display_name: str, owner: IParticipant | None = None) -> Team:
-        team = Team(name, display_name, self._now(), removeSecurityProxy(owner))
+        team = Team(self._people, name, display_name, self._now(), removeSecurityProxy(owner))
         self._people.add_team(team)
         log.info("team created team=%s", name)
         return team
