@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from librarian.commands.main import librarian
 from librarian.library.opening import open_library
-from librarian.testing.layers import Functional
+from librarian.testing.layers import Functional, Server
 from librarian.testing.server import ServerProcess
 
 GOOD = "seven green bottles"
@@ -100,6 +100,10 @@ class Commands(unittest.TestCase):
 
 
 class FirstStart(unittest.TestCase):
+    """A server of its own, since the layer's has had its first start."""
+
+    layer = Server
+
     def test_the_password_of_admin_is_told_once_and_works(self) -> None:
         server = ServerProcess()
         self.addCleanup(server.remove)
