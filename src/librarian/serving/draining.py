@@ -12,6 +12,8 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
+from librarian.serving.sendfile import SendfileChannel, offer_sendfile
+
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
@@ -29,8 +31,11 @@ class DrainingServer:
         self, app: Any, sockets: list[socket], options: Mapping[str, Any], grace_seconds: float
     ) -> None:
         self._map: dict[int, Any] = {}
-        self._server = waitress.create_server(app, map=self._map, sockets=sockets, **options)
+        application = offer_sendfile(app)
+        self._server = waitress.create_server(application, map=self._map, sockets=sockets, **options)
         self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
+        for listener in self._listeners:
+            listener.channel_class = SendfileChannel
         self._grace_seconds = grace_seconds
         self._stopping = False
         # At its limit waitress lets nobody in until a connection has been idle for long enough.
