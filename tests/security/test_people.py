@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import transaction
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ZODB.POSException import ConflictError
 from zope.component import getUtility
@@ -106,6 +106,7 @@ class Names(PeopleTestCase):
         self.assertEqual(str(caught.exception), "there is no 'nobody'")
         self.assertRaises(NoSuchPerson, self.teams.__getitem__, "bob")
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
     @given(st.text(max_size=80))
     def test_any_text_is_taken_or_refused(self, text: str) -> None:
         for check, refusal in (
