@@ -15,6 +15,7 @@ from librarian.interfaces import LibrarianError
 
 #: name -> where its click command is
 COMMANDS = {
+    "backup": "librarian.commands.backup:backup",
     "count-downloads": "librarian.commands.counting:count_downloads",
     "delete": "librarian.commands.holds:delete",
     "feature": "librarian.commands.features:feature",
@@ -25,10 +26,12 @@ COMMANDS = {
     "holders": "librarian.commands.holds:holders",
     "info": "librarian.commands.transfer:info",
     "machines": "librarian.commands.machines:machines",
+    "pack": "librarian.commands.backup:pack",
     "person": "librarian.commands.people:person",
     "mirrors": "librarian.commands.mirrors:mirrors",
     "put": "librarian.commands.transfer:put",
     "release": "librarian.commands.holds:release",
+    "restore": "librarian.commands.backup:restore",
     "scrub": "librarian.commands.integrity:scrub",
     "send-mail": "librarian.commands.mail:send_mail",
     "serve": "librarian.commands.serve:serve",

@@ -17,6 +17,7 @@ from librarian.interfaces import IClock, LibrarianError
 from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
 
+MARKS = 500  # of backups that are remembered
 LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
 
 
@@ -42,6 +43,9 @@ class UpkeepBranch(Persistent):
     """One small object: few write it, and those who do at the same moment shall conflict."""
 
     lease: Lease | None = None
+    # Every backup leaves a mark in the tree, which is copied with it.  So a tree that was set back, or is
+    # another one, is known by the mark it lacks, and is not appended to copies of what it never was.
+    backups: tuple[str, ...] = ()
     store_bytes: int | None = None  # what the byte store held when it was last counted
     store_counted: datetime | None = None
 
@@ -58,6 +62,9 @@ class UpkeepBranch(Persistent):
     def release(self, holder: str) -> None:
         if self.lease is not None and self.lease.holder == holder:
             self.lease = None
+
+    def mark_backup(self, mark: str) -> None:
+        self.backups = (*self.backups[-MARKS:], mark)
 
     def keep_position(self, kind: str, position: bytes) -> None:
         self.positions = {**self.positions, kind: position}

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,12 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
+from librarian.library.service import Library
 from librarian.settings import ISettings
+from librarian.store.disk import DiskStore
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
+from librarian.tree.opening import Tree
 from librarian.web.views import IAppSection
 
 
@@ -117,3 +122,37 @@ def damage(sha256: str) -> None:
     store = getUtility(IByteStore)
     held = store._held[sha256]
     store._held[sha256] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])
+
+
+class _TimedTree(Tree):
+    """Its host has the clock that is moved by hand."""
+
+    def host_time(self) -> datetime:
+        return getUtility(IClock).now()
+
+
+@contextmanager
+def library_in(folder: Path) -> Iterator[Library]:
+    """A library on the engines that one process runs with, kept in `folder`, for the length of a `with`.
+
+    The clock stays the one that is moved by hand.
+    """
+    registry = getGlobalSiteManager()
+    clock, before = getUtility(IClock), (getUtility(ITree), getUtility(IByteStore))
+    tree = _TimedTree.from_uri(f"file://{folder}/tree/Data.fs")
+    registry.registerUtility(tree, ITree)
+    registry.registerUtility(DiskStore(folder / "bytes", clock), IByteStore)
+    try:
+        tree.bring_up_to_date()
+        yield Library()
+    finally:
+        tree.close()
+        registry.registerUtility(before[0], ITree)
+        registry.registerUtility(before[1], IByteStore)
+
+
+def keep(library: Library, data: bytes, name: str = "f.bin", **options: Any) -> int:
+    """Store bytes and commit an alias of them; its id."""
+    stored = library.store.put(BytesIO(data))
+    mimetype = "application/octet-stream"
+    return library.tree.run(lambda: library.add(stored, name, mimetype, **options).id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from persistent.mapping import PersistentMapping
@@ -38,6 +39,10 @@ class TreeTooNew(LibrarianError, RuntimeError):
 
 class TreeUnavailable(LibrarianError, RuntimeError):
     """The database cannot be opened: wrong URI, locked by another process, or unreachable."""
+
+
+class CannotCopy(LibrarianError, RuntimeError):
+    """The tree cannot be copied to, or from, the place that was named."""
 
 
 class IBranch(IInstallableSchemaManager):
@@ -82,6 +87,13 @@ class ITree(Interface):
 
     def forget_loaded() -> None:
         """Turn unchanged objects of this thread's session into ghosts, to bound memory."""
+
+    def copy_to(path: Path, told: Callable[[], object]) -> bytes:
+        """Bring the FileStorage at `path`, made if it is missing, up to what is committed now.
+
+        Others may commit meanwhile; the copy is as of one moment.  `told` is called after each
+        transaction.  Returns the id of the last one.  Raises CannotCopy.
+        """
 
     def pack(days: float) -> None:
         """Forget history older than `days` and objects nobody reaches."""

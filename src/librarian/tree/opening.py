@@ -26,6 +26,7 @@ from zope.generations.generations import evolve
 from zope.generations.interfaces import GenerationTooHigh
 from zope.interface import implementer
 
+from librarian.tree.copying import copy_transactions
 from librarian.tree.interfaces import ITree, TreeNotOpen, TreeTooNew, TreeUnavailable
 from librarian.tree.sharing import GuestStorage, HostStorage, open_shared
 
@@ -195,6 +196,9 @@ class Tree:
         connection = self._connection()
         if connection is not None:
             connection.cacheMinimize()
+
+    def copy_to(self, path: Path, told: Callable[[], object]) -> bytes:
+        return copy_transactions(self._database.storage, path, told)
 
     def pack(self, days: float) -> None:
         self._database.pack(days=days)
