@@ -186,7 +186,7 @@ class Tracker:
         return opened
 
     def listing(self, directory: str, not_after: int | None = None) -> bytes:
-        path = _directory_path(_reached("read", directory))
+        path = _directory_path(_reached("read", directory, is_directory=True))
         found = [
             name
             for name, held in self._files(directory, path)
@@ -200,7 +200,7 @@ class Tracker:
         return self.branch.files(path)
 
     def entries(self, directory: str, after: str = "", limit: int = 1000) -> Sequence[Entry]:
-        path = _directory_path(_reached("read", directory))
+        path = _directory_path(_reached("read", directory, is_directory=True))
         if path and not self.branch.has_files(path):
             raise NoSuchDirectory(directory)
         found = islice(self.branch.children(path, after), limit)
@@ -264,8 +264,8 @@ class Tracker:
         return int(self._library.clock.now().timestamp())
 
 
-def _reached(action: str, name: str) -> str:
-    """The name, if it is one and the credential in use reaches it.
+def _reached(action: str, name: str, *, is_directory: bool = False) -> str:
+    """The name, if it is one and the credential in use reaches it, or all of the directory.
 
     A token's scope is written with or without the leading slash: ``tracker:read:/problems`` or
     ``tracker:read:problems``.
@@ -275,7 +275,8 @@ def _reached(action: str, name: str) -> str:
         if version is not None:
             raise BadName(name, "version not allowed in this API call")
     principal = current_principal()
-    scopes = (f"tracker:{action}:{name}", f"tracker:{action}:{name.lstrip('/')}")
+    wanted = name.rstrip("/") + "/" if is_directory else name
+    scopes = (f"tracker:{action}:{wanted}", f"tracker:{action}:{wanted.lstrip('/')}")
     if not any(principal.has_scope(scope) for scope in scopes):
         raise NotYours(name)
     return name
