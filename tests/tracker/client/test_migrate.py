@@ -1,0 +1,156 @@
+"""Moving over, interrupted, and with trouble on the way."""
+
+import os
+import tempfile
+import unittest
+from pathlib import Path
+
+import urllib3
+
+from librarian.tracker.client.errors import RemoteUnavailable
+from librarian.tracker.client.migrate import (
+    DirectorySource,
+    NotASource,
+    Outcome,
+    ServerSource,
+    Tally,
+    migrate,
+)
+from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.transport import Transport
+from tests.tracker.client.server import Tracker, tracker
+
+
+def store(server: Tracker) -> RemoteDataStore:
+    timeout = urllib3.Timeout(connect=5, read=5)
+    transport = Transport(server.url, timeout=timeout, sleep=lambda seconds: None)
+    return RemoteDataStore(server.url, transport=transport)
+
+
+def counts(tally: Tally) -> dict[Outcome, int]:
+    return {outcome: count for outcome, count in tally.counts.items() if count}
+
+
+class MigrateCase(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.base = Path(directory.name)
+        serving = tracker()
+        self.server = serving.__enter__()
+        self.addCleanup(serving.__exit__, None, None, None)
+        self.target = store(self.server)
+
+    def add(self, name: str, version: int, data: bytes) -> None:
+        path = self.base / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        os.utime(path, (version, version))
+
+
+class DirectoryTests(MigrateCase):
+    def test_all_of_it(self) -> None:
+        self.add("a/ż ó", 5, b"text " * 1000)
+        self.add("b", 7, b"")
+        seen: list[tuple[str, Outcome]] = []
+        tally = migrate(DirectorySource(str(self.base)), self.target, lambda *what: seen.append(what))
+        self.assertEqual(seen, [("/a/ż ó", Outcome.COPIED), ("/b", Outcome.COPIED)])
+        self.assertEqual((counts(tally), tally.bytes_copied), ({Outcome.COPIED: 2}, 5000))
+        self.assertEqual(self.server.files, {"/a/ż ó": {5: b"text " * 1000}, "/b": {7: b""}})
+
+    def test_files_may_be_given_themselves(self) -> None:
+        self.add("b", 7, b"x")
+        migrate(DirectorySource(str(self.base / "files")), self.target)
+        self.assertEqual(self.server.files, {"/b": {7: b"x"}})
+
+    def test_what_is_there_stays(self) -> None:
+        for name, version in (("same", 5), ("older-there", 5), ("newer-there", 5), ("other-size", 5)):
+            self.add(name, version, b"data")
+        self.server.files = {
+            "/same": {5: b"data"},
+            "/older-there": {4: b"data"},
+            "/newer-there": {6: b"data"},
+            "/other-size": {5: b"cut"},
+        }
+        tally = migrate(DirectorySource(str(self.base)), self.target)
+        self.assertEqual(counts(tally), {Outcome.COPIED: 2, Outcome.THERE: 1, Outcome.NEWER: 1})
+        self.assertEqual(self.server.files["/other-size"], {5: b"data"})
+        self.assertEqual(self.server.files["/newer-there"], {6: b"data"})
+
+    def test_verify_finds_what_size_and_time_do_not_tell(self) -> None:
+        self.add("a", 5, b"data")
+        self.server.files = {"/a": {5: b"DATA"}}
+        source = DirectorySource(str(self.base))
+        self.assertEqual(counts(migrate(source, self.target)), {Outcome.THERE: 1})
+        self.assertEqual(counts(migrate(source, self.target, verify=True)), {Outcome.COPIED: 1})
+        self.assertEqual(counts(migrate(source, self.target, verify=True)), {Outcome.THERE: 1})
+        self.assertEqual(self.server.files, {"/a": {5: b"data"}})
+
+    def test_names_that_cannot_be(self) -> None:
+        for name in ("good", "with@sign", "with\nline"):
+            self.add(name, 5, b"x")
+        tally = migrate(DirectorySource(str(self.base)), self.target)
+        self.assertEqual(counts(tally), {Outcome.COPIED: 1, Outcome.FAILED: 2})
+        self.assertEqual([name for name, _reason in tally.failures], ["/with\nline", "/with@sign"])
+        self.assertIn("control character", tally.failures[0][1])
+
+    def test_below(self) -> None:
+        for name in ("a/b", "ab", "c"):
+            self.add(name, 5, b"x")
+        migrate(DirectorySource(str(self.base)), self.target, below="a")
+        self.assertEqual(list(self.server.files), ["/a/b"])
+
+    def test_interrupted_and_repeated(self) -> None:
+        for number in range(20):
+            self.add(f"{number:02d}", 5, b"%d" % number)
+        source = DirectorySource(str(self.base))
+        self.server.faults = [*[None] * 15, *[(403, "not now")] * 1000]
+        first = migrate(source, self.target, jobs=1)
+        self.assertGreater(first.counts[Outcome.COPIED], 2)
+        self.assertGreater(first.counts[Outcome.FAILED], 5)
+        self.server.faults = []
+        second = migrate(source, self.target)
+        self.assertEqual(second.counts[Outcome.COPIED], first.counts[Outcome.FAILED])
+        self.assertEqual(len(self.server.files), 20)
+
+    def test_no_source(self) -> None:
+        with self.assertRaises(NotASource):
+            DirectorySource(str(self.base / "nothing"))
+        (self.base / "links").mkdir()
+        with self.assertRaisesRegex(NotASource, "2.x server"):
+            DirectorySource(str(self.base))
+
+
+class ServerTests(MigrateCase):
+    def test_from_the_original(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/a/b": {5: b"text " * 1000}, "/ż": {6: b"x"}, "/kept": {7: b"y"}}
+            self.server.files = {"/kept": {7: b"y"}}
+            source = ServerSource(store(old))
+            tally = migrate(source, self.target)
+            self.assertEqual(counts(tally), {Outcome.COPIED: 2, Outcome.THERE: 1})
+            self.assertEqual(self.server.files, old.files)
+            self.assertEqual(counts(migrate(source, self.target, verify=True)), {Outcome.THERE: 3})
+
+    def test_deleted_meanwhile(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/a": {5: b"x"}}
+            source = ServerSource(store(old))
+            names = source.names()
+            old.files = {}
+            source.names = lambda: names  # type: ignore[method-assign]  # as if listed before the deletion
+            self.assertEqual(counts(migrate(source, self.target)), {Outcome.GONE: 1})
+
+    def test_a_source_that_lies_about_its_bytes(self) -> None:
+        with tracker() as old:
+            old.files = {"/a": {5: b"x" * 100}, "/b": {5: b"y"}}
+            old.lie = {"SHA256-Checksum": "0" * 64}
+            tally = migrate(ServerSource(store(old)), self.target)
+            self.assertEqual(counts(tally), {Outcome.FAILED: 2})
+            self.assertEqual(self.server.files, {})
+
+    def test_nobody_there(self) -> None:
+        with tracker() as old:
+            source = ServerSource(store(old))
+        with self.assertRaises(RemoteUnavailable):
+            migrate(source, self.target)
