@@ -2,7 +2,7 @@
 
 import os
 from typing import Any, ClassVar
-from unittest import SkipTest, TestCase, mock
+from unittest import TestCase, mock
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange import Exchange, Outcome
@@ -11,9 +11,8 @@ from librarian.spool.ftp import Control
 from librarian.spool.importer import Importer
 from librarian.spool.interfaces import CertificateRefused, ExchangeError
 from librarian.testing.ftp import Scene
-from librarian.testing.ftpd import MISSING, Daemon, available
+from librarian.testing.ftpd import running
 from librarian.testing.layers import Server
-from librarian.testing.leftout import left_out
 
 
 class DaemonCase(TestCase):
@@ -21,10 +20,7 @@ class DaemonCase(TestCase):
     implicit: ClassVar[bool]
 
     def setUp(self) -> None:
-        program = available()
-        if program is None:
-            raise SkipTest(left_out("Debian's FTP servers", MISSING))
-        self.daemon: Daemon = program(implicit=self.implicit)
+        self.daemon = running(implicit=self.implicit)
         self.addCleanup(self.daemon.close)
         self.scene = Scene()
         self.addCleanup(self.scene.close)

@@ -9,7 +9,7 @@ from typing import Any
 
 from librarian.clock import SystemClock
 from librarian.spool import transfer
-from librarian.spool.exchange import Outcome, Report
+from librarian.spool.exchange import Outcome, Report, ledger_path
 from librarian.spool.exporter import Exporter
 from librarian.spool.interfaces import (
     FTPOSError,
@@ -18,7 +18,7 @@ from librarian.spool.interfaces import (
     TemporaryError,
     TransferDamaged,
 )
-from librarian.spool.ledger import Ledger
+from librarian.spool.ledger import deliveries
 from librarian.testing.ftp import Scene
 
 BIG = os.urandom(3_000_000)
@@ -283,9 +283,7 @@ class TestVerification(ExportCase):
     def test_the_ledger_proves_the_delivery(self) -> None:
         self.scene.spool("a", BIG)
         self.run_export()
-        ledger = self.scene.store.path / ".librarian" / f"export-{self.scene.target().key}.jsonl"
-        with Ledger(ledger, SystemClock()) as opened:
-            (delivery,) = opened.deliveries()
+        (delivery,) = deliveries(ledger_path("export", self.scene.target()))
         self.assertEqual((delivery.size, delivery.sha256), (len(BIG), hashlib.sha256(BIG).hexdigest()))
 
     def test_no_password_anywhere(self) -> None:

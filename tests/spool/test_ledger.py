@@ -7,7 +7,7 @@ from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool import ledger as module
-from librarian.spool.ledger import Entry, Ledger, LockNote, Stage
+from librarian.spool.ledger import Entry, Ledger, LockNote, Stage, deliveries
 
 
 class TestLedger(unittest.TestCase):
@@ -51,7 +51,7 @@ class TestLedger(unittest.TestCase):
             b'[]\n"x"\n7\n{}\n{"event":"file"}\n{"event":"lock","nonce":1}\n{"event":"future"}\n'
         )
         with self.open() as ledger:
-            self.assertEqual((ledger.entries, ledger.locks, list(ledger.deliveries())), ({}, {}, []))
+            self.assertEqual((ledger.entries, ledger.locks, list(deliveries(self.path))), ({}, {}, []))
 
     def test_compaction_keeps_what_is_open_and_what_was_delivered(self) -> None:
         with self.open() as ledger:
@@ -62,8 +62,8 @@ class TestLedger(unittest.TestCase):
             ledger.note(Entry("open", "2", ".o"), Stage.PUBLISHING)
             ledger.note_lock(LockNote("n", "text", "2026-01-01T00:00:00+00:00", held=True))
         before = self.path.stat().st_size
-        with mock.patch.multiple(module, COMPACT_ABOVE=1000, DELIVERIES_KEPT=10), self.open() as ledger:
-            self.assertEqual([one.name for one in ledger.deliveries()], [f"f{n}" for n in range(190, 200)])
+        with mock.patch.multiple(module, COMPACT_ABOVE=1000, DELIVERIES_KEPT=10), self.open():
+            self.assertEqual([one.name for one in deliveries(self.path)], [f"f{n}" for n in range(190, 200)])
         with self.open() as again:
             self.assertEqual((list(again.entries), again.locks["n"].held), (["open"], True))
         self.assertLess(self.path.stat().st_size, before / 5)

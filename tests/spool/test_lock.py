@@ -6,7 +6,7 @@ import unittest
 from datetime import UTC, datetime, timedelta
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import Outcome, Report
+from librarian.spool.exchange import Outcome, Report, ledger_path
 from librarian.spool.exporter import Exporter
 from librarian.spool.interfaces import LockLost
 from librarian.spool.ledger import Ledger, LockNote
@@ -127,11 +127,9 @@ class TestForeignLocks(LockCase):
 class TestOurLocks(LockCase):
     def dead_run(self, *, held: bool, minutes_ago: float = 1) -> LockNote:
         """Leave the note of a run that died, as its ledger has it."""
-        folder = self.scene.store.path / ".librarian"
-        folder.mkdir()
         at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
         note = LockNote("nonce", "This is a lock file.\nnonce host 1 then\n", at.isoformat(), held)
-        with Ledger(folder / f"export-{self.scene.target().key}.jsonl", SystemClock()) as ledger:
+        with Ledger(ledger_path("export", self.scene.target()), SystemClock()) as ledger:
             ledger.note_lock(note)
         return note
 

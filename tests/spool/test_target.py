@@ -9,11 +9,14 @@ from librarian.spool.interfaces import BadTarget
 from librarian.spool.target import Target, read_password, read_targets
 
 GOOD = """\
+[DEFAULT]
+data = %(here)s/var
+
 [app:main]
 use = egg:librarian
 
 [export:cds]
-store_dir = %(here)s/spool
+store_dir = %(data)s/spool
 host = ftp.example.com
 port = 2121
 user = publisher
@@ -21,8 +24,12 @@ password_env = CDS_PASSWORD
 path = /in
 tls = explicit
 tries = 7
-bandwidth = 100000
+bandwidth = 100k
 lock_wait = 2.5
+keep = 14d
+
+[formatter_plain]
+format = %(asctime)s
 
 [import:agency]
 store_dir = %(here)s/spool
@@ -48,11 +55,11 @@ class TestTargets(unittest.TestCase):
 
     def test_good(self) -> None:
         (target,) = self.read(GOOD, CDS_PASSWORD="50%").values()
-        self.assertEqual(target.store_dir, self.folder / "spool")
+        self.assertEqual(target.store_dir, self.folder / "var" / "spool")
         self.assertEqual(
             (target.port, target.tries, target.bandwidth, target.lock_wait), (2121, 7, 100000, 2.5)
         )
-        self.assertEqual((target.password, target.tls, target.keep), ("50%", "explicit", None))
+        self.assertEqual((target.password, target.tls, target.keep), ("50%", "explicit", 14 * 86400))
         self.assertEqual(list(read_targets(self.ini, "import", {})), ["agency"])
 
     def test_a_password_is_never_shown(self) -> None:
@@ -80,6 +87,8 @@ class TestTargets(unittest.TestCase):
             start + "verify=hash\n": "digest or size",
             start + "tries=0\n": "at least 1",
             start + "bandwidth=0\n": "more than 0",
+            start + "bandwidth=fast\n": "no number of bytes",
+            start + "keep=long\n": "no duration",
             start + "colour=red\n": "unknown setting 'colour'",
             start + start: "already exists",
             start + "path=%(nowhere)s\n": "nowhere",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar, TypeVar
 
 import zc.lockfile
@@ -63,6 +64,11 @@ class Report:
     def exit_status(self) -> int:
         """0: nothing is left to do; 1: something is."""
         return int(self.outcome in {Outcome.POSTPONED, Outcome.FAILED} or bool(self.refused))
+
+
+def ledger_path(kind: str, target: Target) -> Path:
+    """Where the ledger of this spool's dealings with this partner is."""
+    return target.store_dir.absolute() / OUR_FOLDER / f"{kind}-{target.key}.jsonl"
 
 
 def worth_another_try(error: ExchangeError) -> bool:
@@ -124,15 +130,15 @@ class Exchange(ABC):
     def _run_alone(self) -> None:
         self.store.check_prepared()
         log.info("Accessed filestore %s.", self.store.path)
-        folder = self.store.path / OUR_FOLDER
-        folder.mkdir(exist_ok=True)
+        ledger = ledger_path(self.kind, self.target)
+        ledger.parent.mkdir(exist_ok=True)
         try:
             # The kernel lets go of this lock when the process ends, however it ends.
-            alone = zc.lockfile.LockFile(str(folder / f"{self.kind}.lock"))
+            alone = zc.lockfile.LockFile(str(ledger.with_name(f"{self.kind}.lock")))
         except zc.lockfile.LockError:
             raise SpoolBusy(f"another {self.kind} is at work on {self.store.path}") from None
         try:
-            with Ledger(folder / f"{self.kind}-{self.target.key}.jsonl", self.clock) as self.ledger:
+            with Ledger(ledger, self.clock) as self.ledger:
                 self.lock = RemoteLock(self.lock_name, self.target, self.ledger, self.clock, self.sleep)
                 self.exchange()
         finally:

@@ -99,12 +99,6 @@ class Ledger:
         if self.locks.pop(nonce, None) is not None:
             self._append({"event": "unlock", "nonce": nonce}, durable=False)
 
-    def deliveries(self) -> Iterator[Entry]:
-        """What has arrived, oldest first: the proof of delivery, as far back as it is kept."""
-        for record in self._records():
-            if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
-                yield record
-
     def _append(self, record: dict[str, Any], *, durable: bool) -> None:
         os.write(self._fd, _line(record))
         if durable:
@@ -117,24 +111,13 @@ class Ledger:
             self.entries[entry.name] = entry
 
     def _replay(self) -> None:
-        for record in self._records():
+        for record in _records(self.path):
             if isinstance(record, Entry):
                 self._apply(record)
             elif isinstance(record, LockNote):
                 self.locks[record.nonce] = record
             else:
                 self.locks.pop(record, None)
-
-    def _records(self) -> Iterator[Entry | LockNote | str]:
-        """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield _parsed(json.loads(line))
-                except (ValueError, TypeError, KeyError, AttributeError):  # cut short by a crash
-                    log.warning("ledger line is unreadable file=%s line=%s", self.path, number)
 
     def _mend_tail(self) -> None:
         """Let the next record start a line of its own, after one that was cut short."""
@@ -143,7 +126,7 @@ class Ledger:
             os.write(self._fd, b"\n")
 
     def _compact(self) -> None:
-        kept = list(self.deliveries())[-DELIVERIES_KEPT:]
+        kept = list(deliveries(self.path))[-DELIVERIES_KEPT:]
         fresh = self.path.with_suffix(".fresh")
         with fresh.open("wb") as file:
             for entry in kept:
@@ -156,6 +139,25 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
+
+
+def deliveries(path: Path) -> Iterator[Entry]:
+    """What a ledger says has arrived, oldest first: the proof of delivery, as far back as it is kept."""
+    for record in _records(path):
+        if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
+            yield record
+
+
+def _records(path: Path) -> Iterator[Entry | LockNote | str]:
+    """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield _parsed(json.loads(line))
+            except (ValueError, TypeError, KeyError, AttributeError):  # cut short by a crash
+                log.warning("ledger line is unreadable file=%s line=%s", path, number)
 
 
 def _line(record: dict[str, Any]) -> bytes:

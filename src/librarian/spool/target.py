@@ -3,11 +3,12 @@
 import configparser
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from librarian.settings import as_timedelta
 from librarian.spool.interfaces import BadTarget
 
 Tls = Literal["no", "explicit", "implicit"]
@@ -64,17 +65,24 @@ class Target:
 def read_targets(ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ) -> dict[str, Target]:
     """The targets of an ini file by name, from its sections `[export:NAME]` or `[import:NAME]`.
 
-    `%(here)s` is the folder of the file.  A password comes from the file that `password_file` names
-    or the environment variable that `password_env` names; one in the ini itself is refused, as
-    settings get shown and shared.  Two targets of a kind with one spool are refused: the first to
-    export would leave nothing for the second.  Raises BadTarget.
+    What `[DEFAULT]` says can be used as `%(name)s`, and `%(here)s` is the folder of the file.  Times
+    are seconds, or `90s`, `15m`, `24h`, `7d`; `bandwidth` is bytes, or `500k`, `2M`, of a thousand.
+    A password comes from the file that `password_file` names or the environment variable that
+    `password_env` names; one in the ini itself is refused, as settings get shown and shared.  Two
+    targets of a kind with one spool are refused: the first to export would leave nothing for the
+    second.  Raises BadTarget.
     """
     prefix = f"{kind}:"
     parser = configparser.ConfigParser(defaults={"here": str(ini.absolute().parent)})
     try:
         with ini.open(encoding="utf-8") as lines:
             parser.read_file(lines)
-        sections = {name: dict(parser[name]) for name in parser.sections() if name.startswith(prefix)}
+        shared = parser.defaults()
+        sections = {
+            name: {key: text for key, text in parser[name].items() if key not in shared}
+            for name in parser.sections()
+            if name.startswith(prefix)
+        }
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
         raise BadTarget(f"cannot read {ini}: {error}") from error
     targets = {name.removeprefix(prefix): _target(name, items, environ) for name, items in sections.items()}
@@ -90,19 +98,55 @@ def read_password(path: Path) -> str:
         raise BadTarget(f"cannot read the password file {path}: {error}") from error
 
 
+def as_bytes(text: str) -> int:
+    """`500000`, `500k` or `2M`."""
+    number, unit = text.strip(), 1
+    if number[-1:] in _UNITS:
+        number, unit = number[:-1], _UNITS[number[-1]]
+    try:
+        return int(float(number) * unit)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no number of bytes such as 500000, 500k or 2M") from None
+
+
+def as_seconds(text: str) -> float:
+    """`90`, `90s`, `15m`, `24h` or `7d`."""
+    return as_timedelta(text).total_seconds()
+
+
+_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3}
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "store_dir": Path,
+    "ca_file": Path,
+    "port": int,
+    "tries": int,
+    "connect_tries": int,
+    "bandwidth": as_bytes,
+    **dict.fromkeys(("timeout", "backoff", "backoff_limit", "lock_wait", "lock_settle"), as_seconds),
+    **dict.fromkeys(("break_lock_after", "keep"), as_seconds),
+    **dict.fromkeys(("host", "user", "path", "tls", "verify"), str),
+}
+
+
 def _target(section: str, items: dict[str, str], environ: Mapping[str, str]) -> Target:
-    items.pop("here", None)
     if "password" in items:
         raise BadTarget(f"[{section}] has a password; give password_file or password_env instead")
-    password = _password(items, environ)
     try:
-        values = {name: _value(name, text) for name, text in items.items()}
-        return Target(**values, password=password)
+        password = _password(items, environ)
+        return Target(**{name: _read(name, text) for name, text in items.items()}, password=password)
     except (ValueError, TypeError) as error:
         raise BadTarget(f"[{section}] {error}") from error
 
 
+def _read(name: str, text: str) -> Any:
+    if name not in _READERS:
+        raise BadTarget(f"has an unknown setting {name!r}")
+    return _READERS[name](text)
+
+
 def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
+    """Take what the password is to be had from out of `items`, and get it."""
     file, variable = items.pop("password_file", None), items.pop("password_env", None)
     if file is not None:
         return read_password(Path(file))
@@ -111,16 +155,6 @@ def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
     if variable not in environ:
         raise BadTarget(f"the environment has no {variable}")
     return environ[variable]
-
-
-def _value(name: str, text: str) -> Any:
-    kinds = {one.name: str(one.type) for one in fields(Target)}
-    if name not in kinds:
-        raise BadTarget(f"has an unknown setting {name!r}")
-    for marker, convert in (("Path", Path), ("float", float), ("int", int)):
-        if marker in kinds[name]:
-            return convert(text)
-    return text
 
 
 def _refuse_shared_spools(targets: Mapping[str, Target]) -> None:

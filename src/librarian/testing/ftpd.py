@@ -10,8 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 from librarian.testing.certificates import Authority
+from librarian.testing.leftout import left_out
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin"
 PASSWORD = "secret"  # noqa: S105  # of nobody
@@ -196,6 +198,14 @@ def available() -> type[Daemon] | None:
     if ProFTPD.program is not None and (ProFTPD.modules / "mod_tls.so").exists():
         return ProFTPD
     return None
+
+
+def running(*, implicit: bool = False) -> Daemon:
+    """A server; where this machine has none, SkipTest."""
+    program = available()
+    if program is None:
+        raise SkipTest(left_out("Debian's FTP servers", MISSING))
+    return program(implicit=implicit)
 
 
 MISSING = "neither vsftpd nor proftpd with mod_tls is installed (Debian: vsftpd)"

@@ -1,0 +1,49 @@
+"""From the library into a spool: what is published there goes to a partner too."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import transaction
+
+from librarian.library.interfaces import ILibraryFileAlias
+from librarian.spool.interfaces import IFileStore
+from librarian.store.interfaces import DigestMismatch
+
+BLOCK = 256 * 1024  # bytes
+
+
+def spool_alias(
+    store: IFileStore,
+    alias: ILibraryFileAlias,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    transaction_manager: Any = None,
+) -> str:
+    """Copy the file of an alias to a spool, as `name` or by its own; the name.
+
+    It appears in `new` when the transaction commits (the thread's own, if none is given).  Raises
+    BadName, NotStored (a LookupError) if the alias has no file to read, DigestMismatch if the bytes
+    are not those the library took; NameTaken comes with the commit.
+    """
+    name = alias.filename if name is None else name
+    digest = hashlib.sha256()
+    with store.writer(name, replace=replace).join(transaction_manager or transaction.manager) as writer:
+        alias.open()
+        try:
+            while block := alias.read(BLOCK):
+                digest.update(block)
+                writer.write(block)
+        finally:
+            alias.close()
+        if digest.hexdigest() != alias.content.sha256:
+            raise DigestMismatch("sha256", alias.content.sha256, digest.hexdigest())
+    return name
+
+
+def spool_aliases(
+    store: IFileStore, aliases: Iterable[tuple[str, ILibraryFileAlias]], *, replace: bool = False
+) -> list[str]:
+    """Copy many, such as what a folder of the tree holds, by (name, alias); all appear, or none."""
+    return [spool_alias(store, alias, name=name, replace=replace) for name, alias in aliases]
