@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -85,14 +85,14 @@ class Ledger:
     def note(self, entry: Entry, stage: Stage, *, durable: bool = False, **facts: Any) -> Entry:
         """Write that `entry` has reached `stage`; with `durable`, return only when that will last."""
         entry = replace(entry, stage=stage, at=self._clock.now().isoformat(), **facts)
-        self._append({"event": "file", **asdict(entry)}, durable=durable)
+        self._append({"event": "file", **_facts(entry)}, durable=durable)
         self._apply(entry)
         return entry
 
     def note_lock(self, lock: LockNote) -> None:
         """Write, durably, that this lock is ours if it is found on the server."""
         self.locks[lock.nonce] = lock
-        self._append({"event": "lock", **asdict(lock)}, durable=True)
+        self._append({"event": "lock", **_facts(lock)}, durable=True)
 
     def forget_lock(self, nonce: str) -> None:
         """Write that the server no longer has that lock."""
@@ -130,12 +130,12 @@ class Ledger:
         fresh = self.path.with_suffix(".fresh")
         with fresh.open("wb") as file:
             for entry in kept:
-                file.write(_line({"event": "file", **asdict(entry)}))
-                file.write(_line({"event": "file", **asdict(replace(entry, stage=Stage.CLOSED))}))
+                file.write(_line({"event": "file", **_facts(entry)}))
+                file.write(_line({"event": "file", **_facts(replace(entry, stage=Stage.CLOSED))}))
             for entry in self.entries.values():
-                file.write(_line({"event": "file", **asdict(entry)}))
+                file.write(_line({"event": "file", **_facts(entry)}))
             for lock in self.locks.values():
-                file.write(_line({"event": "lock", **asdict(lock)}))
+                file.write(_line({"event": "lock", **_facts(lock)}))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
@@ -158,6 +158,11 @@ def _records(path: Path) -> Iterator[Entry | LockNote | str]:
                 yield _parsed(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):  # cut short by a crash
                 log.warning("ledger line is unreadable file=%s line=%s", path, number)
+
+
+def _facts(note: Entry | LockNote) -> dict[str, Any]:
+    """What dataclasses.asdict gives, without its copying, which takes longer than writing the line."""
+    return {field.name: getattr(note, field.name) for field in fields(note)}
 
 
 def _line(record: dict[str, Any]) -> bytes:
