@@ -15,16 +15,22 @@ from pyramid.httpexceptions import (
 )
 from pyramid.request import Request
 from pyramid.response import Response
+from zope.component import getUtility
 from zope.interface import provider
+from zope.security.interfaces import Unauthorized
+from zope.security.management import checkPermission
+from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.description import describe
 from librarian.library.filenames import check_content_type, check_filename, media_type_for
-from librarian.library.interfaces import NEVER_EXPIRES, InvalidFilename, UploadFailed
+from librarian.library.interfaces import NEVER_EXPIRES, ILibraryFileAliasSet, InvalidFilename, UploadFailed
 from librarian.library.service import Library, LibraryFileAlias, acting_owner, check_expires
+from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
 from librarian.store.interfaces import StoredBytes
 from librarian.web.digests import declared_digests
 from librarian.web.faces import Face, FaceSettings
+from librarian.web.identity import principal_of
 
 # What curl and forms say when nobody has said anything: no statement about the bytes.
 _SAYS_NOTHING = ("", "application/x-www-form-urlencoded")
@@ -46,6 +52,13 @@ class RestrictedUploadFace(FaceSettings):
 
     prefix = "face.restricted-upload"
     listen: str = "127.0.0.1:9095"
+
+
+class ProgramsFace(Face):
+    """A face on which a program may say who it is, so that it owns what it adds."""
+
+    def principal(self, request: Request) -> IPrincipal:
+        return principal_of(request)
 
 
 @dataclass(frozen=True)
@@ -73,13 +86,13 @@ class UploadTarget:
 def upload_face() -> Face:
     """The face that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
-    return Face(UploadFace, lambda request: root)
+    return ProgramsFace(UploadFace, lambda request: root)
 
 
 def restricted_upload_face() -> Face:
     """The face that adds to the restricted space; for ZCML."""
     root = UploadRoot(Library(), restricted=True)
-    return Face(RestrictedUploadFace, lambda request: root)
+    return ProgramsFace(RestrictedUploadFace, lambda request: root)
 
 
 class SizedBody:
@@ -100,7 +113,10 @@ def upload(context: UploadTarget, request: Request) -> Response:
     """Keep the body under a new alias: 201 with its URL, once it can be downloaded."""
     if request.method not in ("PUT", "POST"):
         raise HTTPMethodNotAllowed("Files are added by PUT or POST.", headers={"Allow": "PUT, POST"})
+    _check_permission(context.root)
     library, filename = context.root.library, check_filename(context.filename)
+    if request.path_info != f"/{filename}":  # traversal is generous with slashes and dots
+        raise InvalidFilename(filename, "the path is not just a name")
     mimetype, expires = _mimetype(request, filename), _expires(request)
     stored = _store_body(library, request)
     owner = acting_owner()
@@ -113,6 +129,14 @@ def upload(context: UploadTarget, request: Request) -> Response:
 
     described = library.tree.run(name_it)
     return Response(json_body=described, status=201, location=described["url"])
+
+
+def _check_permission(root: UploadRoot) -> None:
+    """Whoever has come this far is let in by the network; a setting asks for credentials as well."""
+    permission = "librarian.UploadRestricted" if root.restricted else "librarian.Upload"
+    aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
+    if root.library.settings.upload_requires_token and not checkPermission(permission, aliases):
+        raise Unauthorized(aliases, "upload", permission)
 
 
 def _store_body(library: Library, request: Request) -> StoredBytes:

@@ -22,6 +22,7 @@ class LibrarySettings(Section):
     restricted_upload_url: str = "http://127.0.0.1:9095/"
     secure_download_url: str = ""  # where a TLS front end shows it; empty: download_url, with https
     use_https: bool = False
+    upload_requires_token: bool = False  # False: who reaches an upload face may add files there
     token_lifetime: timedelta = timedelta(days=1)
     token_lifetime_max: timedelta = timedelta(days=7)
 
