@@ -14,7 +14,6 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.commands.site import ini_option, opened_site
 from librarian.countries import ICountrySet
-from librarian.interfaces import IClock
 from librarian.mail import deliver_queue
 from librarian.mirrors.archive.sources import open_archive
 from librarian.mirrors.description import describe
@@ -279,8 +278,7 @@ def _switch(ini: str, distribution: str, name: str, enabled: bool) -> None:
 def list_mirrors(ini: str, distribution: str, as_json: bool) -> None:
     """List all mirrors of a distribution with what is known of each."""
     with opened_site(ini):
-        now = getUtility(IClock).now()
-        found = [describe(mirror, now) for mirror in _distribution(distribution).mirrors]
+        found = [describe(mirror) for mirror in _distribution(distribution).mirrors]
     if as_json:
         click.echo(json.dumps(found))
         return

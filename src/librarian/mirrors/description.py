@@ -1,31 +1,18 @@
 """Mirrors in words: as JSON, and as the rows of lists."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from librarian.mirrors.listing import ListedMirror
-from librarian.mirrors.probing.verdict import HistoryEntry, Score, Verdict, score
-
-SCORED = timedelta(days=30)
+from librarian.mirrors.probing.verdict import Score
 
 
-def history(mirror: Any, now: datetime, period: timedelta = SCORED) -> list[HistoryEntry]:
-    """The conclusive probes of a period, oldest first."""
-    return [
-        HistoryEntry(each.date_created, each.verdict == Verdict.GOOD.value, each.mean_seconds, each.lag_hours)
-        for each in mirror.records_since(now - period)
-        if each.verdict in (Verdict.GOOD.value, Verdict.FAILED.value)
-    ]
+def describe(mirror: Any) -> dict[str, Any]:
+    """What JSON says of a mirror; times in RFC 3339, UTC, durations as their names say.
 
-
-def score_of(mirror: Any, now: datetime) -> Score:
-    """How the mirror did lately."""
-    return score(history(mirror, now))
-
-
-def describe(mirror: Any, now: datetime) -> dict[str, Any]:
-    """What JSON says of a mirror; times in RFC 3339, UTC, durations as their names say."""
+    The score is the one of its last probe.
+    """
     last = mirror.last_probe_record
     return {
         "id": mirror.id,
@@ -49,7 +36,7 @@ def describe(mirror: Any, now: datetime) -> dict[str, Any]:
         "certificate_expires": _time(mirror.certificate_expires),
         "failures": mirror.failures,
         "last_probe": last and describe_record(last),
-        "score": describe_score(score_of(mirror, now)),
+        "score": mirror.score and describe_score(mirror.score),
     }
 
 
@@ -109,10 +96,10 @@ def describe_score(found: Score) -> dict[str, Any]:
     }
 
 
-def listed(mirrors: Iterable[Any], now: datetime) -> list[ListedMirror]:
+def listed(mirrors: Iterable[Any]) -> list[ListedMirror]:
     """Mirrors as lists for programs want them."""
     return [
-        ListedMirror(mirror.base_url, mirror.country.iso3166code2, score_of(mirror, now).value)
+        ListedMirror(mirror.base_url, mirror.country.iso3166code2, mirror.score and mirror.score.value)
         for mirror in mirrors
     ]
 

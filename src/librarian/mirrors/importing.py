@@ -164,7 +164,7 @@ class ArchiveImport:
         date = min(file.date, self._clock.now())
 
         def take() -> tuple[int, int]:
-            named = self._distribution().ensureRelease(release, release)
+            named = self._distribution().ensureRelease(release, file.version)
             part = named.ensureComponent(component)
             target = named if architecture is None else named.ensureArch(architecture)
             return update(target.publications(pocket, part), entries, date, self._modified)

@@ -35,6 +35,7 @@ from librarian.mirrors.interfaces import (
 )
 from librarian.mirrors.paths import join_url, sources_path
 from librarian.mirrors.probing.plan import ContentKey
+from librarian.mirrors.probing.verdict import Score
 from librarian.mirrors.publications import Publications
 from librarian.mirrors.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.urls import check_base_url
@@ -175,6 +176,7 @@ class DistributionMirror(Persistent):
     families: tuple[tuple[str, str], ...] = ()  # what the last probe found of IPv4 and IPv6
     suites: tuple[tuple[str, MirrorStatus], ...] = ()  # freshness by Release file
     images: tuple[tuple[str, str], ...] = ()  # (release, flavour) an image mirror has
+    score: Score | None = None  # over the month before the last probe
     certificate_expires: datetime | None = None
     certificate_warned: datetime | None = None  # the end of validity the owner was told of
     claim: tuple[str, datetime, str] | None = None  # (token, until, who) of a probe under way

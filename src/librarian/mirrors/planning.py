@@ -7,8 +7,9 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.enums import MirrorContent, PackagePublishingPocket
 from librarian.mirrors.model import DistributionMirror
+from librarian.mirrors.paths import suite
 from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ImageCheck, ProbePlan, Sample
 from librarian.mirrors.publications import Publications
 from librarian.mirrors.settings import MirrorSettings
@@ -35,12 +36,30 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
         mirror.name,
         mirror.base_url,
         checks=checks,
-        releases={suite: mirror.distribution.known_releases(suite) for suite in suites},
+        releases={each: mirror.distribution.known_releases(each) for each in suites},
         samples=_samples([published for _, published in found if published], now, samples, chance),
     )
 
 
 def _guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
+    """What the mirror may hold, with what was published there; of a release whose archive was read only
+    what that has."""
+    read = {
+        release.name
+        for release in mirror.distribution.active_releases()
+        if any(
+            mirror.distribution.known_releases(suite(release.name, pocket))
+            for pocket in PackagePublishingPocket
+        )
+    }
+    return [
+        (key, published)
+        for key, published in _all_guesses(mirror)
+        if published is not None or key.release not in read
+    ]
+
+
+def _all_guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
     sources = [
         (ContentKey(release.name, pocket, component.name, None), release.published(pocket, component))
         for release, pocket, component, _ in mirror.guessSourcesPaths()

@@ -10,6 +10,7 @@ from librarian.mirrors.events import CertificateExpiring
 from librarian.mirrors.model import DistributionMirror, MirrorProbeRecord
 from librarian.mirrors.probing.plan import ContentKey, ProbeReport
 from librarian.mirrors.probing.verdict import Verdict
+from librarian.mirrors.scoring import score_of
 from librarian.mirrors.settings import MirrorSettings
 
 TROUBLES = 200  # remembered per mirror; a mirror that lacks everything lacks thousands of files
@@ -39,6 +40,7 @@ def record(
             _take_bad(mirror, report, settings)
         mirror.sum_up()
     made.freshness = mirror.freshness
+    mirror.score = score_of(mirror, now)  # worked out here, because lists are asked for far more often
     _clear_away(mirror, now, settings)
     return made
 

@@ -50,6 +50,5 @@ class MirrorSettings(Section):
             ca_file=self.ca_file or None,
             keyring=self.keyring or None,
             user_agent=self.user_agent,
-            samples=self.samples,
             certificate_warning_days=self.certificate_warning.days,
         )

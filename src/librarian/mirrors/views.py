@@ -18,6 +18,7 @@ from librarian.mirrors.description import (
     describe,
     describe_contents,
     describe_record,
+    describe_score,
     describe_troubles,
     listed,
 )
@@ -30,6 +31,7 @@ from librarian.mirrors.enums import (
 )
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.plot import lag_plot
+from librarian.mirrors.scoring import score_of
 from librarian.security.interaction import current_principal
 from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.identity import place_of
@@ -118,8 +120,7 @@ distributions = by_method(GET=_distributions, POST=_add_distribution)
 
 def distribution_index(context: Any, request: Request) -> Response:
     """The mirrors by country, with what is known of each."""
-    now = _now()
-    found = [describe(mirror, now) for mirror in context.mirrors]
+    found = [describe(mirror) for mirror in context.mirrors]
     values = {
         "_title": f"Mirrors of {context.display_name}",
         "_countries": _by_country(found),
@@ -159,6 +160,11 @@ def _status_title(name: str) -> str:
     return MirrorStatus[name].title
 
 
+def _short_time(time: str) -> str:
+    """A time as pages show it, from one in RFC 3339 and UTC."""
+    return f"{time[:10]} {time[11:16]} UTC"
+
+
 def _register_form(context: Any, request: Request) -> Response:
     if not current_principal().authenticated:
         _ = context.newMirror  # raises Unauthorized, which invites to log in
@@ -187,7 +193,7 @@ def _register(context: Any, request: Request) -> Response:
         _member(MirrorPulseType, fields, "pulse_type", "PULL"),
         **{f"{each}_base_url": text(fields, f"{each}_base_url", "") or None for each in _SCHEMES},
     )
-    return done(request, path_of(mirror), describe(mirror, _now()), 201)
+    return done(request, path_of(mirror), describe(mirror), 201)
 
 
 register = by_method(GET=_register_form, POST=_register)
@@ -215,7 +221,7 @@ def _country_of(request: Request) -> str | None:
 
 def _ordered(context: Any, country: str | None) -> list[listing.ListedMirror]:
     archives = [each for each in context.enabled_official_mirrors if each.content is MirrorContent.ARCHIVE]
-    return listing.order_for(country, listed(archives, _now()), context.main_url)
+    return listing.order_for(country, listed(archives), context.main_url)
 
 
 def mirrorlist(context: Any, request: Request) -> Response:
@@ -255,13 +261,14 @@ def _all_publications(distribution: Any) -> Iterable[Any]:
 def _show_mirror(context: Any, request: Request) -> Response:
     may_edit = request.has_permission("librarian.Edit", context)
     values = {
-        **describe(context, _now()),
+        **describe(context),
         "contents": describe_contents(context),
         "troubles": describe_troubles(context),
         "_title": context.display_name,
         "_mirror": context,
         "_path": path_of(context),
         "_show": _status_title,
+        "_when": _short_time,
         "_records": [describe_record(each) for each in context.probe_records[:20]],
         "_may_edit": may_edit,
         "_may_review": request.has_permission("librarian.mirrors.Review", context),
@@ -280,7 +287,7 @@ def _change_mirror(context: Any, request: Request) -> Response:
         context.setBaseURLs(*(text(fields, f"{scheme}_base_url", "") or None for scheme in _SCHEMES))
     if "enabled" in fields:
         context.enabled = fields["enabled"] in (True, "yes")
-    return done(request, path_of(context), describe(context, _now()))
+    return done(request, path_of(context), describe(context))
 
 
 mirror_index = by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mirror)
@@ -289,12 +296,12 @@ mirror_index = by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mi
 def _review(context: Any, request: Request) -> Response:
     status = _member(MirrorReviewStatus, sent(request), "status")
     context.review(status, current_principal().person)
-    return done(request, path_of(context), describe(context, _now()))
+    return done(request, path_of(context), describe(context))
 
 
 def _resubmit(context: Any, request: Request) -> Response:
     context.resubmitForReview()
-    return done(request, path_of(context), describe(context, _now()))
+    return done(request, path_of(context), describe(context))
 
 
 review = by_method(POST=_review)
@@ -303,9 +310,9 @@ resubmit = by_method(POST=_resubmit)
 
 def history(context: Any, request: Request) -> Response:
     """``+history``: every remembered probe as JSON, newest first, with the score."""
-    values = describe(context, _now())
     records = [describe_record(each) for each in context.probe_records]
-    return Response(json_body={"name": context.name, "score": values["score"], "probes": records})
+    found = describe_score(score_of(context, _now()))
+    return Response(json_body={"name": context.name, "score": found, "probes": records})
 
 
 def plot(context: Any, request: Request) -> Response:

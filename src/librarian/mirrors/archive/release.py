@@ -25,6 +25,7 @@ class ReleaseFile:
     valid_until: datetime | None
     suite: str
     codename: str
+    version: str
     components: tuple[str, ...]
     architectures: tuple[str, ...]
     by_hash: bool
@@ -47,6 +48,7 @@ def parse_release(text: bytes) -> ReleaseFile:
         valid_until=_date(fields["Valid-Until"]) if "Valid-Until" in fields else None,
         suite=fields.get("Suite", ""),
         codename=fields.get("Codename", ""),
+        version=fields.get("Version", ""),
         components=tuple(part.rpartition("/")[2] for part in fields.get("Components", "").split()),
         architectures=tuple(fields.get("Architectures", "").split()),
         by_hash=fields.get("Acquire-By-Hash", "no") == "yes",

@@ -24,8 +24,6 @@ class ProberSettings:
     ca_file: str | None = None  # PEM; None: the system's certificate authorities
     max_body_bytes: int = 8 * 1024 * 1024
     certificate_warning_days: int = 14
-    samples: int = 3  # files per mirror that are fetched and hashed
-    sample_max_bytes: int = 256 * 1024
     keyring: str | None = None  # of the archive's signing keys; None: signatures are not checked
 
 
