@@ -15,6 +15,7 @@ from zope.configuration.config import ConfigurationMachine
 
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
 from librarian.tree.interfaces import ITree
+from librarian.web.accesslog import with_access_log
 from librarian.web.faces import Faces, IFaces, root_factory
 
 SITE = "librarian.site"  # the setting that names the site's ZCML file
@@ -77,7 +78,8 @@ def _machine() -> ConfigurationMachine:
 
 
 def make_app(values: Mapping[str, str]) -> Any:
-    """The WSGI application, a Pyramid router, and the components as configure_components().
+    """The WSGI application, a Pyramid router below its access log, and the components as
+    configure_components().
 
     Utilities and adapters of the zope namespace go to the global registry, views of the pyramid
     namespace to the application's own, which falls back to the global one: getUtility() gives the
@@ -99,7 +101,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     _check_settings(settings)
     getUtility(ITree).bring_up_to_date()
     registry.registerUtility(Faces(settings), IFaces)
-    return config.make_wsgi_app()
+    return with_access_log(config.make_wsgi_app())
 
 
 def main(global_config: Mapping[str, str], **values: str) -> Any:

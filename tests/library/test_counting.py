@@ -16,6 +16,7 @@ from librarian.library import counting
 from librarian.library.accesslogs import MalformedLine, read_line
 from librarian.library.counting import DownloadCounter
 from librarian.library.interfaces import ILibraryFileAliasSet, LogReadTwice, UnreadableLog
+from librarian.library.schedule import Schedule
 from librarian.library.service import Library
 from librarian.testing.layers import Functional
 from librarian.testing.library import delete_content
@@ -255,6 +256,24 @@ class Counting(unittest.TestCase):
         self.assertEqual(self.alias.hits, 3)
         self.count("\n", line(self.path))
         self.assertEqual(self.alias.hits, 4)
+
+    def test_the_schedule_reads_the_end_of_a_rotated_log_too(self) -> None:
+        schedule = Schedule(self.log, 60)
+        self.log.write_text(line(self.path))
+        schedule.once()
+        with self.log.open("a") as file:
+            file.write(line(self.path))
+        self.log.rename(self.folder / "access.log.1")
+        schedule.once()
+        self.log.write_text(line("/first") + line(self.path))
+        schedule.once()
+        transaction.abort()
+        self.assertEqual(self.alias.hits, 3)
+
+    def test_the_schedule_outlives_what_fails(self) -> None:
+        self.log.mkdir()
+        with self.assertLogs("librarian.library.schedule", "ERROR"):
+            Schedule(self.log, 60).once()
 
     def test_logs_that_cannot_be_read(self) -> None:
         damaged = self.folder / "damaged.gz"

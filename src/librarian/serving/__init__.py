@@ -14,6 +14,7 @@ from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
+from librarian.web.accesslog import AccessLogged
 from librarian.web.faces import Faces, IFace, IFaces, face_addresses
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ def _url(sock: socket.socket) -> str:
 def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **options: Any) -> None:
     """Serve every face until SIGTERM or SIGINT, then finish what is running and close the tree.
 
+    SIGHUP opens the access log anew.
+
     `announce` is called with the URL of each face once connections are accepted.  `options` are
     waitress's, and `grace_seconds`: how long running transfers may take to finish at the end.
     Raises TreeUnavailable if another process serves the same database already.
@@ -107,6 +110,8 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         server = DrainingServer(app, list(sockets.values()), {**WAITRESS_OPTIONS, **options}, grace_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.stop)
+        # What logrotate sends; without a log there is nothing to do, and no reason to die of it.
+        signal.signal(signal.SIGHUP, app.reopen if isinstance(app, AccessLogged) else _ignore)
         if announce is not None:
             announce(urls)
         log.info("serving faces=%s", ",".join(sorted(urls)))
@@ -121,6 +126,10 @@ def _allow_descriptors() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _ignore(signum: int, frame: Any) -> None:
+    """For a signal whose default would end the process."""
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:

@@ -1,0 +1,69 @@
+"""Counting downloads from inside the server, where nobody wants to run the command at intervals."""
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import provider
+
+from librarian.library.counting import DownloadCounter
+from librarian.library.service import Library
+from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.web.accesslog import AccessLogSettings
+
+log = logging.getLogger(__name__)
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class CountingSettings(Section):
+    """How often the server counts the downloads in its own access log."""
+
+    count_downloads_every: timedelta = timedelta(0)  # 0: never, `librarian count-downloads` does
+
+
+def begin(event: Any) -> None:
+    """Start the schedule with the application, if the settings ask for one."""
+    settings = getUtility(ISettings)
+    seconds = settings.section(CountingSettings).count_downloads_every.total_seconds()
+    path = settings.section(AccessLogSettings).access_log
+    if seconds > 0 and path:
+        Schedule(Path(path), seconds).start()
+
+
+class Schedule(threading.Thread):
+    """Counts what is new in a log, again and again."""
+
+    def __init__(self, path: Path, interval_seconds: float) -> None:
+        super().__init__(name="download counter", daemon=True)
+        self._path = path
+        self._interval = interval_seconds
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            self.once()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stopped.set()
+
+    def once(self) -> None:
+        """One round.  What fails is logged and tried again in the next."""
+        try:
+            counter = DownloadCounter(Library())
+            for path in (rotated(self._path), self._path):
+                if path.exists():
+                    counter.count(path)
+            counter.forget_slices()
+        except Exception:  # the schedule must outlive any round
+            log.exception("downloads not counted path=%s", self._path)
+
+
+def rotated(path: Path) -> Path:
+    """What logrotate calls a log that it has just moved; the end of it may not be counted yet."""
+    return path.with_name(path.name + ".1")

@@ -1,0 +1,85 @@
+"""A log that several processes append to, and that may be moved away at any time."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+from time import monotonic
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # how often it is checked whether the file was moved
+MODE = 0o640  # addresses are not for everybody
+
+
+class LogFile:
+    """Lines at the end of the file at `path`, which is made if it is missing.
+
+    Each line is one write() to a descriptor opened with O_APPEND, so that lines of several
+    processes do not mix.  When the file has been moved, or reopen() was called, the next line goes
+    to a new file at the same path.  Raises OSError if the file cannot be opened at first; later a
+    log that cannot be written never stops whoever writes it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._stale = False
+        self._failing = False
+        self._torn = False
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = self._open()
+
+    def reopen(self) -> None:
+        """Have the next line go to the file that is at the path then; safe in a signal handler."""
+        self._stale = True
+
+    def write(self, line: bytes) -> None:
+        """Append `line`, which has its end."""
+        with self._lock:
+            try:
+                self._follow()
+                whole = b"\n" + line if self._torn else line
+                written = os.write(self._descriptor, whole)
+            except OSError as error:
+                self._complain(error)
+                return
+            self._torn = written < len(whole)  # the disk is full: the next line begins anew
+            self._failing = False
+
+    def close(self) -> None:
+        with self._lock:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> int:
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+        self._identity = _identity(os.fstat(descriptor))
+        self._looked = monotonic()
+        self._stale = False
+        return descriptor
+
+    def _follow(self) -> None:
+        """Open the file at the path if it is another one than ours."""
+        if not self._stale and monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = monotonic()
+        if self._stale or self._moved():
+            old, self._descriptor = self._descriptor, self._open()
+            os.close(old)
+
+    def _moved(self) -> bool:
+        try:
+            return _identity(self.path.stat()) != self._identity
+        except FileNotFoundError:
+            return True
+
+    def _complain(self, error: OSError) -> None:
+        """Say so once, not for each of the lines that are lost."""
+        if not self._failing:
+            log.error("log cannot be written path=%s error=%s", self.path, error)
+        self._failing = True
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
