@@ -13,6 +13,7 @@ from zope.component import getGlobalSiteManager, getUtilitiesFor, getUtility
 from zope.configuration import xmlconfig
 from zope.configuration.config import ConfigurationMachine
 
+from librarian.security.audit import open_audit_log
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
 from librarian.tree.interfaces import ITree
 from librarian.web.accesslog import with_access_log
@@ -68,6 +69,7 @@ def configure_components(values: Mapping[str, str]) -> None:
     settings, site = _install_settings(values)
     xmlconfig.file(site, context=_machine(), execute=True)
     _check_settings(settings)
+    open_audit_log()
     getUtility(ITree).bring_up_to_date()
 
 
@@ -96,9 +98,14 @@ def make_app(values: Mapping[str, str]) -> Any:
     config.add_traverser(ExactTraverser)
     config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
-    config.add_tween("librarian.web.proxies.believe_proxies", over="librarian.web.tweens.surroundings")
+    config.add_tween("librarian.operations.probes.answer_probes", over="librarian.web.tweens.surroundings")
+    config.add_tween(
+        "librarian.web.proxies.believe_proxies", over="librarian.operations.probes.answer_probes"
+    )
+    config.add_tween("librarian.operations.measuring.measure", over="librarian.web.proxies.believe_proxies")
     config.commit()
     _check_settings(settings)
+    open_audit_log()
     getUtility(ITree).bring_up_to_date()
     registry.registerUtility(Faces(settings), IFaces)
     return with_access_log(config.make_wsgi_app())

@@ -67,7 +67,7 @@ def holders(alias_id: int, as_json: bool, ini: str) -> None:
 def delete(alias_id: int, ini: str) -> None:
     """Delete the file with id ALIAS_ID: nobody can download it any more, and for a week it can be
     brought back by undelete."""
-    change(ini, alias_id, lambda library, branch, record: branch.delete_content(record, library.clock.now()))
+    change(ini, alias_id, lambda library, branch, record: library.delete(record))
 
 
 @click.command()
@@ -75,4 +75,4 @@ def delete(alias_id: int, ini: str) -> None:
 @ini_option
 def undelete(alias_id: int, ini: str) -> None:
     """Bring back a file that was deleted less than a week ago, under the URL it had."""
-    change(ini, alias_id, lambda library, branch, record: branch.undelete(record))
+    change(ini, alias_id, lambda library, branch, record: library.undelete(record))

@@ -127,7 +127,9 @@ class Backup:
             made = library.clock.now().isoformat(timespec="seconds")
             manifest = Manifest(FORMAT, made, last.hex(), size, sha256_of_first(data, size))
             self._copy_contents(manifest, data, lease)
-        _write_manifest(self._folder, manifest)
+            _write_manifest(self._folder, manifest)
+            now = library.clock.now()
+            library.tree.run_apart(lambda: self._upkeep.note(backed_up_at=now))
         log.info("backup made contents=%d copied=%d", manifest.contents, manifest.copied)
         return manifest
 

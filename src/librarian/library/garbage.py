@@ -24,6 +24,7 @@ from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.service import Library
 from librarian.library.upkeep import HeldLease, UpkeepBusy, leased
+from librarian.security.audit import happened
 from librarian.store.interfaces import BytesNotFound
 
 log = logging.getLogger(__name__)
@@ -190,9 +191,15 @@ class GarbageCollector:
         try:
             with leased(self._library.tree, self._library.clock, "sweep") as lease:
                 self._sweep(lease)
+                self._count_bytes()
         except UpkeepBusy as busy:
             log.warning("sweep left out reason=%s", busy)
             self.report.skipped["bytes"] = str(busy)
+
+    def _count_bytes(self) -> None:
+        """Add up what the store holds, for whoever watches it; a full walk has just warmed the caches."""
+        facts = {"store_bytes": self._library.store.recount(), "store_counted": self._now}
+        self._library.tree.run_apart(lambda: self._library.tree.branch("upkeep").note(**facts))
 
     def _sweep(self, lease: HeldLease | None) -> None:
         store, before = self._library.store, self._now - DAY
@@ -278,6 +285,9 @@ class GarbageCollector:
     def _note(self, actions: list[Action]) -> None:
         for action in actions:
             self.report.add(action)
+            if not self._dry_run and action.verb not in ("marked", "unmarked"):
+                facts = {action.kind: action.what, "name": action.name or None}
+                happened(f"{action.kind} {action.verb} by gc", **facts)
             self._tell(action)
 
 

@@ -106,6 +106,8 @@ class Scrub:
                 self._range(kind, after, until)
         if kind == "all":
             self._keep(kind, FIRST)
+        now = self._library.clock.now()
+        self._library.tree.run_apart(lambda: self._upkeep.note(scrubbed_at=now))
 
     def _range(self, kind: str, after: int, until: int) -> None:
         at, last = after.to_bytes(32), until.to_bytes(32)

@@ -31,6 +31,7 @@ from librarian.library.interfaces import (
 from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.tokens import TimeLimitedTokenSet, describe_token
+from librarian.security.audit import at_commit
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
@@ -80,7 +81,25 @@ class Library:
             owner=facts.get("owner"),
         )
         branch.add(record)
+        at_commit(
+            "file added",
+            alias=record.id,
+            filename=record.filename,
+            size=stored.size,
+            sha256=stored.sha256,
+            restricted=record.restricted,
+        )
         return record
+
+    def delete(self, record: AliasRecord) -> None:
+        """Delete the file behind an alias; for a week undelete() brings it back."""
+        self.branch.delete_content(record, self.clock.now())
+        at_commit("file deleted", alias=record.id, filename=record.filename)
+
+    def undelete(self, record: AliasRecord) -> None:
+        """Raises CannotUndelete."""
+        self.branch.undelete(record)
+        at_commit("file undeleted", alias=record.id, filename=record.filename)
 
     def put_and_add(  # the arguments of the public create()
         self,
@@ -303,10 +322,10 @@ class LibraryFileAlias:
         return list(chain.from_iterable(found))
 
     def delete(self) -> None:
-        self._library.branch.delete_content(self.record, self._library.clock.now())
+        self._library.delete(self.record)
 
     def undelete(self) -> None:
-        self._library.branch.undelete(self.record)
+        self._library.undelete(self.record)
 
 
 @implementer(ILibraryFileDownloadCount)

@@ -26,6 +26,7 @@ from librarian.library.interfaces import (
 from librarian.library.model import LibraryBranch
 from librarian.library.records import TokenRecord
 from librarian.library.urls import LibrarySettings
+from librarian.security.audit import at_commit, happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
@@ -66,7 +67,10 @@ class TimeLimitedTokenSet:
             "asked_by": current_principal().id,
         }
         key, path = token_hash(token), TimeLimitedToken.url_to_token_path(url)
+        record = TokenRecord(key, path, **facts)
+        told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
         self._tree.run_apart(lambda: self._branch.add_token(TokenRecord(key, path, **facts)))
+        happened("token made", **told)
         return token
 
     def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
@@ -99,7 +103,11 @@ class TimeLimitedTokenSet:
             fresh = self._branch.tokens.get(key)
             return fresh is not None and fresh.use(now, client, start)
 
-        return self._tree.run_apart(count)
+        first = record.last_used is None
+        counted = self._tree.run_apart(count)
+        if counted and first:
+            happened("token used first", token=record.id, alias=record.alias_id)
+        return counted
 
     def __iter__(self) -> Iterator[TokenRecord]:
         return iter(self._branch.tokens.values())
@@ -112,11 +120,13 @@ class TimeLimitedTokenSet:
         if not found:
             raise NoSuchToken(token_id)
         self._branch.drop_token(found[0])
+        at_commit("token revoked", token=token_id, alias=found[0].alias_id)
 
     def revoke_all(self, alias_id: int | None = None) -> int:
         doomed = list(self if alias_id is None else self.of_alias(alias_id))
         for record in doomed:
             self._branch.drop_token(record)
+            at_commit("token revoked", token=record.id, alias=record.alias_id)
         return len(doomed)
 
     def purge(self, limit: int = 1000) -> int:

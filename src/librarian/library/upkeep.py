@@ -48,6 +48,8 @@ class UpkeepBranch(Persistent):
     backups: tuple[str, ...] = ()
     store_bytes: int | None = None  # what the byte store held when it was last counted
     store_counted: datetime | None = None
+    scrubbed_at: datetime | None = None  # when a scrub last came to its end
+    backed_up_at: datetime | None = None  # and a backup
 
     def __init__(self) -> None:
         self.positions: dict[str, bytes] = {}  # kind of scrub -> the last sha256 it has seen to
@@ -62,6 +64,11 @@ class UpkeepBranch(Persistent):
     def release(self, holder: str) -> None:
         if self.lease is not None and self.lease.holder == holder:
             self.lease = None
+
+    def note(self, **facts: Any) -> None:
+        """Set attributes of these names."""
+        for name, value in facts.items():
+            setattr(self, name, value)
 
     def mark_backup(self, mark: str) -> None:
         self.backups = (*self.backups[-MARKS:], mark)

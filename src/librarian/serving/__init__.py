@@ -5,6 +5,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from zope.component import getUtility
@@ -12,6 +13,7 @@ from zope.component import getUtility
 from librarian.library.urls import LibrarySettings
 from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
+from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
 from librarian.web.accesslog import AccessLogged
@@ -27,6 +29,7 @@ FACE_URLS = {
     "restricted_upload_url": "restricted-upload",
 }
 
+LEFT_BEHIND = timedelta(days=1)  # longer than any upload takes
 GRACE_SECONDS = 60.0  # systemd, for one, kills after 90
 
 WAITRESS_OPTIONS: dict[str, Any] = {
@@ -105,6 +108,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
     try:
         share_tree()
+        clear_incoming()
         sockets = bind(face_addresses(getUtility(ISettings)))
         urls = tell_addresses(app, sockets)
         server = DrainingServer(app, list(sockets.values()), {**WAITRESS_OPTIONS, **options}, grace_seconds)
@@ -118,6 +122,16 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         server.run()
     finally:
         tree.close()
+
+
+def clear_incoming() -> None:
+    """Remove what uploads of dead processes left half-written; younger ones may be another process's."""
+    try:
+        number = getUtility(IByteStore).clear_incoming(LEFT_BEHIND)
+    except StoreUnavailable as error:  # what can be served is served all the same
+        log.error("incoming not cleared error=%s", error)
+        return
+    log.info("incoming cleared files=%d", number)
 
 
 def _allow_descriptors() -> None:

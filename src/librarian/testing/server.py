@@ -50,6 +50,7 @@ format = %(levelname)s %(name)s %(message)s
 
 MORE_FACES = """\
 librarian.face.tracker.listen = 127.0.0.1:0
+librarian.face.ops.listen = 127.0.0.1:0
 """
 
 

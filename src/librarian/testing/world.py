@@ -37,6 +37,7 @@ SETTINGS = {
     "librarian.face.restricted.listen": "localhost:8005",
     "librarian.face.restricted-upload.listen": "localhost:9095",
     "librarian.face.tracker.listen": "localhost:9999",
+    "librarian.face.ops.listen": "localhost:9191",
     "librarian.download_url": "http://localhost:8000/",
     "librarian.upload_url": "http://localhost:9090/",
     "librarian.restricted_download_url": "http://localhost:8005/",

@@ -88,6 +88,9 @@ class ITree(Interface):
     def forget_loaded() -> None:
         """Turn unchanged objects of this thread's session into ghosts, to bound memory."""
 
+    def check() -> None:
+        """Read something from the database itself.  Raises whatever its storage raises."""
+
     def copy_to(path: Path, told: Callable[[], object]) -> bytes:
         """Bring the FileStorage at `path`, made if it is missing, up to what is committed now.
 

@@ -22,6 +22,7 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 from ZODB.DB import DB
+from ZODB.utils import z64
 from zope.generations.generations import evolve
 from zope.generations.interfaces import GenerationTooHigh
 from zope.interface import implementer
@@ -196,6 +197,12 @@ class Tree:
         connection = self._connection()
         if connection is not None:
             connection.cacheMinimize()
+
+    def check(self) -> None:
+        with self.session():
+            connection = self._connection()
+            assert connection is not None
+            connection._storage.load(z64)  # past the caches: the root is always there
 
     def copy_to(self, path: Path, told: Callable[[], object]) -> bytes:
         return copy_transactions(self._database.storage, path, told)

@@ -9,6 +9,7 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
+from librarian.security.audit import coming_from, happened
 from librarian.security.credentials.interfaces import TooManyFailures, WrongCredentials
 from librarian.security.interaction import acting_as, current_principal
 from librarian.security.interfaces import IPrincipal
@@ -18,7 +19,7 @@ from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
 from librarian.web.errors import error_response
 from librarian.web.faces import face_of
-from librarian.web.identity import refused
+from librarian.web.identity import place_of, refused
 from librarian.web.interfaces import MalformedAuthorization
 from librarian.web.protection import is_cross_site
 
@@ -35,9 +36,14 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
             try:
                 principal = ANONYMOUS if face is None else face.principal(request)
             except (WrongCredentials, TooManyFailures, MalformedAuthorization) as error:
-                with acting_as(ANONYMOUS):
+                with coming_from(place_of(request)), acting_as(ANONYMOUS):
+                    happened("credentials refused", why=type(error).__name__)
                     return refused(error, request)
-            with acting_as(principal), features(FeatureController(_rules, in_scope)):
+            with (
+                coming_from(place_of(request)),
+                acting_as(principal),
+                features(FeatureController(_rules, in_scope)),
+            ):
                 if is_cross_site(request):
                     return error_response(request, 403, "Another site's page made this request.")
                 return handler(request)

@@ -9,6 +9,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
+from librarian.security.audit import at_commit, happened
 from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
 from librarian.security.credentials.model import ApiToken, CredentialsBranch, Session, digest, new_secret
 from librarian.security.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
@@ -43,7 +44,9 @@ class Authenticator:
         self._throttle.check(asked, address, now)
         if not matches(stored, password):
             self._throttle.failed(asked, address, now)
-            log.info("log-in refused person=%s address=%s", "-" if person is None else person.name, address)
+            known = None if person is None else person.name
+            log.info("log-in refused person=%s address=%s", known or "-", address)
+            happened("log-in refused", person=known)
             raise WrongCredentials()
         self._throttle.succeeded(asked, address)
         self._checked.remember(str(stored), password, now)
@@ -71,6 +74,7 @@ class Authenticator:
         session = Session(name, now, expires, address, digest(secret))
         the_branch().account(name).add_session(session, now)
         log.info("logged in person=%s session=%s address=%s", name, session.id, address)
+        at_commit("logged in", person=name, session=session.id)
         return secret
 
     def end_session(self, secret: str) -> None:
@@ -78,6 +82,7 @@ class Authenticator:
         if session is not None:
             the_branch().account(session.owner).end_session(session)
             log.info("logged out person=%s session=%s", session.owner, session.id)
+            at_commit("logged out", person=session.owner, session=session.id)
 
 
 def _now() -> datetime:

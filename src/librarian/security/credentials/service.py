@@ -11,6 +11,7 @@ from zope.interface import implementer, provider
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
+from librarian.security.audit import at_commit
 from librarian.security.authorization import AdminsOnly
 from librarian.security.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
 from librarian.security.credentials.model import (
@@ -76,10 +77,12 @@ class Credentials:
         check_strength(password, self.person.name, self.person.display_name, self.person.email)
         self._change_password(hash_password(password))
         log.info("password set person=%s", self.person.name)
+        at_commit("password set", person=self.person.name)
 
     def removePassword(self) -> None:
         self._change_password(None)
         log.info("password removed person=%s", self.person.name)
+        at_commit("password removed", person=self.person.name)
 
     def tokens(self) -> list[ApiToken]:
         account = self._known()
@@ -98,6 +101,7 @@ class Credentials:
             raise BadToken(f"one person can have {MOST_TOKENS} tokens; revoke one first")
         account.add_token(token, now)
         log.info("token created person=%s token=%s", self.person.name, token.id)
+        at_commit("API token made", person=self.person.name, token=token.id, scopes=names)
         return NewToken(token.id, secret)
 
     def revokeToken(self, token_id: str) -> None:
@@ -105,6 +109,7 @@ class Credentials:
         if token.revoked is None:
             token.revoked = _now()
             log.info("token revoked person=%s token=%s", self.person.name, token.id)
+            at_commit("API token revoked", person=self.person.name, token=token.id)
 
     def sessions(self) -> list[Session]:
         account = self._known()
