@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from unittest import TestCase, mock
 
 from librarian.clock import SystemClock
+from librarian.spool.control import Control
 from librarian.spool.exchange import Exchange, Outcome
 from librarian.spool.exporter import Exporter
-from librarian.spool.ftp import Control
 from librarian.spool.importer import Importer
 from librarian.spool.interfaces import CertificateRefused, ExchangeError
 from librarian.testing.ftp import Scene

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import socket
 import unittest
 from pathlib import Path
 from typing import Any
@@ -383,6 +384,15 @@ class TestAddresses(unittest.TestCase):
     def test_epsv_then_pasv(self) -> None:
         scene = Scene(without=("EPSV",))
         self.assertEqual(self.export_to(scene).files, ["a"])
+        self.assertEqual(sum("EPSV" in command for command in scene.partner.commands), 1)
+
+    def test_a_firewall_that_knows_only_pasv(self) -> None:
+        scene = Scene()
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))  # bound, and not listening: connections are refused
+            reply = f"229 Entering extended passive mode (|||{closed.getsockname()[1]}|)."
+            scene.partner.hook = lambda command, argument: reply if command == "EPSV" else None
+            self.assertEqual(self.export_to(scene).files, ["a"])
         self.assertEqual(sum("EPSV" in command for command in scene.partner.commands), 1)
 
     def test_utf8_names_and_path(self) -> None:

@@ -226,15 +226,18 @@ class Exchange(ABC):
                 if left <= 0 or not worth_another_try(error):
                     raise
                 log.warning("Trying again in %g s, as the connection failed: %s", pause, error)
-            self.session = Session(self.target)
+            self.session = self._fresh_session()
             self.sleep(pause)
             pause = min(pause * 2, self.target.backoff_limit)
 
     def _reconnect(self) -> None:
         self.session.close()
-        self.session = Session(self.target).log_in()
+        self.session = self._fresh_session().log_in()
         self.session.enter()
         self.lock.check(self.session)
+
+    def _fresh_session(self) -> Session:
+        return Session(self.target, epsv=self.session.epsv)
 
     def _release(self) -> None:
         """Remove the lock; if it cannot be, say so, and the next run will."""
@@ -245,7 +248,7 @@ class Exchange(ABC):
                 self._remove_lock()
             except ExchangeError:
                 self.session.close()
-                self.session = Session(self.target).log_in()
+                self.session = self._fresh_session().log_in()
                 self.session.enter()
                 self._remove_lock()
         except ExchangeError as error:

@@ -3,24 +3,22 @@
 ftplib from the standard library is underneath, not ftputil.  ftputil offers a file system: it opens
 a hidden second login for every open file, asks with directory listings that it caches, and has
 neither REST for uploads nor SIZE, MDTM, APPE or HASH.  A lock and a resumed upload need exactly
-those, on one connection, in a known order.  What ftplib lacks is added here: EPSV first, TLS from
-the first byte, the TLS session carried over to data connections, names and replies that are not
-UTF-8, and errors that say whether another try is worth it.
+those, on one connection, in a known order.  What ftplib lacks is in `control`; the errors that come
+out of here say whether another try is worth it.
 
 FTP can be read and changed on its way (S321).  That is the partner's choice; `tls` is for the others.
 """
 
-import errno
 import ftplib
-import os
 import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
+from librarian.spool.control import Control
 from librarian.spool.interfaces import (
     CertificateRefused,
     ExchangeError,
@@ -56,83 +54,19 @@ def translated() -> Iterator[None]:
         raise FTPOSError(*error.args) from error
 
 
-class Control(ftplib.FTP_TLS):
-    """ftplib's connection with the missing parts; plain until auth(), unless `implicit`."""
-
-    def __init__(self, context: ssl.SSLContext, timeout: float, *, implicit: bool) -> None:
-        super().__init__(context=context, timeout=timeout)
-        self._implicit = implicit
-        self._epsv = True
-
-    def connect(self, host: str = "", port: int = 0, *_: Any, **__: Any) -> str:
-        self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), self.timeout)
-        self.af = self.sock.family
-        if self._implicit:
-            self.sock = self.context.wrap_socket(self.sock, server_hostname=host)
-        self._read_from_socket()
-        self.welcome = self.getresp()
-        return self.welcome
-
-    def auth(self) -> str:
-        reply = super().auth()
-        self._read_from_socket()
-        return reply
-
-    def _read_from_socket(self) -> None:
-        # Servers may answer in Latin-1, and keep names in it: such bytes must not be an error here.
-        self.file = self._live_socket().makefile("r", encoding=self.encoding, errors="surrogateescape")
-
-    def _live_socket(self) -> socket.socket:
-        if self.sock is None:  # dropped after an interrupted transfer
-            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
-        return self.sock
-
-    def putline(self, line: str) -> None:
-        if "\r" in line or "\n" in line:
-            raise ValueError("an illegal newline character should not be contained")
-        self._live_socket().sendall(line.encode(self.encoding, "surrogateescape") + b"\r\n")
-
-    def getline(self) -> str:
-        self._live_socket()
-        return super().getline()
-
-    def makepasv(self) -> tuple[str, int]:
-        if self._epsv:
-            try:
-                return ftplib.parse229(self.sendcmd("EPSV"), self._live_socket().getpeername())  # noqa: S321  # RFC 2428
-            except ftplib.error_perm:
-                if self.af == socket.AF_INET6:  # PASV cannot say where
-                    raise
-                self._epsv = False
-        return super().makepasv()
-
-    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
-        try:
-            conn, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321
-        except TimeoutError:
-            self._epsv = False  # a firewall that reads PASV replies, but not EPSV's
-            raise
-        if not self._prot_p:  # type: ignore[attr-defined]  # set by ftplib's prot_p()
-            return conn, size
-        # RFC 4217, 10.1: a server may insist that the data connection resumes this session, to know
-        # that both have the same client.  ftplib does not (bpo-19500).
-        session = self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
-        try:
-            return self.context.wrap_socket(conn, server_hostname=self.host, session=session), size
-        except BaseException:
-            conn.close()
-            raise
-
-
 class Session:
     """A connection in the target's directory, in binary mode.  Raises ExchangeErrors only."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, epsv: bool = True) -> None:
         self._target = target
-        self._ftp = Control(_context(target), target.timeout, implicit=target.tls == "implicit")
+        self._ftp = Control(_context(target), target.timeout, implicit=target.tls == "implicit", epsv=epsv)
         self.features: dict[str, str] = {}
         self._digest: tuple[str, str] | None = None
+
+    @property
+    def epsv(self) -> bool:
+        """Whether EPSV works with this server, as far as we know."""
+        return self._ftp.epsv
 
     def log_in(self) -> Self:
         """Connect, log in, and learn what the server can do."""
