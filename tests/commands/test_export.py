@@ -198,6 +198,16 @@ class TestFeed(CommandCase):
         self.assertEqual(self.invoke("feed", "cds", str(first), "--replace").exit_code, 0)
         self.assertEqual(Path(self.scene.store.list("new")[0]).read_text(), "one")
 
+    def test_files_of_this_machine(self) -> None:
+        self.ini.write_text(self.ini.read_text().replace("spool\n", "fresh\n", 1))
+        (self.scene.folder / "photo").write_bytes(b"x" * 300_000)
+        photo, paper = str(self.scene.folder / "photo"), str(self.password_file)
+        self.assertEqual(
+            self.invoke("feed", "cds", "--file", photo, "--file", paper).stdout, "photo\npassword\n"
+        )
+        self.assertEqual((self.scene.folder / "fresh" / "new" / "photo").stat().st_size, 300_000)
+        self.assertEqual(self.invoke("feed", "cds").exit_code, 2)
+
     def test_no_spool(self) -> None:
         self.ini.write_text("[export:cds]\nstore_dir = /does/not/exist\nhost = x\n")
         self.assertEqual(self.invoke("feed", "cds", "1").exit_code, 1)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import click
 import transaction
+from rich.markup import escape
 
 from librarian.commands.progress import transfer_bar
 from librarian.commands.site import ini_option, opened_site
@@ -35,8 +37,11 @@ WORDS = {
 }
 
 
+SHOWN_FROM = 256 * 1024  # bytes; a bar for less is a flicker, and thousands of them take their time
+
+
 class Bar(NoProgress):
-    """Shows each file on a terminal."""
+    """Shows each file that takes a moment on a terminal."""
 
     def __init__(self) -> None:
         self._progress = transfer_bar()
@@ -44,11 +49,13 @@ class Bar(NoProgress):
 
     def begin(self, name: str, size: int, done: int) -> None:
         self.finish(name)
-        self._progress.start()
-        self._task = self._progress.add_task(name, total=size, completed=done)
+        if size >= SHOWN_FROM:
+            self._progress.start()
+            self._task = self._progress.add_task(escape(name), total=size, completed=done)
 
     def advance(self, count: int) -> None:
-        self._progress.advance(self._task, count)
+        if self._task is not None:
+            self._progress.advance(self._task, count)
 
     def finish(self, name: str) -> None:
         if self._task is not None:
@@ -147,6 +154,8 @@ def _run_all(kind: Kind, targets: dict[str, Target], *, quiet: bool, as_json: bo
     """One run for each; whether anything is left to do."""
     left = False
     for name, target in targets.items():
+        if kind == "import":
+            FileStore(target.store_dir).prepare()
         bar = Bar()
         try:
             report = run(kind, target, progress=bar)
@@ -250,15 +259,37 @@ def deliveries(targets: tuple[str, ...], ini: str, imports: bool, as_json: bool)
 
 @click.command()
 @click.argument("target")
-@click.argument("alias_ids", nargs=-1, required=True, type=int, metavar="ID...")
+@click.argument("alias_ids", nargs=-1, type=int, metavar="[ID]...")
 @ini_option
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of this machine instead; may be given again.",
+)
 @click.option("--replace", is_flag=True, help="Replace what waits under the same name.")
-def feed(target: str, alias_ids: tuple[int, ...], ini: str, replace: bool) -> None:
-    """Put files of the library, by their ids, into the spool of TARGET: all, or none."""
+def feed(target: str, alias_ids: tuple[int, ...], ini: str, files: tuple[Path, ...], replace: bool) -> None:
+    """Put files of the library, by their ids, into the spool of TARGET: all, or none.
+
+    The spool is made if it is missing.
+    """
+    if not alias_ids and not files:
+        raise click.UsageError("name files by ID or with --file")
     store = FileStore(_targets("export", [target], ini, {"host": None})[target].store_dir)
-    store.check_prepared()
-    with opened_site(ini) as library:
-        names = [spool_alias(store, library[alias_id], replace=replace) for alias_id in alias_ids]
+    store.prepare()
+    with ExitStack() as stack:
+        names = [_spool_file(store, path, replace=replace) for path in files]
+        if alias_ids:
+            library = stack.enter_context(opened_site(ini))
+            names += [spool_alias(store, library[alias_id], replace=replace) for alias_id in alias_ids]
         transaction.commit()
     for name in names:
         click.echo(name)
+
+
+def _spool_file(store: FileStore, path: Path, *, replace: bool) -> str:
+    writer = store.writer(path.name, replace=replace).join(transaction.manager)
+    with writer, path.open("rb") as file:
+        shutil.copyfileobj(file, writer)
+    return path.name
