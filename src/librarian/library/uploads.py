@@ -4,15 +4,9 @@ The bytes are made durable once; only the naming of them is repeated when transa
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any
 
-from pyramid.httpexceptions import (
-    HTTPBadRequest,
-    HTTPLengthRequired,
-    HTTPMethodNotAllowed,
-    HTTPUnsupportedMediaType,
-)
+from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -21,19 +15,15 @@ from zope.security.interfaces import Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.description import describe
-from librarian.library.filenames import check_content_type, check_filename, media_type_for
-from librarian.library.interfaces import NEVER_EXPIRES, ILibraryFileAliasSet, InvalidFilename, UploadFailed
-from librarian.library.service import Library, LibraryFileAlias, acting_owner, check_expires
+from librarian.library.filenames import check_filename
+from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
+from librarian.library.service import Library, LibraryFileAlias, acting_owner
 from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
-from librarian.store.interfaces import StoredBytes
-from librarian.web.digests import declared_digests
 from librarian.web.faces import Face, FaceSettings
 from librarian.web.identity import principal_of
-
-# What curl and forms say when nobody has said anything: no statement about the bytes.
-_SAYS_NOTHING = ("", "application/x-www-form-urlencoded")
 
 
 @provider(ISettingsSection)
@@ -95,20 +85,6 @@ def restricted_upload_face() -> Face:
     return ProgramsFace(RestrictedUploadFace, lambda request: root)
 
 
-class SizedBody:
-    """A request body that ends after `size` bytes, whatever the server's stream does there."""
-
-    def __init__(self, stream: Any, size: int) -> None:
-        self._stream = stream
-        self._left = size
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        block: bytes = self._stream.read(wanted) if wanted else b""
-        self._left -= len(block)
-        return block
-
-
 def upload(context: UploadTarget, request: Request) -> Response:
     """Keep the body under a new alias: 201 with its URL, once it can be downloaded."""
     if request.method not in ("PUT", "POST"):
@@ -117,8 +93,8 @@ def upload(context: UploadTarget, request: Request) -> Response:
     library, filename = context.root.library, check_filename(context.filename)
     if request.path_info != f"/{filename}":  # traversal is generous with slashes and dots
         raise InvalidFilename(filename, "the path is not just a name")
-    mimetype, expires = _mimetype(request, filename), _expires(request)
-    stored = _store_body(library, request)
+    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
+    stored = store_body(library, request)
     owner = acting_owner()
 
     def name_it() -> dict[str, Any]:
@@ -137,58 +113,3 @@ def _check_permission(root: UploadRoot) -> None:
     aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
     if root.library.settings.upload_requires_token and not checkPermission(permission, aliases):
         raise Unauthorized(aliases, "upload", permission)
-
-
-def _store_body(library: Library, request: Request) -> StoredBytes:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
-    declared = _declared(request)
-    size = request.content_length
-    stream: Any = request.environ["wsgi.input"]
-    if size is None:
-        # Some servers cannot tell a chunked body that was cut from one that ended.
-        if "sha256" not in declared:
-            raise HTTPLengthRequired("Send a Content-Length, or a Repr-Digest that proves the body whole.")
-    elif size == 0:
-        raise UploadFailed("Invalid length: 0")
-    else:
-        stream = SizedBody(stream, size)
-    body: BinaryIO = stream
-    stored = library.store.put(body, size=size, **declared)
-    if stored.size == 0:
-        raise UploadFailed("Invalid length: 0")
-    return stored
-
-
-_ALGORITHMS = {"sha-256": "sha256", "sha": "sha1", "md5": "md5"}  # as HTTP and as the byte store call them
-
-
-def _declared(request: Request) -> dict[str, str]:
-    """Digests the client declares, as the byte store checks them.  RFC 9530: without a
-    Content-Encoding the content's digest and the representation's are the same."""
-    found: dict[str, str] = {}
-    for name in ("Content-Digest", "Repr-Digest"):
-        for algorithm, digest in declared_digests(request.headers.get(name, "")).items():
-            if found.setdefault(_ALGORITHMS[algorithm], digest) != digest:
-                raise HTTPBadRequest("Content-Digest and Repr-Digest contradict each other.")
-    return found
-
-
-def _mimetype(request: Request, filename: str) -> str:
-    stated = request.headers.get("Content-Type", "")
-    if stated in _SAYS_NOTHING:
-        return media_type_for(filename)
-    return check_content_type(stated)
-
-
-def _expires(request: Request) -> datetime | None:
-    """Librarian-Expires: RFC 3339, or ``never``."""
-    text = request.headers.get("Librarian-Expires")
-    if text is None:
-        return None
-    if text.strip().lower() == "never":
-        return NEVER_EXPIRES
-    try:
-        return check_expires(datetime.fromisoformat(text.strip()))
-    except ValueError:
-        raise HTTPBadRequest("Librarian-Expires is neither an RFC 3339 time nor never.") from None
