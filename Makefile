@@ -14,6 +14,7 @@ check: bin/.built
 	bin/check
 
 bench: bin/.built
+	.venv/bin/python tools/peers.py --server
 	bin/py -m benchmarks
 
 docs: bin/.built

@@ -182,6 +182,25 @@ class ContentTests(HttpCase):
                 again = self.ask("GET", path, Accept_Encoding=coding, If_None_Match=etag)
                 self.assertEqual((again.status_int, again.body), (304, b""))
 
+    def test_conditions_on_what_is_packed_on_the_way(self) -> None:
+        self.put("/a", 5, self.TEXT)
+        etag = self.ask("GET", "/files/a", Accept_Encoding="gzip").headers["ETag"]
+        before, after = formatdate(4, usegmt=True), formatdate(6, usegmt=True)
+        for condition, status in (
+            ({"If_None_Match": "*"}, 304),
+            ({"If_None_Match": f'"x", {etag}'}, 304),
+            ({"If_None_Match": '"x"'}, 200),
+            ({"If_Modified_Since": after}, 304),
+            ({"If_Modified_Since": before}, 200),
+            ({"If_Match": etag}, 412),
+            ({"If_Match": "*"}, 200),
+            ({"If_Unmodified_Since": before}, 412),
+        ):
+            for method in ("GET", "HEAD"):
+                with self.subTest(condition=condition, method=method):
+                    answer = self.ask(method, "/files/a", b"", Accept_Encoding="gzip", **condition)
+                    self.assertEqual(answer.status_int, status)
+
     def test_ranges(self) -> None:
         self.put("/a", 5, b"0123456789")
         answer = self.ask("GET", "/files/a", Range="bytes=2-4", Accept_Encoding="gzip")

@@ -10,6 +10,7 @@ from webob.acceptparse import create_accept_encoding_header
 
 from librarian.tracker.client.dates import version_to_date
 from librarian.tracker.interfaces import FileVersion
+from librarian.web.conditions import CONDITION_FIELDS, failed_condition
 from librarian.web.files import FileAnswer, FileFacts, answer_file_request
 
 Header = tuple[str, str]
@@ -91,13 +92,26 @@ def headers_of_packing(file: FileVersion) -> list[Header]:
         ("Content-Type", "application/octet-stream"),
         ("Content-Encoding", "gzip"),
         ("Last-Modified", version_to_date(file.version)),
-        ("ETag", f'W/"{file.sha256}-gzip"'),  # weak: another zlib may pack to other bytes
+        ("ETag", f"W/{_tag_of_packing(file)}"),  # weak: another zlib may pack to other bytes
         ("Cache-Control", "public, no-cache"),
         ("Logical-Size", str(file.size)),
         ("SHA256-Checksum", file.sha256),
         ("Vary", "Accept-Encoding"),
         ("X-Content-Type-Options", "nosniff"),
     ]
+
+
+def _tag_of_packing(file: FileVersion) -> str:
+    return f'"{file.sha256}-gzip"'
+
+
+def failed_condition_of_packing(headers: Mapping[str, str], file: FileVersion) -> int | None:
+    """304, 412, or None to go on.  A weak tag satisfies If-None-Match, and never If-Match."""
+    if CONDITION_FIELDS.isdisjoint(headers):
+        return None
+    if "if-match" in headers and headers["if-match"].strip() != "*":
+        return 412
+    return failed_condition(headers, _tag_of_packing(file), datetime.fromtimestamp(file.version, UTC))
 
 
 def packing(file: BinaryIO) -> Iterator[bytes]:

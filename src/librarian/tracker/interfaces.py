@@ -111,6 +111,16 @@ class WrongMethod(TrackerRefusal):
         self.allowed = tuple(allowed)
 
 
+class ConditionFailed(TrackerRefusal):
+    """The file is not in the state that the request made a condition."""
+
+    status = 412
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not in the state that the request made a condition")
+        self.name = name
+
+
 class LengthRequired(TrackerRefusal):
     """Neither a Content-Length nor a digest says where the body ends."""
 

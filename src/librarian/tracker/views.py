@@ -18,6 +18,7 @@ from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tracker import answers
 from librarian.tracker.client.dates import version_to_date
 from librarian.tracker.interfaces import (
+    ConditionFailed,
     FileVersion,
     ITracker,
     NoSuchFile,
@@ -134,8 +135,11 @@ def _send(tracker: Any, file: FileVersion, request: Request) -> Response:
 
 def _send_packing(stream: Any, file: FileVersion, request: Request, headers: Mapping[str, str]) -> Response:
     answer_headers = answers.headers_of_packing(file)
-    etag = dict(answer_headers)["ETag"]
-    if etag.removeprefix("W/") in headers.get("if-none-match", ""):
+    status = answers.failed_condition_of_packing(headers, file)
+    if status == 412:
+        stream.close()
+        raise ConditionFailed(file.name)
+    if status == 304:
         stream.close()
         return Response(
             status=304, headerlist=[(k, v) for k, v in answer_headers if not k.startswith("Content")]
