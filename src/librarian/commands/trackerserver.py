@@ -4,7 +4,7 @@ import plaster
 from zope.component import getUtilitiesFor, getUtility
 
 from librarian.app import make_app, read_ini
-from librarian.commands.serve import announce
+from librarian.commands.serve import announce, tell_first_admin
 from librarian.commands.site import opened_site
 from librarian.serving import serve
 from librarian.settings import ISettings
@@ -18,6 +18,7 @@ def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, thread
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     options = {} if threads is None else {"threads": threads}
     app = make_app(read_ini(ini))
+    tell_first_admin()
     getUtility(ISettings).push("tracker only", _overlay(listen, fallback_url))
     serve(app, announce, **{**stated, **options})
 

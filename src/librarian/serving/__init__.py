@@ -104,6 +104,8 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     Raises TreeUnavailable if another process serves the same database already.
     """
     tree = getUtility(ITree)
+    # It says with every request that one waits; under load, saying so is a sixth of the work.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     _allow_descriptors()
     grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
     try:
