@@ -8,9 +8,10 @@ from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
 from librarian.mail import deliver_queue
-from librarian.mirrors.archive.sources import open_archive
+from librarian.mirrors.archive.sources import WebArchive
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing import ArchiveImport, ImportOptions
+from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.running import ProbeRun, RunOptions
 from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
 from librarian.security.interaction import acting_as
@@ -60,9 +61,12 @@ def _probing(content: MirrorContent) -> Any:
 def import_archives() -> None:
     """Read the archive of every distribution that has one, for its active releases."""
     keyring = mirror_settings().keyring or None
+    guard = AddressGuard(mirror_settings().prober().allowed_networks)
     with acting_as(script_principal(PROBER)), getUtility(ITree).session():
         for name, url, releases in getUtility(ITree).run(_wanted):
-            importing = ArchiveImport(open_archive(url), name, ImportOptions(keyring=keyring))
+            # The URL was typed into a form; it must not lead into the network the server stands in.
+            source = WebArchive(url, guard=guard)
+            importing = ArchiveImport(source, name, ImportOptions(keyring=keyring))
             for release in releases:
                 try:
                     importing.run(release)

@@ -4,16 +4,47 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from librarian.mirrors.archive.interfaces import ArchiveUnreachable, IArchiveSource, NotInArchive
 from librarian.mirrors.paths import join_url
+from librarian.mirrors.probing.addresses import AddressGuard
 
 _MAX_BYTES = 512 * 1024 * 1024  # the largest index of a big distribution has about a tenth of this
 
 
 def open_archive(location: str) -> IArchiveSource:
-    """The archive at a URL or in a directory."""
+    """The archive at a URL or in a directory, as an operator names it."""
     return WebArchive(location) if "://" in location else DirectoryArchive(Path(location))
+
+
+def _guarded_pools(guard: AddressGuard) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Pools whose connections look at whom they have reached before they ask anything."""
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            _refuse_peer(self, guard)
+
+    class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            _refuse_peer(self, guard)
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _refuse_peer(connection: HTTPConnection, guard: AddressGuard) -> None:
+    peer = connection.sock.getpeername()[0]
+    if not guard.permits(peer):
+        connection.close()
+        raise ArchiveUnreachable(f"{connection.host}: {peer} is not a public address")
 
 
 class DirectoryArchive:
@@ -42,15 +73,20 @@ class DirectoryArchive:
 
 
 class WebArchive:
-    """An archive behind http or https.  The operator chose it, so any address will do; no proxy is
-    taken from the environment."""
+    """An archive behind http or https; no proxy is taken from the environment.
 
-    def __init__(self, base_url: str, timeout_seconds: float = 60) -> None:
+    With a `guard`, only addresses it permits are spoken to; what the operator names on a command line needs
+    none.
+    """
+
+    def __init__(self, base_url: str, timeout_seconds: float = 60, guard: AddressGuard | None = None) -> None:
         self._base_url = base_url
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(timeout_seconds),
             retries=urllib3.Retry(3, backoff_factor=0.2, raise_on_status=False),
         )
+        if guard is not None:
+            self._pool.pool_classes_by_scheme = _guarded_pools(guard)
 
     def read(self, path: str) -> bytes:
         url = join_url(self._base_url, path)
