@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import socket
 import tempfile
 import threading
@@ -36,6 +37,7 @@ from librarian.mirrors.probing.plan import (
 from librarian.mirrors.probing.run import probe_all
 from librarian.mirrors.probing.verdict import Verdict, judge, was_reached
 from librarian.testing import mirrorservers
+from librarian.testing.aptarchive import AptArchive, missing_tools
 from librarian.testing.certificates import Authority
 from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
 
@@ -255,6 +257,62 @@ class Releases(ProbeCase):
     def test_index_of_another_size_than_the_mirrors_own_release_says(self) -> None:
         body = release_file(packages=b"other packages")
         self.assertIn("size-differs", kinds(self.check(body, body)))
+
+
+@unittest.skipIf(missing_tools(), f"not installed: {missing_tools()}")
+class SignedReleases(ProbeCase):
+    def setUp(self) -> None:
+        super().setUp()
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        self.archive = AptArchive(folder / "archive")
+        self.archive.add_deb("main", "pmount", "1.9-1")
+        self.archive.publish("hoary", ["main"], date=NOW)
+        self.keyring = str(self.archive.keyring())
+        self.addCleanup(self.archive.close)
+
+    def check(self, **changes: bytes | None) -> ProbeReport:
+        """The report on a copy of the archive in which files below dists/hoary were changed."""
+        files = self.archive.files()
+        for name, body in changes.items():
+            path = f"dists/hoary/{name.replace('_', '.')}"
+            if body is None:
+                del files[path]
+            else:
+                files[path] = body
+        checks = (ContentCheck(I386),)
+        [report] = probe(plan(self.farm.add(files), checks=checks, samples=()), keyring=self.keyring)
+        return report
+
+    def test_signed_inline_and_apart(self) -> None:
+        self.archive.sign("hoary")
+        for changes in ({}, {"InRelease": None}):
+            report = self.check(**changes)
+            self.assertEqual((kinds(report), report.suites), (set(), {"hoary": MirrorStatus.UP}))
+
+    def test_bad_signatures(self) -> None:
+        self.archive.sign("hoary")
+        inline = self.archive.files()["dists/hoary/InRelease"]
+        for changes in (
+            {"InRelease": inline.replace(b"2026", b"2027")},
+            {"InRelease": b"no signature at all"},
+            {"InRelease": None, "Release": release_file()},
+            {"InRelease": None, "Release_gpg": b"nonsense"},
+        ):
+            report = self.check(**changes)
+            self.assertEqual((kinds(report), judge(report)), ({"bad-signature"}, Verdict.FAILED), changes)
+
+    def test_signed_by_a_stranger(self) -> None:
+        self.archive.keyring("stranger@example.com")
+        self.archive.sign("hoary", "stranger@example.com")
+        self.assertEqual(kinds(self.check()), {"bad-signature"})
+
+    def test_not_signed(self) -> None:
+        self.assertEqual(kinds(self.check()), {"bad-signature"})
+
+    def test_no_release_file_at_all(self) -> None:
+        self.archive.sign("hoary")
+        self.assertEqual(kinds(self.check(InRelease=None, Release=None)), {"missing"})
 
 
 class Images(ProbeCase):

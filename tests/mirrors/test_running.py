@@ -3,14 +3,17 @@
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import transaction
@@ -21,6 +24,7 @@ from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
 from librarian.mirrors.running import ProbeRun, RunOptions, RunSummary
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
 from librarian.testing import mirrorservers
+from librarian.testing.certificates import Authority
 from librarian.testing.layers import Functional
 from librarian.testing.mirrorsample import add_mirror, add_sample
 from librarian.testing.mirrorservers import MirrorFarm, MirrorServer
@@ -198,6 +202,41 @@ class Damping(RunCase):
             self.probe(force=True)
         told = sorted(outbox.pop()["To"] for _ in range(2))
         self.assertEqual(told, ["Foo Bar <foo.bar@example.com>", "Sample Person <sample@example.com>"])
+
+
+class Clocks(RunCase):
+    def test_a_probe_from_the_future_does_not_count(self) -> None:
+        mirror = self.add("good")
+        self.clock.move(days=365)
+        self.probe()
+        self.clock.move(days=-365)
+        self.assertEqual(self.probe().probed, 1)
+        self.assertEqual(mirror.probe_records.count(), 2)
+
+    def test_a_claim_from_the_future_does_not_count(self) -> None:
+        mirror = _naked(self.add("good"))
+        mirror.claim = ("token", self.clock.now() + timedelta(days=365), "elsewhere 1 1")
+        self.assertEqual(self.probe().probed, 1)
+
+
+class Certificates(RunCase):
+    def test_the_owner_is_warned_once(self) -> None:
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        authority = Authority(folder)
+        # The prober's clock stands in March; the certificate is as long as the test needs it to be.
+        now = datetime.now(UTC)
+        self.clock.set(now)
+        server = self.farm.add(FILES, tls=authority.context("127.0.0.1", 10))
+        with overlay(f"[librarian.mirrors]\nca_file = {authority.ca_file}\n"):
+            mirror = self.add("secure", server)
+            for _ in range(2):
+                self.assertEqual(self.probe(force=True).good, ["secure"])
+        self.assertEqual(len(outbox), 1)
+        message = outbox.pop()
+        self.assertEqual(message["Subject"], "Certificate of secure expires soon")
+        self.assertIn(f"valid until {now + timedelta(days=10):%Y-%m-%d}", message.get_content())
+        self.assertTrue(mirror.enabled)
 
 
 class AtOnce(RunCase):

@@ -23,7 +23,7 @@ from librarian.mirrors.enums import (
     PackagePublishingPocket,
 )
 from librarian.mirrors.events import MirrorDisabled, MirrorRecovered
-from librarian.mirrors.freshness import as_utc, overall
+from librarian.mirrors.freshness import STATUS_HOURS, as_utc, overall
 from librarian.mirrors.interfaces import (
     BadBaseURL,
     CannotResubmit,
@@ -70,6 +70,7 @@ class _MirrorContents(Persistent):
     """Something a mirror holds."""
 
     freshness = MirrorStatus.UNKNOWN
+    status_times = STATUS_HOURS  # (status, hours before the probe at which its window begins)
 
     def __init__(
         self, mirror: "DistributionMirror", pocket: PackagePublishingPocket, component: Component

@@ -93,9 +93,12 @@ def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:
 
 
 def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> bool:
-    """Whether its last probe is long enough ago; less so after a probe that was not good."""
+    """Whether its last probe is long enough ago; less so after a probe that was not good.
+
+    A probe from a future that a wrong clock made up does not count.
+    """
     last = mirror.last_probe_record
-    if last is None:
+    if last is None or last.date_created > now + settings.recheck_interval:
         return True
     well = mirror.enabled and not mirror.failures and not mirror.inconclusive
     return last.date_created + (settings.probe_interval if well else settings.recheck_interval) <= now
@@ -106,6 +109,7 @@ class Claimer:
 
     def __init__(self, now: datetime, lifetime: timedelta) -> None:
         self.token = secrets.token_hex(8)
+        self._lifetime = lifetime
         self._until = now + lifetime
         self._who = _this_process()
 
@@ -113,7 +117,8 @@ class Claimer:
         """Take the mirror, unless somebody else has it and is alive."""
         if mirror.claim is not None:
             _token, until, who = mirror.claim
-            if until > now and not _is_dead(who):
+            # Twice the lifetime away is what a clock that was wrong has left behind.
+            if now < until < now + 2 * self._lifetime and not _is_dead(who):
                 return False
         mirror.claim = (self.token, self._until, self._who)
         return True

@@ -91,7 +91,11 @@ class WebArchive:
     def read(self, path: str) -> bytes:
         url = join_url(self._base_url, path)
         try:
-            response = self._pool.request("GET", url, preload_content=False, decode_content=False)
+            # A cache in between must not hand out the Release file of yesterday.
+            headers = {"Cache-Control": "no-cache"}
+            response = self._pool.request(
+                "GET", url, headers=headers, preload_content=False, decode_content=False
+            )
             try:
                 return self._body(response, path, url)
             finally:

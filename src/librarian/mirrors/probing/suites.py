@@ -66,7 +66,14 @@ class SuiteVerifier:
             raw = (await self._ask(self._fetcher.get(plain))).body
             if self._fetcher.settings.keyring is None:
                 return raw, None, plain
-            return raw, (await self._ask(self._fetcher.get(plain + ".gpg"))).body, plain
+            return raw, await self._signature_of(plain), plain
+
+    async def _signature_of(self, url: str) -> bytes:
+        """The detached signature of a Release file.  One without any is worth no more than a forged one."""
+        try:
+            return (await self._ask(self._fetcher.get(url + ".gpg"))).body
+        except BadResponseCode as error:
+            raise BadSignature("it is not signed") from error
 
     async def _signed_text(self, raw: bytes, signature: bytes | None) -> bytes:
         """The text that was signed; without a keyring, the text."""
