@@ -6,7 +6,6 @@ Subcommands are imported when they are called: a worker that fetches a file need
 import importlib
 import logging
 import sys
-import warnings
 from typing import Any
 
 import click
@@ -81,6 +80,4 @@ def librarian(verbose: bool) -> None:
 
 def main() -> None:
     """The console script."""
-    # Pyramid 2.1 imports pkg_resources, which warns whoever runs the command; setuptools is pinned for it.
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     librarian(prog_name="librarian")
