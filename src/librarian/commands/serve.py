@@ -1,17 +1,11 @@
 """``librarian serve``: make what is missing, and serve every face."""
 
-import sys
-
 import click
 import plaster
-from zope.component import getUtility
 
 from librarian.app import make_app, read_ini
-from librarian.security.credentials.service import create_first_admin
-from librarian.security.interaction import acting_as
-from librarian.security.principals import SYSTEM
 from librarian.serving import serve as serve_app
-from librarian.tree.interfaces import ITree
+from librarian.serving.announcing import tell_faces, tell_first_admin
 
 
 @click.command()
@@ -29,20 +23,4 @@ def serve(ini: str, threads: int | None) -> None:
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     app = make_app(read_ini(ini))
     tell_first_admin()
-    serve_app(app, announce, **{**stated, **options})
-
-
-def tell_first_admin() -> None:
-    """In a new installation: the password of the person ``admin``, which is told here only."""
-    with acting_as(SYSTEM):
-        password = getUtility(ITree).run(create_first_admin)
-    if password is not None:
-        click.echo(f"{'admin password':<18} {password}")
-
-
-def announce(urls: dict[str, str]) -> None:
-    """One line for each face: its name and its URL."""
-    for name, url in urls.items():
-        click.echo(f"{name:<18} {url}")
-    click.echo("ready")
-    sys.stdout.flush()
+    serve_app(app, tell_faces, **{**stated, **options})

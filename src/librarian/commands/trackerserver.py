@@ -4,9 +4,9 @@ import plaster
 from zope.component import getUtilitiesFor, getUtility
 
 from librarian.app import make_app, read_ini
-from librarian.commands.serve import announce, tell_first_admin
 from librarian.commands.site import opened_site
 from librarian.serving import serve
+from librarian.serving.announcing import tell_faces, tell_first_admin
 from librarian.settings import ISettings
 from librarian.tracker.interfaces import ITracker, Pruned
 from librarian.web.faces import IFace
@@ -20,7 +20,7 @@ def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, thread
     app = make_app(read_ini(ini))
     tell_first_admin()
     getUtility(ISettings).push("tracker only", _overlay(listen, fallback_url))
-    serve(app, announce, **{**stated, **options})
+    serve(app, tell_faces, **{**stated, **options})
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.library.urls import LibrarySettings
+from librarian.serving.announcing import tell_faces, tell_first_admin
 from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoreUnavailable
@@ -149,9 +150,10 @@ def _ignore(signum: int, frame: Any) -> None:
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:
-    """The Paste server factory ``egg:librarian#faces``, for pserve."""
+    """The Paste server factory ``egg:librarian#faces``: pserve then starts as ``librarian serve`` does."""
 
     def run(app: Any) -> None:
-        serve(app, None, **options)
+        tell_first_admin()
+        serve(app, tell_faces, **options)
 
     return run

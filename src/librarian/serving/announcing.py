@@ -1,0 +1,27 @@
+"""What a server says on standard output when it starts: once the first password, then where it is."""
+
+import sys
+from collections.abc import Mapping
+
+from zope.component import getUtility
+
+from librarian.security.credentials.service import create_first_admin
+from librarian.security.interaction import acting_as
+from librarian.security.principals import SYSTEM
+from librarian.tree.interfaces import ITree
+
+
+def tell_first_admin() -> None:
+    """In a new installation: the password of the person ``admin``, which is told here only."""
+    with acting_as(SYSTEM):
+        password = getUtility(ITree).run(create_first_admin)
+    if password is not None:
+        print(f"{'admin password':<18} {password}")
+
+
+def tell_faces(urls: Mapping[str, str]) -> None:
+    """One line for each face, its name and its URL; then that all is ready."""
+    for name, url in urls.items():
+        print(f"{name:<18} {url}")
+    print("ready")
+    sys.stdout.flush()
