@@ -187,6 +187,12 @@ class UploadTests(RemoteCase):
                 self.assertEqual(str(caught.exception), f"HTTP/{status}: no, for a reason")
                 self.assertEqual(self.pauses, [])
 
+    def test_a_reason_in_json(self) -> None:
+        with self.serving() as (server, store):
+            server.faults = [None, (507, '{"error": "the byte store has no room", "status": 507}')]
+            with self.assertRaisesRegex(RemoteError, "^HTTP/507: the byte store has no room$"):
+                store.add_file("/a@5", self.file(b"x"))
+
     def test_nobody_listens(self) -> None:
         with tracker() as server:
             url = server.url

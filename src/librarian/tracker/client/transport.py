@@ -1,5 +1,6 @@
 """One HTTP conversation with a tracker: what to ask again, how long to wait, what a refusal means."""
 
+import json
 import logging
 import os
 import random
@@ -135,5 +136,13 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
     except (HTTPError, OSError):
         body = ""
     response.close()
-    first_line = body.splitlines()[0] if body else str(response.reason or "")
-    return RemoteError(response.status, response.headers.get("X-Exception") or first_line)
+    reason = response.headers.get("X-Exception") or _first_words(body) or str(response.reason or "")
+    return RemoteError(response.status, reason)
+
+
+def _first_words(body: str) -> str:
+    """The reason in a refusal's body: its first line, or what JSON calls the error."""
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body.splitlines()[0] if body else ""
