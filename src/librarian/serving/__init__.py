@@ -114,7 +114,13 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         clear_incoming()
         sockets = bind(face_addresses(getUtility(ISettings)))
         urls = tell_addresses(app, sockets)
-        server = DrainingServer(app, list(sockets.values()), {**WAITRESS_OPTIONS, **options}, grace_seconds)
+        server = DrainingServer(
+            app,
+            list(sockets.values()),
+            {**WAITRESS_OPTIONS, **options},
+            grace_seconds,
+            getUtility(IByteStore),
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.stop)
         # What logrotate sends; without a log there is nothing to do, and no reason to die of it.

@@ -12,11 +12,17 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
+from librarian.serving.receiving import ReceivingChannel
 from librarian.serving.sendfile import SendfileChannel, offer_sendfile
+from librarian.store.interfaces import IByteStore
 
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
+
+
+class Connection(ReceivingChannel, SendfileChannel):
+    """A connection as our server has it."""
 
 
 class DrainingServer:
@@ -28,14 +34,21 @@ class DrainingServer:
     """
 
     def __init__(
-        self, app: Any, sockets: list[socket], options: Mapping[str, Any], grace_seconds: float
+        self,
+        app: Any,
+        sockets: list[socket],
+        options: Mapping[str, Any],
+        grace_seconds: float,
+        store: IByteStore,
     ) -> None:
         self._map: dict[int, Any] = {}
         application = offer_sendfile(app)
         self._server = waitress.create_server(application, map=self._map, sockets=sockets, **options)
         self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
         for listener in self._listeners:
-            listener.channel_class = SendfileChannel
+            listener.channel_class = Connection
+            listener.store = store
+            listener.stopping = False
         self._grace_seconds = grace_seconds
         self._stopping = False
         # At its limit waitress lets nobody in until a connection has been idle for long enough.
@@ -62,6 +75,7 @@ class DrainingServer:
 
     def _drain(self) -> None:
         for listener in self._listeners:
+            listener.stopping = True
             # Not its own close(): that takes the trigger along, by which threads wake the loop.
             wasyncore.dispatcher.close(listener)
         deadline = time.monotonic() + self._grace_seconds

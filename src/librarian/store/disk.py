@@ -14,12 +14,13 @@ import errno
 import logging
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
@@ -153,6 +154,10 @@ class DiskStore:
         with self._incoming.file() as file, durable.troubles("check"):
             self._room.require(1)
             file.write(b"?")
+
+    def spool(self) -> BinaryIO:
+        with durable.troubles("spool"):
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.path))
 
     def room(self) -> int | None:
         with durable.troubles("look for room"):

@@ -177,6 +177,13 @@ class IByteStore(Interface):
         Raises StoreFull where reading goes on and only room is missing, StoreUnavailable otherwise.
         """
 
+    def spool() -> BinaryIO:
+        """A new empty file, without a name and the caller's to close, where bytes can wait for put().
+
+        It is on the store's own medium where that has room for files; closing it frees its space, and
+        so does the death of the process.  Raises StoreFull; writing to it raises plain OSError.
+        """
+
     def room() -> int | None:
         """How many bytes may still be put, as far as that is known now; None: nothing limits it."""
 

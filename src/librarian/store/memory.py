@@ -119,6 +119,9 @@ class MemoryStore:
     def check(self) -> None:
         self._require(1)
 
+    def spool(self) -> BinaryIO:
+        return io.BytesIO()
+
     def room(self) -> int | None:
         return None if self._quota is None else max(self._quota - self.recount(), 0)
 

@@ -1,0 +1,145 @@
+"""How waitress receives request bodies here: in the byte store's own file system, and only what fits.
+
+waitress spools a body to the system's temporary folder before the application hears of it, and when that
+is full, the connection just breaks.  Here the client learns it, by 507, and most often before it has sent
+anything: a Content-Length larger than the store's room is refused when the headers are there.
+"""
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from waitress.adjustments import Adjustments
+from waitress.buffers import FileBasedBuffer, OverflowableBuffer
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.utilities import Error
+
+from librarian.store.interfaces import IByteStore, StoreTrouble
+
+log = logging.getLogger(__name__)
+
+# After a refusal the client may still be sending, and would lose the answer if its connection were
+# reset at once (RFC 9112, 9.6).  So long what it sends is read and forgotten.
+LINGER_SECONDS = 10.0
+LOOK_BYTES = 8 << 20  # of a body, between two looks at the room
+
+
+class InsufficientStorage(Error):
+    """507, as the application words its refusals."""
+
+    code = 507
+    reason = "Insufficient Storage"
+
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        body = json.dumps({"error": self.body, "status": self.code}).encode()
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        return f"{self.code} {self.reason}", headers, body
+
+
+class Spool(OverflowableBuffer):
+    """A body: small in memory, large in a file that `new_file` makes."""
+
+    def __init__(self, overflow: int, new_file: Callable[[], BinaryIO]) -> None:
+        super().__init__(overflow)
+        self._new_file = new_file
+
+    def _set_large_buffer(self) -> None:
+        small = self.buf
+        self.buf = FileBasedBuffer(self._new_file(), small)
+        if small is not None:
+            small.close()
+        self.overflowed = True
+
+
+class ReceivedRequest(HTTPRequestParser):
+    """A request that is refused as soon as it is known not to fit."""
+
+    def __init__(self, adj: Adjustments, channel: "ReceivingChannel") -> None:
+        super().__init__(adj)
+        self._channel = channel
+        self._looked_at = 0  # bytes of the body that had come when room was last looked for
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Spool(self.adj.inbuf_overflow, self._channel.store.spool)
+
+    def received(self, data: bytes) -> int:
+        in_headers = not self.headers_finished
+        try:
+            consumed: int = super().received(data)
+            if not self.completed:
+                self._require_room(in_headers)
+        except OSError as error:
+            log.error("body cannot be received error=%s", error)
+            self._refuse(str(error) if isinstance(error, StoreTrouble) else "the server has no room")
+        if self.error is not None:
+            self.expect_continue = False
+            self._channel.refused = True
+            return len(data)  # what follows is no request
+        if self.completed and self._channel.server.stopping:
+            self.headers["CONNECTION"] = "close"
+        return consumed
+
+    def _require_room(self, at_headers: bool) -> None:
+        """Look whether it fits when the size is told, and again and again while the body comes: others
+        may fill the store meanwhile, and a chunked body does not tell.  put() needs room for all of it
+        once more, so what has come must fit beside itself."""
+        if at_headers and self.headers_finished:
+            needed = self.content_length if self.content_length > self.adj.inbuf_overflow else 0
+        elif self.body_bytes_received - self._looked_at > LOOK_BYTES:
+            needed = self._looked_at = self.body_bytes_received
+        else:
+            return
+        room = self._channel.store.room()
+        if room is not None and needed > room:
+            log.warning("body refused needed=%d room=%d", needed, room)
+            self._refuse("the byte store has no room for this")
+
+    def _refuse(self, reason: str) -> None:
+        self.error = InsufficientStorage(reason)
+        self.completed = True
+        with suppress(OSError):
+            self.close()
+
+
+class ReceivingChannel(HTTPChannel):
+    """A connection that hears a refused client out."""
+
+    refused = False
+    _lingers_until: float | None = None
+
+    @property
+    def store(self) -> IByteStore:
+        return self.server.store
+
+    def parser_class(self, adj: Adjustments) -> ReceivedRequest:
+        return ReceivedRequest(adj, self)
+
+    def handle_close(self) -> None:
+        if self.refused and self._lingers_until is None and self.connected:
+            self._lingers_until = time.monotonic() + LINGER_SECONDS
+            self.will_close = False
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+        else:
+            super().handle_close()
+
+    def readable(self) -> Any:
+        return self._lingers_until is not None or super().readable()
+
+    def handle_read(self) -> None:
+        if self._lingers_until is None:
+            super().handle_read()
+            return
+        try:
+            self.recv(self.adj.recv_bytes)  # which closes at the end of what is sent
+        except OSError:
+            super().handle_close()
+        if self.connected and time.monotonic() > self._lingers_until:
+            super().handle_close()

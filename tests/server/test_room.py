@@ -1,0 +1,104 @@
+"""A store or a disk that is full: 507 to the client, nothing left behind, and the service goes on."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+from contextlib import closing
+from pathlib import Path
+
+from librarian.testing.leftout import left_out
+from librarian.testing.server import ServerProcess
+from tests.server.support import connected, read_to_end, started
+
+MIB = 1 << 20
+
+
+def files_in(store: Path) -> int:
+    """How many files a store holds or has begun."""
+    return sum(1 for path in store.rglob("*") if path.is_file() and path.name != "usage")
+
+
+class WithoutRoom(unittest.TestCase):
+    """What is the same for a quota and for a disk."""
+
+    def put(self, server: ServerProcess, size: int) -> int:
+        status: int = server.request("PUT", server.urls["upload"] + "a.bin", body=os.urandom(size)).status
+        return status
+
+    def refuses_and_goes_on(self, server: ServerProcess) -> None:
+        self.assertEqual(self.put(server, MIB), 201)
+        self.assertEqual(self.put(server, 40 * MIB), 507)
+        self.assertEqual(self.put(server, 40 * MIB), 507)
+        self.assertEqual(files_in(server.byte_store), 1)
+        self.assertEqual(self.put(server, MIB), 201)
+        self.assertEqual(files_in(server.byte_store), 2)
+        self.assertNotIn("Traceback", server.log.read_text())
+
+
+class Quota(WithoutRoom):
+    def setUp(self) -> None:
+        self.server = started(self, f"librarian.byte_store_quota = {10 * MIB}")
+
+    def test_what_does_not_fit_is_refused_whole(self) -> None:
+        self.refuses_and_goes_on(self.server)
+
+    def test_a_client_that_asks_first_sends_nothing(self) -> None:
+        head = b"PUT /a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n"
+        with closing(connected(self.server.urls["upload"])) as connection:
+            connection.sendall(head % (1 << 39))
+            answer = connection.recv(1 << 12)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 507 "), answer)
+
+    def test_a_client_that_does_not_ask_still_hears_why(self) -> None:
+        head = b"PUT /a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+        with closing(connected(self.server.urls["upload"])) as connection:
+            connection.sendall(head % (30 * MIB) + bytes(30 * MIB))
+            answer = read_to_end(connection)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 507 "), answer)
+        self.assertIn(b"no room", answer)
+
+    def test_a_body_that_does_not_tell_its_size_is_stopped_on_the_way(self) -> None:
+        chunk = b"100000\r\n" + bytes(MIB) + b"\r\n"
+        with closing(connected(self.server.urls["upload"])) as connection:
+            connection.sendall(
+                b"PUT /a.bin HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            try:
+                for _ in range(60):  # without end
+                    connection.sendall(chunk)
+            except OSError:
+                pass
+            answer = read_to_end(connection)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 507 "), answer)
+        self.assertEqual(files_in(self.server.byte_store), 0)
+
+
+class Disk(WithoutRoom):
+    """A file system of 32 MiB, where this may be mounted."""
+
+    def setUp(self) -> None:
+        self.mount = Path(tempfile.mkdtemp(prefix="librarian-small-disk-"))
+        self.addCleanup(self.mount.rmdir)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(self.mount)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            self.skipTest(left_out("a disk that is full", "nothing may be mounted here"))
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.mount)], check=True)
+
+    def test_a_full_store_refuses_and_goes_on(self) -> None:
+        server = ServerProcess("librarian.byte_store_keep_free = 0", byte_store=self.mount / "bytes")
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.start()
+        self.refuses_and_goes_on(server)
+        # 20 MiB fit once, but not also as they wait to be stored.
+        self.assertEqual(self.put(server, 20 * MIB), 507)
+        self.assertEqual(files_in(server.byte_store), 2)
+
+    def test_uploads_do_not_need_the_systems_temporary_folder(self) -> None:
+        server = started(self, environ={"TMPDIR": str(self.mount)})
+        (self.mount / "filler").write_bytes(bytes(31 * MIB))
+        self.assertEqual(self.put(server, 5 * MIB), 201)
+
+
+del WithoutRoom  # is neither
