@@ -54,10 +54,15 @@ def read_to_end(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def resident_kib(server: ServerProcess, what: str = "VmHWM") -> int:
-    """The most memory the server has had so far (VmHWM), or has now (VmRSS), in KiB."""
+def forget_peak(server: ServerProcess) -> None:
+    """Begin to measure peak_kib() anew: see clear_refs in proc(5)."""
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+
+
+def peak_kib(server: ServerProcess) -> int:
+    """The most memory the server has had since, in KiB."""
     status = Path(f"/proc/{server.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what))
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 class Nursery:
