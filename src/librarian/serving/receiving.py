@@ -44,6 +44,8 @@ class InsufficientStorage(Error):
 class Spool(OverflowableBuffer):
     """A body: small in memory, large in a file that `new_file` makes."""
 
+    buf: Any = None
+
     def __init__(self, overflow: int, new_file: Callable[[], BinaryIO]) -> None:
         super().__init__(overflow)
         self._new_file = new_file
@@ -58,6 +60,8 @@ class Spool(OverflowableBuffer):
 
 class ReceivedRequest(HTTPRequestParser):
     """A request that is refused as soon as it is known not to fit."""
+
+    error: Any = None
 
     def __init__(self, adj: Adjustments, channel: "ReceivingChannel") -> None:
         super().__init__(adj)
