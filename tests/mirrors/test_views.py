@@ -19,6 +19,7 @@ from librarian.testing.http import browser, request
 from librarian.testing.mirrorsample import add_mirror, add_sample
 from tests.web.support import APP, GOOD, HASH, PeopleInTheWorld
 
+_BAD_CHANGES = (({"release": "woody"}, 422), ({"main_url": "nonsense"}, 422), ({"display_name": 1}, 400))
 UBUNTU = ("ubuntu", 5, 1)
 EVIL = '"><script>alert(1)</script>'
 
@@ -122,6 +123,19 @@ class Programs(MirrorPages):
         self.assertEqual(self.status("POST", "", new, "dan"), 403)
         self.assertEqual(self.status("POST", "", new, "cyd"), 201)
         self.assertEqual(self.status("POST", "", new, "cyd"), 409)
+
+    def test_a_release_that_is_probed_no_more(self) -> None:
+        change = {"release": "warty", "active": False}
+        for who, status in ((None, 401), ("bob", 403), ("cyd", 200)):
+            self.assertEqual(self.status("PATCH", "/ubuntu", change, who), status)
+        self.assertEqual([release.active for release in self.ubuntu.releases], [False, True])
+        for bad, status in _BAD_CHANGES:
+            self.assertEqual(self.status("PATCH", "/ubuntu", bad, "cyd"), status, bad)
+
+    def test_display_names(self) -> None:
+        for bad in ("", " ", "x" * 201, "a\nb"):
+            self.assertEqual(self.status("PATCH", "/ubuntu/bobs", {"display_name": bad}, "bob"), 422, bad)
+        self.assertEqual(self.mirror.display_name, "bobs")
 
     def test_methods(self) -> None:
         self.assertEqual(self.status("DELETE", "/ubuntu/bobs", who="amy"), 405)

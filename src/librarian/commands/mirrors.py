@@ -266,9 +266,26 @@ def disable(ini: str, distribution: str, name: str) -> None:
 
 
 def _switch(ini: str, distribution: str, name: str, enabled: bool) -> None:
+    def work() -> None:
+        _mirror(distribution, name).enabled = enabled
+
     with opened_site(ini):
-        getUtility(ITree).run(lambda: setattr(_mirror(distribution, name), "enabled", enabled))
+        getUtility(ITree).run(work)
     click.echo(f"{name} is {'on' if enabled else 'off'}")
+
+
+@mirrors.command("set-release")
+@ini_option
+@click.argument("distribution")
+@click.argument("release")
+@click.option("--active/--inactive", required=True, help="Whether mirrors are asked for it.")
+def set_release(ini: str, distribution: str, release: str, active: bool) -> None:
+    """Say whether mirrors are still asked for RELEASE."""
+    with opened_site(ini):
+        getUtility(ITree).run(
+            lambda: setattr(_distribution(distribution).getRelease(release), "active", active)
+        )
+    click.echo(f"{release} is {'' if active else 'not '}probed")
 
 
 @mirrors.command("list")

@@ -58,12 +58,20 @@ class Distribution(Persistent):
     def __init__(self, parent: MirrorsBranch, name: str, display_name: str) -> None:
         self.__parent__ = parent
         self.name = self.__name__ = name
-        self.display_name = valid_display_name(display_name)
+        self.display_name = display_name
         self._main_url: str | None = None
         self._releases = OOBTree()  # name -> DistroRelease
         self._mirrors = OOBTree()  # name -> DistributionMirror
         self._known_releases = OOBTree()  # suite -> tuple of KnownRelease, oldest first
         self.images = OOBTree()  # (release, flavour) -> tuple of paths, for mirrors of images
+
+    @property
+    def display_name(self) -> str:
+        return self._display_name
+
+    @display_name.setter
+    def display_name(self, display_name: str) -> None:
+        self._display_name = valid_display_name(display_name)
 
     @property
     def main_url(self) -> str | None:

@@ -1,8 +1,7 @@
 """Mirrors as they are kept: what they are, what they hold, how their probes went."""
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, Generic, TypeVar, overload
+from typing import Any, BinaryIO
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
@@ -13,6 +12,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries import ICountry, ICountrySet
 from librarian.interfaces import IClock
+from librarian.mirrors.contents import MirrorDistroArchRelease, MirrorDistroReleaseSource, Rows
 from librarian.mirrors.enums import (
     DisabledBy,
     MirrorContent,
@@ -23,107 +23,19 @@ from librarian.mirrors.enums import (
     PackagePublishingPocket,
 )
 from librarian.mirrors.events import MirrorDisabled, MirrorRecovered
-from librarian.mirrors.freshness import STATUS_HOURS, as_utc, overall
+from librarian.mirrors.freshness import overall
 from librarian.mirrors.interfaces import (
     BadBaseURL,
     CannotResubmit,
     IDistributionMirror,
-    IMirrorDistroArchRelease,
-    IMirrorDistroReleaseSource,
     IMirrorProbeRecord,
     IProbeLogs,
 )
-from librarian.mirrors.paths import join_url, sources_path
-from librarian.mirrors.probing.plan import ContentKey
+from librarian.mirrors.paths import packages_path, sources_path
 from librarian.mirrors.probing.verdict import Score
-from librarian.mirrors.publications import Publications
 from librarian.mirrors.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.urls import check_base_url
-
-T = TypeVar("T")
-
-
-class Rows(Generic[T]):
-    """Some objects, in order, that can be counted."""
-
-    def __init__(self, rows: Iterable[T]) -> None:
-        self._rows = tuple(rows)
-
-    def count(self) -> int:
-        return len(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._rows)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
-    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
-        return self._rows[index]
-
-
-class _MirrorContents(Persistent):
-    """Something a mirror holds."""
-
-    freshness = MirrorStatus.UNKNOWN
-    status_times = STATUS_HOURS  # (status, hours before the probe at which its window begins)
-
-    def __init__(
-        self, mirror: "DistributionMirror", pocket: PackagePublishingPocket, component: Component
-    ) -> None:
-        self.mirror = mirror
-        self.pocket = pocket
-        self.component = component
-
-    def _published(self) -> Publications | None:
-        raise NotImplementedError
-
-    def getURLsToCheckUpdateness(self, when: datetime | None = None) -> dict[MirrorStatus, str]:
-        published = self._published()
-        if published is None:
-            return {}
-        moment = getUtility(IClock).now() if when is None else as_utc(when)
-        base_url = self.mirror.base_url
-        return {
-            status: join_url(base_url, path) for status, path in published.freshness_paths(moment).items()
-        }
-
-
-@implementer(IMirrorDistroArchRelease)
-class MirrorDistroArchRelease(_MirrorContents):
-    """Binary packages a mirror holds."""
-
-    def __init__(self, mirror: "DistributionMirror", arch_release: DistroArchRelease, *part: Any) -> None:
-        super().__init__(mirror, *part)
-        self.distro_arch_release = arch_release
-
-    def _published(self) -> Publications | None:
-        return self.distro_arch_release.published(self.pocket, self.component)
-
-    @property
-    def key(self) -> ContentKey:
-        release = self.distro_arch_release.distro_release.name
-        return ContentKey(release, self.pocket, self.component.name, self.distro_arch_release.architecture)
-
-
-@implementer(IMirrorDistroReleaseSource)
-class MirrorDistroReleaseSource(_MirrorContents):
-    """Source packages a mirror holds."""
-
-    def __init__(self, mirror: "DistributionMirror", release: DistroRelease, *part: Any) -> None:
-        super().__init__(mirror, *part)
-        self.distro_release = release
-
-    def _published(self) -> Publications | None:
-        return self.distro_release.published(self.pocket, self.component)
-
-    @property
-    def key(self) -> ContentKey:
-        return ContentKey(self.distro_release.name, self.pocket, self.component.name, None)
+from librarian.security.people.model import valid_display_name
 
 
 @implementer(IMirrorProbeRecord)
@@ -199,6 +111,14 @@ class DistributionMirror(Persistent):
     @property
     def country(self) -> ICountry:
         return getUtility(ICountrySet)[self.country_code]
+
+    @property
+    def display_name(self) -> str:
+        return self._display_name
+
+    @display_name.setter
+    def display_name(self, display_name: str) -> None:
+        self._display_name = valid_display_name(display_name)
 
     # -- where it is
 
@@ -322,7 +242,7 @@ class DistributionMirror(Persistent):
                 arch,
                 pocket,
                 component,
-                ContentKey(release.name, pocket, component.name, arch.architecture).path,
+                packages_path(release.name, pocket, component.name, arch.architecture),
             )
             for release in self.distribution.active_releases()
             for pocket in PackagePublishingPocket

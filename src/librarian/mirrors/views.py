@@ -118,13 +118,14 @@ distributions = by_method(GET=_distributions, POST=_add_distribution)
 # -- /mirrors/<distribution>
 
 
-def distribution_index(context: Any, request: Request) -> Response:
+def _show_distribution(context: Any, request: Request) -> Response:
     """The mirrors by country, with what is known of each."""
     found = [describe(mirror) for mirror in context.mirrors]
     values = {
         "_title": f"Mirrors of {context.display_name}",
         "_countries": _by_country(found),
         "_path": path_of(context),
+        "_may_review": request.has_permission("librarian.mirrors.Review", context),
         "_may_register": request.has_permission("librarian.mirrors.Register", context),
         "_show": _status_title,
         "name": context.name,
@@ -134,6 +135,22 @@ def distribution_index(context: Any, request: Request) -> Response:
         "mirrors": found,
     }
     return _page(request, "distribution", values)
+
+
+def _change_distribution(context: Any, request: Request) -> Response:
+    """Any of: display_name, main_url, and release with active (yes or no)."""
+    fields = sent(request)
+    if "display_name" in fields:
+        context.display_name = text(fields, "display_name")
+    if "main_url" in fields:
+        context.main_url = text(fields, "main_url") or None
+    if "release" in fields:
+        context.getRelease(text(fields, "release")).active = fields.get("active") in (True, "yes")
+    releases = [_describe_release(release) for release in context.releases]
+    return done(request, path_of(context), {"main_url": context.main_url, "releases": releases})
+
+
+distribution_index = by_method(GET=_show_distribution, POST=_change_distribution, PATCH=_change_distribution)
 
 
 def _describe_release(release: Any) -> dict[str, Any]:
