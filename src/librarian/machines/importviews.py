@@ -144,10 +144,10 @@ def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
 def change_import(context: Any, request: Request) -> Any:
     """Do what ``do`` says: ``edit`` (the default), ``request``, ``kill`` or ``delete``."""
     fields = fields_of(request)
-    verb = fields.get("do", "edit")
+    verb = text_of(fields, "do", "edit")
     try:
         if verb == "edit":
-            context.edit(message=fields.get("message"), **changes_in(fields))
+            context.edit(message=text_of(fields, "message", ""), **changes_in(fields))
         elif verb in ("request", "kill"):
             getattr(context, verb)()
         elif verb == "delete":

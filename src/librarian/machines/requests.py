@@ -23,9 +23,9 @@ def fields_of(request: Request) -> dict[str, Any]:
     return fields
 
 
-def text_of(fields: dict[str, Any], name: str) -> str:
-    """A field that must be there and be text.  Raises HTTPBadRequest."""
-    value = fields.get(name)
+def text_of(fields: dict[str, Any], name: str, default: str | None = None) -> str:
+    """A field that must be text, and be there if it has no default.  Raises HTTPBadRequest."""
+    value = fields.get(name, default)
     if not isinstance(value, str):
         raise HTTPBadRequest(f"{name}: a text is needed")
     return value

@@ -151,7 +151,7 @@ def finish(context: DaemonJob, request: Request) -> Response:
 def put_file(context: DaemonJob, request: Request) -> Response:
     """``PUT log`` and ``PUT bundle``: the bytes are the body."""
     size = request.content_length
-    if size is None:
+    if size is None or "Transfer-Encoding" in request.headers:
         raise HTTPLengthRequired("how long it is must be said first")
     scheduler = getUtility(ICodeImportScheduler)
     kind, body = request.view_name, request.body_file

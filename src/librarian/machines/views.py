@@ -14,7 +14,7 @@ from librarian.machines.description import describe_machine, summarize_machine, 
 from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
 from librarian.machines.importviews import Imports
 from librarian.machines.interfaces import ICodeImportMachineSet, WrongMachineState
-from librarian.machines.requests import fields_of
+from librarian.machines.requests import fields_of, text_of
 from librarian.machines.schedulerviews import Scheduler
 from librarian.web.errors import error_response, wants_page
 from librarian.web.login import Elsewhere
@@ -95,13 +95,13 @@ def change_machine(context: Any, request: Request) -> Any:
     the machine was in when whoever asks looked at it."""
     fields = fields_of(request)
     try:
-        wanted = CodeImportMachineState[fields.get("state", "")]
+        wanted = CodeImportMachineState[text_of(fields, "state")]
     except KeyError:
         raise HTTPBadRequest("state: ONLINE, OFFLINE or QUIESCING") from None
     try:
         if fields.get("seen", context.state.name) != context.state.name:
             raise WrongMachineState(context.hostname, context.state)
-        set_state(context, wanted, fields.get("message"))
+        set_state(context, wanted, text_of(fields, "message", ""))
     except WrongMachineState as error:
         return _stale(context, request, wanted, error)
     if not wants_page(request):
@@ -109,7 +109,7 @@ def change_machine(context: Any, request: Request) -> Any:
     return Elsewhere(request.path)
 
 
-def set_state(machine: Any, wanted: CodeImportMachineState, message: str | None) -> None:
+def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> None:
     """The verb that leads to `wanted`.  Raises WrongMachineState."""
     if wanted is CodeImportMachineState.ONLINE:
         machine.setOnline(message)

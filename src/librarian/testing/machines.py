@@ -1,8 +1,10 @@
 """What documents on machines need: people to act, and short ways to show what is."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+import transaction
 from zope.component import getUtility
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.proxy import removeSecurityProxy
@@ -10,9 +12,11 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import LibrarianError
 from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
 from librarian.machines.interfaces import ICodeImportSet
+from librarian.security.credentials.interfaces import ICredentialSet
 from librarian.security.interfaces import IPrincipal
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
 from librarian.security.principals import PersonPrincipal
+from librarian.testing import http
 
 
 def person(name: str, *teams: str) -> IPrincipal:
@@ -48,3 +52,29 @@ def new_import(name: str, **more: Any) -> Any:
     more.setdefault("review_status", CodeImportReviewStatus.REVIEWED)
     url = more.pop("url", f"https://example.com/{name}.git")
     return getUtility(ICodeImportSet).new(name, RevisionControlSystem.GIT, url, "sam", **more)
+
+
+def bearer(name: str, *teams: str) -> str:
+    """The Authorization header of a new person's token for machines."""
+    principal = person(name, *teams)
+    credentials = removeSecurityProxy(getUtility(ICredentialSet)).of(principal.person)
+    secret = removeSecurityProxy(credentials).newToken("machines", ["machines"]).secret
+    transaction.commit()
+    return f"Bearer {secret}"
+
+
+def show(url: str, authorization: str, /, **fields: Any) -> None:
+    """GET a page of JSON, or POST `fields` to it, and print what is there, one line for each key.
+
+    Values that are lists are shown by their length, and what is empty, zero or false is left out.
+    """
+    headers = {"Accept": "application/json", "Authorization": authorization}
+    if fields:
+        headers["Content-Type"] = "application/json"
+    body = json.dumps(fields).encode() if fields else b""
+    answer = http.request("POST" if fields else "GET", url, headers, body)
+    print(answer.status)
+    for key, value in (answer.json if answer.body else {}).items():
+        shown = f"{len(value)} of them" if isinstance(value, list) else value
+        if value:
+            print(f"{key}: {shown}")
