@@ -92,8 +92,8 @@ class Api:
         self._base = f"{app_url.rstrip('/')}/machines"
         self._headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
         timeout = urllib3.Timeout(connect=10, read=300)
-        # No proxy from the environment.
-        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=timeout, blocksize=CHUNK)
+        # No proxy from the environment; a connection for each of a controller's threads.
+        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=timeout, blocksize=CHUNK, maxsize=64)
 
     def get(self, path: str) -> dict[str, Any]:
         """The JSON at `path`.  Raises Unreachable and Refused, as everything here."""
