@@ -1,12 +1,13 @@
 """kill -9 at every step of an exchange; then the next run."""
 
 import logging
+import shutil
 import unittest
 from collections import Counter
 from collections.abc import Callable
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import Outcome
+from librarian.spool.exchange import OUR_FOLDER, Outcome
 from librarian.spool.exporter import Exporter
 from librarian.spool.importer import Importer
 from librarian.testing.ftp import Scene
@@ -23,6 +24,10 @@ class CrashCase(unittest.TestCase):
         logging.getLogger("librarian.spool").setLevel(logging.CRITICAL)
         self.clock = SystemClock()
 
+    def forget(self) -> None:
+        """Begin with an empty ledger: reading what hundreds of runs have noted takes its time."""
+        shutil.rmtree(self.scene.store.path / OUR_FOLDER, ignore_errors=True)
+
     def step_through(
         self,
         prepare: Callable[[], None],
@@ -32,6 +37,7 @@ class CrashCase(unittest.TestCase):
     ) -> int:
         """Kill `work` at its first step, its second (or every so many), ...: how many there were."""
         for step in range(1, MANY, stride):
+            self.forget()
             prepare()
             died = dies_at(step, work)
             self.scene.partner.wait_until_idle()

@@ -13,6 +13,7 @@ from librarian.spool import transfer
 from librarian.spool.exchange import Outcome, Report, ledger_path
 from librarian.spool.exporter import Exporter
 from librarian.spool.interfaces import (
+    CertificateRefused,
     FTPOSError,
     NotPrepared,
     PermanentError,
@@ -157,6 +158,12 @@ class TestBrokenConnections(ExportCase):
         self.refuse("USER", "421 Too many.", times=2)
         self.assertEqual(self.run_export(connect_tries=3).files, ["a"])
         self.assertEqual(self.scene.pauses, [1, 2])
+
+    def test_authorities_that_cannot_be_read(self) -> None:
+        self.scene.spool("a", "x")
+        for ca_file in (Path("/does/not/exist"), Path(__file__)):
+            report = self.run_export(tls="explicit", ca_file=ca_file)
+            self.assertIsInstance(report.error, CertificateRefused)
 
     def test_a_host_that_does_not_exist(self) -> None:
         self.scene.spool("a", "x")

@@ -179,6 +179,14 @@ class TestOurLocks(LockCase):
         self.assertEqual(self.run_export().outcome, Outcome.POSTPONED)
         self.assertEqual(self.run_export().outcome, Outcome.POSTPONED)
 
+    def test_a_server_that_lets_nobody_read_is_not_left_locked(self) -> None:
+        self.scene.partner.hook = lambda command, argument: (
+            "550 Permission denied." if command == "RETR" else None
+        )
+        report = self.run_export()
+        self.assertIn("does not let us read the lock file", str(report.error))
+        self.assertEqual(self.arrived(), [])
+
     def test_removed_in_every_way_out(self) -> None:
         for command in ("STOR", "SIZE", "RNFR", "RNTO"):
             for reply in ("550 No.", "421 Closing.", "553 No.", "552 Full."):

@@ -99,7 +99,7 @@ class Exchange(ABC):
         self.progress = progress or NoProgress()
         self.transfer = Transfer(Pace(target.bandwidth, sleep), self.progress)
         self.report = Report()
-        self.session = Session(target)
+        self.session: Session  # the newest, once there was one
         self.ledger: Ledger  # while the run has the spool to itself
         self.lock: RemoteLock
 
@@ -217,6 +217,7 @@ class Exchange(ABC):
 
     def _connect(self) -> None:
         left, pause = self.target.connect_tries, self.target.backoff
+        self.session = Session(self.target)
         while True:
             try:
                 self.session.log_in()

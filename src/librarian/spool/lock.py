@@ -50,6 +50,7 @@ class RemoteLock:
         log.info("Creating lock file: %s", self.name)
         note = self._write(session)
         if not self._is_ours(session, note):
+            self._refuse_unreadable(session, note)
             self._ledger.forget_lock(note.nonce)
             raise Locked(self.name)
         self._note = replace(note, held=True)
@@ -124,6 +125,15 @@ class RemoteLock:
             session.store(self.name, text.encode())
             self._sleep(self._target.lock_settle)
         return note
+
+    def _refuse_unreadable(self, session: Session, note: LockNote) -> None:
+        """Some servers let nobody read what was just written: without a look back there is no owner."""
+        size = session.size(self.name)
+        if size is None or session.read(self.name) is not None:
+            return
+        if size == len(note.text):  # nobody else's lines are in it
+            _remove(session, self.name)
+        raise PermanentError(f"550 the server does not let us read the lock file {self.name} back")
 
     def _is_ours(self, session: Session, note: LockNote) -> bool:
         body = session.read(self.name)
