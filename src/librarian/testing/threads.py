@@ -1,0 +1,13 @@
+"""Work in a thread of its own, where nothing of the caller's is open and nobody acts."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def elsewhere(work: Callable[[], T]) -> T:
+    """What `work` returns or raises in a new thread."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(work).result()
