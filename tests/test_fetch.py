@@ -7,8 +7,6 @@ import unittest
 from collections.abc import Callable
 from unittest import mock
 
-import urllib3
-
 from librarian.fetch import FetchFailed, UrllibFetcher
 
 OK = b"HTTP/1.1 200 OK\r\nX-Kind: Tea\r\nContent-Length: 3\r\n\r\ntea"
@@ -88,7 +86,7 @@ class Refused(unittest.TestCase):
     """Pauses are taken by urllib3.util.retry; here they are only counted, unless a test needs them."""
 
     def request(self, port: int, pause: Callable[[float], None]) -> bytes:
-        with mock.patch.object(urllib3.util.retry.time, "sleep", pause):
+        with mock.patch("urllib3.util.retry.time.sleep", pause):
             return UrllibFetcher().request("GET", f"http://127.0.0.1:{port}/", {}).body
 
     def test_it_is_tried_again_for_some_seconds_and_then_told(self) -> None:

@@ -1,10 +1,15 @@
 """Tokens under attack and in a crowd."""
 
+import hashlib
+import math
 import threading
+import time
 import unittest
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import transaction
 from zope.component import getUtility
@@ -15,14 +20,16 @@ from librarian.library.interfaces import (
     InvalidUses,
     ITimeLimitedTokenSet,
 )
-from librarian.library.tokens import TimeLimitedToken
+from librarian.library.tokens import TimeLimitedToken, TimeLimitedTokenSet
 from librarian.testing.http import request
 from librarian.testing.layers import Functional
 
 DATA = bytes(range(256)) * 16
 
 
-class Tokens(unittest.TestCase):
+class WithFiles(unittest.TestCase):
+    """Two restricted files with the same bytes, and what a client can try."""
+
     layer = Functional
 
     def setUp(self) -> None:
@@ -43,6 +50,8 @@ class Tokens(unittest.TestCase):
     def allocate(self, **options: Any) -> str:
         return TimeLimitedToken.allocate(self.alias.private_url, **options)
 
+
+class Tokens(WithFiles):
     def test_every_refusal_is_the_same_to_the_letter(self) -> None:
         good, dead = self.allocate(), self.allocate()
         self.clock.move(hours=1)
@@ -133,3 +142,38 @@ class Tokens(unittest.TestCase):
 def _records(tree: Any) -> Any:
     for one in tree._database.storage.changes.iterator():
         yield from one
+
+
+class Timing(WithFiles):
+    """How long a refusal takes says nothing of how much of a guess was right.
+
+    The tree is asked for the hash of what was sent; nowhere are a token and a guess compared letter by
+    letter, and a guess that is nearly right has a hash like any other.
+    """
+
+    def test_a_guess_is_looked_up_by_its_hash_alone(self) -> None:
+        good, looked_up = self.allocate(), mock.Mock(return_value=None)
+        guesses = [good[:-1] + "?", "?" + good[1:], "?" * 32, good.swapcase()]
+        with mock.patch.object(
+            TimeLimitedTokenSet, "_branch", SimpleNamespace(tokens=SimpleNamespace(get=looked_up))
+        ):
+            for guess in guesses:
+                self.assertEqual(self.get(guess).status_int, 404)
+        digests = [hashlib.sha256(guess.encode()).digest() for guess in guesses]
+        self.assertEqual([call.args for call in looked_up.call_args_list], [(digest,) for digest in digests])
+        real = hashlib.sha256(good.encode()).digest()
+        self.assertNotIn(real[:3], [digest[:3] for digest in digests])
+
+    def test_and_takes_as_long_as_any_other(self) -> None:
+        good, path = self.allocate(), TimeLimitedToken.url_to_token_path(self.alias.private_url)
+        transaction.abort()
+        tokens = TimeLimitedTokenSet()
+        near, far = good[:-1] + "?", "?" * 32
+        self.assertTrue(tokens.admits(good, path))
+        shortest = {near: math.inf, far: math.inf}
+        for _turn in range(300):  # in turn, and the shortest of each: what else the machine does only adds
+            for guess in (near, far):
+                began = time.perf_counter()
+                tokens.admits(guess, path)
+                shortest[guess] = min(shortest[guess], time.perf_counter() - began)
+        self.assertLess(max(shortest.values()) / min(shortest.values()), 2)
