@@ -57,13 +57,13 @@ class LibraryBranch(Persistent):
         key = bytes.fromhex(stored.sha256)
         content = self.contents.get(key)
         if content is not None:
-            self._claim(content)
+            self.claim(content)
         else:
             content = self.contents[key] = LibraryFileContent(stored, now)
             self.by_sha1.add(bytes.fromhex(stored.sha1) + key)
         return content
 
-    def _claim(self, content: LibraryFileContent) -> None:
+    def claim(self, content: LibraryFileContent) -> None:
         """Make sure that a collector which thinks nobody names it cannot commit unseen."""
         if content.unclaimed_since is not None:
             content.unclaimed_since = None
@@ -95,7 +95,7 @@ class LibraryBranch(Persistent):
         self.forget_former(record)
         record.content, record.content_deleted = content, None
         self.by_content.add(content_key(content, record.id))
-        self._claim(content)
+        self.claim(content)
 
     def forget_former(self, record: AliasRecord) -> None:
         """From now on the deleted file cannot be brought back."""

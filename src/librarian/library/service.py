@@ -91,6 +91,26 @@ class Library:
         )
         return record
 
+    def add_copy(self, record: AliasRecord, filename: str) -> AliasRecord:
+        """Another alias of the same file, under another name.  Raises NotStored, InvalidFilename."""
+        if record.content is None:
+            raise NotStored(record.id, "its file is deleted")
+        branch = self.branch
+        branch.claim(record.content)
+        copy = AliasRecord(
+            branch.new_id(self.random_below),
+            check_filename(filename),
+            record.mimetype,
+            record.content,
+            expires=record.expires,
+            restricted=record.restricted,
+            date_created=self.clock.now(),
+            owner=record.owner,
+        )
+        branch.add(copy)
+        at_commit("file copied", alias=copy.id, filename=copy.filename, original=record.id)
+        return copy
+
     def delete(self, record: AliasRecord) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
         self.branch.delete_content(record, self.clock.now())

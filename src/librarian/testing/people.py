@@ -26,3 +26,11 @@ def person(name: str, *teams: str, password: str | None = None) -> IPrincipal:
 def basic(name: str, password: str) -> str:
     """The Authorization field of a program that has a name and a password."""
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def bearer(principal: IPrincipal, *scopes: str) -> str:
+    """The Authorization field of a program with a token of `principal`, who is a person; committed."""
+    credentials = removeSecurityProxy(getUtility(ICredentialSet)).of(principal.person)
+    made = credentials.newToken("a program", scopes)
+    transaction.commit()
+    return f"Bearer {made.secret}"

@@ -41,6 +41,17 @@ def failed_condition(headers: Mapping[str, str], etag: str, last_modified: datet
     return 304 if _is_newer(last_modified, headers.get("if-modified-since")) is False else None
 
 
+def refuses_write(headers: Mapping[str, str], etag: str | None) -> bool:
+    """Whether the conditions of a PUT, POST or DELETE forbid it: then it is answered with 412.
+
+    `etag` is that of what is there, None where nothing is (RFC 9110, 13.1.1 and 13.1.2).
+    """
+    if_match, if_none_match = headers.get("if-match"), headers.get("if-none-match")
+    if if_match is not None and (etag is None or not _lists(if_match, etag, strongly=True)):
+        return True
+    return if_none_match is not None and etag is not None and _lists(if_none_match, etag, strongly=False)
+
+
 def range_applies(if_range: str | None, etag: str, last_modified: datetime, *, date_is_strong: bool) -> bool:
     """Whether an If-Range field lets the Range beside it count (RFC 9110, section 13.1.5).
 

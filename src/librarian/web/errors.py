@@ -68,6 +68,7 @@ gone = _refuse(410)
 
 
 conflict = _refuse(409)
+precondition_failed = _refuse(412)
 unprocessable = _refuse(422)
 insufficient_storage = _refuse(507)
 

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.request import Request
-from zope.component import getUtilitiesFor
+from zope.component import getUtilitiesFor, queryUtility
 from zope.interface import Attribute, Interface, implementer
 
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings, Section, SettingsError
+from librarian.web.views import IAppSection, ITakesFiles
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -122,7 +123,14 @@ def root_factory(request: Request) -> Any:
 def in_transaction(request: Request) -> bool:
     """pyramid_tm's activate hook."""
     face = face_of(request)
-    return face is not None and face.transactional
+    return face is not None and face.transactional and not _puts_file(request)
+
+
+def _puts_file(request: Request) -> bool:
+    if request.method != "PUT":
+        return False
+    name = request.environ.get("PATH_INFO", "").lstrip("/").partition("/")[0]
+    return ITakesFiles.providedBy(queryUtility(IAppSection, name))
 
 
 def attempts(request: Request) -> int | None:

@@ -22,6 +22,14 @@ class IAppSection(Interface):
         """The object that ``/<name>`` is; the request's interaction is on."""
 
 
+class ITakesFiles(Interface):
+    """A section below which the body of a PUT is a file.
+
+    Such a request runs outside of the web application's transactions, and commits by ITree.run:
+    the file is kept once, as it arrives, and only the naming of it is repeated on conflicts.
+    """
+
+
 class AppRoot:
     """``/`` of the web application."""
 
