@@ -10,12 +10,14 @@ from librarian.machines.interfaces import (
     MachineExists,
     MachineHeld,
     MachineInQuarantine,
+    NoSuchMachine,
     WrongMachineState,
 )
 from librarian.machines.model import MachineRecord
 from librarian.machines.moves import (
     arrive,
     new_machine,
+    remove_machine,
     set_offline,
     set_online,
     set_quiescing,
@@ -76,6 +78,24 @@ class Transitions(WithWorld):
                     self.assertEqual(str(caught.exception), f"State of machine {hostname} was {before.name}.")
                     self.assertIs(machine.state, before)
                     self.assertEqual(self.world.event_types(hostname), events)
+
+    def test_offline_needs_a_reason(self) -> None:
+        machine = self.machine_in(ONLINE)
+        for reason in (None, "STOPPED", ONLINE):
+            with self.assertRaises(AssertionError):
+                set_offline(self.registry, machine, reason, self.world.act())  # type: ignore[arg-type]
+        self.assertEqual((machine.state, self.world.event_types()), (ONLINE, ["ONLINE"]))
+
+    def test_only_an_offline_machine_is_forgotten_and_its_events_stay(self) -> None:
+        for state in (ONLINE, QUIESCING):
+            self.machine_in(state, "busy")
+            self.assertRaises(WrongMachineState, remove_machine, self.registry, "busy")
+            del self.registry.machines["busy"]
+        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.act())
+        remove_machine(self.registry, "APOLLO")
+        self.assertEqual(list(self.registry.machines), [])
+        self.assertEqual(self.world.event_types(), ["ONLINE", "OFFLINE"])
+        self.assertRaises(NoSuchMachine, remove_machine, self.registry, "apollo")
 
     def test_state_cannot_be_assigned(self) -> None:
         machine = self.machine_in(OFFLINE)

@@ -97,7 +97,7 @@ class Visitors(WithBrowser):
         self.assertEqual(self.browser.texts("form button"), ["Set Online", "Set Offline"])
         self.browser.press("Set Offline")
         self.assertEqual(self.browser.text("h1"), "carol: Offline")
-        self.assertEqual(self.browser.texts("form button"), ["Set Online"])
+        self.assertEqual(self.browser.texts("#change button"), ["Set Online"])
         self.browser.press("Set Online")
         self.assertEqual(self.browser.texts("form button"), ["Set Offline", "Set Quiescing"])
         newest = self.browser.texts("#events li")
@@ -128,6 +128,14 @@ class Forms(WithBrowser):
             self.assertNotIn("pwned", str(self.browser.run("return document.title")))
         self.open("/machines/carol")
         self.browser.press("Set Online")
+
+    def test_a_machine_that_is_gone_for_good_is_forgotten(self) -> None:
+        self.site.daemon.post("/+scheduler/zeppelin/arrive")
+        self.log_in("anna", "/machines/zeppelin")
+        self.assertNotIn("Forget this machine", self.browser.text("main"))
+        self.browser.press("Set Offline")
+        self.browser.press("Forget this machine")
+        self.assertNotIn("zeppelin", self.browser.text("#machines"))
 
     def test_an_import_is_added_asked_for_and_deleted(self) -> None:
         self.log_in("anna", "/machines/+imports")

@@ -188,6 +188,15 @@ _state_command("offline", "OFFLINE", "Take a machine out of service at once; its
 _state_command("quiesce", "QUIESCING", "Take a machine out of service once its jobs are done.")
 
 
+@machines.command()
+@click.argument("hostname")
+@with_api
+def forget(hostname: str, app_url: str, token_file: Path | None) -> None:
+    """Drop an offline machine that will not come back; what happened to it stays on record."""
+    api_of(app_url, token_file).post(f"/{quote(hostname, safe='')}/+forget")
+    click.echo(f"{hostname} forgotten")
+
+
 @machines.command("imports")
 @json_option
 @with_api

@@ -30,6 +30,15 @@ class WrongMachineState(LibrarianError, AssertionError):
         self.state = state
 
 
+class NoOfflineReason(LibrarianError, AssertionError):
+    """A machine goes offline for one of the known reasons, or not at all."""
+
+    def __init__(self, hostname: str, reason: object) -> None:
+        super().__init__(f"{reason!r} is no reason for {hostname} to go offline")
+        self.hostname = hostname
+        self.reason = reason
+
+
 class MachineHeld(LibrarianError, RuntimeError):
     """A person took the machine out of service; its daemon alone may not bring it back."""
 
@@ -228,7 +237,7 @@ class ICodeImportMachine(ICodeImportThing):
     def setOffline(reason: CodeImportMachineOfflineReason, message: str | None = None) -> None:
         """The machine stops.  Jobs it still had go back to the queue under new ids.
 
-        Raises WrongMachineState if it is OFFLINE.
+        Raises WrongMachineState if it is OFFLINE, and NoOfflineReason.
         """
 
     def setQuiescing(message: str | None = None) -> None:
@@ -262,6 +271,12 @@ class ICodeImportMachineSet(ICodeImportThing):
         """Make a machine known; one that is ONLINE gets an ONLINE event.
 
         Raises BadHostname, MachineExists, and InvalidCreationState for QUIESCING.
+        """
+
+    def remove(hostname: str) -> None:
+        """Forget a machine that is gone for good; its events stay.
+
+        Raises NoSuchMachine, and WrongMachineState unless it is OFFLINE.
         """
 
 

@@ -17,6 +17,9 @@ from librarian.machines.interfaces import (
     MachineExists,
     MachineHeld,
     MachineInQuarantine,
+    NoOfflineReason,
+    NoSuchMachine,
+    WrongMachineState,
 )
 from librarian.machines.jobs import reclaim_job, reclaim_stale_jobs, schedule_job
 from librarian.machines.model import EPOCH, CodeImportJob, CodeImportRegistry, MachineRecord
@@ -58,6 +61,18 @@ def new_machine(
     return machine
 
 
+def remove_machine(registry: CodeImportRegistry, hostname: str) -> None:
+    machine = registry.machines.get(hostname.lower())
+    if machine is None:
+        raise NoSuchMachine(hostname)
+    if machine.state is not OFFLINE:
+        raise WrongMachineState(machine.hostname, machine.state)
+    del registry.machines[machine.hostname]
+    # Written, so that a daemon that comes back at this moment collides with us instead of being lost.
+    machine.last_sign_of_life = machine.state_since
+    log.info("machine forgotten machine=%s", machine.hostname)
+
+
 def set_online(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
     if act.person is None and machine.held:
         raise MachineHeld(machine.hostname, machine.state, machine.held_by)
@@ -72,6 +87,8 @@ def set_offline(
     act: Act,
 ) -> None:
     """An OFFLINE machine runs nothing, so its jobs go back to the queue in the same transaction."""
+    if not isinstance(reason, CodeImportMachineOfflineReason):
+        raise NoOfflineReason(machine.hostname, reason)
     machine.move(OFFLINE, act, reason)
     registry.events.note(
         CodeImportEventType.OFFLINE,

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 LOGTAIL_BYTES = 4000
 SECONDS_BETWEEN_GLANCES = 0.1  # at the worker process
 SECONDS_BETWEEN_TRIES = 5.0  # to report, while the registry cannot be reached
+REPORT_PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,15 @@ class Runner(threading.Thread):
         failure = CodeImportResultStatus.INTERNAL_FAILURE.name
         try:
             self._do(lambda: self.headquarters.finish(self.assignment.job_id, failure))
-        except (JobLost, Refused) as error:
+        except (JobLost, Refused, Unreachable) as error:
             log.warning("job given up job=%d reason=%s", self.assignment.job_id, error)
 
     def _do(self, call: Callable[[], object]) -> None:
-        """Call until the registry can be reached, or the job is not ours any more."""
+        """Call until the registry can be reached, or the job is not ours any more.
+
+        Raises Unreachable after REPORT_PATIENCE_SECONDS, as for a library whose disk stays full.
+        """
+        began = time.monotonic()
         while True:
             if self._abandoned.is_set():
                 raise JobLost("abandoned")
@@ -103,6 +108,8 @@ class Runner(threading.Thread):
                 call()
             except Unreachable as error:
                 log.warning("registry out of reach job=%d reason=%s", self.assignment.job_id, error)
+                if time.monotonic() - began > REPORT_PATIENCE_SECONDS:
+                    raise
                 self._abandoned.wait(SECONDS_BETWEEN_TRIES)
             else:
                 return

@@ -173,6 +173,9 @@ class CodeImportMachineSet:
         record = moves.new_machine(self._desk.registry, hostname, state, self._desk.act())
         return CodeImportMachine(self._desk, record)
 
+    def remove(self, hostname: str) -> None:
+        moves.remove_machine(self._desk.registry, hostname)
+
 
 @implementer(ICodeImport, IFileHolder)
 class CodeImport:

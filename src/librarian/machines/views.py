@@ -109,6 +109,17 @@ def change_machine(context: Any, request: Request) -> Any:
     return Elsewhere(request.path)
 
 
+def forget_machine(context: Any, request: Request) -> Any:
+    """``+forget``: the machine is gone for good."""
+    try:
+        getUtility(ICodeImportMachineSet).remove(context.hostname)
+    except WrongMachineState as error:
+        if not wants_page(request):
+            raise
+        return _page(context, f"It was not forgotten: {error}")
+    return Elsewhere("/machines") if wants_page(request) else Response(json_body={})
+
+
 def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> None:
     """The verb that leads to `wanted`.  Raises WrongMachineState."""
     if wanted is CodeImportMachineState.ONLINE:
