@@ -176,6 +176,34 @@ class Misbehaviour(ProbeCase):
             self.assertEqual(kinds(report), expected, behaviour)
             self.assertEqual((report.contents, judge(report)), ({}, Verdict.FAILED), behaviour)
 
+    def test_hostile_answers_end_in_findings(self) -> None:
+        long = b"x" * 100_000
+        for answer in (
+            b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe/\xc3\x28\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/Sources.gz\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: \r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 302 Found\r\nLocation: http://h:99999999/Packages.gz\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+            b"HTTP/1.1 999999 OK\r\n\r\n",
+            b"HTTP/9.9 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX: " + long + b"\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+            b"HTTP/1.1 404 \xff\xfe\r\nContent-Length: 0\r\n\r\n",
+            b"",
+        ):
+
+            async def behaviour(
+                mirror: MirrorServer, request: Request, writer: StreamWriter, answer: bytes = answer
+            ) -> None:
+                writer.write(answer)
+                writer.close()
+
+            [report] = probe(plan(self.farm.add(FILES, behaviour)), timeout_seconds=2)
+            self.assertEqual((report.contents, judge(report)), ({}, Verdict.FAILED), answer[:80])
+            self.assertIsInstance(report.log, bytes)
+
     def test_hang_and_drip(self) -> None:
         for behaviour in (mirrorservers.hang, mirrorservers.drip):
             [report] = probe(plan(self.farm.add(FILES, behaviour)), timeout_seconds=0.1)

@@ -1,6 +1,7 @@
 """Whole runs: what they record, whom they tell, and what they leave alone."""
 
 import json
+import logging
 import os
 import random
 import shutil
@@ -15,12 +16,14 @@ import unittest
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
+from librarian.mirrors.probing.probe import MirrorProbe
 from librarian.mirrors.running import ProbeRun, RunOptions, RunSummary
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
 from librarian.testing import mirrorservers
@@ -237,6 +240,38 @@ class Certificates(RunCase):
         self.assertEqual(message["Subject"], "Certificate of secure expires soon")
         self.assertIn(f"valid until {now + timedelta(days=10):%Y-%m-%d}", message.get_content())
         self.assertTrue(mirror.enabled)
+
+
+class Faults(RunCase):
+    failures = 1
+
+    def test_a_fault_of_ours_is_held_against_nobody(self) -> None:
+        good, other = self.add("good"), self.add("other")
+        check = MirrorProbe._check_content
+
+        async def fail(self: MirrorProbe, *arguments: Any) -> None:
+            if self.report.plan.name == "other":
+                raise ZeroDivisionError("for a test")
+            await check(self, *arguments)
+
+        faulty = mock.patch.object(MirrorProbe, "_check_content", fail)
+        with faulty, self.assertLogs("librarian.mirrors.probing.probe", logging.ERROR):
+            summary = self.probe()
+        self.assertEqual((summary.good, summary.failed), (["good"], ["other"]))
+        self.assertEqual((good.enabled, other.enabled), (True, True))
+        self.assertEqual(other.last_probe_record.verdict, "inconclusive")
+        self.assertIn(b"ZeroDivisionError", other.last_probe_record.log_file.read())
+
+    def test_an_owner_who_cannot_be_told(self) -> None:
+        people = getUtility(IPersonSet)
+        for name, email in (("silent", None), ("gone", "gone@example.com")):
+            self.owner = people.new(name, name, email)
+            mirror = self.add(f"of-{name}", self.farm.add({}))
+            if email:
+                self.owner.disable()
+            self.probe(force=True)
+            self.assertFalse(mirror.enabled)
+        self.assertEqual(len(outbox), 0)
 
 
 class AtOnce(RunCase):

@@ -131,11 +131,12 @@ class ProbeRun:
     async def _deliver(self, report: ProbeReport) -> None:
         self.summary.probed += 1
         self._on_probed(report)
-        if judge(report) is Verdict.GOOD:
-            await self._keep(report, Verdict.GOOD)
-        else:
+        verdict = judge(report)
+        if verdict is Verdict.FAILED:
             # Whether it is the mirror or ourselves is known when all are probed.
             self._bad.append(report)
+        else:
+            await self._keep(report, verdict)
 
     async def _is_offline(self) -> bool:
         unreached = sum(not was_reached(report) for report in self._bad)

@@ -11,7 +11,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.references import HeldInBranch
-from librarian.mail import IPostOffice, Recipient
+from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
 from librarian.mirrors.distributions import Distribution, MirrorsBranch
 from librarian.mirrors.enums import FindingKind, MirrorContent
@@ -199,7 +199,7 @@ class LibraryProbeLogs(_Set):
 def recipients_of(owner: Any) -> list[Recipient]:
     """The people behind an owner who can be written to."""
     people = owner.people() if ITeam.providedBy(owner) else [owner]
-    return [Recipient(person.display_name, person.email) for person in people if person.email]
+    return [Recipient(each.display_name, each.email) for each in people if each.email and each.active]
 
 
 def _facts(mirror: Any) -> mails.MirrorFacts:
@@ -208,7 +208,14 @@ def _facts(mirror: Any) -> mails.MirrorFacts:
 
 
 def _tell(mirror: Any, text: mails.MailText) -> None:
-    getUtility(IPostOffice).send(recipients_of(mirror.owner), text.subject, text.body)
+    try:
+        copies = getUtility(IPostOffice).send(recipients_of(mirror.owner), text.subject, text.body)
+    except UnsendableMail as error:
+        # What was found out about the mirror is not to be lost over it.
+        log.error("owner cannot be told mirror=%s why=%s", mirror.id, error)
+        return
+    if not copies:
+        log.warning("nobody to tell mirror=%s", mirror.id)
 
 
 def mirror_disabled(event: IMirrorDisabled) -> None:

@@ -105,6 +105,7 @@ class ProbeReport:
     lag: timedelta | None = None  # the longest any suite was behind
     certificate_expires: datetime | None = None
     log_lines: list[str] = field(default_factory=list)
+    broken_off: bool = False  # by a fault of ours; it says nothing about the mirror
 
     def has(self, *kinds: FindingKind) -> bool:
         """Whether any finding is of these kinds."""

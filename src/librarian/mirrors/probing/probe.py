@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import random
 import socket
 import string
@@ -18,7 +19,10 @@ from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, Findin
 from librarian.mirrors.probing.plan import ContentCheck, ImageCheck, ProbePlan, ProbeReport, Sample
 from librarian.mirrors.probing.suites import SuiteVerifier
 
+log = logging.getLogger(__name__)
+
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+_LONGEST_LINE = 600  # characters
 _FAMILIES = (("IPv4", socket.AF_INET), ("IPv6", socket.AF_INET6))
 
 
@@ -34,6 +38,17 @@ class MirrorProbe:
 
     async def run(self) -> ProbeReport:
         """Ask, and give the finished report."""
+        try:
+            await self._ask_everything()
+        except Exception as error:
+            # A fault of ours with one mirror must neither cost the others their probe nor be held against it.
+            log.exception("probe broken off mirror=%s", self._plan.mirror_id)
+            self.report.broken_off = True
+            self.log(f"The probe was broken off by a fault of the prober: {error!r}")
+        self.report.finished = self._clock.now()
+        return self.report
+
+    async def _ask_everything(self) -> None:
         if self._plan.content is MirrorContent.ARCHIVE:
             await self._probe_archive()
         else:
@@ -41,8 +56,6 @@ class MirrorProbe:
         if self.report.contents or self.report.images:
             await self._check_families()
         self._warn_of_certificate()
-        self.report.finished = self._clock.now()
-        return self.report
 
     # -- what an archive mirror is asked
 
@@ -214,7 +227,7 @@ class MirrorProbe:
 
     def find(self, kind: FindingKind, url: str, message: str) -> None:
         """Hold something against the mirror, in the findings and in the log."""
-        self.report.findings.append(Finding(kind, url, message))
+        self.report.findings.append(Finding(kind, url, _one_line(message)))
         self.log(message)
 
     def _failed(self, error: ProbeFailed) -> None:
@@ -222,4 +235,11 @@ class MirrorProbe:
 
     def log(self, message: str) -> None:
         """Append a line as the seed's prober writes them: time of day in UTC, colon, message."""
-        self.report.log_lines.append(f"{self._clock.now():%a %b %e %H:%M:%S %Y}: {message}")
+        self.report.log_lines.append(f"{self._clock.now():%a %b %e %H:%M:%S %Y}: {_one_line(message)}")
+
+
+def _one_line(message: str) -> str:
+    """The message without what a server may have smuggled into it: bytes that are no text, line ends,
+    and more than anybody reads."""
+    shown = message[:_LONGEST_LINE].encode("utf-8", "backslashreplace").decode()
+    return "".join(one if one.isprintable() else "?" for one in shown)

@@ -23,6 +23,8 @@ def judge(report: ProbeReport) -> Verdict:
 
     An image mirror should have every image; an archive mirror may be partial.
     """
+    if report.broken_off:
+        return Verdict.INCONCLUSIVE
     if any(finding.kind.dishonest for finding in report.findings):
         return Verdict.FAILED
     if report.plan.content is MirrorContent.RELEASE:
