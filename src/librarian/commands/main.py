@@ -76,6 +76,9 @@ def librarian(verbose: bool) -> None:
     """
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)-7s %(message)s", stream=sys.stderr)
+    if not verbose:
+        # It warns of each try to connect; the last one's failure is reported anyhow.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def main() -> None:
