@@ -1,0 +1,35 @@
+"""Pyramid's own command serves the same ini file."""
+
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+from librarian.testing.server import ServerProcess, with_path
+
+RUN = "import sys; from pyramid.scripts.pserve import main; sys.exit(main(sys.argv))"
+
+
+class Served(unittest.TestCase):
+    def test_commands_work_beside_it_and_it_ends_as_serve_does(self) -> None:
+        server = ServerProcess()
+        self.addCleanup(server.remove)
+        with server.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", RUN, str(server.ini)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=with_path(os.environ),
+            )
+        self.addCleanup(process.kill)
+        assert process.stdout is not None
+        told = dict(line.split()[-2:] for line in iter(process.stdout.readline, "ready\n"))
+        added = server.request("PUT", told["upload"] + "a.txt", body=b"by pserve")
+        found = server.component(f"print(library[{added.json()['id']}].read().decode())")
+        self.assertEqual(found, "by pserve\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(30), 0)
+        process.stdout.close()
+        self.assertFalse((server.folder / "tree" / "Data.fs.sock").exists())
