@@ -18,6 +18,7 @@ from zope.component import getUtility
 from librarian.commands.main import librarian
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.opening import open_library
+from librarian.naming.interfaces import INamedTree
 from librarian.testing.ftp import PASSWORD, USER, Scene
 from librarian.testing.layers import Functional
 
@@ -207,6 +208,18 @@ class TestFeed(CommandCase):
         )
         self.assertEqual((self.scene.folder / "fresh" / "new" / "photo").stat().st_size, 300_000)
         self.assertEqual(self.invoke("feed", "cds").exit_code, 2)
+
+    def test_a_folder_of_the_tree(self) -> None:
+        library, tree = getUtility(ILibraryFileAliasSet), getUtility(INamedTree)
+        tree.make_folder("/press")
+        tree.make_folder("/press/archive")
+        for name in ("one.txt", "two.txt"):
+            tree.put(f"/press/{name}", library[self.alias("any-name", name.encode())])
+        transaction.commit()
+        done = self.invoke("feed", "cds", "--folder", "/press")
+        self.assertEqual((done.exit_code, done.stdout), (0, "one.txt\ntwo.txt\n"), done.output)
+        self.assertEqual((self.scene.store.path / "new" / "two.txt").read_text(), "two.txt")
+        self.assertEqual(self.invoke("feed", "cds", "--folder", "/nowhere").exit_code, 1)
 
     def test_no_spool(self) -> None:
         self.ini.write_text("[export:cds]\nstore_dir = /does/not/exist\nhost = x\n")

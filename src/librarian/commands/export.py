@@ -17,9 +17,12 @@ from typing import Any
 import click
 import transaction
 from rich.markup import escape
+from zope.component import getUtility
 
 from librarian.commands.progress import transfer_bar
 from librarian.commands.site import ini_option, opened_site
+from librarian.library.interfaces import ILibraryFileAlias
+from librarian.naming.interfaces import INamedEntry, INamedTree
 from librarian.spool import FileStore, Target, read_targets, run
 from librarian.spool.exchange import Outcome, Report, ledger_path
 from librarian.spool.feed import spool_alias
@@ -268,24 +271,43 @@ def deliveries(targets: tuple[str, ...], ini: str, imports: bool, as_json: bool)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file of this machine instead; may be given again.",
 )
+@click.option(
+    "--folder", "folders", multiple=True, help="The files of a folder of the tree; may be given again."
+)
 @click.option("--replace", is_flag=True, help="Replace what waits under the same name.")
-def feed(target: str, alias_ids: tuple[int, ...], ini: str, files: tuple[Path, ...], replace: bool) -> None:
+def feed(
+    target: str,
+    alias_ids: tuple[int, ...],
+    ini: str,
+    files: tuple[Path, ...],
+    folders: tuple[str, ...],
+    replace: bool,
+) -> None:
     """Put files of the library, by their ids, into the spool of TARGET: all, or none.
 
-    The spool is made if it is missing.
+    The spool is made if it is missing.  Folders in a folder are left out: a spool has none.
     """
-    if not alias_ids and not files:
-        raise click.UsageError("name files by ID or with --file")
+    if not (alias_ids or files or folders):
+        raise click.UsageError("name files by ID, with --file or with --folder")
     store = FileStore(_targets("export", [target], ini, {"host": None})[target].store_dir)
     store.prepare()
     with ExitStack() as stack:
         names = [_spool_file(store, path, replace=replace) for path in files]
-        if alias_ids:
+        if alias_ids or folders:
             library = stack.enter_context(opened_site(ini))
-            names += [spool_alias(store, library[alias_id], replace=replace) for alias_id in alias_ids]
+            named: list[tuple[str | None, ILibraryFileAlias]]
+            named = [(None, library[alias_id]) for alias_id in alias_ids]
+            named += [pair for path in folders for pair in _files_in(path)]
+            names += [spool_alias(store, alias, name=name, replace=replace) for name, alias in named]
         transaction.commit()
     for name in names:
         click.echo(name)
+
+
+def _files_in(path: str) -> Iterator[tuple[str, ILibraryFileAlias]]:
+    for entry in getUtility(INamedTree).folder(path).listing():
+        if INamedEntry.providedBy(entry):
+            yield entry.name, entry.alias()
 
 
 def _spool_file(store: FileStore, path: Path, *, replace: bool) -> str:
