@@ -6,12 +6,10 @@ peak memory is its own.
 """
 
 import asyncio
-import json
 import multiprocessing
 import random
 import resource
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_network
@@ -137,8 +135,6 @@ def main() -> None:
         rates[name] = max(count / seconds, rates.get(name, 0))
         print(f"{name:<16}{count:>10}{seconds:>10.2f}{count / seconds:>12.0f}{peak / 1024:>10.0f}")
     print(f"\nratio of requests per second, best of each: {rates['prober'] / rates['aiohttp alone']:.2f}")
-    if "--json" in sys.argv:
-        print(json.dumps(rates))
     for server in servers:
         server.kill()
 
