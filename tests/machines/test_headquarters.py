@@ -1,0 +1,112 @@
+"""The HTTP client of the daemons, and the watchdog, against servers that answer oddly."""
+
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from librarian.machines.headquarters import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.watchdog import Watchdog
+from librarian.testing.layers import Functional
+
+
+class OddServer:
+    """Answers every request with one status and body, and remembers what it was asked."""
+
+    def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+        asked = self.asked
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                asked.append((self.command, self.path, self.headers["Authorization"]))
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = answer
+
+            def log_message(self, format: str, *values: Any) -> None:  # noqa: A002  # its base class's name
+                """Nothing to standard error."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class OddAnswers(unittest.TestCase):
+    layer = Functional
+
+    def ask(self, status: int, body: bytes = b"", **headers: str) -> Any:
+        server = OddServer(status, body, headers)
+        self.addCleanup(server.close)
+        self.server = server
+        return RemoteHeadquarters(Api(server.url, "secret"), "apollo").look(1)
+
+    def test_what_blames_the_server_may_be_tried_again(self) -> None:
+        for status in (500, 502, 503, 507, 429):
+            with self.subTest(status=status), self.assertRaises(Unreachable):
+                self.ask(status, b"<html>oops</html>")
+
+    def test_a_refusal_carries_its_reason(self) -> None:
+        with self.assertRaises(Refused) as caught:
+            self.ask(403, b'{"error": "Joe may not do this."}')
+        self.assertEqual((caught.exception.status, caught.exception.reason), (403, "Joe may not do this."))
+
+    def test_gone_is_a_lost_job(self) -> None:
+        self.assertRaises(JobLost, self.ask, 410, b"{}")
+
+    def test_another_kind_of_server_is_noticed(self) -> None:
+        for body in (b"<html>welcome</html>", b"[]", b"\xff"):
+            with self.subTest(body=body), self.assertRaises(Refused) as caught:
+                self.ask(200, body)
+            self.assertIn("is the URL right?", str(caught.exception))
+
+    def test_the_token_is_sent_to_nobody_else(self) -> None:
+        with self.assertRaises(Refused):
+            self.ask(302, Location="http://127.0.0.1:9/elsewhere")
+        self.assertEqual(self.server.asked, [("POST", "/machines/+scheduler/apollo/look", "Bearer secret")])
+
+    def test_a_connection_that_breaks_off(self) -> None:
+        with self.assertRaises(Unreachable):
+            self.ask(200, b'{"state": "ONL', **{"Content-Length": "500"})
+
+
+class ScriptedApi:
+    """An Api for the watchdog: answers, or is out of reach, as told."""
+
+    def __init__(self) -> None:
+        self.reachable = True
+        self.told: list[dict[str, Any]] = []
+
+    def post(self, path: str, **fields: Any) -> dict[str, Any]:
+        if not self.reachable:
+            raise Unreachable("down")
+        self.told.append(fields)
+        return {"offline": []}
+
+
+class WatchdogsMemory(unittest.TestCase):
+    def test_it_says_how_long_it_has_seen_the_registry_without_a_break(self) -> None:
+        api, now = ScriptedApi(), [100.0]
+        dog = Watchdog(api, lambda: now[0])  # type: ignore[arg-type]
+        dog.turn()
+        for step in (60, 60):
+            now[0] += step
+            dog.turn()
+        api.reachable = False
+        now[0] += 1000
+        self.assertRaises(Unreachable, dog.turn)
+        api.reachable = True
+        for step in (1, 60):
+            now[0] += step
+            dog.turn()
+        dog.turn(judge_now=True)
+        self.assertEqual([fields.get("reachable_seconds") for fields in api.told], [0, 60, 120, 0, 60, None])
