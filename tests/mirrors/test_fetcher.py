@@ -15,6 +15,7 @@ from unittest import mock
 from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
+    Answer,
     BadResponseCode,
     BodyTooLarge,
     ConnectionFailed,
@@ -175,7 +176,7 @@ class Redirects(FarmCase):
         start = self.file(mirrorservers.redirect_to(target.url))
 
         async def run() -> tuple[dict[str, int], dict[str, int]]:
-            async with Fetcher(ProberSettings(allowed_networks=LOOPBACK, timeout_seconds=0.2)) as fetcher:
+            async with Fetcher(ProberSettings(allowed_networks=LOOPBACK, timeout_seconds=1)) as fetcher:
                 with self.assertRaises(ProberTimeout):
                     await fetcher.head(start)
                 return dict(fetcher.ledger.requests), dict(fetcher.ledger.timeouts)
@@ -191,7 +192,7 @@ class BrokenServers(FarmCase):
             [answer] = ask(url, timeout_seconds=0.2)
             self.assertIsInstance(answer, ProberTimeout)
             self.assertEqual(str(answer), f"HEAD request on {url} took longer than 0.2 seconds")
-            self.assertLess(time.monotonic() - started, 2)
+            self.assertLess(time.monotonic() - started, 10)
 
     def test_garbage_refused_and_unresolvable(self) -> None:
         urls = [self.file(mirrorservers.garbage), "http://127.0.0.1:9/x", "http://no-such-host.invalid/x"]
@@ -335,25 +336,24 @@ class Limits(FarmCase):
         self.load(mirrors, 6, parallel=10)
         self.assertEqual(self.farm.traffic.peak["all"], 10)
 
-    def test_a_slow_host_does_not_hold_the_slots_of_others(self) -> None:
-        stuck = self.farm.add(FILES, mirrorservers.slow(0.4), host="127.0.1.1")
+    def test_a_host_that_hangs_does_not_hold_the_slots_of_others(self) -> None:
+        stuck = self.farm.add(FILES, mirrorservers.hang, host="127.0.1.1")
         swift = self.farm.add(FILES, host="127.0.1.2")
         settings = ProberSettings(allowed_networks=LOOPBACK, parallel=4)
 
-        async def run() -> float:
+        async def run() -> list[Answer]:
             async with Fetcher(settings) as fetcher:
-                waiting = [
-                    asyncio.create_task(fetcher.head(stuck.url + "/dists/hoary/Release")) for _ in range(6)
-                ]
+                url = stuck.url + "/dists/hoary/Release"
+                waiting = [asyncio.create_task(fetcher.head(url)) for _ in range(6)]
                 await asyncio.sleep(0)
-                started = time.monotonic()
-                await asyncio.gather(*(fetcher.head(swift.url + "/dists/hoary/Release") for _ in range(20)))
-                took = time.monotonic() - started
+                asking = (fetcher.head(swift.url + "/dists/hoary/Release") for _ in range(20))
+                answers = await asyncio.wait_for(asyncio.gather(*asking), 20)
                 for task in waiting:
+                    self.assertFalse(task.done())
                     task.cancel()
-                return took
+                return answers
 
-        self.assertLess(asyncio.run(run()), 0.35)
+        self.assertEqual({answer.size for answer in asyncio.run(run())}, {5})
 
     def test_a_host_that_hangs_is_given_up(self) -> None:
         mirror = self.farm.add(FILES, mirrorservers.hang)

@@ -38,7 +38,7 @@ from librarian.testing.world import overlay
 SETTINGS = """
 [librarian.mirrors]
 allowed_networks = 127.0.0.0/8
-timeout = 0.3s
+timeout = 20s
 failures_to_disable = {failures}
 """
 
