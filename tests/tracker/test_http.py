@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import tracemalloc
 import unittest
 import zlib
@@ -388,6 +389,24 @@ class AccessTests(HttpCase):
     def test_a_wrong_token_is_not_anonymous(self) -> None:
         answer = self.ask("GET", "/list/", Authorization="Bearer wrong")
         self.assertEqual(answer.status_int, 401)
+
+
+class AuditTests(HttpCase):
+    def test_what_was_done_is_written_down_and_what_was_not_is_not(self) -> None:
+        date = f"?last_modified={quote(formatdate(5))}"
+        with self.assertLogs("librarian.audit", "INFO") as logs:
+            self.put("/a", 5, b"five")
+            self.put("/a", 4, b"older")
+            self.put("/a", 6, b"x", SHA256_Checksum="0" * 64)
+            self.ask("DELETE", f"/files/a?last_modified={quote(formatdate(4))}")
+            self.ask("DELETE", f"/files/a{date}")
+        events = [json.loads(record.getMessage()) for record in logs.records]
+        told = [
+            (event["event"], event["name"], event["by"]) for event in events if "tracker" in event["event"]
+        ]
+        by = "system:tracker-writer"
+        self.assertEqual(told, [("tracker file put", "/a", by), ("tracker file deleted", "/a", by)])
+        self.assertEqual(events[-1]["from"], "127.0.0.1")
 
 
 class FallbackTests(HttpCase):

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.references import HeldInBranch
 from librarian.library.service import Library, LibraryFile
+from librarian.security.audit import happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import StoredBytes
@@ -81,7 +82,9 @@ class Tracker:
         if largest and stored.plain.size > largest:
             raise TooLarge(largest)
         held, is_ours = self._name(path, stored, version, rule)
-        log.info("put name=%s version=%d stored=%s", name, held.version, is_ours)
+        if is_ours:
+            digest = held.sha256.hex()
+            happened("tracker file put", name=name, version=held.version, size=held.size, sha256=digest)
         return _described(path, held), is_ours
 
     def _refuse_early(self, path: str, version: int | None, rule: Overwrite) -> Held | None:
@@ -158,7 +161,8 @@ class Tracker:
             return True
 
         deleted: bool = self._library.tree.run_apart(work)
-        log.info("delete name=%s version=%d deleted=%s", name, version, deleted)
+        if deleted:
+            happened("tracker file deleted", name=name, up_to_version=version)
         return deleted
 
     # Reading
