@@ -5,6 +5,7 @@ import shutil
 import unittest
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange import OUR_FOLDER, Outcome
@@ -18,8 +19,10 @@ MANY = 2000  # more steps than any run has
 
 
 class CrashCase(unittest.TestCase):
+    facts: dict[str, Any] = {}  # noqa: RUF012  # constant
+
     def setUp(self) -> None:
-        self.scene = Scene()
+        self.scene = Scene(**self.facts)
         self.addCleanup(self.scene.close)
         logging.getLogger("librarian.spool").setLevel(logging.CRITICAL)
         self.clock = SystemClock()
@@ -84,6 +87,15 @@ class TestKilledExports(CrashCase):
 
             steps = self.step_through(self.prepare, self.work, verify, stride=1 if at_once else 2)
             self.assertGreater(steps, 50)
+
+
+class TestKilledExportsWithoutSizes(TestKilledExports):
+    """A server that cannot tell sizes gives less to go by, and enough if the partner waits."""
+
+    facts = {"without": ("SIZE",)}  # noqa: RUF012  # constant
+
+    def test_every_file_arrives_once(self) -> None:
+        self.step_through(self.prepare, self.work, self.verify_rest, stride=3)
 
 
 class TestKilledImports(CrashCase):

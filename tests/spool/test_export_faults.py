@@ -7,6 +7,7 @@ import socket
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool import transfer
@@ -225,6 +226,14 @@ class TestRefusals(ExportCase):
         self.refuse("RNFR", "", times=0)
         self.assertEqual(self.run_export().files, ["a"])
 
+    def test_no_permission_to_rename_and_no_sizes(self) -> None:
+        self.scene.spool("a", "x")
+        replies = {"RNFR": "550 Permission denied.", "SIZE": "502 No."}
+        self.partner.hook = lambda command, argument: replies.get(command)
+        for _ in range(3):
+            self.assertIsInstance(self.run_export().error, PermanentError)
+            self.assertEqual(self.scene.waiting(), ["a"], "taken for delivered")
+
     def test_a_server_that_will_not_rename_onto_a_file(self) -> None:
         (self.partner.root / "a").write_text("the partner has not taken this yet")
 
@@ -235,6 +244,14 @@ class TestRefusals(ExportCase):
         self.scene.spool("a", "newer")
         self.assertEqual(self.run_export().files, ["a"])
         self.assertEqual(self.partner.files(), {"a": b"newer"})
+
+    def test_a_listing_without_end(self) -> None:
+        for number in range(20):
+            (self.partner.root / f"{number}").touch()
+        self.scene.spool("a", "x")
+        with mock.patch("librarian.spool.ftp.LONGEST_LISTING", 50):
+            self.assertIn("more than 50 bytes", str(self.run_export().error))
+        self.assertEqual(self.run_export().files, ["a"])
 
     def test_not_a_spool(self) -> None:
         report = self.run_export(store_dir=self.scene.folder)

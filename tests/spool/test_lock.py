@@ -37,7 +37,13 @@ class LockCase(unittest.TestCase):
 class TestForeignLocks(LockCase):
     def test_contents_do_not_matter(self) -> None:
         for name in ("write", "read"):
-            for body in (b"", b"Lock file", b"This is a lock file.", b"This is a lock file.\n", b"\xff\0"):
+            for body in (
+                b"",
+                b"Lock file",
+                b"This is a lock file.",
+                b"This is a lock file.\n",
+                b"\xff\0" * 500_000,
+            ):
                 with self.subTest(name=name, body=body):
                     lock = self.scene.partner.root / name
                     lock.write_bytes(body)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from librarian.spool.durable import sync_directory
 from librarian.spool.exchange import LOCK_CHECK, NO_SPACE, Exchange, Outcome
+from librarian.spool.ftp import NO_SUCH_COMMAND
 from librarian.spool.interfaces import (
     TEMP_PREFIX,
     WRITE_LOCK,
@@ -122,10 +123,22 @@ class Exporter(Exchange):
     def _publish(self, entry: Entry, *, again: bool) -> Entry:
         """Give the file its final name; `again` if an earlier try may have done so."""
         if not self.session.rename(entry.temp, entry.name):
-            if not again or self.session.size(entry.temp) is not None:
+            if not (again and self._was_renamed(entry)):
+                self.ledger.note(entry, Stage.BEGUN)  # or the next run would take it for renamed
                 raise PermanentError(f"550 the server will not rename {entry.temp}")
             log.warning("Had arrived already when the last try broke off: %s", entry.name)
         return self.ledger.note(entry, Stage.DELIVERED)
+
+    def _was_renamed(self, entry: Entry) -> bool:
+        """Whether the temporary name is gone; asked of a server that will not rename it."""
+        try:
+            return self.session.size(entry.temp) is None
+        except PermanentError as error:
+            if error.code not in NO_SUCH_COMMAND:
+                raise
+            # A listing may leave out the temporary name, but not the final one.  If the partner has taken
+            # that, the file arrives twice: better than not at all.
+            return entry.name in self.session.names()
 
     def _put_away(self, entry: Entry) -> None:
         """Move our copy to `cur`, unless it has become another file while we sent the first."""

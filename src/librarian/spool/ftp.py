@@ -30,6 +30,7 @@ from librarian.spool.interfaces import (
 from librarian.spool.target import Target
 
 BLOCK = 256 * 1024  # bytes
+LONGEST_LISTING = 64 * 1024 * 1024  # bytes; memory for half a million names or so, and no more
 NO_SUCH_COMMAND = {500, 501, 502, 504}  # RFC 959, 4.2.2; 501 for OPTS and HASH of some servers
 NO_SUCH_FILE = {550}
 NO_FILES = {450, 550}  # how some servers say that a directory is empty
@@ -103,7 +104,7 @@ class Session:
     def names(self) -> list[str]:
         """What the directory holds; a server may leave out names that begin with a dot."""
         try:
-            lines = self._receive("NLST").decode(errors="surrogateescape").splitlines()
+            lines = self._list("NLST")
         except PermanentError as error:
             if error.code in NO_FILES:
                 return []
@@ -112,7 +113,7 @@ class Session:
 
     def facts(self) -> dict[str, dict[str, str]]:
         """MLSD's facts (RFC 3659, 7) by name, keys in lower case; only if `MLST` is a feature."""
-        lines = self._receive("MLSD").decode(errors="surrogateescape").splitlines()
+        lines = self._list("MLSD")
         entries = (line.partition(" ") for line in lines if line)
         return {name: _facts(text) for text, _, name in entries}
 
@@ -234,11 +235,18 @@ class Session:
                 return None
             raise
 
-    def _receive(self, command: str, limit: int | None = None) -> bytes:
+    def _list(self, command: str) -> list[str]:
+        listing = self._receive(command, LONGEST_LISTING)
+        if len(listing) >= LONGEST_LISTING:
+            raise PermanentError(f"{command} answers with more than {LONGEST_LISTING} bytes")
+        return listing.decode(errors="surrogateescape").splitlines()
+
+    def _receive(self, command: str, limit: int) -> bytes:
+        """What a command sends; no more than `limit` bytes of it are kept."""
         received = bytearray()
         with self._data(command) as conn:
-            while (limit is None or len(received) < limit) and (block := conn.recv(BLOCK)):
-                received += block
+            while block := conn.recv(BLOCK):
+                received += block[: limit - len(received)]
         return bytes(received)
 
     @contextmanager
