@@ -33,6 +33,19 @@ for line in sys.stdin:
 tree.close()
 """
 
+# A guest that stops where it hurts most: it has the commit lock and does not end its transaction.
+STUCK = """
+import sys
+from ZODB.Connection import TransactionMetaData
+from librarian.tree.sharing import GuestStorage
+storage, transaction = GuestStorage(sys.argv[1]), TransactionMetaData()
+storage.tpc_begin(transaction)
+storage.store(storage.new_oid(), bytes(8), b"half", "", transaction)
+storage.tpc_vote(transaction)
+print("voted", flush=True)
+sys.stdin.read()
+"""
+
 
 class Other:
     """A process with the same database open."""
@@ -147,6 +160,22 @@ class Shared(unittest.TestCase):
         guest.add()
         guest.end(signal.SIGKILL)
         self.assertEqual(self.add(tree), 2)
+
+    def test_a_guest_that_stops_in_its_commit_is_put_out(self) -> None:
+        tree = self.tree()
+        with mock.patch.object(sharing, "LONGEST_COMMIT_SECONDS", 0.5):
+            tree.share()
+        stuck = subprocess.Popen(
+            [sys.executable, "-c", STUCK, str(self.socket)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=with_path(os.environ),
+        )
+        self.addCleanup(stuck.communicate)
+        assert stuck.stdout is not None
+        self.assertEqual(stuck.stdout.readline(), b"voted\n")
+        with self.assertLogs("librarian.tree.sharing", "ERROR"):
+            self.assertEqual(self.add(tree), 1)
 
     def test_a_guest_outlives_a_restart_of_the_server(self) -> None:
         server = self.other("share")

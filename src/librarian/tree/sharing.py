@@ -9,6 +9,7 @@ A socket that a killed server left behind does no harm: who gets the lock of the
 ignores the socket, and the next server takes its place.
 """
 
+import asyncio
 import logging
 import os
 import socket
@@ -171,12 +172,42 @@ class Server(StorageServer):
 
     def __init__(self, address: str, storage: Any, database: Any) -> None:
         self._database = database
-        super().__init__(address, {STORAGE: Lent(storage)}, transaction_timeout=LONGEST_COMMIT_SECONDS)
+        super().__init__(address, {STORAGE: Lent(storage)})
+        self.lock_managers[STORAGE].timeout = Patience(self.acceptor.event_loop, LONGEST_COMMIT_SECONDS)
 
     def invalidate(self, guest: Any, storage_id: str, tid: bytes, oids: Any) -> None:
         super().invalidate(guest, storage_id, tid, oids)
         if guest is not None:
             self._database.invalidate(tid, oids)
+
+
+class Patience:
+    """Puts out a guest that holds the commit lock for too long.
+
+    ZEO's own time-out closes the connection, but then takes no notice of its end: the transaction would
+    stay open, and its lock taken.  All methods are called in the thread of the loop.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._end: asyncio.TimerHandle | None = None
+
+    def begin(self, guest: Any) -> None:
+        self._end = self._loop.call_later(self._seconds, self._put_out, guest)
+
+    def end(self, guest: Any) -> None:
+        if self._end is not None:
+            self._end.cancel()
+
+    def is_alive(self) -> bool:
+        return True
+
+    def _put_out(self, guest: Any) -> None:
+        log.error("guest put out seconds=%s", self._seconds)
+        connection = guest.connection
+        guest.notify_disconnected()  # aborts
+        connection.close()
 
 
 class Lent:
