@@ -74,6 +74,17 @@ class Quota(WithoutRoom):
         self.assertEqual(files_in(self.server.byte_store), 0)
 
 
+class Gone(WithoutRoom):
+    """A volume that is not there any more, under a server that is."""
+
+    def test_that_is_no_lack_of_room(self) -> None:
+        server = started(self)
+        server.byte_store.rename(server.folder / "elsewhere")
+        self.assertEqual([self.put(server, 10), self.put(server, 5 * MIB)], [503, 503])
+        (server.folder / "elsewhere").rename(server.byte_store)
+        self.assertEqual([self.put(server, 10), self.put(server, 5 * MIB)], [201, 201])
+
+
 class Disk(WithoutRoom):
     """A file system of 32 MiB, where this may be mounted."""
 

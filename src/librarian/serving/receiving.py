@@ -19,7 +19,8 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.utilities import Error
 
-from librarian.store.interfaces import IByteStore, StoreTrouble
+from librarian.store.durable import trouble
+from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +30,23 @@ LINGER_SECONDS = 10.0
 LOOK_BYTES = 8 << 20  # of a body, between two looks at the room
 
 
-class InsufficientStorage(Error):
-    """507, as the application words its refusals."""
-
-    code = 507
-    reason = "Insufficient Storage"
+class Refusal(Error):
+    """An error as the application words its own."""
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         body = json.dumps({"error": self.body, "status": self.code}).encode()
         headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         return f"{self.code} {self.reason}", headers, body
+
+
+class InsufficientStorage(Refusal):
+    code = 507
+    reason = "Insufficient Storage"
+
+
+class ServiceUnavailable(Refusal):
+    code = 503
+    reason = "Service Unavailable"
 
 
 class Spool(OverflowableBuffer):
@@ -81,7 +89,9 @@ class ReceivedRequest(HTTPRequestParser):
                 self._require_room(in_headers)
         except OSError as error:
             log.error("body cannot be received error=%s", error)
-            self._refuse(str(error) if isinstance(error, StoreTrouble) else "the server has no room")
+            known = error if isinstance(error, StoreTrouble) else trouble(error)
+            kind = InsufficientStorage if isinstance(known, StoreFull) else ServiceUnavailable
+            self._refuse(kind(str(known)))
         if self.error is not None:
             self.expect_continue = False
             self._channel.refused = True
@@ -103,10 +113,10 @@ class ReceivedRequest(HTTPRequestParser):
         room = self._channel.store.room()
         if room is not None and needed > room:
             log.warning("body refused needed=%d room=%d", needed, room)
-            self._refuse("the byte store has no room for this")
+            self._refuse(InsufficientStorage("the byte store has no room for this"))
 
-    def _refuse(self, reason: str) -> None:
-        self.error = InsufficientStorage(reason)
+    def _refuse(self, refusal: Refusal) -> None:
+        self.error = refusal
         self.completed = True
         with suppress(OSError):
             self.close()
