@@ -174,7 +174,7 @@ class TestFeed(CommandCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.enterContext(mock.patch("librarian.commands.export.opened_site", lambda ini: open_library()))
+        self.enterContext(mock.patch("librarian.commands.feed.opened_site", lambda ini: open_library()))
 
     def alias(self, name: str, data: bytes) -> int:
         alias = getUtility(ILibraryFileAliasSet).create(name, len(data), BytesIO(data), "text/plain")

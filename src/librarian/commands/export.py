@@ -1,13 +1,11 @@
-"""``librarian export``, ``import``, ``deliveries`` and ``feed``: spools and their partners."""
+"""``librarian export`` and ``import``: spools and their partners."""
 
 import json
 import logging
-import os
-import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from logging.handlers import TimedRotatingFileHandler
@@ -15,22 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import transaction
 from rich.markup import escape
-from zope.component import getUtility
 
 from librarian.commands.progress import transfer_bar
-from librarian.commands.site import ini_option, opened_site
-from librarian.library.interfaces import ILibraryFileAlias
-from librarian.naming.interfaces import INamedEntry, INamedTree
-from librarian.spool import FileStore, Target, read_targets, run
-from librarian.spool.exchange import Outcome, Report, ledger_path
-from librarian.spool.feed import spool_alias
+from librarian.commands.targets import PASSWORD_VARIABLE, chosen_targets, single_target, targets_option
+from librarian.spool import FileStore, Target, run
+from librarian.spool.exchange import Outcome, Report
 from librarian.spool.interfaces import NoProgress
-from librarian.spool.ledger import deliveries as read_deliveries
-from librarian.spool.target import Kind, read_password
-
-PASSWORD_VARIABLE = "LIBRARIAN_FTP_PASSWORD"  # noqa: S105  # the name of a variable
+from librarian.spool.target import Kind
 
 WORDS = {
     Outcome.NOTHING: "nothing new",
@@ -67,19 +57,6 @@ class Bar(NoProgress):
 
     def close(self) -> None:
         self._progress.stop()
-
-
-#: Not `ini_option`: with --host no ini file is needed, so there may be none.
-targets_option = click.option(
-    "-c",
-    "--config",
-    "ini",
-    envvar="LIBRARIAN_INI",
-    default="development.ini",
-    show_default=True,
-    type=click.Path(dir_okay=False),
-    help="The ini file that describes the targets.",
-)
 
 
 def exchange_options(command: Any) -> Any:
@@ -141,7 +118,12 @@ def exchange(
     **single: Any,
 ) -> None:
     """Run once, or again and again until somebody stops it."""
-    chosen = _targets(kind, targets, ini, single)
+    if single["host"] is None:
+        chosen = chosen_targets(kind, targets, ini)
+    elif targets:
+        raise click.UsageError("name targets of the ini file or give --host, not both")
+    else:
+        chosen = {single["host"]: single_target(**single)}
     with ExitStack() as stack:
         if log_file is not None:
             stack.enter_context(logging_to(log_file))
@@ -188,31 +170,6 @@ def _told(name: str, report: Report) -> str:
     return "; ".join(words)
 
 
-def _targets(kind: Kind, names: Iterable[str], ini: str, single: dict[str, Any]) -> dict[str, Target]:
-    names = list(names)
-    if single["host"] is not None:
-        if names:
-            raise click.UsageError("name targets of the ini file or give --host, not both")
-        return {single["host"]: _single(**single)}
-    known = read_targets(Path(ini), kind)
-    for name in names:
-        if name not in known:
-            raise click.UsageError(f"{ini} has no section [{kind}:{name}]")
-    if not known:
-        raise click.UsageError(f"{ini} has no section [{kind}:...], and there is no --host")
-    return {name: known[name] for name in names or known}
-
-
-def _single(store_dir: Path | None, password_file: Path | None, **facts: Any) -> Target:
-    if store_dir is None:
-        raise click.UsageError("--host needs --store-dir")
-    # Never an option: everybody on the machine can read the command lines of the others.
-    password = os.environ.get(PASSWORD_VARIABLE, "")
-    if password_file is not None:
-        password = read_password(password_file)
-    return Target(store_dir=store_dir, password=password, **facts)
-
-
 @contextmanager
 def logging_to(path: str) -> Iterator[None]:
     """Write the spool's log to a file, a new one each week, five of them kept."""
@@ -240,78 +197,3 @@ def politely_stopped() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@click.command()
-@click.argument("targets", nargs=-1)
-@targets_option
-@click.option("--import", "imports", is_flag=True, help="What was fetched, not what was sent.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def deliveries(targets: tuple[str, ...], ini: str, imports: bool, as_json: bool) -> None:
-    """Print what has arrived at TARGETS: when, how many bytes, which SHA-256, which name."""
-    kind: Kind = "import" if imports else "export"
-    chosen = _targets(kind, targets, ini, {"host": None})
-    for name, target in chosen.items():
-        for entry in read_deliveries(ledger_path(kind, target)):
-            if as_json:
-                facts = {"target": name, "at": entry.at, "size": entry.size}
-                click.echo(json.dumps({**facts, "sha256": entry.sha256, "name": entry.name}))
-            else:
-                click.echo(f"{entry.at} {name} {entry.size} {entry.sha256} {entry.name}")
-
-
-@click.command()
-@click.argument("target")
-@click.argument("alias_ids", nargs=-1, type=int, metavar="[ID]...")
-@ini_option
-@click.option(
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file of this machine instead; may be given again.",
-)
-@click.option(
-    "--folder", "folders", multiple=True, help="The files of a folder of the tree; may be given again."
-)
-@click.option("--replace", is_flag=True, help="Replace what waits under the same name.")
-def feed(
-    target: str,
-    alias_ids: tuple[int, ...],
-    ini: str,
-    files: tuple[Path, ...],
-    folders: tuple[str, ...],
-    replace: bool,
-) -> None:
-    """Put files of the library, by their ids, into the spool of TARGET: all, or none.
-
-    The spool is made if it is missing.  Folders in a folder are left out: a spool has none.
-    """
-    if not (alias_ids or files or folders):
-        raise click.UsageError("name files by ID, with --file or with --folder")
-    store = FileStore(_targets("export", [target], ini, {"host": None})[target].store_dir)
-    store.prepare()
-    with ExitStack() as stack:
-        names = [_spool_file(store, path, replace=replace) for path in files]
-        if alias_ids or folders:
-            library = stack.enter_context(opened_site(ini))
-            named: list[tuple[str | None, ILibraryFileAlias]]
-            named = [(None, library[alias_id]) for alias_id in alias_ids]
-            named += [pair for path in folders for pair in _files_in(path)]
-            names += [spool_alias(store, alias, name=name, replace=replace) for name, alias in named]
-        transaction.commit()
-    for name in names:
-        click.echo(name)
-
-
-def _files_in(path: str) -> Iterator[tuple[str, ILibraryFileAlias]]:
-    for entry in getUtility(INamedTree).folder(path).listing():
-        if INamedEntry.providedBy(entry):
-            yield entry.name, entry.alias()
-
-
-def _spool_file(store: FileStore, path: Path, *, replace: bool) -> str:
-    writer = store.writer(path.name, replace=replace).join(transaction.manager)
-    with writer, path.open("rb") as file:
-        shutil.copyfileobj(file, writer)
-    return path.name

@@ -1,0 +1,48 @@
+"""Which partners a command of the spool is about."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from librarian.spool import Target, read_targets
+from librarian.spool.target import Kind, read_password
+
+PASSWORD_VARIABLE = "LIBRARIAN_FTP_PASSWORD"  # noqa: S105  # the name of a variable
+
+#: Not `ini_option`: with --host no ini file is needed, so there may be none.
+targets_option = click.option(
+    "-c",
+    "--config",
+    "ini",
+    envvar="LIBRARIAN_INI",
+    default="development.ini",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="The ini file that describes the targets.",
+)
+
+
+def chosen_targets(kind: Kind, names: Iterable[str], ini: str) -> dict[str, Target]:
+    """The targets of these names, or all, from the ini file."""
+    names = list(names)
+    known = read_targets(Path(ini), kind)
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"{ini} has no section [{kind}:{name}]")
+    if not known:
+        raise click.UsageError(f"{ini} has no section [{kind}:...], and there is no --host")
+    return {name: known[name] for name in names or known}
+
+
+def single_target(store_dir: Path | None, password_file: Path | None, **facts: Any) -> Target:
+    """The target that options describe."""
+    if store_dir is None:
+        raise click.UsageError("--host needs --store-dir")
+    # Never an option: everybody on the machine can read the command lines of the others.
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    if password_file is not None:
+        password = read_password(password_file)
+    return Target(store_dir=store_dir, password=password, **facts)
