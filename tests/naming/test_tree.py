@@ -171,7 +171,8 @@ class Refusals(TreeCase):
             ("/ada", 403),
             ("/else", 403),
             ("/else/x", 403),
-            ("", 200),
+            ("", 403),
+            ("/", 403),
         ):
             self.assertEqual(self.put(path), status, path)
         self.assertEqual(self.put("/ada/no/file?parents=true"), 201)

@@ -13,20 +13,35 @@ class TransferFailed(LibrarianError):
     """A command got no file across, and says why in one line."""
 
 
-@cache
-def pool() -> urllib3.PoolManager:
-    """Connections of this run; a refused one is tried again for a few seconds, nothing else is."""
-    retries = urllib3.Retry(total=None, connect=3, read=0, redirect=5, status=0, other=0, backoff_factor=0.3)
-    return _Pool(retries=retries, timeout=urllib3.Timeout(connect=10, read=300), blocksize=1 << 18)
+class Pool(urllib3.PoolManager):
+    """Says who one is, to those who may know."""
 
+    authorization = ""  # an Authorization field; empty: nobody
 
-class _Pool(urllib3.PoolManager):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._trusted: list[str] = []
+
+    def trust(self, url: str) -> None:
+        """Send the credentials with requests to `url` and below.  (urllib3 drops them where a
+        redirection leads to another host.)"""
+        self._trusted.append(url.rstrip("/") + "/")
+
     def request(self, method: str, url: str, **options: Any) -> Any:  # type: ignore[override]  # narrower
+        if self.authorization and url.startswith(tuple(self._trusted)):
+            options["headers"] = {"Authorization": self.authorization, **(options.get("headers") or {})}
         try:
             return super().request(method, url, **options)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise TransferFailed(f"{url}: {reason}") from error
+
+
+@cache
+def pool() -> Pool:
+    """Connections of this run; a refused one is tried again for a few seconds, nothing else is."""
+    retries = urllib3.Retry(total=None, connect=3, read=0, redirect=5, status=0, other=0, backoff_factor=0.3)
+    return Pool(retries=retries, timeout=urllib3.Timeout(connect=10, read=300), blocksize=1 << 18)
 
 
 def refusal(what: str, answer: urllib3.BaseHTTPResponse) -> TransferFailed:

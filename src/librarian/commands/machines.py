@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import click
 
-from librarian.commands.transfer import app_url_option, json_option
+from librarian.commands.credentials import app_url_option
+from librarian.commands.transfer import json_option
 from librarian.machines.controller import Controller
 from librarian.machines.headquarters import Api, RemoteHeadquarters
 from librarian.machines.runner import Limits

@@ -9,18 +9,13 @@ from urllib.parse import quote, urlsplit
 
 import click
 
+from librarian.commands.credentials import speaks_to_app
 from librarian.commands.download import download_to
 from librarian.commands.http import TransferFailed, pool, refusal
+from librarian.commands.named import tree_url
 from librarian.commands.progress import ReadingProgress, sha256_of
 from librarian.web.digests import repr_digest
 
-app_url_option = click.option(
-    "--app-url",
-    envvar="LIBRARIAN_APP_URL",
-    default="http://127.0.0.1:6543/",
-    show_default=True,
-    help="The web application, which knows files by their ids.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
@@ -38,29 +33,54 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @click.option("--name", help="The name it goes by, if not its own; for a single file.")
 @click.option("--type", "mimetype", help="Its Content-Type, if not the one its name suggests.")
 @click.option("--expires", help="RFC 3339 time, or never.  Without it: once nothing refers to it.")
+@click.option("--to", help="A path in the named tree; with a slash at its end, the folder to put FILES in.")
+@click.option("-p", "--parents", is_flag=True, help="With --to: make missing folders.")
+@click.option("--restricted", is_flag=True, help="With --to: not for everybody.")
+@click.option("-n", "--no-clobber", is_flag=True, help="With --to: only where there is nothing yet.")
 @json_option
+@speaks_to_app
 def put(
     files: tuple[Path, ...],
     upload_url: str,
+    app_url: str,
     name: str | None,
     mimetype: str | None,
     expires: str | None,
     as_json: bool,
+    to: str | None,
+    **tree_options: bool,
 ) -> None:
     """Add FILES to the library; print the URL of each.
 
     Each is hashed first and its SHA-256 sent along, so that what arrived is what was meant.
     """
-    if name is not None and len(files) > 1:
-        raise click.UsageError("--name is for a single file")
+    if name is not None and (len(files) > 1 or to is not None):
+        raise click.UsageError("--name is for a single file, and not for --to")
+    if to is not None and len(files) > 1 and not to.endswith("/"):
+        raise click.UsageError("several files go into a folder: --to needs a slash at its end")
+    pool().trust(upload_url)
     for path in files:
-        added = _put_one(path, upload_url, name or path.name, mimetype, expires)
+        stated = _stated(path, name or path.name, mimetype, expires)
+        if to is None:
+            added = _send(path, upload_url.rstrip("/") + "/" + quote(name or path.name, safe=""), stated)
+        else:
+            target = to + path.name if to.endswith("/") else to
+            added = _put_into_tree(path, tree_url(app_url, target), stated, **tree_options)["file"]
         click.echo(json.dumps(added) if as_json else added["url"])
 
 
-def _put_one(
-    path: Path, upload_url: str, name: str, mimetype: str | None, expires: str | None
+def _put_into_tree(
+    path: Path, url: str, stated: dict[str, str], *, parents: bool, restricted: bool, no_clobber: bool
 ) -> dict[str, Any]:
+    if no_clobber:
+        stated["If-None-Match"] = "*"
+    flags = {"parents": parents, "restricted": restricted}
+    query = "&".join(f"{flag}=true" for flag, is_set in flags.items() if is_set)
+    return _send(path, f"{url}?{query}" if query else url, stated)
+
+
+def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) -> dict[str, str]:
+    """What is said of a file when it is sent."""
     headers = {
         "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
         "Content-Length": str(path.stat().st_size),
@@ -68,10 +88,13 @@ def _put_one(
     }
     if expires is not None:
         headers["Librarian-Expires"] = expires
-    url = upload_url.rstrip("/") + "/" + quote(name, safe="")
+    return headers
+
+
+def _send(path: Path, url: str, headers: dict[str, str]) -> dict[str, Any]:
     with path.open("rb") as file, ReadingProgress(file, path.name, path.stat().st_size) as body:
         answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
-    if answer.status != 201:  # Created
+    if answer.status not in (200, 201):  # OK: replaced in the tree; Created
         raise refusal(str(path), answer)
     added: dict[str, Any] = answer.json()
     return added
@@ -82,15 +105,17 @@ def _put_one(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Where to write; - for standard output."
 )
-@app_url_option
 @json_option
+@speaks_to_app
 def get(url_or_id: str, output: Path | None, app_url: str, as_json: bool) -> None:
-    """Fetch the file that URL_OR_ID names; print where it was written.
+    """Fetch the file that URL_OR_ID names, or a path of the named tree; print where it was written.
 
     What an interrupted run left in NAME.part is continued, if the file is still the same one, and
     the whole is checked against its SHA-256 before it gets its name.
     """
     url = f"{app_url.rstrip('/')}/files/{url_or_id}" if url_or_id.isdigit() else url_or_id
+    if url_or_id.startswith("/"):
+        url = tree_url(app_url, url_or_id)
     path = download_to(url, output)
     if path is None:
         return
@@ -99,8 +124,8 @@ def get(url_or_id: str, output: Path | None, app_url: str, as_json: bool) -> Non
 
 @click.command()
 @click.argument("url_or_id")
-@app_url_option
 @json_option
+@speaks_to_app
 def info(url_or_id: str, app_url: str, as_json: bool) -> None:
     """Say what the library knows about the file that URL_OR_ID names."""
     alias_id = url_or_id if url_or_id.isdigit() else _id_in(url_or_id)

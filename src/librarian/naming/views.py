@@ -111,7 +111,7 @@ def _show(context: TreePlace, request: Request) -> Response:
     if "history" in request.GET:
         return Response(json_body=_history(found))
     response = _described(found) if prefers_json(request) else _file(found, request)
-    response.vary = (*(response.vary or ()), "Accept")
+    response.vary = {*(response.vary or ()), "Accept"}
     return response
 
 
@@ -161,7 +161,7 @@ def _list(folder: Any, request: Request) -> Response:
     start, limit = request.GET.get("start", ""), _number(request, "limit", LISTED, most=MOST_LISTED)
     found = list(folder.listing(start, limit + 1))
     following = _next(folder, found[limit].name, limit) if len(found) > limit else None
-    listed = [_line(each) for each in found[:limit]]
+    listed = [_line(each, request.has_permission("librarian.View", each)) for each in found[:limit]]
     values = {
         "_title": folder.path,
         "_above": _above(folder.path),
@@ -181,7 +181,7 @@ def _next(folder: Any, start: str, limit: int) -> str:
     return f"{url_of(folder.path)}/?{urlencode({'start': start, 'limit': limit})}"
 
 
-def _line(named: Any) -> dict[str, Any]:
+def _line(named: Any, seen: bool) -> dict[str, Any]:
     """A line of a listing.  The name of what one may not see is shown, and nothing of it."""
     bare = removeSecurityProxy(named)
     line = {
@@ -190,7 +190,7 @@ def _line(named: Any) -> dict[str, Any]:
         "url": url_of(bare.path),
         "restricted": bare.restricted,
     }
-    if line["kind"] == "file" and not bare.restricted:
+    if line["kind"] == "file" and seen:
         alias = bare.alias()
         content = alias.content
         line |= {
@@ -247,6 +247,7 @@ def _put_folder(context: TreePlace, request: Request) -> Response:
         if there is not None:
             if not INamedFolder.providedBy(there):
                 raise AlreadyThere(context.path)
+            there.put  # noqa: B018  # through its security proxy: only who may change it is told "done"
             return describe_folder(there), False
         tree.folder(context.folder_path, make)
         return describe_folder(tree.make_folder(context.path, restricted)), True
