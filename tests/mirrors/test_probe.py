@@ -140,6 +140,12 @@ class Contents(ProbeCase):
         report = self.probe_one({path: body for path, body in FILES.items() if path != NEW})
         self.assertIs(report.contents[SOURCE], MirrorStatus.ONEDAYBEHIND)
 
+    def test_a_file_cut_short_is_not_there(self) -> None:
+        freshness = {MirrorStatus.UP: NEW, MirrorStatus.ONEDAYBEHIND: OLD}
+        report = self.probe_one(checks=(ContentCheck(SOURCE, freshness, {NEW: 4, OLD: 3}),))
+        self.assertIs(report.contents[SOURCE], MirrorStatus.ONEDAYBEHIND)
+        self.assertEqual(kinds(report), {"size-differs"})
+
     def test_nothing_of_it_there(self) -> None:
         report = self.probe_one({"index.html": b"It works!"})
         self.assertEqual((report.contents, judge(report), was_reached(report)), ({}, Verdict.FAILED, True))

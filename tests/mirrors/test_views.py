@@ -16,6 +16,7 @@ from librarian.security.credentials.service import the_branch
 from librarian.security.interfaces import ICelebrities
 from librarian.security.people.interfaces import IPersonSet
 from librarian.testing.http import browser, request
+from librarian.testing.library import country_database
 from librarian.testing.mirrorsample import add_mirror, add_sample
 from tests.web.support import APP, GOOD, HASH, PeopleInTheWorld
 
@@ -190,6 +191,18 @@ class ForClients(MirrorPages):
         self.assertEqual(len(everywhere), 4)
         self.assertEqual(everywhere[-1], "http://archive.example/ubuntu")
         self.assertEqual(self.status("GET", "/ubuntu/+mirrorlist?country=XX"), 422)
+
+    def test_the_country_of_whoever_asks(self) -> None:
+        with country_database({"203.0.113.0/24": "BR", "2001:db8:1::/48": "DE"}):
+            for address, country, first in (
+                ("203.0.113.7", "BR", "near"),
+                ("2001:db8:1::7", "DE", "far"),
+                ("198.51.100.1", "Unknown", "far"),
+                ("", "Unknown", "far"),
+            ):
+                answer = request("GET", f"{APP}/mirrors/ubuntu/+mirrorlist", REMOTE_ADDR=address)
+                self.assertEqual(answer.headers["X-Generated-For-Country"], country, address)
+                self.assertTrue(answer.text.startswith(f"http://{first}."), address)
 
     def test_a_mirror_that_is_off_is_not_listed(self) -> None:
         self.ubuntu["near"].disableAndNotifyOwner()

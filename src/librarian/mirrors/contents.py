@@ -62,10 +62,8 @@ class _MirrorContents(Persistent):
         if published is None:
             return {}
         moment = getUtility(IClock).now() if when is None else as_utc(when)
-        base_url = self.mirror.base_url
-        return {
-            status: join_url(base_url, path) for status, path in published.freshness_paths(moment).items()
-        }
+        files = published.freshness_files(moment)
+        return {status: join_url(self.mirror.base_url, file.path) for status, file in files.items()}
 
 
 @implementer(IMirrorDistroArchRelease)

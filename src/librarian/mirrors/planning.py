@@ -26,10 +26,7 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
             mirror.id, mirror.name, mirror.base_url, mirror.content, images=_image_checks(mirror)
         )
     found = _guesses(mirror)
-    checks = tuple(
-        ContentCheck(key, {} if published is None else published.freshness_paths(now))
-        for key, published in found
-    )
+    checks = tuple(_content_check(key, published, now) for key, published in found)
     suites = {key.suite for key, _ in found}
     return ProbePlan(
         mirror.id,
@@ -38,6 +35,15 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
         checks=checks,
         releases={each: mirror.distribution.known_releases(each) for each in suites},
         samples=_samples([published for _, published in found if published], now, samples, chance),
+    )
+
+
+def _content_check(key: ContentKey, published: Publications | None, now: datetime) -> ContentCheck:
+    files = {} if published is None else published.freshness_files(now)
+    return ContentCheck(
+        key,
+        {status: file.path for status, file in files.items()},
+        {file.path: file.size for file in files.values() if file.size},
     )
 
 

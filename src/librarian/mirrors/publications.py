@@ -84,9 +84,9 @@ class Publications(Persistent):
         publication: Publication = self._by_date[date, path]
         return publication
 
-    def freshness_paths(self, when: datetime) -> dict[MirrorStatus, str]:
+    def freshness_files(self, when: datetime) -> dict[MirrorStatus, Publication]:
         """The file to ask a mirror for, for each status that can be told apart at `when`."""
-        return {status: each.path for status, each in choose_by_window(self.newest, when).items()}
+        return choose_by_window(self.newest, when)
 
     def sample(self, chance: random.Random, older_than: datetime, max_bytes: int) -> Publication | None:
         """A small file that every mirror should have, by chance; None if a few looks find none."""

@@ -44,6 +44,7 @@ class ContentCheck:
 
     key: ContentKey
     freshness: Mapping[MirrorStatus, str] = field(default_factory=dict)  # status -> path
+    sizes: Mapping[str, int] = field(default_factory=dict)  # path -> bytes, of those where it is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class MirrorProbe:
 
     async def _freshness(self, check: ContentCheck) -> MirrorStatus | None:
         """The freshest status whose file is there; None if the host was given up meanwhile."""
-        asked = [self._has(path) for path in check.freshness.values()]
+        asked = [self._has(path, check.sizes.get(path)) for path in check.freshness.values()]
         there = await asyncio.gather(*asked)
         if any(answer is None for answer in there):
             return None
@@ -122,16 +122,20 @@ class MirrorProbe:
         self.log(f"{check.key}: {status.title}.")
         return status
 
-    async def _has(self, path: str) -> bool | None:
-        """Whether a file is there; None if the host is skipped and so nobody knows."""
+    async def _has(self, path: str, size: int | None) -> bool | None:
+        """Whether a file is there, whole; None if the host is skipped and so nobody knows."""
         url = join_url(self._plan.base_url, path)
         try:
-            await self.ask(self._fetcher.head(url))
+            answer = await self.ask(self._fetcher.head(url))
         except ProbeFailed as error:
             if error.kind is FindingKind.SKIPPED:
                 self._failed(error)
                 return None
             self.log(str(error))
+            return False
+        if size is not None and answer.size is not None and answer.size != size:
+            message = f"{url} has {answer.size} bytes; the archive lists {size} for it"
+            self.find(FindingKind.SIZE_DIFFERS, url, message)
             return False
         return True
 
