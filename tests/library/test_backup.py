@@ -58,6 +58,7 @@ class BackingUp(unittest.TestCase):
     def compare(self, folder: Path) -> dict[int, tuple[str, int]]:
         """Everything in a restored library, after fsck has nothing to say of it."""
         with library_in(folder) as library:
+            self.assertEqual(GarbageCollector(library).run(("bytes",)).skipped, {})
             self.assertEqual(list(Check(library)), [])
             return self.described(library)
 

@@ -32,7 +32,7 @@ from librarian.library.upkeep import HeldLease, UpkeepBranch, leased
 from librarian.store.copies import Copies
 from librarian.store.disk import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
-from librarian.tree.copying import open_copy, write_transactions
+from librarian.tree.copying import change_copy, open_copy, write_transactions
 
 log = logging.getLogger(__name__)
 
@@ -243,6 +243,8 @@ class Restore:
         if actual != self.manifest.tree_sha256:
             data.unlink()
             raise BackupDamaged("tree/Data.fs is not what the manifest says")
+        # The copy was made while the backup had its lease, which would now be in the way of the next.
+        change_copy(data, lambda root: root["upkeep"].note(lease=None))
 
     def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
         copies, restored = Copies(self._folder / "bytes"), Restored()

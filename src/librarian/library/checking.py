@@ -73,6 +73,8 @@ class Check:
             branch = self._library.branch
             more = {} if last is None else {"min": last, "excludemin": True}
             keys = list(islice(entries(branch).keys(**more), BATCH))
+            fetched = (_persistent(branch, part, key) for key in keys)
+            self._library.tree.prefetch([thing for thing in fetched if thing is not None])
             # Looked at before any is given away: whoever gets one may take a long time over it.
             yield from list(chain.from_iterable(look(branch, key) for key in keys))
             self._saw(part, len(keys))
@@ -125,6 +127,17 @@ class Check:
             except (BytesNotFound, BytesDamaged):
                 continue  # a sweep was here
         yield from (Finding(NOTICE, "not the byte store's own", name) for name in store.noise())
+
+
+def _persistent(branch: LibraryBranch, part: str, key: Any) -> Any:
+    """The object that an entry leads to, not loaded yet; None for a broken one."""
+    if part in ("contents", "aliases", "tokens"):
+        return getattr(branch, part)[key]
+    if part == "by_sha1":
+        return branch.contents.get(key[20:])
+    if part in ("by_content", "by_former_content"):
+        return branch.aliases.get(int.from_bytes(key[32:]))
+    return branch.tokens.get(key[8:])
 
 
 def _alias(branch: LibraryBranch, alias_id: int) -> Iterator[Finding]:

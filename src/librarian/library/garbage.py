@@ -246,8 +246,10 @@ class GarbageCollector:
         def batch() -> tuple[list[int], list[Action]]:
             branch = self._library.branch
             ids = list(islice(branch.aliases.keys(min=last + 1), BATCH))
+            records = [branch.aliases[alias_id] for alias_id in ids]
+            self._library.tree.prefetch(records)
             held = _held(references, frozenset(ids))
-            done = (work(branch, branch.aliases[alias_id], alias_id in held) for alias_id in ids)
+            done = (work(branch, record, record.id in held) for record in records)
             return ids, list(chain.from_iterable(done))
 
         while ids := self._batch(step, batch):
@@ -259,7 +261,9 @@ class GarbageCollector:
         def batch() -> tuple[list[bytes], list[Action]]:
             branch = self._library.branch
             keys = list(islice(branch.contents.keys(min=last, excludemin=True), BATCH))
-            return keys, [action for key in keys for action in work(branch, branch.contents[key])]
+            contents = [branch.contents[key] for key in keys]
+            self._library.tree.prefetch(contents)
+            return keys, [action for content in contents for action in work(branch, content)]
 
         while keys := self._batch("contents", batch):
             last = keys[-1]

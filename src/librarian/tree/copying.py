@@ -13,6 +13,7 @@ from typing import Any
 
 import zodburi
 from persistent.mapping import PersistentMapping
+from transaction import TransactionManager
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 from ZODB.utils import p64, u64, z64
@@ -89,6 +90,19 @@ def open_copy(path: Path) -> Iterator[tuple[PersistentMapping, Callable[[], None
     try:
         connection = database.open()
         yield connection.root(), connection.cacheMinimize
+        connection.close()
+    finally:
+        database.close()
+
+
+def change_copy(path: Path, work: Callable[[PersistentMapping], object]) -> None:
+    """Do `work` with the root of a copy that is to become a tree of its own, and commit it."""
+    manager = TransactionManager()
+    database = DB(FileStorage(str(path)))
+    try:
+        connection = database.open(manager)
+        work(connection.root())
+        manager.commit()
         connection.close()
     finally:
         database.close()

@@ -1,6 +1,6 @@
 """The tree of persistent objects: opening it, its branches, and what may go wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -87,6 +87,10 @@ class ITree(Interface):
 
     def forget_loaded() -> None:
         """Turn unchanged objects of this thread's session into ghosts, to bound memory."""
+
+    def prefetch(objects: Iterable[Any]) -> None:
+        """Have persistent objects that will be looked at next fetched together, where each would
+        otherwise be a question of its own to another process."""
 
     def check() -> None:
         """Read something from the database itself.  Raises whatever its storage raises."""

@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,6 +197,12 @@ class Tree:
         connection = self._connection()
         if connection is not None:
             connection.cacheMinimize()
+
+    def prefetch(self, objects: Iterable[Any]) -> None:
+        connection = self._connection()
+        ghosts = [thing for thing in objects if thing._p_changed is None]
+        if connection is not None and ghosts:
+            connection.prefetch(ghosts)
 
     def check(self) -> None:
         with self.session():
