@@ -156,7 +156,7 @@ class WireTests(ServerCase):
             return found
 
     def head(self, method: str, path: str, *fields: str) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *fields]
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *fields]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def get(self, name: str) -> tuple[int, bytes]:

@@ -76,7 +76,7 @@ class RestrictedFace(FaceSettings):
 def restricted_face() -> Face:
     """The face of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Face(RestrictedFace, lambda request: root)
+    return Face(RestrictedFace, lambda request: root, trusts_network=True)
 
 
 def public_face() -> Face:

@@ -76,13 +76,13 @@ class UploadTarget:
 def upload_face() -> Face:
     """The face that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
-    return ProgramsFace(UploadFace, lambda request: root)
+    return ProgramsFace(UploadFace, lambda request: root, trusts_network=True)
 
 
 def restricted_upload_face() -> Face:
     """The face that adds to the restricted space; for ZCML."""
     root = UploadRoot(Library(), restricted=True)
-    return ProgramsFace(RestrictedUploadFace, lambda request: root)
+    return ProgramsFace(RestrictedUploadFace, lambda request: root, trusts_network=True)
 
 
 def upload(context: UploadTarget, request: Request) -> Response:

@@ -25,4 +25,4 @@ class OpsRoot:
         self.request = request
 
 
-face = Face(OpsFaceSettings, OpsRoot)
+face = Face(OpsFaceSettings, OpsRoot, trusts_network=True)

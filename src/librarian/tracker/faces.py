@@ -22,6 +22,7 @@ class TrackerFace:
     section = TrackerFaceSettings
     transactional = False
     for_browsers = False
+    trusts_network = True
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)

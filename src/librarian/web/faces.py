@@ -36,6 +36,9 @@ class IFace(Interface):
     )
 
     for_browsers = Attribute("Whether people use it: log-ins by cookie count, and forms must be ours.")
+    trusts_network = Attribute(
+        "Whether reaching its port is all it takes: it listens where no stranger comes."
+    )
 
     def root(request: Request) -> Any:
         """Where traversal begins."""
@@ -53,6 +56,7 @@ class Face:
     root: Callable[[Request], Any]
     transactional: bool = False
     for_browsers: bool = False
+    trusts_network: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS

@@ -19,6 +19,7 @@ from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
 from librarian.web.errors import error_response
 from librarian.web.faces import face_of
+from librarian.web.hosts import is_misdirected
 from librarian.web.identity import place_of, refused
 from librarian.web.interfaces import MalformedAuthorization
 from librarian.web.protection import is_cross_site
@@ -32,6 +33,8 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
 
     def tween(request: Request) -> Response:
         face = face_of(request)
+        if face is not None and is_misdirected(face, request):
+            return error_response(request, 421, "This face goes by another name; see allowed_hosts.")
         with fresh_timeline(), tree.session():
             try:
                 principal = ANONYMOUS if face is None else face.principal(request)

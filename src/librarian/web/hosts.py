@@ -1,0 +1,72 @@
+"""By which names a face that trusts the network may be called: what stops DNS rebinding.
+
+A page of evil.example can have that name point at 127.0.0.1 a moment later.  A browser then lets the page
+talk to the ports of its visitor's machine and read what they answer: to it that is one origin.  The face
+trusts the address; but the Host is still evil.example, and no page chooses what a browser says there.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyramid.request import Request
+from zope.component import getUtility
+from zope.interface import provider
+
+from librarian.settings import ISettings, ISettingsSection, Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class HostSettings(Section):
+    """Names of this machine."""
+
+    # For faces that trust the network, beside addresses and localhost; `.example.org`: all names below it.
+    # None: any name will do where such a face listens on other addresses than this machine's own.
+    allowed_hosts: tuple[str, ...] = ()
+
+
+def is_misdirected(face: Any, request: Request) -> bool:
+    """Whether a request to a face that trusts the network calls it by a name that may be anybody's."""
+    if not face.trusts_network:
+        return False
+    settings = getUtility(ISettings)
+    allowed = settings.section(HostSettings).allowed_hosts
+    if not allowed and not is_loopback(settings.section(face.section).listen):
+        return False
+    # A program may leave Host out (HTTP/1.0); browsers do not.
+    stated = request.environ.get("HTTP_HOST")
+    return stated is not None and not is_known(stated, allowed)
+
+
+@lru_cache(maxsize=64)
+def is_loopback(listen: str) -> bool:
+    """Whether ``host:port`` is reached from this machine only."""
+    host = _name_in(listen)
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def is_known(stated: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a Host field is an address, localhost, or one of `allowed`."""
+    name = _name_in(stated)
+    if _is_address(name) or name == "localhost" or name.endswith(".localhost"):
+        return True
+    return any(name == each or (each[:1] == "." and name.endswith(each)) for each in map(str.lower, allowed))
+
+
+def _name_in(authority: str) -> str:
+    """The host of ``host:port``, in small letters; empty if there is none."""
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
+    except ValueError:  # brackets that hold no address
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
