@@ -1,6 +1,5 @@
 """The HTTP client: what it tries again, and what it never does, against sockets that misbehave."""
 
-import contextlib
 import socket
 import threading
 import unittest
@@ -8,37 +7,10 @@ from collections.abc import Callable
 from unittest import mock
 
 from librarian.fetch import FetchFailed, UrllibFetcher
+from librarian.testing.peers import Peer
 
 OK = b"HTTP/1.1 200 OK\r\nX-Kind: Tea\r\nContent-Length: 3\r\n\r\ntea"
 ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-
-
-class Peer:
-    """A port that answers each connection with the next of `answers`, and keeps what it was sent."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self.requests: list[bytes] = []
-        self._answers = answers
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        for answer in self._answers:
-            try:
-                connection, _address = self.socket.accept()
-            except OSError:  # closed, with answers left that nobody asked for
-                return
-            with connection:
-                self.requests.append(connection.recv(1 << 16))
-                connection.sendall(answer)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)  # which wakes accept()
-        self.socket.close()
-        self._thread.join(10)
 
 
 def free_port() -> int:

@@ -1,16 +1,36 @@
 """HTTP as the commands speak it."""
 
 import json
+import socket
 from functools import cache
 from typing import Any
 
 import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from librarian.interfaces import LibrarianError
 
 
 class TransferFailed(LibrarianError):
     """A command got no file across, and says why in one line."""
+
+
+class _Connection(HTTPConnection):
+    """Every name below localhost is this machine (RFC 6761, 6.3), also where the resolver knows none."""
+
+    def _new_conn(self) -> socket.socket:
+        named = self._dns_host
+        if named.rstrip(".").endswith(".localhost"):
+            self._dns_host = "localhost"
+        try:
+            return super()._new_conn()
+        finally:
+            self._dns_host = named
+
+
+class _HostPool(HTTPConnectionPool):
+    ConnectionCls = _Connection
 
 
 class Pool(urllib3.PoolManager):
@@ -20,6 +40,7 @@ class Pool(urllib3.PoolManager):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.pool_classes_by_scheme = {**self.pool_classes_by_scheme, "http": _HostPool}
         self._trusted: list[str] = []
 
     def trust(self, url: str) -> None:

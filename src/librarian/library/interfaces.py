@@ -85,7 +85,8 @@ class InvalidLifetime(LibrarianError, ValueError):
     """A token may live for some time, and no longer than the settings allow."""
 
     def __init__(self, lifetime: timedelta, longest: timedelta) -> None:
-        super().__init__(f"a token lives more than nothing and at most {longest}, not {lifetime}")
+        allowed, asked = (str(duration).removesuffix(", 0:00:00") for duration in (longest, lifetime))
+        super().__init__(f"a token lives more than nothing and at most {allowed}, not {asked}")
         self.lifetime = lifetime
         self.longest = longest
 
