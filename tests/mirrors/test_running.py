@@ -105,6 +105,17 @@ class Recording(RunCase):
         self.clock.move(hours=25)
         self.assertEqual(self.probe().probed, 1)
 
+    def test_where_nobody_knows_what_there_should_be_nothing_follows(self) -> None:
+        for release in self.ubuntu.releases:
+            release.active = False
+        mirror = self.add("early")
+        images = self.add("images", self.farm.add({}), content=MirrorContent.RELEASE)
+        for content in MirrorContent:
+            for _ in range(3):
+                self.probe(force=True, content=content)
+        self.assertEqual((mirror.enabled, images.enabled, len(outbox)), (True, True, 0))
+        self.assertEqual(mirror.last_probe_record.verdict, "inconclusive")
+
     def test_rows_go_when_files_go(self) -> None:
         server = self.farm.add(FILES)
         mirror = self.add("shrinking", server)

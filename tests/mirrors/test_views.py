@@ -133,6 +133,12 @@ class Programs(MirrorPages):
         for bad, status in _BAD_CHANGES:
             self.assertEqual(self.status("PATCH", "/ubuntu", bad, "cyd"), status, bad)
 
+    def test_a_new_release(self) -> None:
+        self.assertEqual(self.status("PATCH", "/ubuntu", {"new_release": "breezy"}, "bob"), 403)
+        found = self.send("PATCH", "/ubuntu", {"new_release": "breezy", "version": "5.10"}, "cyd").json
+        self.assertEqual([release["name"] for release in found["releases"]], ["warty", "hoary", "breezy"])
+        self.assertEqual(self.status("PATCH", "/ubuntu", {"new_release": "breezy"}, "cyd"), 409)
+
     def test_display_names(self) -> None:
         for bad in ("", " ", "x" * 201, "a\nb"):
             self.assertEqual(self.status("PATCH", "/ubuntu/bobs", {"display_name": bad}, "bob"), 422, bad)

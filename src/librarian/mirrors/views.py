@@ -138,12 +138,17 @@ def _show_distribution(context: Any, request: Request) -> Response:
 
 
 def _change_distribution(context: Any, request: Request) -> Response:
-    """Any of: display_name, main_url, and release with active (yes or no)."""
+    """Any of: display_name, main_url, new_release, and release with active (yes or no).
+
+    A new release is a name; its components and architectures come from the archive.
+    """
     fields = sent(request)
     if "display_name" in fields:
         context.display_name = text(fields, "display_name")
     if "main_url" in fields:
         context.main_url = text(fields, "main_url") or None
+    if "new_release" in fields:
+        context.newRelease(text(fields, "new_release"), text(fields, "version", ""), [])
     if "release" in fields:
         context.getRelease(text(fields, "release")).active = fields.get("active") in (True, "yes")
     releases = [_describe_release(release) for release in context.releases]

@@ -21,14 +21,15 @@ class Verdict(Enum):
 def judge(report: ProbeReport) -> Verdict:
     """A mirror fails when it has nothing of what it should have, or hands out something else.
 
-    An image mirror should have every image; an archive mirror may be partial.
+    An image mirror should have every image; an archive mirror may be partial.  Where nobody knows what it
+    should have, nothing follows.
     """
-    if report.broken_off:
+    if report.broken_off or not (report.plan.checks or report.plan.images):
         return Verdict.INCONCLUSIVE
     if any(finding.kind.dishonest for finding in report.findings):
         return Verdict.FAILED
     if report.plan.content is MirrorContent.RELEASE:
-        complete = bool(report.images) and len(report.images) == len(report.plan.images)
+        complete = len(report.images) == len(report.plan.images)
         return Verdict.GOOD if complete else Verdict.FAILED
     return Verdict.GOOD if report.contents else Verdict.FAILED
 
