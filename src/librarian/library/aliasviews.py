@@ -9,6 +9,7 @@ from typing import Any
 
 from pyramid.httpexceptions import HTTPFound, HTTPGone, HTTPNotFound
 from pyramid.interfaces import IRequest
+from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import implementer
 from zope.publisher.interfaces import NotFound
@@ -118,6 +119,34 @@ class LibraryFileAliasView:
         # A front end that says the visitor came by plain http gets a link that stays there.
         secure = self.request.headers.get("X-Scheme") != "http"
         return HTTPFound(self.context.getURL(secure=secure, include_token=True), vary=("Accept", "X-Scheme"))
+
+
+class _DigestView:
+    """A digest and the name, as the tools that make checksums write them."""
+
+    algorithm: str
+
+    def __init__(self, context: Any, request: Any) -> None:
+        self.context = context
+        self.request = request
+
+    def __call__(self) -> Response:
+        if self.context.deleted:
+            raise HTTPGone("File deleted.")
+        text = f"{getattr(self.context.content, self.algorithm)} {self.context.filename}"
+        return Response(text, content_type="text/plain", charset="utf-8")
+
+
+class LibraryFileAliasMD5View(_DigestView):
+    """``+md5``"""
+
+    algorithm = "md5"
+
+
+class LibraryFileAliasSHA256View(_DigestView):
+    """``+sha256``"""
+
+    algorithm = "sha256"
 
 
 def held_file(context: Any, request: Any) -> Any:

@@ -21,8 +21,6 @@ from librarian.library.interfaces import (
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library, LibraryFile, check_expires
 
-# names given by the specification
-
 
 @implementer(ILibrarianClient)
 class LibrarianClient:

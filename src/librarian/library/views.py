@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pyramid.httpexceptions import HTTPGone
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -63,17 +62,3 @@ def file_index(context: Any, request: Request) -> Response:
     if prefers_json(request):
         return Response(json_body=describe(context), vary=("Accept",))
     return LibraryFileAliasView(context, request)()
-
-
-def _digest_view(algorithm: str) -> Any:
-    def view(context: Any, request: Request) -> Response:
-        if context.deleted:
-            raise HTTPGone("File deleted.")
-        text = f"{getattr(context.content, algorithm)} {context.filename}"
-        return Response(text, content_type="text/plain", charset="utf-8")
-
-    return view
-
-
-md5 = _digest_view("md5")
-sha256 = _digest_view("sha256")
