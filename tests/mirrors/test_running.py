@@ -338,6 +338,29 @@ class Guard(RunCase):
         self.assertEqual({mirror.enabled for mirror in good}, {True})
         self.assertEqual({mirror.enabled for mirror in dead}, {False})
 
+    def test_those_that_were_down_before_do_not_count(self) -> None:
+        good = [self.add(f"good{n}") for n in range(5)]
+        for mirror in self.dead(6):
+            mirror.disableAndNotifyOwner()
+        fresh = add_mirror(self.ubuntu, self.owner, "fresh", "http://127.0.2.99:9/")
+        self.assertFalse(self.probe(force=True).prober_offline)
+        self.assertEqual((fresh.enabled, {mirror.enabled for mirror in good}), (False, {True}))
+
+    def test_when_nobody_answers_only_control_urls_can_tell(self) -> None:
+        for mirror in self.dead(6):
+            mirror.disableAndNotifyOwner()
+        fresh = add_mirror(self.ubuntu, self.owner, "fresh", "http://127.0.2.99:9/")
+        self.assertTrue(self.probe(force=True).prober_offline)
+        self.assertTrue(fresh.enabled)
+        with overlay(f"[librarian.mirrors]\ncontrol_urls = {self.farm.add({}).url}/\n"):
+            self.assertFalse(self.probe(force=True).prober_offline)
+        self.assertFalse(fresh.enabled)
+
+    def test_two_that_are_silent_together(self) -> None:
+        dead = self.dead(2)
+        self.assertTrue(self.probe().prober_offline)
+        self.assertEqual({mirror.enabled for mirror in dead}, {True})
+
     def test_mirrors_that_answer_404_do_not_count_as_unreachable(self) -> None:
         for n in range(5):
             self.add(f"empty{n}", self.farm.add({}))

@@ -23,7 +23,12 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
     """Everything to ask `mirror` at `now`.  Changes nothing."""
     if mirror.content is MirrorContent.RELEASE:
         return ProbePlan(
-            mirror.id, mirror.name, mirror.base_url, mirror.content, images=_image_checks(mirror)
+            mirror.id,
+            mirror.name,
+            mirror.base_url,
+            mirror.content,
+            was_well=is_well(mirror),
+            images=_image_checks(mirror),
         )
     found = _guesses(mirror)
     checks = tuple(_content_check(key, published, now) for key, published in found)
@@ -32,6 +37,7 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
         mirror.id,
         mirror.name,
         mirror.base_url,
+        was_well=is_well(mirror),
         checks=checks,
         releases={each: mirror.distribution.known_releases(each) for each in suites},
         samples=_samples([published for _, published in found if published], now, samples, chance),
@@ -98,6 +104,11 @@ def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:
     return tuple(ImageCheck(release, flavour, paths) for (release, flavour), paths in images.items())
 
 
+def is_well(mirror: DistributionMirror) -> bool:
+    """Whether nothing was wrong with it when it was last judged."""
+    return mirror.enabled and not mirror.failures
+
+
 def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> bool:
     """Whether its last probe is long enough ago; less so after a probe that was not good.
 
@@ -106,17 +117,16 @@ def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) 
     last = mirror.last_probe_record
     if last is None or last.date_created > now + settings.recheck_interval:
         return True
-    well = mirror.enabled and not mirror.failures and not mirror.inconclusive
+    well = is_well(mirror) and not mirror.inconclusive
     return last.date_created + (settings.probe_interval if well else settings.recheck_interval) <= now
 
 
 class Claimer:
     """Marks mirrors as being probed by this process, so that another prober leaves them alone."""
 
-    def __init__(self, now: datetime, lifetime: timedelta) -> None:
+    def __init__(self, lifetime: timedelta) -> None:
         self.token = secrets.token_hex(8)
         self._lifetime = lifetime
-        self._until = now + lifetime
         self._who = _this_process()
 
     def claim(self, mirror: DistributionMirror, now: datetime) -> bool:
@@ -126,7 +136,7 @@ class Claimer:
             # Twice the lifetime away is what a clock that was wrong has left behind.
             if now < until < now + 2 * self._lifetime and not _is_dead(who):
                 return False
-        mirror.claim = (self.token, self._until, self._who)
+        mirror.claim = (self.token, now + self._lifetime, self._who)
         return True
 
     def holds(self, mirror: DistributionMirror) -> bool:

@@ -83,9 +83,10 @@ class ProbeRun:
         self._tree = getUtility(ITree)
         self._clock = getUtility(IClock)
         self._settings: MirrorSettings = mirror_settings()
-        self._claimer = Claimer(self._clock.now(), self._settings.claim_lifetime)
+        self._claimer = Claimer(self._settings.claim_lifetime)
         self._thread = ThreadPoolExecutor(1, "mirror tree")
         self._bad: list[ProbeReport] = []
+        self._well = self._reached = 0  # mirrors that were well before; that answered anything
         self.summary = RunSummary()
 
     def run(self) -> RunSummary:
@@ -130,6 +131,8 @@ class ProbeRun:
 
     async def _deliver(self, report: ProbeReport) -> None:
         self.summary.probed += 1
+        self._well += report.plan.was_well
+        self._reached += was_reached(report)
         self._on_probed(report)
         verdict = judge(report)
         if verdict is Verdict.FAILED:
@@ -139,11 +142,17 @@ class ProbeRun:
             await self._keep(report, verdict)
 
     async def _is_offline(self) -> bool:
-        unreached = sum(not was_reached(report) for report in self._bad)
-        if BatchGuard().prober_is_offline(unreached, self.summary.probed):
+        """Whether it is us: most of those that were well have gone at once, or nobody answers at all.
+
+        Mirrors that were down before say nothing: they are probed so often that they would be most of a run.
+        """
+        unreached = [report for report in self._bad if not was_reached(report)]
+        gone = sum(report.plan.was_well for report in unreached)
+        if BatchGuard().prober_is_offline(gone, self._well):
             return True
-        controls = self._settings.control_urls
-        return bool(unreached and controls) and not await any_reachable(controls, self._settings.prober())
+        if unreached and self._settings.control_urls:
+            return not await any_reachable(self._settings.control_urls, self._settings.prober())
+        return not self._reached and len(unreached) > 1
 
     async def _keep(self, report: ProbeReport, verdict: Verdict) -> None:
         kept = await self._work(lambda: self._record(report, verdict))

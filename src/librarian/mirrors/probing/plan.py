@@ -82,6 +82,7 @@ class ProbePlan:
     name: str
     base_url: str
     content: MirrorContent = MirrorContent.ARCHIVE
+    was_well: bool = True  # before this probe
     checks: tuple[ContentCheck, ...] = ()
     releases: Mapping[str, tuple[KnownRelease, ...]] = field(default_factory=dict)  # by suite, oldest first
     samples: tuple[Sample, ...] = ()
