@@ -241,7 +241,15 @@ def migrate_command(make: Maker, source: str, verify: bool, below: str, jobs: in
     if not isinstance(target, RemoteDataStore):
         raise click.UsageError("--remote-url must name the server to copy to")
     with Counter() as counter:
-        tally = migrate(open_source(source), target, counter.count, verify=verify, below=below, jobs=jobs)
+        tally = migrate(
+            open_source(source),
+            target,
+            counter.count,
+            expect=counter.expect,
+            verify=verify,
+            below=below,
+            jobs=jobs,
+        )
     counts = {outcome.value: tally.counts[outcome] for outcome in Outcome}
     if as_json:
         click.echo(json.dumps({**counts, "bytes": tally.bytes_copied, "failures": tally.failures}))
@@ -281,6 +289,9 @@ class Counter:
 
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
+
+    def expect(self, count: int) -> None:
+        self._bar.update(self._task, total=count)
 
     def count(self, name: str, outcome: Outcome) -> None:
         self._bar.update(self._task, advance=1, description=name[-40:])

@@ -118,12 +118,14 @@ def migrate(
     target: RemoteDataStore,
     report: Callable[[str, Outcome], None] = lambda name, outcome: None,
     *,
+    expect: Callable[[int], None] = lambda count: None,
     verify: bool = False,
     below: str = "/",
     jobs: int = JOBS,
 ) -> Tally:
     """Copy every name of `source`, or those below a directory, to `target`.
 
+    `expect` is told how many there are, `report` what became of each.
     Trouble with one name does not stop the others.
     Each file is checked: the target is told the digest and refuses other bytes.  What is there already
     is compared by version and size; with `verify` also by digest, which reads it at both ends.
@@ -131,6 +133,7 @@ def migrate(
     tally, prefix = Tally(), f"/{below.strip('/')}/".replace("//", "/")
     with tempfile.TemporaryDirectory(prefix="tracker-migrate-") as scratch, ThreadPoolExecutor(jobs) as pool:
         names = [name for name in source.names() if name.startswith(prefix)]
+        expect(len(names))
         work = (pool.submit(_migrate_one, source, target, name, scratch, verify) for name in names)
         for name, future in zip(names, _a_few_ahead(work, 4 * jobs), strict=True):
             outcome, size, reason = future.result()
