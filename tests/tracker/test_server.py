@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import unittest
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -23,6 +23,7 @@ from librarian.testing.server import ServerProcess
 from librarian.tracker.client import Client, FileNotFound, RemoteUnavailable
 from librarian.tracker.client.remote import RemoteDataStore
 from tests.tracker.client.processes import python
+from tests.tracker.contest import Contest, race, version_of
 
 PEERS = Path.cwd() / "parts" / "peers"
 
@@ -208,77 +209,18 @@ class WireTests(ServerCase):
             self.assertEqual(begun + stream.read(), data)
 
 
-def content_of(version: int) -> bytes:
-    """What a test stores as a version: anybody can tell whether it is whole."""
-    return f"{version:012d}\n".encode() * (1 + version % 4000)
-
-
-def version_of(answer: urllib3.BaseHTTPResponse) -> int:
-    return int(parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp())
-
-
-class Contest:
-    """Writers and readers of one URL, and what they find wrong."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.sent: set[int] = set()
-        self.wrong: list[str] = []
-        self.over = threading.Event()
-
-    def write(self, seed: int) -> None:
-        pool, choose = urllib3.PoolManager(), random.Random(seed)
-        for _turn in range(8):
-            version = choose.randrange(1, 10**9)
-            self.sent.add(version)
-            url = f"{self.url}?last_modified={quote(formatdate(version))}"
-            answer = pool.request("PUT", url, body=content_of(version), retries=False, timeout=60)
-            if answer.status != 200 or version_of(answer) < version:
-                self.wrong.append(f"put of {version}: {answer.status} {dict(answer.headers)}")
-
-    def read(self, coding: str) -> None:
-        pool, newest = urllib3.PoolManager(), 0
-        while not self.over.is_set():
-            answer = pool.request("GET", self.url, headers={"Accept-Encoding": coding})
-            if answer.status == 404 and not newest:
-                continue
-            version = version_of(answer)
-            if answer.data != content_of(version) or version < newest:
-                self.wrong.append(f"get: {len(answer.data)} bytes as {version} after {newest}")
-            newest = version
-
-
 class ManyWritersTests(ServerCase):
     def test_twenty_writers_and_readers_all_the_while(self) -> None:
-        contest = Contest(f"{self.url}/files{self.prefix}/a")
-        writers = [threading.Thread(target=contest.write, args=(seed,)) for seed in range(20)]
-        readers = [threading.Thread(target=contest.read, args=(coding,)) for coding in ("identity", "gzip")]
-        for thread in (*readers, *writers):
-            thread.start()
-        for thread in writers:
-            thread.join()
-        contest.over.set()
-        for thread in readers:
-            thread.join()
+        path = f"{self.prefix}/a"
+        contest = Contest([f"{self.url}/files{path}"])
+        contest.hold(writers=20, turns=8)
         self.assertEqual(contest.wrong, [])
-        newest = RemoteDataStore(self.url).file_version(f"{self.prefix}/a")
-        self.assertEqual(newest, max(contest.sent))
+        self.assertEqual(RemoteDataStore(self.url).file_version(path), max(contest.sent))
 
     def test_a_file_and_a_directory_race_for_a_name(self) -> None:
         """Whichever wins, the loser is told so, and the tree has not both."""
         for turn in range(10):
-            name = f"/{turn}"
-            statuses: dict[str, int] = {}
-
-            def put(tail: str, name: str = name, statuses: dict[str, int] = statuses) -> None:
-                url = self.url + self.date_path(name + tail, 5)
-                statuses[tail] = urllib3.request("PUT", url, body=b"x", retries=False).status
-
-            threads = [threading.Thread(target=put, args=(tail,)) for tail in ("", "/below")]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            statuses = race([self.url], f"{self.prefix}/{turn}")
             self.assertEqual(sorted(statuses.values()), [200, 409], statuses)
 
 
