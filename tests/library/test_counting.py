@@ -170,7 +170,7 @@ class Counting(unittest.TestCase):
             (599, "192.0.2.1", "curl", 0),
             (1, "192.0.2.1", "curl", 1),
             (400, "192.0.2.2", "curl", 2),
-            (2000, "192.0.2.3", "curl", 4),
+            (2000, "192.0.2.3", "curl", 3),
         ):
             self.count(line(self.path, 206, size, client=client, agent=agent))
             self.assertEqual(self.alias.hits, hits, (size, client, agent))
