@@ -12,8 +12,6 @@ from urllib.parse import quote
 
 import click
 
-from librarian.commands.credentials import app_url_option
-from librarian.commands.transfer import json_option
 from librarian.machines.controller import Controller
 from librarian.machines.headquarters import Api, RemoteHeadquarters
 from librarian.machines.runner import Limits
@@ -48,8 +46,18 @@ class Size(click.ParamType[int]):
         return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
 
 
+# Not those of `transfer`, which brings the library along: a machine that imports code needs none.
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+app_url_option = click.option(
+    "--app-url",
+    envvar="LIBRARIAN_APP_URL",
+    default="http://127.0.0.1:6543/",
+    show_default=True,
+    help="The web application with the registry of machines.",
+)
 token_file_option = click.option(
     "--token-file",
+    envvar="LIBRARIAN_TOKEN_FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with an API token of the scope machines.  Without it: the variable LIBRARIAN_TOKEN.",
 )
