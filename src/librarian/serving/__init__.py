@@ -5,11 +5,13 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 from zope.component import getUtility
 
+from librarian.interfaces import LibrarianError
 from librarian.library.urls import LibrarySettings
 from librarian.serving.announcing import tell_faces, tell_first_admin
 from librarian.serving.draining import DrainingServer
@@ -50,26 +52,33 @@ WAITRESS_OPTIONS: dict[str, Any] = {
 DESCRIPTORS = 8192  # a connection has one, and a running transfer one more for its file
 
 
+class CannotListen(LibrarianError, OSError):
+    """A face's address is in use, is none of this machine, or may not be used by this user."""
+
+    def __init__(self, face: str, host: str, port: int, why: str) -> None:
+        super().__init__(f"face {face} cannot listen on {host} port {port}: {why}")
+        self.face = face
+
+
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
-    """A listening socket for each face; port 0 becomes one that is free."""
-    found = {}
-    try:
+    """A listening socket for each face; port 0 becomes one that is free.  Raises CannotListen."""
+    found: dict[str, socket.socket] = {}
+    with ExitStack() as failing:
         for name, (host, port) in addresses.items():
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            found[name] = _listening(family, host, port)
-    except OSError:
-        for bound in found.values():
-            bound.close()
-        raise
+            found[name] = failing.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            try:
+                _listen(found[name], host, port)
+            except OSError as error:
+                raise CannotListen(name, host, port, error.strerror or str(error)) from error
+        failing.pop_all()
     return found
 
 
-def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _listen(sock: socket.socket, host: str, port: int) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     sock.listen(1024)
-    return sock
 
 
 def tell_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
@@ -102,7 +111,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
 
     `announce` is called with the URL of each face once connections are accepted.  `options` are
     waitress's, and `grace_seconds`: how long running transfers may take to finish at the end.
-    Raises TreeUnavailable if another process serves the same database already.
+    Raises TreeUnavailable if another process serves the same database already, and CannotListen.
     """
     tree = getUtility(ITree)
     # It says with every request that one waits; under load, saying so is a sixth of the work.
