@@ -10,6 +10,8 @@ from pyramid.response import Response
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.store.layout import relative_path
+from librarian.web.accel import handed_over
 from librarian.web.delivery import request_headers
 from librarian.web.fileresponse import file_response
 from librarian.web.files import FileAnswer, FileFacts, answer_file_request, unavailable_answer
@@ -50,4 +52,8 @@ def deliver(
     if not admit(answer):
         file.close()
         raise HTTPNotFound
+    response = handed_over(library.accel_settings, answer, facts, request, relative_path)
+    if response is not None:
+        file.close()
+        return response
     return file_response(answer, file, request.environ)

@@ -37,6 +37,7 @@ from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree
+from librarian.web.accel import AccelSettings
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class Library:
     @property
     def settings(self) -> urls.LibrarySettings:
         return self._settings.section(urls.LibrarySettings)
+
+    @property
+    def accel_settings(self) -> AccelSettings:
+        return self._settings.section(AccelSettings)
 
     @property
     def branch(self) -> LibraryBranch:

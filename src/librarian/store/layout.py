@@ -14,6 +14,11 @@ _FAN_OUT = re.compile("[0-9a-f]{2}")
 _OWN_NAMES = {"incoming", "quarantine", "usage", "lost+found"}
 
 
+def relative_path(sha256: str) -> str:
+    """Where the bytes of a digest are held, below the root."""
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
 class Layout:
     """The folders under one root; `root` is absolute.
 
@@ -43,7 +48,7 @@ class Layout:
     def held(self, sha256: str) -> str:
         """The path of held bytes.  Only a digest gets one: anything else raises BytesNotFound."""
         self._check(sha256)
-        return f"{self.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+        return f"{self.root}/{relative_path(sha256)}"
 
     def aside(self, sha256: str) -> str:
         """The path of quarantined bytes."""

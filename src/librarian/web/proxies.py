@@ -29,6 +29,9 @@ SPOKEN_FOR = (
     "HTTP_X_SCHEME",
 )
 
+#: In the environ: set where the request came from a front end that is believed.
+FRONT_END = "librarian.front_end"
+
 Handler = Callable[[Request], Response]
 
 
@@ -53,6 +56,7 @@ def believe_proxies(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         environ = request.environ
         if trusted and _within(environ.get("REMOTE_ADDR", ""), trusted):
+            environ[FRONT_END] = True
             _believe(environ, trusted)
         else:
             for key in SPOKEN_FOR:
