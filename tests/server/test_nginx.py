@@ -34,7 +34,7 @@ http {{
 """
 
 # What a client may go by; a response that lacks one, or has another value, is another response.
-HEADERS = [
+HEADERS = (
     "Accept-Ranges",
     "Cache-Control",
     "Content-Disposition",
@@ -47,7 +47,7 @@ HEADERS = [
     "Last-Modified",
     "Referrer-Policy",
     "X-Content-Type-Options",
-]
+)
 
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -36,6 +36,7 @@ COMMANDS = {
     "mirrors": "librarian.commands.mirrors:mirrors",
     "put": "librarian.commands.transfer:put",
     "release": "librarian.commands.holds:release",
+    "report": "librarian.commands.report:report",
     "restore": "librarian.commands.backup:restore",
     "rm": "librarian.commands.named:rm",
     "scrub": "librarian.commands.integrity:scrub",

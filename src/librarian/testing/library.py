@@ -1,5 +1,6 @@
 """What documents on the library need: things that happen to files only with time, a neighbour, logs."""
 
+import atexit
 import gzip
 import shutil
 import tempfile
@@ -122,6 +123,14 @@ def damage(sha256: str) -> None:
     store = getUtility(IByteStore)
     held = store._held[sha256]
     store._held[sha256] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])
+
+
+def a_copy_of(data: bytes) -> Path:
+    """A folder that holds these bytes as a store's or a backup's would."""
+    folder = tempfile.mkdtemp(prefix="librarian-copy-")
+    atexit.register(shutil.rmtree, folder)
+    DiskStore(Path(folder), getUtility(IClock)).put(BytesIO(data))
+    return Path(folder)
 
 
 class _TimedTree(Tree):
