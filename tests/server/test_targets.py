@@ -1,0 +1,46 @@
+"""Request targets in absolute form (RFC 9112, 3.2.2): what they claim to talk to opens no other space."""
+
+import unittest
+from urllib.parse import urlsplit
+
+from librarian.testing.layers import Server
+from tests.server.support import exchange
+
+SECRET = b"the secret plan"
+
+
+class AbsoluteForm(unittest.TestCase):
+    layer = Server
+
+    def setUp(self) -> None:
+        self.server = Server.server
+
+    def put(self, face: str, data: bytes) -> str:
+        url: str = self.server.request("PUT", self.server.urls[face] + "f.txt", body=data).json()["url"]
+        return url
+
+    def ask(self, target: str, face: str = "public", host: str = "localhost") -> bytes:
+        """The whole answer of a face to a request line with `target`."""
+        request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        return exchange(self.server.urls[face], request.encode())
+
+    def test_a_file_is_found_by_its_path(self) -> None:
+        url = self.put("upload", b"for everybody")
+        for target in (url, urlsplit(url).path, f"http://any.example{urlsplit(url).path}"):
+            self.assertTrue(self.ask(target).endswith(b"for everybody"), target)
+
+    def test_naming_the_restricted_port_or_a_host_opens_nothing(self) -> None:
+        url = self.put("restricted-upload", SECRET)
+        path = urlsplit(url).path
+        own_host = f"i{path.split('/')[1]}.restricted.127.0.0.1"
+        self.assertTrue(self.ask(url, "restricted").endswith(SECRET))
+        for target in (url, f"http://{own_host}{path}", f"https://{own_host}{path}", f"//{own_host}{path}"):
+            for host in ("localhost", own_host, urlsplit(url).netloc):
+                answer = self.ask(target, host=host)
+                self.assertRegex(answer, rb"^HTTP/1\.[01] 4\d\d ", (target, host))
+                self.assertNotIn(SECRET, answer)
+
+    def test_nor_does_it_get_past_the_names_of_a_face(self) -> None:
+        path = urlsplit(self.put("restricted-upload", SECRET)).path
+        answer = self.ask(f"http://localhost{path}", "restricted", host="evil.example")
+        self.assertRegex(answer, rb"^HTTP/1\.[01] 421 ")
