@@ -26,10 +26,16 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.aliasviews import LibraryFileAliasView, file_alias_view
 from librarian.library.bodies import stated_expires, stated_mimetype, store_body
-from librarian.library.description import describe
-from librarian.library.filenames import check_filename, media_type_for, quoted
+from librarian.library.filenames import check_filename, media_type_for
 from librarian.library.service import Library, LibraryFileAlias, acting_owner
 from librarian.library.views import prefers_json
+from librarian.naming.description import (
+    describe_entry,
+    describe_folder,
+    describe_history,
+    describe_line,
+    url_of,
+)
 from librarian.naming.interfaces import AlreadyThere, ConditionFailed, INamedFolder, INamedTree, NotThere
 from librarian.settings import as_bool
 from librarian.web.conditions import refuses_write
@@ -73,35 +79,6 @@ class TreeSection:
 section = TreeSection()
 
 
-def url_of(path: str) -> str:
-    return "/tree" + quoted(path).rstrip("/")
-
-
-def describe_entry(entry: Any) -> dict[str, Any]:
-    """An entry as JSON."""
-    alias = entry.alias()
-    file = describe(removeSecurityProxy(alias))
-    return {
-        "path": entry.path,
-        "kind": "file",
-        "version": entry.version,
-        "etag": entry.etag,
-        "restricted": entry.restricted,
-        "file": file,
-    }
-
-
-def describe_folder(folder: Any) -> dict[str, Any]:
-    """A folder as JSON, without what is in it."""
-    owner = removeSecurityProxy(folder.owner)
-    return {
-        "path": folder.path,
-        "kind": "folder",
-        "restricted": folder.restricted,
-        "owner": None if owner is None else owner.name,
-    }
-
-
 def _show(context: TreePlace, request: Request) -> Response:
     found = getUtility(INamedTree)[context.path]
     if INamedFolder.providedBy(found):
@@ -109,7 +86,7 @@ def _show(context: TreePlace, request: Request) -> Response:
     if _ends_in_slash(request):
         raise NotThere(context.path + "/")
     if "history" in request.GET:
-        return Response(json_body=_history(found))
+        return Response(json_body=describe_history(found))
     response = _described(found) if prefers_json(request) else _file(found, request)
     response.vary = {*(response.vary or ()), "Accept"}
     return response
@@ -137,31 +114,12 @@ def _file(entry: Any, request: Request) -> Response:
     return response
 
 
-def _history(entry: Any) -> dict[str, Any]:
-    versions = []
-    for version in reversed(entry.versions()):
-        alias = removeSecurityProxy(entry.alias(version.number))
-        content = alias.content
-        versions.append(
-            {
-                "version": version.number,
-                "url": f"{url_of(entry.path)}?version={version.number}",
-                "id": version.alias_id,
-                "date": version.date.isoformat(),
-                "author": version.author,
-                "size": content and content.filesize,
-                "sha256": content and content.sha256,
-            }
-        )
-    return {"path": entry.path, "versions": versions}
-
-
 def _list(folder: Any, request: Request) -> Response:
     """A page of what is in a folder."""
     start, limit = request.GET.get("start", ""), _number(request, "limit", LISTED, most=MOST_LISTED)
     found = list(folder.listing(start, limit + 1))
     following = _next(folder, found[limit].name, limit) if len(found) > limit else None
-    listed = [_line(each, request.has_permission("librarian.View", each)) for each in found[:limit]]
+    listed = [describe_line(each, request.has_permission("librarian.View", each)) for each in found[:limit]]
     values = {
         "_title": folder.path,
         "_above": _above(folder.path),
@@ -179,29 +137,6 @@ def _list(folder: Any, request: Request) -> Response:
 
 def _next(folder: Any, start: str, limit: int) -> str:
     return f"{url_of(folder.path)}/?{urlencode({'start': start, 'limit': limit})}"
-
-
-def _line(named: Any, seen: bool) -> dict[str, Any]:
-    """A line of a listing.  The name of what one may not see is shown, and nothing of it."""
-    bare = removeSecurityProxy(named)
-    line = {
-        "name": bare.name,
-        "kind": "folder" if INamedFolder.providedBy(bare) else "file",
-        "url": url_of(bare.path),
-        "restricted": bare.restricted,
-    }
-    if line["kind"] == "file" and seen:
-        alias = bare.alias()
-        content = alias.content
-        line |= {
-            "id": alias.id,
-            "mimetype": alias.mimetype,
-            "size": content and content.filesize,
-            "sha256": content and content.sha256,
-            "version": bare.version,
-            "date": bare.versions()[-1].date.isoformat(),
-        }
-    return line
 
 
 def _above(path: str) -> list[tuple[str, str]]:

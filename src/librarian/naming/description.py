@@ -1,0 +1,81 @@
+"""What is in the named tree, in words: as JSON, and for the page of a folder."""
+
+from typing import Any
+
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.description import describe
+from librarian.library.filenames import quoted
+from librarian.naming.interfaces import INamedFolder
+
+
+def url_of(path: str) -> str:
+    return "/tree" + quoted(path).rstrip("/")
+
+
+def describe_entry(entry: Any) -> dict[str, Any]:
+    """An entry as JSON."""
+    alias = entry.alias()
+    file = describe(removeSecurityProxy(alias))
+    return {
+        "path": entry.path,
+        "kind": "file",
+        "version": entry.version,
+        "etag": entry.etag,
+        "restricted": entry.restricted,
+        "file": file,
+    }
+
+
+def describe_folder(folder: Any) -> dict[str, Any]:
+    """A folder as JSON, without what is in it."""
+    owner = removeSecurityProxy(folder.owner)
+    return {
+        "path": folder.path,
+        "kind": "folder",
+        "restricted": folder.restricted,
+        "owner": None if owner is None else owner.name,
+    }
+
+
+def describe_history(entry: Any) -> dict[str, Any]:
+    """The versions of an entry as JSON, the current one first."""
+    versions = []
+    for version in reversed(entry.versions()):
+        alias = removeSecurityProxy(entry.alias(version.number))
+        content = alias.content
+        versions.append(
+            {
+                "version": version.number,
+                "url": f"{url_of(entry.path)}?version={version.number}",
+                "id": version.alias_id,
+                "date": version.date.isoformat(),
+                "author": version.author,
+                "size": content and content.filesize,
+                "sha256": content and content.sha256,
+            }
+        )
+    return {"path": entry.path, "versions": versions}
+
+
+def describe_line(named: Any, seen: bool) -> dict[str, Any]:
+    """A line of a listing.  The name of what one may not see is shown, and nothing of it."""
+    bare = removeSecurityProxy(named)
+    line = {
+        "name": bare.name,
+        "kind": "folder" if INamedFolder.providedBy(bare) else "file",
+        "url": url_of(bare.path),
+        "restricted": bare.restricted,
+    }
+    if line["kind"] == "file" and seen:
+        alias = bare.alias()
+        content = alias.content
+        line |= {
+            "id": alias.id,
+            "mimetype": alias.mimetype,
+            "size": content and content.filesize,
+            "sha256": content and content.sha256,
+            "version": bare.version,
+            "date": bare.versions()[-1].date.isoformat(),
+        }
+    return line
