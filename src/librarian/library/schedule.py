@@ -1,7 +1,6 @@
 """Counting downloads from inside the server, where nobody wants to run the command at intervals."""
 
 import logging
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from zope.interface import provider
 
 from librarian.library.counting import DownloadCounter
 from librarian.library.service import Library
+from librarian.rounds import Rounds
 from librarian.settings import ISettings, ISettingsSection, Section
 from librarian.web.accesslog import AccessLogSettings
 
@@ -35,22 +35,12 @@ def begin(event: Any) -> None:
         Schedule(Path(path), seconds).start()
 
 
-class Schedule(threading.Thread):
+class Schedule(Rounds):
     """Counts what is new in a log, again and again."""
 
     def __init__(self, path: Path, interval_seconds: float) -> None:
-        super().__init__(name="download counter", daemon=True)
+        super().__init__("download counter", interval_seconds)
         self._path = path
-        self._interval = interval_seconds
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.wait(self._interval):
-            self.once()
-
-    def stop(self) -> None:
-        """End after the round that is under way."""
-        self._stopped.set()
 
     def once(self) -> None:
         """One round.  What fails is logged and tried again in the next."""

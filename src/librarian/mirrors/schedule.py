@@ -1,7 +1,6 @@
 """Probing from inside the server, for installations whose database one process has to itself."""
 
 import logging
-import threading
 from typing import Any
 
 from zope.component import getUtility
@@ -14,6 +13,7 @@ from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.running import ProbeRun, RunOptions
 from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
+from librarian.rounds import Rounds
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
@@ -28,21 +28,11 @@ def begin(event: Any) -> None:
         Schedule(interval.total_seconds()).start()
 
 
-class Schedule(threading.Thread):
+class Schedule(Rounds):
     """Reads archives, probes what is due and sends the mail, again and again."""
 
     def __init__(self, interval_seconds: float) -> None:
-        super().__init__(name="mirror schedule", daemon=True)
-        self._interval = interval_seconds
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.wait(self._interval):
-            self.once()
-
-    def stop(self) -> None:
-        """End after the round that is under way."""
-        self._stopped.set()
+        super().__init__("mirror schedule", interval_seconds)
 
     def once(self) -> None:
         """One round.  Whatever fails is logged and tried again in the next."""

@@ -1,0 +1,24 @@
+"""Work that a server does again and again beside its requests."""
+
+import threading
+
+
+class Rounds(threading.Thread):
+    """Calls once(), which subclasses have, at intervals; a round that is missed is not made up for."""
+
+    def __init__(self, name: str, interval_seconds: float) -> None:
+        super().__init__(name=name, daemon=True)
+        self._interval_seconds = interval_seconds
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._interval_seconds):
+            self.once()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stopped.set()
+
+    def once(self) -> None:
+        """One round.  Must not raise: that would end the thread, and nobody would be told."""
+        raise NotImplementedError
