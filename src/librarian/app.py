@@ -6,6 +6,7 @@ from typing import Any
 
 import plaster
 from pyramid.config import Configurator
+from pyramid.interfaces import IRequestExtensions
 from pyramid.registry import Registry
 from pyramid.traversal import ResourceTreeTraverser
 from pyramid.tweens import EXCVIEW
@@ -104,6 +105,8 @@ def make_app(values: Mapping[str, str]) -> Any:
     )
     config.add_tween("librarian.operations.measuring.measure", over="librarian.web.proxies.believe_proxies")
     config.commit()
+    # Our Request has it: see web/request.py.
+    registry.getUtility(IRequestExtensions).descriptors.pop("tm")
     _check_settings(settings)
     open_audit_log()
     getUtility(ITree).bring_up_to_date()

@@ -76,13 +76,13 @@ class RestrictedFace(FaceSettings):
 def restricted_face() -> Face:
     """The face of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Face(RestrictedFace, lambda request: root, trusts_network=True)
+    return Face(RestrictedFace, lambda request: root, trusts_network=True, quick=True)
 
 
 def public_face() -> Face:
     """The face for everybody; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
-    return Face(PublicFace, lambda request: root)
+    return Face(PublicFace, lambda request: root, quick=True)
 
 
 def download(context: Download, request: Request) -> Response:

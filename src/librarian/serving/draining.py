@@ -12,6 +12,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
+from librarian.serving.quick import QuickChannel, QuickDispatcher
 from librarian.serving.receiving import ReceivingChannel
 from librarian.serving.sendfile import SendfileChannel, offer_sendfile
 from librarian.store.interfaces import IByteStore
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
 
 
-class Connection(ReceivingChannel, SendfileChannel):
+class Connection(QuickChannel, ReceivingChannel, SendfileChannel):
     """A connection as our server has it."""
 
 
@@ -31,6 +32,7 @@ class DrainingServer:
     waitress ends at an exception out of a signal handler, which can strike in the middle of an upload
     and gives running requests five seconds.  Here stop() only takes a note: listening ends, idle
     connections are closed, running requests and transfers have `grace_seconds` to come to their end.
+    `quick` are the file descriptors of the sockets whose quick requests need no thread.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class DrainingServer:
         options: Mapping[str, Any],
         grace_seconds: float,
         store: IByteStore,
+        quick: frozenset[int] = frozenset(),
     ) -> None:
         self._map: dict[int, Any] = {}
         application = offer_sendfile(app)
@@ -49,6 +52,7 @@ class DrainingServer:
             listener.channel_class = Connection
             listener.store = store
             listener.stopping = False
+        self._quick = [QuickDispatcher(part) for part in self._listeners if part.socket.fileno() in quick]
         self._grace_seconds = grace_seconds
         self._stopping = False
         # At its limit waitress lets nobody in until a connection has been idle for long enough.
@@ -72,6 +76,8 @@ class DrainingServer:
     def _turn(self, seconds: float) -> None:
         use_poll = self._server.adj.asyncore_use_poll
         wasyncore.loop(timeout=seconds, use_poll=use_poll, map=self._map, count=1)
+        for dispatcher in self._quick:
+            dispatcher.work()
 
     def _drain(self) -> None:
         for listener in self._listeners:

@@ -23,6 +23,7 @@ class TrackerFace:
     transactional = False
     for_browsers = False
     trusts_network = True
+    quick = False  # packing on the way takes its time
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)

@@ -20,6 +20,9 @@ from librarian.web.views import IAppSection, ITakesFiles
 # ruff: noqa: N805  # zope.interface methods are written without self
 
 
+FACE = "librarian.face"  # in the WSGI environ: the IFace that was found for it
+
+
 class FaceSettings(Section):
     """Settings of one face; each face has a subclass with a prefix and a default of its own."""
 
@@ -35,6 +38,7 @@ class IFace(Interface):
         " none, and an upload face keeps its bytes and repeats the naming of them only."
     )
 
+    quick = Attribute("Whether a plain GET waits for nothing but the byte store and the tree.")
     for_browsers = Attribute("Whether people use it: log-ins by cookie count, and forms must be ours.")
     trusts_network = Attribute(
         "Whether reaching its port is all it takes: it listens where no stranger comes."
@@ -57,6 +61,7 @@ class Face:
     transactional: bool = False
     for_browsers: bool = False
     trusts_network: bool = False
+    quick: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS
@@ -115,7 +120,10 @@ class NoSuchFace:
 
 def face_of(request: Request) -> Any:
     """The IFace a request came in by, or None."""
-    return request.registry.getUtility(IFaces).by_environ(request.environ)
+    environ = request.environ
+    if FACE not in environ:  # asked several times for each request
+        environ[FACE] = request.registry.getUtility(IFaces).by_environ(environ)
+    return environ[FACE]
 
 
 def root_factory(request: Request) -> Any:

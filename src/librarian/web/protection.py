@@ -138,25 +138,9 @@ def harden(event: NewResponse) -> None:
         response.headers["Cache-Control"] = "private, no-store"
 
 
-def offers_login(request: Request) -> bool:
-    """Whether a page may invite to log in."""
-    face = face_of(request)
-    return face is not None and face.for_browsers and not current_principal().authenticated
-
-
-def here(request: Request) -> str:
-    """The path and query of this request, to come back to; ``/`` where they are malformed."""
-    try:
-        return str(request.path_qs)
-    except UnicodeDecodeError:
-        return "/"
-
-
 def includeme(config: Configurator) -> None:
     config.set_request_factory(Request)
     config.set_security_policy(InteractionPolicy())
-    config.add_request_method(offers_login, property=True)
-    config.add_request_method(here, property=True)
     config.set_csrf_storage_policy(SessionBoundTokens())
     # Where a request comes from is checked for all faces, before any view is looked for.
     config.set_default_csrf_options(require_csrf=True, check_origin=False, callback=comes_from_browser)
