@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 
 import transaction
+from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
@@ -318,3 +320,23 @@ class Races(Collecting):
 
     def _content(self, stored: Any) -> Any:
         return self.library.branch.contents[bytes.fromhex(stored.sha256)]
+
+
+class BusyWriters(Collecting):
+    def test_a_batch_that_always_loses_becomes_smaller(self) -> None:
+        ids = [self.add(b"%d" % number) for number in range(12)]
+        self.clock.move(days=8)
+        collector = GarbageCollector(self.library)
+        sizes: list[int] = []
+        run = self.library.tree.run
+
+        def lose(work: Any) -> Any:
+            sizes.append(collector._size)
+            if collector._size > 5:
+                raise ConflictError
+            return run(work)
+
+        with patch.object(self.library.tree, "run", lose):
+            collector._aliases({})
+        self.assertEqual(collector.report.done["aliases"], {"marked": len(ids)})
+        self.assertEqual(sizes[:4], [1000, 100, 10, 1])

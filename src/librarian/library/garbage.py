@@ -17,6 +17,7 @@ from itertools import chain, islice
 from typing import Any
 
 import transaction
+from transaction.interfaces import TransientError
 from zope.component import getUtilitiesFor
 
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
@@ -75,6 +76,7 @@ class GarbageCollector:
         self._dry_run = dry_run
         self._tell = tell or (lambda action: None)
         self._now = library.clock.now()
+        self._size = BATCH
         self.report = Report()
 
     def run(self, steps: tuple[str, ...] = STEPS, *, trust_empty_tree: bool = False) -> Report:
@@ -225,7 +227,7 @@ class GarbageCollector:
 
         def batch() -> tuple[list[Any], list[Action]]:
             branch = self._library.branch
-            dead = list(branch.dead_tokens(self._now, BATCH))
+            dead = list(branch.dead_tokens(self._now, self._size))
             for token in dead:
                 branch.drop_token(token)
             return dead, [Action("tokens", "forgotten", "token", token.id, token.path) for token in dead]
@@ -245,7 +247,7 @@ class GarbageCollector:
 
         def batch() -> tuple[list[int], list[Action]]:
             branch = self._library.branch
-            ids = list(islice(branch.aliases.keys(min=last + 1), BATCH))
+            ids = list(islice(branch.aliases.keys(min=last + 1), self._size))
             records = [branch.aliases[alias_id] for alias_id in ids]
             self._library.tree.prefetch(records)
             held = _held(references, frozenset(ids))
@@ -260,7 +262,7 @@ class GarbageCollector:
 
         def batch() -> tuple[list[bytes], list[Action]]:
             branch = self._library.branch
-            keys = list(islice(branch.contents.keys(min=last, excludemin=True), BATCH))
+            keys = list(islice(branch.contents.keys(min=last, excludemin=True), self._size))
             contents = [branch.contents[key] for key in keys]
             self._library.tree.prefetch(contents)
             return keys, [action for content in contents for action in work(branch, content)]
@@ -274,11 +276,27 @@ class GarbageCollector:
             keys, actions = batch()
             transaction.savepoint(optimistic=True)  # what changed goes to a temporary file
         else:
-            keys, actions = self._library.tree.run(batch)
+            keys, actions = self._done_beside_others(batch)
         self._begin_anew()
         self.report.seen[step] = self.report.seen.get(step, 0) + len(keys)
         self._note(actions)
         return keys
+
+    def _done_beside_others(
+        self, batch: Callable[[], tuple[list[Any], list[Action]]]
+    ) -> tuple[list[Any], list[Action]]:
+        """Run a batch, a smaller one each time that busy writers were always quicker than it."""
+        while True:
+            try:
+                done = self._library.tree.run(batch)
+            except TransientError:
+                if self._size == 1:
+                    raise
+                self._size = max(self._size // 10, 1)
+                log.info("collector gives way batch=%d", self._size)
+            else:
+                self._size = min(self._size * 2, BATCH)
+                return done
 
     def _begin_anew(self) -> None:
         """Let go of what was loaded; a real run also looks at the tree as it is now."""
