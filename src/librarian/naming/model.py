@@ -131,6 +131,8 @@ class NamingBranch(Persistent):
         del node.parent.children[node.name]
         for each in _everything_in(node):
             each._p_changed = True
+            if isinstance(each, Folder):
+                _nothing_may_come(each.children)
             if isinstance(each, Entry):
                 del self.entries[each.uid]
                 for version in each.versions:
@@ -154,6 +156,25 @@ def _must_stay(node: Node) -> None:
     """Fail the transaction if another one writes `node` meanwhile; no write, so many can do this."""
     if node._p_jar is not None:
         node._p_jar.readCurrent(node)
+
+
+def _nothing_may_come(children: OOBTree) -> None:
+    """Fail the transaction if another one has put something in meanwhile.
+
+    Who inserts reads the folder, but writes only its BTree, which would merge: a removal that
+    commits second must notice by itself.  A BTree with one bucket keeps it in its own record.
+    """
+    bucket = children._firstbucket
+    for part in (children, *_buckets(bucket)):
+        if part._p_jar is not None:
+            part._p_activate()
+            part._p_jar.readCurrent(part)
+
+
+def _buckets(bucket: Any) -> Iterator[Any]:
+    while bucket is not None:
+        yield bucket
+        bucket = bucket._next
 
 
 def _everything_in(node: Node) -> Iterator[Node]:
