@@ -26,6 +26,7 @@ from librarian.spool.target import Target
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5
+LOOKS = 3  # at a lock file that is there and cannot be read, before that is believed
 SAME_TIME = timedelta(minutes=15)  # two clocks that show no more than this apart may show one time
 
 
@@ -128,9 +129,11 @@ class RemoteLock:
 
     def _refuse_unreadable(self, session: Session, note: LockNote) -> None:
         """Some servers let nobody read what was just written: without a look back there is no owner."""
-        size = session.size(self.name)
-        if size is None or session.read(self.name) is not None:
-            return
+        for _look in range(LOOKS):
+            size = session.size(self.name)
+            if size is None or session.read(self.name) is not None:
+                return
+            # Or its holder has removed it between the two questions: then ask both again.
         if size == len(note.text):  # nobody else's lines are in it
             _remove(session, self.name)
         raise PermanentError(f"550 the server does not let us read the lock file {self.name} back")
