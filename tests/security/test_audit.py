@@ -13,10 +13,11 @@ from zope.component import getUtility
 from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import Library
-from librarian.security.audit import log, open_audit_log
+from librarian.security.audit import at_commit, log, open_audit_log
 from librarian.testing import http
 from librarian.testing.layers import Functional
 from librarian.testing.world import overlay
+from librarian.tree.interfaces import ITree
 
 
 class Auditing(unittest.TestCase):
@@ -67,6 +68,15 @@ class Auditing(unittest.TestCase):
         transaction.abort()
         transaction.commit()
         self.assertEqual(self.names() if self.path.exists() else [], [])
+
+    def test_what_is_committed_apart_has_happened(self) -> None:
+        """Whatever becomes of the transaction it was done beside."""
+        tree = getUtility(ITree)
+        tree.run_apart(lambda: at_commit("done apart", alias=1))
+        self.assertEqual(self.names(), ["done apart"])
+        at_commit("not done")
+        transaction.abort()
+        self.assertEqual(self.names(), ["done apart"])
 
     def test_a_life(self) -> None:
         alias = self.add(restricted=True)

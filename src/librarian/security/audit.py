@@ -14,13 +14,13 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
-import transaction
 from zope.component import getUtility
 from zope.interface import provider
 
 from librarian.interfaces import IClock
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.tree.interfaces import ITree
 
 log = logging.getLogger("librarian.audit")
 
@@ -52,7 +52,7 @@ def happened(event: str, **facts: Any) -> None:
 
 
 def at_commit(event: str, **facts: Any) -> None:
-    """Write it down when this thread's transaction commits; an abort leaves no trace."""
+    """Write it down when the transaction at work commits; an abort leaves no trace."""
     if not log.isEnabledFor(logging.INFO):
         return
     line = _line(event, facts)
@@ -61,7 +61,7 @@ def at_commit(event: str, **facts: Any) -> None:
         if committed:
             log.info("%s", line)
 
-    transaction.get().addAfterCommitHook(write)
+    getUtility(ITree).current_transaction().addAfterCommitHook(write)
 
 
 def _line(event: str, facts: dict[str, Any]) -> str:

@@ -82,6 +82,10 @@ class ITree(Interface):
         takes part: mail and other joiners of the thread's transaction do not.
         """
 
+    def current_transaction() -> Any:
+        """The transaction that this thread's session takes part in: inside run_apart() the one
+        made for it, otherwise the thread's own."""
+
     def host_time() -> datetime:
         """The time on the host that numbers the transactions, aware, in UTC; commits a trifle."""
 

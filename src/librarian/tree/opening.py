@@ -179,6 +179,10 @@ class Tree:
 
         return retrying(attempt)
 
+    def current_transaction(self) -> Any:
+        connection = self._connection()
+        return transaction.get() if connection is None else connection.transaction_manager.get()
+
     def host_time(self) -> datetime:
         def write() -> None:
             self.root().setdefault(CLOCK_PROBE, PersistentMapping())["written"] = random.random()  # noqa: S311
