@@ -17,9 +17,10 @@ from zope.publisher.interfaces.browser import IBrowserPublisher
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import feature
+from librarian.library.aliases import LibraryFileAlias
 from librarian.library.delivery import deliver
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
-from librarian.library.service import Library, LibraryFileAlias
+from librarian.library.service import Library
 from librarian.web.disposition import content_disposition
 
 REDIRECT_FLAG = "publicrestrictedlibrarian"

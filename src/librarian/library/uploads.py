@@ -15,11 +15,12 @@ from zope.security.interfaces import Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.library.aliases import LibraryFileAlias
 from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.description import describe
 from librarian.library.filenames import check_filename
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
-from librarian.library.service import Library, LibraryFileAlias, acting_owner
+from librarian.library.service import Library, acting_owner
 from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
 from librarian.web.faces import Face, FaceSettings

@@ -10,10 +10,11 @@ from zope.interface import implementer, provider
 from zope.security.checker import ProxyFactory
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename
 from librarian.library.interfaces import IFileReferences
 from librarian.library.references import HeldInBranch
-from librarian.library.service import Library, LibraryFileAlias, acting_owner
+from librarian.library.service import Library, acting_owner
 from librarian.naming.interfaces import (
     AlreadyThere,
     CannotMove,

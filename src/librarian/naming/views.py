@@ -24,10 +24,11 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.library.aliases import LibraryFileAlias
 from librarian.library.aliasviews import LibraryFileAliasView, file_alias_view
 from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.filenames import check_filename, media_type_for
-from librarian.library.service import Library, LibraryFileAlias, acting_owner
+from librarian.library.service import Library, acting_owner
 from librarian.library.views import prefers_json
 from librarian.naming.description import (
     describe_entry,
