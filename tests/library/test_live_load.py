@@ -22,6 +22,7 @@ from librarian.testing.layers import Functional
 from librarian.testing.library import keep, library_in
 
 SECONDS = float(os.environ.get("LIBRARIAN_LOAD_SECONDS", "6"))  # longer by hand
+LONGEST_SECONDS = 120.0
 WRITERS = READERS = 8
 BLOBS = [b"%d " % number * 300 for number in range(40)]  # few, so that what is swept is soon claimed again
 
@@ -120,7 +121,12 @@ class LiveLoad(unittest.TestCase):
             work = [threads.submit(load.add, number) for number in range(WRITERS)]
             work += [threads.submit(load.read, number) for number in range(READERS)]
             work += [threads.submit(load.collect), threads.submit(load.move)]
-            time.sleep(SECONDS)
+            began = time.monotonic()
+            # On a slow machine it takes longer until there is something to lose.
+            while time.monotonic() - began < (SECONDS if load.swept else LONGEST_SECONDS):
+                time.sleep(0.1)
+                if any(done.done() for done in work):
+                    break
             load.stop.set()
             for done in work:
                 done.result()
