@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from io import FileIO
 from types import TracebackType
 from typing import Self
 
@@ -60,11 +61,13 @@ class FcntlLockManager(LockManager):
     """Locks by ``flock(2)`` on files under `dir`: the kernel frees them when their process dies."""
 
     class FcntlLock(LockManager.Lock):
+        """Held through an open file, so that whoever forgets a lock lets go of it."""
+
         def __init__(self, filename: str, root: str) -> None:
             self.filename = filename
             self._root = root
-            self.fd = _open_lock_file(filename)
-            os.utime(self.fd)  # its age tells the cache cleaner how long nobody wanted it
+            self._file = _open_lock_file(filename)
+            os.utime(self._file.fileno())  # its age tells the cache cleaner how long nobody wanted it
 
         def lock_shared(self) -> None:
             self._acquire(fcntl.LOCK_SH)
@@ -80,34 +83,28 @@ class FcntlLockManager(LockManager):
             return True
 
         def unlock(self) -> None:
-            fcntl.flock(self.fd, fcntl.LOCK_UN)
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
         def close(self, delete: bool = False) -> None:
-            if self.fd == -1:
+            if self._file.closed:
                 return
-            if delete:
-                os.unlink(self.filename)
-                remove_empty_directories(os.path.dirname(self.filename), self._root)
-            os.close(self.fd)
-            self.fd = -1
-
-        def __del__(self) -> None:
-            if getattr(self, "fd", -1) != -1:
-                self.close()
+            with self._file:  # closing it lets go of the lock
+                if delete:
+                    os.unlink(self.filename)
+                    remove_empty_directories(os.path.dirname(self.filename), self._root)
 
         def _acquire(self, how: int) -> None:
             """Lock the file that is at the path *now*: its last owner may have deleted the one that
             was opened, and then a newcomer would lock a different file."""
-            fcntl.flock(self.fd, how)
+            fcntl.flock(self._file, how)
             while not self._is_current():
-                os.close(self.fd)
-                self.fd = -1
-                self.fd = _open_lock_file(self.filename)
-                fcntl.flock(self.fd, how)
+                self._file.close()
+                self._file = _open_lock_file(self.filename)
+                fcntl.flock(self._file, how)
 
         def _is_current(self) -> bool:
             try:
-                return os.path.samestat(os.stat(self.filename), os.fstat(self.fd))
+                return os.path.samestat(os.stat(self.filename), os.fstat(self._file.fileno()))
             except (FileNotFoundError, NotADirectoryError):
                 return False
 
@@ -141,10 +138,14 @@ class NoOpLockManager(LockManager):
         return self.NoOpLock()
 
 
-def _open_lock_file(filename: str) -> int:
+def _open_privately(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _open_lock_file(filename: str) -> FileIO:
     while True:
         make_directory(os.path.dirname(filename))
         try:
-            return os.open(filename, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return FileIO(filename, "a", opener=_open_privately)
         except FileNotFoundError:
             continue  # another process removed the directory, empty for a moment, under our feet
