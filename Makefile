@@ -7,8 +7,9 @@ PYTHON ?= python3
 serve: bin/.built
 	bin/librarian serve development.ini
 
+# A layer a process, as many at a time as there are processors.
 test: bin/.built parts/peers/.tried
-	bin/test
+	bin/test -j$(shell nproc)
 
 check: bin/.built
 	bin/check

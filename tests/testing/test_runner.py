@@ -169,6 +169,14 @@ class Runs(TestCase):
         self.assertEqual(status, 0, output)
         self.assertEqual(output.count("layer Absent was left out"), 1)
 
+    def test_the_total_counts_what_was_skipped_in_other_processes(self) -> None:
+        self.write("test_layers.py", LAYERED)
+        for processes in ("-j1", "-j2"):
+            with self.subTest(processes):
+                status, output = self.run_tests(processes)
+                self.assertEqual(status, 0, output)
+                self.assertIn("Total: 4 tests, 0 failures, 0 errors and 3 skipped", output)
+
     def test_a_layer_nobody_asked_for_is_not_called_left_out(self) -> None:
         self.write("test_layers.py", LAYERED)
         status, output = self.run_tests("--layer", "Present")

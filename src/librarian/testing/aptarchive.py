@@ -8,6 +8,8 @@ from datetime import datetime
 from hashlib import md5, sha256
 from pathlib import Path
 
+from librarian.testing.folders import remove_folder
+
 TOOLS = ("dpkg-deb", "apt-ftparchive", "gpg", "gpgv")
 
 
@@ -118,10 +120,11 @@ class AptArchive:
         _run(*self._gpg(*arguments))
 
     def close(self) -> None:
-        """End the agent gpg left running."""
+        """End the agent that gpg left running, and remove its folder with it."""
         subprocess.run(
             ["gpgconf", "--homedir", str(self.home), "--kill", "all"], capture_output=True, check=False
         )
+        remove_folder(self.home)
 
     def files(self) -> dict[str, bytes]:
         """Everything a mirror would copy, by path."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -10,6 +11,8 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+
+from librarian.testing.folders import remove_folder
 
 CHROMIUM, CHROMEDRIVER = "chromium", "chromedriver"
 PATIENCE_SECONDS = 30
@@ -39,7 +42,7 @@ class Browser:
     """One Chromium with a profile of its own; close() ends it."""
 
     def __init__(self) -> None:
-        self._profile = tempfile.mkdtemp(prefix="librarian-chromium-")
+        self._profile = Path(tempfile.mkdtemp(prefix="librarian-chromium-"))
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
         for argument in (*ARGUMENTS, f"--user-data-dir={self._profile}"):
@@ -50,7 +53,7 @@ class Browser:
 
     def close(self) -> None:
         self.driver.quit()
-        shutil.rmtree(self._profile, ignore_errors=True)
+        remove_folder(self._profile)
 
     def forget(self) -> None:
         """Be somebody unknown again: drop every cookie of every site."""

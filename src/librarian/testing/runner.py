@@ -3,6 +3,7 @@
 - A layer whose classmethod `missing()` names something the machine lacks is left out: its tests count as
   skipped, and the last lines of the run say so.
 - A run in which no test ran fails: a misspelt filter is not a success.
+- The Total line counts the skipped tests of all layers, also of those that ran in a process of their own.
 
 All options of zope.testrunner work: `-t`, `-m`, `--layer`, `-vv`, `-j`.  Where the package was installed
 with pip there is no bin/test: `python -m librarian.testing.runner` is the same.
@@ -23,6 +24,7 @@ from zope.testrunner.runner import Runner, layer_from_name
 
 from librarian.testing.leftout import NOTES, left_out, notes
 
+SKIPPED = "LIBRARIAN_SKIPPED"  # the environment variable that names the file of counts
 RESUMED = "--resume-layer"  # the first argument of a process that the runner starts for one layer
 
 
@@ -32,8 +34,12 @@ def main() -> None:
         sys.exit(f"there is no tests package in {checkout}; run this from the checkout")
     if RESUMED in sys.argv:
         sys.exit(run(checkout))
-    with tempfile.NamedTemporaryFile(prefix="librarian-left-out-") as file:
+    with (
+        tempfile.NamedTemporaryFile(prefix="librarian-left-out-") as file,
+        tempfile.NamedTemporaryFile(prefix="librarian-skipped-") as counts,
+    ):
         os.environ[NOTES] = file.name
+        os.environ[SKIPPED] = counts.name
         status = run(checkout)
         for sentence in notes():
             print(sentence)
@@ -68,7 +74,7 @@ def defaults(checkout: Path) -> list[str]:
 
 
 class LibrarianRunner(Runner):
-    """The runner with two features more."""
+    """The runner with three features more."""
 
     def configure(self) -> None:
         super().configure()
@@ -77,6 +83,7 @@ class LibrarianRunner(Runner):
         found = next(place for place, feature in enumerate(self.features) if isinstance(feature, Find))
         self.features.insert(found + 1, LeaveOut(self))
         self.features.append(ClassFixtures(self))
+        self.features.append(SumSkipped(self))
 
 
 class LeaveOut(Feature):
@@ -119,6 +126,24 @@ class ClassFixtures(Feature):
     def late_setup(self) -> None:
         for name, tests in self.runner.tests_by_layer_name.items():
             self.runner.tests_by_layer_name[name] = unittest.TestSuite(grouped(tests))
+
+
+class SumSkipped(Feature):
+    """Adds the skipped tests of other processes to the Total; zope.testrunner is told only of their failures.
+
+    A process that ran one layer appends its count, a line of digits, to a file that all of the run share.
+    """
+
+    active = True
+
+    def global_teardown(self) -> None:
+        counts = Path(os.environ[SKIPPED])
+        if self.runner.options.resume_layer:
+            with counts.open("a", encoding="ascii") as file:
+                file.write(f"{len(self.runner.skipped)}\n")
+        else:
+            elsewhere = sum(map(int, counts.read_text(encoding="ascii").split()))
+            self.runner.skipped.extend([(None, "skipped in another process")] * elsewhere)
 
 
 def grouped(tests: Iterable[unittest.TestCase]) -> Iterator[unittest.TestCase | unittest.TestSuite]:
