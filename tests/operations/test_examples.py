@@ -23,6 +23,12 @@ class Examples(unittest.TestCase):
                 sections = [section for _name, section in getUtilitiesFor(ISettingsSection)]
                 Settings(values).check_names(sections)
 
+    def test_nobody_else_knows_the_secret(self) -> None:
+        """A secret that everybody can read in an example would prove nothing."""
+        values = read_ini("production.ini")
+        self.assertNotIn("librarian.accel_secret", values)
+        self.assertNotIn("librarian.accel_redirect", values)
+
     def test_units(self) -> None:
         units = sorted(Path("examples/systemd").glob("*.service"))
         text = "".join(unit.read_text(encoding="utf-8") for unit in units)

@@ -3,6 +3,7 @@
 import getpass
 import http.client
 import json
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,11 +17,14 @@ from urllib.parse import urlsplit
 from librarian.testing.server import ServerProcess
 
 EXAMPLE = Path("examples/nginx.conf")
+SECRET = secrets.token_hex(32)
+PROOF = "X-Librarian-Front-End"
 SETTINGS = """\
 librarian.trusted_proxies = 127.0.0.1
 librarian.use_https = true
 librarian.secure_download_url = https://files.example.org/
 librarian.accel_redirect = /+bytes/
+librarian.accel_secret = {secret}
 """
 CONF = """\
 daemon off; user {user}; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
@@ -92,7 +96,7 @@ class Nginx:
 
     @classmethod
     def setUp(cls) -> None:
-        cls.server = ServerProcess(SETTINGS)
+        cls.server = ServerProcess(SETTINGS.format(secret=SECRET))
         cls.server.start()
         cls.folder = Path(tempfile.mkdtemp(prefix="librarian-nginx-"))
         cls.socket = cls.folder / "socket"
@@ -124,6 +128,7 @@ class Nginx:
             text = text.replace(f"127.0.0.1:{port}", urlsplit(cls.server.urls[name]).netloc)
         # There is no TLS on the socket, but what is said of it is what the example says.
         text = text.replace("X-Forwarded-Proto $scheme", "X-Forwarded-Proto https")
+        text = text.replace("CHANGE-ME-openssl-rand-hex-32", SECRET)
         (cls.folder / "librarian.conf").write_text(text, encoding="utf-8")
         (cls.folder / "nginx.conf").write_text(CONF.format(user=getpass.getuser(), folder=cls.folder))
 
@@ -145,11 +150,9 @@ class BehindNginx(unittest.TestCase):
         return ask(Plugged(self.socket), method, path, stated)
 
     def directly(self, method: str, path: str, **headers: str) -> Answer:
-        """From an address that is no front end's."""
+        """Beside nginx, from the same address, which is a trusted front end's."""
         parts = urlsplit(self.server.urls["public"])
-        connection = http.client.HTTPConnection(
-            parts.hostname or "", parts.port, timeout=30, source_address=("127.0.0.2", 0)
-        )
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
         return ask(
             connection, method, path, {name.replace("_", "-"): value for name, value in headers.items()}
         )
@@ -188,10 +191,39 @@ class BehindNginx(unittest.TestCase):
 
     def test_nginx_sends_the_bytes(self) -> None:
         path = f"/{self.put(b'data', 'f.bin')}/f.bin"
-        answer = self.server.request("GET", self.server.urls["public"].rstrip("/") + path)
+        url = self.server.urls["public"].rstrip("/") + path
+        answer = self.server.request("GET", url, headers={PROOF: SECRET})
         self.assertEqual((answer.status, answer.data), (200, b""))
         self.assertTrue(answer.headers["X-Accel-Redirect"].startswith("/+bytes/"))
         self.assertEqual(self.by_nginx("GET", answer.headers["X-Accel-Redirect"])[0], 404)
+
+    def test_a_client_beside_it_gets_bytes(self) -> None:
+        path = f"/{self.put(b'data', 'f.bin')}/f.bin"
+        url = self.server.urls["public"].rstrip("/") + path
+        for proof in (
+            None,
+            "",
+            "wrong",
+            SECRET[:-1],
+            SECRET + "0",
+            SECRET.upper(),
+            f"{SECRET}, {SECRET}",
+            "\xff",
+        ):
+            with self.subTest(proof=proof):
+                answer = self.server.request("GET", url, headers={} if proof is None else {PROOF: proof})
+                self.assertEqual((answer.status, answer.data), (200, b"data"))
+                self.assertNotIn("X-Accel-Redirect", answer.headers)
+
+    def test_what_a_client_says_of_itself_never_arrives(self) -> None:
+        path = f"/{self.put(b'data', 'f.bin')}/f.bin"
+        for proof in ("", "wrong", SECRET):
+            with self.subTest(proof=proof):
+                status, _headers, body = self.by_nginx("GET", path, **{PROOF: proof})
+                self.assertEqual((status, body), (200, b"data"))
+        # The web application's server has no location for bytes, so nothing is handed over there.
+        answer = self.by_nginx("GET", "/+bytes/x", "library.example.org", **{PROOF: SECRET})
+        self.assertEqual(answer[0], 404)
 
     def test_a_token_that_is_good_once(self) -> None:
         data = b"secret" * 1000

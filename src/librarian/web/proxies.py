@@ -29,9 +29,6 @@ SPOKEN_FOR = (
     "HTTP_X_SCHEME",
 )
 
-#: In the environ: set where the request came from a front end that is believed.
-FRONT_END = "librarian.front_end"
-
 Handler = Callable[[Request], Response]
 
 
@@ -56,7 +53,6 @@ def believe_proxies(handler: Handler, registry: Registry) -> Handler:
     def tween(request: Request) -> Response:
         environ = request.environ
         if trusted and _within(environ.get("REMOTE_ADDR", ""), trusted):
-            environ[FRONT_END] = True
             _believe(environ, trusted)
         else:
             for key in SPOKEN_FOR:
