@@ -4,9 +4,13 @@ import socket
 import threading
 import unittest
 from collections.abc import Callable
+from io import BytesIO
+from time import monotonic
 from unittest import mock
 
 from librarian.fetch import FetchFailed, UrllibFetcher
+from librarian.sending import WrongLength
+from librarian.testing.keepalive import KeepAlive
 from librarian.testing.peers import Peer
 
 OK = b"HTTP/1.1 200 OK\r\nX-Kind: Tea\r\nContent-Length: 3\r\n\r\ntea"
@@ -52,6 +56,52 @@ class Fetching(unittest.TestCase):
     def test_an_error_of_the_server_is_an_answer(self) -> None:
         peer = self.peer(b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n", OK)
         self.assertEqual(self.fetcher.request("GET", peer.url, {}).status, 503)
+
+
+SMUGGLED = b"PUT /smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+class DeclaredLengths(unittest.TestCase):
+    """What a file holds beyond or below its declared length never reaches the next request."""
+
+    def setUp(self) -> None:
+        self.fetcher = UrllibFetcher(timeout_seconds=10)
+        self.peer = KeepAlive()
+        self.addCleanup(self.peer.close)
+
+    def send(self, size: int, data: bytes, name: str = "a") -> int:
+        body, headers = BytesIO(data), {"Content-Length": str(size)}
+        return self.fetcher.request("PUT", self.peer.url + name, headers, body).status
+
+    def test_an_exact_body_keeps_the_connection(self) -> None:
+        for data in (b"x" * 5, b"x" * (1 << 18), b"x" * ((1 << 18) + 1)):
+            self.assertEqual(self.send(len(data), data), 201)
+        self.assertEqual((self.peer.connections, len(self.peer.bodies)), (1, 3))
+
+    def test_more_is_refused_and_is_never_the_next_request(self) -> None:
+        for first in (b"12345", b"x" * (1 << 18), b"x" * 1_000_000):
+            with self.subTest(size=len(first)):
+                self.peer.heard.clear()
+                self.assertRaises(WrongLength, self.send, len(first), first + SMUGGLED)
+                self.assertEqual(self.send(4, b"next", "b"), 201)
+                self.assertEqual(self.peer.heard, ["PUT /a", "PUT /b"])
+        self.assertEqual(self.peer.bodies, [b"next"] * 3)
+
+    def test_fewer_is_told_at_once_and_the_connection_is_closed(self) -> None:
+        began = monotonic()
+        for sent in (b"", b"1234", b"x" * 600_000):
+            self.assertRaises(WrongLength, self.send, 1_000_000, sent)
+        self.assertEqual(self.send(4, b"next", "b"), 201)
+        self.assertLess(monotonic() - began, 5)
+        self.assertEqual(self.peer.bodies, [b"next"])
+
+    def test_the_error_counts(self) -> None:
+        with self.assertRaises(WrongLength) as caught:
+            self.send(9, b"1234")
+        self.assertEqual(str(caught.exception), "size is 9, but 4 were read from the file")
+        with self.assertRaises(AssertionError) as many:
+            self.send(2, b"1234")
+        self.assertEqual(str(many.exception), "size is 2, but the file holds at least 3")
 
 
 class Refused(unittest.TestCase):

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import urllib3
 from zope.interface import Interface, implementer
 
 from librarian.interfaces import LibrarianError
+from librarian.sending import DeclaredBody
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -39,8 +40,18 @@ class IFetcher(Interface):
         """Send `body` from its current position, with a Content-Length if `headers` name one.
 
         A refused connection is tried again for a few seconds, as a server that restarts needs;
-        once bytes may have gone out nothing is tried again.  Raises FetchFailed.
+        once bytes may have gone out nothing is tried again.  Raises FetchFailed; and WrongLength where
+        `body` holds fewer or more bytes than that Content-Length: the connection is then closed before
+        the whole of it has gone out.
         """
+
+
+def declared_body(headers: Mapping[str, str], body: BinaryIO | None) -> Any:
+    """`body` as IFetcher sends it: exactly as long as `headers` say, if they do."""
+    for name, value in headers.items():
+        if body is not None and name.lower() == "content-length":
+            return DeclaredBody(body, int(value))
+    return body
 
 
 @implementer(IFetcher)
@@ -56,8 +67,9 @@ class UrllibFetcher:
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None
     ) -> Fetched:
+        sent = declared_body(headers, body)
         try:
-            answer = self._pool.request(method, url, headers=dict(headers), body=body, redirect=False)
+            answer = self._pool.request(method, url, headers=dict(headers), body=sent, redirect=False)
         except urllib3.exceptions.MaxRetryError as error:
             raise FetchFailed(method, url, str(error.reason)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:

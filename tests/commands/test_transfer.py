@@ -5,10 +5,12 @@ import unittest
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import mock
 
 from click.testing import CliRunner
 
-from librarian.commands.http import pool
+from librarian.commands.http import Pool, pool
 from librarian.commands.main import librarian
 from librarian.testing.layers import Server
 from librarian.testing.peers import Peer
@@ -87,6 +89,28 @@ class PutGetInfo(WithServer):
         said = self.run_it("info", "7", status=1, LIBRARIAN_APP_URL="http://127.0.0.1:1/")
         self.assertIn("refused", said)
         self.assertNotIn("Traceback", said)
+
+
+class FilesThatChange(WithServer):
+    """The file changes after it was measured and before it is sent."""
+
+    def put_changing(self, change: bytes | None, status: int = 0) -> str:
+        path = self.folder / "log"
+        path.write_bytes(b"so far")
+
+        def request(self: Pool, *arguments: Any, **options: Any) -> Any:
+            path.write_bytes(b"so" if change is None else path.read_bytes() + change)
+            return original(self, *arguments, **options)
+
+        original = Pool.request
+        with mock.patch.object(Pool, "request", request):
+            return self.run_it("put", str(path), "--json", status=status)
+
+    def test_of_a_log_that_grows_comes_what_it_was_at_the_start(self) -> None:
+        self.assertEqual(json.loads(self.put_changing(b" and further"))["size"], 6)
+
+    def test_what_became_shorter_is_told_at_once(self) -> None:
+        self.assertIn("it changed meanwhile: size is 6, but 2 were read", self.put_changing(None, status=1))
 
 
 class Resuming(WithServer):

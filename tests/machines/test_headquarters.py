@@ -1,12 +1,16 @@
 """The HTTP client of the daemons, and the watchdog, against servers that answer oddly."""
 
+import os
 import threading
 import unittest
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from librarian.machines.headquarters import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
 from librarian.machines.watchdog import Watchdog
+from librarian.testing.keepalive import KeepAlive
 from librarian.testing.layers import Functional
 
 
@@ -77,6 +81,51 @@ class OddAnswers(unittest.TestCase):
     def test_a_connection_that_breaks_off(self) -> None:
         with self.assertRaises(Unreachable):
             self.ask(200, b'{"state": "ONL', **{"Content-Length": "500"})
+
+
+class GrowingApi(Api):
+    """Has the file that is handed in change just before it is sent."""
+
+    change = b""  # what is added to it; empty: it is cut
+    path = Path()
+
+    def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
+        if self.change:
+            with self.path.open("ab") as file:
+                file.write(self.change)
+        else:
+            os.truncate(self.path, 3)
+        return super().send(method, path, headers, **options)
+
+
+class FilesThatChange(unittest.TestCase):
+    def setUp(self) -> None:
+        self.peer = KeepAlive()
+        self.addCleanup(self.peer.close)
+        self.api = GrowingApi(self.peer.url, "secret")
+        self.api.path = Path(self.enterContext(TemporaryDirectory())) / "f"
+        self.api.path.write_bytes(b"so far")
+
+    def deliver(self, kind: str) -> None:
+        RemoteHeadquarters(self.api, "apollo").deliver(7, kind, self.api.path)
+
+    def test_of_a_log_that_grows_comes_what_it_was_at_the_start(self) -> None:
+        self.api.change = b" and further"
+        self.deliver("log")
+        self.deliver("log")
+        self.assertEqual(self.peer.bodies, [b"so far", b"so far and further"])
+        self.assertEqual(self.peer.connections, 1)
+
+    def test_a_bundle_that_grows_is_not_handed_in(self) -> None:
+        self.api.change = b" and further"
+        self.assertRaisesRegex(Unreachable, "f changed while it was sent", self.deliver, "bundle")
+        self.assertEqual(self.peer.bodies, [])
+
+    def test_what_became_shorter_is_told_at_once(self) -> None:
+        for kind in ("log", "bundle"):
+            self.api.path.write_bytes(b"so far")
+            self.assertRaisesRegex(Unreachable, "size is 6, but 3 were read", self.deliver, kind)
+        self.assertEqual(self.peer.bodies, [])
 
 
 class ScriptedApi:

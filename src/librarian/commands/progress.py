@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from io import SEEK_SET, RawIOBase
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -47,15 +47,6 @@ class ReadingProgress(RawIOBase):
         block = self._file.read(size)
         self._bar.advance(self._task, len(block))
         return block
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
-        """To send the file again, when the connection could not be made at once."""
-        position = self._file.seek(offset, whence)
-        self._bar.update(self._task, completed=position)
-        return position
 
     def __enter__(self) -> "ReadingProgress":
         self._bar.start()

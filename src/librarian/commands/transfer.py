@@ -1,7 +1,9 @@
 """``librarian put``, ``get`` and ``info``: the library from another machine, over HTTP."""
 
+import hashlib
 import json
 import mimetypes
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ from librarian.commands.credentials import speaks_to_app
 from librarian.commands.download import download_to
 from librarian.commands.http import TransferFailed, pool, refusal
 from librarian.commands.named import tree_url
-from librarian.commands.progress import ReadingProgress, sha256_of
+from librarian.commands.progress import ReadingProgress
+from librarian.sending import DeclaredBody, WrongLength
 from librarian.web.digests import repr_digest
+
+BLOCK = 1 << 18  # bytes
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -83,17 +88,39 @@ def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) ->
     """What is said of a file when it is sent."""
     headers = {
         "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
-        "Content-Length": str(path.stat().st_size),
-        "Repr-Digest": repr_digest(sha256_of(path)),
+        **_length_and_digest(path),
     }
     if expires is not None:
         headers["Librarian-Expires"] = expires
     return headers
 
 
+def _length_and_digest(path: Path) -> dict[str, str]:
+    """Of what the file holds now; a log may go on growing."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        body = DeclaredBody(file, size, may_grow=True)
+        digest = hashlib.sha256()
+        try:
+            while block := body.read(BLOCK):
+                digest.update(block)
+        except WrongLength as error:
+            raise _changed(path, error) from error
+    return {"Content-Length": str(size), "Repr-Digest": repr_digest(digest.hexdigest())}
+
+
+def _changed(path: Path, error: WrongLength) -> TransferFailed:
+    return TransferFailed(f"{path}: it changed meanwhile: {error}")
+
+
 def _send(path: Path, url: str, headers: dict[str, str]) -> dict[str, Any]:
-    with path.open("rb") as file, ReadingProgress(file, path.name, path.stat().st_size) as body:
-        answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
+    size = int(headers["Content-Length"])
+    with path.open("rb") as file, ReadingProgress(file, path.name, size) as shown:
+        body = DeclaredBody(shown, size, may_grow=True)
+        try:
+            answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
+        except WrongLength as error:
+            raise _changed(path, error) from error
     if answer.status not in (200, 201):  # OK: replaced in the tree; Created
         raise refusal(str(path), answer)
     added: dict[str, Any] = answer.json()

@@ -20,6 +20,8 @@ from librarian.library.interfaces import (
 )
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library, LibraryFile, check_expires
+from librarian.sending import WrongLength
+from librarian.store.interfaces import SizeMismatch
 
 
 @implementer(ILibrarianClient)
@@ -66,6 +68,8 @@ class LibrarianClient:
             answer = self._fetcher.request("PUT", url, headers, file)
         except FetchFailed as error:
             raise UploadFailed(str(error)) from error
+        except WrongLength as error:
+            raise SizeMismatch(error.declared, error.read) from None
         return _download_url(answer)
 
     def getFileByAlias(self, aid: int) -> LibraryFile:

@@ -296,7 +296,9 @@ class ILibrarianClient(Interface):
         """Add a file in a transaction of the server's own; its download URL.
 
         It can be downloaded when this returns, and stays if the caller aborts; the caller's tree
-        shows it from the next transaction on.  Raises UploadFailed, LibrarianServerError.
+        shows it from the next transaction on.  Raises UploadFailed, LibrarianServerError; and
+        SizeMismatch, as addFile() does, where `file` holds fewer or more than `size` bytes: the server
+        then keeps nothing.
         """
 
     def getFileByAlias(aid: int) -> Any:

@@ -1,6 +1,7 @@
 """The registry as a controller daemon sees it: over HTTP, from any host, with a bearer token."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import urllib3
 
 from librarian.interfaces import LibrarianError
+from librarian.sending import DeclaredBody, WrongLength
 
 CHUNK = 1 << 18  # bytes
 
@@ -73,7 +75,7 @@ class Headquarters(Protocol):
         """Write the bundle to start from to `target`; False if there is none."""
 
     def deliver(self, job_id: int, kind: str, path: Path) -> None:
-        """Hand in the ``log`` or the ``bundle``."""
+        """Hand in the ``log`` or the ``bundle``; of a log that grows meanwhile, what it was at the start."""
 
     def finish(self, job_id: int, status: str) -> None:
         """The job ended, with the name of a CodeImportResultStatus."""
@@ -173,9 +175,15 @@ class RemoteHeadquarters:
         return True
 
     def deliver(self, job_id: int, kind: str, path: Path) -> None:
-        headers = {"Content-Length": str(path.stat().st_size), "Content-Type": "application/octet-stream"}
         with path.open("rb") as file:
-            self._api.send("PUT", f"{self._base}/jobs/{job_id}/{kind}", headers, body=file)
+            size = os.fstat(file.fileno()).st_size
+            headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+            # A log may still be written to; what it held at this moment is sent.
+            body = DeclaredBody(file, size, may_grow=kind == "log")
+            try:
+                self._api.send("PUT", f"{self._base}/jobs/{job_id}/{kind}", headers, body=body)
+            except WrongLength as error:
+                raise Unreachable(f"{path} changed while it was sent: {error}") from error
 
     def finish(self, job_id: int, status: str) -> None:
         self._post(f"jobs/{job_id}/finish", status=status)

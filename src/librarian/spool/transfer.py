@@ -64,7 +64,7 @@ class Transfer:
 
         def attempt(offset: int) -> Digests:
             self._begin(name, size, offset)
-            return self._send(session, source, temp, offset)
+            return self._send(session, source, temp, offset, size)
 
         digests = self._resuming(attempt, offset, name)
         self._verify(session, temp, name, digests)
@@ -102,14 +102,15 @@ class Transfer:
             log.info("Starting over, as the server does not resume (%s): %s", error, name)
             return attempt(0)
 
-    def _send(self, session: Session, source: BinaryIO, temp: str, offset: int) -> "Digests":
+    def _send(self, session: Session, source: BinaryIO, temp: str, offset: int, size: int) -> "Digests":
         digests = Digests(session.digest_algorithm)
         source.seek(0)
         for block in _blocks(source, offset):
             digests.update(block)
 
         def blocks() -> Iterator[bytes]:
-            while block := source.read(self._pace.block):
+            # No further: one that is still written to could go on for ever.
+            while block := source.read(min(self._pace.block, size - digests.size)):
                 digests.update(block)
                 yield block
                 self._moved(len(block))

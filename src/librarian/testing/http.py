@@ -5,6 +5,7 @@ own interaction, as a server would, while the caller's stay as they are.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from io import BytesIO
 from threading import Thread
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ from webob import Request
 from webtest import TestApp
 from zope.interface import implementer
 
-from librarian.fetch import Fetched, IFetcher
+from librarian.fetch import Fetched, IFetcher, declared_body
 
 _application: list[Any] = []  # the one application of this test process; connect() puts it here
 
@@ -68,7 +69,7 @@ def request(
     blank.environ["SERVER_PORT"] = str(parts.port or 80)
     blank.environ.update(environ)
     if not isinstance(body, bytes):
-        body = body.read()
+        body = b"".join(iter(partial(body.read, 1 << 16), b""))
     if body or method in ("PUT", "POST"):
         blank.body = body
     return blank.get_response(ThreadedApplication())
@@ -119,6 +120,6 @@ class ApplicationFetcher:
     def request(
         self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None
     ) -> Fetched:
-        answer = request(method, url, headers, body or BytesIO())
+        answer = request(method, url, headers, declared_body(headers, body) or BytesIO())
         found = {name.lower(): value for name, value in answer.headers.items()}
         return Fetched(answer.status_int, found, answer.body)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import urllib3
 
 from librarian.tracker.client.errors import (
     DamagedTransfer,
+    FileChanged,
     FileNotFound,
     ProtocolMismatch,
     RemoteError,
@@ -216,6 +218,35 @@ class UploadTests(RemoteCase):
         with self.serving() as (server, store), Path(self.file(DATA)).open("rb") as file:
             self.assertEqual(store.add_stream("/a@5", file), "/a@5")
             self.assertEqual(server.files["/a"], {5: DATA})
+
+
+class ChangingFileTests(RemoteCase):
+    """The file changes after it was measured and before it is sent."""
+
+    def storing(self, url: str, path: str, change: bytes | None) -> RemoteDataStore:
+        class Changing(Transport):
+            def _send(self, method: str, *arguments: Any) -> urllib3.BaseHTTPResponse:
+                if method == "PUT":
+                    with Path(path).open("r+b") as file:
+                        file.truncate(3) if change is None else file.write(file.read() + change)
+                return super()._send(method, *arguments)
+
+        return RemoteDataStore(url, transport=Changing(url, sleep=self.pauses.append))
+
+    def test_a_log_that_grows_is_sent_as_it_was(self) -> None:
+        with tracker() as server:
+            for number, data in enumerate((DATA, b"text " * 10000)):
+                store = self.storing(server.url, self.file(data), b"more")
+                self.assertEqual(store.add_file(f"/a{number}@5", str(self.base / "source")), f"/a{number}@5")
+                self.assertEqual(server.files[f"/a{number}"][5], data)
+                self.assertEqual(store.file_version(f"/a{number}"), 5)  # the connection is in step
+
+    def test_one_that_became_shorter_is_not_sent_and_not_tried_again(self) -> None:
+        with tracker() as server:
+            store = self.storing(server.url, self.file(DATA), None)
+            with self.assertRaisesRegex(FileChanged, "size is 500000, but 3 were read"):
+                store.add_file("/a@5", str(self.base / "source"))
+            self.assertEqual((server.files, self.pauses), ({}, []))
 
 
 class ProtocolTests(RemoteCase):

@@ -52,6 +52,13 @@ class VersionChanged(FiletrackerError):
         self.now = now
 
 
+class FileChanged(FiletrackerError):
+    """A file became shorter while it was sent; the server keeps nothing of it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the file changed while it was sent: {why}")
+
+
 class NameConflict(FiletrackerError, OSError):
     """A file stands where the name needs a directory, or a directory where it needs a file."""
 

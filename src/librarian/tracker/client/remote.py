@@ -13,9 +13,11 @@ from typing import Any, BinaryIO, cast
 
 from urllib3 import BaseHTTPResponse
 
+from librarian.sending import DeclaredBody, WrongLength
 from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.dates import date_to_version, version_to_date
 from librarian.tracker.client.errors import (
+    FileChanged,
     FileNotFound,
     FiletrackerError,
     ProtocolMismatch,
@@ -84,7 +86,10 @@ class RemoteDataStore(DataStore):
         if version is None:
             version = self._next_version(unversioned)
         with open(filename, "rb") as file:
-            body, headers = self._upload_of(file, compress_hint)
+            try:
+                body, headers = self._upload_of(file, compress_hint)
+            except WrongLength as error:
+                raise FileChanged(str(error)) from None
             with body:
                 response, sha256 = self._put(unversioned, version, body, headers)
         held = _version_of(response, unversioned)
@@ -251,14 +256,15 @@ class RemoteDataStore(DataStore):
         return max(int(self._clock()), -1 if newest is None else newest + 1)
 
     def _upload_of(self, file: BinaryIO, compress_hint: bool) -> tuple[BinaryIO, dict[str, str]]:
-        """The body to send, and the headers that describe it."""
+        """The body to send, and the headers that describe it: of a file that grows, as it is now."""
+        size = os.fstat(file.fileno()).st_size
         if self.protocol >= 2 and compress_hint and _is_worth_packing(file):
-            body, sha256, size = _pack(file)
+            body, sha256 = _pack(file, size)
             headers = {"Content-Encoding": "gzip", "Logical-Size": str(size)}
+            length = body.seek(0, os.SEEK_END)
         else:
-            sha256, _size = copy_hashing(file, None)
-            body, headers = file, {}
-        length = body.seek(0, os.SEEK_END)
+            sha256, _size = copy_hashing(_beginning(file, size), None)
+            body, headers, length = file, {}, size
         body.seek(0)
         headers |= {
             "SHA256-Checksum": sha256,
@@ -294,12 +300,17 @@ def _is_worth_packing(file: BinaryIO) -> bool:
     return len(zlib.compress(sample, 1)) < _WORTH_PACKING * len(sample)
 
 
-def _pack(file: BinaryIO) -> tuple[BinaryIO, str, int]:
-    """The file as gzip, the sha256 in hex and the size of what went in.
+def _beginning(file: BinaryIO, size: int) -> BinaryIO:
+    """The next `size` bytes of a file that may grow."""
+    return cast(BinaryIO, DeclaredBody(file, size, may_grow=True))
+
+
+def _pack(file: BinaryIO, size: int) -> tuple[BinaryIO, str]:
+    """The next `size` bytes of the file as gzip, and the sha256 in hex of what went in.
 
     A temporary file, because the original server must be told the packed size beforehand.
     """
     draft = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="tracker-")  # noqa: SIM115  # the caller closes it
     with gzip.GzipFile(fileobj=cast(BinaryIO, draft), mode="wb", compresslevel=4, mtime=0) as packer:
-        sha256, size = copy_hashing(file, cast(BinaryIO, packer))
-    return cast(BinaryIO, draft), sha256, size
+        sha256, _size = copy_hashing(_beginning(file, size), cast(BinaryIO, packer))
+    return cast(BinaryIO, draft), sha256

@@ -6,13 +6,14 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from librarian.tracker.client.errors import RemoteError, RemoteUnavailable
+from librarian.sending import DeclaredBody, WrongLength
+from librarian.tracker.client.errors import FileChanged, RemoteError, RemoteUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class Transport:
         """The answer, its body not yet read, its status below 400.
 
         `body` is sent from its present position, again from there if need be; its size must be in
-        `headers`.  Raises RemoteError for a refusal, RemoteUnavailable for none.
+        `headers`, and no more than that is sent.  Raises RemoteError for a refusal, RemoteUnavailable
+        for none, FileChanged where `body` is shorter.
         """
         url, start = self.url(path, query), body.tell() if body is not None else 0
         reason = ""
@@ -87,6 +89,8 @@ class Transport:
             except (HTTPError, OSError) as error:
                 reason = str(error)
                 continue
+            except WrongLength as error:
+                raise FileChanged(str(error)) from None
             if response.status < 400:
                 return response
             refusal = _refusal(response)
@@ -108,10 +112,13 @@ class Transport:
         if self._owner != os.getpid():  # after a fork, two processes must not share a socket
             self._pool.clear()
             self._owner = os.getpid()
+        sent: Any = None
+        if body is not None:
+            sent = DeclaredBody(body, int(headers["Content-Length"]), may_grow=True)
         response = self._pool.request(
             method,
             url,
-            body=body,
+            body=sent,
             headers={**self._headers, **headers},
             preload_content=False,
             decode_content=False,
