@@ -218,6 +218,21 @@ class Sources(ArchiveCase):
         with self.assertRaises(NotInArchive):
             self.source.read("../secret")
 
+    def test_who_does_not_answer_is_said_in_one_sentence(self) -> None:
+        hanging = self.farm.add({}, mirrorservers.hang).url
+        for url, why in (
+            ("http://127.0.0.1:9/ubuntu", "Connection refused"),
+            ("http://nowhere.invalid/ubuntu", "there is no such host"),
+            (hanging, "no answer in time"),
+            ("http://[::1/ubuntu", "not a valid host or port"),
+        ):
+            with self.assertRaises(ArchiveUnreachable) as caught:
+                WebArchive(url, 0.2).read("dists/hoary/Release")
+            said = str(caught.exception)
+            self.assertIn(f"{url}/dists/hoary/Release cannot be read: ", said)
+            self.assertIn(why, said)
+            self.assertNotRegex(said, r"\n|Pool|Max retries|object at|HTTPConnection")
+
     def test_broken_server(self) -> None:
         for behaviour in (mirrorservers.error_500, mirrorservers.garbage):
             with self.assertRaises(ArchiveUnreachable):

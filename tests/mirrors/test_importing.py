@@ -171,6 +171,20 @@ class Described(ImportCase):
         [found] = hoary.arch_releases[0].publications(updates, hoary.components[0])
         self.assertEqual((found.version, found.date), ("2:1.9-1", datetime(2005, 6, 20, tzinfo=UTC)))
 
+    def test_what_is_not_published_is_asked_of_nobody(self) -> None:
+        def described(status: str) -> str:
+            return GOOD.replace('"source"', f'"status": "{status}", "source"', 1)
+
+        self.assertEqual(import_json(self.ubuntu, described("pending")), 0)
+        hoary = self.ubuntu.getRelease("hoary")
+        part = hoary.arch_releases[0].publications(PackagePublishingPocket.UPDATES, hoary.components[0])
+        self.assertEqual(len(part), 0)
+        for gone in ("superseded", "deleted"):
+            self.assertEqual(import_json(self.ubuntu, described("published")), 1)
+            self.assertEqual(import_json(self.ubuntu, described(gone)), 0)
+            self.assertEqual(len(part), 0, gone)
+            self.assertEqual(part.freshness_files(self.clock.now()), {})
+
     def test_bad_json(self) -> None:
         for old, new in (
             ("{", "["),
@@ -184,6 +198,8 @@ class Described(ImportCase):
             ('"version": "2:1.9-1"', '"version": "1", "sha256": "beef"'),
             ('"version": "2:1.9-1"', '"version": "1", "size": "big"'),
             ('"name": "hoary"', '"name": "HOARY"'),
+            ('"source"', '"status": "lost", "source"'),
+            ('"source"', '"status": ["published"], "source"'),
         ):
             with self.assertRaises(BadImport, msg=new):
                 import_json(self.ubuntu, GOOD.replace(old, new, 1))

@@ -1,9 +1,12 @@
 """Lists for programs."""
 
 import unittest
+from collections import Counter
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
+from librarian.countries import CountrySet
+from librarian.mirrors.continents import continent_of
 from librarian.mirrors.listing import ListedMirror, MetalinkFile, metalink, mirrorlist, order_for
 
 BRAZIL = [ListedMirror("http://b.example/u", "BR", 9.0), ListedMirror("http://a.example/u", "BR", 2.0)]
@@ -19,12 +22,27 @@ class Order(unittest.TestCase):
     def test_own_country_by_score_then_main(self) -> None:
         self.assertEqual(self.urls("BR"), ["a", "b", "m"])
 
-    def test_a_country_without_gets_all_unscored_last(self) -> None:
+    def test_a_country_without_gets_its_continent(self) -> None:
+        self.assertEqual(self.urls("AR"), ["a", "b", "m"])
+        self.assertEqual(self.urls("PL"), ["c", "d", "m"])
+
+    def test_a_continent_without_gets_all_unscored_last(self) -> None:
         self.assertEqual(self.urls("JP"), ["c", "a", "b", "d", "m"])
         self.assertEqual(self.urls(None, None), ["c", "a", "b", "d"])
 
     def test_nothing_at_all(self) -> None:
         self.assertEqual(mirrorlist(order_for("BR", [], None)), "")
+
+
+class Continents(unittest.TestCase):
+    def test_every_country_is_on_one_continent(self) -> None:
+        found = {country.iso3166code2: continent_of(country.iso3166code2) for country in CountrySet()}
+        self.assertEqual([code for code, continent in found.items() if continent is None], [])
+        sizes = Counter(found.values())
+        self.assertEqual(dict(sizes), {"AF": 58, "AN": 5, "AS": 52, "EU": 52, "NA": 41, "OC": 27, "SA": 14})
+
+    def test_what_is_no_country_is_on_no_continent(self) -> None:
+        self.assertEqual([continent_of(code) for code in ("XX", "", None)], [None, None, None])
 
 
 class Metalink(unittest.TestCase):

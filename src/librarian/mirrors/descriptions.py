@@ -7,7 +7,9 @@ Publications, as JSON::
                        "source": "pmount", "version": "2:1.9-1", "date": "2005-06-20T00:00:00Z",
                        "path": "pool/main/p/pmount/pmount_1.9-1_all.deb", "size": 42, "sha256": "..."}]}
 
-A publication without `architecture` is a source package; `size` and `sha256` may be absent.
+A publication without `architecture` is a source package; `size` and `sha256` may be absent.  Its `status` is
+``published`` unless it says otherwise: ``superseded`` and ``deleted`` take the file out again, and what is
+``pending`` is left for a later description.
 Images, as lines of tab-separated flavour, series, path and size.
 """
 
@@ -20,7 +22,7 @@ from typing import Any
 from librarian.interfaces import LibrarianError
 from librarian.mirrors.archive.indices import checked_path
 from librarian.mirrors.distributions import Distribution
-from librarian.mirrors.enums import PackagePublishingPocket, PublicationKind
+from librarian.mirrors.enums import PackagePublishingPocket, PackagePublishingStatus, PublicationKind
 from librarian.mirrors.interfaces import BadImport
 from librarian.mirrors.publications import Publication
 
@@ -69,9 +71,13 @@ def _take_publication(distribution: Distribution, described: Mapping[str, Any]) 
     component = release.ensureComponent(described["component"])
     target = release if architecture is None else release.ensureArch(architecture)
     publications = target.publications(_pocket(described.get("pocket", "release")), component)
+    publication, status = _publication(described, architecture is None), _status(described)
     before = len(publications)
-    publications.add(_publication(described, architecture is None))
-    return len(publications) - before
+    if status is PackagePublishingStatus.PUBLISHED:
+        publications.add(publication)
+    elif status is not PackagePublishingStatus.PENDING:
+        publications.remove(publication.path)
+    return max(0, len(publications) - before)
 
 
 def _publication(described: Mapping[str, Any], is_source: bool) -> Publication:
@@ -92,6 +98,15 @@ def _publication(described: Mapping[str, Any], is_source: bool) -> Publication:
         int(described.get("size", 0)),
         digest,
     )
+
+
+def _status(described: Mapping[str, Any]) -> PackagePublishingStatus:
+    name = described.get("status", "published")
+    try:
+        return PackagePublishingStatus(name)
+    except ValueError:
+        known = ", ".join(each.value for each in PackagePublishingStatus)
+        raise ValueError(f"the status {name!r} is none of {known}") from None
 
 
 def _pocket(name: str) -> PackagePublishingPocket:

@@ -119,6 +119,25 @@ class PublicationKind(Enum):
     DEB = "deb"
     UDEB = "udeb"
 
+    @property
+    def title(self) -> str:
+        """As written on a page: `UDEB Format`."""
+        return f"{self.name} Format"
+
+
+class PackagePublishingStatus(Enum):
+    """Where a publication is in its life.  Only what is PUBLISHED is asked of a mirror."""
+
+    PENDING = "pending"  # not in the archive yet
+    PUBLISHED = "published"
+    SUPERSEDED = "superseded"  # a newer version took its place
+    DELETED = "deleted"  # taken out without a successor
+
+    @property
+    def title(self) -> str:
+        """As written on a page."""
+        return self.name.capitalize()
+
 
 class FindingKind(Enum):
     """What a probe may hold against a mirror."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
+from librarian.mirrors.continents import continent_of
 from librarian.mirrors.paths import join_url
 
 METALINK_TYPE = "application/metalink4+xml"  # RFC 5854, 7
@@ -24,13 +25,16 @@ class ListedMirror:
 def order_for(
     country: str | None, mirrors: Iterable[ListedMirror], main_url: str | None
 ) -> list[ListedMirror]:
-    """The mirrors of `country`, best score first; where it has none, all; the main mirror always last.
+    """The mirrors of `country`, best score first; where it has none, those of its continent, and where that
+    has none, all; the main mirror always last.
 
     Last, because it is always right and always busy.
     """
     everywhere = sorted(mirrors, key=lambda mirror: (_score(mirror), mirror.base_url))
     near = [mirror for mirror in everywhere if mirror.country == country]
-    return (near or everywhere) + ([ListedMirror(main_url, "")] if main_url else [])
+    continent = continent_of(country)
+    around = [mirror for mirror in everywhere if continent and continent_of(mirror.country) == continent]
+    return (near or around or everywhere) + ([ListedMirror(main_url, "")] if main_url else [])
 
 
 def mirrorlist(mirrors: Iterable[ListedMirror]) -> str:

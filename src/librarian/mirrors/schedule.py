@@ -1,4 +1,4 @@
-"""Probing from inside the server, for installations whose database one process has to itself."""
+"""Probing from inside the server, for installations without cron."""
 
 import logging
 from typing import Any

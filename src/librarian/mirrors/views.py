@@ -38,6 +38,8 @@ from librarian.web.identity import place_of
 from librarian.web.views import IAppSection
 
 E = TypeVar("E", bound=Enum)
+# What a probe finds may be otherwise a moment later: no answer is used twice without asking again (RFC 9111).
+_MOMENT = "private, no-cache"
 
 
 class Mirrors:
@@ -253,7 +255,7 @@ def mirrorlist(context: Any, request: Request) -> Response:
         listing.mirrorlist(_ordered(context, country)), content_type="text/plain", charset="utf-8"
     )
     response.headers["X-Generated-For-Country"] = country or "Unknown"
-    response.cache_control = "private, max-age=300"
+    response.cache_control = _MOMENT
     return response
 
 
@@ -266,7 +268,7 @@ def metalink(context: Any, request: Request) -> Response:
     file = listing.MetalinkFile(found.path, found.size, found.sha256, found.date)
     body = listing.metalink(file, _ordered(context, _country_of(request)))
     response = Response(body, content_type=listing.METALINK_TYPE)
-    response.cache_control = "private, max-age=300"
+    response.cache_control = _MOMENT
     return response
 
 
@@ -334,7 +336,9 @@ def history(context: Any, request: Request) -> Response:
     """``+history``: every remembered probe as JSON, newest first, with the score."""
     records = [describe_record(each) for each in context.probe_records]
     found = describe_score(score_of(context, _now()))
-    return Response(json_body={"name": context.name, "score": found, "probes": records})
+    response = Response(json_body={"name": context.name, "score": found, "probes": records})
+    response.cache_control = _MOMENT
+    return response
 
 
 def plot(context: Any, request: Request) -> Response:
@@ -342,7 +346,7 @@ def plot(context: Any, request: Request) -> Response:
     now = _now()
     body = lag_plot([describe_record(each) for each in reversed(context.probe_records[:200])], now)
     response = Response(body, content_type="image/svg+xml", charset="utf-8")
-    response.cache_control = "private, max-age=60"
+    response.cache_control = _MOMENT
     return response
 
 

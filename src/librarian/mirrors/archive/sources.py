@@ -18,6 +18,24 @@ def open_archive(location: str) -> IArchiveSource:
     return WebArchive(location) if "://" in location else DirectoryArchive(Path(location))
 
 
+def _why(error: urllib3.exceptions.HTTPError) -> str:
+    """In a few words what went wrong underneath: urllib3's own words name its objects, not the reason."""
+    inner = getattr(error, "reason", None) or error
+    if isinstance(inner, urllib3.exceptions.NameResolutionError):
+        return "there is no such host"
+    if isinstance(inner, urllib3.exceptions.TimeoutError) and not inner.__cause__:
+        return "no answer in time"
+    while isinstance(inner, urllib3.exceptions.HTTPError) and (cause := inner.__cause__ or _inner(inner)):
+        inner = cause
+    if isinstance(inner, TimeoutError):
+        return "no answer in time"
+    return getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    return next((each for each in error.args if isinstance(each, BaseException)), None)
+
+
 def _guarded_pools(guard: AddressGuard) -> dict[str, type[urllib3.HTTPConnectionPool]]:
     """Pools whose connections look at whom they have reached before they ask anything."""
 
@@ -101,7 +119,7 @@ class WebArchive:
             finally:
                 response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            raise ArchiveUnreachable(f"{url}: {error}") from error
+            raise ArchiveUnreachable(f"{url} cannot be read: {_why(error)}") from error
 
     def _body(self, response: urllib3.BaseHTTPResponse, path: str, url: str) -> bytes:
         if response.status in (404, 410):
