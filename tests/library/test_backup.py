@@ -10,17 +10,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from librarian.library.backup import (
-    Backup,
-    BackupDamaged,
-    Manifest,
-    NoBackup,
-    NotEmpty,
-    NotOurBackup,
-    Restore,
-)
+from librarian.library.backup import Backup
 from librarian.library.checking import Check
 from librarian.library.garbage import GarbageCollector
+from librarian.library.manifests import BackupDamaged, Manifest, NoBackup, NotEmpty, NotOurBackup
+from librarian.library.restoring import Restore
 from librarian.library.service import Library
 from librarian.library.upkeep import LEASE, HeldLease, UpkeepBusy, leased
 from librarian.testing.layers import Functional

@@ -14,7 +14,9 @@ from zope.component import getUtility
 from librarian.clock import SystemClock
 from librarian.commands.quantities import Pace, Size
 from librarian.commands.site import ini_option, opened_site
-from librarian.library.backup import Backup, Manifest, Restore
+from librarian.library.backup import Backup
+from librarian.library.manifests import Manifest
+from librarian.library.restoring import Restore
 from librarian.library.service import Library
 from librarian.library.upkeep import UpkeepBusy
 from librarian.tree.interfaces import ITree

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from librarian.commands.quantities import Pace, Share, Size
-from librarian.commands.site import ini_option, opened_site
+from librarian.commands.site import ini_file_option, ini_option, opened_site
 from librarian.library.checking import ERROR, Check, Finding
+from librarian.library.restoring import CheckBackup
 from librarian.library.scrubbing import Damage, Scrub, ScrubReport
 from librarian.library.service import Library
 from librarian.store.copies import Copies
@@ -94,30 +96,48 @@ def scrub_summary(report: ScrubReport) -> str:
 
 
 @click.command()
+@click.option(
+    "--backup",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Compare the backup in this folder with its manifest instead; needs no ini file.",
+)
+@click.option("--name", default="", help="With --backup: an older one, by its name in DIR/manifests.")
 @json_option
-@ini_option
-def fsck(as_json: bool, ini: str) -> None:
+@ini_file_option
+def fsck(folder: Path | None, name: str, as_json: bool, ini: str) -> None:
     """Compare the tree with the byte store, both ways, and with its own indexes.
 
     Reads no bytes; scrub does.  Notices name what upkeep takes care of in time.  Exit status 1 if
     there are errors.
     """
-    console = Console(stderr=True)
-    with opened_site(ini), console.status("checking") as status:
+    if name and folder is None:
+        raise click.UsageError("--name is of a backup: it needs --backup DIR")
+    with nullcontext() if folder else opened_site(ini), Console(stderr=True).status("checking") as status:
         if not sys.stderr.isatty():
             status.stop()
-        check = Check(Library(), lambda part, seen: status.update(f"checking {part}: {seen}"))
-        errors = notices = 0
-        for finding in check:
-            errors += finding.severity == ERROR
-            notices += finding.severity != ERROR
-            click.echo(json.dumps(finding_as_dict(finding)) if as_json else str(finding))
+
+        def moved(part: str, seen: int) -> None:
+            status.update(f"checking {part}: {seen}")
+
+        check = CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
+        errors = _tell_findings(check, as_json)
+    sys.exit(1 if errors else 0)
+
+
+def _tell_findings(check: Check, as_json: bool) -> int:
+    """Print all that is found, then a summary; the number of errors."""
+    errors = notices = 0
+    for finding in check:
+        errors += finding.severity == ERROR
+        notices += finding.severity != ERROR
+        click.echo(json.dumps(finding_as_dict(finding)) if as_json else str(finding))
     if as_json:
         click.echo(json.dumps({"seen": check.seen, "errors": errors, "notices": notices}))
     else:
         seen = ", ".join(f"{number} {part}" for part, number in check.seen.items() if number)
         click.echo(f"{errors} errors, {notices} notices in {seen or 'an empty library'}")
-    sys.exit(1 if errors else 0)
+    return errors
 
 
 def finding_as_dict(finding: Finding) -> dict[str, str]:

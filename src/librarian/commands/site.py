@@ -11,16 +11,22 @@ from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
 from librarian.tree.interfaces import ITree
 
-ini_option: Callable[[Any], Any] = click.option(
-    "-c",
-    "--config",
-    "ini",
-    envvar="LIBRARIAN_INI",
-    default="development.ini",
-    show_default=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="The ini file of the installation.",
-)
+
+def _ini_option(must_exist: bool) -> Callable[[Any], Any]:
+    return click.option(
+        "-c",
+        "--config",
+        "ini",
+        envvar="LIBRARIAN_INI",
+        default="development.ini",
+        show_default=True,
+        type=click.Path(exists=must_exist, dir_okay=False),
+        help="The ini file of the installation.",
+    )
+
+
+ini_option = _ini_option(must_exist=True)
+ini_file_option = _ini_option(must_exist=False)  # of commands that can do without
 
 
 @contextmanager

@@ -23,3 +23,10 @@ class Copies:
             return Path(self._layout.held(sha256)).open("rb")
         except FileNotFoundError:
             raise BytesNotFound(sha256) from None
+
+    def size(self, sha256: str) -> int:
+        """In bytes.  Raises BytesNotFound, and OSError where the folder cannot be read."""
+        try:
+            return Path(self._layout.held(sha256)).stat().st_size
+        except FileNotFoundError:
+            raise BytesNotFound(sha256) from None

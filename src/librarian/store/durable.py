@@ -56,12 +56,20 @@ def make_directory(path: str) -> None:
 
 
 def make_directories(path: str) -> None:
-    """Make a directory and whatever is missing above it, each durable in its parent."""
+    """Make a directory and whatever is missing above it, each durable in its parent.
+
+    The names of the ones that are there already are made durable too, as far up as they are ours:
+    a process that made them may have died before it came to syncing them.
+    """
     parent = os.path.dirname(path)
-    if parent != path and not os.path.isdir(parent):
-        make_directories(parent)
     if not os.path.isdir(path):
+        if parent != path:
+            make_directories(parent)
         make_directory(path)
+    elif parent != path and os.stat(path).st_uid == os.geteuid():
+        with suppress(PermissionError):
+            sync_directory(parent)
+        make_directories(parent)
 
 
 def sync_directory(path: str) -> None:

@@ -1,44 +1,116 @@
 """Copies of the tree: the transactions of any storage, kept in a FileStorage, and back.
 
 A copy is only ever appended to, and what was appended is never changed, so its first so-many bytes stay
-what they were.  That is what a manifest can name, whatever becomes of a later, interrupted copy.
+what they were.  That is what a manifest can name, whatever becomes of a later, interrupted copy: before
+more is appended, cut_copy() takes away what such a one left, as FileStorage itself can take half a
+transaction at the end of its file for the last one.
+
+The index that FileStorage keeps beside a file is never used for a copy: it may be of another state.
 """
 
+import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import zodburi
 from persistent.mapping import PersistentMapping
 from transaction import TransactionManager
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
+from ZODB.FileStorage.FileStorage import FileIterator
 from ZODB.utils import p64, u64, z64
 
 from librarian.tree.interfaces import CannotCopy
 
 log = logging.getLogger(__name__)
 
+HEADER_BYTES = 4  # of a FileStorage, before its first transaction
+# FileStorage's iterator raises these if it looks for its start while a transaction is just being written.
+UNLUCKY = (AttributeError, ValueError)
+ATTEMPTS = 20
+PAUSE_SECONDS = 0.05
+
+
+class Copy(NamedTuple):
+    """A copy that is open to be read."""
+
+    root: PersistentMapping
+    forget: Callable[[], None]  # lets go of what was loaded
+    last: bytes  # the id of its last transaction
+
+
+class _CopyStorage(FileStorage):
+    """A FileStorage that reads its file through instead of believing an index."""
+
+    def _restore_index(self) -> None:
+        return None
+
+
+def cut_copy(path: Path, size: int) -> None:
+    """Take away what a copy has beyond its first `size` bytes, durably, and all that describes it."""
+    with path.open("r+b") as file:
+        file.truncate(size)
+        os.fsync(file.fileno())
+    _tidy(path)
+
 
 def copy_transactions(source: Any, path: Path, told: Callable[[], object]) -> bytes:
     """Append to the FileStorage at `path` what `source` has more; the id of the last transaction.
 
-    `told` is called after each.  Raises CannotCopy if `path` holds what `source` never had.
+    What was appended is read again, and compared with what was read from `source`.  `told` is called
+    after each transaction.  Raises CannotCopy if `path` holds what `source` never had, or holds
+    something else than was written.
     """
-    with closing(FileStorage(str(path))) as target, _snapshot(source) as (iterator, last):
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+    written = hashlib.sha256()
+    with closing(_opened(path)) as target, _snapshot(source) as (iterator, last):
+        start = target.getSize()
         have = target.lastTransaction()
         if have > last:
             raise CannotCopy(
                 "the copy is newer than the tree; it is of another one, or the tree was set back"
             )
-        number = _append(iterator(_after(have)), target, told)
+        number = _append(_begin(iterator, have), target, told, written.update)
         log.info("tree copied transactions=%d", number)
         copied: bytes = target.lastTransaction()
+    _tidy(path)
     _sync(path)
+    if copied != last or _digest_from(path, start) != written.digest():
+        raise CannotCopy(f"what was copied to {path} is not what the tree has; look at the disk")
     return copied
+
+
+def _begin(iterator: Callable[[bytes | None], Any], have: bytes) -> Any:
+    for _attempt in range(ATTEMPTS):
+        with suppress(*UNLUCKY):
+            return iterator(_after(have))
+        time.sleep(PAUSE_SECONDS)
+    return iterator(_after(have))
+
+
+def _digest_from(path: Path, start: int) -> bytes:
+    """The digest of the transactions that a file has from a position on."""
+    digest = hashlib.sha256()
+    try:
+        with closing(FileIterator(str(path), pos=max(start, HEADER_BYTES))) as transactions:
+            for transaction in transactions:
+                for record in transaction:
+                    _note(digest.update, record)
+    except Exception as error:  # whatever damaged data leads to
+        raise CannotCopy(f"{path} cannot be read again: {error}") from error
+    return digest.digest()
+
+
+def _note(seen: Callable[[bytes], object], record: Any) -> None:
+    data = record.data or b""  # none: its making was undone
+    seen(record.tid + record.oid + len(data).to_bytes(8))
+    seen(data)
 
 
 def _after(tid: bytes) -> bytes | None:
@@ -62,17 +134,36 @@ def _snapshot(source: Any) -> Iterator[tuple[Callable[[bytes | None], Any], byte
     yield (lambda start: source.iterator(start, last)), last
 
 
-def _append(transactions: Any, target: Any, told: Callable[[], object]) -> int:
+def _append(
+    transactions: Any, target: Any, told: Callable[[], object], seen: Callable[[bytes], object]
+) -> int:
     number = 0
     for transaction in transactions:
         number += 1
         target.tpc_begin(transaction, transaction.tid, transaction.status)
         for record in transaction:
             target.restore(record.oid, record.tid, record.data, "", record.data_txn, transaction)
+            _note(seen, record)
         target.tpc_vote(transaction)
         target.tpc_finish(transaction)
         told()
     return number
+
+
+def _opened(path: Path, **options: Any) -> FileStorage:
+    """Raises CannotCopy."""
+    try:
+        return _CopyStorage(str(path), **options)
+    except Exception as error:  # whatever damaged data leads to
+        raise CannotCopy(f"the copy {path} cannot be opened: {error}") from error
+
+
+def _tidy(path: Path) -> None:
+    """Remove what FileStorage leaves beside a file that it closed; the lock stays, for its owner alone."""
+    for suffix in (".index", ".index.index_tmp", ".tmp"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        Path(f"{path}.lock").chmod(0o600)
 
 
 def _sync(path: Path) -> None:
@@ -83,13 +174,21 @@ def _sync(path: Path) -> None:
         os.close(folder)
 
 
+def copy_database(path: Path, last: bytes | None = None) -> DB:
+    """A copy as a database that cannot be changed, without what came after the transaction `last`.
+
+    Raises CannotCopy.
+    """
+    return DB(_opened(path, read_only=True, stop=_after(last or z64)))
+
+
 @contextmanager
-def open_copy(path: Path) -> Iterator[tuple[PersistentMapping, Callable[[], None]]]:
-    """The root of a copy, to be read only, and a function that lets go of what was loaded."""
-    database = DB(FileStorage(str(path), read_only=True))
+def open_copy(path: Path, last: bytes | None = None) -> Iterator[Copy]:
+    """A copy to be read, as copy_database().  Raises CannotCopy."""
+    database = copy_database(path, last)
     try:
         connection = database.open()
-        yield connection.root(), connection.cacheMinimize
+        yield Copy(connection.root(), connection.cacheMinimize, database.lastTransaction())
         connection.close()
     finally:
         database.close()
@@ -98,7 +197,7 @@ def open_copy(path: Path) -> Iterator[tuple[PersistentMapping, Callable[[], None
 def change_copy(path: Path, work: Callable[[PersistentMapping], object]) -> None:
     """Do `work` with the root of a copy that is to become a tree of its own, and commit it."""
     manager = TransactionManager()
-    database = DB(FileStorage(str(path)))
+    database = DB(_opened(path))
     try:
         connection = database.open(manager)
         work(connection.root())
@@ -106,6 +205,21 @@ def change_copy(path: Path, work: Callable[[PersistentMapping], object]) -> None
         connection.close()
     finally:
         database.close()
+        _tidy(path)
+
+
+def require_empty(uri: str) -> None:
+    """Raises CannotCopy unless the database behind a zodburi `uri` is empty and takes a copy."""
+    factory, _options = zodburi.resolve_uri(uri)
+    with closing(factory()) as target:
+        _require_empty(target)
+
+
+def _require_empty(target: Any) -> None:
+    if not hasattr(target, "copyTransactionsFrom"):
+        raise CannotCopy("this database takes no copy; put the file where its server keeps its own")
+    if target.lastTransaction() not in (z64, None):
+        raise CannotCopy("the database is not empty")
 
 
 def write_transactions(path: Path, uri: str) -> None:
@@ -114,9 +228,6 @@ def write_transactions(path: Path, uri: str) -> None:
     Raises CannotCopy if it is not empty, or takes no transactions from elsewhere.
     """
     factory, _options = zodburi.resolve_uri(uri)
-    with closing(factory()) as target, closing(FileStorage(str(path), read_only=True)) as source:
-        if not hasattr(target, "copyTransactionsFrom"):
-            raise CannotCopy("this database takes no copy; put the file where its server keeps its own")
-        if target.lastTransaction() not in (z64, None):
-            raise CannotCopy("the database is not empty")
+    with closing(factory()) as target, closing(_opened(path, read_only=True)) as source:
+        _require_empty(target)
         target.copyTransactionsFrom(source)
