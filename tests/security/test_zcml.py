@@ -2,7 +2,9 @@
 
 import enum
 import threading
+from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
@@ -222,6 +224,46 @@ class SystemPrincipals(ConfiguredTestCase):
             self.configure,
             CLERK.replace("librarian.View", "librarian.Veiw"),
         )
+
+
+class WhatUtilitiesHandOut(ConfiguredTestCase):
+    """zope.security has no checker for what dict.values() and dict.items() give: it lets their members out bare."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.configure(SECURED + BOOKS)
+        self.shelf = getUtility(IShelf)
+
+    def test_the_values_of_a_mapping_are_guarded_like_its_items(self) -> None:
+        views: list[Callable[[Any], list[Any]]] = [
+            lambda books: [books["a"]],
+            lambda books: [books.get("a")],
+            lambda books: list(books.values()),
+            lambda books: [book for _name, book in books.items()],
+        ]
+        for mapping in (dict, PersistentMapping):
+            for number, view in enumerate(views):
+                with self.subTest(mapping.__name__, view=number), self.holding(mapping({"a": Book()})):
+                    (book,) = view(self.shelf.by_name())
+                    self.assertEqual(book.kind, "paper")
+                    self.assertRaises(ForbiddenAttribute, getattr, book, "pages")
+                    with acting_as(ANONYMOUS):
+                        self.assertRaises(Unauthorized, getattr, book, "title")
+
+    def test_a_view_that_a_method_returns_itself(self) -> None:
+        for view in (dict.values, dict.items):
+            with self.subTest(view.__name__), self.holding(view({"a": Book()})):
+                (member,) = self.shelf.by_name()
+                book = member[1] if view is dict.items else member
+                self.assertRaises(ForbiddenAttribute, getattr, book, "pages")
+
+    def test_a_copy_of_a_mapping(self) -> None:
+        with self.holding({"a": Book()}):
+            (book,) = self.shelf.by_name().copy().values()
+            self.assertRaises(ForbiddenAttribute, getattr, book, "pages")
+
+    def holding(self, books: Any) -> Any:
+        return patch.object(Shelf, "by_name", lambda _shelf: books)
 
 
 class Containers(ConfiguredTestCase):

@@ -1,9 +1,11 @@
-"""Checkers that say plainly when nobody acts.
+"""Checkers that say plainly when nobody acts, and that guard the members of a mapping's views.
 
 zope.security's own looks for the interaction first, and where a thread has none dies of an
-AttributeError, which hasattr() and getattr() with a default take for an absent attribute.
+AttributeError, which hasattr() and getattr() with a default take for an absent attribute.  It also takes
+what dict.values() and dict.items() return for harmless, and lets the objects in it out unguarded.
 """
 
+from collections.abc import ItemsView, ValuesView
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +14,10 @@ from zope.security.management import queryInteraction
 from zope.security.proxy import Proxy, getChecker, getObject
 
 from librarian.security.interfaces import NobodyActs
+
+
+# What a mapping's values() and items() return; a persistent mapping's are those of collections.abc.
+_VIEWS = frozenset((type({}.values()), type({}.items()), ValuesView, ItemsView))
 
 
 class ActorChecker(Checker):
@@ -41,7 +47,9 @@ class ActorChecker(Checker):
             raise
 
     def __getitem__(self, value: Any) -> Any:
-        return _with_manner(super().__getitem__(value))
+        # A list of the members is guarded member by member; so are the pairs in it.
+        members = list(value) if type(value) in _VIEWS else value
+        return _with_manner(super().__getitem__(members))
 
     def proxy(self, value: Any) -> Any:
         return self[value]
