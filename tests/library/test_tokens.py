@@ -7,11 +7,13 @@ import time
 import unittest
 from datetime import timedelta
 from io import BytesIO
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import transaction
+from webob import Request
 from zope.component import getUtility
 
 from librarian.library.interfaces import (
@@ -100,20 +102,65 @@ class Tokens(WithFiles):
             thread.join()
         self.assertEqual(sorted(answers), [200] * 3 + [404] * 7)
 
-    def test_a_resumed_download_is_one_use(self) -> None:
-        token = self.allocate(max_uses=1)
-        body = self.get(token, Range="bytes=0-99").body
-        for start in (100, 1000, 4000):
-            body = body[:start] + self.get(token, Range=f"bytes={start}-").body
-        self.assertEqual(body, DATA)
-        self.assertEqual(self.get(token).status_int, 404)
-        self.assertEqual(self.get(token, Range="bytes=100-").status_int, 404)
+    def ranges(self, token: str, *ranges: str, **headers: str) -> list[int]:
+        return [self.get(token, Range=f"bytes={one}", **headers).status_int for one in ranges]
 
-    def test_nobody_else_resumes_it(self) -> None:
+    def test_the_pieces_of_one_download_may_come_in_any_order(self) -> None:
+        orders = (
+            ("0-1023", "1024-2047", "2048-"),
+            ("2048-", "1024-2047", "0-1023"),
+            ("1024-2047", "2048-", "0-1023"),
+        )
+        for order in orders:
+            with self.subTest(order):
+                token = self.allocate(max_uses=1)
+                self.assertEqual(self.ranges(token, *order), [206] * 3)
+                self.assertEqual(self.get(token).status_int, 404)
+
+    def test_pieces_at_the_same_time_are_one_use(self) -> None:
         token = self.allocate(max_uses=1)
-        self.get(token)
-        self.assertEqual(self.get(token, address="192.0.2.2", Range="bytes=5-").status_int, 404)
-        self.assertEqual(self.get(token, Range="bytes=5-").status_int, 206)
+        answers: list[int] = []
+        wanted = [f"{start}-{start + 255}" for start in range(0, len(DATA), 256)]
+        threads = [
+            threading.Thread(target=lambda one=one: answers.extend(self.ranges(token, one))) for one in wanted
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, [206] * len(wanted))
+
+    def test_each_byte_is_given_once_more_for_repair(self) -> None:
+        token = self.allocate(max_uses=1)
+        self.assertEqual(self.get(token).status_int, 200)
+        self.assertEqual(
+            self.ranges(token, "1000-1999", "1-999", "1500-1500", "2000-", "1-"), [206, 206, 404, 206, 404]
+        )
+
+    def test_repair_is_bounded_in_time(self) -> None:
+        token = self.allocate(max_uses=1)
+        self.assertEqual(self.ranges(token, "0-99", "200-299"), [206, 206])
+        self.clock.move(hours=2)
+        self.assertEqual(self.ranges(token, "0-99", "100-199", "300-"), [404, 206, 206])
+        self.clock.move(minutes=59)
+        self.assertEqual(self.ranges(token, "0-99"), [206])
+        self.clock.move(minutes=61)
+        self.assertEqual(self.ranges(token, "300-"), [404])
+        self.assertEqual(self.get(token, method="HEAD").status_int, 404)
+
+    def test_another_client_has_no_part_in_it(self) -> None:
+        token = self.allocate(max_uses=1)
+        self.assertEqual(self.ranges(token, "0-99", User_Agent="one"), [206])
+        self.assertEqual(self.ranges(token, "100-", User_Agent="two"), [404])
+        elsewhere = self.get(token, address="192.0.2.2", Range="bytes=100-", User_Agent="one")
+        self.assertEqual(elsewhere.status_int, 404)
+        self.assertEqual(self.ranges(token, "100-", User_Agent="one"), [206])
+
+    def test_several_ranges_in_one_request(self) -> None:
+        token = self.allocate(max_uses=1)
+        self.assertEqual(
+            self.ranges(token, "0-9,20-29", "10-19", "30-", "0-9,20-29", "0-9"), [206] * 4 + [404]
+        )
 
     def test_what_sends_no_bytes_costs_nothing(self) -> None:
         token = self.allocate(max_uses=1)
@@ -122,6 +169,10 @@ class Tokens(WithFiles):
         etag = self.get(token, method="HEAD").headers["ETag"]
         self.assertEqual(self.get(token, If_None_Match=etag).status_int, 304)
         self.assertEqual(self.get(token).status_int, 200)
+
+    def test_of_two_uses_each_is_a_whole_download(self) -> None:
+        token = self.allocate(max_uses=2)
+        self.assertEqual([self.get(token).status_int for _turn in range(3)], [200, 200, 404])
 
     def test_a_token_does_not_reach_the_public_space(self) -> None:
         self.assertEqual(self.get(self.allocate(), url=self.other_url).status_int, 404)
@@ -169,11 +220,62 @@ class Timing(WithFiles):
         transaction.abort()
         tokens = TimeLimitedTokenSet()
         near, far = good[:-1] + "?", "?" * 32
-        self.assertTrue(tokens.admits(good, path))
+        self.assertTrue(tokens.admits(good, path, ""))
         shortest = {near: math.inf, far: math.inf}
         for _turn in range(300):  # in turn, and the shortest of each: what else the machine does only adds
             for guess in (near, far):
                 began = time.perf_counter()
-                tokens.admits(guess, path)
+                tokens.admits(guess, path, "")
                 shortest[guess] = min(shortest[guess], time.perf_counter() - began)
         self.assertLess(max(shortest.values()) / min(shortest.values()), 2)
+
+
+class BrokenOff(unittest.TestCase):
+    """What was announced and not sent because the client left is not held against it."""
+
+    layer = Functional
+    SIZE = 1 << 20
+
+    def setUp(self) -> None:
+        aliases = getUtility(ILibraryFileAliasSet)
+        data = BytesIO(bytes(self.SIZE))
+        self.alias = aliases.create("a.bin", self.SIZE, data, "text/plain", restricted=True)
+        transaction.commit()
+        self.token = TimeLimitedToken.allocate(self.alias.private_url, max_uses=1)
+        # Nothing is lost between two ends of a function call.
+        nothing = mock.patch("librarian.library.downloads.IN_FLIGHT", 0)
+        nothing.start()
+        self.addCleanup(nothing.stop)
+
+    def get(self, ranges: str = "", blocks: int | None = None) -> tuple[int, int]:
+        """Status, and how many bytes came; after so many blocks the client leaves."""
+        url = f"{self.alias.http_url.replace(':8005', ':8000')}?token={self.token}"
+        asked = Request.blank(url, headers={"Range": f"bytes={ranges}"} if ranges else {})
+        asked.environ["REMOTE_ADDR"] = "192.0.2.1"
+        transaction.abort()  # the request runs in this thread, and is to see what was committed apart
+        status, _headers, body = asked.call_application(Functional.world.app)
+        came = sum(len(block) for block in islice(body, blocks))
+        if hasattr(body, "close"):
+            body.close()
+        return int(status[:3]), came
+
+    def test_from_where_it_broke_off_as_often_as_it_does(self) -> None:
+        position = 0
+        for _turn in range(4):
+            status, came = self.get(f"{position}-", blocks=1)
+            self.assertEqual(status, 206)
+            position += came
+        self.assertEqual(position, self.SIZE)
+        self.assertEqual(self.get()[0], 404)
+
+    def test_anew_if_not_all_had_been_sent(self) -> None:
+        self.assertEqual(self.get(blocks=1)[0], 200)
+        self.assertEqual(self.get(), (200, self.SIZE))
+        self.assertEqual(self.get()[0], 404)
+
+    def test_what_a_network_may_have_lost_may_be_asked_for_again(self) -> None:
+        with mock.patch("librarian.library.downloads.IN_FLIGHT", self.SIZE):
+            self.assertEqual([self.get(blocks=1)[0] for _turn in range(4)], [200] * 4)
+
+    def test_a_client_that_only_ever_begins_gets_the_beginning_twice(self) -> None:
+        self.assertEqual([self.get(blocks=1)[0] for _turn in range(3)], [200, 200, 404])

@@ -227,7 +227,7 @@ class SystemPrincipals(ConfiguredTestCase):
 
 
 class WhatUtilitiesHandOut(ConfiguredTestCase):
-    """zope.security has no checker for what dict.values() and dict.items() give: it lets their members out bare."""
+    """zope.security lets the members of dict.values() and dict.items() out bare."""
 
     def setUp(self) -> None:
         super().setUp()

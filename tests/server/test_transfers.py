@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from librarian.testing.layers import Server
 from librarian.testing.leftout import left_out
-from tests.server.support import forget_peak, peak_kib, started
+from tests.server.support import connected, forget_peak, peak_kib, started
 
 LARGE = 256 << 20  # 1 GiB was tried by hand: 81 MiB at the upload, 86 at the download, 78 before both
 MOST_KIB = 100 << 10
@@ -51,6 +53,43 @@ class ByTools(unittest.TestCase):
         (self.folder / "a b.bin").unlink()
         self.run_tool("curl", "-sS", "-OJ", url)
         self.assertEqual((self.folder / "a b.bin").read_bytes(), self.data)
+
+    def link(self, data: bytes) -> str:
+        """A link to a restricted file of these bytes, for one download."""
+        server = Server.server
+        added = server.request("PUT", server.urls["restricted-upload"] + "secret.bin", body=data).json()
+        made = server.command("tokens", "create", str(added["id"]), "--uses", "1")
+        target = urlsplit(made.stdout.strip())
+        return f"{server.urls['public'].rstrip('/')}{target.path}?{target.query}"
+
+    def test_aria2_takes_a_file_by_four_connections_with_a_link_for_one_download(self) -> None:
+        data = os.urandom(8 << 20)
+        (self.folder / "aria2.conf").touch()
+        for turn in range(3):
+            with self.subTest(turn=turn):
+                url, name = self.link(data), f"secret-{turn}.bin"
+                self.run_tool(
+                    *("aria2c", "--conf-path=aria2.conf", "-q", "-x4", "-s4", "-k1M", "-o", name), url
+                )
+                self.assertEqual((self.folder / name).read_bytes(), data)
+
+    def test_curl_goes_on_where_its_connection_was_cut_with_a_link_for_one_download(self) -> None:
+        data = os.urandom(32 << 20)
+        url, target = self.link(data), self.folder / "secret.bin"
+        for _turn in range(3):
+            held = target.stat().st_size if target.exists() else 0
+            with closing(connected(url)) as connection, target.open("ab") as file:
+                parts = urlsplit(url)
+                line = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+                connection.sendall(f"{line}Range: bytes={held}-\r\nUser-Agent: cut\r\n\r\n".encode())
+                answer = connection.makefile("rb")
+                self.assertIn(b"206", answer.readline())
+                while answer.readline().strip():
+                    pass
+                file.write(answer.read(5 << 20))
+        self.run_tool("curl", "-sS", "-A", "cut", "-C", "-", "-o", "secret.bin", url)
+        self.assertEqual(target.read_bytes(), data)
+        self.assertEqual(Server.server.request("GET", url).status, 404)
 
     def test_curl_uploads_from_a_pipe_only_what_is_proven_whole(self) -> None:
         """Without a length nothing says that the body is whole, so it is refused unless a digest does."""

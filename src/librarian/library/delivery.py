@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
@@ -25,11 +26,13 @@ def deliver(
     request: Request,
     own_host: bool = False,
     admit: Callable[[FileAnswer], bool] = lambda answer: True,
+    ended: Callable[[int], None] = lambda position: None,
 ) -> Response:
     """The file, or what the request's conditions and ranges make of it.
 
     The file is opened before the response begins, so that what is missing is still a 503.  `admit`
-    has the last word, once it is known what would be sent.  Raises HTTPNotFound.
+    has the last word, once it is known what would be sent.  `ended` is called with the position in the
+    file that the answer had come to when the server let go of it.  Raises HTTPNotFound.
     """
     content = record.content
     if content is None:
@@ -55,5 +58,23 @@ def deliver(
     response = handed_over(library.accel_settings, answer, facts, request, relative_path)
     if response is not None:
         file.close()
+        ended(facts.size)  # as far as is known here
         return response
-    return file_response(answer, file, request.environ)
+    return file_response(answer, cast(BinaryIO, _ToldFile(file, ended)), request.environ)
+
+
+class _ToldFile:
+    """A file that tells, once, at which position it is closed."""
+
+    def __init__(self, file: BinaryIO, ended: Callable[[int], None]) -> None:
+        self._file = file
+        self._ended = ended
+
+    def close(self) -> None:
+        if not self._file.closed:
+            position = self._file.tell()
+            self._file.close()
+            self._ended(position)
+
+    def __getattr__(self, name: str) -> Any:  # read, seek, tell, and fileno for a server that uses sendfile()
+        return getattr(self._file, name)

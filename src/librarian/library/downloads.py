@@ -13,6 +13,7 @@ from librarian.library.delivery import deliver
 from librarian.library.filenames import ID, quoted
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library, digest_bytes
+from librarian.library.tokenuse import IN_FLIGHT, Piece, client_key
 from librarian.settings import ISettingsSection
 from librarian.web.faces import Face, FaceSettings
 from librarian.web.files import FileAnswer
@@ -91,16 +92,14 @@ def download(context: Download, request: Request) -> Response:
     # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
     if record.content is None or request.path_info != f"/{record.id}/{record.filename}":
         raise HTTPNotFound
-    token = _needed_token(context, request)
+    by_token = _needed_token(context, request)
     own_host = _checked_host(request, library, record)
-    if token is None:
+    if by_token is None:
         return deliver(library, record, request, own_host)
-    return deliver(
-        library, record, request, own_host, lambda answer: _counted(context, request, token, answer)
-    )
+    return deliver(library, record, request, own_host, by_token.admit, by_token.ended)
 
 
-def _needed_token(context: Download, request: Request) -> str | None:
+def _needed_token(context: Download, request: Request) -> "_ByToken | None":
     """The token that must be counted if bytes are sent; None where the face itself is the key.
 
     Everything that is wrong here is the same 404: whoever guesses learns nothing.
@@ -109,9 +108,42 @@ def _needed_token(context: Download, request: Request) -> str | None:
     if record.restricted is root.restricted:
         return None
     token = _stated_token(request) if record.restricted else ""
-    if not token or not root.library.tokens.admits(token, _token_path(record)):
+    client = client_key(request.remote_addr or "", request.environ.get("HTTP_USER_AGENT", ""))
+    by_token = _ByToken(root.library, record, token, client)
+    if not token or not root.library.tokens.admits(token, by_token.path, client):
         raise HTTPNotFound
-    return token
+    return by_token
+
+
+class _ByToken:
+    """One answer to the bearer of a token: counted when it begins, corrected when it broke off."""
+
+    def __init__(self, library: Library, record: AliasRecord, token: str, client: str) -> None:
+        self._tokens = library.tokens
+        self._record = record
+        self._token = token
+        self._client = client
+        self._use: int | None = None
+        self._pieces: list[Piece] = []
+        self.path = f"/{record.id}/{quoted(record.filename)}"
+
+    def admit(self, answer: FileAnswer) -> bool:
+        """Count the bytes of the file that the answer has, if any; whether they may go."""
+        self._pieces = [(part.start, part.stop) for part in answer.segments if isinstance(part, Slice)]
+        if not self._pieces:
+            return True
+        assert self._record.content is not None
+        size = self._record.content.filesize
+        self._use = self._tokens.use(self._token, self.path, self._client, self._pieces, size)
+        return self._use is not None
+
+    def ended(self, position: int) -> None:
+        """The server let go of the file at `position`; of several pieces it is not known which went."""
+        if self._use:
+            start, stop = self._pieces[-1]
+            broken = len(self._pieces) == 1 and position < stop
+            unsent = (max(start, position - IN_FLIGHT), stop) if broken else None
+            self._tokens.ended(self._token, self._client, self._use, unsent)
 
 
 def _stated_token(request: Request) -> str:
@@ -120,20 +152,6 @@ def _stated_token(request: Request) -> str:
     except UnicodeDecodeError:  # no token of ours, then
         return ""
     return token
-
-
-def _token_path(record: AliasRecord) -> str:
-    return f"/{record.id}/{quoted(record.filename)}"
-
-
-def _counted(context: Download, request: Request, token: str, answer: FileAnswer) -> bool:
-    """Count the download if bytes of the file are on their way; whether they may go."""
-    slices = [segment for segment in answer.segments if isinstance(segment, Slice)]
-    if not slices:
-        return True
-    client = request.remote_addr or ""
-    start = slices[0].start
-    return context.root.library.tokens.use(token, _token_path(context.record), client, start)
 
 
 def _checked_host(request: Request, library: Library, record: AliasRecord) -> bool:

@@ -1,12 +1,15 @@
 """The single things the library keeps in the tree: contents, aliases, tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from persistent import Persistent
 from ZODB.utils import z64
 from zope.interface import implementer
 
 from librarian.library.interfaces import ILibraryFileContent
+from librarian.library.tokenuse import ClientDownload, Piece
 from librarian.store.interfaces import StoredBytes
 
 TOKEN_ID = 8  # bytes of a token's hash that name it in lists
@@ -75,6 +78,9 @@ class AliasRecord(Persistent):
 class TokenRecord(Persistent):
     """A time-limited token, without the token: its hash, what it opens, and how it was used."""
 
+    # For tokens made before downloads were counted by the piece.
+    _downloads: dict[str, ClientDownload] = MappingProxyType({})  # type: ignore[assignment]
+
     def __init__(
         self,
         key: bytes,
@@ -93,7 +99,7 @@ class TokenRecord(Persistent):
         self.asked_by = asked_by
         self.uses = 0
         self.last_used: datetime | None = None
-        self._sessions: dict[str, int] = {}  # client -> where its last download began
+        self._downloads: dict[str, ClientDownload] = {}  # by client_key()
 
     @property
     def id(self) -> str:
@@ -109,30 +115,40 @@ class TokenRecord(Persistent):
     def expires(self) -> datetime:
         return self.created + self.lifetime
 
-    def alive(self, now: datetime) -> bool:
-        """Whether it still opens anything, for somebody.  The last moment is outside."""
-        return self.created <= now < self.expires and not (self._exhausted and not self._sessions)
-
-    def alive_for(self, now: datetime, client: str, start: int) -> bool:
-        """Whether `client` may begin a download at byte `start`."""
+    def alive_for(self, now: datetime, client: str) -> bool:
+        """Whether `client` may ask for anything.  The moment of `expires` is outside."""
         if not self.created <= now < self.expires:
             return False
-        return not self._exhausted or self._continues(client, start)
+        under_way = self._downloads.get(client)
+        return not self._exhausted or (under_way is not None and under_way.unfinished(now))
 
-    def use(self, now: datetime, client: str, start: int) -> bool:
-        """Count it, unless it continues a download; whether it may go on."""
-        if not self.alive_for(now, client, start):
-            return False
-        if not self._continues(client, start):
-            self.uses += 1
-        if self.max_uses is not None:
-            self._sessions = {**self._sessions, client: start}
+    def use(self, now: datetime, client: str, pieces: Sequence[Piece], size: int) -> int | None:
+        """Count what `client` is about to be given of a file of `size` bytes.
+
+        Returns the number of the use that it belongs to (0 where uses are not limited), which
+        take_back() wants; None: it may not be given.
+        """
+        if not self.alive_for(now, client):
+            return None
         self.last_used = now
-        return True
+        if self.max_uses is None:
+            self.uses += 1
+            return 0
+        under_way = self._downloads.get(client)
+        if under_way is None or under_way.size != size or not under_way.allows(pieces, now):
+            if self._exhausted:
+                return None
+            self.uses += 1
+            under_way = ClientDownload(self.uses, size, now)
+        self._downloads = {**self._downloads, client: under_way.give(pieces, now)}
+        return under_way.use
+
+    def take_back(self, now: datetime, client: str, use: int, piece: Piece) -> None:
+        """`piece`, counted by use(), was not sent: the connection ended before."""
+        under_way = self._downloads.get(client)
+        if under_way is not None and under_way.use == use:
+            self._downloads = {**self._downloads, client: under_way.take_back(piece, now)}
 
     @property
     def _exhausted(self) -> bool:
         return self.max_uses is not None and self.uses >= self.max_uses
-
-    def _continues(self, client: str, start: int) -> bool:
-        return client in self._sessions and start > self._sessions[client]

@@ -6,16 +6,19 @@ whatever becomes of the transaction in which it was asked for.
 """
 
 import hashlib
+import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from ZODB.POSException import POSError
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, LibrarianError
 from librarian.library.filenames import canonical_path
 from librarian.library.interfaces import (
     InvalidLifetime,
@@ -25,6 +28,7 @@ from librarian.library.interfaces import (
 )
 from librarian.library.model import LibraryBranch
 from librarian.library.records import TokenRecord
+from librarian.library.tokenuse import AnswersUnderWay, Bearer, Piece
 from librarian.library.urls import LibrarySettings
 from librarian.security.audit import at_commit, happened
 from librarian.security.interaction import current_principal
@@ -37,6 +41,7 @@ LENGTH = 32  # characters of log2(50) bits each: 180 bits
 
 # How exact "last used" is; a write for every download would be one too many.
 LAST_USED_STEP = timedelta(minutes=1)
+log = logging.getLogger(__name__)
 
 
 def token_hash(token: str) -> bytes:
@@ -52,6 +57,8 @@ class TimeLimitedTokenSet:
         self._tree = getUtility(ITree)
         self._clock = getUtility(IClock)
         self._settings = getUtility(ISettings)
+        self._corrections = ThreadPoolExecutor(1, "token-corrections")  # one: in order; starts when needed
+        self._under_way = AnswersUnderWay()
 
     @property
     def _branch(self) -> LibraryBranch:
@@ -81,33 +88,63 @@ class TimeLimitedTokenSet:
             raise InvalidLifetime(lifetime, settings.token_lifetime_max)
         return lifetime
 
-    def admits(self, token: str, path: str) -> bool:
-        """Whether `token` opens `path` at this moment.  Costs no use."""
+    def admits(self, token: str, path: str, client: str) -> bool:
+        """Whether `token` lets `client` (its client_key) at `path` at this moment.  Costs no use."""
         record = self._branch.tokens.get(token_hash(token))
-        return record is not None and record.path == path and record.alive(self._clock.now())
+        return record is not None and record.path == path and record.alive_for(self._clock.now(), client)
 
-    def use(self, token: str, path: str, client: str, start: int) -> bool:
-        """Count a download that begins at byte `start`; whether it may go on.
+    def use(self, token: str, path: str, client: str, pieces: Sequence[Piece], size: int) -> int | None:
+        """Count `pieces` that `client` is about to be given of a file of `size` bytes.
 
-        A download by the same client (its address) that begins further on than its last one
-        continues it and costs nothing.  Of many at once exactly as many win as there are uses.
+        Returns the number of the use they belong to, for ended(), or None: they may not be given.
+        Of many clients at once exactly as many win as there are uses.  A client that comes back before the
+        end of its broken connection has been noticed waits for that, a second at most.
         """
         key, now = token_hash(token), self._clock.now()
         record = self._branch.tokens.get(key)
-        if record is None or record.path != path or not record.alive_for(now, client, start):
-            return False
+        if record is None or record.path != path or not record.alive_for(now, client):
+            return None
         if record.max_uses is None and record.last_used and now - record.last_used < LAST_USED_STEP:
-            return True
+            return 0
 
-        def count() -> bool:
+        def count() -> int | None:
             fresh = self._branch.tokens.get(key)
-            return fresh is not None and fresh.use(now, client, start)
+            return None if fresh is None else fresh.use(now, client, pieces, size)
 
         first = record.last_used is None
         counted = self._tree.run_apart(count)
-        if counted and first:
+        if counted is None and self._under_way.ends_soon((key, client)):
+            counted = self._tree.run_apart(count)
+        if counted is not None and first:
             happened("token used first", token=record.id, alias=record.alias_id)
+        if counted:
+            self._under_way.begin((key, client))
         return counted
+
+    def ended(self, token: str, client: str, use: int, unsent: Piece | None) -> None:
+        """An answer that use() counted is over; `unsent` of it did not go out, and may be asked for again.
+
+        Returns at once, because the server calls it where it may not wait.
+        """
+        key, now = token_hash(token), self._clock.now()
+
+        def correct() -> None:
+            record = self._branch.tokens.get(key)
+            if record is not None and unsent is not None:
+                record.take_back(now, client, use, unsent)
+
+        if unsent is None:
+            self._under_way.end((key, client))
+        else:
+            self._corrections.submit(self._correct, correct, (key, client))
+
+    def _correct(self, correction: Callable[[], None], bearer: Bearer) -> None:
+        try:
+            self._tree.run_apart(correction)
+        except (LibrarianError, POSError) as error:  # the client gets less for repair, and nothing too much
+            log.warning("token not corrected error=%s", error)
+        finally:
+            self._under_way.end(bearer)
 
     def __iter__(self) -> Iterator[TokenRecord]:
         return iter(self._branch.tokens.values())

@@ -15,7 +15,6 @@ from zope.security.proxy import Proxy, getChecker, getObject
 
 from librarian.security.interfaces import NobodyActs
 
-
 # What a mapping's values() and items() return; a persistent mapping's are those of collections.abc.
 _VIEWS = frozenset((type({}.values()), type({}.items()), ValuesView, ItemsView))
 

@@ -1,0 +1,124 @@
+"""What a client has been given of a file under one use of a token.
+
+A use of a token is one download by one client: in any order, in any number of pieces, and each byte once
+more for a piece that arrived broken.  What was announced and not sent, because the connection ended, is
+taken back and may be asked for again; so is the end of what was sent, which the network may have lost.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import pairwise
+from threading import Condition
+
+# How often a byte is given under one use: once, and once more for repair.
+MOST_TIMES = 2
+# How long after the latest piece one that was given already is given again.
+REPAIR = timedelta(hours=1)
+# A download in more separate stretches than this is refused; pieces that touch make one stretch.
+MOST_STRETCHES = 1000
+
+# How much of what the server's socket took may not have reached a client whose connection broke: Linux lets
+# a sender's buffer grow to 4 MiB and a receiver's to 6 (tcp(7), tcp_wmem and tcp_rmem).
+IN_FLIGHT = 10 << 20  # bytes
+# How often under one use something is taken back.
+MOST_BREAKS = 1000
+# How long a client that comes back waits for the end of its earlier answers.
+PATIENCE_SECONDS = 1
+
+Piece = tuple[int, int]  # first byte, first byte after it
+Stretch = tuple[int, int, int]  # a piece, and how often it was given
+Bearer = tuple[bytes, str]  # a token's hash, a client's key
+
+
+def client_key(address: str, agent: str) -> str:
+    """What identifies a client: its address and its User-Agent, as a digest of 16 hex digits."""
+    return sha256(f"{address}\n{agent}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDownload:
+    """One use.  A value: what changes is a new one."""
+
+    use: int  # which use of the token it is, from 1
+    size: int  # bytes of the file
+    latest: datetime  # when something was given, or known to be lost
+    given: tuple[Stretch, ...] = ()  # in order, apart from each other or of different number
+    breaks: int = 0
+
+    def unfinished(self, now: datetime) -> bool:
+        """Whether anything may still be asked for."""
+        return not self._all_given or now - self.latest <= REPAIR
+
+    def allows(self, pieces: Iterable[Piece], now: datetime) -> bool:
+        """Whether `pieces` belong to this download; the whole file anew, once all was given, does not."""
+        wanted = list(pieces)
+        if self._all_given and wanted == [(0, self.size)]:
+            return False
+        after = _with(self.given, wanted, 1)
+        if len(after) > MOST_STRETCHES or any(times > MOST_TIMES for _start, _stop, times in after):
+            return False
+        repairs = _given_bytes(after) < _given_bytes(self.given) + sum(b - a for a, b in wanted)
+        return not repairs or now - self.latest <= REPAIR
+
+    def give(self, pieces: Iterable[Piece], now: datetime) -> "ClientDownload":
+        return replace(self, given=_with(self.given, pieces, 1), latest=now)
+
+    def take_back(self, piece: Piece, now: datetime) -> "ClientDownload":
+        """`piece` was announced and did not arrive, as far as can be known."""
+        if self.breaks >= MOST_BREAKS:
+            return self
+        return replace(self, given=_with(self.given, [piece], -1), latest=now, breaks=self.breaks + 1)
+
+    @property
+    def _all_given(self) -> bool:
+        return _given_bytes(self.given) >= self.size
+
+
+def _given_bytes(given: Iterable[Stretch]) -> int:
+    """How many bytes were given at least once."""
+    return sum(stop - start for start, stop, _times in given)
+
+
+def _with(given: Iterable[Stretch], pieces: Iterable[Piece], change: int) -> tuple[Stretch, ...]:
+    """`given`, with `change` more times of each piece."""
+    steps: dict[int, int] = defaultdict(int)
+    for start, stop, times in (*given, *((start, stop, change) for start, stop in pieces)):
+        steps[start] += times
+        steps[stop] -= times
+    edges = sorted(edge for edge, step in steps.items() if step)
+    stretches, times = [], 0
+    for start, stop in pairwise(edges):
+        times += steps[start]
+        if times > 0:
+            stretches.append((start, stop, times))
+    return tuple(stretches)
+
+
+class AnswersUnderWay:
+    """Which answers to bearers of tokens this process is sending."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._counts: Counter[Bearer] = Counter()
+
+    def begin(self, bearer: Bearer) -> None:
+        with self._changed:
+            self._counts[bearer] += 1
+
+    def end(self, bearer: Bearer) -> None:
+        with self._changed:
+            self._counts[bearer] -= 1
+            if not self._counts[bearer]:
+                del self._counts[bearer]
+            self._changed.notify_all()
+
+    def ends_soon(self, bearer: Bearer) -> bool:
+        """Whether there were answers to `bearer`, and one has ended since the call."""
+        with self._changed:
+            before = self._counts[bearer]
+            return before > 0 and self._changed.wait_for(
+                lambda: self._counts[bearer] < before, PATIENCE_SECONDS
+            )
