@@ -23,6 +23,7 @@ from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet, NoSuchMirror
 from librarian.mirrors.probing.plan import ProbeReport
 from librarian.mirrors.running import ProbeRun, RunOptions, summary_json
+from librarian.mirrors.service import mirror_settings
 from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.tree.interfaces import ITree
 
@@ -111,7 +112,11 @@ def _progress() -> Progress:
 @click.argument("distribution")
 @click.argument("location")
 @click.argument("releases", nargs=-1, required=True)
-@click.option("--keyring", type=click.Path(exists=True, dir_okay=False), help="Whose signatures count.")
+@click.option(
+    "--keyring",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Whose signatures count; otherwise as the settings say.",
+)
 @click.option("--component", "components", multiple=True, help="Only these; otherwise all.")
 @click.option("--allow-expired", is_flag=True, help="Read suites past their Valid-Until.")
 @json_option
@@ -132,7 +137,8 @@ def import_archive(
     """
     with opened_site(ini):
         _distribution(distribution)
-        options = ImportOptions(keyring=keyring, components=components, allow_expired=allow_expired)
+        trusted = keyring or mirror_settings().keyring_of(distribution)
+        options = ImportOptions(keyring=trusted, components=components, allow_expired=allow_expired)
         taking = ArchiveImport(open_archive(location), distribution, options)
         with _progress() as bar:
             task = bar.add_task("indices", total=None)
@@ -143,7 +149,7 @@ def import_archive(
         click.echo(json.dumps({name: getattr(summary, name) for name in summary.__slots__}))
         return
     if not summary.verified:
-        click.echo("signatures were not checked; use --keyring", err=True)
+        click.echo("signatures were not checked; use --keyring or librarian.mirrors.keyring", err=True)
     click.echo(f"read: {' '.join(summary.suites) or '-'}; unchanged: {' '.join(summary.unchanged) or '-'}")
     click.echo(f"{summary.published} files published, {summary.superseded} superseded")
 

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from librarian.interfaces import IClock
 from librarian.mirrors.distributions import MirrorsBranch
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.interfaces import IDistributionMirrorSet
+from librarian.mirrors.model import DistributionMirror
 from librarian.mirrors.planning import Claimer, is_due, plan_for
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
 from librarian.mirrors.probing.run import any_reachable, probe_all
@@ -127,7 +128,13 @@ class ProbeRun:
             each for each in mirrors if each and (self._options.force or is_due(each, now, self._settings))
         ]
         claimed = [mirror for mirror in due if self._claimer.claim(mirror, now)]
-        return [plan_for(mirror, now, samples, self._chance) for mirror in claimed]
+        return [
+            replace(plan_for(mirror, now, samples, self._chance), keyring=self._keyring_for(mirror))
+            for mirror in claimed
+        ]
+
+    def _keyring_for(self, mirror: DistributionMirror) -> str | None:
+        return self._settings.keyring_of(mirror.distribution.name)
 
     async def _deliver(self, report: ProbeReport) -> None:
         self.summary.probed += 1

@@ -50,13 +50,13 @@ def _probing(content: MirrorContent) -> Any:
 
 def import_archives() -> None:
     """Read the archive of every distribution that has one, for its active releases."""
-    keyring = mirror_settings().keyring or None
-    guard = AddressGuard(mirror_settings().prober().allowed_networks)
+    settings = mirror_settings()
+    guard = AddressGuard(settings.prober().allowed_networks)
     with acting_as(script_principal(PROBER)), getUtility(ITree).session():
         for name, url, releases in getUtility(ITree).run(_wanted):
             # The URL was typed into a form; it must not lead into the network the server stands in.
             source = WebArchive(url, guard=guard)
-            importing = ArchiveImport(source, name, ImportOptions(keyring=keyring))
+            importing = ArchiveImport(source, name, ImportOptions(keyring=settings.keyring_of(name)))
             for release in releases:
                 try:
                     importing.run(release)

@@ -26,7 +26,8 @@ class MirrorSettings(Section):
     allowed_networks: tuple[str, ...] = ()  # private ones the prober may connect to: 10.1.0.0/16
     proxy: str = ""
     ca_file: str = ""
-    keyring: str = ""  # a file with the archive's signing keys; empty: signatures are not checked
+    keyring: str = ""  # a file with the archives' signing keys; empty: signatures are not checked
+    keyrings: tuple[str, ...] = ()  # NAME:FILE for a distribution with keys of its own; NAME: for one without
     user_agent: str = "librarian mirror prober"
     samples: int = 3
     control_urls: tuple[str, ...] = ()  # if none of these answers, the prober is offline
@@ -48,7 +49,17 @@ class MirrorSettings(Section):
             allowed_networks=networks,
             proxy=self.proxy or None,
             ca_file=self.ca_file or None,
-            keyring=self.keyring or None,
             user_agent=self.user_agent,
             certificate_warning_days=self.certificate_warning.days,
         )
+
+    def keyring_of(self, distribution: str) -> str | None:
+        """The file with the keys that may sign the archive of a distribution; None: signatures are not
+        checked.  Raises SettingsError."""
+        own: dict[str, str] = {}
+        for each in self.keyrings:
+            name, colon, path = each.partition(":")
+            if not name or not colon:
+                raise SettingsError(self.key("keyrings"), f"{each!r} is not NAME:FILE")
+            own[name] = path
+        return own.get(distribution, self.keyring) or None

@@ -87,6 +87,7 @@ class ProbePlan:
     releases: Mapping[str, tuple[KnownRelease, ...]] = field(default_factory=dict)  # by suite, oldest first
     samples: tuple[Sample, ...] = ()
     images: tuple[ImageCheck, ...] = ()
+    keyring: str | None = None  # of the archive's signing keys; None: signatures are not checked
 
 
 @dataclass(slots=True)

@@ -36,11 +36,12 @@ class SuiteVerifier:
         self._ask = ask
         self._find = find
         self._clock = clock
+        self._keyring = report.plan.keyring or fetcher.settings.keyring
 
     async def check(self, suite: str) -> None:
         """Fetch and judge the Release file of `suite`; what is wrong becomes findings."""
         known = self._report.plan.releases.get(suite, ())
-        if not known and self._fetcher.settings.keyring is None:
+        if not known and self._keyring is None:
             return  # nothing to compare with
         url = join_url(self._report.plan.base_url, f"dists/{suite}/InRelease")
         try:
@@ -64,7 +65,7 @@ class SuiteVerifier:
         except BadResponseCode:
             plain = url.removesuffix("InRelease") + "Release"
             raw = (await self._ask(self._fetcher.get(plain))).body
-            if self._fetcher.settings.keyring is None:
+            if self._keyring is None:
                 return raw, None, plain
             return raw, await self._signature_of(plain), plain
 
@@ -77,10 +78,9 @@ class SuiteVerifier:
 
     async def _signed_text(self, raw: bytes, signature: bytes | None) -> bytes:
         """The text that was signed; without a keyring, the text."""
-        keyring = self._fetcher.settings.keyring
-        if keyring is None:
+        if self._keyring is None:
             return raw
-        return await asyncio.to_thread(verify, raw, signature, keyring)
+        return await asyncio.to_thread(verify, raw, signature, self._keyring)
 
     def _judge(
         self, suite: str, url: str, raw: bytes, release: ReleaseFile, known: tuple[KnownRelease, ...]
@@ -92,7 +92,7 @@ class SuiteVerifier:
         digest = sha256(raw).hexdigest()
         recognised = any(digest in each.digests for each in known)
         newest = known[-1].date if known else release.date
-        if not recognised and self._fetcher.settings.keyring is None and release.date <= newest:
+        if not recognised and self._keyring is None and release.date <= newest:
             self._find(FindingKind.RELEASE_DIFFERS, url, f"{url} is none the archive ever had")
             return
         newer = [each.seen for each in known if each.date > release.date]
