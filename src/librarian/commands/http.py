@@ -65,10 +65,21 @@ def pool() -> Pool:
     return Pool(retries=retries, timeout=urllib3.Timeout(connect=10, read=300), blocksize=1 << 18)
 
 
+def answered(what: str, answer: urllib3.BaseHTTPResponse, *names: str) -> dict[str, Any]:
+    """The JSON object an answer holds, in which there is all of `names`.  Raises TransferFailed."""
+    try:
+        found = json.loads(answer.data)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(name in found for name in names):
+        raise TransferFailed(f"{what}: {answer.status} and no answer of a librarian; is the URL right?")
+    return found
+
+
 def refusal(what: str, answer: urllib3.BaseHTTPResponse) -> TransferFailed:
     """The error for an answer that is not the hoped-for one, with the server's own reason."""
     try:
         reason = json.loads(answer.data)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         reason = answer.reason or "refused"
     return TransferFailed(f"{what}: {answer.status} {reason}")

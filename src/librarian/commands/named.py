@@ -8,7 +8,7 @@ from urllib.parse import quote, urljoin
 import click
 
 from librarian.commands.credentials import speaks_to_app
-from librarian.commands.http import pool, refusal
+from librarian.commands.http import answered, pool, refusal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 
@@ -38,10 +38,11 @@ def _entries(url: str, path: str) -> Iterator[dict[str, Any]]:
         answer = pool().request("GET", following, headers={"Accept": "application/json"})
         if answer.status != 200:  # OK
             raise refusal(path, answer)
-        found = answer.json()
+        found = answered(path, answer, "kind")
         if found["kind"] == "file":
-            yield {"name": path, **found["file"], **found}
+            yield {"name": path, **answered(path, answer, "file")["file"], **found}
             return
+        found = answered(path, answer, "entries", "next")
         yield from found["entries"]
         following = found["next"] and urljoin(url, found["next"])
 

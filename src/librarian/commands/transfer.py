@@ -13,7 +13,7 @@ import click
 
 from librarian.commands.credentials import speaks_to_app
 from librarian.commands.download import download_to
-from librarian.commands.http import TransferFailed, pool, refusal
+from librarian.commands.http import TransferFailed, answered, pool, refusal
 from librarian.commands.named import tree_url
 from librarian.commands.progress import ReadingProgress
 from librarian.sending import DeclaredBody, WrongLength
@@ -67,7 +67,8 @@ def put(
     for path in files:
         stated = _stated(path, name or path.name, mimetype, expires)
         if to is None:
-            added = _send(path, upload_url.rstrip("/") + "/" + quote(name or path.name, safe=""), stated)
+            url = upload_url.rstrip("/") + "/" + quote(name or path.name, safe="")
+            added = _send(path, url, stated, "url")
         else:
             target = to + path.name if to.endswith("/") else to
             added = _put_into_tree(path, tree_url(app_url, target), stated, **tree_options)["file"]
@@ -81,7 +82,7 @@ def _put_into_tree(
         stated["If-None-Match"] = "*"
     flags = {"parents": parents, "restricted": restricted}
     query = "&".join(f"{flag}=true" for flag, is_set in flags.items() if is_set)
-    return _send(path, f"{url}?{query}" if query else url, stated)
+    return _send(path, f"{url}?{query}" if query else url, stated, "file")
 
 
 def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) -> dict[str, str]:
@@ -113,7 +114,8 @@ def _changed(path: Path, error: WrongLength) -> TransferFailed:
     return TransferFailed(f"{path}: it changed meanwhile: {error}")
 
 
-def _send(path: Path, url: str, headers: dict[str, str]) -> dict[str, Any]:
+def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[str, Any]:
+    """What the answer to an upload says; all of `names` is in it."""
     size = int(headers["Content-Length"])
     with path.open("rb") as file, ReadingProgress(file, path.name, size) as shown:
         body = DeclaredBody(shown, size, may_grow=True)
@@ -123,8 +125,7 @@ def _send(path: Path, url: str, headers: dict[str, str]) -> dict[str, Any]:
             raise _changed(path, error) from error
     if answer.status not in (200, 201):  # OK: replaced in the tree; Created
         raise refusal(str(path), answer)
-    added: dict[str, Any] = answer.json()
-    return added
+    return answered(str(path), answer, *names)
 
 
 @click.command()
@@ -163,7 +164,7 @@ def info(url_or_id: str, app_url: str, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(answer.data.decode() + "\n")
         return
-    for key, value in answer.json().items():
+    for key, value in answered(url_or_id, answer).items():
         click.echo(f"{key:<13} {'-' if value is None else value}")
 
 

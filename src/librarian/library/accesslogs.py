@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _COMBINED = re.compile(
     rf'(?P<client>\S+) \S+ [^\["]*\[(?P<time>[^\]]+)\] {_QUOTED}'
-    rf" (?P<status>\d{{3}}) (?P<size>\d+|-)(?: {_QUOTED} {_QUOTED})?",
+    rf" (?P<status>\d{{3}}) (?P<size>\d{{1,18}}|-)(?: {_QUOTED} {_QUOTED})?",
     re.ASCII,
 )
 _TIME = re.compile(r"(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
@@ -73,7 +73,7 @@ def _from_json(line: str) -> tuple[str, str, str, str, int, int, str]:
         texts = (str(facts[name]) for name in ("client", "time", "method", "target"))
         client, time, method, target = texts
         return client, time, method, target, int(facts["status"]), int(facts["size"]), str(facts["agent"])
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):  # OverflowError: Infinity
         raise MalformedLine(line) from None
 
 

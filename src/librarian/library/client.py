@@ -106,7 +106,9 @@ class RestrictedLibrarianClient(LibrarianClient):
 
 def _download_url(answer: Fetched) -> str:
     if answer.status == 201:  # Created
-        url: str = _json(answer)["url"]
+        url = _json(answer).get("url")
+        if not isinstance(url, str):
+            raise UploadFailed("201 without a URL: is this the upload face of a librarian?")
         return url
     reason = _json(answer).get("error", "no reason given")
     if answer.status >= 500:  # the server's fault, not the upload's
@@ -117,6 +119,6 @@ def _download_url(answer: Fetched) -> str:
 def _json(answer: Fetched) -> dict[str, Any]:
     try:
         found = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return found if isinstance(found, dict) else {"error": answer.body[:200].decode("utf-8", "replace")}

@@ -14,10 +14,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_origin
 
 from librarian.interfaces import LibrarianError
 from librarian.store import durable
@@ -107,10 +107,18 @@ def _read(path: Path) -> Manifest:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if found.get("format") == FORMAT:
-            return Manifest(**{**found, "copy": Path(found.get("copy", "Data.fs")).name})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+            return _checked(Manifest(**{**found, "copy": Path(found.get("copy", "Data.fs")).name}))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise NoBackup(f"no backup can be read from {path}: {error}") from error
     raise NoBackup(f"{path} is of another format than {FORMAT}")
+
+
+def _checked(manifest: Manifest) -> Manifest:
+    """The manifest, if each field is of the kind it is declared with.  Raises TypeError."""
+    for each in fields(Manifest):
+        if type(getattr(manifest, each.name)) is not (get_origin(each.type) or each.type):
+            raise TypeError(f"{each.name} is not what it should be")
+    return manifest
 
 
 def all_manifests(folder: Path) -> list[Manifest]:

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from zope.component import getUtility
@@ -156,9 +156,15 @@ def acting_owner() -> str | None:
 
 
 def check_expires(expires: datetime | None) -> datetime | None:
-    """`expires` itself if it is None or tells its time zone."""
-    if expires is not None and expires.tzinfo is None:
+    """`expires` itself if it is None, or a time that tells its zone and that UTC has as well."""
+    if expires is None:
+        return None
+    if expires.tzinfo is None:
         raise InvalidExpiry("Invalid expiry: a time without a time zone")
+    try:
+        expires.astimezone(UTC)
+    except OverflowError as error:  # the first or the last day there is, west or east of Greenwich
+        raise InvalidExpiry("Invalid expiry: a time beyond the years 1 to 9999") from error
     return expires
 
 

@@ -128,7 +128,7 @@ class Api:
             return {}
         try:
             told = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict):
             raise Refused(answer.status, "the answer is no JSON object; is the URL right?")
@@ -138,7 +138,7 @@ class Api:
     def _reason(answer: Any) -> str:
         try:
             return str(json.loads(answer.data)["error"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return answer.reason or "no reason given"
 
 
@@ -200,4 +200,7 @@ class RemoteHeadquarters:
     @staticmethod
     def _standing(told: dict[str, Any]) -> Standing:
         job = told.get("job")
-        return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
+        try:
+            return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
+        except (KeyError, TypeError) as error:
+            raise Refused(200, f"the answer says not where we stand: {error}; is the URL right?") from error

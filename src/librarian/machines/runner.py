@@ -131,7 +131,7 @@ class Runner(threading.Thread):
             return CodeImportResultStatus.FAILURE
         try:
             return CodeImportResultStatus[json.loads((self.directory / RESULT).read_text())["status"]]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             self._add_to_log(f"the worker ended with status {worker.returncode} and no result")
             return CodeImportResultStatus.INTERNAL_FAILURE
 

@@ -16,14 +16,14 @@ Images, as lines of tab-separated flavour, series, path and size.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from librarian.interfaces import LibrarianError
-from librarian.mirrors.archive.indices import checked_path
 from librarian.mirrors.distributions import Distribution
 from librarian.mirrors.enums import PackagePublishingPocket, PackagePublishingStatus, PublicationKind
 from librarian.mirrors.interfaces import BadImport
+from librarian.mirrors.paths import checked_path
 from librarian.mirrors.publications import Publication
 
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?")
@@ -52,7 +52,7 @@ def _checked(where: str, described: Any, take: Any) -> int:
         return int(take(described))
     except (KeyError, TypeError, AttributeError) as error:
         raise BadImport(where, f"not complete: {error}") from error
-    except (ValueError, LibrarianError) as error:
+    except (ValueError, OverflowError, LibrarianError) as error:
         raise BadImport(where, str(error)) from error
 
 
@@ -94,7 +94,7 @@ def _publication(described: Mapping[str, Any], is_source: bool) -> Publication:
         str(described["source"]),
         str(described["version"]),
         path,
-        date,
+        date.astimezone(UTC),
         int(described.get("size", 0)),
         digest,
     )

@@ -8,6 +8,17 @@ from librarian.mirrors.enums import PackagePublishingPocket
 _SAFE = "/~+:=@,;!$&'()*"
 
 
+def checked_path(path: str) -> str:
+    """The path, if it stays inside the archive; a mirror is never asked for anything else.
+
+    Raises ValueError.
+    """
+    path = path.removeprefix("./")
+    if path.startswith("/") or ".." in path.split("/") or not path.isprintable():
+        raise ValueError(f"path leaves the archive: {path!r}")
+    return path
+
+
 def suite(release: str, pocket: PackagePublishingPocket) -> str:
     """The name of the directory below `dists/`: `hoary-backports`."""
     return release + pocket.suffix

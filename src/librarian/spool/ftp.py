@@ -35,6 +35,8 @@ NO_SUCH_COMMAND = {500, 501, 502, 504}  # RFC 959, 4.2.2; 501 for OPTS and HASH 
 NO_SUCH_FILE = {550}
 NO_FILES = {450, 550}  # how some servers say that a directory is empty
 
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # of a SIZE reply; more digits are no file's
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -122,9 +124,10 @@ class Session:
         reply = self._ask(f"SIZE {name}")
         if reply is None:
             return None
-        if not reply[4:].strip().isdigit():
+        found = _SIZE.fullmatch(reply[4:].strip())
+        if found is None:
             raise TemporaryError(reply)
-        return int(reply[4:])
+        return int(found[0])
 
     def modified(self, name: str) -> datetime | None:
         """When a file was last changed, by the server's clock; None if it cannot tell."""

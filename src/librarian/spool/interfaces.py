@@ -100,7 +100,7 @@ class ReplyError(ExchangeError):
     def __init__(self, reply: str) -> None:
         super().__init__(reply)
         self.reply = reply
-        self.code = int(reply[:3]) if reply[:3].isdigit() else None
+        self.code = int(reply[:3]) if reply[:3].isdigit() and reply[:3].isascii() else None
 
 
 class PermanentError(ReplyError):

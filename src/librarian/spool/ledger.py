@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from librarian.interfaces import IClock
 from librarian.spool.durable import sync_directory
@@ -53,6 +53,9 @@ class LockNote:
     text: str  # what the lock file begins with if it is this one
     at: str  # RFC 3339
     held: bool = False
+
+
+N = TypeVar("N", Entry, LockNote)
 
 
 class Ledger:
@@ -156,7 +159,7 @@ def _records(path: Path) -> Iterator[Entry | LockNote | str]:
         for number, line in enumerate(lines, 1):
             try:
                 yield _parsed(json.loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError):  # cut short by a crash
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # cut short by a crash
                 log.warning("ledger line is unreadable file=%s line=%s", path, number)
 
 
@@ -172,7 +175,16 @@ def _line(record: dict[str, Any]) -> bytes:
 def _parsed(record: dict[str, Any]) -> Entry | LockNote | str:
     facts = {key: value for key, value in record.items() if key != "event"}
     if record["event"] == "file":
-        return Entry(**{**facts, "stage": Stage(facts["stage"])})
+        return _sound(Entry(**{**facts, "stage": Stage(facts["stage"])}))
     if record["event"] == "lock":
-        return LockNote(**facts)
+        return _sound(LockNote(**facts))
     return str(record["nonce"])
+
+
+def _sound(note: N) -> N:
+    """The note, if its fields are of the kinds they are declared with.  Raises TypeError."""
+    for each in fields(note):
+        kind: Any = each.type  # a class or a union; a string only where annotations are put off
+        if not isinstance(getattr(note, each.name), kind):
+            raise TypeError(f"{each.name} is not what it should be")
+    return note

@@ -183,6 +183,7 @@ def _sha256(text: str | None) -> str | None:
 def _number(text: str | None) -> int | None:
     if text is None:
         return None
-    if not _NUMBER.fullmatch(text.strip()):
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
         raise BadRequest(f"Logical-Size is {text[:40]!r}, not a number of bytes")
-    return int(text)
+    return int(found[0])

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any, cast
@@ -14,8 +15,9 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
-from librarian.mirrors.archive.release import ReleaseFile, read_listed
+from librarian.mirrors.archive.release import ReleaseFile, checked_digest, checked_size, read_listed
 from librarian.mirrors.enums import PublicationKind
+from librarian.mirrors.paths import checked_path
 
 _OPENERS: Mapping[str, Callable[[BytesIO], Iterable[bytes]]] = {
     ".xz": lzma.LZMAFile,
@@ -29,22 +31,27 @@ def read_index(source: IArchiveSource, suite: str, release: ReleaseFile, name: s
 
     Raises NotInArchive, DigestDiffers, MalformedArchive.
     """
-    for extension, opener in _OPENERS.items():
+    for extension in _OPENERS:
         if name + extension in release.files:
-            stream = opener(BytesIO(read_listed(source, suite, release, name + extension)))
-            yield from parse_index(stream, sources=name.endswith("Sources"))
+            raw = read_listed(source, suite, release, name + extension)
+            yield from parse_index(unpacked(raw, extension), sources=name.endswith("Sources"))
             return
     raise NotInArchive(f"dists/{suite}/{name}")
 
 
+def unpacked(raw: bytes, extension: str) -> Iterable[bytes]:
+    """The lines of an index that is packed as its `extension` (`.xz`, `.gz` or none) says."""
+    return _OPENERS[extension](BytesIO(raw))
+
+
 def parse_index(stream: Iterable[bytes], *, sources: bool) -> Iterator[ArchiveEntry]:
-    """The entries of an index that is already plain text.  Raises MalformedArchive."""
+    """The entries of an index, line by line as plain text.  Raises MalformedArchive."""
     reader: Any = Sources if sources else Packages
     entry_of: Callable[[Any], ArchiveEntry] = _source_entry if sources else _binary_entry
     try:
         for paragraph in reader.iter_paragraphs(_lines(stream), use_apt_pkg=False):
             yield entry_of(paragraph)
-    except (KeyError, ValueError, OSError, lzma.LZMAError) as error:
+    except (KeyError, ValueError, TypeError, OSError, lzma.LZMAError, zlib.error) as error:
         raise MalformedArchive(f"index cannot be read: {error}") from error
 
 
@@ -60,8 +67,14 @@ def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:
     path = checked_path(fields["Filename"])
     kind = PublicationKind.UDEB if path.endswith(".udeb") else PublicationKind.DEB
     source = fields.get("Source", fields["Package"]).partition(" ")[0]
+    digest = fields.get("SHA256", "")
     return ArchiveEntry(
-        kind, source, fields["Version"], path, int(fields["Size"]), fields.get("SHA256", "").lower()
+        kind,
+        source,
+        fields["Version"],
+        path,
+        checked_size(fields["Size"]),
+        checked_digest(digest) if digest else "",
     )
 
 
@@ -69,20 +82,12 @@ def _source_entry(fields: Mapping[str, object]) -> ArchiveEntry:
     """A source package stands for its .dsc, the one file that names the others."""
     directory = str(fields["Directory"])
     rows = cast("list[Mapping[str, str]]", fields.get("Checksums-Sha256") or fields["Files"])
-    row = next(row for row in rows if row["name"].endswith(".dsc")) if rows else {}
+    row: Mapping[str, str] = next((row for row in rows if row["name"].endswith(".dsc")), {})
     return ArchiveEntry(
         PublicationKind.DSC,
         str(fields["Package"]),
         str(fields["Version"]),
         checked_path(f"{directory}/{row['name']}"),
-        int(row["size"]),
-        str(row.get("sha256", "")).lower(),
+        checked_size(row["size"]),
+        checked_digest(row["sha256"]) if "sha256" in row else "",
     )
-
-
-def checked_path(path: str) -> str:
-    """The path, if it stays inside the archive; a mirror is never asked for anything else."""
-    path = path.removeprefix("./")
-    if path.startswith("/") or ".." in path.split("/") or not path.isprintable():
-        raise ValueError(f"path leaves the archive: {path!r}")
-    return path

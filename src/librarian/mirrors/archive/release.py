@@ -1,5 +1,6 @@
 """Release files (https://wiki.debian.org/DebianRepository/Format), read with python-debian."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,10 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
+from librarian.mirrors.paths import checked_path
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # more digits are no file's
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,14 @@ class ReleaseFile:
 def parse_release(text: bytes) -> ReleaseFile:
     """Read a Release file, signed inline or not.  Raises MalformedArchive."""
     try:
-        fields = Release(text)
-        files = {
-            str(row["name"]): ListedFile(str(row["sha256"]).lower(), int(row["size"]))
-            for row in fields.get("SHA256", ())
-        }
-        date = _date(fields["Date"])
-    except (KeyError, ValueError, TypeError) as error:
+        return _release(Release(text))
+    except (KeyError, ValueError, TypeError, OverflowError) as error:  # OverflowError: a day of thirty digits
         raise MalformedArchive(f"Release file cannot be read: {error}") from error
+
+
+def _release(fields: Release) -> ReleaseFile:
     return ReleaseFile(
-        date=date,
+        date=_date(fields["Date"]),
         valid_until=_date(fields["Valid-Until"]) if "Valid-Until" in fields else None,
         suite=fields.get("Suite", ""),
         codename=fields.get("Codename", ""),
@@ -52,8 +55,25 @@ def parse_release(text: bytes) -> ReleaseFile:
         components=tuple(part.rpartition("/")[2] for part in fields.get("Components", "").split()),
         architectures=tuple(fields.get("Architectures", "").split()),
         by_hash=fields.get("Acquire-By-Hash", "no") == "yes",
-        files=files,
+        files={
+            checked_path(row["name"]): ListedFile(checked_digest(row["sha256"]), checked_size(row["size"]))
+            for row in fields.get("SHA256", ())
+        },
     )
+
+
+def checked_digest(text: str) -> str:
+    """A sha256 in lower-case hex; it becomes part of paths.  Raises ValueError."""
+    if not _SHA256.fullmatch(text):
+        raise ValueError(f"no sha256: {text[:80]!r}")
+    return str(text).lower()
+
+
+def checked_size(text: str) -> int:
+    """A number of bytes.  Raises ValueError."""
+    if not _SIZE.fullmatch(text):
+        raise ValueError(f"no size: {text[:80]!r}")
+    return int(text)
 
 
 def read_listed(source: IArchiveSource, suite: str, release: ReleaseFile, name: str) -> bytes:

@@ -4,12 +4,15 @@ ftplib blocks, so the fetcher runs this in a thread; a mirror of this kind has b
 """
 
 import ftplib
+import re
 import socket
 import time
 from urllib.parse import unquote, urlsplit
 
 from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.probing.interfaces import AddressRefused, Answer, BadResponseCode, BodyTooLarge
+
+_REPLY_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 
 
 def ask(url: str, guard: AddressGuard, timeout_seconds: float, max_bytes: int) -> Answer:
@@ -70,5 +73,5 @@ def _retrieve(client: ftplib.FTP, path: str, url: str, max_bytes: int) -> bytes:
 
 def _reply_code(error: Exception) -> int:
     """The three digits an FTP reply starts with; 500 for a reply without any."""
-    digits = str(error)[:3]
-    return int(digits) if digits.isdigit() else 500
+    found = _REPLY_CODE.match(str(error))
+    return int(found[0]) if found else 500

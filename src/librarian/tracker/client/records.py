@@ -54,7 +54,7 @@ class Records:
         try:
             with open(self.path(name), encoding="utf-8") as file:
                 return Record.from_json(json.load(file))
-        except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError, RecursionError):
             return None
 
     def write(self, name: str, record: Record) -> None:

@@ -27,7 +27,7 @@ from librarian.tracker.client.errors import (
 from librarian.tracker.client.files import BUFFER, Readable, copy_hashing, replacing
 from librarian.tracker.client.names import checked_split, versioned_name
 from librarian.tracker.client.streams import Download, Head
-from librarian.tracker.client.transport import Transport, read_all
+from librarian.tracker.client.transport import Transport, read_all, told
 
 SUPPORTED_PROTOCOLS = frozenset({1, 2})
 
@@ -180,7 +180,10 @@ class RemoteDataStore(DataStore):
         prefix = subpath.strip("/")
         query = None if version_cutoff is None else {"last_modified": version_to_date(version_cutoff)}
         response = self.transport.request("GET", f"/list/{prefix}", query=query)
-        lines = read_all(response).decode().split("\n")
+        try:
+            lines = read_all(response).decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise ProtocolMismatch(f"the listing is not UTF-8: {error}") from error
         if lines.pop():
             raise FiletrackerError("the listing broke off in the middle of a line")
         return [f"{prefix}/{line}" for line in lines] if absolute_paths and prefix else lines
@@ -191,11 +194,13 @@ class RemoteDataStore(DataStore):
         unversioned, _version = checked_split(name)
         try:
             response = self.transport.request("GET", "/history" + unversioned)
-            versions: list[dict[str, Any]] = response.json()["versions"]
+            versions: list[dict[str, Any]] = told(read_all(response), "versions")
         except RemoteError as error:
             if error.status == 404:
                 raise FileNotFound(unversioned) from None
             raise ProtocolMismatch("this server keeps no history") from None
+        if not isinstance(versions, list) or not all(isinstance(each, dict) for each in versions):
+            raise ProtocolMismatch(f"{self.base_url} answers with no list of versions")
         return versions
 
     # How it is done
@@ -203,13 +208,12 @@ class RemoteDataStore(DataStore):
     def _settle_protocol(self) -> int:
         try:
             response = self.transport.request("GET", "/version/")
-            answer = response.json()
-            offered = {int(number) for number in answer["protocol_versions"]}
+            offered = {int(number) for number in told(read_all(response), "protocol_versions")}
         except RemoteError as error:
             if error.status != 404:
                 raise
             offered = {1}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ProtocolMismatch(f"{self.base_url} does not answer as a filetracker server does") from None
         common = SUPPORTED_PROTOCOLS & offered
         if not common:

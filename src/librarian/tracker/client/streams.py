@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,8 @@ from librarian.tracker.client.gunzip import GunzipReader
 from librarian.tracker.client.transport import Transport
 
 log = logging.getLogger(__name__)
+
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # more digits are no file's
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Head:
         size = headers.get("Logical-Size") or (None if packed else headers.get("Content-Length"))
         return cls(
             version=date_to_version(date),
-            size=int(size) if size is not None and size.isdecimal() else None,
+            size=int(size) if size is not None and _SIZE.fullmatch(size) else None,
             sha256=headers.get("SHA256-Checksum"),
             etag=headers.get("ETag"),
             packed=packed,

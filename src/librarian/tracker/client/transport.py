@@ -13,7 +13,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from librarian.sending import DeclaredBody, WrongLength
-from librarian.tracker.client.errors import FileChanged, RemoteError, RemoteUnavailable
+from librarian.tracker.client.errors import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +137,14 @@ def read_all(response: urllib3.BaseHTTPResponse) -> bytes:
         response.release_conn()
 
 
+def told(body: bytes | str, name: str) -> Any:
+    """What a JSON object in an answer calls `name`.  Raises ProtocolMismatch."""
+    try:
+        return json.loads(body)[name]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProtocolMismatch(f"the answer is no JSON object with {name!r}") from error
+
+
 def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
     try:
         body = response.read(_REASON_LENGTH).decode("utf-8", "replace").strip()
@@ -150,6 +158,6 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
 def _first_words(body: str) -> str:
     """The reason in a refusal's body: its first line, or what JSON calls the error."""
     try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
+        return str(told(body, "error"))
+    except ProtocolMismatch:
         return body.splitlines()[0] if body else ""
