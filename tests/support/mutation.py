@@ -14,7 +14,7 @@ from typing import Any
 
 #: For a longer search: another seed, and more calls a target.
 SEED = int(os.environ.get("LIBRARIAN_MUTATION_SEED", "20"))
-CALLS = int(os.environ.get("LIBRARIAN_MUTATION_CALLS", "600"))
+CALLS = int(os.environ.get("LIBRARIAN_MUTATION_CALLS", "300"))
 
 # What parsers stumble over: numbers that int() refuses or that no date holds, digits that are not ASCII's,
 # line ends of all kinds, separators, zones, text that is no UTF-8, JSON that is too deep.
