@@ -1,6 +1,7 @@
 """The application: components from the site's ZCML, and the Pyramid router over them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from zope.component import getGlobalSiteManager, getUtilitiesFor, getUtility
 from zope.configuration import xmlconfig
 from zope.configuration.config import ConfigurationMachine
 
+from librarian.interfaces import LibrarianError
 from librarian.security.audit import open_audit_log
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
 from librarian.tree.interfaces import ITree
@@ -68,10 +70,25 @@ def configure_components(values: Mapping[str, str]) -> None:
     TreeUnavailable, TreeTooNew.
     """
     settings, site = _install_settings(values)
-    xmlconfig.file(site, context=_machine(), execute=True)
+    with _errors_of_ours():
+        xmlconfig.file(site, context=_machine(), execute=True)
     _check_settings(settings)
     open_audit_log()
     getUtility(ITree).bring_up_to_date()
+
+
+@contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    """Both kinds of ZCML wrap what a factory raises; whoever starts the site is told what it was."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, LibrarianError):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
 def _machine() -> ConfigurationMachine:
@@ -97,14 +114,16 @@ def make_app(values: Mapping[str, str]) -> Any:
         config.include(package)
     config.include("librarian.web.protection")
     config.add_traverser(ExactTraverser)
-    config.load_zcml(str(Path(site).absolute()), features=("web",))
+    with _errors_of_ours():
+        config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
     config.add_tween("librarian.operations.probes.answer_probes", over="librarian.web.tweens.surroundings")
     config.add_tween(
         "librarian.web.proxies.believe_proxies", over="librarian.operations.probes.answer_probes"
     )
     config.add_tween("librarian.operations.measuring.measure", over="librarian.web.proxies.believe_proxies")
-    config.commit()
+    with _errors_of_ours():
+        config.commit()
     # Our Request has it: see web/request.py.
     registry.getUtility(IRequestExtensions).descriptors.pop("tm")
     _check_settings(settings)

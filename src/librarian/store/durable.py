@@ -1,9 +1,4 @@
-"""The few file system steps the disk store is made of, each durable when it returns.
-
-On POSIX a new name survives a power cut only when the directory holding it was fsynced, and so on
-upwards for directories that are new themselves (fsync(2): syncing a file "does not necessarily ensure"
-that its entry has reached the disk).
-"""
+"""The few file system steps the disk store is made of, each durable when it returns."""
 
 import errno
 import fcntl
@@ -12,13 +7,32 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from librarian.durable import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    make_directories,
+    make_directory,
+    open_directory,
+    sync_directory,
+)
 from librarian.interfaces import LibrarianError
 from librarian.store.interfaces import StoreFull, StoreTrouble, StoreUnavailable
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "DIRECTORY_MODE",
+    "FILE_MODE",
+    "forget_cached",
+    "locked_directory",
+    "make_directories",
+    "make_directory",
+    "open_directory",
+    "sync_directory",
+    "trouble",
+    "troubles",
+    "write_fully",
+]
 
-FILE_MODE = 0o600
-DIRECTORY_MODE = 0o700
+log = logging.getLogger(__name__)
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -41,49 +55,6 @@ def troubles(step: str) -> Iterator[None]:
     except OSError as error:
         log.error("byte store trouble step=%s error=%s", step, error)
         raise trouble(error) from error
-
-
-def make_directory(path: str) -> None:
-    """Make a directory if it is missing, private whatever the umask, and durable in its parent.
-
-    One that is there already may have been made a moment ago by a process that has not come to
-    syncing it, or died before; so the parent is fsynced in either case.
-    """
-    with suppress(FileExistsError):
-        os.mkdir(path, DIRECTORY_MODE)
-        os.chmod(path, DIRECTORY_MODE)
-    sync_directory(os.path.dirname(path))
-
-
-def make_directories(path: str) -> None:
-    """Make a directory and whatever is missing above it, each durable in its parent.
-
-    The names of the ones that are there already are made durable too, as far up as they are ours:
-    a process that made them may have died before it came to syncing them.
-    """
-    parent = os.path.dirname(path)
-    if not os.path.isdir(path):
-        if parent != path:
-            make_directories(parent)
-        make_directory(path)
-    elif parent != path and os.stat(path).st_uid == os.geteuid():
-        with suppress(PermissionError):
-            sync_directory(parent)
-        make_directories(parent)
-
-
-def sync_directory(path: str) -> None:
-    """Make what was linked into or unlinked from a directory so far durable."""
-    directory = open_directory(path)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def open_directory(path: str) -> int:
-    """A descriptor of a directory, the caller's to close."""
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The tree of persistent objects: opening it, its branches, and what may go wrong."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,20 @@ class TreeTooNew(LibrarianError, RuntimeError):
 
 class TreeUnavailable(LibrarianError, RuntimeError):
     """The database cannot be opened: wrong URI, locked by another process, or unreachable."""
+
+
+class TreeMissing(TreeUnavailable):
+    """There was a tree, and where it was is none now; a new one would be the end of it.
+
+    `traces` are the files that tell of it.
+    """
+
+    def __init__(self, path: Path, state: str, traces: Sequence[Path], advice: str) -> None:
+        others = [trace.name for trace in traces if trace != path]
+        why = f", but {' and '.join(others)} beside it tell of a tree" if others else ""
+        super().__init__(f"{path} {state}{why}; {advice}")
+        self.path = path
+        self.traces = tuple(traces)
 
 
 class CannotCopy(LibrarianError, RuntimeError):

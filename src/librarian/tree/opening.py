@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import transaction
 import zodburi
@@ -23,11 +23,15 @@ from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.utils import z64
+from zodburi.resolvers import FileStorageURIResolver
 from zope.generations.generations import evolve
 from zope.generations.interfaces import GenerationTooHigh
 from zope.interface import implementer
 
+from librarian.durable import make_directories
+from librarian.interfaces import LibrarianError
 from librarian.tree.copying import copy_transactions
+from librarian.tree.datafile import DataFile
 from librarian.tree.interfaces import ITree, TreeNotOpen, TreeTooNew, TreeUnavailable
 from librarian.tree.sharing import GuestStorage, HostStorage, open_shared
 
@@ -67,6 +71,8 @@ def open_database(uri: str) -> DB:
     for attempt in range(1, OPENING_ATTEMPTS + 1):
         try:
             return _open(uri)
+        except LibrarianError:
+            raise
         except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
             patient = isinstance(error, (LockError, ClientDisconnected))  # they have waited already
             if patient or attempt == OPENING_ATTEMPTS:
@@ -86,9 +92,9 @@ def _open(uri: str) -> DB:
 
 def _storage(uri: str, factory: Callable[[], Any]) -> Any:
     if uri.startswith("file://"):
-        path = Path(uri.removeprefix("file://").partition("?")[0])
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_shared(path, factory)
+        path, options = _data_file(uri)
+        make_directories(str(path.absolute().parent))
+        return open_shared(path, lambda: DataFile(path, **options))
     storage = factory()
     if isinstance(storage, ClientStorage):
         # zodburi has no word for it.  ZEO sends word of a commit after the fact, so that a client that
@@ -96,6 +102,18 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         storage.server_sync = True
         storage.sync = storage.ping
     return storage
+
+
+def _data_file(uri: str) -> tuple[Path, dict[str, Any]]:
+    """The path that a ``file://`` URI names, and what it says about the file.
+
+    Raises TreeUnavailable for options that keep files of their own beside it: the tree has no blobs.
+    """
+    path, _, query = uri.removeprefix("file://").partition("?")
+    options, _database = FileStorageURIResolver().interpret_kwargs(dict(parse_qsl(query)))
+    if unknown := set(options) - {"quota", "read_only"}:
+        raise TreeUnavailable(f"a tree in a file knows no option {', '.join(sorted(unknown))}")
+    return Path(path), options
 
 
 def _masked(text: str, uri: str) -> str:

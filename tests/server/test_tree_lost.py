@@ -1,0 +1,106 @@
+"""The tree is gone, half gone, or another one, and the bytes are there: nothing is swept or made up.
+
+Each test puts a real installation into a state on disk, and starts the real server and commands on it.
+"""
+
+import os
+import time
+import unittest
+from itertools import cycle
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from librarian.testing.server import NotServing, ServerProcess
+
+COMMANDS = cycle(["gc", "sweep", "backup to", "fsck", "pack"])  # each state is met by another one
+LONG_AGO_SECONDS = 3 * 86_400  # longer than the sweep's grace
+
+
+class WithALibrary(unittest.TestCase):
+    """A server that has served one file, whose bytes are old enough for a sweep, and was killed."""
+
+    def setUp(self) -> None:
+        self.server = ServerProcess()
+        self.addCleanup(self.server.remove)
+        self.addCleanup(self.server.kill)
+        self.server.start()
+        self.url = self.put("kept.txt", b"kept" * 100)
+        self.server.kill()
+        self.tree = self.server.folder / "tree" / "Data.fs"
+        for path in self.held():
+            os.utime(path, (time.time() - LONG_AGO_SECONDS,) * 2)
+
+    def put(self, name: str, data: bytes) -> str:
+        answer = self.server.request("PUT", self.server.urls["upload"] + name, body=data)
+        self.assertEqual(answer.status, 201)
+        return urlsplit(answer.json()["url"]).path
+
+    def get(self, path: str) -> bytes:
+        answer = self.server.request("GET", self.server.urls["public"].rstrip("/") + path)
+        self.assertEqual(answer.status, 200, answer.data)
+        data: bytes = answer.data
+        return data
+
+    def held(self) -> list[Path]:
+        return [path for path in self.server.byte_store.rglob("*") if len(path.name) == 64]
+
+    def beside(self, suffix: str) -> Path:
+        return self.tree.with_name(f"Data.fs{suffix}")
+
+    def goes_on(self) -> None:
+        """The server starts, has the file, takes another and collects; nothing goes."""
+        self.server.start()
+        self.assertEqual(self.get(self.url), b"kept" * 100)
+        more = self.put("more.txt", b"more")
+        done = self.server.command("gc")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.get(self.url), self.get(more)), (b"kept" * 100, b"more"))
+        self.assertEqual(self.server.command("fsck").returncode, 0)
+
+    def is_refused(self, *words: str) -> None:
+        """Neither a server nor a command takes the place of what was there; all bytes stay."""
+        before = self.held()
+        with self.assertRaises(NotServing) as caught:
+            self.server.start()
+        self.server.kill()
+        said = str(caught.exception).strip().splitlines()[-1]
+        for word in words:
+            self.assertIn(word, said)
+        self.assertNotIn("Traceback", str(caught.exception))
+        done = self.server.command(*next(COMMANDS).split())
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+        self.assertEqual(self.held(), before)
+        self.assertNotIn("admin password", self.server.log.read_text())
+
+
+class Packs(WithALibrary):
+    def test_killed_between_two_renames_of_older_versions(self) -> None:
+        self.beside(".pack").write_bytes(self.tree.read_bytes()[:-50])
+        self.tree.rename(self.beside(".old"))
+        self.goes_on()
+        self.assertIn("pack was interrupted", self.server.log.read_text())
+
+    def test_killed_before_them(self) -> None:
+        self.beside(".pack").write_bytes(self.tree.read_bytes()[:-50])
+        self.goes_on()
+
+    def test_the_packed_file_came_out_empty(self) -> None:
+        self.tree.rename(self.beside(".old"))
+        self.tree.write_bytes(b"")
+        self.is_refused("is empty", "Data.fs.old", "librarian fsck --tree --repair")
+
+    def test_the_packed_file_came_out_as_zeros(self) -> None:
+        self.tree.rename(self.beside(".old"))
+        self.tree.write_bytes(bytes(4000))
+        self.is_refused("Data.fs.old", "librarian fsck --tree --repair")
+
+    def test_only_the_packed_file_is_there(self) -> None:
+        self.tree.rename(self.beside(".pack"))
+        self.is_refused("is missing", "Data.fs.pack", "librarian restore")
+
+
+class Gone(WithALibrary):
+    def test_the_file_alone(self) -> None:
+        self.tree.unlink()
+        self.is_refused("is missing", "librarian restore")
