@@ -30,6 +30,10 @@ class DataFile(FileStorage):
     Raises TreeMissing where there was one, and LockError if another process has it.
     """
 
+    # Of FileStorage, which has no types.
+    _pack_is_in_progress: bool
+    _file: Any
+
     def __init__(self, path: Path, **options: Any) -> None:
         path = path.absolute()
         if not options.get("read_only"):
