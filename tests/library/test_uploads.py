@@ -67,8 +67,8 @@ class Uploads(PeopleInTheWorld):
         self.assertEqual(self.put(Content_Digest=digest(b"data")).status_int, 201)
         both = self.put(Repr_Digest=digest(b"data"), Content_Digest=digest(b"data"))
         self.assertEqual(both.status_int, 201)
-        unknown = self.put(Repr_Digest="sha-3000=:AAAA:")
-        self.assertEqual(unknown.status_int, 201)
+        more = self.put(Repr_Digest=f"sha-3000=:AAAA:, {digest(b'data', 'sha-512')}")
+        self.assertEqual(more.status_int, 201)
 
     def test_digests_that_are_wrong(self) -> None:
         cases: tuple[tuple[dict[str, str], str], ...] = (
@@ -77,6 +77,9 @@ class Uploads(PeopleInTheWorld):
             ({"Repr_Digest": digest(b"data"), "Content_Digest": digest(b"date")}, "contradict"),
             ({"Repr_Digest": "sha-256=:AAAA:"}, "sha-256"),
             ({"Repr_Digest": "sha-256=yes"}, ""),
+            ({"Repr_Digest": "sha-3000=:AAAA:"}, "none that can be checked"),
+            ({"Repr_Digest": digest(b"date", "sha-512")}, "sha512 is"),
+            ({"Content_MD5": base64.b64encode(hashlib.md5(b"date").digest()).decode()}, "md5 is"),
             ({"Repr_Digest": "::::"}, ""),
         )
         for headers, reason in cases:

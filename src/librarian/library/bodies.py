@@ -13,7 +13,7 @@ from librarian.library.filenames import check_content_type, media_type_for
 from librarian.library.interfaces import NEVER_EXPIRES, UploadFailed
 from librarian.library.service import Library, check_expires
 from librarian.store.interfaces import StoredBytes
-from librarian.web.digests import declared_digests
+from librarian.web.promises import promises, take_over
 
 # What curl and forms say when nobody has said anything: no statement about the bytes.
 _SAYS_NOTHING = ("", "application/x-www-form-urlencoded")
@@ -37,12 +37,14 @@ def store_body(library: Library, request: Request) -> StoredBytes:
     """Make the body durable, once it has proved to be whole and what its digests say."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
-    declared = _declared(request)
+    # What the byte store hashes anyway it compares by itself.
+    taken = take_over(request.environ, _ALGORITHMS)
+    declared = {_ALGORITHMS[name]: digest for name, digest in taken.items()}
     size = request.content_length
     stream: Any = request.environ["wsgi.input"]
     if size is None:
         # Some servers cannot tell a chunked body that was cut from one that ended.
-        if "sha256" not in declared:
+        if not promises(request.environ).keys() & {"sha-256", "sha-512"}:
             raise HTTPLengthRequired("Send a Content-Length, or a Repr-Digest that proves the body whole.")
     elif size == 0:
         raise UploadFailed("Invalid length: 0")
@@ -56,17 +58,6 @@ def store_body(library: Library, request: Request) -> StoredBytes:
 
 
 _ALGORITHMS = {"sha-256": "sha256", "sha": "sha1", "md5": "md5"}  # as HTTP and as the byte store call them
-
-
-def _declared(request: Request) -> dict[str, str]:
-    """Digests the client declares, as the byte store checks them.  RFC 9530: without a
-    Content-Encoding the content's digest and the representation's are the same."""
-    found: dict[str, str] = {}
-    for name in ("Content-Digest", "Repr-Digest"):
-        for algorithm, digest in declared_digests(request.headers.get(name, "")).items():
-            if found.setdefault(_ALGORITHMS[algorithm], digest) != digest:
-                raise HTTPBadRequest("Content-Digest and Repr-Digest contradict each other.")
-    return found
 
 
 def stated_mimetype(request: Request, filename: str) -> str:

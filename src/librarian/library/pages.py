@@ -17,6 +17,7 @@ from librarian.settings import as_timedelta
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.login import Elsewhere
+from librarian.web.promises import check_part
 
 ABOUT = "librarian.library:templates/about.jinja2"
 UPLOAD = "librarian.library:templates/upload.jinja2"
@@ -154,7 +155,7 @@ def _upload(context: Any, request: Request) -> Response:
     if not hasattr(field, "file"):
         raise HTTPBadRequest("Choose a file to add.")
     size = field.file.seek(0, 2)
-    field.file.seek(0)
+    check_part(field.headers.items(), field.file)
     filename = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
     mimetype = (
         field.type if field.type and field.type != "application/octet-stream" else media_type_for(filename)

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPNoContent
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPLengthRequired,
+    HTTPNoContent,
+    HTTPUnsupportedMediaType,
+)
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -153,6 +158,8 @@ def put_file(context: DaemonJob, request: Request) -> Response:
     size = request.content_length
     if size is None or "Transfer-Encoding" in request.headers:
         raise HTTPLengthRequired("how long it is must be said first")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise HTTPUnsupportedMediaType("send the bytes as they are, without a Content-Encoding")
     scheduler = getUtility(ICodeImportScheduler)
     kind, body = request.view_name, request.body_file
     alias_id = scheduler.addFile(context.job_id, context.hostname, kind, size, body)

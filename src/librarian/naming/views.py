@@ -42,6 +42,7 @@ from librarian.settings import as_bool
 from librarian.web.conditions import refuses_write
 from librarian.web.delivery import request_headers
 from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.promises import check_part
 from librarian.web.views import IAppSection, ITakesFiles
 
 LISTED = 100  # things on a page
@@ -222,6 +223,7 @@ def _post_file(context: TreePlace, request: Request, upload: Any) -> Response:
     library, folder = Library(), getUtility(INamedTree)[context.path]
     filename = check_filename(upload.filename)
     folder.put  # noqa: B018  # through the security proxy: refused before the bytes are kept
+    check_part(upload.headers.items(), upload.file)
     stored = library.store.put(upload.file)
     there = folder.get(filename)
     restricted = folder.restricted or (there is not None and there.restricted)

@@ -1,7 +1,8 @@
 """Digest fields: RFC 9530.  http-sf reads the structured fields they are written in (RFC 9651);
 it is kept by an author of that RFC."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Any, cast
 
 from http_sf import parse
@@ -11,15 +12,16 @@ from librarian.web.interfaces import MalformedDigest
 MAX_FIELD_LENGTH = 4000  # characters; a dozen digests fit
 # What can be checked here, by the names registered for HTTP, and the lengths in bytes.  RFC 9530 calls
 # md5 and sha (which is SHA-1) insecure: against accidents they still tell.
-_CHECKABLE = {"sha-256": 32, "sha": 20, "md5": 16}
+_CHECKABLE = {"sha-512": 64, "sha-256": 32, "sha": 20, "md5": 16}
+_STRUCTURED = {"Content-Digest": "HTTP_CONTENT_DIGEST", "Repr-Digest": "HTTP_REPR_DIGEST"}
 
 
 def declared_digests(field: str) -> dict[str, str]:
     """What a Repr-Digest or Content-Digest field says of bytes that can be checked here.
 
-    Keys are the algorithms as the field names them, `sha-256`, `sha` and `md5`; values are lower-case
-    hex.  Algorithms unknown here are left out, as the RFC has it: an empty result means that nothing
-    was declared that could prove the bytes whole.  Raises MalformedDigest.
+    Keys are the algorithms as the field names them, `sha-512`, `sha-256`, `sha` and `md5`; values are
+    lower-case hex.  Algorithms unknown here are left out, as the RFC has it: an empty result means that
+    nothing was declared that could prove the bytes whole.  Raises MalformedDigest.
     """
     digests = {}
     for algorithm, (value, _parameters) in _dictionary(field).items():
@@ -31,6 +33,61 @@ def declared_digests(field: str) -> dict[str, str]:
             raise MalformedDigest(field, f"{algorithm} has {_CHECKABLE[algorithm]} bytes, not {len(value)}")
         digests[algorithm] = value.hex()
     return digests
+
+
+def promised_digests(environ: Mapping[str, Any]) -> dict[str, str]:
+    """All digests a request declares of its body: what declared_digests() says of Content-Digest and
+    Repr-Digest, and the older Digest (RFC 3230) and Content-MD5 (RFC 1864).
+
+    Without a Content-Range the content's digest and the representation's are the same.  Raises
+    MalformedDigest, also where digests contradict each other, and where none of those declared can
+    be checked here: who declares one means to be protected by it.
+    """
+    found: dict[str, str] = {}
+    declared = False
+    for name, key in _STRUCTURED.items():
+        declared |= key in environ
+        _join(found, declared_digests(environ.get(key, "")), name)
+    for name, key, read in (("Digest", "HTTP_DIGEST", _old), ("Content-MD5", "HTTP_CONTENT_MD5", _md5)):
+        if key in environ:
+            declared = True
+            _join(found, read(environ[key]), name)
+    trailers = {each.strip().lower() for each in environ.get("HTTP_TRAILER", "").split(",")}
+    if trailers & {"content-digest", "repr-digest", "digest", "content-md5"}:
+        raise MalformedDigest(environ["HTTP_TRAILER"], "a digest in a trailer is not read; send it before")
+    if declared and not found:
+        raise MalformedDigest("", f"none that can be checked; known are {', '.join(_CHECKABLE)}")
+    return found
+
+
+def _join(found: dict[str, str], more: Mapping[str, str], name: str) -> None:
+    for algorithm, digest in more.items():
+        if found.setdefault(algorithm, digest) != digest:
+            raise MalformedDigest(name, f"{name} and another field contradict each other about {algorithm}")
+
+
+def _old(field: str) -> dict[str, str]:
+    """``SHA-256=...,md5=...``, in Base64; names in any case."""
+    found: dict[str, str] = {}
+    for member in field[:MAX_FIELD_LENGTH].split(","):
+        algorithm, _equals, value = member.strip().partition("=")
+        if algorithm.lower() in _CHECKABLE:
+            _join(found, {algorithm.lower(): _hex(field, algorithm.lower(), value)}, "Digest")
+    return found
+
+
+def _md5(field: str) -> dict[str, str]:
+    return {"md5": _hex(field, "md5", field.strip())}
+
+
+def _hex(field: str, algorithm: str, value: str) -> str:
+    try:
+        digest = b64decode(value.encode("ascii"), validate=True)
+    except ValueError:  # binascii.Error and UnicodeEncodeError are both one
+        raise MalformedDigest(field, f"{algorithm} is no Base64") from None
+    if len(digest) != _CHECKABLE[algorithm]:
+        raise MalformedDigest(field, f"{algorithm} has {_CHECKABLE[algorithm]} bytes, not {len(digest)}")
+    return digest.hex()
 
 
 def wants_sha256(field: str) -> bool:

@@ -12,6 +12,7 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid_tm import create_tm
 
 from librarian.security.interaction import current_principal
+from librarian.store.interfaces import DigestMismatch
 from librarian.web.faces import face_of
 
 
@@ -22,6 +23,8 @@ class Request(request.Request):
     def POST(self) -> Any:
         try:
             return super().POST
+        except DigestMismatch:
+            raise  # a ValueError with a better reason
         except (ValueError, DeprecationWarning):
             # Parts without a boundary between them, or another charset than UTF-8.
             raise HTTPBadRequest("The form cannot be read.") from None

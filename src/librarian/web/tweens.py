@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
@@ -15,13 +16,15 @@ from librarian.security.interaction import acting_as, current_principal
 from librarian.security.interfaces import IPrincipal
 from librarian.security.people.interfaces import ITeamSet
 from librarian.security.principals import ANONYMOUS
+from librarian.store.interfaces import DigestMismatch
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
 from librarian.web.errors import error_response
 from librarian.web.faces import face_of
 from librarian.web.hosts import is_misdirected
 from librarian.web.identity import place_of, refused
-from librarian.web.interfaces import MalformedAuthorization
+from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
+from librarian.web.promises import hold_to_promises
 from librarian.web.protection import is_cross_site
 
 Handler = Callable[[Request], Response]
@@ -49,6 +52,10 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
             ):
                 if is_cross_site(request):
                     return error_response(request, 403, "Another site's page made this request.")
+                try:
+                    hold_to_promises(request.environ)
+                except (MalformedDigest, DigestMismatch, HTTPBadRequest) as error:
+                    return error_response(request, 400, str(error))
                 return handler(request)
 
     return tween

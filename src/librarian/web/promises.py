@@ -1,0 +1,135 @@
+"""What a request says of its body is held against it, or refused: on every face, for every view.
+
+A digest is compared while the body is read, whoever reads it.  A part of a file is no file: resumable
+uploads and Content-Range are not spoken here, and a server that ignored them would keep half of one.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from io import RawIOBase
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+
+from librarian.store.interfaces import DigestMismatch
+from librarian.web.digests import promised_digests
+
+WITHOUT_BODY = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_HASHES = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
+_PROMISE = "librarian.promise"  # in the WSGI environ
+# draft-ietf-httpbis-resumable-upload, and the tus protocol: HTTP_UPLOAD_COMPLETE, HTTP_TUS_RESUMABLE, ...
+_RESUMING = ("HTTP_UPLOAD_", "HTTP_TUS_")
+
+
+class PromisedBody(RawIOBase):
+    """A request body that ends in DigestMismatch, before its last bytes are given out, if it is not
+    what was promised."""
+
+    def __init__(self, stream: Any, size: int | None, digests: Mapping[str, str]) -> None:
+        super().__init__()
+        self.stream = stream
+        self._left = size
+        self._promised = digests
+        self._hashes = {name: hashlib.new(_HASHES[name], usedforsecurity=False) for name in digests}
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = size
+        if self._left is not None:
+            wanted = self._left if size < 0 else min(size, self._left)
+        block: bytes = self.stream.read(wanted) if wanted else b""
+        for digest in self._hashes.values():
+            digest.update(block)
+        if self._left is not None:
+            self._left -= len(block)
+        if self._left == 0 or (self._left is None and (size < 0 or (size and not block))):
+            self._check()
+        return block
+
+    def readinto(self, buffer: Any) -> int:
+        block = self.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _check(self) -> None:
+        for name, promised in self._promised.items():
+            found = self._hashes[name].hexdigest()
+            if found != promised:
+                raise DigestMismatch(_HASHES[name], promised, found)
+
+
+def hold_to_promises(environ: dict[str, Any]) -> None:
+    """Have whatever reads the body find out whether it is what the headers say.
+
+    Raises MalformedDigest, HTTPBadRequest; DigestMismatch where the body is at hand already.
+    """
+    if environ["REQUEST_METHOD"] in WITHOUT_BODY:
+        return
+    _refuse_parts(environ)
+    digests = promised_digests(environ)
+    environ[_PROMISE] = digests
+    if not digests:
+        return
+    size = _size(environ)
+    stream = environ["wsgi.input"]
+    if environ.get("webob.is_body_seekable"):
+        stream.seek(0)
+        _read_through(PromisedBody(stream, size, digests))
+        stream.seek(0)
+    elif size == 0:
+        PromisedBody(stream, size, digests).read()
+    else:
+        environ["wsgi.input"] = PromisedBody(stream, size, digests)
+
+
+def check_part(headers: Iterable[tuple[str, str]], file: Any) -> None:
+    """The same for a file in a form, whose part has headers of its own; `file` is left at its start.
+
+    Raises MalformedDigest, DigestMismatch.
+    """
+    stated = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
+    digests = promised_digests(stated)
+    if digests:
+        file.seek(0)
+        _read_through(PromisedBody(file, None, digests))
+    file.seek(0)
+
+
+def take_over(environ: dict[str, Any], algorithms: Collection[str]) -> dict[str, str]:
+    """The promised digests of these algorithms, lower-case hex by the names that HTTP has for them.
+
+    The caller compares them; the body, not read yet, then only does so with the others.
+    """
+    digests: dict[str, str] = environ.get(_PROMISE, {})
+    stream = environ["wsgi.input"]
+    if isinstance(stream, PromisedBody):
+        left = {name: digest for name, digest in digests.items() if name not in algorithms}
+        environ["wsgi.input"] = PromisedBody(stream.stream, _size(environ), left)
+    return {name: digest for name, digest in digests.items() if name in algorithms}
+
+
+def promises(environ: Mapping[str, Any]) -> Mapping[str, str]:
+    """All digests that were promised of the body."""
+    found: Mapping[str, str] = environ.get(_PROMISE, {})
+    return found
+
+
+def _refuse_parts(environ: Mapping[str, Any]) -> None:
+    for key in environ:
+        if key.startswith(_RESUMING):
+            name = key.removeprefix("HTTP_").replace("_", "-").title()
+            raise HTTPBadRequest(f"{name}: resumable uploads are not spoken here; send the whole at once.")
+    if "HTTP_CONTENT_RANGE" in environ:  # RFC 9110, 14.5
+        raise HTTPBadRequest("Content-Range: a part of a file cannot be put; send the whole.")
+
+
+def _size(environ: Mapping[str, Any]) -> int | None:
+    stated = environ.get("CONTENT_LENGTH") or ""
+    return int(stated) if stated.isascii() and stated.isdigit() else None
+
+
+def _read_through(body: PromisedBody) -> None:
+    while body.read(1 << 18):
+        pass
