@@ -113,6 +113,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     for package in ("pyramid_zcml", "pyramid_jinja2", "pyramid_tm", "pyramid_retry"):
         config.include(package)
     config.include("librarian.web.protection")
+    config.include("librarian.web.methods")
     config.add_traverser(ExactTraverser)
     with _errors_of_ours():
         config.load_zcml(str(Path(site).absolute()), features=("web",))

@@ -132,3 +132,63 @@ class Pages(PeopleInTheWorld):
                 self.assertEqual(request("POST", f"{base}/+tokens", json, body).status_int, 400)
         self.assertEqual(request("POST", f"{base}/+revoke", json, b'{"id": "00"}').status_int, 404)
         self.assertIsNone(re.search("token=", request("GET", f"{base}/+about", auth).text))
+
+
+class OddLinks(PeopleInTheWorld):
+    """What is said of a link is well-formed, or there is none."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.headers = {"Authorization": self.basic("amy", "seven green bottles")}
+        put = request("PUT", "http://localhost:9095/f.txt", {}, b"abc")
+        self.url = f"http://localhost:6543/files/{put.json['id']}/+tokens"
+
+    def status(self, body: bytes, kind: str = "application/x-www-form-urlencoded") -> int:
+        answer = request("POST", self.url, {**self.headers, "Content-Type": kind}, body)
+        return int(answer.status_int)
+
+    def test_odd_ones(self) -> None:
+        for body in (
+            *(f"lifetime={odd}" for odd in ("", "+", "1y", "nan", "inf", "-1h", "0", "1e9d", "1h&lifetime=")),
+            *(
+                f"uses={odd}"
+                for odd in ("0", "-1", "%2B1", "1.0", "1e3", "01", "x", "%D9%A1", "1%202", "1" * 10)
+            ),
+        ):
+            with self.subTest(body=body):
+                self.assertEqual(self.status(body.encode()), 400)
+        for odd in ('""', "null", "1.0", "true", "[1]", "0", "-1", "1e1"):
+            for name in ("uses", "lifetime"):
+                if (name, odd) != ("uses", '""'):  # as of a form
+                    with self.subTest(name=name, odd=odd):
+                        self.assertEqual(
+                            self.status(f'{{"{name}": {odd}}}'.encode(), "application/json"), 400
+                        )
+        self.assertEqual(request("GET", self.url, self.headers).json, [])
+
+    def test_good_ones(self) -> None:
+        for body in (b"", b"lifetime=1h", b"lifetime=90s&uses=3", b"lifetime=1d&uses="):
+            with self.subTest(body=body):
+                self.assertEqual(self.status(body), 201)
+        self.assertEqual(self.status(b'{"uses": 2, "lifetime": "1h"}', "application/json"), 201)
+
+
+class Search(PeopleInTheWorld):
+    def test_a_digest_is_needed_and_one_is_enough(self) -> None:
+        good = "a" * 40
+        for query in (
+            "",
+            "?",
+            "?digest=",
+            "?digest=zz",
+            "?digest=" + "g" * 40,
+            "?digest=" + "a" * 32,
+            "?id=5",
+        ):
+            for base in ("http://localhost:8000/search", "http://localhost:8005/search"):
+                with self.subTest(query=query):
+                    self.assertEqual(request("GET", base + query).status_int, 400)
+        for query in (f"?digest={good}&digest={good}", f"?digest={good}%20", "?digest=" + "aa " * 13 + "a"):
+            self.assertEqual(request("GET", f"http://localhost:8000/search{query}").status_int, 400)
+        for query in (f"?digest={good}", f"?digest={'A' * 64}"):
+            self.assertEqual(request("GET", f"http://localhost:8000/search{query}").text, "0")

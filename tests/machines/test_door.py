@@ -101,7 +101,6 @@ class Door(unittest.TestCase):
             ("GET", "/+imports/gimp/+files/other.bundle"),
             ("GET", "/+imports/gimp/+files/gimp.bundle"),
             ("GET", "/+scheduler/apollo"),
-            ("GET", "/+scheduler/apollo/look"),
             ("POST", "/+scheduler/apollo/dance"),
             ("POST", "/+scheduler/apollo/jobs/0/start"),
             ("POST", "/+scheduler/apollo/jobs/-1/start"),
@@ -110,6 +109,7 @@ class Door(unittest.TestCase):
         ):
             with self.subTest(path=path):
                 self.refused(404, method, path)
+        self.refused(405, "GET", "/+scheduler/apollo/look")
 
     def test_other_peoples_jobs(self) -> None:
         for hostname, job in (("boris", self.job), ("apollo", 12345)):

@@ -8,13 +8,14 @@ from librarian.testing.layers import Functional
 from librarian.testing.world import overlay
 from librarian.web.hosts import is_known, is_loopback
 
+SEARCH = "/search?digest=" + "0" * 40
 TRUSTING = {"upload": 9090, "restricted-upload": 9095, "restricted": 8005, "tracker": 9999}
 
 
 class Faces(unittest.TestCase):
     layer = Functional
 
-    def ask(self, port: int, host: str, method: str = "GET", path: str = "/search?digest=0") -> Any:
+    def ask(self, port: int, host: str, method: str = "GET", path: str = SEARCH) -> Any:
         body = b"planted" if method == "PUT" else b""
         return request(method, f"http://localhost:{port}{path}", {"Host": host}, body)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.interface import provider
@@ -166,17 +166,22 @@ def _checked_host(request: Request, library: Library, record: AliasRecord) -> bo
 
 def search(context: DownloadRoot, request: Request) -> Response:
     """How many files of this space have the digest, then ``id/name`` of each on a line."""
-    digest = request.GET.get("digest", "").lower()
-    lines = list(_found(context, digest)) if len(digest) in _DIGEST_LENGTHS else []
+    lines = list(_found(context, _digest(request)))
     text = "\n".join([str(len(lines)), *lines])
     return Response(text, content_type="text/plain", charset="utf-8")
 
 
-def _found(root: DownloadRoot, digest: str) -> Iterator[str]:
+def _digest(request: Request) -> bytes:
+    """The SHA-1 or SHA-256 that is asked for.  Raises HTTPBadRequest."""
+    stated = request.GET.getall("digest")
+    digest = stated[0] if len(stated) == 1 else ""
     try:
-        raw = digest_bytes(digest, _DIGEST_LENGTHS[len(digest)])
-    except ValueError:
-        return
+        return digest_bytes(digest.lower(), _DIGEST_LENGTHS[len(digest)])
+    except (KeyError, ValueError):
+        raise HTTPBadRequest("digest is a SHA-1 or SHA-256: 40 or 64 hex digits, once.") from None
+
+
+def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
     branch = root.library.branch
     for sha256 in [raw] if len(raw) == 32 else branch.sha256s_of(raw):
         for record in branch.records_of(sha256):

@@ -1,5 +1,6 @@
 """Pages and JSON for people who look after files: what is known of one, links to it, adding one."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from librarian.web.promises import check_part
 
 ABOUT = "librarian.library:templates/about.jinja2"
 UPLOAD = "librarian.library:templates/upload.jinja2"
+_USES = re.compile("[1-9][0-9]{0,8}")  # more than anybody counts
 
 
 def _path(alias: Any, view: str = "+about") -> str:
@@ -72,20 +74,21 @@ def _make_link(context: Any, request: Request) -> Response:
 
 
 def _lifetime(fields: Any) -> timedelta | None:
-    stated = text(fields, "lifetime", "")
+    if "lifetime" not in fields:
+        return None
     try:
-        return as_timedelta(stated) if stated else None
+        return as_timedelta(text(fields, "lifetime"))
     except ValueError as error:
         raise HTTPBadRequest(str(error)) from None
 
 
 def _uses(fields: Any) -> int | None:
-    stated = fields.get("uses")
-    if stated in (None, ""):
+    if "uses" not in fields or fields["uses"] == "":  # a browser sends a field that was left empty
         return None
-    digits = str(stated)
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):  # more than anybody counts
-        raise HTTPBadRequest("uses is a whole number.")
+    stated = fields["uses"]
+    digits = str(stated) if type(stated) is int else stated
+    if not (isinstance(digits, str) and _USES.fullmatch(digits)):
+        raise HTTPBadRequest("uses is a whole number from 1 to 999999999.")
     return int(digits)
 
 

@@ -6,7 +6,6 @@ The bytes are made durable once; only the naming of them is repeated when transa
 from dataclasses import dataclass
 from typing import Any
 
-from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -25,6 +24,7 @@ from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
 from librarian.web.faces import Face, FaceSettings
 from librarian.web.identity import principal_of
+from librarian.web.methods import takes
 
 
 @provider(ISettingsSection)
@@ -86,10 +86,9 @@ def restricted_upload_face() -> Face:
     return ProgramsFace(RestrictedUploadFace, lambda request: root, trusts_network=True)
 
 
+@takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:
     """Keep the body under a new alias: 201 with its URL, once it can be downloaded."""
-    if request.method not in ("PUT", "POST"):
-        raise HTTPMethodNotAllowed("Files are added by PUT or POST.", headers={"Allow": "PUT, POST"})
     _check_permission(context.root)
     library, filename = context.root.library, check_filename(context.filename)
     if request.path_info != f"/{filename}":  # traversal is generous with slashes and dots

@@ -21,6 +21,7 @@ from librarian.machines.requests import fields_of, text_of
 from librarian.security.interaction import current_principal
 from librarian.settings import as_timedelta
 from librarian.web.errors import error_response, wants_page
+from librarian.web.forms import by_method
 from librarian.web.login import Elsewhere
 
 EDIT = "librarian.machines.Edit"
@@ -84,6 +85,9 @@ def add_import(context: Imports, request: Request) -> Any:
     if not wants_page(request):
         return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
     return Elsewhere(f"{PATH}/{made.name}")
+
+
+imports_index = by_method(GET=imports_page, POST=add_import)
 
 
 def _who() -> str:
@@ -162,3 +166,6 @@ def change_import(context: Any, request: Request) -> Any:
     if not wants_page(request):
         return Response(json_body=describe_import(context, getUtility(IClock).now()))
     return Elsewhere(request.path)
+
+
+import_index = by_method(GET=import_page, POST=change_import)

@@ -29,6 +29,8 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.moves import HOSTNAME
 from librarian.machines.requests import fields_of, number_of, text_of
+from librarian.web.forms import by_method
+from librarian.web.methods import takes
 
 MOST_WORKERS = 1000
 CHUNK = 1 << 18  # bytes
@@ -90,6 +92,7 @@ def _standing(machine: Any, note: str = "", job: Any = None) -> dict[str, Any]:
     return {"state": machine.state.name, "held": machine.held, "note": note, "job": given}
 
 
+@takes("POST")
 def arrive(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST arrive``: the daemon starts.  That it may not is an answer, and no error."""
     try:
@@ -98,6 +101,7 @@ def arrive(context: Daemon, request: Request) -> dict[str, Any]:
         return _standing(getUtility(ICodeImportMachineSet)[context.hostname], str(error))
 
 
+@takes("POST")
 def look(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST look`` with ``worker_limit``: the machine lives, and is given a job if there is one."""
     limit = number_of(fields_of(request), "worker_limit", MOST_WORKERS)
@@ -106,18 +110,21 @@ def look(context: Daemon, request: Request) -> dict[str, Any]:
     return _standing(machine, machine.message or "", job)
 
 
+@takes("POST")
 def leave(context: Daemon, request: Request) -> Response:
     """``POST leave``: the daemon stops."""
     getUtility(ICodeImportScheduler).leave(context.hostname)
     return HTTPNoContent()
 
 
+@takes("POST")
 def drained(context: Daemon, request: Request) -> Response:
     """``POST drained``: quiescing took too long, and was ended."""
     getUtility(ICodeImportScheduler).drained(context.hostname)
     return HTTPNoContent()
 
 
+@takes("POST")
 def watch(context: Scheduler, request: Request) -> dict[str, Any]:
     """``POST +watch``: the watchdog's round; whom it set OFFLINE.
 
@@ -130,12 +137,14 @@ def watch(context: Scheduler, request: Request) -> dict[str, Any]:
     return {"offline": list(getUtility(ICodeImportScheduler).watch(reachable_for))}
 
 
+@takes("POST")
 def start(context: DaemonJob, request: Request) -> Response:
     """``POST start``."""
     getUtility(ICodeImportScheduler).startJob(context.job_id, context.hostname)
     return HTTPNoContent()
 
 
+@takes("POST")
 def heartbeat(context: DaemonJob, request: Request) -> Response:
     """``POST heartbeat`` with ``logtail``."""
     logtail = text_of(fields_of(request), "logtail")
@@ -143,6 +152,7 @@ def heartbeat(context: DaemonJob, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@takes("POST")
 def finish(context: DaemonJob, request: Request) -> Response:
     """``POST finish`` with ``status``, the name of a CodeImportResultStatus."""
     name = text_of(fields_of(request), "status")
@@ -153,6 +163,7 @@ def finish(context: DaemonJob, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@takes("PUT")
 def put_file(context: DaemonJob, request: Request) -> Response:
     """``PUT log`` and ``PUT bundle``: the bytes are the body."""
     size = request.content_length
@@ -172,6 +183,9 @@ def get_bundle(context: DaemonJob, request: Request) -> Response:
     if bundle is None:
         return HTTPNoContent()
     return Response(app_iter=Blocks(bundle), content_type="application/octet-stream")
+
+
+bundle = by_method(GET=get_bundle, PUT=put_file)
 
 
 class Blocks:

@@ -17,7 +17,9 @@ from librarian.machines.interfaces import ICodeImportMachineSet, WrongMachineSta
 from librarian.machines.requests import fields_of, text_of
 from librarian.machines.schedulerviews import Scheduler
 from librarian.web.errors import error_response, wants_page
+from librarian.web.forms import by_method
 from librarian.web.login import Elsewhere
+from librarian.web.methods import takes
 from librarian.web.views import IAppSection
 
 EDIT = "librarian.machines.Edit"
@@ -109,6 +111,7 @@ def change_machine(context: Any, request: Request) -> Any:
     return Elsewhere(request.path)
 
 
+@takes("POST")
 def forget_machine(context: Any, request: Request) -> Any:
     """``+forget``: the machine is gone for good."""
     try:
@@ -118,6 +121,9 @@ def forget_machine(context: Any, request: Request) -> Any:
             raise
         return _page(context, f"It was not forgotten: {error}")
     return Elsewhere("/machines") if wants_page(request) else Response(json_body={})
+
+
+machine_index = by_method(GET=machine_page, POST=change_machine)
 
 
 def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> None:

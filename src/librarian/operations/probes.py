@@ -15,7 +15,9 @@ from librarian.operations.faces import OpsFaceSettings
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.tree.interfaces import ITree
 from librarian.web.app_face import AppFace
+from librarian.web.errors import error_response
 from librarian.web.faces import face_of
+from librarian.web.methods import READING
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ def answer_probes(handler: Handler, registry: Registry) -> Handler:
         face = face_of(request) if view is not None else None
         if view is None or face is None or face.section not in FACES:
             return handler(request)
+        if request.method not in READING:
+            return error_response(request, 405, "This is only read.", Allow=", ".join(READING))
         response = view(request)
         response.cache_control = "no-store"
         return response

@@ -42,6 +42,7 @@ from librarian.tracker.uploads import Body
 from librarian.web.delivery import request_headers
 from librarian.web.fileresponse import file_response
 from librarian.web.files import unavailable_answer
+from librarian.web.methods import takes
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def protocol_root(request: Request) -> Requested:
     return Requested(parse_path(request.environ["PATH_INFO"]))
 
 
+@takes()  # each path of the protocol has its own
 def protocol(context: Requested, request: Request) -> Response:
     """Answer one request of the protocol."""
     methods = _VERBS[context.target.endpoint]

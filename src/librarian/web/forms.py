@@ -3,26 +3,28 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPMethodNotAllowed
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.web.errors import wants_page
 from librarian.web.login import Elsewhere
+from librarian.web.methods import refusal_of, takes
 
-View = Callable[[Any, Request], Response]
+View = Callable[[Any, Request], Any]
 
 
 def by_method(**views: View) -> View:
     """A view that leaves the work to another one, by the method of the request."""
     if "GET" in views:
         views["HEAD"] = views["GET"]
-    allowed = ", ".join(sorted(views))
+    allowed = tuple(sorted(views))
 
-    def view(context: Any, request: Request) -> Response:
+    @takes(*allowed)
+    def view(context: Any, request: Request) -> Any:
         if request.method not in views:
-            raise HTTPMethodNotAllowed(f"Here one can {allowed}.", headers={"Allow": allowed})
+            raise refusal_of(request.method, allowed)
         return views[request.method](context, request)
 
     return view

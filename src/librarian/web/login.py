@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pyramid.exceptions import BadCSRFToken
-from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
@@ -19,6 +18,7 @@ from librarian.settings import ISettings
 from librarian.web.errors import error_response, wants_page
 from librarian.web.faces import face_of
 from librarian.web.identity import challenge, place_of, session_secret, set_session
+from librarian.web.methods import takes
 
 PATH = "/+login"
 LONGEST_NEXT = 2000  # characters
@@ -51,11 +51,11 @@ def safe_next(path: str | None) -> str:
     return "/" if parts.scheme or parts.netloc or parts.path in (PATH, "/+logout") else path
 
 
+@takes("GET", "HEAD", "POST")
 def login(context: Any, request: Request) -> Response:
     """``/+login``: the form, and what becomes of it."""
     if request.method in ("GET", "HEAD"):
         return _form(request, 200, safe_next(request.GET.get("next")))
-    _only_post(request)
     onward, name = safe_next(request.POST.get("next")), str(request.POST.get("name", ""))
     password = str(request.POST.get("password", ""))
     authenticator = getUtility(IAuthenticator)
@@ -89,20 +89,15 @@ def _form(request: Request, status: int, onward: str, name: str = "", problem: s
     return response
 
 
+@takes("GET", "HEAD", "POST")
 def logout(context: Any, request: Request) -> Response:
     """``/+logout``: asks first, since a link must not log anybody out."""
     if request.method in ("GET", "HEAD"):
         return render_to_response("librarian.web:templates/logout.jinja2", {"title": "Log out"}, request)
-    _only_post(request)
     _end_session(request)
     response = Elsewhere("/")
     set_session(request, response, None)
     return response
-
-
-def _only_post(request: Request) -> None:
-    if request.method != "POST":
-        raise HTTPMethodNotAllowed("Send the form by POST.", headers={"Allow": "GET, HEAD, POST"})
 
 
 def _end_session(request: Request) -> None:

@@ -23,6 +23,7 @@ from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.identity import place_of, session_secret
 from librarian.web.login import begin_session
+from librarian.web.methods import takes
 from librarian.web.views import IAppSection
 
 View = Callable[[Any, Request], Response]
@@ -236,11 +237,13 @@ def _wanted_scopes(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
-    days = fields.get("days", "")
-    if days == "":
+    days = fields.get("days")
+    if "days" not in fields:
         return None
+    if isinstance(days, bool):
+        raise HTTPBadRequest("days must be a number.")
     try:
-        return timedelta(days=float(days))
+        return timedelta(days=float(days))  # type: ignore[arg-type]  # what is none raises
     except (TypeError, ValueError, OverflowError):
         raise HTTPBadRequest("days must be a number.") from None
 
@@ -256,6 +259,7 @@ _all_tokens = by_method(GET=_tokens_page, POST=_add_token)
 _one_token = by_method(POST=_revoke_token, DELETE=_revoke_token)
 
 
+@takes("GET", "HEAD", "POST", "DELETE")
 def tokens(context: Any, request: Request) -> Response:
     """``+tokens``, and ``+tokens/<id>`` to revoke one."""
     return (_one_token if request.subpath else _all_tokens)(context, request)
@@ -299,6 +303,7 @@ _add_member = by_method(POST=_join)
 _one_member = by_method(POST=_leave, DELETE=_leave)
 
 
+@takes("POST", "DELETE")
 def members(context: Any, request: Request) -> Response:
     """``+members``, and ``+members/<name>`` to take one out."""
     return (_one_member if request.subpath else _add_member)(context, request)
