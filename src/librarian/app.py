@@ -19,6 +19,7 @@ from librarian.interfaces import LibrarianError
 from librarian.security.audit import open_audit_log
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
 from librarian.tree.interfaces import ITree
+from librarian.tree.service import watch_tree
 from librarian.web.accesslog import with_access_log
 from librarian.web.faces import Faces, IFaces, root_factory
 
@@ -130,6 +131,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     _check_settings(settings)
     open_audit_log()
     getUtility(ITree).bring_up_to_date()
+    watch_tree()
     registry.registerUtility(Faces(settings), IFaces)
     return with_access_log(config.make_wsgi_app())
 

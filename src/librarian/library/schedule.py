@@ -13,6 +13,7 @@ from librarian.library.counting import DownloadCounter
 from librarian.library.service import Library
 from librarian.rounds import Rounds
 from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.tree.interfaces import ITree
 from librarian.web.accesslog import AccessLogSettings
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class Schedule(Rounds):
                 if path.exists():
                     counter.count(path)
             counter.forget_slices()
-        except Exception:  # the schedule must outlive any round
+        except Exception as error:  # the schedule must outlive any round
+            if getUtility(ITree).is_loss(error):
+                return  # its watch says so
             log.exception("downloads not counted path=%s", self._path)
 
 

@@ -40,7 +40,9 @@ class Schedule(Rounds):
         for step in steps:
             try:
                 step()
-            except Exception:  # the schedule must outlive any round
+            except Exception as error:  # the schedule must outlive any round
+                if getUtility(ITree).is_loss(error):
+                    return  # its watch says so
                 log.exception("scheduled step failed")
 
 

@@ -13,7 +13,7 @@ from zope.component import getUtility
 
 from librarian.operations.faces import OpsFaceSettings
 from librarian.store.interfaces import IByteStore, StoreFull
-from librarian.tree.interfaces import ITree
+from librarian.tree.interfaces import ITree, TreeAway
 from librarian.web.app_face import AppFace
 from librarian.web.errors import error_response
 from librarian.web.faces import face_of
@@ -66,6 +66,8 @@ def state_of(check: Callable[[], None]) -> str:
         check()
     except StoreFull as error:
         return f"full: {error}"
+    except TreeAway:  # its watch has said so
+        return "unavailable"
     except Exception as error:  # noqa: BLE001  # whatever it is, this part cannot serve
         log.error("not ready error=%r", error)
         return "unavailable"

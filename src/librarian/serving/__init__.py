@@ -18,7 +18,7 @@ from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
-from librarian.tree.service import TreeSettings, share_tree
+from librarian.tree.service import share_tree
 from librarian.web.accesslog import AccessLogged
 from librarian.web.faces import Faces, IFace, IFaces, face_addresses
 
@@ -145,8 +145,8 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
 
 def quick_sockets(sockets: Mapping[str, socket.socket]) -> frozenset[int]:
     """The sockets of faces whose requests wait for nothing but the local disk; none where the tree
-    is not on it, as a database over the network can keep the server's loop waiting."""
-    if not getUtility(ISettings).section(TreeSettings).database_uri.startswith("file://"):
+    is another process's, as its database can keep the server's loop waiting."""
+    if not getUtility(ITree).is_local:
         return frozenset()
     return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IFace, name).quick)
 

@@ -1,6 +1,7 @@
 """Every engine of the tree with servers on it, for tests and documents that tell one story on all of them."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ from librarian.testing.postgresql import postgresql
 from librarian.testing.server import ServerProcess, with_path
 
 TABLE = "keep_history=false&driver=psycopg2&cache_local_mb=16&connection_pool_size=16"
+
+# A machine that builds and tests at once can keep an engine waiting for the disk for a while.
+PATIENT = "librarian.database_patience = 10s\n"
 
 
 @dataclass(frozen=True)
@@ -88,28 +92,50 @@ def running_engines() -> Iterator[list[Engine]]:
 
 def _sharing(database_uri: str) -> list[ServerProcess]:
     """Two servers with one tree and one folder of bytes."""
-    first = ServerProcess(database_uri=database_uri)
-    return [first, ServerProcess(database_uri=database_uri, byte_store=first.byte_store)]
+    first = ServerProcess(PATIENT, database_uri=database_uri)
+    return [first, ServerProcess(PATIENT, database_uri=database_uri, byte_store=first.byte_store)]
+
+
+class ZeoServer:
+    """A ZEO server as its own process, on a UNIX socket; may be killed and started again."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="librarian-zeo-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"zeo://{self.folder}/socket?wait_timeout=30&connection_pool_size=16"
+
+    @property
+    def pids(self) -> list[int]:
+        return [] if self._process is None else [self._process.pid]
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "ZEO.runzeo"]
+        command += ["-a", str(self.folder / "socket"), "-f", str(self.folder / "Data.fs")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, env=with_path({})
+            )
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
 def _zeo() -> Iterator[str]:
-    """A ZEO server as its own process, on a UNIX socket; its value is the URI."""
-    folder = Path(tempfile.mkdtemp(prefix="librarian-zeo-"))
-    command = [
-        sys.executable,
-        "-m",
-        "ZEO.runzeo",
-        "-a",
-        str(folder / "socket"),
-        "-f",
-        str(folder / "Data.fs"),
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=with_path({}))
+    """A ZEO server; its value is the URI."""
+    server = ZeoServer()
+    server.start()
     try:
-        yield f"zeo://{folder}/socket?wait_timeout=30&connection_pool_size=16"
+        yield server.uri
     finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(folder)
+        server.stop()
+        server.remove()

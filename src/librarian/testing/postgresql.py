@@ -27,47 +27,74 @@ def postgresql_missing() -> str | None:
     return None
 
 
+class PostgresServer:
+    """A server where the user ``librarian`` needs no password; may be killed and started again."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="librarian-postgresql-"))
+        self._rights = _rights(self.folder)
+        self._port: int | None = None
+        self._control("initdb", "-U", "librarian", "-A", "trust", "--no-sync")
+
+    @property
+    def place(self) -> str:
+        """``127.0.0.1:<port>/<database>``"""
+        return f"127.0.0.1:{self._port}/postgres"
+
+    @property
+    def pids(self) -> list[int]:
+        """The server's process and those that it has forked, in this order."""
+        first = (self.folder / "data" / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [int(first), *map(int, children)]
+
+    def start(self) -> None:
+        """Start it on a port that is free, or on the one it had."""
+        for attempt in range(ATTEMPTS):
+            port = self._port or _free_port()
+            try:
+                self._start(port)
+                self._port = port
+                return
+            except RuntimeError:  # somebody else took the port in between
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    def stop(self, mode: str = "fast") -> None:
+        """`mode` is pg_ctl's; ``immediate`` is as if it were killed."""
+        self._control("pg_ctl", "stop", "-m", mode, "-w")
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, port: int) -> None:
+        options = " ".join(f"-c {option}" for option in (*OPTIONS, f"port={port}"))
+        log = str(self.folder / "log")
+        self._control("pg_ctl", "start", "-l", log, "-w", "-t", str(START_SECONDS), "-o", options)
+
+    def _control(self, program: str, *arguments: str) -> None:
+        command = [_program(program), *arguments, "-D", str(self.folder / "data")]
+        _run(command, self.folder, self._rights)
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """A server while the `with` lasts; its value is ``127.0.0.1:<port>/<database>``, where the user
-    ``librarian`` needs no password."""
-    folder = Path(tempfile.mkdtemp(prefix="librarian-postgresql-"))
-    rights = _rights(folder)
+    """A server while the `with` lasts; its value is its place."""
+    server = PostgresServer()
     try:
-        initdb = [
-            _program("initdb"),
-            "-D",
-            str(folder / "data"),
-            "-U",
-            "librarian",
-            "-A",
-            "trust",
-            "--no-sync",
-        ]
-        _run(initdb, folder, rights)
-        port = _start(folder, rights)
+        server.start()
         try:
-            yield f"127.0.0.1:{port}/postgres"
+            yield server.place
         finally:
-            _run([_program("pg_ctl"), "stop", "-D", str(folder / "data"), "-m", "fast", "-w"], folder, rights)
+            server.stop()
     finally:
-        shutil.rmtree(folder)
+        server.remove()
 
 
-def _start(folder: Path, rights: dict[str, Any]) -> int:
-    """Start it on a port that is free, and say which."""
-    for attempt in range(ATTEMPTS):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port: int = taken.getsockname()[1]
-        options = " ".join(f"-c {option}" for option in (*OPTIONS, f"port={port}"))
-        command = [_program("pg_ctl"), "start", "-D", str(folder / "data"), "-l", str(folder / "log")]
-        try:
-            _run([*command, "-w", "-t", str(START_SECONDS), "-o", options], folder, rights)
-            return port
-        except RuntimeError:  # somebody else took the port in between
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def _run(command: list[Any], folder: Path, rights: dict[str, Any]) -> None:

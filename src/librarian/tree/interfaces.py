@@ -55,6 +55,14 @@ class TreeMissing(TreeUnavailable):
         self.traces = tuple(traces)
 
 
+class TreeAway(TreeUnavailable):
+    """The database does not answer at present.  What was asked for may be asked for again; a commit
+    that was under way may have come about or not."""
+
+    def __init__(self) -> None:
+        super().__init__("the database does not answer at the moment")
+
+
 class CannotCopy(LibrarianError, RuntimeError):
     """The tree cannot be copied to, or from, the place that was named."""
 
@@ -68,12 +76,25 @@ class IBranch(IInstallableSchemaManager):
 class ITree(Interface):
     """The database of this process, opened by URI."""
 
+    is_local = Attribute("Whether no question to the database leaves this process, so that none waits.")
+
     def session() -> AbstractContextManager[PersistentMapping]:
         """Open the tree in this thread for the length of a `with`; its value is the root.
 
         Sessions nest: an inner one sees what the outer one sees.  Leaving the outermost one
-        aborts whatever was not committed.
+        aborts whatever was not committed.  Raises TreeAway where the database is watched.
         """
+
+    def watch(patience_seconds: float) -> None:
+        """Never wait for the database from now on, in this process: for servers, once at start.
+
+        session(), run() and run_apart() then raise TreeAway as soon as it is known to be away, and what
+        waits for a database that has been silent for `patience_seconds` is let go of.  Does nothing
+        for a database in this process.
+        """
+
+    def is_loss(error: BaseException) -> bool:
+        """Whether `error`, out of an open session, comes of a watched database that is away."""
 
     def root() -> PersistentMapping:
         """The root in this thread's open session.  Raises TreeNotOpen."""
@@ -86,6 +107,7 @@ class ITree(Interface):
 
         ConflictErrors and lost connections are tried again, at least ten times, with random
         pauses that grow; `work` must bear being repeated.  Any other error aborts and is raised.
+        Where the database is watched, its loss is TreeAway at once.
         """
 
     def run_apart(work: Callable[[], T]) -> T:

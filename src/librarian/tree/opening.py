@@ -22,6 +22,7 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 from ZODB.DB import DB
+from ZODB.POSException import ConnectionStateError
 from ZODB.utils import z64
 from zodburi.resolvers import FileStorageURIResolver
 from zope.generations.generations import evolve
@@ -32,14 +33,17 @@ from librarian.durable import make_directories
 from librarian.interfaces import LibrarianError
 from librarian.tree.copying import copy_transactions
 from librarian.tree.datafile import DataFile
-from librarian.tree.interfaces import ITree, TreeNotOpen, TreeTooNew, TreeUnavailable
-from librarian.tree.sharing import GuestStorage, HostStorage, open_shared
+from librarian.tree.engines import engine_of
+from librarian.tree.interfaces import ITree, TreeAway, TreeNotOpen, TreeTooNew, TreeUnavailable
+from librarian.tree.sharing import GuestStorage, HostStorage, forgetting_oids, open_shared
+from librarian.tree.watching import Watch, hush_drivers
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
+STALE_OID = "A different object already has the same oid"
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 0.25
 # Processes that meet an empty database at the same time all make its tables or its root; all but one fail.
@@ -55,10 +59,21 @@ def retrying(attempt: Callable[[], T]) -> T:
     for number in range(1, ATTEMPTS):
         try:
             return attempt()
-        except TransientError as error:
+        except (TransientError, ValueError) as error:
+            if not isinstance(error, TransientError) and not is_stale_oid(error):
+                raise
             log.info("transaction tried again attempt=%d error=%s", number, type(error).__name__)
             time.sleep(random.uniform(0, min(0.002 * 2**number, LONGEST_PAUSE_SECONDS)))  # noqa: S311  # no secret
     return attempt()
+
+
+def is_stale_oid(error: BaseException) -> bool:
+    """Whether a new object was given the number of another, which a repetition does not meet again.
+
+    A ZEO client keeps numbers in stock.  Those from before a restart of its server may be given to
+    others as well (ZODB's Connection tells it by a plain ValueError).
+    """
+    return isinstance(error, ValueError) and str(error).startswith(STALE_OID)
 
 
 def open_database(uri: str) -> DB:
@@ -83,6 +98,7 @@ def open_database(uri: str) -> DB:
 def _open(uri: str) -> DB:
     storage_factory, database_options = zodburi.resolve_uri(uri)
     storage = _storage(uri, storage_factory)
+    engine_of(storage)  # it has to know of each connection from the first one on
     try:
         return DB(storage, **database_options)
     except BaseException:
@@ -101,6 +117,7 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         # uploads here and downloads there could be faster; with it a transaction begins with a question.
         storage.server_sync = True
         storage.sync = storage.ping
+        storage.notify_connected = forgetting_oids(storage)
     return storage
 
 
@@ -132,6 +149,15 @@ def _in_transaction(manager: Any, work: Callable[[], T]) -> T:
     return result
 
 
+def _close(connection: Connection) -> None:
+    """Give a connection back, also one whose database has gone away in the middle of something."""
+    try:
+        connection.close()
+    except ConnectionStateError:
+        connection.transaction_manager.abort()
+        connection.close()
+
+
 @implementer(ITree)
 class Tree:
     """A database, and the connection each thread works with."""
@@ -140,6 +166,7 @@ class Tree:
         self._database = database
         self._alone = isinstance(database.storage, HostStorage)  # commits of others pass through here
         self._open = threading.local()
+        self._watch: Watch | None = None
 
     @classmethod
     def from_uri(cls, uri: str) -> "Tree":
@@ -153,22 +180,65 @@ class Tree:
             found, name, known = error.args
             raise TreeTooNew(name, found, known) from error
 
+    @property
+    def is_local(self) -> bool:
+        return self._alone
+
     @contextmanager
     def session(self) -> Iterator[PersistentMapping]:
         if self._connection() is not None:
             yield self.root()
             return
+        with self._losses():
+            self._open.connection = self._begin()
+        try:
+            yield self.root()
+        finally:
+            self._end()
+
+    def _begin(self) -> Connection:
         connection = self._database.open()
-        self._open.connection = connection
         try:
             if not self._alone:
                 # open() is content with what word had come in; what others have just committed counts.
                 connection.newTransaction(None)
-            yield connection.root()
-        finally:
-            self._open.connection = None
+            connection.root()
+        except BaseException:
+            _close(connection)
+            raise
+        return connection
+
+    def _end(self) -> None:
+        connection, self._open.connection = self._open.connection, None
+        try:
             transaction.abort()
-            connection.close()
+        except Exception as error:  # abort() asks the database too, and what is lost is aborted
+            if not self.is_loss(error):
+                raise
+        finally:
+            _close(connection)
+
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """Raise TreeAway where the database is, or in the block shows to be, away."""
+        if self._watch is not None:
+            self._watch.require()
+        try:
+            yield
+        except Exception as error:
+            if self.is_loss(error):
+                raise TreeAway from error
+            raise
+
+    def watch(self, patience_seconds: float) -> None:
+        engine = engine_of(self._database.storage)
+        if engine is not None and self._watch is None:
+            hush_drivers()
+            self._watch = Watch(engine, patience_seconds)
+            self._watch.start()
+
+    def is_loss(self, error: BaseException) -> bool:
+        return isinstance(error, TreeAway) or (self._watch is not None and self._watch.is_loss(error))
 
     def root(self) -> PersistentMapping:
         connection = self._connection()
@@ -180,20 +250,25 @@ class Tree:
         return self.root()[name]
 
     def run(self, work: Callable[[], T]) -> T:
+        def attempt() -> T:
+            with self._losses():
+                return _in_transaction(transaction.manager, work)
+
         with self.session():
-            return retrying(lambda: _in_transaction(transaction.manager, work))
+            return retrying(attempt)
 
     def run_apart(self, work: Callable[[], T]) -> T:
         manager = TransactionManager()
         outer = self._connection()
 
         def attempt() -> T:
-            self._open.connection = self._database.open(manager)
-            try:
-                return _in_transaction(manager, work)
-            finally:
-                self._open.connection.close()
-                self._open.connection = outer
+            with self._losses():
+                connection = self._open.connection = self._database.open(manager)
+                try:
+                    return _in_transaction(manager, work)
+                finally:
+                    self._open.connection = outer
+                    _close(connection)
 
         return retrying(attempt)
 
@@ -227,7 +302,7 @@ class Tree:
             connection.prefetch(ghosts)
 
     def check(self) -> None:
-        with self.session():
+        with self.session(), self._losses():
             connection = self._connection()
             assert connection is not None
             connection._storage.load(z64)  # past the caches: the root is always there
@@ -244,6 +319,8 @@ class Tree:
             storage.share()
 
     def close(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         self._database.close()
 
     def _connection(self) -> Connection | None:

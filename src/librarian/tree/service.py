@@ -1,6 +1,7 @@
 """The tree this process is configured with."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from zope.component import getUtility
 from zope.interface import provider
@@ -16,6 +17,8 @@ class TreeSettings(Section):
     """Where the tree is."""
 
     database_uri: str = "file://var/tree/Data.fs"  # any URI that zodburi knows: file, zeo, postgres, zconfig
+    # How long a database outside of this process may be silent before requests are refused with 503.
+    database_patience: timedelta = timedelta(seconds=0.6)
     share_database: bool = True  # whether a server with a file:// database lets commands in beside it
 
 
@@ -28,3 +31,9 @@ def share_tree() -> None:
     """Let commands in, unless the settings say otherwise; for servers."""
     if getUtility(ISettings).section(TreeSettings).share_database:
         getUtility(ITree).share()
+
+
+def watch_tree() -> None:
+    """Never wait for a database that is away; for servers."""
+    patience = getUtility(ISettings).section(TreeSettings).database_patience
+    getUtility(ITree).watch(patience.total_seconds())

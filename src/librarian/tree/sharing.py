@@ -81,10 +81,26 @@ def _answers(address: str) -> bool:
             return False
 
 
+def forgetting_oids(storage: ClientStorage) -> Callable[[Any, Any], None]:
+    """The notify_connected() of a ZEO client that drops its stock of numbers for new objects.
+
+    A server that was restarted counts from the highest number that was committed, so what it gave
+    out before and was not used, it gives out again, to others.
+    """
+    connected = storage.notify_connected
+
+    def notify_connected(client: Any, info: Any) -> None:
+        del storage._oids[:]
+        connected(client, info)
+
+    return notify_connected
+
+
 class GuestStorage(ClientStorage):
     """The storage of another process on this machine."""
 
     def __init__(self, address: str) -> None:
+        self.notify_connected = forgetting_oids(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
 
     def share(self) -> None:

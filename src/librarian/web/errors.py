@@ -8,13 +8,16 @@ from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
+from zope.component import getUtility
 
+from librarian.tree.interfaces import ITree
 from librarian.web.faces import face_of
 
 log = logging.getLogger(__name__)
 
 PAGE = "librarian.web:templates/error.jinja2"
 BARE_PAGE = "librarian.web:templates/bare_error.jinja2"  # for faces that have no pages to lead to
+AWAY_SECONDS = "2"  # until a client may try again: a database that is back is used within one
 LONGEST_REASON = 300  # characters; a reason is one line, whatever the error quotes
 
 
@@ -80,11 +83,21 @@ def undecodable(context: Exception, request: Request) -> Response:
 
 def unavailable(context: Exception, request: Request) -> Response:
     """What we stand on is out of order; the details are for the log."""
+    if getUtility(ITree).is_loss(context):
+        return away(request)
     log.error("cannot serve path=%s error=%r", request.path_info, context)
     return error_response(request, 503, "The library cannot serve this at the moment.", Retry_After="10")
 
 
+def away(request: Request) -> Response:
+    """The database is away.  Its watch has said so in the log, once for all requests."""
+    reason = "The library's database does not answer at the moment."
+    return error_response(request, 503, reason, Retry_After=AWAY_SECONDS)
+
+
 def server_error(context: Exception, request: Request) -> Response:
     """A fault of ours: never a word of it to the outside."""
+    if getUtility(ITree).is_loss(context):
+        return away(request)
     log.error("unexpected error method=%s url=%s", request.method, request.path, exc_info=context)
     return error_response(request, 500, "Something went wrong here; it has been written down.")

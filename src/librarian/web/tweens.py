@@ -6,6 +6,7 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid_retry import mark_error_retryable
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
@@ -19,7 +20,8 @@ from librarian.security.principals import ANONYMOUS
 from librarian.store.interfaces import DigestMismatch
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
-from librarian.web.errors import error_response
+from librarian.tree.opening import is_stale_oid
+from librarian.web.errors import away, error_response
 from librarian.web.faces import face_of
 from librarian.web.hosts import is_misdirected
 from librarian.web.identity import place_of, refused
@@ -35,6 +37,16 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
     tree = getUtility(ITree)
 
     def tween(request: Request) -> Response:
+        try:
+            return surrounded(request)
+        except Exception as error:
+            if is_stale_oid(error):
+                mark_error_retryable(error)
+            if tree.is_loss(error):  # before any view, in one, or in the clearing up after it
+                return away(request)
+            raise
+
+    def surrounded(request: Request) -> Response:
         face = face_of(request)
         if face is not None and is_misdirected(face, request):
             return error_response(request, 421, "This face goes by another name; see allowed_hosts.")

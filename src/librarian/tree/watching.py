@@ -1,0 +1,91 @@
+"""Whether the database is there: asked again and again beside the requests, so that none waits for it.
+
+A request that finds the database away is refused at once.  One that waits when it goes away is let go
+of within the patience of the watch.  When it answers again, everything goes on; nothing is restarted.
+"""
+
+import logging
+import threading
+import time
+
+from librarian.tree.engines import Engine
+from librarian.tree.interfaces import TreeAway
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 0.2  # between two questions
+REMINDER_SECONDS = 60.0  # between two lines in the log while it is away
+
+# What the drivers write for each attempt and each connection is what the watch says once.
+NOISY = ("ZEO.asyncio", "ZEO.ClientStorage", "relstorage")
+
+
+class Watch(threading.Thread):
+    """Asks one engine, which may be silent for `patience_seconds` before it is taken for away."""
+
+    def __init__(self, engine: Engine, patience_seconds: float) -> None:
+        super().__init__(name="database watch", daemon=True)
+        self._engine = engine
+        self._patience_seconds = patience_seconds
+        self._wake = threading.Event()
+        self._ended = False
+        self._away_since: float | None = None  # monotonic
+        self._reminded = 0.0
+
+    def run(self) -> None:
+        self._engine.begin(self._patience_seconds)
+        while not self._ended:
+            self._turn()
+            self._wake.wait(PAUSE_SECONDS)
+            self._wake.clear()
+
+    def stop(self) -> None:
+        self._ended = True
+        self._wake.set()
+
+    def require(self) -> None:
+        """Raises TreeAway if the database is known to be away."""
+        if self._away_since is not None or self._engine.is_gone():
+            raise TreeAway
+
+    def is_loss(self, error: BaseException) -> bool:
+        """Whether `error` says that the database has gone away; then it is looked at anew at once."""
+        if not isinstance(error, self._engine.lost):
+            return False
+        self._wake.set()
+        return True
+
+    def _turn(self) -> None:
+        try:
+            self._engine.ask(self._patience_seconds)
+        except Exception as error:  # noqa: BLE001  # the thread must outlive whatever a driver raises
+            self._note_away(error)
+        else:
+            self._note_back()
+
+    def _note_away(self, error: Exception) -> None:
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = self._reminded = now
+            # Before anything that waits is let go of: what it does next shall know.
+            log.error("database away error=%s", _line(error))
+        elif now - self._reminded >= REMINDER_SECONDS:
+            self._reminded = now
+            log.error("database still away seconds=%d error=%s", now - self._away_since, _line(error))
+        self._engine.let_go()
+
+    def _note_back(self) -> None:
+        if self._away_since is not None:
+            self._engine.renew()
+            log.warning("database back seconds=%.1f", time.monotonic() - self._away_since)
+            self._away_since = None
+
+
+def hush_drivers() -> None:
+    """Leave the log to the watch."""
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
