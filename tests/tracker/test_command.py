@@ -118,3 +118,18 @@ class OtherCommandsTests(CommandCase):
         self.assertEqual((report["copied"], report["failed"], report["bytes"]), (1, 1, 1))
         self.assertIn("/b@d: ", result.stderr)
         self.run_command("migrate", "x", status=2, FILETRACKER_URL="")
+
+    def test_migrate_and_compare(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/żółć": {5: b"x"}}
+            self.server.files = {"/ours": {5: b"y"}}
+            result = self.run_command("migrate", old.url, "--verify", status=1)
+            self.assertEqual(result.stdout, "1 copied, 1 only in the target (1 bytes)\n")
+            self.assertEqual(result.stderr, "/ours: only in the target\n")
+            self.run_command("migrate", old.url, "--verify", "--one-way")
+            self.run_command("migrate", old.url, "--one-way", status=2)
+            report = json.loads(self.run_command("migrate", old.url, "--verify", "--json", status=1).stdout)
+            self.assertEqual(report["only_there"], ["/ours"])
+            old.files["/lat\udce9"] = {5: b"x"}
+            failed = self.run_command("migrate", old.url, status=1)
+            self.assertIn("/lat\\udce9: ", failed.stderr)

@@ -16,7 +16,10 @@ import click
 from librarian.tracker.client import CacheCleaner, Client, LocalDataStore, ProtocolMismatch, RemoteDataStore
 from librarian.tracker.client.cleaner import KEEP_PERCENT, parse_size
 from librarian.tracker.client.errors import FiletrackerError
-from librarian.tracker.client.migrate import JOBS, DirectorySource, Outcome, ServerSource, Source, migrate
+from librarian.tracker.client.migrate import JOBS, Tally, migrate
+from librarian.tracker.client.mover import Outcome
+from librarian.tracker.client.names import printable
+from librarian.tracker.client.sources import DirectorySource, ServerSource, Source
 
 BUFFER = 256 * 1024  # bytes
 
@@ -153,7 +156,8 @@ def ls(make: Maker, directory: str, not_after: int | None, local: bool, as_json:
         names = [entry.name for entry in entries if not_after is None or entry.mtime <= not_after]
     else:
         names = [prefix + name for name in client.list_remote_files(not_after, directory)]
-    click.echo(json.dumps(names) if as_json else "\n".join(names), nl=as_json or bool(names))
+    lines = "\n".join(map(printable, names))
+    click.echo(json.dumps(names) if as_json else lines, nl=as_json or bool(names))
 
 
 @tracker.command()
@@ -226,20 +230,26 @@ def cache_clean(
 
 @tracker.command("migrate")
 @click.argument("source")
-@click.option("--verify", is_flag=True, help="Compare by digest what is there already.")
+@click.option("--verify", is_flag=True, help="Compare by digest what is there already, and both listings.")
+@click.option("--one-way", is_flag=True, help="With --verify: what only the target has is no difference.")
 @click.option("--below", metavar="DIRECTORY", default="/", help="Only what lies in there.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=JOBS, show_default=True)
 @json_option
 @click.pass_obj
-def migrate_command(make: Maker, source: str, verify: bool, below: str, jobs: int, as_json: bool) -> None:
+def migrate_command(
+    make: Maker, source: str, verify: bool, one_way: bool, below: str, jobs: int, as_json: bool
+) -> None:
     """Copy all files of SOURCE, a directory of filetracker 1.x or the URL of a server, to --remote-url.
 
     What is there in the same version or a newer one is left alone, so an interrupted run is simply
-    repeated.  Exit status 1 if any name could not be copied.
+    repeated.  Exit status 1 if any name of SOURCE could not be copied, or if --verify has found names
+    that only the target has.
     """
     target = make().remote_store
     if not isinstance(target, RemoteDataStore):
         raise click.UsageError("--remote-url must name the server to copy to")
+    if one_way and not verify:
+        raise click.UsageError("--one-way says how to --verify")
     with Counter() as counter:
         tally = migrate(
             open_source(source),
@@ -250,16 +260,25 @@ def migrate_command(make: Maker, source: str, verify: bool, below: str, jobs: in
             below=below,
             jobs=jobs,
         )
+    tell(tally, as_json)
+    if tally.failures or (tally.only_there and not one_way):
+        sys.exit(1)
+
+
+def tell(tally: Tally, as_json: bool) -> None:
+    """The counts on standard output, and each name that needs a look on standard error."""
     counts = {outcome.value: tally.counts[outcome] for outcome in Outcome}
+    counts["only in the target"] = len(tally.only_there)
     if as_json:
-        click.echo(json.dumps({**counts, "bytes": tally.bytes_copied, "failures": tally.failures}))
+        names = {"failures": tally.failures, "only_there": tally.only_there}
+        click.echo(json.dumps({**counts, "bytes": tally.bytes_copied, **names}))
     else:
         stated = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         click.echo(f"{stated or 'nothing there'} ({tally.bytes_copied} bytes)")
     for name, reason in tally.failures:
-        click.echo(f"{name}: {reason}", err=True)
-    if tally.failures:
-        sys.exit(1)
+        click.echo(f"{printable(name)}: {printable(reason)}", err=True)
+    for name in tally.only_there:
+        click.echo(f"{printable(name)}: only in the target", err=True)
 
 
 def open_source(source: str) -> Source:

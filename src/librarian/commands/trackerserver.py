@@ -1,5 +1,6 @@
 """The parts of ``librarian tracker`` that work inside an installation."""
 
+import click
 import plaster
 from zope.component import getUtilitiesFor, getUtility
 
@@ -7,8 +8,9 @@ from librarian.app import make_app, read_ini
 from librarian.commands.site import opened_site
 from librarian.serving import serve
 from librarian.serving.announcing import tell_faces, tell_first_admin
-from librarian.settings import ISettings
+from librarian.settings import ISettings, SettingsError
 from librarian.tracker.interfaces import ITracker, Pruned
+from librarian.tracker.settings import TrackerSettings
 from librarian.web.faces import IFace
 
 
@@ -19,7 +21,12 @@ def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, thread
     options = {} if threads is None else {"threads": threads}
     app = make_app(read_ini(ini))
     tell_first_admin()
-    getUtility(ISettings).push("tracker only", _overlay(listen, fallback_url))
+    settings = getUtility(ISettings)
+    settings.push("tracker only", _overlay(listen, fallback_url))
+    try:
+        settings.section(TrackerSettings)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
     serve(app, tell_faces, **{**stated, **options})
 
 

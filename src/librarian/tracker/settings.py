@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from zope.interface import provider
 
 from librarian.settings import ISettingsSection, Section, SettingsError
+from librarian.tracker.fallback import check_fallback_url
 from librarian.web.faces import FaceSettings
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -34,6 +35,11 @@ class TrackerSettings(Section):
                     ip_network(network)
                 except ValueError as error:
                     raise SettingsError(self.key(field), str(error)) from None
+        if self.fallback_url:
+            try:
+                check_fallback_url(self.fallback_url)
+            except ValueError as error:
+                raise SettingsError(self.key("fallback_url"), str(error)) from None
 
 
 @provider(ISettingsSection)

@@ -17,6 +17,7 @@ from librarian.settings import ISettings
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tracker import answers
 from librarian.tracker.client.dates import version_to_date
+from librarian.tracker.fallback import redirection
 from librarian.tracker.interfaces import (
     ConditionFailed,
     FileVersion,
@@ -107,16 +108,22 @@ def _get(target: Target, request: Request) -> Response:
     try:
         file = tracker.get(target.name, version, deleted="deleted" in query)
     except NoSuchFile:
-        fallback = _settings().fallback_url
-        if not fallback:
+        location = _elsewhere(target, query)
+        if location is None:
             raise
-        return Response(status=307, location=_elsewhere(fallback, target, request))
+        return Response(status=307, location=location)
     return _send(tracker, file, request)
 
 
-def _elsewhere(fallback: str, target: Target, request: Request) -> str:
-    query = request.query_string
-    return f"{fallback.rstrip('/')}/files{quote(target.name)}{f'?{query}' if query else ''}"
+def _elsewhere(target: Target, query: Mapping[str, str]) -> str | None:
+    """Where else the file may be, or None."""
+    fallback = _settings().fallback_url
+    if not fallback:
+        return None
+    location = redirection(fallback, target.name, query)
+    if location is None:
+        log.warning("fallback leads back here fallback_url=%s name=%s", fallback, target.name)
+    return location
 
 
 def _send(tracker: Any, file: FileVersion, request: Request) -> Response:

@@ -32,6 +32,8 @@ class Tracker(ThreadingHTTPServer):
         self.log: list[tuple[str, str, dict[str, str]]] = []
         self.lie: dict[str, str] = {}  # headers to answer GET and HEAD with, in place of true ones
         self.redirect: str | None = None
+        self.hidden: set[str] = set()  # listed, and answered 404
+        self.unlisted: set[str] = set()  # the other way round
         self.open: list[socket.socket] = []
 
     def end(self) -> None:
@@ -80,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         """Note the request; whether a fault has dealt with it already."""
         self.server.log.append((self.command, self.path, dict(self.headers)))
         parts = urlsplit(self.path)
-        self.name = unquote(parts.path)
+        self.name = unquote(parts.path, errors="surrogateescape")
         self.query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         self.fault = self.server.faults.pop(0) if self.server.faults else None
         if self.fault == "drop":
@@ -110,7 +112,8 @@ class Handler(BaseHTTPRequestHandler):
             self._get_file()
 
     def _get_file(self) -> None:
-        versions = self.server.files.get(self.name.removeprefix("/files"))
+        name = self.name.removeprefix("/files")
+        versions = None if name in self.server.hidden else self.server.files.get(name)
         wanted = int(self.query.get("version", 0)) if self.server.modern else 0
         if not versions and self.server.redirect:
             self._answer(307, b"", {"Location": self.server.redirect + self.path})
@@ -178,7 +181,9 @@ class Handler(BaseHTTPRequestHandler):
         prefix = "/" + self.name.removeprefix("/list/").rstrip("/")
         prefix = prefix if prefix.endswith("/") else prefix + "/"
         names = [n for n, v in sorted(self.server.files.items()) if n.startswith(prefix) and max(v) <= cutoff]
-        return "".join(name[len(prefix) :] + "\n" for name in names).encode()
+        names = [name for name in names if name not in self.server.unlisted]
+        listing = "".join(name[len(prefix) :] + "\n" for name in names).encode(errors="surrogateescape")
+        return listing if self.server.modern else listing.decode("latin-1").encode()  # as the original does
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

@@ -75,7 +75,7 @@ class CacheTests(ClientCase):
         self.get("/a")
         self.server.files["/a"] = {5: b"older"}
         self.assertEqual(self.get("/a"), b"older")
-        self.assertEqual(self.client.list_local_files(), [("/a", 5.0)])
+        self.assertEqual(self.client.list_local_files(), [("a", 5.0)])
 
     def test_not_added_if_not_wanted(self) -> None:
         self.server.files["/a"] = {5: b"five"}
@@ -105,19 +105,19 @@ class CacheTests(ClientCase):
         self.server.faults = [(403, "no")]
         with self.assertRaises(RemoteError):
             self.client.put_file("/a@6", self.file(b"second"))
-        self.assertEqual((self.get("/a@5"), self.client.list_local_files()), (b"first", [("/a", 5.0)]))
+        self.assertEqual((self.get("/a@5"), self.client.list_local_files()), (b"first", [("a", 5.0)]))
 
     def test_put_to_one_side(self) -> None:
         self.client.put_file("/a@5", self.file(b"here"), to_remote_store=False)
         self.client.put_file("/b@5", self.file(b"there"), to_local_store=False)
-        self.assertEqual(self.client.list_local_files(), [("/a", 5.0)])
+        self.assertEqual(self.client.list_local_files(), [("a", 5.0)])
         self.assertEqual(self.client.list_remote_files(), ["b"])
         with self.assertRaises(ValueError):
             self.client.put_file("/c", self.file(b""), to_local_store=False, to_remote_store=False)
 
     def test_streams(self) -> None:
         self.server.files["/a"] = {5: b"five"}
-        for serve_from_cache, cached in ((False, []), (True, [("/a", 5.0)])):
+        for serve_from_cache, cached in ((False, []), (True, [("a", 5.0)])):
             stream, found = self.client.get_stream("/a", serve_from_cache=serve_from_cache)
             with stream:
                 self.assertEqual((stream.read(2), stream.read(), found), (b"fi", b"ve", "/a@5"))

@@ -4,19 +4,17 @@ import os
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import urllib3
 
+from librarian.tracker.client.datastore import Fact
 from librarian.tracker.client.errors import RemoteUnavailable
-from librarian.tracker.client.migrate import (
-    DirectorySource,
-    NotASource,
-    Outcome,
-    ServerSource,
-    Tally,
-    migrate,
-)
+from librarian.tracker.client.migrate import LISTINGS, Tally, migrate
+from librarian.tracker.client.mover import Outcome
 from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.sources import DirectorySource, NotASource, ServerSource
 from librarian.tracker.client.transport import Transport
 from tests.tracker.client.server import Tracker, tracker
 
@@ -113,6 +111,31 @@ class DirectoryTests(MigrateCase):
         self.assertEqual(second.counts[Outcome.COPIED], first.counts[Outcome.FAILED])
         self.assertEqual(len(self.server.files), 20)
 
+    def test_what_is_no_file_is_reported(self) -> None:
+        self.add("a/file", 5, b"x")
+        elsewhere = self.base / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "b").write_bytes(b"served through the link")
+        files = self.base / "files"
+        (files / "linked").symlink_to(elsewhere)
+        (files / "dangling").symlink_to("/does/not/exist")
+        os.mkfifo(files / "pipe")
+        tally = migrate(DirectorySource(str(self.base)), self.target)
+        self.assertEqual(counts(tally), {Outcome.COPIED: 1, Outcome.FAILED: 3})
+        self.assertEqual(sorted(name for name, _reason in tally.failures), ["/dangling", "/linked", "/pipe"])
+
+    def test_a_directory_that_cannot_be_read(self) -> None:
+        self.add("a/file", 5, b"x")
+
+        def scandir(path: str) -> Any:
+            if str(path).endswith("/a"):
+                raise PermissionError(13, "Permission denied", path)
+            return real(path)
+
+        real = os.scandir
+        with mock.patch("os.scandir", scandir), self.assertRaises(PermissionError):
+            migrate(DirectorySource(str(self.base)), self.target)
+
     def test_no_source(self) -> None:
         with self.assertRaises(NotASource):
             DirectorySource(str(self.base / "nothing"))
@@ -132,14 +155,104 @@ class ServerTests(MigrateCase):
             self.assertEqual(self.server.files, old.files)
             self.assertEqual(counts(migrate(source, self.target, verify=True)), {Outcome.THERE: 3})
 
+    def test_names_that_the_original_lists_encoded_twice(self) -> None:
+        """Also where both readings of a line are names that are there."""
+        names = ("/ü", "/Ã¼", "/¡", "/Â¡", "/€/日本", "/caf\u00e9 \U0001f600")
+        with tracker(modern=False) as old:
+            old.files = {name: {5: name.encode()} for name in names}
+            self.assertEqual(counts(migrate(ServerSource(store(old)), self.target)), {Outcome.COPIED: 6})
+            self.assertEqual(self.server.files, old.files)
+
+    def test_names_that_look_encoded_twice_and_are_not(self) -> None:
+        names = ("/ü", "/Ã¼", "/Å¼", "/日本")
+        with tracker() as old:
+            old.files = {name: {5: name.encode()} for name in names}
+            self.assertEqual(counts(migrate(ServerSource(store(old)), self.target)), {Outcome.COPIED: 4})
+            self.assertEqual(self.server.files, old.files)
+
+    def test_a_name_that_is_not_utf8_is_reported(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/ü": {5: b"x"}, "/lat\udce9": {5: b"y"}}
+            tally = migrate(ServerSource(store(old)), self.target)
+            self.assertEqual(counts(tally), {Outcome.COPIED: 1, Outcome.FAILED: 1})
+            self.assertEqual([name for name, _reason in tally.failures], ["/lat\udce9"])
+
     def test_deleted_meanwhile(self) -> None:
         with tracker(modern=False) as old:
-            old.files = {"/a": {5: b"x"}}
+            old.files = {"/a": {5: b"x"}, "/b": {5: b"y"}}
             source = ServerSource(store(old))
-            names = source.names()
-            old.files = {}
-            source.names = lambda: names  # type: ignore[method-assign]  # as if listed before the deletion
-            self.assertEqual(counts(migrate(source, self.target)), {Outcome.GONE: 1})
+            describe = source.describe
+
+            def late(name: str) -> Fact:
+                old.files.pop("/a", None)
+                return describe(name)
+
+            source.describe = late  # type: ignore[method-assign]  # deletes it after it was listed
+            self.assertEqual(counts(migrate(source, self.target)), {Outcome.GONE: 1, Outcome.COPIED: 1})
+
+    def test_listed_and_not_found_is_no_proof_of_a_deletion(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/a": {5: b"x"}, "/b": {5: b"y"}}
+            old.hidden = {"/a"}
+            tally = migrate(ServerSource(store(old)), self.target)
+            self.assertEqual(counts(tally), {Outcome.FAILED: 1, Outcome.COPIED: 1})
+            self.assertEqual([name for name, _reason in tally.failures], ["/a"])
+
+    def test_a_source_that_goes_on_changing(self) -> None:
+        """What comes while others are copied is copied too; a source that never rests is said to be one."""
+        with tracker(modern=False) as old:
+            old.files = {"/a0": {5: b"x"}}
+            source = ServerSource(store(old))
+            fetch, left = source.fetch, 2
+
+            def busy(name: str, directory: str) -> tuple[str, int]:
+                nonlocal left
+                if left:
+                    left -= 1
+                    old.files[f"/new{left}"] = {5: b"new"}
+                return fetch(name, directory)
+
+            source.fetch = busy  # type: ignore[method-assign]
+            expected: list[int] = []
+            tally = migrate(source, self.target, expect=expected.append, jobs=1)
+            self.assertEqual((counts(tally), expected), ({Outcome.COPIED: 3}, [1, 2, 3]))
+            self.assertEqual(self.server.files, old.files)
+            left = 1000
+            old.files["/again"] = {5: b"x"}
+            tally = migrate(source, self.target, jobs=1)
+            self.assertEqual(tally.counts[Outcome.COPIED], LISTINGS)
+            self.assertEqual([reason[-14:] for _name, reason in tally.failures], ["run this again"])
+
+    def test_what_only_the_fallback_has_is_not_there(self) -> None:
+        """The target redirects to the very server that the files come from, as the guide has it."""
+        with tracker(modern=False) as old:
+            old.files = {"/a": {5: b"x"}, "/ü": {6: b"y"}}
+            self.server.redirect = old.url
+            tally = migrate(ServerSource(store(old)), self.target)
+            self.assertEqual(counts(tally), {Outcome.COPIED: 2})
+            self.assertEqual(self.server.files, old.files)
+
+    def test_verify_compares_both_ways(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/both": {5: b"x"}, "/ü": {6: b"y"}}
+            self.server.files = {"/both": {5: b"x"}, "/ours ż": {7: b"z"}}
+            tally = migrate(ServerSource(store(old)), self.target, verify=True)
+            self.assertEqual(counts(tally), {Outcome.COPIED: 1, Outcome.THERE: 1})
+            self.assertEqual((tally.only_there, tally.failures), (["/ours ż"], []))
+
+    def test_verify_finds_what_the_target_took_and_does_not_list(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/a": {5: b"x"}, "/b": {6: b"y"}}
+            self.server.unlisted = {"/b"}
+            tally = migrate(ServerSource(store(old)), self.target, verify=True)
+            self.assertEqual(tally.failures, [("/b", "the target does not list it")])
+
+    def test_a_listing_that_breaks_off(self) -> None:
+        with tracker(modern=False) as old:
+            old.files = {"/a": {5: b"x"}, "/b": {6: b"y"}}
+            old.faults = [None, 2]  # octets of the second answer, the listing
+            with self.assertRaises(RemoteUnavailable):
+                migrate(ServerSource(store(old)), self.target)
 
     def test_a_source_that_lies_about_its_bytes(self) -> None:
         with tracker() as old:

@@ -7,13 +7,19 @@ import subprocess
 import tempfile
 import time
 import unittest
+from email.utils import formatdate
 from pathlib import Path
 from unittest import SkipTest
+from urllib.parse import quote
 
 import urllib3
 
 from librarian.testing.leftout import left_out
 from librarian.tracker.client import Client, FileNotFound, ProtocolMismatch, RemoteDataStore, VersionNotFound
+from librarian.tracker.client.migrate import migrate
+from librarian.tracker.client.mover import Outcome
+from librarian.tracker.client.sources import ServerSource
+from tests.tracker.client.server import tracker
 
 PROGRAM = Path.cwd() / "parts" / "filetracker-server" / "bin" / "filetracker-server"
 
@@ -97,3 +103,33 @@ class OriginalServerTests(unittest.TestCase):
     def test_what_it_cannot_do(self) -> None:
         with self.assertRaises(ProtocolMismatch):
             RemoteDataStore(self.url).history("/a")
+
+    def put_raw(self, path: str) -> None:
+        """Put a file whose name our own client would refuse to send; `path` is quoted."""
+        query = f"last_modified={quote(formatdate(5))}"
+        answer = urllib3.request("PUT", f"{self.url}/files{path}?{query}", body=b"x")
+        self.assertEqual(answer.status, 200)
+
+    def test_names_outside_ascii_are_listed_as_they_are(self) -> None:
+        names = ["a b", "caf\u00e9", "Ã¼", "ü", "żółć/日本", "\U0001f600"]
+        store = RemoteDataStore(self.url)
+        for name in names:
+            store.add_file(f"{self.prefix}/{name}@5", self.file(name.encode()))
+        self.assertEqual(sorted(store.list_names(subpath=self.prefix)), sorted(names))
+        self.assertEqual(store.list_names(subpath=f"{self.prefix}/żółć"), ["日本"])
+
+    def test_migrating_from_it(self) -> None:
+        """Every name arrives, or is reported."""
+        names = ["plain", "ü", "Ã¼", "ż ó/ć", "€", "日本/\U0001f600", "100%", "a?b#c"]
+        for name in names:
+            RemoteDataStore(self.url).add_file(f"{self.prefix}/{name}@5", self.file(name.encode()))
+        for path in ("lat%E9", "with%40sign", "new%0Aline"):
+            self.put_raw(f"{self.prefix}/{path}")
+        with tracker() as new:
+            new.redirect = self.url  # as the guide has it, while clients use both
+            source = ServerSource(RemoteDataStore(self.url))
+            tally = migrate(source, RemoteDataStore(new.url), below=self.prefix, verify=True)
+            self.assertEqual(new.files, {f"{self.prefix}/{name}": {5: name.encode()} for name in names})
+        failed = [name.removeprefix(f"{self.prefix}/") for name, _reason in tally.failures]
+        self.assertEqual(sorted(failed), ["lat\udce9", "new", "with@sign"])
+        self.assertEqual((tally.counts[Outcome.GONE], tally.only_there), (0, []))

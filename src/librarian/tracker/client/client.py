@@ -145,7 +145,8 @@ class Client:
         return self.remote_store.file_size(name)
 
     def list_local_files(self) -> list[FileInfoEntry]:
-        """What the cache, or the store of this machine, holds: pairs of name and version time."""
+        """What the cache, or the store of this machine, holds: pairs of relative path (``d/x`` for the
+        name ``/d/x``) and version time; each also has `name` and `size`."""
         return self.local_store.list_files() if self.local_store is not None else []
 
     def list_remote_files(

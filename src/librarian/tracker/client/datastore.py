@@ -15,18 +15,22 @@ class Fact(NamedTuple):
 
 
 class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be added to a tuple
-    """One line of a listing: a pair ``(name, mtime)`` that also knows its `size` in bytes."""
+    """One line of a listing: a pair ``(path, mtime)`` that also knows its `size` in bytes.
+
+    The path is relative to the root of the name space, ``d/x`` for the name ``/d/x``.
+    """
 
     size: int
 
     def __new__(cls, name: str, mtime: float, size: int) -> Self:
-        entry = super().__new__(cls, (name, mtime))
+        entry = super().__new__(cls, (name.removeprefix("/"), mtime))
         entry.size = size
         return entry
 
     @property
     def name(self) -> str:
-        return self[0]
+        """As the methods of a store take it, with its leading slash."""
+        return f"/{self[0]}"
 
     @property
     def mtime(self) -> float:

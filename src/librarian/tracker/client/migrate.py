@@ -1,122 +1,42 @@
 """Moving a name space to another server: from a directory tree of filetracker 1.x, or a running server.
 
 What is copied twice is sent once: a name that the target holds in this version, or a newer one, is left
-alone, so an interrupted run is simply begun again.
+alone, so an interrupted run is simply begun again.  Every name of the source is accounted for: it is at
+the target, or a later listing of the source lacks it, or it is among the failures.
 """
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol, TypeVar
 
-from librarian.tracker.client.datastore import Fact
-from librarian.tracker.client.errors import DamagedTransfer, FileNotFound, FiletrackerError
-from librarian.tracker.client.files import file_digest
-from librarian.tracker.client.names import check_name, split_name, versioned_name
+from librarian.tracker.client.mover import Mover, Outcome
 from librarian.tracker.client.remote import RemoteDataStore
-
-T = TypeVar("T")
+from librarian.tracker.client.sources import Source
 
 JOBS = 4  # files on their way at the same time
+LISTINGS = 5  # of a source that keeps changing, before the rest is left to another run
 
-
-class NotASource(FiletrackerError, ValueError):
-    """There is nothing to migrate from; `path` is the directory that was given."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-
-
-class Outcome(Enum):
-    """What became of one name."""
-
-    COPIED = "copied"
-    THERE = "already there"
-    NEWER = "newer there"
-    GONE = "deleted meanwhile"
-    FAILED = "failed"
+Report = Callable[[str, Outcome], None]
 
 
 @dataclass
 class Tally:
-    """What became of all of them; `failures` are (name, reason)."""
+    """What became of all of them; `failures` are (name, reason).
+
+    `only_there`, found by `verify`: names that the target has and the source has not.
+    """
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     bytes_copied: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Source(Protocol):
-    """Where names come from."""
-
-    def names(self) -> list[str]:
-        """All of them, with their leading slash."""
-
-    def describe(self, name: str) -> Fact:
-        """Version and size.  Raises FileNotFound."""
-
-    def fetch(self, name: str, directory: str) -> tuple[str, int]:
-        """The path of a file with the content, perhaps made in `directory`, and the version it is of.
-        Raises FileNotFound."""
-
-
-class DirectorySource:
-    """What filetracker 1.x served, or kept on one machine: ``<dir>/files``, versions in the times."""
-
-    def __init__(self, path: str) -> None:
-        if os.path.isdir(os.path.join(path, "links")):
-            raise NotASource(path, "this is the store of a 2.x server; start it and give its URL")
-        files = os.path.join(path, "files")
-        self._dir = files if os.path.isdir(files) else path
-        if not os.path.isdir(self._dir):
-            raise NotASource(path, "there is no such directory")
-
-    def names(self) -> list[str]:
-        return sorted(
-            os.path.join(directory, filename)[len(self._dir) :]
-            for directory, _directories, filenames in os.walk(self._dir)
-            for filename in filenames
-        )
-
-    def describe(self, name: str) -> Fact:
-        try:
-            status = os.stat(self._dir + name)
-        except FileNotFoundError:
-            raise FileNotFound(name) from None
-        return Fact(int(status.st_mtime), status.st_size)
-
-    def fetch(self, name: str, directory: str) -> tuple[str, int]:
-        return self._dir + name, self.describe(name).version
-
-
-class ServerSource:
-    """A server of protocol version 2."""
-
-    def __init__(self, store: RemoteDataStore) -> None:
-        self._store = store
-
-    def names(self) -> list[str]:
-        return sorted(f"/{name}" for name in self._store.list_names())
-
-    def describe(self, name: str) -> Fact:
-        return self._store.describe(name)
-
-    def fetch(self, name: str, directory: str) -> tuple[str, int]:
-        handle, path = tempfile.mkstemp(dir=directory)
-        os.close(handle)
-        found = split_name(self._store.get_file(name, path))[1]
-        assert found is not None  # stores answer with a version
-        return path, found
+    only_there: list[str] = field(default_factory=list)
 
 
 def migrate(
     source: Source,
     target: RemoteDataStore,
-    report: Callable[[str, Outcome], None] = lambda name, outcome: None,
+    report: Report = lambda name, outcome: None,
     *,
     expect: Callable[[int], None] = lambda count: None,
     verify: bool = False,
@@ -125,90 +45,97 @@ def migrate(
 ) -> Tally:
     """Copy every name of `source`, or those below a directory, to `target`.
 
-    `expect` is told how many there are, `report` what became of each.
+    `expect` is told how many there are, again when more have come, `report` what became of each.
     Trouble with one name does not stop the others.
     Each file is checked: the target is told the digest and refuses other bytes.  What is there already
-    is compared by version and size; with `verify` also by digest, which reads it at both ends.
+    is compared by version and size; with `verify` also by digest, which reads it at both ends, and in
+    the end the listings of both are compared, both ways.
+    The source is listed until a listing brings no new name; a name that it lists and does not give out
+    is a failure.  What the target would redirect to its fallback is not there.
     """
-    tally, prefix = Tally(), f"/{below.strip('/')}/".replace("//", "/")
     with tempfile.TemporaryDirectory(prefix="tracker-migrate-") as scratch, ThreadPoolExecutor(jobs) as pool:
-        names = [name for name in source.names() if name.startswith(prefix)]
-        expect(len(names))
-        work = (pool.submit(_migrate_one, source, target, name, scratch, verify) for name in names)
-        for name, future in zip(names, _a_few_ahead(work, 4 * jobs), strict=True):
-            outcome, size, reason = future.result()
-            tally.counts[outcome] += 1
-            tally.bytes_copied += size
-            if reason:
-                tally.failures.append((name, reason))
-            report(name, outcome)
-    return tally
+        mover = Mover(source, target.own(), scratch, verify)
+        run = _Run(mover, f"/{below.strip('/')}/".replace("//", "/"), report)
+        run.copy_all(
+            expect, lambda names: _a_few_ahead((pool.submit(mover.move, name) for name in names), 4 * jobs)
+        )
+        if verify:
+            run.compare_listings()
+    return run.tally
 
 
-def _a_few_ahead(work: Iterator[T], count: int) -> Iterator[T]:
+Results = Iterator["Future[tuple[Outcome, int, str]]"]
+
+
+class _Run:
+    """All names of one migration."""
+
+    def __init__(self, mover: Mover, prefix: str, report: Report) -> None:
+        self.tally = Tally()
+        self._mover = mover
+        self._prefix = prefix
+        self._report = report
+        self._listed: set[str] = set()  # by the source, most recently
+
+    def copy_all(self, expect: Callable[[int], None], begin: Callable[[list[str]], Results]) -> None:
+        """Copy until a listing of the source has nothing new; `begin` sets to work on names, in order."""
+        seen: set[str] = set()
+        unfound: set[str] = set()  # by the last pass, and listed after it
+        for _listing in range(LISTINGS):
+            self._listed = self._below(self._mover.source.names())
+            self._settle(unfound - self._listed, Outcome.GONE)
+            unfound &= self._listed
+            names = sorted(self._listed - seen | unfound)
+            if not names:
+                return
+            seen |= self._listed
+            expect(len(seen))
+            unfound = self._copy(names, unfound, begin(names))
+        self._listed = self._below(self._mover.source.names())
+        self._fail(unfound | self._listed - seen, "came or went while others were copied; run this again")
+
+    def compare_listings(self) -> None:
+        """Both ways: what the target does not list, and what it alone lists."""
+        theirs = self._below(self._mover.list_target())
+        failed = {name for name, _reason in self.tally.failures}
+        self._fail(self._listed - theirs - failed, "the target does not list it")
+        self.tally.only_there = sorted(theirs - self._listed)
+
+    def _copy(self, names: list[str], unfound: set[str], results: Results) -> set[str]:
+        """One pass; what was not found this time.  Who was `unfound` before, and listed since, has failed."""
+        missing = set()
+        for name, result in zip(names, results, strict=True):
+            outcome, size, reason = result.result()
+            self.tally.bytes_copied += size
+            if outcome is Outcome.FAILED:
+                self._fail([name], reason)
+            elif outcome is not Outcome.GONE:
+                self._settle([name], outcome)
+            elif name in unfound:
+                self._fail([name], "the source lists it, and says that there is no such file")
+            else:
+                missing.add(name)
+        return missing
+
+    def _below(self, names: Iterable[str]) -> set[str]:
+        return {name for name in names if name.startswith(self._prefix)}
+
+    def _settle(self, names: Iterable[str], outcome: Outcome) -> None:
+        for name in sorted(names):
+            self.tally.counts[outcome] += 1
+            self._report(name, outcome)
+
+    def _fail(self, names: Iterable[str], reason: str) -> None:
+        names = sorted(names)
+        self.tally.failures += [(name, reason) for name in names]
+        self._settle(names, Outcome.FAILED)
+
+
+def _a_few_ahead(work: Results, count: int) -> Results:
     """The same, but `count` of them begun before the first is waited for, not all."""
-    begun: list[T] = []
+    begun: list[Future[tuple[Outcome, int, str]]] = []
     for one in work:
         begun.append(one)
         if len(begun) >= count:
             yield begun.pop(0)
     yield from begun
-
-
-def _migrate_one(
-    source: Source, target: RemoteDataStore, name: str, scratch: str, verify: bool
-) -> tuple[Outcome, int, str]:
-    """Outcome, bytes copied, and why it failed, if it did."""
-    try:
-        check_name(name, allow_version=False)
-        ours, theirs = source.describe(name), _fact_or_none(target, name)
-        if theirs is not None and theirs.version > ours.version:
-            return Outcome.NEWER, 0, ""
-        is_there = theirs is not None and (theirs.version, theirs.size) == (ours.version, ours.size)
-        if is_there and (not verify or _is_same(source, name, target, scratch)):
-            return Outcome.THERE, 0, ""
-        return _copy(source, target, name, scratch)
-    except FileNotFound:
-        return Outcome.GONE, 0, ""
-    except (FiletrackerError, OSError) as error:
-        return Outcome.FAILED, 0, str(error)
-
-
-def _copy(source: Source, target: RemoteDataStore, name: str, scratch: str) -> tuple[Outcome, int, str]:
-    path, version = source.fetch(name, scratch)
-    try:
-        size = os.path.getsize(path)
-        held, sha256 = target.add_file_checked(versioned_name(name, version), path)
-        if split_name(held)[1] != version:
-            return Outcome.NEWER, 0, ""
-        if sha256 is None:
-            raise DamagedTransfer(name, "the target does not hold what was sent")
-        return Outcome.COPIED, size, ""
-    finally:
-        _discard(path, scratch)
-
-
-def _is_same(source: Source, name: str, target: RemoteDataStore, scratch: str) -> bool:
-    path, _version = source.fetch(name, scratch)
-    try:
-        ours = file_digest(path)
-    finally:
-        _discard(path, scratch)
-    handle, copy = tempfile.mkstemp(dir=scratch)
-    os.close(handle)
-    try:
-        return target.get_file_checked(name, copy)[1] == ours
-    finally:
-        os.unlink(copy)
-
-
-def _discard(path: str, scratch: str) -> None:
-    if os.path.dirname(path) == scratch:
-        os.unlink(path)
-
-
-def _fact_or_none(store: RemoteDataStore, name: str) -> Fact | None:
-    try:
-        return store.describe(name)
-    except FileNotFound:
-        return None

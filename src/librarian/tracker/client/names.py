@@ -33,6 +33,13 @@ def versioned_name(unversioned_name: str, version: int) -> str:
     return f"{unversioned_name}@{version}"
 
 
+def printable(text: str) -> str:
+    """`text` for a terminal: control characters as ``\\x1b``, octets that were not UTF-8 as ``\\udce9``."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def check_name(name: object, allow_version: bool = True) -> None:
     """Raise InvalidName, a ValueError, unless `name` may name a file."""
     if not isinstance(name, str):

@@ -1,5 +1,6 @@
 """The files that a server holds, by protocol version 1 or 2 of filetracker."""
 
+import copy
 import gzip
 import io
 import os
@@ -25,11 +26,14 @@ from librarian.tracker.client.errors import (
     VersionNotFound,
 )
 from librarian.tracker.client.files import BUFFER, Readable, copy_hashing, replacing
+from librarian.tracker.client.listing import is_doubled, undone
 from librarian.tracker.client.names import checked_split, versioned_name
 from librarian.tracker.client.streams import Download, Head
 from librarian.tracker.client.transport import Transport, read_all, told
 
 SUPPORTED_PROTOCOLS = frozenset({1, 2})
+
+_ELSEWHERE = 307  # Temporary Redirect: how a server sends clients to its fallback
 
 _SAMPLE = 64 * 1024  # bytes of a file that are packed on trial
 _WORTH_PACKING = 0.9  # of the sample's size
@@ -59,6 +63,13 @@ class RemoteDataStore(DataStore):
         self._packed_downloads = packed_downloads
         self._clock = clock
         self._protocol: int | None = None
+        self._lists_doubled: bool | None = None  # once a listing has shown it
+
+    def own(self) -> "RemoteDataStore":
+        """The same server, without the fallback it may redirect to: only what it holds itself is there."""
+        twin = copy.copy(self)
+        twin.transport = self.transport.staying()
+        return twin
 
     @property
     def protocol(self) -> int:
@@ -175,18 +186,20 @@ class RemoteDataStore(DataStore):
         self, version_cutoff: int | None = None, subpath: str = "", absolute_paths: bool = False
     ) -> list[str]:
         """The names below `subpath`, relative to it (with `absolute_paths`: to the root), without a
-        leading slash; with `version_cutoff` only those whose version is not greater."""
+        leading slash; with `version_cutoff` only those whose version is not greater.
+
+        Names that the server lists encoded twice are undone (see `listing`).  A name that is not UTF-8
+        on the server has lone surrogates, and names nothing that the other methods take.
+        """
         self._needs_protocol_2("list files")
         prefix = subpath.strip("/")
         query = None if version_cutoff is None else {"last_modified": version_to_date(version_cutoff)}
         response = self.transport.request("GET", f"/list/{prefix}", query=query)
-        try:
-            lines = read_all(response).decode().split("\n")
-        except UnicodeDecodeError as error:
-            raise ProtocolMismatch(f"the listing is not UTF-8: {error}") from error
+        lines = read_all(response).decode(errors="surrogateescape").split("\n")
         if lines.pop():
             raise FiletrackerError("the listing broke off in the middle of a line")
-        return [f"{prefix}/{line}" for line in lines] if absolute_paths and prefix else lines
+        names = self._read_listing(prefix, lines)
+        return [f"{prefix}/{name}" for name in names] if absolute_paths and prefix else names
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """All versions of a name that are kept, newest first; what is said of each is in the server's
@@ -221,6 +234,24 @@ class RemoteDataStore(DataStore):
             raise ProtocolMismatch(f"the server speaks protocol versions {theirs}, this client {ours}")
         return max(common)
 
+    def _read_listing(self, prefix: str, lines: list[str]) -> list[str]:
+        """The names that the lines stand for; a name that cannot be undone stays as it is listed."""
+        if self._lists_doubled is None:
+            directory = f"/{prefix}/" if prefix else "/"
+            self._lists_doubled = is_doubled(lines, lambda path: self._is_here(directory + path))
+        if not self._lists_doubled:
+            return lines
+        return [name if (name := undone(line)) is not None else line for line in lines]
+
+    def _is_here(self, name: str) -> bool | None:
+        """Whether this server itself has the name; None if it will not say."""
+        transport, path = self.transport.staying(), "/files" + name
+        try:
+            transport.request("HEAD", path, headers={"Accept-Encoding": "identity"}).release_conn()
+        except RemoteError as error:
+            return False if error.status in (404, 400, _ELSEWHERE) else None  # 400: it allows no such name
+        return True
+
     def _needs_protocol_2(self, what: str) -> None:
         if self.protocol < 2:
             raise ProtocolMismatch(f"a server of protocol version 1 cannot {what}")
@@ -240,7 +271,7 @@ class RemoteDataStore(DataStore):
         try:
             yield
         except RemoteError as error:
-            if error.status != 404:
+            if error.status != 404 and (error.status != _ELSEWHERE or self.transport.follows):
                 raise
             newest = None if version is None else self._newest_of(unversioned)
             if version is not None and newest is not None:

@@ -1,13 +1,14 @@
 """One HTTP conversation with a tracker: what to ask again, how long to wait, what a refusal means."""
 
+import copy
 import json
 import logging
 import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
-from urllib.parse import quote, urlencode
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
@@ -21,6 +22,7 @@ CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 120.0  # seconds without a byte
 ATTEMPTS = 5
 _FIRST_PAUSE = 0.2  # seconds; doubled with each attempt
+_REDIRECTS = 5  # followed for one request
 _LONGEST_PAUSE = 10.0  # seconds, whatever Retry-After asks for
 _REASON_LENGTH = 2000  # bytes of a refusal's body that are read
 
@@ -48,6 +50,7 @@ class Transport:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.attempts = attempts
+        self.follows = True  # redirections, to other servers too
         self._sleep = sleep
         self._headers = {"User-Agent": "librarian-tracker"}
         if token is not None:
@@ -57,10 +60,17 @@ class Transport:
         )
         self._owner = os.getpid()
 
+    def staying(self) -> Self:
+        """The same conversation, in which to be sent to another server is a refusal: RemoteError, 3xx."""
+        twin = copy.copy(self)
+        twin.follows = False
+        return twin
+
     def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        """The URL of `path`, which is plain text and begins with a slash."""
+        """The URL of `path`, which is plain text and begins with a slash; what was no UTF-8 where the
+        path came from (PEP 383) becomes those octets again."""
         tail = f"?{urlencode(query)}" if query else ""
-        return self.base_url + quote(path, safe="/") + tail
+        return self.base_url + quote(path, safe="/", errors="surrogateescape") + tail
 
     def request(
         self,
@@ -71,7 +81,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: BinaryIO | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        """The answer, its body not yet read, its status below 400.
+        """The answer, its body not yet read, its status below 300.
 
         `body` is sent from its present position, again from there if need be; its size must be in
         `headers`, and no more than that is sent.  Raises RemoteError for a refusal, RemoteUnavailable
@@ -91,7 +101,7 @@ class Transport:
                 continue
             except WrongLength as error:
                 raise FileChanged(str(error)) from None
-            if response.status < 400:
+            if response.status < 300:
                 return response
             refusal = _refusal(response)
             if refusal.status not in _PASSING or attempt == self.attempts - 1:
@@ -122,7 +132,10 @@ class Transport:
             headers={**self._headers, **headers},
             preload_content=False,
             decode_content=False,
-            retries=urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=5),
+            redirect=self.follows,
+            retries=urllib3.Retry(
+                connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, raise_on_redirect=False
+            ),
         )
         if not 200 <= response.status < 600:
             raise ProtocolError(f"unexpected status {response.status}")
@@ -130,9 +143,11 @@ class Transport:
 
 
 def read_all(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The whole body, unpacked; the connection goes back to the pool."""
+    """The whole body, unpacked; the connection goes back to the pool.  Raises RemoteUnavailable."""
     try:
         return response.read(decode_content=True)
+    except HTTPError as error:
+        raise RemoteUnavailable(response.url or "the server", 1, str(error)) from error
     finally:
         response.release_conn()
 
@@ -152,6 +167,10 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
         body = ""
     response.close()
     reason = response.headers.get("X-Exception") or _first_words(body) or str(response.reason or "")
+    location = response.headers.get("Location")
+    if response.status < 400 and location:
+        parts = urlsplit(location)
+        reason = f"the server sends us to {parts.scheme}://{parts.hostname or ''}{parts.path}"
     return RemoteError(response.status, reason)
 
 

@@ -1,0 +1,102 @@
+"""Where a migration takes its files from."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import Protocol
+
+from librarian.tracker.client.datastore import Fact
+from librarian.tracker.client.errors import FileNotFound, FiletrackerError
+from librarian.tracker.client.names import split_name
+from librarian.tracker.client.remote import RemoteDataStore
+
+
+class NotASource(FiletrackerError, ValueError):
+    """There is nothing to migrate from; `path` is the directory that was given."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class NotAFile(FiletrackerError, ValueError):
+    """Something in a directory that is no file to copy; `name` is where."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+class Source(Protocol):
+    """Where names come from."""
+
+    def names(self) -> list[str]:
+        """All of them, with their leading slash, as they are now."""
+
+    def describe(self, name: str) -> Fact:
+        """Version and size.  Raises FileNotFound."""
+
+    def fetch(self, name: str, directory: str) -> tuple[str, int]:
+        """The path of a file with the content, perhaps made in `directory`, and the version it is of.
+        Raises FileNotFound."""
+
+
+class DirectorySource:
+    """What filetracker 1.x served, or kept on one machine: ``<dir>/files``, versions in the times."""
+
+    def __init__(self, path: str) -> None:
+        if os.path.isdir(os.path.join(path, "links")):
+            raise NotASource(path, "this is the store of a 2.x server; start it and give its URL")
+        files = os.path.join(path, "files")
+        self._dir = files if os.path.isdir(files) else path
+        if not os.path.isdir(self._dir):
+            raise NotASource(path, "there is no such directory")
+
+    def names(self) -> list[str]:
+        return sorted(path[len(self._dir) :] for path in self._paths())
+
+    def describe(self, name: str) -> Fact:
+        try:
+            status = os.stat(self._dir + name)
+        except FileNotFoundError:
+            raise FileNotFound(name) from None
+        if stat.S_ISDIR(status.st_mode):
+            raise NotAFile(name, "a link to a directory, which is not followed")
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAFile(name, "not a regular file")
+        return Fact(int(status.st_mtime), status.st_size)
+
+    def fetch(self, name: str, directory: str) -> tuple[str, int]:
+        return self._dir + name, self.describe(name).version
+
+    def _paths(self) -> Iterator[str]:
+        """Also of links to directories: what they lead to was served too, and must not go unnoticed."""
+        for directory, directories, filenames in os.walk(self._dir, onerror=_fail):
+            links = [one for one in directories if os.path.islink(os.path.join(directory, one))]
+            yield from (os.path.join(directory, name) for name in [*filenames, *links])
+
+
+class ServerSource:
+    """A server of protocol version 2; what it has not got itself is not taken from its fallback."""
+
+    def __init__(self, store: RemoteDataStore) -> None:
+        self._store = store.own()
+
+    def names(self) -> list[str]:
+        return sorted({f"/{name}" for name in self._store.list_names()})
+
+    def describe(self, name: str) -> Fact:
+        return self._store.describe(name)
+
+    def fetch(self, name: str, directory: str) -> tuple[str, int]:
+        handle, path = tempfile.mkstemp(dir=directory)
+        os.close(handle)
+        found = split_name(self._store.get_file(name, path))[1]
+        assert found is not None  # stores answer with a version
+        return path, found
+
+
+def _fail(error: OSError) -> None:
+    """A directory that cannot be read holds files that would be left behind."""
+    raise error
