@@ -152,6 +152,9 @@ class Handler(BaseHTTPRequestHandler):
         if self._begin():
             return
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(body) < int(self.headers["Content-Length"]):  # the client hung up
+            self.close_connection = True
+            return
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         name = self.name.removeprefix("/files")
