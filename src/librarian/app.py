@@ -21,6 +21,7 @@ from librarian.settings import ISettings, ISettingsSection, Settings, SettingsEr
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
 from librarian.web.accesslog import with_access_log
+from librarian.web.bare import LastResort
 from librarian.web.faces import Faces, IFaces, root_factory
 
 SITE = "librarian.site"  # the setting that names the site's ZCML file
@@ -133,7 +134,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     getUtility(ITree).bring_up_to_date()
     watch_tree()
     registry.registerUtility(Faces(settings), IFaces)
-    return with_access_log(config.make_wsgi_app())
+    return with_access_log(LastResort(config.make_wsgi_app()))
 
 
 def main(global_config: Mapping[str, str], **values: str) -> Any:

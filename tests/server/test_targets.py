@@ -40,7 +40,15 @@ class AbsoluteForm(unittest.TestCase):
                 self.assertRegex(answer, rb"^HTTP/1\.[01] 4\d\d ", (target, host))
                 self.assertNotIn(SECRET, answer)
 
-    def test_nor_does_it_get_past_the_names_of_a_face(self) -> None:
+    def test_the_host_of_the_target_is_the_one_that_is_judged(self) -> None:
+        """RFC 9112, 3.2.2: what the Host field says beside it counts for nothing."""
         path = urlsplit(self.put("restricted-upload", SECRET)).path
-        answer = self.ask(f"http://localhost{path}", "restricted", host="evil.example")
+        answer = self.ask(f"http://evil.example{path}", "restricted", host="localhost")
         self.assertRegex(answer, rb"^HTTP/1\.[01] 421 ")
+        answer = self.ask(f"http://localhost{path}", "restricted", host="evil.example")
+        self.assertTrue(answer.endswith(SECRET), answer)
+
+    def test_a_file_has_no_host_but_its_own(self) -> None:
+        path = urlsplit(self.put("upload", b"for everybody")).path
+        answer = self.ask(f"http://i1.restricted.127.0.0.1{path}", host="localhost")
+        self.assertRegex(answer, rb"^HTTP/1\.[01] 404 ")

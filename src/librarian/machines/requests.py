@@ -14,10 +14,7 @@ def fields_of(request: Request) -> dict[str, Any]:
         raise HTTPRequestEntityTooLarge(f"at most {LARGEST_FORM} bytes")
     if request.content_type != "application/json":
         return {name: value for name, value in request.POST.items() if isinstance(value, str)}
-    try:
-        fields = request.json_body
-    except (ValueError, RecursionError):
-        fields = None
+    fields = request.json_body
     if not isinstance(fields, dict):
         raise HTTPBadRequest("the body is no JSON object")
     return fields

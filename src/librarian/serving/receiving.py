@@ -5,7 +5,6 @@ is full, the connection just breaks.  Here the client learns it, by 507, and mos
 anything: a Content-Length larger than the store's room is refused when the headers are there.
 """
 
-import json
 import logging
 import socket
 import time
@@ -16,9 +15,9 @@ from typing import Any, BinaryIO
 from waitress.adjustments import Adjustments
 from waitress.buffers import FileBasedBuffer, OverflowableBuffer
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.utilities import Error
 
+from librarian.serving.refusing import RefusingTask, refuse
+from librarian.serving.strictness import StrictRequest
 from librarian.store.durable import trouble
 from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
 
@@ -28,25 +27,6 @@ log = logging.getLogger(__name__)
 # reset at once (RFC 9112, 9.6).  So long what it sends is read and forgotten.
 LINGER_SECONDS = 10.0
 LOOK_BYTES = 8 << 20  # of a body, between two looks at the room
-
-
-class Refusal(Error):
-    """An error as the application words its own."""
-
-    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        body = json.dumps({"error": self.body, "status": self.code}).encode()
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        return f"{self.code} {self.reason}", headers, body
-
-
-class InsufficientStorage(Refusal):
-    code = 507
-    reason = "Insufficient Storage"
-
-
-class ServiceUnavailable(Refusal):
-    code = 503
-    reason = "Service Unavailable"
 
 
 class Spool(OverflowableBuffer):
@@ -66,34 +46,28 @@ class Spool(OverflowableBuffer):
         self.overflowed = True
 
 
-class ReceivedRequest(HTTPRequestParser):
+class ReceivedRequest(StrictRequest):
     """A request that is refused as soon as it is known not to fit."""
-
-    error: Any = None
 
     def __init__(self, adj: Adjustments, channel: "ReceivingChannel") -> None:
         super().__init__(adj)
         self._channel = channel
         self._looked_at = 0  # bytes of the body that had come when room was last looked for
 
-    def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
-        if self.body_rcv is not None:
-            self.body_rcv.buf = Spool(self.adj.inbuf_overflow, self._channel.store.spool)
+    def new_buffer(self) -> Spool:
+        return Spool(self.adj.inbuf_overflow, self._channel.store.spool)
 
     def received(self, data: bytes) -> int:
         in_headers = not self.headers_finished
         try:
-            consumed: int = super().received(data)
+            consumed = super().received(data)
             if not self.completed:
                 self._require_room(in_headers)
         except OSError as error:
             log.error("body cannot be received error=%s", error)
             known = error if isinstance(error, StoreTrouble) else trouble(error)
-            kind = InsufficientStorage if isinstance(known, StoreFull) else ServiceUnavailable
-            self._refuse(kind(str(known)))
+            self._refuse(507 if isinstance(known, StoreFull) else 503, str(known))
         if self.error is not None:
-            self.expect_continue = False
             self._channel.refused = True
             return len(data)  # what follows is no request
         if self.completed and self._channel.server.stopping:
@@ -113,11 +87,10 @@ class ReceivedRequest(HTTPRequestParser):
         room = self._channel.store.room()
         if room is not None and needed > room:
             log.warning("body refused needed=%d room=%d", needed, room)
-            self._refuse(InsufficientStorage("the byte store has no room for this"))
+            self._refuse(507, "the byte store has no room for this")
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self.error = refusal
-        self.completed = True
+    def _refuse(self, status: int, reason: str) -> None:
+        refuse(self, status, reason)
         with suppress(OSError):
             self.close()
 
@@ -125,6 +98,7 @@ class ReceivedRequest(HTTPRequestParser):
 class ReceivingChannel(HTTPChannel):
     """A connection that hears a refused client out."""
 
+    error_task_class = RefusingTask
     refused = False
     _lingers_until: float | None = None
 

@@ -11,30 +11,31 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.tree.interfaces import ITree
+from librarian.web.bare import FAULT, bare_page, one_line, prefers_page
 from librarian.web.faces import face_of
 
 log = logging.getLogger(__name__)
 
 PAGE = "librarian.web:templates/error.jinja2"
-BARE_PAGE = "librarian.web:templates/bare_error.jinja2"  # for faces that have no pages to lead to
 AWAY_SECONDS = "2"  # until a client may try again: a database that is back is used within one
-LONGEST_REASON = 300  # characters; a reason is one line, whatever the error quotes
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks: HTML is asked for before JSON, and not just as one of anything."""
-    offers = request.accept.acceptable_offers(["application/json", "text/html"])
-    return bool(offers) and offers[0][0] == "text/html"
+    """Whether a person looks, and not a program."""
+    return prefers_page(request.environ.get("HTTP_ACCEPT"))
 
 
 def error_response(request: Request, status: int, reason: str, **headers: str) -> Response:
     """An answer that refuses: `reason` is shown to whoever asked, so it names no secret."""
-    reason = " ".join(reason.split())[:LONGEST_REASON]
+    reason = one_line(reason)
     if wants_page(request):
-        values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
         face = face_of(request)
-        page = PAGE if face is not None and face.for_browsers else BARE_PAGE
-        response = Response(render(page, values, request), status=status)
+        if face is not None and face.for_browsers:
+            values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
+            page = render(PAGE, values, request)
+        else:
+            page = bare_page(status, reason)
+        response = Response(page, status=status)
     else:
         response = Response(json_body={"error": reason, "status": status}, status=status)
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -100,4 +101,4 @@ def server_error(context: Exception, request: Request) -> Response:
     if getUtility(ITree).is_loss(context):
         return away(request)
     log.error("unexpected error method=%s url=%s", request.method, request.path, exc_info=context)
-    return error_response(request, 500, "Something went wrong here; it has been written down.")
+    return error_response(request, 500, FAULT)

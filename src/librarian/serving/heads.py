@@ -1,0 +1,184 @@
+"""The head of a request: what RFC 9112 has it look like, and what follows from it.
+
+Pure functions, for any server: bytes in, a Head out, or RequestRefused.  They are strict where two readers
+of the same bytes could understand different things (request smuggling, RFC 9112, 11.2): a front end and
+this server must agree on where a request ends and which host it is for.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
+
+from librarian.serving.interfaces import RequestRefused
+
+MOST_FIELDS = 500  # lines of a head
+LONGEST_LENGTH = 19  # digits of a Content-Length: more than any disk holds
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_FIRST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_NAME = re.compile(_TOKEN)
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^/?]*)(.*)")
+_AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~\-]{1,253})(?::([0-9]{0,5}))?")
+_DIGITS = re.compile(r"[0-9]+")
+
+#: Lower-case name and the values of all its lines, in their order; texts are Latin-1.
+Fields = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request as far as its head tells."""
+
+    method: str
+    target: str  # as it was sent
+    version: str  # 1.0 or 1.1
+    fields: Fields
+    host: str | None  # host or host:port that is asked; None: an HTTP/1.0 client does not say
+    path: str  # percent-encoded; "*" for the server itself
+    query: str  # what follows the first question mark
+    length: int  # bytes of the body; 0 for one that is chunked
+    chunked: bool
+    keeps_open: bool  # whether the client wants to send more on this connection
+    expects_continue: bool  # whether it waits for 100 before it sends its body
+
+
+def parse_head(head: bytes) -> Head:
+    """Read the first line and the fields; an empty line at the end may be there.  Raises RequestRefused."""
+    first, *lines = head.removesuffix(b"\r\n\r\n").removesuffix(b"\r\n").split(b"\r\n")
+    found = _FIRST_LINE.fullmatch(first)
+    if found is None:
+        raise RequestRefused("The first line is none of HTTP/1.1.")
+    method, target, major, minor = (part.decode("ascii") for part in found.groups())
+    return judge_head(method, target, f"{major}.{minor}", parse_fields(lines))
+
+
+def parse_fields(lines: Sequence[bytes]) -> dict[str, list[str]]:
+    """The fields, a line each; a line that goes on with the one before is refused (RFC 9112, 5.2)."""
+    if len(lines) > MOST_FIELDS:
+        raise RequestRefused(f"There are more than {MOST_FIELDS} header fields.", 431)
+    fields: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+            raise RequestRefused("A header field cannot be read.")
+        fields.setdefault(name.decode("ascii").lower(), []).append(value.strip(b" \t").decode("latin-1"))
+    return fields
+
+
+def judge_head(method: str, target: str, version: str, fields: Fields) -> Head:
+    """What a head that was taken apart means.  Raises RequestRefused."""
+    if version not in ("1.0", "1.1"):
+        raise RequestRefused("HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
+    if method != method.upper():
+        raise RequestRefused("Methods are written in capital letters.")
+    stated = stated_host(version, fields)
+    host, path = split_target(method, target)
+    length, chunked = framing(version, fields)
+    path, _mark, query = path.partition("?")
+    return Head(
+        method=method,
+        target=target,
+        version=version,
+        fields=fields,
+        host=stated if host is None else host,  # RFC 9112, 3.2.2: the target wins
+        path=path,
+        query=query,
+        length=length,
+        chunked=chunked,
+        keeps_open=keeps_open(version, fields),
+        expects_continue=expects_continue(version, fields) and (chunked or length > 0),
+    )
+
+
+def stated_host(version: str, fields: Fields) -> str | None:
+    """The Host field, which HTTP/1.1 must have once (RFC 9112, 3.2)."""
+    found = fields.get("host", ())
+    if not found and version == "1.0":
+        return None
+    if len(found) != 1:
+        raise RequestRefused("HTTP/1.1 takes one Host field.")
+    return checked_authority(found[0])
+
+
+def checked_authority(text: str) -> str:
+    """``host`` or ``host:port``; a host in brackets is an IPv6 address.  Raises RequestRefused."""
+    found = _AUTHORITY.fullmatch(text)
+    if found is None or int(found[2] or 0) > 65535:
+        raise RequestRefused("The host is not host:port.")
+    if found[1] is not None:
+        try:
+            IPv6Address(found[1])
+        except AddressValueError:
+            raise RequestRefused("The host in brackets is no IPv6 address.") from None
+    return text
+
+
+def split_target(method: str, target: str) -> tuple[str | None, str]:
+    """Host (None: the target does not say) and path with query of a request's target (RFC 9112, 3.2)."""
+    if method == "CONNECT":
+        raise RequestRefused("This is no proxy.", 501)
+    if "#" in target:
+        raise RequestRefused("A request's target has no fragment.")
+    if target.startswith("/"):
+        return None, target
+    if target == "*" and method == "OPTIONS":
+        return None, target
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None or found[1].lower() not in ("http", "https"):
+        raise RequestRefused("The target is neither a path nor a URL of http.")
+    path = found[3]
+    return checked_authority(found[2]), path if path.startswith("/") else f"/{path}"
+
+
+def framing(version: str, fields: Fields) -> tuple[int, bool]:
+    """The length of the body in bytes, and whether it is chunked instead (RFC 9112, 6)."""
+    codings, lengths = fields.get("transfer-encoding"), fields.get("content-length")
+    if codings is None:
+        return (0 if lengths is None else checked_length(lengths)), False
+    if lengths is not None:
+        raise RequestRefused("Content-Length and Transfer-Encoding contradict each other.")
+    if version == "1.0":
+        raise RequestRefused("HTTP/1.0 has no Transfer-Encoding.")
+    stated = tokens(codings)
+    if any(coding != "chunked" for coding in stated):
+        raise RequestRefused("Of transfer codings chunked is known.", 501)
+    if len(stated) != 1:
+        raise RequestRefused("Transfer-Encoding is chunked, once.")
+    return 0, True
+
+
+def checked_length(values: Sequence[str]) -> int:
+    """A Content-Length: one line of digits, and not more of them than a disk can mean."""
+    text = values[0]
+    if len(values) != 1 or _DIGITS.fullmatch(text) is None:
+        raise RequestRefused("Content-Length is one number of bytes.")
+    text = text.lstrip("0") or "0"
+    if len(text) > LONGEST_LENGTH:
+        raise RequestRefused(f"Content-Length has more than {LONGEST_LENGTH} digits.")
+    return int(text)
+
+
+def keeps_open(version: str, fields: Fields) -> bool:
+    """Whether the connection is to persist behind the answer (RFC 9112, 9.3)."""
+    options = tokens(fields.get("connection", ()))
+    if "close" in options:
+        return False
+    return version == "1.1" or "keep-alive" in options
+
+
+def expects_continue(version: str, fields: Fields) -> bool:
+    """Whether Expect asks for 100; another expectation cannot be met (RFC 9110, 10.1.1)."""
+    expected = tokens(fields.get("expect", ()))
+    if version == "1.0" or not expected:
+        return False
+    if any(each != "100-continue" for each in expected):
+        raise RequestRefused("Of expectations 100-continue is known.", 417)
+    return True
+
+
+def tokens(values: Sequence[str]) -> list[str]:
+    """The members of a field that is a list of words, in small letters."""
+    members = (member.strip(" \t").lower() for value in values for member in value.split(","))
+    return [member for member in members if member]
