@@ -12,6 +12,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
+from librarian.serving.leaving import LeavingChannel
 from librarian.serving.quick import QuickChannel, QuickDispatcher
 from librarian.serving.receiving import ReceivingChannel
 from librarian.serving.sendfile import SendfileChannel, offer_sendfile
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
 
 
-class Connection(QuickChannel, ReceivingChannel, SendfileChannel):
+class Connection(QuickChannel, ReceivingChannel, SendfileChannel, LeavingChannel):
     """A connection as our server has it."""
 
 

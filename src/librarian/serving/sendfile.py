@@ -13,6 +13,8 @@ from typing import Any
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 
+from librarian.serving.leaving import is_gone
+
 # As much as one call may send: other connections wait for the loop meanwhile.
 LONGEST_PIECE = 1 << 20  # bytes
 
@@ -47,8 +49,10 @@ class SendfileChannel(HTTPChannel):
             sent = os.sendfile(self.socket.fileno(), data.descriptor, data.offset, data.size)
         except BlockingIOError:
             return 0
-        except ConnectionError:  # as HTTPChannel.send() has it: the client has left
-            if do_close:
+        except OSError as error:
+            if not is_gone(error):
+                raise
+            if do_close:  # as HTTPChannel.send() has it
                 self.handle_close()
             return 0
         if not sent:

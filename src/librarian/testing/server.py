@@ -99,10 +99,13 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait until every face accepts connections.  Raises NotServing."""
+    def start(self, first: str = "") -> None:
+        """Start it and wait until every face accepts connections.  Raises NotServing.
+
+        `first` is a line of Python for its process to begin with.
+        """
         log = self.log.open("a")
-        command = [sys.executable, "-c", _RUN, "serve", str(self.ini)]
+        command = [sys.executable, "-c", f"{first}\n{_RUN}", "serve", str(self.ini)]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self._environ)
         )

@@ -225,8 +225,13 @@ class _CountedFile:
         self._answer = answer
         self._start = file.tell()
         self._by_position = False
+        self._closed = False
 
     def close(self) -> None:
+        """Once is enough: where the client has gone, both the connection and the task close it."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             end = self._file.tell() if self._by_position else self._file.seek(0, SEEK_END)
             self._answer.size = end - self._start

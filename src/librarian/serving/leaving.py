@@ -1,0 +1,82 @@
+"""Clients that go away in the middle: no errors of ours, and nothing of theirs stays open.
+
+waitress closes the body of a request when the request was answered.  What was only half received, or
+waits behind another one when its client goes, would be closed whenever the collector of cycles comes by:
+large bodies are deleted files, whose room comes back only then.
+"""
+
+import errno
+from typing import Any
+
+from waitress.channel import HTTPChannel
+
+# How the network says that nobody is there any more; waitress knows the ways in which the client says so.
+GONE = {
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.EHOSTDOWN,
+    errno.ENETUNREACH,
+    errno.ENETDOWN,
+    errno.ENETRESET,
+}
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether an error of a socket means that its client has left."""
+    return isinstance(error, ConnectionError) or error.errno in GONE
+
+
+class LeavingChannel(HTTPChannel):
+    """A connection whose end closes all that came by it."""
+
+    def send(self, data: Any, do_close: bool = True) -> Any:
+        try:
+            return super().send(data, do_close)
+        except OSError as error:
+            if not is_gone(error):
+                raise
+            if do_close:
+                self.handle_close()
+            return 0
+
+    def recv(self, buffer_size: int) -> bytes:
+        try:
+            found: bytes = super().recv(buffer_size)
+        except OSError as error:
+            if not is_gone(error):
+                raise
+            self.handle_close()
+            return b""
+        return found
+
+    def handle_close(self) -> None:
+        super().handle_close()
+        self._forget_requests()
+
+    def received(self, data: bytes) -> bool:
+        done: bool = super().received(data)
+        self._forget_requests()
+        return done
+
+    def service(self) -> None:
+        super().service()
+        self._forget_requests()
+
+    def _forget_requests(self) -> None:
+        """Close what was received, if nobody is there to have it answered.
+
+        The first request in the queue is closed by service(), which may be at work on it.  Where the lock
+        is taken, who has it comes by here afterwards.
+        """
+        if self.connected or not self.requests_lock.acquire(blocking=False):
+            return
+        try:
+            unanswered = self.requests[1:]
+            del self.requests[1:]
+            if self.request is not None:
+                unanswered.append(self.request)
+                self.request = None
+            for request in unanswered:
+                request.close()
+        finally:
+            self.requests_lock.release()
