@@ -103,7 +103,7 @@ class ForkedServer(ServerProcess):
         assert self._pid is not None
         return self._pid
 
-    def start(self) -> None:
+    def start(self, first: str = "") -> None:
         told = self.folder / "told"
         told.write_text("")
         self._pid = self._nursery.fork(self.ini, told, self.log)

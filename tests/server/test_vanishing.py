@@ -59,7 +59,12 @@ class Vanishing(unittest.TestCase):
         answer = self.server.request("PUT", self.server.urls["upload"] + "big.bin", body=bytes(size))
         url = answer.json()["url"]
         path = urlsplit(url).path
-        asked = [f"GET {path}", f"GET {path}?x=y", f"GET {path}\nRange: bytes=5-", f"GET {path}\nRange: bytes=1-9,20-"]
+        asked = [
+            f"GET {path}",
+            f"GET {path}?x=y",
+            f"GET {path}\nRange: bytes=5-",
+            f"GET {path}\nRange: bytes=1-9,20-",
+        ]
         for number in range(CLIENTS):
             line, _, field = asked[number % len(asked)].partition("\n")
             connection = connected(url)

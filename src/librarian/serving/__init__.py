@@ -1,7 +1,6 @@
 """The faces on a server: sockets first, so that what the settings say about ports is what is true."""
 
 import logging
-import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -13,6 +12,8 @@ from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
 from librarian.library.urls import LibrarySettings
+from librarian.rarely import EXHAUSTED, Rarely
+from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_faces, tell_first_admin
 from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
@@ -43,13 +44,10 @@ WAITRESS_OPTIONS: dict[str, Any] = {
     "recv_bytes": 1 << 18,
     "send_bytes": 1,
     "channel_timeout": 120,
-    # With waitress's own 100, sixteen idle browsers keep everybody else out for two minutes.
-    "connection_limit": 2000,
     "asyncore_use_poll": True,  # select() ends at descriptor 1023
     # What a front end says is judged in web/proxies.py, the same under every server.
     "clear_untrusted_proxy_headers": False,
 }
-DESCRIPTORS = 8192  # a connection has one, and a running transfer one more for its file
 
 
 class CannotListen(LibrarianError, OSError):
@@ -116,7 +114,8 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     tree = getUtility(ITree)
     # It says with every request that one waits; under load, saying so is a sixth of the work.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    _allow_descriptors()
+    logging.getLogger("waitress").addFilter(Rarely(EXHAUSTED, "total open connections"))
+    options["connection_limit"] = allow_descriptors(int(options.get("connection_limit", CONNECTIONS)))
     grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
     try:
         share_tree()
@@ -159,14 +158,6 @@ def clear_incoming() -> None:
         log.error("incoming not cleared error=%s", error)
         return
     log.info("incoming cleared files=%d", number)
-
-
-def _allow_descriptors() -> None:
-    """Raise the soft limit, which is 1024 for most, as far as may be."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _ignore(signum: int, frame: Any) -> None:

@@ -12,6 +12,8 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
+from librarian.rarely import Rarely
+from librarian.serving.admission import Admission
 from librarian.serving.leaving import LeavingChannel
 from librarian.serving.quick import QuickChannel, QuickDispatcher
 from librarian.serving.receiving import ReceivingChannel
@@ -19,6 +21,8 @@ from librarian.serving.sendfile import SendfileChannel, offer_sendfile
 from librarian.store.interfaces import IByteStore
 
 log = logging.getLogger(__name__)
+crowded_log = logging.getLogger(f"{__name__}.crowded")
+crowded_log.addFilter(Rarely())
 
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
 
@@ -50,6 +54,7 @@ class DrainingServer:
         self._server = waitress.create_server(application, map=self._map, sockets=sockets, **options)
         self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
         for listener in self._listeners:
+            Admission(listener)
             listener.channel_class = Connection
             listener.store = store
             listener.stopping = False
@@ -100,7 +105,7 @@ class DrainingServer:
         idle.sort(key=attrgetter("last_activity"))
         for channel in idle[: len(idle) // 2]:
             channel.handle_close()
-        log.warning("crowded connections=%d closed=%d", len(self._map), len(idle) // 2)
+        crowded_log.warning("crowded connections=%d closed=%d", len(self._map), len(idle) // 2)
 
     def _close_idle(self) -> bool:
         """Close connections on which nothing is going on; whether others are left."""

@@ -29,6 +29,8 @@ def is_gone(error: OSError) -> bool:
 class LeavingChannel(HTTPChannel):
     """A connection whose end closes all that came by it."""
 
+    request: Any  # being received, or None
+
     def send(self, data: Any, do_close: bool = True) -> Any:
         try:
             return super().send(data, do_close)

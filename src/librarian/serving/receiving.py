@@ -16,12 +16,14 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import FileBasedBuffer, OverflowableBuffer
 from waitress.channel import HTTPChannel
 
+from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.refusing import RefusingTask, refuse
 from librarian.serving.strictness import StrictRequest
 from librarian.store.durable import trouble
 from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
 
 log = logging.getLogger(__name__)
+log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
 # After a refusal the client may still be sending, and would lose the answer if its connection were
 # reset at once (RFC 9112, 9.6).  So long what it sends is read and forgotten.

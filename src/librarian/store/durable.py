@@ -16,6 +16,7 @@ from librarian.durable import (
     sync_directory,
 )
 from librarian.interfaces import LibrarianError
+from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
 from librarian.store.interfaces import StoreFull, StoreTrouble, StoreUnavailable
 
 __all__ = [
@@ -33,14 +34,13 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
 
 def trouble(error: OSError) -> StoreTrouble:
     """What a system error means to someone who stores or reads bytes."""
     number = error.errno or errno.EIO
-    if number in _NO_ROOM:
+    if number in NO_ROOM:
         return StoreFull(number, f"the byte store has no room: {os.strerror(number)}")
     return StoreUnavailable(number, f"the byte store is unavailable: {os.strerror(number)}")
 

@@ -10,11 +10,13 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
+from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
 from librarian.tree.interfaces import ITree
 from librarian.web.bare import FAULT, bare_page, one_line, prefers_page
 from librarian.web.faces import face_of
 
 log = logging.getLogger(__name__)
+log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
 PAGE = "librarian.web:templates/error.jinja2"
 AWAY_SECONDS = "2"  # until a client may try again: a database that is back is used within one
@@ -102,3 +104,13 @@ def server_error(context: Exception, request: Request) -> Response:
         return away(request)
     log.error("unexpected error method=%s url=%s", request.method, request.path, exc_info=context)
     return error_response(request, 500, FAULT)
+
+
+def system_error(context: OSError, request: Request) -> Response:
+    """What the machine has no more of is no fault of ours; any other error of the system is."""
+    if context.errno in NO_ROOM:
+        log.error("no room path=%s error=%r", request.path_info, context)
+        return error_response(request, 507, "There is no room for this at the moment.")
+    if context.errno in EXHAUSTED:
+        return unavailable(context, request)
+    return server_error(context, request)
