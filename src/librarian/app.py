@@ -16,8 +16,10 @@ from zope.configuration import xmlconfig
 from zope.configuration.config import ConfigurationMachine
 
 from librarian.interfaces import LibrarianError
+from librarian.library.installation import unite
 from librarian.security.audit import open_audit_log
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
+from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
 from librarian.web.accesslog import with_access_log
@@ -65,18 +67,31 @@ def _check_settings(settings: Settings) -> None:
     settings.check_names(sections)
 
 
-def configure_components(values: Mapping[str, str]) -> None:
+def configure_components(values: Mapping[str, str], *, united: bool = True) -> None:
     """Make the site's utilities and adapters available in this process, without the web.
 
-    For scripts and for applications that embed the library.  Raises SettingsError,
-    TreeUnavailable, TreeTooNew.
+    For scripts and for applications that embed the library.  Without `united` tree and byte store are
+    not compared, for who puts them together.  Raises SettingsError, TreeUnavailable, TreeTooNew,
+    NotOneInstallation.
     """
     settings, site = _install_settings(values)
     with _errors_of_ours():
         xmlconfig.file(site, context=_machine(), execute=True)
     _check_settings(settings)
     open_audit_log()
-    getUtility(ITree).bring_up_to_date()
+    _begin(united)
+
+
+def _begin(united: bool) -> None:
+    """Bring the tree up to date, and see that the bytes are its own; a tree that is refused is closed."""
+    tree = getUtility(ITree)
+    try:
+        tree.bring_up_to_date()
+        if united:
+            unite(tree, getUtility(IByteStore))
+    except BaseException:
+        tree.close()
+        raise
 
 
 @contextmanager
@@ -131,7 +146,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     registry.getUtility(IRequestExtensions).descriptors.pop("tm")
     _check_settings(settings)
     open_audit_log()
-    getUtility(ITree).bring_up_to_date()
+    _begin(united=True)
     watch_tree()
     registry.registerUtility(Faces(settings), IFaces)
     return with_access_log(LastResort(config.make_wsgi_app()))

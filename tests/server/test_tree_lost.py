@@ -4,6 +4,7 @@ Each test puts a real installation into a state on disk, and starts the real ser
 """
 
 import os
+import shutil
 import time
 import unittest
 from itertools import cycle
@@ -104,3 +105,28 @@ class Gone(WithALibrary):
     def test_the_file_alone(self) -> None:
         self.tree.unlink()
         self.is_refused("is missing", "librarian restore")
+
+    def test_the_folder(self) -> None:
+        for path in self.tree.parent.iterdir():
+            path.unlink()
+        self.tree.parent.rmdir()
+        self.is_refused("the tree names none", "librarian restore")
+
+    def test_the_bytes(self) -> None:
+        self.server.byte_store.rename(self.server.folder / "elsewhere")
+        self.is_refused("the byte store holds none", "librarian.byte_store")
+        shutil.rmtree(self.server.byte_store)
+        (self.server.folder / "elsewhere").rename(self.server.byte_store)
+        self.goes_on()
+
+    def test_the_tree_of_another_library(self) -> None:
+        other = ServerProcess()
+        self.addCleanup(other.remove)
+        self.addCleanup(other.kill)
+        other.start()
+        other.stop()
+        shutil.copytree(other.folder / "tree", self.tree.parent, dirs_exist_ok=True)
+        self.is_refused("the tree is of installation")
+        done = self.server.command("adopt")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.server.command("scrub").returncode, 0)

@@ -14,6 +14,7 @@ from librarian.interfaces import LibrarianError
 
 #: name -> where its click command is
 COMMANDS = {
+    "adopt": "librarian.commands.adopt:adopt",
     "backup": "librarian.commands.backup:backup",
     "count-downloads": "librarian.commands.counting:count_downloads",
     "delete": "librarian.commands.holds:delete",

@@ -30,10 +30,10 @@ ini_file_option = _ini_option(must_exist=False)  # of commands that can do witho
 
 
 @contextmanager
-def opened_site(ini: str) -> Iterator[Any]:
+def opened_site(ini: str, *, united: bool = True) -> Iterator[Any]:
     """The library of the installation that `ini` describes, open in this thread; ITree and all
-    other utilities are there."""
-    configure_components(read_ini(ini))
+    other utilities are there.  `united` as for configure_components()."""
+    configure_components(read_ini(ini), united=united)
     try:
         with open_library() as library:
             yield library

@@ -15,11 +15,13 @@ from typing import BinaryIO
 
 import transaction
 
+from librarian.library.installation import installation_of
 from librarian.library.manifests import (
     FORMAT,
     BackupDamaged,
     ContentsDigest,
     Manifest,
+    NotOurBackup,
     contents_of,
     write_manifest,
 )
@@ -60,6 +62,7 @@ class Backup:
         library = self._library
         with library.tree.session(), leased(library.tree, library.clock, "backup") as lease:
             copy = TreeCopy(self._folder, self._is_known)
+            target = self._target()
             mark = secrets.token_hex(8)
             library.tree.run_apart(lambda: self._upkeep.mark_backup(mark))
             last = library.tree.copy_to(copy.path, lease.renew)
@@ -67,7 +70,7 @@ class Backup:
             manifest = Manifest(FORMAT, made, last.hex(), *copy.finish(), copy=copy.path.name, mark=mark)
             with open_copy(copy.path, last) as opened:
                 self._prove(opened, last, manifest)
-                self._copy_contents(manifest, opened, lease)
+                self._copy_contents(manifest, opened, target, lease)
             write_manifest(self._folder, manifest)
             now = library.clock.now()
             library.tree.run_apart(lambda: self._upkeep.note(backed_up_at=now))
@@ -90,8 +93,15 @@ class Backup:
             raise BackupDamaged(f"the copy of the tree ends before the backup began: {manifest.copy}")
         manifest.proven = True
 
-    def _copy_contents(self, manifest: Manifest, copy: Copy, lease: HeldLease) -> None:
+    def _target(self) -> DiskStore:
+        """Where the bytes go, which carries the id of this installation."""
         target = DiskStore(self._folder / "bytes", self._library.clock)
+        ours = installation_of(self._library.tree)
+        if ours is not None and target.join(ours) != ours:
+            raise NotOurBackup(self._folder)
+        return target
+
+    def _copy_contents(self, manifest: Manifest, copy: Copy, target: DiskStore, lease: HeldLease) -> None:
         digest = ContentsDigest()
         for sha256, size in contents_of(copy):
             lease.renew()

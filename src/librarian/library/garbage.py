@@ -20,6 +20,7 @@ import transaction
 from transaction.interfaces import TransientError
 from zope.component import getUtilitiesFor
 
+from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
 from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
@@ -106,6 +107,8 @@ class GarbageCollector:
             raise CollectorRefuses(f"the clock shows {self._now}, but the last run was at {last}")
         if not branch.contents and not trust_empty_tree and any(True for _ in library.store):
             raise CollectorRefuses("the tree names no content at all, but the byte store is not empty")
+        if installation_of(library.tree) != library.store.installation():
+            raise CollectorRefuses("the tree and the byte store are not of the same installation")
         references = dict(getUtilitiesFor(IFileReferences))
         if missing := branch.reference_names - set(references):
             raise CollectorRefuses(f"nobody answers any more for files held by: {', '.join(sorted(missing))}")

@@ -139,6 +139,21 @@ class CollectorRefuses(LibrarianError, RuntimeError):
         self.why = why
 
 
+class NotOneInstallation(LibrarianError, RuntimeError):
+    """Tree and byte store are not of the same installation, or cannot be told to be.
+
+    To go on would be to sweep away what another tree names, or to name what is not there.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the tree and the byte store do not belong together: {why}; see whether librarian.database_uri"
+            " and librarian.byte_store are right and what they name is mounted, bring back what is lost with"
+            " `librarian restore`, or, if these two are to be one library, say so with `librarian adopt`"
+        )
+        self.why = why
+
+
 class CannotUndelete(LibrarianError, LookupError):
     """The file is not deleted, or was deleted too long ago."""
 

@@ -73,7 +73,9 @@ class Restore:
             make_folder(folder)
         data = unfinished / "Data.fs"
         self._copy_tree(data)
-        restored = self._copy_bytes(data, DiskStore(to / "bytes", clock))
+        target = DiskStore(to / "bytes", clock)
+        restored = self._copy_bytes(data, target)
+        self._join(data, target)
         if database_uri:
             write_transactions(data, database_uri)
         durable.sync_directory(str(unfinished))
@@ -99,6 +101,16 @@ class Restore:
             raise BackupDamaged(difference)
         # The copy was made while the backup had its lease, which would now be in the way of the next.
         change_copy(data, lambda root: root["upkeep"].note(lease=None))
+
+    def _join(self, data: Path, target: DiskStore) -> None:
+        """Have the bytes carry the id of the tree; older versions had none."""
+        with open_copy(data) as copy:
+            ours = copy.root["installation"].id if "installation" in copy.root else None
+        theirs = Copies(self._folder / "bytes").installation()
+        if ours is not None and theirs not in (None, ours):
+            raise BackupDamaged(f"the tree is of installation {ours}, the bytes are of {theirs}")
+        if ours is not None:
+            target.join(ours)
 
     def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
         copies, restored = Copies(self._folder / "bytes"), Restored()

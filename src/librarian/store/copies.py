@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from librarian.store.interfaces import BytesNotFound
-from librarian.store.layout import Layout
+from librarian.store.layout import Layout, read_installation
 
 
 class Copies:
@@ -30,3 +30,7 @@ class Copies:
             return Path(self._layout.held(sha256)).stat().st_size
         except FileNotFoundError:
             raise BytesNotFound(sha256) from None
+
+    def installation(self) -> str | None:
+        """The id of the installation that the folder is of; None where none was noted."""
+        return read_installation(self._layout.root)

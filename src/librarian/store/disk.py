@@ -4,6 +4,7 @@
     <ab>/<cd>/<sha256>     held: whole, durable, named by its digest; its age is its modification time
     quarantine/<sha256>    damaged, set aside
     usage                  the sum of the sizes, where a quota is or was set
+    installation           the id that the tree of this installation carries too
 
 Files get mode 0600, directories 0700.  Any number of threads and processes of one machine may share the
 folder: whoever changes what is held under a digest holds the flock of its leaf directory.  (Not over NFS,
@@ -28,7 +29,7 @@ from librarian.interfaces import IClock, LibrarianError
 from librarian.store import durable, hashing
 from librarian.store.incoming import Incoming, IncomingFile
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
-from librarian.store.layout import Layout
+from librarian.store.layout import INSTALLATION, Layout, read_installation
 from librarian.store.room import Room
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,26 @@ class DiskStore:
     def room(self) -> int | None:
         with durable.troubles("look for room"):
             return self._room.left()
+
+    def installation(self) -> str | None:
+        with durable.troubles("read installation"):
+            self._layout.require_volume()
+            return read_installation(self._layout.root)
+
+    def join(self, installation: str, *, anew: bool = False) -> str:
+        with (
+            self._incoming.file() as file,
+            durable.troubles("join"),
+            durable.locked_directory(self._layout.root) as root,
+        ):
+            held = read_installation(self._layout.root)
+            if held is not None and not anew:
+                return held
+            file.write(f"{installation}\n".encode("ascii"))
+            file.settle(_nanoseconds(self._clock.now()))
+            file.rename(INSTALLATION, root)
+            os.fsync(root)
+        return installation
 
     def recount(self) -> int:
         with durable.troubles("recount"):

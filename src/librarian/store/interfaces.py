@@ -187,6 +187,18 @@ class IByteStore(Interface):
     def room() -> int | None:
         """How many bytes may still be put, as far as that is known now; None: nothing limits it."""
 
+    def installation() -> str | None:
+        """The id of the installation whose bytes these are, as the tree that names them carries it.
+
+        None where join() was never called: a new store, or one that an older version has filled.
+        """
+
+    def join(installation: str, *, anew: bool = False) -> str:
+        """Carry this id from now on, durably, unless there is one; the one that is carried then.
+
+        Of several who do so at the same moment one is first, and all get its id.  `anew` replaces it.
+        """
+
     def recount() -> int:
         """Add up what is held and what is set aside, in bytes.
 

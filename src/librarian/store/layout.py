@@ -11,7 +11,17 @@ from librarian.store.interfaces import BytesNotFound
 
 _FAN_OUT = re.compile("[0-9a-f]{2}")
 # A file system keeps its own lost+found where it is mounted.
-_OWN_NAMES = {"incoming", "quarantine", "usage", "lost+found"}
+INSTALLATION = "installation"
+_OWN_NAMES = {"incoming", "quarantine", "usage", INSTALLATION, "lost+found"}
+
+
+def read_installation(root: str) -> str | None:
+    """The id that a store's folder carries; None if it has none yet."""
+    try:
+        with open(os.path.join(root, INSTALLATION), encoding="ascii", errors="replace") as file:
+            return file.read(200).strip()
+    except FileNotFoundError:
+        return None
 
 
 def relative_path(sha256: str) -> str:

@@ -32,6 +32,7 @@ class MemoryStore:
         self._lock = RLock()
         self._held: dict[str, _Held] = {}
         self._aside: dict[str, _Held] = {}
+        self._installation: str | None = None
 
     def put(
         self,
@@ -124,6 +125,15 @@ class MemoryStore:
 
     def room(self) -> int | None:
         return None if self._quota is None else max(self._quota - self.recount(), 0)
+
+    def installation(self) -> str | None:
+        return self._installation
+
+    def join(self, installation: str, *, anew: bool = False) -> str:
+        with self._lock:
+            if self._installation is None or anew:
+                self._installation = installation
+            return self._installation
 
     def recount(self) -> int:
         with self._lock:

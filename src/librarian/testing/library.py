@@ -22,6 +22,7 @@ from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
+from librarian.library.installation import unite
 from librarian.library.interfaces import IFileHolder
 from librarian.library.service import Library
 from librarian.settings import ISettings
@@ -153,6 +154,7 @@ def library_in(folder: Path) -> Iterator[Library]:
     registry.registerUtility(DiskStore(folder / "bytes", clock), IByteStore)
     try:
         tree.bring_up_to_date()
+        unite(tree, getUtility(IByteStore))
         yield Library()
     finally:
         tree.close()
