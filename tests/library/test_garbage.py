@@ -13,7 +13,7 @@ from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
-from librarian.library.garbage import GarbageCollector
+from librarian.library.garbage import GarbageCollector, Report
 from librarian.library.holds import FileHolds
 from librarian.library.interfaces import (
     NEVER_EXPIRES,
@@ -24,7 +24,9 @@ from librarian.library.interfaces import (
     NotStored,
 )
 from librarian.library.service import Library
+from librarian.library.upkeep import HeldLease
 from librarian.testing.layers import Functional
+from librarian.testing.world import overlay
 
 
 @implementer(IFileReferences)
@@ -258,6 +260,68 @@ class Refusals(Collecting):
         self.collect(trust_empty_tree=True)
         self.assertEqual(list(self.store), [])
         self.alias_id = self.add()
+
+
+class HeldBack(Collecting):
+    """A sweep that would take an unusual share takes nothing."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(overlay("[librarian]\nsweep_number = 3\nsweep_share = 0.5"))
+        self.add(b"named")
+
+    def stray(self, number: int) -> None:
+        for turn in range(number):
+            self.store.put(BytesIO(b"stray %d" % turn))
+        self.clock.move(days=2)
+
+    def sweep(self, **options: Any) -> Report:
+        return GarbageCollector(self.library).run(("bytes",), **options)
+
+    def test_as_many_as_are_always_allowed(self) -> None:
+        self.stray(3)
+        report = self.sweep()
+        self.assertEqual((report.held_back, report.done["bytes"]), (0, {"swept": 3}))
+
+    def test_more_than_the_number_and_the_share(self) -> None:
+        self.stray(4)
+        report = self.sweep()
+        self.assertEqual((report.held_back, report.done, len(list(self.store))), (4, {}, 5))
+        self.assertIn("4 of 5 files would go, more than 50%", report.skipped["bytes"])
+        self.assertEqual(self.sweep(however_much=True).done["bytes"], {"swept": 4})
+        self.assertEqual(len(list(self.store)), 1)
+
+    def test_more_than_the_number_and_less_than_the_share(self) -> None:
+        for turn in range(6):
+            self.add(b"named %d" % turn)
+        self.stray(4)
+        self.assertEqual(self.sweep().done["bytes"], {"swept": 4})
+
+    def test_a_dry_run_shows_them_and_says_so(self) -> None:
+        self.stray(4)
+        lines: list[str] = []
+        collector = GarbageCollector(self.library, True, lambda action: lines.append(str(action)))
+        report = collector.run(("bytes",))
+        self.assertEqual((len(lines), report.held_back), (4, 4))
+
+    def test_more_than_fit_into_one_round(self) -> None:
+        self.stray(7)
+        with patch("librarian.library.sweeping.ROUND", 2):
+            self.assertEqual(self.sweep(however_much=True).done["bytes"], {"swept": 7})
+        self.assertEqual(len(list(self.store)), 1)
+
+    def test_what_is_named_between_the_look_and_the_removal_stays(self) -> None:
+        self.stray(2)
+        named: list[int] = []
+
+        def renew(lease: HeldLease) -> None:
+            if not named:
+                named.append(self.add(b"stray 1"))
+
+        with patch.object(HeldLease, "renew", renew):
+            report = self.sweep()
+        self.assertEqual(report.done["bytes"], {"swept": 1})
+        self.assertEqual(self.there(named[0]), "whole")
 
 
 class Races(Collecting):

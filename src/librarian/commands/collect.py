@@ -18,6 +18,9 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing b
 empty_tree_option = click.option(
     "--trust-empty-tree", is_flag=True, help="Sweep even if the tree names nothing while there are bytes."
 )
+yes_really_option = click.option(
+    "--yes-really", is_flag=True, help="Sweep even an unusual share of all bytes (librarian.sweep_share)."
+)
 
 
 @click.command()
@@ -27,6 +30,7 @@ empty_tree_option = click.option(
 @quiet_option
 @json_option
 @empty_tree_option
+@yes_really_option
 @ini_option
 def gc(  # one for each option
     only: tuple[str, ...],
@@ -35,6 +39,7 @@ def gc(  # one for each option
     quiet: bool,
     as_json: bool,
     trust_empty_tree: bool,
+    yes_really: bool,
     ini: str,
 ) -> None:
     """Collect garbage: expire aliases, drop what nobody refers to, sweep the bytes.
@@ -42,7 +47,8 @@ def gc(  # one for each option
     Safe beside a running server.  One line is printed for each thing that is done.
     """
     steps = tuple(step for step in STEPS if (not only or step in only) and step not in skip)
-    collect(ini, steps, dry_run=dry_run, quiet=quiet, as_json=as_json, trust_empty_tree=trust_empty_tree)
+    consent = {"trust_empty_tree": trust_empty_tree, "yes_really": yes_really}
+    collect(ini, steps, dry_run=dry_run, quiet=quiet, as_json=as_json, **consent)
 
 
 @click.command()
@@ -50,26 +56,38 @@ def gc(  # one for each option
 @quiet_option
 @json_option
 @empty_tree_option
+@yes_really_option
 @ini_option
-def sweep(dry_run: bool, quiet: bool, as_json: bool, trust_empty_tree: bool, ini: str) -> None:
+def sweep(dry_run: bool, quiet: bool, as_json: bool, ini: str, **consent: bool) -> None:
     """Remove bytes that no content names: the step "bytes" of gc alone."""
-    collect(ini, ("bytes",), dry_run=dry_run, quiet=quiet, as_json=as_json, trust_empty_tree=trust_empty_tree)
+    collect(ini, ("bytes",), dry_run=dry_run, quiet=quiet, as_json=as_json, **consent)
 
 
 def collect(
-    ini: str, steps: tuple[str, ...], *, dry_run: bool, quiet: bool, as_json: bool, trust_empty_tree: bool
+    ini: str,
+    steps: tuple[str, ...],
+    *,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    trust_empty_tree: bool,
+    yes_really: bool,
 ) -> None:
-    """Run the collector and say what it did."""
+    """Run the collector and say what it did.  Exit status 1 if a sweep was held back."""
     console = Console(stderr=True)
     with opened_site(ini), console.status("collecting") as status:
         if quiet or not sys.stderr.isatty():
             status.stop()
         collector = GarbageCollector(Library(), dry_run, _teller(quiet or as_json, status))
-        report = collector.run(steps, trust_empty_tree=trust_empty_tree)
+        report = collector.run(steps, trust_empty_tree=trust_empty_tree, however_much=yes_really)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **as_dict(report)}))
     elif not quiet:
         click.echo(summary(report, dry_run))
+    if report.held_back and not dry_run:
+        if quiet:
+            click.echo(f"Error: {report.skipped['bytes']}", err=True)
+        sys.exit(1)
 
 
 def _teller(silent: bool, status: Any) -> Callable[[Action], None]:

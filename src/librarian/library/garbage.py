@@ -18,16 +18,17 @@ from typing import Any
 
 import transaction
 from transaction.interfaces import TransientError
-from zope.component import getUtilitiesFor
+from zope.component import getUtilitiesFor, getUtility
 
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
 from librarian.library.model import LibraryBranch
 from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.service import Library
+from librarian.library.sweeping import Doomed, SweepSettings
 from librarian.library.upkeep import HeldLease, UpkeepBusy, leased
 from librarian.security.audit import happened
-from librarian.store.interfaces import BytesNotFound
+from librarian.settings import ISettings
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Report:
     done: dict[str, dict[str, int]] = field(default_factory=dict)  # step -> verb -> number
     freed: int = 0  # bytes
     skipped: dict[str, str] = field(default_factory=dict)  # step -> why it was left out
+    held_back: int = 0  # files that a sweep did not remove because they were so many
 
     def add(self, action: Action) -> None:
         verbs = self.done.setdefault(action.step, {})
@@ -78,10 +80,22 @@ class GarbageCollector:
         self._tell = tell or (lambda action: None)
         self._now = library.clock.now()
         self._size = BATCH
+        self._however_much = False
+        self._limit = getUtility(ISettings).section(SweepSettings)
         self.report = Report()
 
-    def run(self, steps: tuple[str, ...] = STEPS, *, trust_empty_tree: bool = False) -> Report:
-        """Do `steps`, in their order.  Raises CollectorRefuses before anything is touched."""
+    def run(
+        self,
+        steps: tuple[str, ...] = STEPS,
+        *,
+        trust_empty_tree: bool = False,
+        however_much: bool = False,
+    ) -> Report:
+        """Do `steps`, in their order.  Raises CollectorRefuses before anything is touched.
+
+        `however_much`: sweep even more than the settings allow for one sweep.
+        """
+        self._however_much = however_much
         with self._library.tree.session():
             references = self._check(trust_empty_tree)
             try:
@@ -207,23 +221,41 @@ class GarbageCollector:
         self._library.tree.run_apart(lambda: self._library.tree.branch("upkeep").note(**facts))
 
     def _sweep(self, lease: HeldLease | None) -> None:
-        store, before = self._library.store, self._now - DAY
-        for number, sha256 in enumerate(store, 1):
-            self.report.seen["bytes"] = number
-            if number % BATCH == 0:
-                self._begin_anew()
-            if bytes.fromhex(sha256) in self._library.branch.contents:
-                continue
-            try:
-                size, stored_at = store.size(sha256), store.stored_at(sha256)
-            except BytesNotFound:
-                continue  # another collector was here
-            if stored_at >= before:
-                continue
-            if lease is not None:
-                lease.renew()
-            if lease is None or store.remove(sha256, stored_before=before):
+        doomed = Doomed(self._library, self._now - DAY, self._begin_anew, BATCH)
+        if lease is None:
+            for sha256, size in doomed:
                 self._note([Action("bytes", "swept", "bytes", sha256, size=size)])
+            self._is_held_back(doomed)
+        else:
+            self._remove(doomed, lease)
+        self.report.seen["bytes"] = doomed.held
+
+    def _remove(self, doomed: Doomed, lease: HeldLease) -> None:
+        store, before = self._library.store, self._now - DAY
+        for part in doomed.rounds():
+            lease.renew()
+            if self._is_held_back(doomed):
+                return
+            for number, sha256 in enumerate(part, 1):
+                if number % BATCH == 0:
+                    self._begin_anew()
+                size = doomed.size_if_doomed(sha256)
+                lease.renew()
+                if size is not None and store.remove(sha256, stored_before=before):
+                    self._note([Action("bytes", "swept", "bytes", sha256, size=size)])
+
+    def _is_held_back(self, doomed: Doomed) -> bool:
+        """Whether it would be so much that nothing of it is done without being told to."""
+        number, held = doomed.number, doomed.held
+        if self._however_much or not self._limit.is_too_much(number, held):
+            return False
+        self.report.held_back = number
+        self.report.skipped["bytes"] = (
+            f"{number} of {held} files would go, more than {self._limit.sweep_share:.0%} and more than"
+            f" {self._limit.sweep_number}; is this the right tree? If it is, sweep with --yes-really"
+        )
+        log.error("sweep held back files=%d held=%d", number, held)
+        return True
 
     def _tokens(self, references: dict[str, Any]) -> None:
         """Tokens that died of age are forgotten."""
