@@ -16,6 +16,7 @@ from librarian.web.accel import handed_over
 from librarian.web.delivery import request_headers
 from librarian.web.fileresponse import file_response
 from librarian.web.files import FileAnswer, FileFacts, answer_file_request, unavailable_answer
+from librarian.web.ranges import Slice
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,6 @@ def deliver(
     content = record.content
     if content is None:
         raise HTTPNotFound
-    try:
-        file = library.store.open(content.sha256)
-    except (BytesNotFound, BytesDamaged) as error:
-        log.error("alias has no whole bytes alias=%d error=%s", record.id, error)
-        return file_response(unavailable_answer(request.method))
     facts = FileFacts(
         size=content.filesize,
         sha256=content.sha256,
@@ -52,15 +48,32 @@ def deliver(
         own_host=own_host,
     )
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
+    try:
+        file = _opened(library, facts, answer)
+    except (BytesNotFound, BytesDamaged) as error:
+        log.error("alias has no whole bytes alias=%d error=%s", record.id, error)
+        return file_response(unavailable_answer(request.method))
     if not admit(answer):
         file.close()
         raise HTTPNotFound
-    response = handed_over(library.accel_settings, answer, facts, request, relative_path)
+    response = None
+    if not library.reads.must_stream(facts.size):  # what is verified while it is sent, is sent from here
+        response = handed_over(library.accel_settings, answer, facts, request, relative_path)
     if response is not None:
         file.close()
         ended(facts.size)  # as far as is known here
         return response
     return file_response(answer, cast(BinaryIO, _ToldFile(file, ended)), request.environ)
+
+
+def _opened(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:
+    """The file, verified as far as the answer has bytes of it.  Raises BytesNotFound, BytesDamaged."""
+    file: BinaryIO = library.store.open(facts.sha256)
+    if not any(isinstance(segment, Slice) for segment in answer.segments):
+        return file
+    whole = answer.status == 200
+    checked: BinaryIO = library.reads.checked(library.store, file, facts.sha256, facts.size, whole)
+    return checked
 
 
 class _ToldFile:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
+from librarian.store.interfaces import IByteStore
 
 # ruff: noqa: N805  # names given by the specification; interface methods have no self
 
@@ -375,6 +376,33 @@ class IFileHolder(Interface):
     def getFileByName(filename: str) -> int:
         """The alias id of its file called `filename`.  Raises LookupError.  Guard it with the
         permission that reading the files shall need."""
+
+
+class IVerifiedReads(Interface):
+    """Files of a byte store, verified as the setting ``verify_reads`` says.
+
+    A small file is hashed whenever it is read, before any of it is given.  A larger one is hashed in the
+    background when it is first read in a day (``daily``), or while it is read (``always``).  What is
+    damaged is set aside, and written into the audit log with the files that have it.  One for each
+    process; what several processes have seen to they do not tell each other.
+    """
+
+    def open(store: IByteStore, sha256: str, size: int) -> BinaryIO:
+        """Bytes of `size` as IByteStore.open() gives them; where they are verified while they are read,
+        read() raises BytesDamaged instead of the last piece.  Raises BytesNotFound, BytesDamaged."""
+
+    def checked(store: IByteStore, file: BinaryIO, sha256: str, size: int, whole: bool = True) -> BinaryIO:
+        """The same for a `file` that is open at its beginning, and taken over.  Where only a part of it
+        will be read, so not `whole`, ``always`` verifies all of it first."""
+
+    def must_stream(size: int) -> bool:
+        """Whether a file of so many bytes may only be sent by who verifies it while sending."""
+
+    def set_aside(store: IByteStore, sha256: str) -> bool:
+        """Quarantine bytes that were seen to be wrong, and say so; False where they are sound."""
+
+    def finish() -> None:
+        """Wait until all that is due by now is verified."""
 
 
 class IFileReferences(Interface):

@@ -13,6 +13,7 @@ from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
     InvalidExpiry,
+    IVerifiedReads,
     NotStored,
     UploadFailed,
 )
@@ -38,6 +39,7 @@ class Library:
         self.store = getUtility(IByteStore)
         self.clock = getUtility(IClock)
         self._settings = getUtility(ISettings)
+        self.reads = getUtility(IVerifiedReads)
         self.tokens = TimeLimitedTokenSet()
         self.random_below: Callable[[int], int] = secrets.randbelow
 
@@ -146,7 +148,8 @@ class Library:
             raise NotStored(record.id, "it is not committed yet")
         url = urls.http_url(self.settings, record)
         with current_timeline().record("librarian-connection", url):
-            return LibraryFile(self.store.open(record.content.sha256), url)
+            content = record.content
+            return LibraryFile(self.reads.open(self.store, content.sha256, content.filesize), url)
 
 
 def acting_owner() -> str | None:

@@ -5,6 +5,7 @@ is only described, and the kernel sends it.
 """
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 
 from librarian.serving.leaving import is_gone
+from librarian.store.interfaces import BytesDamaged
+from librarian.web.interfaces import FileCutShort
+
+log = logging.getLogger(__name__)
 
 # As much as one call may send: other connections wait for the loop meanwhile.
 LONGEST_PIECE = 1 << 20  # bytes
@@ -41,6 +46,15 @@ class SendfileBuffer(ReadOnlyFileBasedBuffer):
 
 class SendfileChannel(HTTPChannel):
     """A connection that can send pieces of files."""
+
+    def _flush_some(self, do_close: bool = True) -> Any:
+        try:
+            return super()._flush_some(do_close)
+        except (BytesDamaged, FileCutShort) as error:
+            # The length was promised, so a client that is cut off knows that it lacks something.
+            log.error("answer cut short error=%s", error)
+            self.will_close = True
+            return False
 
     def send(self, data: Any, do_close: bool = True) -> Any:
         if not isinstance(data, FilePiece):

@@ -182,11 +182,14 @@ class Tracker:
     def open(self, file: FileVersion) -> LibraryFile:
         return LibraryFile(self.open_bytes(file), f"{file.name}@{file.version}")
 
-    def open_bytes(self, file: FileVersion, *, packed: bool = False) -> BinaryIO:
-        """The store's own file, which a server can send by itself; `packed`: the gzip form."""
+    def open_bytes(self, file: FileVersion, *, packed: bool = False, whole: bool = True) -> BinaryIO:
+        """A file, verified as the settings say; a large one most often is the store's own, which a server
+        can send by itself.  `packed`: the gzip form; not `whole`: a part is wanted."""
         sha256 = file.packed_sha256 if packed else file.sha256
+        size = file.packed_size if packed else file.size
         assert sha256 is not None  # the caller has looked whether it is kept packed
-        opened: BinaryIO = self._library.store.open(sha256)
+        store = self._library.store
+        opened: BinaryIO = self._library.reads.checked(store, store.open(sha256), sha256, size, whole)
         return opened
 
     def listing(self, directory: str, not_after: int | None = None) -> bytes:

@@ -132,7 +132,7 @@ def _send(tracker: Any, file: FileVersion, request: Request) -> Response:
     packed = gzip and file.packed_sha256 is not None
     try:
         # A server's file wrapper cannot work with a proxied file; get() has asked for the permission.
-        stream = removeSecurityProxy(tracker).open_bytes(file, packed=packed)
+        stream = removeSecurityProxy(tracker).open_bytes(file, packed=packed, whole="range" not in headers)
     except (BytesNotFound, BytesDamaged) as error:
         log.error("version has no whole bytes name=%s version=%d error=%s", file.name, file.version, error)
         return file_response(unavailable_answer(request.method))

@@ -1,0 +1,258 @@
+"""Bytes are verified when they are read, as disks and memory change some of them without a word.
+
+A small file costs next to nothing: it is hashed before anything of it is sent.  A larger one is hashed
+in the background when it is first read in a day, beside the kernel that sends it, so that a wrong byte
+goes out once at most.  What is damaged is set aside at once.
+"""
+
+import errno
+import hashlib
+import io
+import logging
+import queue
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, BinaryIO, cast
+
+from zope.component import getUtility
+from zope.interface import implementer, provider
+
+from librarian.interfaces import IClock
+from librarian.library.interfaces import IVerifiedReads
+from librarian.security.audit import happened
+from librarian.security.interaction import acting_as
+from librarian.security.principals import SYSTEM
+from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+from librarian.store import hashing
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+# Hashing as much takes 37 us where the processor has instructions for it and 150 us where it has none,
+# and a download some 900 us.  It is also what delivery reads at once.
+SMALL = 64 * 1024  # bytes
+MOST_A_DAY = 100_000  # files of which is remembered that they were seen to
+MOST_WAITING = 10_000
+
+MODES = ("always", "daily", "never")
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class ReadSettings(Section):
+    """Whether bytes are verified when they are read."""
+
+    verify_reads: str = "daily"  # always: large files too, while they are sent; daily: once; never
+
+    def __post_init__(self) -> None:
+        if self.verify_reads not in MODES:
+            raise SettingsError(self.key("verify_reads"), f"is none of {', '.join(MODES)}")
+
+
+@implementer(IVerifiedReads)
+class VerifiedReads:
+    """What this process has verified today, and a thread that does the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._store: IByteStore | None = None
+        self._day: date | None = None
+        self._seen: set[str] = set()
+        self._due: queue.Queue[tuple[IByteStore, str]] = queue.Queue(MOST_WAITING)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def _mode(self) -> str:
+        return getUtility(ISettings).section(ReadSettings).verify_reads
+
+    def open(self, store: IByteStore, sha256: str, size: int) -> BinaryIO:
+        return self.checked(store, store.open(sha256), sha256, size)
+
+    def checked(
+        self, store: IByteStore, file: BinaryIO, sha256: str, size: int, whole: bool = True
+    ) -> BinaryIO:
+        mode = self._mode
+        if mode == "never":
+            return file
+        if size <= SMALL:
+            return self._small(store, file, sha256, size)
+        if mode == "daily":
+            self._note(store, sha256)
+            return file
+        if whole:
+            return cast(BinaryIO, CheckedFile(self, store, file, sha256, size))
+        return self._verified(store, file, sha256)
+
+    def must_stream(self, size: int) -> bool:
+        return self._mode == "always" and size > SMALL
+
+    def set_aside(self, store: IByteStore, sha256: str) -> bool:
+        try:
+            if not store.quarantine(sha256):
+                return False
+        except BytesNotFound:
+            return False
+        except StoreTrouble as error:  # it cannot be moved, and is not served all the same
+            log.error("bytes not quarantined sha256=%s error=%s", sha256, error)
+            return True
+        happened("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
+        return True
+
+    def finish(self) -> None:
+        self._due.join()
+
+    def _small(self, store: IByteStore, file: BinaryIO, sha256: str, size: int) -> BinaryIO:
+        """The bytes, read once and verified."""
+        data = _read_all(file, size)
+        if not _is(data, sha256):
+            # What is wrong in memory may be sound on the medium, where quarantine() looks.
+            if self.set_aside(store, sha256):
+                raise BytesDamaged(sha256)
+            data = _read_all(store.open(sha256), size)
+            if not _is(data, sha256):
+                raise BytesDamaged(sha256)
+        return io.BytesIO(data)
+
+    def _verified(self, store: IByteStore, file: BinaryIO, sha256: str) -> BinaryIO:
+        """The file at its beginning, once all of it is read."""
+        try:
+            if _sha256_of(file) != sha256:
+                self.set_aside(store, sha256)
+                raise BytesDamaged(sha256)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
+
+    def _note(self, store: IByteStore, sha256: str) -> None:
+        """Have a file verified, if it was not today."""
+        today = getUtility(IClock).now().date()
+        with self._lock:
+            if store is not self._store or today != self._day:
+                self._store, self._day, self._seen = store, today, set()
+            if sha256 in self._seen or len(self._seen) >= MOST_A_DAY:
+                return
+            with suppress(queue.Full):  # then at its next reading
+                self._due.put_nowait((store, sha256))
+                self._seen.add(sha256)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="verifier", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            store, sha256 = self._due.get()
+            try:
+                with acting_as(SYSTEM):
+                    self._look(store, sha256)
+            except (BytesNotFound, BytesDamaged, StoreTrouble) as error:
+                log.info("not verified sha256=%s error=%s", sha256, error)
+            except Exception:  # the thread must outlive any file
+                log.exception("not verified sha256=%s", sha256)
+            finally:
+                self._due.task_done()
+
+    def _look(self, store: IByteStore, sha256: str) -> None:
+        # What is in memory is what is sent, so that is what is hashed; a scrub reads the medium.
+        with store.open(sha256) as file:
+            if _sha256_of(file) == sha256:
+                return
+        self.set_aside(store, sha256)
+
+
+class CheckedFile:
+    """A file that hashes what is read of it, and raises BytesDamaged instead of giving its last piece
+    where all of it is not what it should be.  Has no descriptor, so no server sends it by itself."""
+
+    def __init__(
+        self, reads: VerifiedReads, store: IByteStore, file: BinaryIO, sha256: str, size: int
+    ) -> None:
+        self._reads = reads
+        self._store = store
+        self._file = file
+        self._sha256 = sha256
+        self._size = size
+        self._digest = hashlib.sha256()
+        self._hashed = 0  # bytes, from the beginning
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._file.tell()
+        data = self._file.read(size)
+        stop = start + len(data)
+        if stop > self._hashed:
+            self._hash_gap(start, stop)
+            self._digest.update(memoryview(data)[max(self._hashed - start, 0) :])
+            self._hashed = stop
+            if stop >= self._size and self._digest.hexdigest() != self._sha256:
+                self._reads.set_aside(self._store, self._sha256)
+                raise BytesDamaged(self._sha256)
+        return data
+
+    def _hash_gap(self, start: int, stop: int) -> None:
+        """Read what was passed over, and come back."""
+        if start > self._hashed:
+            self._file.seek(self._hashed)
+            for piece in hashing.read_chunks(self._file, start - self._hashed):
+                self._digest.update(piece)
+            self._hashed = start
+            self._file.seek(stop)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+    def __enter__(self) -> "CheckedFile":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _is(data: bytes, sha256: str) -> bool:
+    return hashlib.sha256(data).hexdigest() == sha256
+
+
+def _read_all(file: BinaryIO, size: int) -> bytes:
+    """All bytes, or one too many; nothing where the medium does not give them back.  Closes the file."""
+    with file:
+        try:
+            return file.read(size + 1)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return b""
+
+
+def _sha256_of(file: BinaryIO) -> str:
+    """The digest of what a file holds; empty where the medium does not give it back."""
+    try:
+        return hashing.sha256_of(cast(io.BufferedReader, file))
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return ""
+
+
+def _aliases_of(sha256: str) -> list[int]:
+    """The ids of the files that are concerned; none where the tree cannot be asked."""
+    with suppress(Exception):
+        tree: Any = getUtility(ITree)
+        with tree.session():
+            return [record.id for record in tree.branch("library").records_of(bytes.fromhex(sha256))]
+    return []

@@ -1,0 +1,240 @@
+"""A byte that changed on the disk: refused, set aside, told, and sent at most once."""
+
+import hashlib
+import io
+import json
+import os
+import unittest
+from io import BytesIO
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+
+from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
+from librarian.library.service import Library
+from librarian.library.verifying import SMALL, CheckedFile, ReadSettings
+from librarian.settings import ISettings, Settings, SettingsError
+from librarian.store.interfaces import BytesDamaged
+from librarian.testing import http
+from librarian.testing.layers import Functional
+from librarian.testing.library import damage
+
+LARGE = os.urandom(SMALL + 1) * 5
+EVENT = '"bytes damaged"'
+DATED = "last_modified=Thu%2C%2001%20Jan%202026%2000%3A00%3A00%20%2B0000"
+KEPT_BY_CACHES = ("ETag", "Last-Modified", "Expires")
+
+
+class Reading(unittest.TestCase):
+    layer = Functional
+
+    def setUp(self) -> None:
+        self.store = Functional.world.store
+        self.reads = getUtility(IVerifiedReads)
+
+    def setting(self, mode: str) -> None:
+        settings = getUtility(ISettings)
+        settings.push("reads", f"[librarian]\nverify_reads = {mode}")
+        self.addCleanup(settings.pop, "reads")
+
+    def add(self, data: bytes, **options: Any) -> Any:
+        alias = getUtility(ILibraryFileAliasSet).create(
+            "f.bin", len(data), BytesIO(data), "text/plain", **options
+        )
+        transaction.commit()
+        return alias
+
+    def damaged(self, data: bytes, **options: Any) -> Any:
+        alias = self.add(data, **options)
+        damage(alias.content.sha256)
+        return alias
+
+    def assert_aside(self, alias: Any) -> None:
+        self.assertEqual(list(self.store.quarantined()), [alias.content.sha256])
+
+    def assert_unavailable(self, answer: Any) -> None:
+        self.assertEqual(answer.status_int, 503)
+        self.assertEqual([name for name in KEPT_BY_CACHES if name in answer.headers], [])
+        self.assertEqual(answer.headers.get("Cache-Control", "no-store"), "no-store")
+
+
+class Small(Reading):
+    def test_no_wrong_byte_is_sent(self) -> None:
+        for mode in ("daily", "always"):
+            for size in (1, 1000, SMALL):
+                with self.subTest(mode=mode, size=size):
+                    self.setting(mode)
+                    alias = self.damaged(os.urandom(size))
+                    with self.assertLogs("librarian") as logged:
+                        self.assert_unavailable(http.request("GET", alias.http_url))
+                    [event] = [json.loads(line[line.index("{") :]) for line in logged.output if EVENT in line]
+                    self.assertEqual((event["sha256"], event["aliases"]), (alias.content.sha256, [alias.id]))
+                    self.assertIn(alias.content.sha256, list(self.store.quarantined()))
+                    self.assert_unavailable(http.request("GET", alias.http_url))
+
+    def test_a_range_of_it_neither(self) -> None:
+        alias = self.damaged(os.urandom(1000))
+        self.assert_unavailable(http.request("GET", alias.http_url, headers={"Range": "bytes=500-"}))
+        self.assert_aside(alias)
+
+    def test_a_token_is_not_used_up(self) -> None:
+        data = os.urandom(1000)
+        alias = self.damaged(data, restricted=True)
+        url = alias.getURL(include_token=True, max_uses=1)
+        transaction.commit()
+        self.assert_unavailable(http.request("GET", url))
+        self.store.put(BytesIO(data))
+        self.assertEqual(http.request("GET", url).body, data)
+
+    def test_a_component_neither(self) -> None:
+        alias = self.damaged(b"some bytes")
+        self.assertRaises(BytesDamaged, alias.read)
+        self.assertRaises(BytesDamaged, alias.open)
+        self.assert_aside(alias)
+
+    def test_one_that_is_cut_short_or_longer(self) -> None:
+        for data in (b"", b"some", b"some bytes and more"):
+            with self.subTest(data=data):
+                file = BytesIO(data)
+                sha256 = self.store.put(BytesIO(b"some bytes")).sha256
+                # Sound in the store: what was read wrongly is read once more.
+                again = self.reads.checked(self.store, file, sha256, 10)
+                self.assertEqual(again.read(), b"some bytes")
+                self.assertTrue(file.closed)
+
+    def test_a_medium_that_does_not_give_it_back(self) -> None:
+        class Dying(BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                raise OSError(5, "Input/output error")
+
+        alias = self.damaged(b"some bytes")
+        with self.assertRaises(BytesDamaged):
+            self.reads.checked(self.store, Dying(), alias.content.sha256, 10)
+        self.assert_aside(alias)
+
+    def test_never(self) -> None:
+        self.setting("never")
+        alias = self.damaged(b"some bytes")
+        self.assertEqual(http.request("GET", alias.http_url).status_int, 200)
+        self.assertEqual(list(self.store.quarantined()), [])
+
+
+class Large(Reading):
+    def test_daily_it_goes_out_once(self) -> None:
+        alias = self.damaged(LARGE)
+        self.assertEqual(http.request("GET", alias.http_url).status_int, 200)
+        self.reads.finish()
+        self.assert_aside(alias)
+        self.assert_unavailable(http.request("GET", alias.http_url))
+
+    def test_daily_means_every_day(self) -> None:
+        alias = self.add(LARGE)
+        http.request("GET", alias.http_url)
+        self.reads.finish()
+        damage(alias.content.sha256)
+        http.request("GET", alias.http_url)
+        self.reads.finish()
+        self.assertEqual(list(self.store.quarantined()), [])
+        Functional.world.clock.move(days=1)
+        http.request("GET", alias.http_url)
+        self.reads.finish()
+        self.assert_aside(alias)
+
+    def test_only_what_is_sent_is_read(self) -> None:
+        alias = self.damaged(LARGE)
+        etag = f'"{alias.content.sha256}"'
+        http.request("HEAD", alias.http_url)
+        http.request("GET", alias.http_url, headers={"If-None-Match": etag})
+        self.reads.finish()
+        self.assertEqual(list(self.store.quarantined()), [])
+
+    def test_always_the_answer_is_cut_short(self) -> None:
+        self.setting("always")
+        alias = self.damaged(LARGE)
+        with self.assertRaises(BytesDamaged):
+            http.request("GET", alias.http_url)
+        self.assert_aside(alias)
+        self.assert_unavailable(http.request("GET", alias.http_url))
+
+    def test_always_before_a_part_is_sent(self) -> None:
+        self.setting("always")
+        alias = self.damaged(LARGE)
+        self.assert_unavailable(http.request("GET", alias.http_url, headers={"Range": "bytes=100000-"}))
+        self.assert_aside(alias)
+
+    def test_always_sound_ones_arrive(self) -> None:
+        self.setting("always")
+        alias = self.add(LARGE)
+        self.assertEqual(http.request("GET", alias.http_url).body, LARGE)
+        answer = http.request("GET", alias.http_url, headers={"Range": "bytes=100000-"})
+        self.assertEqual((answer.status_int, answer.body), (206, LARGE[100000:]))
+        self.assertEqual(alias.read(), LARGE)
+
+    def test_always_a_component_gets_all_or_an_error(self) -> None:
+        self.setting("always")
+        alias = self.damaged(LARGE)
+        alias.open()
+        got = 0
+        with self.assertRaises(BytesDamaged):
+            while piece := alias.read(100_000):
+                got += len(piece)
+        alias.close()
+        self.assertLess(got, len(LARGE))
+        self.assert_aside(alias)
+
+
+class Checked(Reading):
+    def opened(self, data: bytes, sha256: str) -> CheckedFile:
+        return CheckedFile(self.reads, self.store, BytesIO(data), sha256, len(data))
+
+    def test_in_any_order(self) -> None:
+        sha256 = hashlib.sha256(LARGE).hexdigest()
+        file = self.opened(LARGE, sha256)
+        self.assertEqual(file.read(1000), LARGE[:1000])
+        file.seek(500)
+        self.assertEqual(file.read(1000), LARGE[500:1500])
+        file.seek(200_000)
+        self.assertEqual(file.read(1000), LARGE[200_000:201_000])
+        self.assertEqual(file.read(), LARGE[201_000:])
+        self.assertEqual(file.read(), b"")
+        file.seek(0)
+        self.assertEqual(file.read(), LARGE)
+        self.assertRaises(io.UnsupportedOperation, file.fileno)
+
+    def test_in_any_order_the_last_piece_is_kept_back(self) -> None:
+        sha256 = self.store.put(BytesIO(LARGE)).sha256
+        damage(sha256)
+        wrong = LARGE[:-1] + bytes([LARGE[-1] ^ 1])
+        for first, second in ((0, 200_000), (200_000, 300_000), (300_000, 200_000)):
+            with self.subTest(first=first, second=second):
+                file = self.opened(wrong, sha256)
+                for position in (first, second):
+                    file.seek(position)
+                    file.read(1000)
+                with self.assertRaises(BytesDamaged):
+                    file.read()
+
+
+class Checks(unittest.TestCase):
+    def test_the_setting(self) -> None:
+        for mode in ("always", "daily", "never"):
+            settings = Settings({"librarian.verify_reads": mode})
+            self.assertEqual(settings.section(ReadSettings).verify_reads, mode)
+        with self.assertRaises(SettingsError):
+            Settings({"librarian.verify_reads": "sometimes"}).section(ReadSettings)
+
+
+class Others(Reading):
+    def test_the_tracker(self) -> None:
+        library = Library()
+        for data in (b"some bytes", LARGE):
+            sha256 = hashlib.sha256(data).hexdigest()
+            url = f"http://localhost:9999/files/a{len(data)}"
+            http.request("PUT", f"{url}?{DATED}", body=data)
+            damage(sha256)
+            if data is LARGE:
+                http.request("GET", url)
+                library.reads.finish()
+            self.assert_unavailable(http.request("GET", url))
+            self.assertIn(sha256, list(self.store.quarantined()))
