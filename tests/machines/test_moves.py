@@ -7,16 +7,22 @@ from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportM
 from librarian.machines.interfaces import (
     BadHostname,
     InvalidCreationState,
+    MachineCordoned,
     MachineExists,
     MachineHeld,
     MachineInQuarantine,
+    NoCordonReason,
     NoSuchMachine,
+    NotCordoned,
     WrongMachineState,
 )
+from librarian.machines.jobs import start_job
 from librarian.machines.model import MachineRecord
 from librarian.machines.moves import (
+    add_cordon,
     arrive,
     new_machine,
+    remove_cordon,
     remove_machine,
     set_offline,
     set_online,
@@ -329,3 +335,92 @@ class Return(WithWorld):
         with self.assertRaises(MachineInQuarantine) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + seconds(10))
+
+
+class Cordons(WithWorld):
+    """A hold that any state can carry."""
+
+    def cordoned(self, state: CodeImportMachineState) -> MachineRecord:
+        machine = self.machine_in(state)
+        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        return machine
+
+    def test_it_changes_no_state_and_leaves_one_event(self) -> None:
+        for state in CodeImportMachineState:
+            with self.subTest(state.name):
+                self.setUp()
+                machine = self.machine_in(state)
+                before = len(self.registry.events.of_machine("apollo"))
+                add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+                self.assertIs(machine.state, state)
+                types = [event.event_type.name for event in self.registry.events.of_machine("apollo")]
+                self.assertEqual(types[before:], ["CORDON"])
+
+    def test_neither_daemon_nor_person_brings_it_online(self) -> None:
+        for state in (OFFLINE, QUIESCING):
+            for person in (None, "anna"):
+                with self.subTest(state.name, person=person):
+                    self.setUp()
+                    machine = self.cordoned(state)
+                    self.assertRaises(
+                        MachineCordoned, set_online, self.registry, machine, self.world.act(person)
+                    )
+                    self.assertIs(machine.state, state)
+
+    def test_the_watchdogs_victim_does_not_come_back(self) -> None:
+        machine = self.world.machine()
+        self.world.now += 20 * MINUTES
+        self.assertEqual(watch(self.registry, 15 * MINUTES, self.world.act()), ["apollo"])
+        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        for _turn in range(3):
+            self.world.now += 60 * MINUTES
+            self.assertRaises(MachineCordoned, arrive, self.registry, "apollo", self.world.act())
+        self.assertIs(machine.state, OFFLINE)
+        remove_cordon(self.registry, machine, self.world.act("anna"))
+        arrive(self.registry, "apollo", self.world.act())
+        self.assertIs(machine.state, ONLINE)
+
+    def test_it_survives_heartbeats_and_gets_no_job_and_finishes_those_it_has(self) -> None:
+        self.world.machine()
+        self.world.code_import("gimp")
+        job = self.world.run()
+        self.world.code_import("inkscape")
+        machine = self.registry.machines["apollo"]
+        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        for _turn in range(3):
+            self.world.now += MINUTES
+            self.assertIsNone(self.world.take())
+            self.assertEqual(machine.heartbeat, self.world.now)
+        self.world.finish(job)
+        self.assertEqual(self.registry.imports["gimp"].results[-1].status.name, "SUCCESS")
+        self.assertIsNotNone(machine.cordon)
+        remove_cordon(self.registry, machine, self.world.act("anna"))
+        self.assertIsNotNone(self.world.take())
+
+    def test_a_job_that_was_not_given_to_it_cannot_be_started_by_it(self) -> None:
+        machine = self.cordoned(ONLINE)
+        code_import = self.world.code_import("gimp")
+        job = self.registry.jobs[code_import.job_id]
+        self.assertRaises(MachineCordoned, start_job, self.registry, job, machine, self.world.act())
+
+    def test_a_quiescing_machine_goes_offline_and_stays_cordoned(self) -> None:
+        machine = self.cordoned(QUIESCING)
+        self.assertFalse(should_look_for_job(self.registry, machine, 10, self.world.act()))
+        self.assertIs(machine.state, OFFLINE)
+        self.assertIsNotNone(machine.cordon)
+
+    def test_lifting_it_leaves_what_a_person_stopped_stopped(self) -> None:
+        machine = self.world.machine()
+        set_offline(self.registry, machine, STOPPED, self.world.act("anna"))
+        add_cordon(self.registry, machine, self.world.act("bert", "smoke"))
+        remove_cordon(self.registry, machine, self.world.act("bert"))
+        self.assertRaises(MachineHeld, arrive, self.registry, "apollo", self.world.act())
+
+    def test_what_is_refused(self) -> None:
+        machine = self.machine_in(ONLINE)
+        self.assertRaises(NotCordoned, remove_cordon, self.registry, machine, self.world.act("anna"))
+        self.assertRaises(NoCordonReason, add_cordon, self.registry, machine, self.world.act("anna"))
+        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        again = self.world.act("bert", "water")
+        self.assertRaises(MachineCordoned, add_cordon, self.registry, machine, again)
+        self.assertEqual(machine.cordon and machine.cordon.reason, "smoke")

@@ -177,7 +177,9 @@ def list_machines(as_json: bool, app_url: str, token_file: Path | None) -> None:
         return
     for machine in told["machines"]:
         heard = f"{machine['heartbeat_ago']} ago" if machine["heartbeat_ago"] else "never"
-        why = " ".join(filter(None, (machine["offline_reason"], machine["message"])))
+        cordon = machine["cordon"]
+        held = f"cordoned by {cordon['person'] or 'a program'}: {cordon['reason']}" if cordon else None
+        why = " ".join(filter(None, (held, machine["offline_reason"], machine["message"])))
         jobs = machine["jobs_running"]
         click.echo(f"{machine['hostname']:<30} {machine['state']:<9} {jobs:>3}  {heard:<24} {why}".rstrip())
 
@@ -195,6 +197,26 @@ def _state_command(name: str, state: str, doc: str) -> None:
 _state_command("online", "ONLINE", "Put a machine back into service.")
 _state_command("offline", "OFFLINE", "Take a machine out of service at once; its jobs go to others.")
 _state_command("quiesce", "QUIESCING", "Take a machine out of service once its jobs are done.")
+
+
+@machines.command()
+@click.argument("hostname")
+@click.option("--reason", required=True, help="Why; for colleagues.")
+@with_api
+def cordon(hostname: str, reason: str, app_url: str, token_file: Path | None) -> None:
+    """Give a machine no more jobs, whatever its state, until `uncordon`."""
+    api_of(app_url, token_file).post(f"/{quote(hostname, safe='')}/+cordon", reason=reason)
+    click.echo(f"{hostname} cordoned")
+
+
+@machines.command()
+@click.argument("hostname")
+@click.option("--message", default="", help="A word for colleagues.")
+@with_api
+def uncordon(hostname: str, message: str, app_url: str, token_file: Path | None) -> None:
+    """Give a machine jobs again."""
+    api_of(app_url, token_file).post(f"/{quote(hostname, safe='')}/+uncordon", message=message)
+    click.echo(f"{hostname} no longer cordoned")
 
 
 @machines.command()

@@ -88,10 +88,17 @@ def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
         "offline_reason": None if reason is None else reason.name,
         "message": machine.message,
         "held": machine.held,
+        "cordon": _describe_cordon(machine.cordon),
         "heartbeat": moment(machine.heartbeat),
         "heartbeat_ago": ago(machine.heartbeat, now),
         "jobs_running": len(machine.current_jobs),
     }
+
+
+def _describe_cordon(cordon: Any) -> dict[str, Any] | None:
+    if cordon is None:
+        return None
+    return {"reason": cordon.reason, "person": cordon.person, "since": moment(cordon.since)}
 
 
 def describe_machine(machine: Any, now: datetime) -> dict[str, Any]:

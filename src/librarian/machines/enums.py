@@ -44,6 +44,8 @@ class CodeImportEventType(Enum):
     ONLINE = 410
     OFFLINE = 420
     QUIESCE = 430
+    CORDON = 440
+    UNCORDON = 450
 
 
 class CodeImportEventDataType(Enum):

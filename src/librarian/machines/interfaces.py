@@ -50,6 +50,31 @@ class MachineHeld(LibrarianError, RuntimeError):
         self.person = person
 
 
+class MachineCordoned(MachineHeld):
+    """The machine is cordoned: it takes no job, and does not come ONLINE, until the cordon is lifted."""
+
+    def __init__(self, hostname: str, state: CodeImportMachineState, person: str | None, reason: str) -> None:
+        super().__init__(hostname, state, person)
+        self.args = (f"Machine {hostname} was cordoned by {person or 'a program'}: {reason}",)
+        self.reason = reason
+
+
+class NotCordoned(LibrarianError, LookupError):
+    """There is no cordon to lift."""
+
+    def __init__(self, hostname: str) -> None:
+        super().__init__(f"Machine {hostname} is not cordoned.")
+        self.hostname = hostname
+
+
+class NoCordonReason(LibrarianError, ValueError):
+    """A cordon says why; it is what colleagues see who wonder about the machine."""
+
+    def __init__(self, hostname: str) -> None:
+        super().__init__(f"say why {hostname} is cordoned")
+        self.hostname = hostname
+
+
 class MachineInQuarantine(LibrarianError, RuntimeError):
     """The watchdog took the machine out of service, and it may not come back yet."""
 
@@ -206,6 +231,14 @@ class ICodeImportJob(ICodeImportThing):
     requesting_user: str | None = Attribute("The name of the person who asked.")
 
 
+class ICordon(ICodeImportThing):
+    """Why a machine takes no jobs: a hold that any state can carry."""
+
+    reason: str = Attribute("What was said, one line.")
+    person: str | None = Attribute("The name of the person who did it; None: a program.")
+    since: datetime = Attribute("When, aware, UTC.")
+
+
 class ICodeImportMachine(ICodeImportThing):
     """A machine that runs imports.  Its state changes by the methods below and in no other way.
 
@@ -219,6 +252,7 @@ class ICodeImportMachine(ICodeImportThing):
     offline_reason: CodeImportMachineOfflineReason | None = Attribute("Why, while it is OFFLINE.")
     message: str | None = Attribute("What was said when the state changed.")
     held: bool = Attribute("Whether only a person can bring it online.")
+    cordon: Any = Attribute("An ICordon while the machine is cordoned, otherwise None.")
     heartbeat: datetime | None = Attribute("When its daemon last looked for work, aware, UTC.")
     date_created: datetime = Attribute("When it was made known, aware, UTC.")
     events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
@@ -230,8 +264,8 @@ class ICodeImportMachine(ICodeImportThing):
     def setOnline(message: str | None = None) -> None:
         """The daemon starts, or a person puts the machine back into service.
 
-        Raises WrongMachineState unless OFFLINE or QUIESCING, and MachineHeld for a daemon whose
-        machine was taken out of service by a person.
+        Raises WrongMachineState unless OFFLINE or QUIESCING, MachineHeld for a daemon whose
+        machine was taken out of service by a person, and MachineCordoned for all while it is cordoned.
         """
 
     def setOffline(reason: CodeImportMachineOfflineReason, message: str | None = None) -> None:
@@ -246,10 +280,25 @@ class ICodeImportMachine(ICodeImportThing):
         Raises WrongMachineState unless ONLINE.
         """
 
+    def addCordon(reason: str) -> None:
+        """Hold the machine out of service, whatever its state: it takes no job until removeCordon().
+
+        The state stays, and so do the jobs it runs; heartbeats, the watchdog and the daemon's own coming
+        and going do not lift it.  Leaves a CORDON event.  Raises NoCordonReason for an empty `reason`,
+        and MachineCordoned if it is cordoned.
+        """
+
+    def removeCordon(message: str | None = None) -> None:
+        """Let the machine take jobs again as its state allows.  Leaves an UNCORDON event.
+
+        A machine that was held for another reason, too, stays held.  Raises NotCordoned.
+        """
+
     def shouldLookForJob(worker_limit: int) -> bool:
         """Whether the machine, asking, may take another job; the asking is its heartbeat.
 
-        OFFLINE: no, and no heartbeat.  QUIESCING: no, and without jobs it goes OFFLINE (QUIESCED).
+        Cordoned: no.  OFFLINE: no, and no heartbeat.  QUIESCING: no, and without jobs it goes
+        OFFLINE (QUIESCED).
         """
 
 

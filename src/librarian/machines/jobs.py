@@ -83,6 +83,8 @@ def start_job(registry: CodeImportRegistry, job: CodeImportJob, machine: Machine
     """The machine begins.  A PENDING job, not handed out before, may be started directly."""
     if machine.state is not CodeImportMachineState.ONLINE and job.machine != machine.hostname:
         raise WrongMachineState(machine.hostname, machine.state)
+    if job.machine != machine.hostname:
+        machine.refuse_if_cordoned()
     if job.state is CodeImportJobState.PENDING:
         schedule_job(registry, job, machine, act)
     elif job.state is not CodeImportJobState.SCHEDULED or job.machine != machine.hostname:

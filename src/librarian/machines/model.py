@@ -4,6 +4,7 @@ Nothing here knows the time or who is asking: the verbs in `moves` and `jobs` ar
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from BTrees.LOBTree import LOBTree
@@ -26,7 +27,9 @@ from librarian.machines.events import Act, EventLog
 from librarian.machines.interfaces import (
     ICodeImportJob,
     ICodeImportResult,
+    ICordon,
     JobGone,
+    MachineCordoned,
     WrongMachineState,
 )
 from librarian.tree.branch import Branch
@@ -35,12 +38,24 @@ RESULTS_KEPT = 100  # per import; older ones go, and their logs with them
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
+@implementer(ICordon)
+@dataclass(frozen=True)
+class Cordon:
+    """A hold that any state can carry.  A value, stored in the machine's record."""
+
+    reason: str
+    person: str | None
+    since: datetime
+
+
 class MachineRecord(Persistent):
     """What is known of a machine.
 
     State, heartbeat and jobs live in one record on purpose: two transactions that each decide by
     one of them collide, and the later one decides again.
     """
+
+    cordon: Cordon | None = None
 
     def __init__(self, hostname: str, state: CodeImportMachineState, now: datetime) -> None:
         self.hostname = hostname
@@ -76,6 +91,11 @@ class MachineRecord(Persistent):
             self.held, self.held_by = False, None
         elif act.person is not None or reason is CodeImportMachineOfflineReason.QUIESCED:
             self.held, self.held_by = True, act.person or self.held_by
+
+    def refuse_if_cordoned(self) -> None:
+        """Raises MachineCordoned."""
+        if self.cordon is not None:
+            raise MachineCordoned(self.hostname, self._state, self.cordon.person, self.cordon.reason)
 
     def beat(self, now: datetime) -> None:
         self.heartbeat = self.last_sign_of_life = now

@@ -17,12 +17,14 @@ from librarian.machines.interfaces import (
     MachineExists,
     MachineHeld,
     MachineInQuarantine,
+    NoCordonReason,
     NoOfflineReason,
     NoSuchMachine,
+    NotCordoned,
     WrongMachineState,
 )
 from librarian.machines.jobs import reclaim_job, reclaim_stale_jobs, schedule_job
-from librarian.machines.model import EPOCH, CodeImportJob, CodeImportRegistry, MachineRecord
+from librarian.machines.model import EPOCH, CodeImportJob, CodeImportRegistry, Cordon, MachineRecord
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ def remove_machine(registry: CodeImportRegistry, hostname: str) -> None:
 
 
 def set_online(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
+    if machine.state is not ONLINE:
+        machine.refuse_if_cordoned()
     if act.person is None and machine.held:
         raise MachineHeld(machine.hostname, machine.state, machine.held_by)
     machine.move(ONLINE, act)
@@ -110,6 +114,24 @@ def set_quiescing(registry: CodeImportRegistry, machine: MachineRecord, act: Act
     registry.events.note(CodeImportEventType.QUIESCE, act, machine=machine.hostname)
 
 
+def add_cordon(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
+    """`act.message` is the reason."""
+    if act.message is None:
+        raise NoCordonReason(machine.hostname)
+    machine.refuse_if_cordoned()
+    machine.cordon = Cordon(act.message, act.person, act.now)
+    registry.events.note(CodeImportEventType.CORDON, act, machine=machine.hostname)
+    log.info("machine cordoned machine=%s", machine.hostname)
+
+
+def remove_cordon(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
+    if machine.cordon is None:
+        raise NotCordoned(machine.hostname)
+    machine.cordon = None
+    registry.events.note(CodeImportEventType.UNCORDON, act, machine=machine.hostname)
+    log.info("machine no longer cordoned machine=%s", machine.hostname)
+
+
 def should_look_for_job(
     registry: CodeImportRegistry, machine: MachineRecord, worker_limit: int, act: Act
 ) -> bool:
@@ -121,7 +143,7 @@ def should_look_for_job(
         if not machine.job_ids:
             set_offline(registry, machine, CodeImportMachineOfflineReason.QUIESCED, act)
         return False
-    return len(machine.job_ids) < worker_limit
+    return machine.cordon is None and len(machine.job_ids) < worker_limit
 
 
 def get_job_for_machine(
@@ -151,13 +173,15 @@ def arrive(registry: CodeImportRegistry, hostname: str, act: Act) -> MachineReco
     """A daemon starts, or finds itself declared dead: bring its machine online if that may be.
 
     Jobs a former run of the daemon left behind are given up.  Raises MachineHeld where a person
-    took the machine out, and MachineInQuarantine where the watchdog did so a moment ago.
+    took the machine out, MachineCordoned where one holds it, and MachineInQuarantine where the watchdog
+    set it OFFLINE a moment ago.  A machine nobody knows is made known.
     """
     machine: MachineRecord | None = registry.machines.get(checked_hostname(hostname))
     if machine is None:
         return new_machine(registry, hostname, ONLINE, act)
     give_up_jobs(registry, machine, act.now)
     if machine.state is OFFLINE:
+        machine.refuse_if_cordoned()
         until = quarantined_until(registry, machine)
         if not machine.held and until is not None and until > act.now:
             raise MachineInQuarantine(machine.hostname, until)

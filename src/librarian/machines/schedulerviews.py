@@ -107,7 +107,8 @@ def look(context: Daemon, request: Request) -> dict[str, Any]:
     limit = number_of(fields_of(request), "worker_limit", MOST_WORKERS)
     job = getUtility(ICodeImportScheduler).getJobForMachine(context.hostname, limit)
     machine = getUtility(ICodeImportMachineSet)[context.hostname]
-    return _standing(machine, machine.message or "", job)
+    note = f"cordoned: {machine.cordon.reason}" if machine.cordon else machine.message or ""
+    return _standing(machine, note, job)
 
 
 @takes("POST")

@@ -32,6 +32,7 @@ from librarian.machines.model import (
     CodeImportJob,
     CodeImportRegistry,
     CodeImportResult,
+    Cordon,
     ImportRecord,
     MachineRecord,
 )
@@ -116,7 +117,11 @@ class CodeImportMachine:
 
     @property
     def held(self) -> bool:
-        return self._record.held
+        return self._record.held or self._record.cordon is not None
+
+    @property
+    def cordon(self) -> Cordon | None:
+        return self._record.cordon
 
     @property
     def heartbeat(self) -> datetime | None:
@@ -145,6 +150,12 @@ class CodeImportMachine:
 
     def setQuiescing(self, message: str | None = None) -> None:
         moves.set_quiescing(self._desk.registry, self._record, self._desk.act(message))
+
+    def addCordon(self, reason: str) -> None:
+        moves.add_cordon(self._desk.registry, self._record, self._desk.act(reason))
+
+    def removeCordon(self, message: str | None = None) -> None:
+        moves.remove_cordon(self._desk.registry, self._record, self._desk.act(message))
 
     def shouldLookForJob(self, worker_limit: int) -> bool:
         return moves.should_look_for_job(self._desk.registry, self._record, worker_limit, self._desk.act())

@@ -1,5 +1,6 @@
 """Machines in the web application: ``/machines``, for people and for their programs."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -13,7 +14,13 @@ from librarian.interfaces import IClock
 from librarian.machines.description import describe_machine, summarize_machine, title
 from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
 from librarian.machines.importviews import Imports
-from librarian.machines.interfaces import ICodeImportMachineSet, WrongMachineState
+from librarian.machines.interfaces import (
+    ICodeImportMachineSet,
+    MachineCordoned,
+    NoCordonReason,
+    NotCordoned,
+    WrongMachineState,
+)
 from librarian.machines.requests import fields_of, text_of
 from librarian.machines.schedulerviews import Scheduler
 from librarian.web.errors import error_response, wants_page
@@ -77,15 +84,17 @@ def _page(machine: Any, notice: str = "") -> dict[str, Any]:
         "title": f"{told['hostname']}: {title(told['state'])}",
         "machine": told,
         "notice": notice,
-        "verbs": _verbs(machine.state) if checkPermission(EDIT, machine) else [],
+        "may_edit": checkPermission(EDIT, machine),
+        "verbs": _verbs(machine),
         "show": title,
     }
 
 
-def _verbs(state: CodeImportMachineState) -> list[tuple[str, str]]:
+def _verbs(machine: Any) -> list[tuple[str, str]]:
     """The states a person may choose: value and label of each button."""
+    state = machine.state
     possible = {
-        CodeImportMachineState.ONLINE: state is not CodeImportMachineState.ONLINE,
+        CodeImportMachineState.ONLINE: state is not CodeImportMachineState.ONLINE and not machine.cordon,
         CodeImportMachineState.OFFLINE: state is not CodeImportMachineState.OFFLINE,
         CodeImportMachineState.QUIESCING: state is CodeImportMachineState.ONLINE,
     }
@@ -104,11 +113,35 @@ def change_machine(context: Any, request: Request) -> Any:
         if fields.get("seen", context.state.name) != context.state.name:
             raise WrongMachineState(context.hostname, context.state)
         set_state(context, wanted, text_of(fields, "message", ""))
-    except WrongMachineState as error:
+    except (WrongMachineState, MachineCordoned) as error:
         return _stale(context, request, wanted, error)
     if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()))
     return Elsewhere(request.path)
+
+
+@takes("POST")
+def cordon_machine(context: Any, request: Request) -> Any:
+    """``+cordon``: hold the machine out of service, for the reason in ``reason``."""
+    return _done_to(context, request, context.addCordon, "reason")
+
+
+@takes("POST")
+def uncordon_machine(context: Any, request: Request) -> Any:
+    """``+uncordon``: let it take jobs again."""
+    return _done_to(context, request, context.removeCordon, "message")
+
+
+def _done_to(machine: Any, request: Request, verb: Callable[[str], None], word: str) -> Any:
+    try:
+        verb(text_of(fields_of(request), word, ""))
+    except (MachineCordoned, NotCordoned, NoCordonReason) as error:
+        if not wants_page(request):
+            raise
+        return _page(machine, f"Nothing was changed: {error}")
+    if not wants_page(request):
+        return Response(json_body=describe_machine(machine, getUtility(IClock).now()))
+    return Elsewhere(f"/machines/{machine.hostname}")
 
 
 @takes("POST")
@@ -136,7 +169,7 @@ def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> Non
         machine.setQuiescing(message)
 
 
-def _stale(machine: Any, request: Request, wanted: CodeImportMachineState, error: WrongMachineState) -> Any:
+def _stale(machine: Any, request: Request, wanted: CodeImportMachineState, error: Exception) -> Any:
     """Nobody did wrong: the machine has moved on.  A person gets the page as it is now."""
     if not wants_page(request):
         return error_response(request, 409, str(error))
