@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import unittest
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -40,11 +40,67 @@ class Kept(unittest.TestCase):
         transaction.commit()
         return alias
 
+    def add_old(self, number: int) -> None:
+        """Files of which none is new to a scrub."""
+        for data in range(number):
+            self.add(b"%d" % data)
+        list(self.store.fresh())
+
     def states(self, scrub: Scrub, share: Fraction | None = None) -> list[str]:
         return [found.state for found in scrub.run(share).damage]
 
     def findings(self) -> list[str]:
         return [f"{found.severity} {found.kind}" for found in Check(self.library)]
+
+
+class Order(Kept):
+    """What a scrub reads first."""
+
+    def order(self, share: Fraction | None = None) -> list[str]:
+        """The digests in the order in which they are read."""
+        read: list[str] = []
+        verify = self.store.verify
+
+        def noted(sha256: str, told: Any = None) -> int:
+            read.append(sha256)
+            return verify(sha256, told)
+
+        with patch.object(self.store, "verify", noted):
+            Scrub(self.library).run(share)
+        return read
+
+    def test_new_ones_then_favourites_then_the_others(self) -> None:
+        old = [self.add(b"old %d" % number) for number in range(8)]
+        self.order()
+        for count, alias in ((3, old[2]), (9, old[5]), (5, old[7])):
+            alias.updateDownloadCount(date(2026, 3, 1), None, count)
+        new = [self.add(b"new %d" % number).content.sha256 for number in range(3)]
+        loved = [old[number].content.sha256 for number in (5, 7, 2)]
+        read = self.order()
+        self.assertEqual((set(read[:3]), read[3:6]), (set(new), loved))
+        others = {alias.content.sha256 for alias in old} - set(loved)
+        self.assertEqual(read[6:], sorted(others))
+
+    def test_a_share_reads_favourites_once_a_week(self) -> None:
+        alias = self.add(b"loved")
+        self.order()
+        alias.updateDownloadCount(date(2026, 3, 1), None, 1)
+        transaction.commit()
+        nothing = Fraction(1, 1 << 250)
+        self.assertEqual(self.order(nothing), [alias.content.sha256])
+        self.assertEqual(self.order(nothing), [])
+        Functional.world.clock.move(days=7)
+        self.assertEqual(self.order(nothing), [alias.content.sha256])
+
+    def test_a_new_one_that_is_damaged(self) -> None:
+        self.order()
+        alias = self.add(b"new")
+        damage(alias.content.sha256)
+        self.assertEqual(self.states(Scrub(self.library), Fraction(1, 1 << 250)), ["damaged"])
+
+    def test_what_nobody_names_is_no_news(self) -> None:
+        self.store.put(BytesIO(b"an upload that was broken off"))
+        self.assertEqual(self.order(), [])
 
 
 class Scrubbing(Kept):
@@ -106,8 +162,7 @@ class Scrubbing(Kept):
             self.assertEqual(self.states(Scrub(self.library, Copies(Path(folder)))), ["repaired"])
 
     def test_shares_make_the_round_and_nothing_is_left_out(self) -> None:
-        for number in range(60):
-            self.add(b"%d" % number)
+        self.add_old(60)
         seen = [Scrub(self.library).run(Fraction(1, 7)).contents for _day in range(7)]
         self.assertEqual(sum(seen), 60)
         self.assertGreater(min(seen), 0)
@@ -115,14 +170,12 @@ class Scrubbing(Kept):
         self.assertEqual(again, seen)
 
     def test_a_share_over_the_end_begins_anew(self) -> None:
-        for number in range(60):
-            self.add(b"%d" % number)
+        self.add_old(60)
         seen = [Scrub(self.library).run(Fraction(2, 3)).contents for _day in range(3)]
         self.assertEqual(sum(seen), 120)
 
     def test_an_interrupted_run_is_continued(self) -> None:
-        for number in range(250):
-            self.add(b"%d" % number)
+        self.add_old(250)
         left = [210]
 
         def until(size: int) -> None:

@@ -1,6 +1,7 @@
 """The scrub: all stored bytes are read again, and what no longer hashes right is set aside.
 
-It follows the contents in the tree, in the order of their digests.  Digests are spread evenly, so a
+It begins with what was never read since it was stored, and with what is downloaded most.  Then it
+follows the contents in the tree, in the order of their digests.  Digests are spread evenly, so a
 thirtieth of all digests is a thirtieth of the library, and no run need know how large that is.
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
+from heapq import nlargest
 from itertools import chain, islice
 from typing import Any
 
@@ -30,6 +32,8 @@ BATCH = 100  # contents between two notes of where the scrub is
 BATCH_BYTES = 1 << 28  # and bytes
 FIRST, LAST = b"\0" * 32, b"\xff" * 32
 DAY = timedelta(days=1)
+FAVOURITES = 100  # files that are downloaded most
+FAVOURITES_EVERY = timedelta(days=7)  # a share reads them again
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ class Scrub:
         self._told = told
         self._tell = tell
         self._moved = moved
-        self._seen: set[str] = set()
+        self._seen: set[str] = set()  # that are not whole
+        self._read: set[str] = set()  # out of their turn
         self.report = ScrubReport()
 
     def run(self, share: Fraction | None = None) -> ScrubReport:
@@ -87,10 +92,33 @@ class Scrub:
             try:
                 for sha256 in list(self._library.store.quarantined()):
                     self._treat(sha256, "damaged")
+                for sha256 in self._library.store.fresh():
+                    self._read_first(sha256)
+                self._read_favourites()
                 self._go_round("all" if share is None else "share", share or Fraction(1))
             finally:
                 transaction.abort()
         return self.report
+
+    # What cannot wait for its turn.
+
+    def _read_first(self, sha256: str) -> None:
+        """Verify one of the library's contents, unless this run has done so."""
+        transaction.begin()
+        if sha256 not in self._read and bytes.fromhex(sha256) in self._branch.contents:
+            self._verify(sha256)
+            self._read.add(sha256)
+
+    def _read_favourites(self) -> None:
+        transaction.begin()
+        now, before = self._library.clock.now(), self._upkeep.favourites_seen
+        seen = {}
+        for sha256 in favourites(self._library):
+            seen[sha256] = before.get(sha256, now)
+            if sha256 not in before or now - before[sha256] >= FAVOURITES_EVERY:
+                self._read_first(sha256)
+                seen[sha256] = now
+        self._library.tree.run_apart(lambda: self._upkeep.note(favourites_seen=seen))
 
     # Going round.
 
@@ -123,7 +151,8 @@ class Scrub:
         begun = self.report.bytes
         keys = list(islice(self._branch.contents.keys(min=after, max=last, excludemin=after != FIRST), BATCH))
         for key in keys:
-            self._verify(key.hex())
+            if key.hex() not in self._read:
+                self._verify(key.hex())
             if self.report.bytes - begun > BATCH_BYTES:
                 return bytes(key)
         return bytes(keys[-1]) if len(keys) == BATCH else last
@@ -203,3 +232,19 @@ class Scrub:
     def _upkeep(self) -> UpkeepBranch:
         found: UpkeepBranch = self._library.tree.branch("upkeep")
         return found
+
+
+def favourites(library: Library) -> list[str]:
+    """The digests of the files that were downloaded most, those first."""
+    totals: list[tuple[int, int]] = []
+    for number, (alias_id, counts) in enumerate(library.branch.downloads.items()):
+        totals.append((counts.total, alias_id))
+        if number % 1000 == 999:
+            totals = nlargest(FAVOURITES, totals)
+            library.tree.forget_loaded()
+    found: list[str] = []
+    for _total, alias_id in nlargest(FAVOURITES, totals):
+        record = library.branch.aliases.get(alias_id)
+        if record is not None and record.content is not None and record.content.sha256 not in found:
+            found.append(record.content.sha256)
+    return found

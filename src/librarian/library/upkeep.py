@@ -6,7 +6,7 @@ itself when whoever held it died.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ class UpkeepBranch(Persistent):
     backups: tuple[str, ...] = ()
     store_bytes: int | None = None  # what the byte store held when it was last counted
     store_counted: datetime | None = None
+    favourites_seen: Mapping[str, datetime] = {}  # replaced; sha256 -> when a scrub read it
     scrubbed_at: datetime | None = None  # when a scrub last came to its end
     backed_up_at: datetime | None = None  # and a backup
 

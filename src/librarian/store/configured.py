@@ -32,6 +32,7 @@ def disk_store() -> DiskStore:
         getUtility(IClock),
         settings.byte_store_quota or None,
         keep_free=settings.byte_store_keep_free,
+        list_fresh=True,
     )
 
 

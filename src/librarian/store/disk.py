@@ -3,6 +3,7 @@
     incoming/<random>      being written; on the same file system, so that a rename finishes it
     <ab>/<cd>/<sha256>     held: whole, durable, named by its digest; its age is its modification time
     quarantine/<sha256>    damaged, set aside
+    fresh, fresh.taken     digests of what was stored since the last scrub
     usage                  the sum of the sizes, where a quota is or was set
     installation           the id that the tree of this installation carries too
 
@@ -27,6 +28,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock, LibrarianError
 from librarian.store import durable, hashing
+from librarian.store.fresh import Fresh
 from librarian.store.incoming import Incoming, IncomingFile
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
 from librarian.store.layout import INSTALLATION, Layout, read_installation
@@ -44,14 +46,25 @@ class DiskStore:
     Making one makes the missing folders where it can; a store that can only be read serves what it has.
     After that, a missing `incoming` means that the volume is gone: StoreUnavailable is raised rather than
     the mount point filled.  `quota` limits what is held; `keep_free` is room on the disk left to others,
-    such as the database beside the store.  Both are bytes.
+    such as the database beside the store.  Both are bytes.  With `list_fresh` what is new is listed for
+    fresh().
     """
 
-    def __init__(self, root: Path, clock: IClock, quota: int | None = None, *, keep_free: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        clock: IClock,
+        quota: int | None = None,
+        *,
+        keep_free: int = 0,
+        list_fresh: bool = False,
+    ) -> None:
         self._clock = clock
         self._layout = Layout(str(root.absolute()))
         self._incoming = Incoming(self._layout.incoming)
         self._room = Room(self._layout.root, quota, keep_free)
+        self._fresh = Fresh(self._layout.root)
+        self._list_fresh = list_fresh
         try:
             self._layout.prepare()
             if self._room.needs_recount():
@@ -142,6 +155,11 @@ class DiskStore:
         with durable.troubles("list quarantine"):
             yield from (sha256 for sha256 in self._layout.walk_aside() if sha256 not in self)
 
+    def fresh(self) -> Iterator[str]:
+        with durable.troubles("list what is fresh"):
+            yield from self._fresh.take()
+            self._fresh.done()
+
     def noise(self) -> Iterator[str]:
         with durable.troubles("look for noise"):
             self._layout.require_volume()
@@ -200,6 +218,8 @@ class DiskStore:
                 file.rename(found.sha256, leaf)
             os.fsync(leaf)
             self._unlink(self._layout.aside(found.sha256), None, None)
+        if self._list_fresh and replaced is None:
+            self._fresh.add(found.sha256)
 
     def _forget(self, sha256: str, leaf: int, limit: int | None) -> bool:
         """Unlink both copies under the lock of the leaf; whether there was one."""

@@ -159,6 +159,13 @@ class IByteStore(Interface):
     def quarantined() -> Iterator[str]:
         """The sha256 of everything set aside and not healed since, ascending."""
 
+    def fresh() -> Iterator[str]:
+        """The sha256 of bytes that are new since this was last asked: once each as a rule, in any order.
+
+        A hint for who verifies, which may lack some and have some that are gone; those of an iteration
+        that is not finished come again, where the store outlives its process.
+        """
+
     def noise() -> Iterator[str]:
         """Names found where the store lives that are not its own, relative, in no promised order.
 

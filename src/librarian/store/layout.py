@@ -12,7 +12,7 @@ from librarian.store.interfaces import BytesNotFound
 _FAN_OUT = re.compile("[0-9a-f]{2}")
 # A file system keeps its own lost+found where it is mounted.
 INSTALLATION = "installation"
-_OWN_NAMES = {"incoming", "quarantine", "usage", INSTALLATION, "lost+found"}
+_OWN_NAMES = {"incoming", "quarantine", "usage", "fresh", "fresh.taken", INSTALLATION, "lost+found"}
 
 
 def read_installation(root: str) -> str | None:

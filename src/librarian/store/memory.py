@@ -32,6 +32,7 @@ class MemoryStore:
         self._lock = RLock()
         self._held: dict[str, _Held] = {}
         self._aside: dict[str, _Held] = {}
+        self._fresh: set[str] = set()
         self._installation: str | None = None
 
     def put(
@@ -55,6 +56,8 @@ class MemoryStore:
         with self._lock:
             self._require(found.size)
             self._aside.pop(found.sha256, None)
+            if found.sha256 not in self._held:
+                self._fresh.add(found.sha256)
             self._held[found.sha256] = _Held(arriving.getvalue(), self._clock.now())
         return found
 
@@ -108,6 +111,11 @@ class MemoryStore:
         with self._lock:
             aside = sorted(self._aside)
         return iter(aside)
+
+    def fresh(self) -> Iterator[str]:
+        with self._lock:
+            found, self._fresh = sorted(self._fresh), set()
+        return iter(found)
 
     def noise(self) -> Iterator[str]:
         """Nothing: nobody else can put anything here."""
