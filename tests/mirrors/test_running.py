@@ -295,6 +295,7 @@ class AtOnce(RunCase):
         self.assertEqual(len(outbox), 1)
 
     def test_dishonest_mirrors_are_switched_off(self) -> None:
+        self.ubuntu.main_url = self.farm.add({}).url  # a control
         for behaviour in (mirrorservers.yes, mirrorservers.sorry):
             mirror = self.add(behaviour.__name__, self.farm.add(FILES, behaviour))
             self.probe(force=True)
@@ -354,6 +355,8 @@ class Guard(RunCase):
         self.assertTrue(fresh.enabled)
         with overlay(f"[librarian.mirrors]\ncontrol_urls = {self.farm.add({}).url}/\n"):
             self.assertFalse(self.probe(force=True).prober_offline)
+            self.assertTrue(fresh.enabled)  # after an outage it takes a second look
+            self.assertFalse(self.probe(force=True).prober_offline)
         self.assertFalse(fresh.enabled)
 
     def test_two_that_are_silent_together(self) -> None:
@@ -373,6 +376,8 @@ class Guard(RunCase):
         self.assertTrue(dead.enabled)
         control = self.farm.add({}).url
         with overlay(f"[librarian.mirrors]\ncontrol_urls = http://127.0.3.1:9/ {control}/\n"):
+            self.assertFalse(self.probe(force=True).prober_offline)
+            self.assertTrue(dead.enabled)  # after an outage it takes a second look
             self.assertFalse(self.probe(force=True).prober_offline)
         self.assertFalse(dead.enabled)
 

@@ -22,7 +22,7 @@ from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorReview
 from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet, NoSuchMirror
 from librarian.mirrors.probing.plan import ProbeReport
-from librarian.mirrors.running import ProbeRun, RunOptions, summary_json
+from librarian.mirrors.running import ProbeRun, RunOptions, explain, summary_json
 from librarian.mirrors.service import mirror_settings
 from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.tree.interfaces import ITree
@@ -61,7 +61,8 @@ def probe(
 ) -> None:
     """Probe the mirrors that are due, and record what they hold and how fresh it is.
 
-    Exit status 1 if the prober seems to be offline: then no mirror was judged.
+    Exit status 1 if a mirror could not be judged because the prober's own network or settings may be why
+    it failed.
     """
     options = RunOptions(_CONTENTS[content_type], force, max_mirrors)
     with opened_site(ini):
@@ -72,7 +73,7 @@ def probe(
             if as_json:
                 click.echo(json.dumps(summary_json(summary)))
             if every is None:
-                sys.exit(1 if summary.prober_offline else 0)
+                sys.exit(1 if summary.prober_offline or summary.unconfirmed else 0)
             time.sleep(every)
 
 
@@ -88,8 +89,8 @@ def _probe_once(options: RunOptions) -> Any:
             bar.advance(task)
 
         summary = ProbeRun(options, started, probed).run()
-    if summary.prober_offline:
-        _say("Most mirrors could not be reached: the prober seems to be offline. Nobody was judged.")
+    for why in explain(summary):
+        _say(why)
     _say(f"Probed {summary.probed} mirrors." if summary.probed else "No mirrors to probe.")
     _say("Done.")
     return summary

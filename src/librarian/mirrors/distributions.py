@@ -1,6 +1,6 @@
 """Distributions and the branch of the tree they are in, as they are kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,9 @@ KNOWN_RELEASES = 200  # Release files remembered per suite: a hundred days of tw
 class MirrorsBranch(Persistent):
     """The branch ``mirrors``: distributions by name, and everything with a number by its number."""
 
+    # When the prober last found its own network down: (address family, when); AF_UNSPEC: all of it.
+    offline: tuple[tuple[int, datetime], ...] = ()
+
     def __init__(self) -> None:
         self.distributions = OOBTree()  # name -> Distribution
         self.distributions_by_id = LOBTree()
@@ -38,6 +41,14 @@ class MirrorsBranch(Persistent):
         self.arch_releases_by_id = LOBTree()
         self.mirrors_by_id = LOBTree()
         self.holds = FileHolds()  # the logs of probes, which are files of the library
+
+    def note_offline(self, families: Iterable[int], moment: datetime) -> None:
+        """The prober could not reach anybody over these address families up to `moment`."""
+        self.offline = tuple({**dict(self.offline), **dict.fromkeys(families, moment)}.items())
+
+    def last_offline(self, families: Iterable[int]) -> datetime | None:
+        """When the prober was last found without one of these parts of the network."""
+        return max((moment for family, moment in self.offline if family in families), default=None)
 
     def new_distribution(self, name: str, display_name: str, main_url: str | None) -> "Distribution":
         if valid_name(name) in self.distributions:

@@ -1,5 +1,6 @@
 """Mirrors as they are kept: what they are, what they hold, how their probes went."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -263,6 +264,10 @@ class DistributionMirror(Persistent):
     @property
     def probe_records(self) -> Rows[MirrorProbeRecord]:
         return Rows(reversed(self._records.values()))
+
+    def latest_records(self) -> Iterator[MirrorProbeRecord]:
+        """Newest first, loaded one by one."""
+        return iter(reversed(self._records.values()))
 
     @property
     def last_probe_record(self) -> MirrorProbeRecord | None:

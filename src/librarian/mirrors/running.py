@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 import random
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,16 +19,27 @@ from zope.component import getUtility
 
 from librarian.interfaces import IClock
 from librarian.mirrors.distributions import MirrorsBranch
-from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import IDistributionMirrorSet
 from librarian.mirrors.model import DistributionMirror
 from librarian.mirrors.planning import Claimer, is_due, plan_for
+from librarian.mirrors.probing.control import (
+    ASKED_AT_ONCE,
+    Confirmation,
+    Controls,
+    ControlSite,
+    needs_control,
+)
+from librarian.mirrors.probing.fetcher import Fetcher
+from librarian.mirrors.probing.interfaces import ProberSettings
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
-from librarian.mirrors.probing.run import any_reachable, probe_all
+from librarian.mirrors.probing.run import probe_with
+from librarian.mirrors.probing.throttle import Throttle
 from librarian.mirrors.probing.verdict import BatchGuard, Verdict, judge, was_reached
 from librarian.mirrors.recording import record
 from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
 from librarian.mirrors.settings import MirrorSettings
+from librarian.mirrors.watching import control_sites, is_first_look
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
@@ -55,6 +67,8 @@ class RunSummary:
     good: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)  # taken over by another prober meanwhile
+    refused: list[str] = field(default_factory=list)  # at addresses the settings do not allow
+    unconfirmed: list[str] = field(default_factory=list)  # failed, while no control answered either
     prober_offline: bool = False
 
     def count(self, report: ProbeReport, verdict: Verdict, kept: bool) -> None:
@@ -76,6 +90,7 @@ class ProbeRun:
         on_start: Callable[[int], None] = lambda count: None,
         on_probed: Callable[[ProbeReport], None] = lambda report: None,
         chance: random.Random | None = None,
+        network: Callable[[ProberSettings, Throttle], Fetcher] = Fetcher,
     ) -> None:
         self._options = options
         self._on_start = on_start
@@ -86,7 +101,8 @@ class ProbeRun:
         self._settings: MirrorSettings = mirror_settings()
         self._claimer = Claimer(self._settings.claim_lifetime)
         self._thread = ThreadPoolExecutor(1, "mirror tree")
-        self._bad: list[ProbeReport] = []
+        self._network = network
+        self._bad: list[tuple[ProbeReport, Confirmation]] = []
         self._well = self._reached = 0  # mirrors that were well before; that answered anything
         self.summary = RunSummary()
 
@@ -100,14 +116,48 @@ class ProbeRun:
         return self.summary
 
     async def _run(self) -> None:
-        due = await self._work(self._due)
+        due, sites = await self._work(self._due_and_sites)
         self._on_start(len(due))
-        await probe_all(self._plans(due), self._settings.prober(), self._clock, self._deliver, self._chance)
-        self.summary.prober_offline = await self._is_offline()
-        verdict = Verdict.INCONCLUSIVE if self.summary.prober_offline else Verdict.FAILED
-        for report in self._bad:
-            await self._keep(report, verdict)
+        if due:
+            await self._probe(due, sites)
         log.info("probing run over probed=%d failed=%d", self.summary.probed, len(self.summary.failed))
+
+    async def _probe(self, due: list[int], sites: list[ControlSite]) -> None:
+        prober = self._settings.prober()
+        throttle = Throttle(prober.parallel, prober.parallel_per_host)
+        spare = throttle.spare(ASKED_AT_ONCE)
+        async with self._network(prober, throttle) as fetcher, self._network(prober, spare) as asking:
+            self._controls = Controls(asking, sites, self._clock, self._chance)
+            fetcher.on_silence = self._controls.request_failed
+            if not await self._controls.is_offline():
+                await probe_with(fetcher, self._plans(due), self._clock, self._deliver, self._chance)
+            await self._controls.close()
+        await self._judge_the_bad()
+
+    async def _judge_the_bad(self) -> None:
+        """Whether it is the mirrors or ourselves is known for good when all are probed."""
+        gone_at_once = self._most_are_gone()
+        for report, found in self._bad:
+            counts = self._controls.somebody_was_good_beside(report) if found.counts is None else found.counts
+            verdict = Verdict.FAILED if counts and not gone_at_once else Verdict.INCONCLUSIVE
+            if verdict is Verdict.INCONCLUSIVE:
+                self.summary.unconfirmed.append(report.plan.name)
+            await self._keep(report, verdict, found.families)
+        missed = {family for family, _ in self._controls.missed}
+        missed |= {socket.AF_UNSPEC} if gone_at_once else set()
+        self.summary.prober_offline = socket.AF_UNSPEC in missed
+        if missed:
+            # After the last record: whoever is probed from now on is looked at for the first time again.
+            await self._work(lambda: self._branch.note_offline(missed, self._clock.now()))
+        self._warn()
+
+    def _warn(self) -> None:
+        for why in explain(self.summary):
+            log.warning("%s", why)
+
+    def _due_and_sites(self) -> tuple[list[int], list[ControlSite]]:
+        due, now = self._due(), self._clock.now()
+        return due, control_sites(self._branch, self._settings, now, self._chance) if due else []
 
     def _due(self) -> list[int]:
         mirrors = getUtility(IDistributionMirrorSet)
@@ -142,33 +192,44 @@ class ProbeRun:
         self._reached += was_reached(report)
         self._on_probed(report)
         verdict = judge(report)
-        if verdict is Verdict.FAILED:
-            # Whether it is the mirror or ourselves is known when all are probed.
-            self._bad.append(report)
-        else:
+        if verdict is not Verdict.FAILED:
+            if verdict is Verdict.GOOD:
+                self._controls.found_good(report)
             await self._keep(report, verdict)
+        else:
+            if report.has(FindingKind.ADDRESS_REFUSED):
+                self.summary.refused.append(report.plan.name)
+            doubtful = needs_control(report, behind_proxy=bool(self._settings.proxy))
+            confirmation = await self._controls.confirm(report) if doubtful else Confirmation(True)
+            self._bad.append((report, confirmation))
 
-    async def _is_offline(self) -> bool:
-        """Whether it is us: most of those that were well have gone at once, or nobody answers at all.
+    def _most_are_gone(self) -> bool:
+        """Whether most of those that were well have gone at once: then it is us, whoever answers.  So it is
+        if of several mirrors none answers, and there was nobody to ask.
 
         Mirrors that were down before say nothing: they are probed so often that they would be most of a run.
+        Those we must not reach say nothing either.
         """
-        unreached = [report for report in self._bad if not was_reached(report)]
+        unreached = [report for report, _ in self._bad if not was_reached(report)]
+        refused = sum(report.plan.was_well for report in unreached if _is_refused(report))
         gone = sum(report.plan.was_well for report in unreached)
-        if BatchGuard().prober_is_offline(gone, self._well):
-            return True
-        if unreached and self._settings.control_urls:
-            return not await any_reachable(self._settings.control_urls, self._settings.prober())
-        return not self._reached and len(unreached) > 1
+        if not self._reached and len(unreached) > 1 and all(found.counts is None for _, found in self._bad):
+            return not all(_is_refused(report) for report in unreached)
+        return BatchGuard().prober_is_offline(gone - refused, self._well - refused)
 
-    async def _keep(self, report: ProbeReport, verdict: Verdict) -> None:
-        kept = await self._work(lambda: self._record(report, verdict))
+    async def _keep(
+        self, report: ProbeReport, verdict: Verdict, families: frozenset[int] = Confirmation(True).families
+    ) -> None:
+        kept = await self._work(lambda: self._record(report, verdict, families))
         self.summary.count(report, verdict, kept)
 
-    def _record(self, report: ProbeReport, verdict: Verdict) -> bool:
+    def _record(self, report: ProbeReport, verdict: Verdict, families: frozenset[int]) -> bool:
         mirror = self._branch.mirrors_by_id.get(report.plan.mirror_id)
         if mirror is None or not self._claimer.holds(mirror):
             return False
+        offline = self._branch.last_offline(families)
+        if verdict is Verdict.FAILED and is_first_look(mirror, offline):
+            verdict = Verdict.INCONCLUSIVE
         record(mirror, report, verdict, self._clock.now(), self._settings)
         mirror.claim = None
         log.info("mirror probed mirror=%s verdict=%s", mirror.id, verdict.value)
@@ -207,5 +268,31 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
         "good": summary.good,
         "failed": summary.failed,
         "lost": summary.lost,
+        "unconfirmed": summary.unconfirmed,
+        "refused": summary.refused,
         "prober_offline": summary.prober_offline,
     }
+
+
+def explain(summary: RunSummary) -> list[str]:
+    """What an operator is to be told of a run, a sentence each."""
+    said = []
+    if summary.refused:
+        said.append(
+            f"{len(summary.refused)} of {summary.probed} mirrors are at addresses that are not public. "
+            f"If that is as it should be, name their networks in {MirrorSettings.key('allowed_networks')}."
+        )
+    if summary.prober_offline:
+        said.append("The prober seems to be offline: servers that have no reason to be down do not answer.")
+    elif set(summary.unconfirmed) - set(summary.refused):
+        said.append(
+            "There is no server that could show whether the mirrors or the prober's network failed. "
+            f"Name some in {MirrorSettings.key('control_urls')}."
+        )
+    if summary.unconfirmed:
+        said.append(f"Not judged: {' '.join(sorted(summary.unconfirmed))}.")
+    return said
+
+
+def _is_refused(report: ProbeReport) -> bool:
+    return report.has(FindingKind.ADDRESS_REFUSED)

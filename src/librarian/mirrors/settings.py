@@ -30,7 +30,7 @@ class MirrorSettings(Section):
     keyrings: tuple[str, ...] = ()  # NAME:FILE for a distribution with keys of its own; NAME: for one without
     user_agent: str = "librarian mirror prober"
     samples: int = 3
-    control_urls: tuple[str, ...] = ()  # if none of these answers, the prober is offline
+    control_urls: tuple[str, ...] = ()  # asked when a mirror fails; none: the archives and good mirrors
     certificate_warning: timedelta = timedelta(days=14)
     keep_records: timedelta = timedelta(days=365)
     keep_logs: timedelta = timedelta(days=30)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
+#: What is said of an address that is refused, with the setting that would allow it.
+NOT_PUBLIC = "not a public address, and librarian.mirrors.allowed_networks does not name it"
 _Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -32,7 +34,7 @@ class AddressGuard:
         """A socket for one result of getaddrinfo, or PermissionError before anything is sent."""
         family, kind, protocol, _, where = info
         if not self.permits(where[0]):
-            raise PermissionError(errno.EACCES, f"{where[0]} is not a public address")
+            raise PermissionError(errno.EACCES, f"{where[0]} is {NOT_PUBLIC}")
         return socket.socket(family=family, type=kind, proto=protocol)
 
 

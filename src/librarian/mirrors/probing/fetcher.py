@@ -10,8 +10,10 @@ import errno
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -70,15 +72,19 @@ class Fetcher:
     What it learns about hosts (slots, time-outs, bad certificates) holds for the run.
     """
 
-    def __init__(self, settings: ProberSettings) -> None:
+    def __init__(self, settings: ProberSettings, throttle: Throttle | None = None) -> None:
         self.settings = settings
-        self.throttle = Throttle(settings.parallel, settings.parallel_per_host)
+        self.on_silence: Callable[[], None] = lambda: None  # told of every request that was not answered
+        self.throttle = throttle or Throttle(settings.parallel, settings.parallel_per_host)
         self.ledger = HostLedger(settings.skip_after_requests, settings.skip_below_ratio)
         self.guard = AddressGuard(settings.allowed_networks)
         self._bad_certificates: dict[tuple[str, int], str] = {}
         self._sessions: dict[int, aiohttp.ClientSession] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "prober")
-        self._tls = ssl.create_default_context(cafile=settings.ca_file)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.settings.ca_file)
 
     async def __aenter__(self) -> Self:
         asyncio.get_running_loop().set_default_executor(self._threads)
@@ -99,6 +105,15 @@ class Fetcher:
         """The file, if it has at most `max_bytes` (else the settings' limit).  Raises a ProbeFailed."""
         return await self._request("GET", url, socket.AF_UNSPEC, max_bytes or self.settings.max_body_bytes)
 
+    async def families(self, host: str) -> frozenset[int]:
+        """The address families `host` has addresses of, AF_INET and AF_INET6; empty if it is not known."""
+        look_up = asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        try:
+            found = await asyncio.wait_for(look_up, self.settings.timeout_seconds)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError; a label may be too long to be a name
+            return frozenset()
+        return frozenset(int(family) for family, *_ in found)
+
     async def _request(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
         target = url
         for _ in range(self.settings.max_redirects + 1):
@@ -106,6 +121,9 @@ class Fetcher:
                 return await self._hop(method, target, family, max_bytes)
             except Redirected as redirected:
                 target = follow(url, target, redirected.location)
+            except (ProberTimeout, ConnectionFailed):
+                self.on_silence()
+                raise
         raise InfiniteLoopDetected(url, f"Infinite loop detected: {url} was redirected too often")
 
     async def _hop(self, method: str, url: str, family: int, max_bytes: int) -> Answer:

@@ -9,7 +9,7 @@ import socket
 import time
 from urllib.parse import unquote, urlsplit
 
-from librarian.mirrors.probing.addresses import AddressGuard
+from librarian.mirrors.probing.addresses import NOT_PUBLIC, AddressGuard
 from librarian.mirrors.probing.interfaces import AddressRefused, Answer, BadResponseCode, BodyTooLarge
 
 _REPLY_CODE = re.compile(r"[0-9]{3}", re.ASCII)
@@ -44,7 +44,7 @@ def _permitted_address(url: str, host: str, port: int, guard: AddressGuard) -> s
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     permitted = [address for address in found if guard.permits(address)]
     if not permitted:
-        raise AddressRefused(url, f"address refused for {url}: {found[0]} is not a public address")
+        raise AddressRefused(url, f"address refused for {url}: {found[0]} is {NOT_PUBLIC}")
     return permitted[0]
 
 

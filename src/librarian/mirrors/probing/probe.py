@@ -185,17 +185,14 @@ class MirrorProbe:
         host = urlsplit(self._plan.base_url).hostname or ""
         if self._fetcher.settings.proxy or self._plan.base_url.startswith("ftp:"):
             return
+        present = await self._fetcher.families(host)
         for name, family in _FAMILIES:
-            self.report.families[name] = state = await self._family_state(host, family)
+            state = await self._family_state(family) if family in present else "none"
+            self.report.families[name] = state
             if state == "down":
                 self.find(FindingKind.FAMILY_DOWN, self._plan.base_url, f"{host} does not answer over {name}")
 
-    async def _family_state(self, host: str, family: socket.AddressFamily) -> str:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM)
-        except OSError:
-            return "none"
+    async def _family_state(self, family: socket.AddressFamily) -> str:
         try:
             await self.ask(self._fetcher.head(join_url(self._plan.base_url, self._known_path()), family))
         except BadResponseCode:

@@ -19,6 +19,13 @@ class Throttle:
         self._overall = asyncio.Semaphore(overall)
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_host))
 
+    def spare(self, count: int) -> "Throttle":
+        """A throttle of `count` slots of its own, which shares the slots by host: for questions that must
+        not wait behind the others."""
+        made = Throttle(count, 1)
+        made._hosts = self._hosts
+        return made
+
     @asynccontextmanager
     async def slot(self, host: str) -> AsyncIterator[None]:
         async with self._hosts[host], self._overall:
