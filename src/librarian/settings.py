@@ -52,6 +52,10 @@ class Section:
         """The full name of a field in an ini file."""
         return ".".join(part for part in (ROOT, cls.prefix, field) if part)
 
+    def completed(self: "S", settings: "ISettings") -> "S":
+        """These values, with what is left empty taken from other sections."""
+        return self
+
 
 class ISettingsSection(Interface):
     """A subclass of `Section`, registered under its package's name so that typing errors in an
@@ -150,7 +154,7 @@ class Settings:
             values = dict(self._values)
             for _name, _text, overlay in self._overlays:
                 values.update(overlay)
-            found = self._sections[kind] = read_section(kind, values)
+            found = self._sections[kind] = read_section(kind, values).completed(self)
         return found  # type: ignore[return-value]  # stored under its own class
 
     def push(self, name: str, text: str) -> None:

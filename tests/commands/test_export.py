@@ -93,8 +93,9 @@ class TestExport(CommandCase):
     def test_without_an_ini_file(self) -> None:
         self.scene.spool("a", "x")
         arguments = ["--host", "127.0.0.1", "--port", str(self.scene.partner.port), "--user", USER]
-        arguments += ["--store-dir", str(self.scene.store.path), "-c", "/does/not/exist"]
-        done = self.invoke("export", *arguments, LIBRARIAN_FTP_PASSWORD=PASSWORD)
+        arguments += ["--store-dir", str(self.scene.store.path)]
+        environ = {"LIBRARIAN_FTP_PASSWORD": PASSWORD, "LIBRARIAN_INI": "/does/not/exist"}
+        done = self.invoke("export", *arguments, **environ)
         self.assertEqual((done.exit_code, list(self.scene.partner.files())), (0, ["a"]), done.output)
 
     def test_log_file(self) -> None:

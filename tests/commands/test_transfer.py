@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
+from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 
+from librarian.commands.download import Part
 from librarian.commands.http import Pool, pool
 from librarian.commands.main import librarian
 from librarian.testing.layers import Server
@@ -89,6 +91,128 @@ class PutGetInfo(WithServer):
         said = self.run_it("info", "7", status=1, LIBRARIAN_APP_URL="http://127.0.0.1:1/")
         self.assertIn("refused", said)
         self.assertNotIn("Traceback", said)
+
+
+class WhatIsSaid(WithServer):
+    def file(self, name: str, data: bytes = b"data") -> str:
+        path = self.folder / name
+        path.write_bytes(data)
+        return str(path)
+
+    def restricted_of(self, said: str) -> bool:
+        found: bool = json.loads(said)["restricted"]
+        return found
+
+    def test_restricted_goes_to_the_restricted_space_without_a_path_too(self) -> None:
+        path, urls = self.file("f.txt"), self.server.urls
+        said = self.run_it(
+            "put", path, "--restricted", "--json", LIBRARIAN_RESTRICTED_UPLOAD_URL=urls["restricted-upload"]
+        )
+        self.assertTrue(self.restricted_of(said))
+        self.assertTrue(json.loads(said)["url"].startswith(urls["restricted"]))
+        said = self.run_it(
+            "put", path, "--restricted", "--restricted-upload-url", urls["restricted-upload"], "--json"
+        )
+        self.assertTrue(self.restricted_of(said))
+        self.assertFalse(self.restricted_of(self.run_it("put", path, "--json")))
+
+    def test_restricted_is_never_public_without_a_word(self) -> None:
+        said = self.run_it(
+            "put",
+            self.file("f.txt"),
+            "--restricted",
+            "--restricted-upload-url",
+            self.server.urls["upload"],
+            status=1,
+        )
+        self.assertIn("keeps public files", said)
+
+    def test_the_ini_file_says_where_the_server_is(self) -> None:
+        ini = self.folder / "its.ini"
+        faces = ("app", "public", "upload", "restricted", "restricted-upload")
+        lines = [
+            f"librarian.face.{name}.listen = {urlsplit(self.server.urls[name]).netloc}" for name in faces
+        ]
+        ini.write_text("[app:main]\nuse = egg:librarian\n" + "\n".join(lines))
+        path = self.file("f.txt")
+        nowhere: dict[str, Any] = {"LIBRARIAN_APP_URL": "", "LIBRARIAN_UPLOAD_URL": ""}
+        for more in ((), ("--restricted",)):
+            said = json.loads(self.run_it("put", path, "-c", str(ini), "--json", *more, **nowhere))
+            self.assertEqual(said["restricted"], bool(more))
+        public = self.run_it("put", path, LIBRARIAN_INI=str(ini), **nowhere)
+        self.assertTrue(public.startswith(self.server.urls["public"]))
+        self.assertIn("f.txt", self.run_it("info", public, "-c", str(ini), **nowhere))
+        wrong: dict[str, Any] = {
+            "LIBRARIAN_APP_URL": "http://127.0.0.1:1/",
+            "LIBRARIAN_UPLOAD_URL": "http://127.0.0.1:1/",
+        }
+        self.run_it("put", path, "-c", str(ini), **wrong)
+        self.run_it("info", public, "-c", str(ini), **wrong)
+
+    def test_a_time_that_is_past_is_refused_before_anything_is_sent(self) -> None:
+        path = self.file("f.txt")
+        for text, reason in (
+            ("2020-01-01T00:00:00Z", "is past"),
+            ("2999-01-01T00:00:00", "no time zone"),
+            ("tomorrow", "no RFC 3339 time"),
+            ("", "no RFC 3339 time"),
+        ):
+            with self.subTest(text):
+                said = self.run_it(
+                    "put", path, "--expires", text, status=2, LIBRARIAN_UPLOAD_URL="http://127.0.0.1:1/"
+                )
+                self.assertIn(reason, said)
+        self.run_it("put", path, "--expires", "2999-01-01T00:00:00Z")
+
+    def test_one_that_fails_does_not_stop_the_others(self) -> None:
+        paths = [self.file("a"), self.file("empty", b""), self.file("c")]
+        pool.cache_clear()
+        env = {"LIBRARIAN_UPLOAD_URL": self.server.urls["upload"]}
+        done = CliRunner().invoke(librarian, ["put", *paths], env=env)
+        self.assertEqual(done.exit_code, 1)
+        self.assertEqual([url.rpartition("/")[2] for url in done.stdout.split()], ["a", "c"])
+        self.assertEqual(done.stderr, f"Error: {paths[1]}: 400 Invalid length: 0\n")
+
+    def test_what_is_there_is_replaced_only_if_that_is_said(self) -> None:
+        alias_id, target = str(self.put("f.bin", b"new")), self.folder / "there" / "f.bin"
+        target.parent.mkdir()
+        target.write_bytes(b"old")
+        said = self.run_it("get", alias_id, "-o", str(target.parent), status=1)
+        self.assertIn("f.bin is there already; --force replaces it", said)
+        self.assertEqual((target.read_bytes(), len(list(target.parent.iterdir()))), (b"old", 1))
+        for how in (("-o", str(target.parent), "--force"), ("-o", str(target))):
+            target.write_bytes(b"old")
+            self.run_it("get", alias_id, *how)
+            self.assertEqual(target.read_bytes(), b"new")
+
+    def test_a_name_that_comes_meanwhile_is_not_replaced_either(self) -> None:
+        alias_id, place = str(self.put("f.bin", b"new")), self.folder / "there"
+        place.mkdir()
+        original = Part.receive
+
+        def receive(part: Part, answer: Any) -> None:
+            original(part, answer)
+            part.path.write_bytes(b"another's")
+
+        with mock.patch.object(Part, "receive", receive):
+            said = self.run_it("get", alias_id, "-o", str(place), status=1)
+        self.assertIn("is there already", said)
+        self.assertEqual((place / "f.bin").read_bytes(), b"another's")
+
+    def test_names_are_not_hosts(self) -> None:
+        for what in (
+            "a/b/c",
+            "localhost:1/5/f",
+            "ftp://localhost/5/f",
+            "//localhost:1/5",
+            "file:///etc/passwd",
+            "",
+        ):
+            with self.subTest(what):
+                status = 1 if what.startswith("//") else 2  # a path of the tree, where there is nothing
+                said = self.run_it("get", what, status=status)
+                self.assertIn("404" if status == 1 else "is no id, no http URL, and no path", said)
+        self.assertIn("is no id and no http URL", self.run_it("info", "a/b/7", status=2))
 
 
 class FilesThatChange(WithServer):

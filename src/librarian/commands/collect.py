@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from librarian.commands.effects import refuse_idle
 from librarian.commands.site import ini_option, opened_site
 from librarian.library.garbage import STEPS, Action, GarbageCollector, Report
 from librarian.library.service import Library
@@ -46,7 +47,13 @@ def gc(  # one for each option
 
     Safe beside a running server.  One line is printed for each thing that is done.
     """
+    if only:
+        refuse_idle("beside --only, which leaves everything else out", "skip")
     steps = tuple(step for step in STEPS if (not only or step in only) and step not in skip)
+    if not steps:
+        raise click.UsageError("every step is left out")
+    if "bytes" not in steps:
+        refuse_idle("without the step bytes", "trust_empty_tree", "yes_really")
     consent = {"trust_empty_tree": trust_empty_tree, "yes_really": yes_really}
     collect(ini, steps, dry_run=dry_run, quiet=quiet, as_json=as_json, **consent)
 
@@ -74,6 +81,8 @@ def collect(
     yes_really: bool,
 ) -> None:
     """Run the collector and say what it did.  Exit status 1 if a sweep was held back."""
+    if as_json:
+        refuse_idle("with --json, which is the report", "quiet")
     console = Console(stderr=True)
     with opened_site(ini), console.status("collecting") as status:
         if quiet or not sys.stderr.isatty():

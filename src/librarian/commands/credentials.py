@@ -7,20 +7,21 @@ machine can read.
 import os
 from base64 import b64encode
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, partial, wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import click
 
+from librarian.commands.effects import is_said, refuse_idle
 from librarian.commands.http import pool
+from librarian.commands.places import chosen_place, place_option
 
 app_url_option = click.option(
     "--app-url",
     envvar="LIBRARIAN_APP_URL",
-    default="http://127.0.0.1:6543/",
-    show_default=True,
-    help="The web application, which knows files by their ids and paths.",
+    help="The web application, which knows files by their ids and paths; otherwise as the ini file says.",
 )
 _token_file_option = click.option(
     "--token-file",
@@ -37,17 +38,30 @@ _user_option = click.option(
 
 
 def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a command take ``--app-url`` and say there who it acts for, if it is told."""
+    """Have a command take ``--app-url`` and say there who it acts for, if it is told.
 
+    It is given `app_url`, and `ini` where it has a parameter of that name.
+    """
+
+    @place_option
     @app_url_option
     @_token_file_option
     @_user_option
     @wraps(command)
-    def speaking(app_url: str, token_file: Path | None, user: str | None, **options: Any) -> Any:
-        field = authorization(token_file, user)
-        if field is not None:
-            pool().authorization = field
-            pool().trust(app_url)
+    def speaking(
+        ini: str | None, app_url: str | None, token_file: Path | None, user: str | None, **options: Any
+    ) -> Any:
+        if is_said("user"):
+            refuse_idle("beside --user", "token_file")
+        elif is_said("token_file"):
+            user = None  # the environment's
+        if "ini" in signature(command).parameters:
+            options["ini"] = ini
+        elif is_said("app_url"):
+            refuse_idle("beside --app-url", "ini")
+        app_url = chosen_place("app_url", app_url, ini)
+        pool().authorize = cache(partial(authorization, token_file, user))
+        pool().trust(app_url)
         return command(app_url=app_url, **options)
 
     return speaking

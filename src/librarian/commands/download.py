@@ -17,21 +17,33 @@ BLOCK = 1 << 18  # bytes
 _SHA256_ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 
-def download_to(url: str, output: Path | None) -> Path | None:
+def download_to(url: str, output: Path | None, *, replace: bool = False) -> Path | None:
     """Fetch `url` to `output` (None: the URL's own name, here; ``-``: standard output, and None is
-    returned).  Raises TransferFailed; a partial file stays for the next run."""
+    returned).
+
+    A file that is there is replaced if `output` names it, or `replace` says so.  Raises
+    TransferFailed; a partial file stays for the next run.
+    """
     if output == Path("-"):
         _copy_to_standard_output(url)
         return None
     place = _find(url)
-    path = output or Path(check_filename(unquote(urlsplit(place).path.rpartition("/")[2])))
+    path = output or Path()
     if path.is_dir():
         path = path / check_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
+        if path.exists() and not replace:
+            raise _is_there(path)
+    else:
+        replace = True
     part = Part(path)
     answer = part.request(place)
     part.receive(answer)
-    part.finish()
+    part.finish(replace=replace)
     return path
+
+
+def _is_there(path: Path) -> TransferFailed:
+    return TransferFailed(f"{path} is there already; --force replaces it, --output writes elsewhere")
 
 
 def _find(url: str) -> str:
@@ -92,12 +104,27 @@ class Part:
             file.flush()
             os.fsync(file.fileno())
 
-    def finish(self) -> None:
-        """Check the whole and give it its name."""
+    def finish(self, *, replace: bool) -> None:
+        """Check the whole and give it its name.  Raises TransferFailed if that has been taken meanwhile."""
         strong = _SHA256_ETAG.fullmatch(self.etag)
         if strong is not None and sha256_of(self.part) != strong[1]:
             self.part.unlink()
             self.etag_path.unlink()
             raise TransferFailed(f"{self.path}: the bytes that came are not the file; nothing was kept")
-        self.part.replace(self.path)
+        if replace:
+            self.part.replace(self.path)
+        else:
+            self._take_free_name()
         self.etag_path.unlink(missing_ok=True)
+
+    def _take_free_name(self) -> None:
+        try:
+            os.link(self.part, self.path)
+        except FileExistsError:
+            raise _is_there(self.path) from None
+        except OSError:  # a file system without links
+            if self.path.exists():
+                raise _is_there(self.path) from None
+            self.part.replace(self.path)
+            return
+        self.part.unlink()

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from librarian.commands.effects import refuse_idle
 from librarian.commands.progress import transfer_bar
 from librarian.commands.targets import PASSWORD_VARIABLE, chosen_targets, single_target, targets_option
 from librarian.spool import FileStore, Target, run
@@ -118,6 +119,7 @@ def exchange(
     **single: Any,
 ) -> None:
     """Run once, or again and again until somebody stops it."""
+    _check(single["host"], single["tls"], as_json)
     if single["host"] is None:
         chosen = chosen_targets(kind, targets, ini)
     elif targets:
@@ -133,6 +135,19 @@ def exchange(
             time.sleep(watch)
             left = _run_all(kind, chosen, quiet=quiet, as_json=as_json)
     sys.exit(int(left))
+
+
+def _check(host: str | None, tls: str, as_json: bool) -> None:
+    """Refuse what would have no effect."""
+    if host is None:
+        of_one = ("store_dir", "port", "user", "password_file", "path", "tls", "ca_file")
+        refuse_idle("without --host: the ini file says it of each target", *of_one)
+    else:
+        refuse_idle("beside --host", "ini")
+    if tls == "no":
+        refuse_idle("without --tls", "ca_file")
+    if as_json:
+        refuse_idle("with --json, which is the report", "quiet")
 
 
 def _run_all(kind: Kind, targets: dict[str, Target], *, quiet: bool, as_json: bool) -> bool:

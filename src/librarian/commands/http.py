@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -36,10 +37,10 @@ class _HostPool(HTTPConnectionPool):
 class Pool(urllib3.PoolManager):
     """Says who one is, to those who may know."""
 
-    authorization = ""  # an Authorization field; empty: nobody
-
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        # The Authorization field, None for nobody; asked for once, when somebody may know it.
+        self.authorize: Callable[[], str | None] = lambda: None
         self.pool_classes_by_scheme = {**self.pool_classes_by_scheme, "http": _HostPool}
         self._trusted: list[str] = []
 
@@ -49,8 +50,9 @@ class Pool(urllib3.PoolManager):
         self._trusted.append(url.rstrip("/") + "/")
 
     def request(self, method: str, url: str, **options: Any) -> Any:  # type: ignore[override]  # narrower
-        if self.authorization and url.startswith(tuple(self._trusted)):
-            options["headers"] = {"Authorization": self.authorization, **(options.get("headers") or {})}
+        field = self.authorize() if url.startswith(tuple(self._trusted)) else None
+        if field is not None:
+            options["headers"] = {"Authorization": field, **(options.get("headers") or {})}
         try:
             return super().request(method, url, **options)
         except urllib3.exceptions.HTTPError as error:

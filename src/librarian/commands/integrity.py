@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from librarian.commands.effects import refuse_idle
 from librarian.commands.quantities import Pace, Share, Size
 from librarian.commands.site import ini_file_option, ini_option, opened_site
 from librarian.library.checking import ERROR, Check, Finding
@@ -113,6 +114,8 @@ def fsck(folder: Path | None, name: str, as_json: bool, ini: str) -> None:
     """
     if name and folder is None:
         raise click.UsageError("--name is of a backup: it needs --backup DIR")
+    if folder is not None:
+        refuse_idle("with --backup, which needs no ini file", "ini")
     with nullcontext() if folder else opened_site(ini), Console(stderr=True).status("checking") as status:
         if not sys.stderr.isatty():
             status.stop()

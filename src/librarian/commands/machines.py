@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import click
 
+from librarian.commands.effects import refuse_idle
 from librarian.machines.controller import Controller
 from librarian.machines.headquarters import Api, RemoteHeadquarters
 from librarian.machines.runner import Limits
@@ -134,6 +135,8 @@ def run(
     once.  A machine that a person took out of service stays so until a person sets it online;
     the daemon waits for that.
     """
+    if once:
+        refuse_idle("with --once", "every", "exit_when_quiesced")
     controller = Controller(
         RemoteHeadquarters(api_of(app_url, token_file), hostname),
         directory.resolve(),
@@ -158,6 +161,8 @@ def watchdog(every: float, once: bool, app_url: str, token_file: Path | None) ->
     How long a machine may be silent is the setting librarian.machines.silence_limit.  After its
     start, and after the registry was out of reach, it waits that long before it judges.
     """
+    if once:
+        refuse_idle("with --once", "every")
     dog = Watchdog(api_of(app_url, token_file))
     if not once:
         dog.run(until_stopped(), every)

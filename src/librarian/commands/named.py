@@ -8,6 +8,7 @@ from urllib.parse import quote, urljoin
 import click
 
 from librarian.commands.credentials import speaks_to_app
+from librarian.commands.effects import refuse_idle
 from librarian.commands.http import answered, pool, refusal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
@@ -25,6 +26,8 @@ def tree_url(app_url: str, path: str) -> str:
 @speaks_to_app
 def ls(path: str, long: bool, as_json: bool, app_url: str) -> None:
     """List what is in the folder PATH of the named tree; of a file, the file."""
+    if as_json:
+        refuse_idle("with --json, which says all that is known", "long")
     for entry in _entries(tree_url(app_url, path), path):
         if as_json:
             click.echo(json.dumps(entry))

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 from zope.component import getUtility
 
+from librarian.commands.effects import refuse_idle
 from librarian.commands.site import ini_option, opened_site
 from librarian.security.credentials.interfaces import ICredentialSet
 from librarian.security.credentials.passwords import generate_password
@@ -67,6 +68,8 @@ class PasswordSource:
     """
 
     def __init__(self, file: str | None, generate: bool) -> None:
+        if generate:
+            refuse_idle("with --generate", "password_file")
         self.generated = generate_password() if generate else None
         self._file = file
 
@@ -120,6 +123,8 @@ def person_add(
     ini: str,
 ) -> None:
     """Add the person NAME."""
+    if no_password:
+        refuse_idle("with --no-password", "password_file", "generate")
     source = PasswordSource(password_file, generate)
     password = None if no_password else source.read()
 

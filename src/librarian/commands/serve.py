@@ -4,6 +4,7 @@ import click
 import plaster
 
 from librarian.app import make_app, read_ini
+from librarian.commands.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
 from librarian.serving.announcing import tell_faces, tell_first_admin
 
@@ -18,6 +19,7 @@ def serve(ini: str, threads: int | None) -> None:
     administrator, whose password is printed this once; then prints one line for each face with its
     URL.  SIGTERM and Ctrl-C let running transfers finish.
     """
+    refuse_idle_before("with serve: the ini file says what is logged", "verbose")
     plaster.get_loader(ini).setup_logging()
     options = {} if threads is None else {"threads": threads}
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from librarian.commands.effects import refuse_idle, refuse_idle_before
 from librarian.tracker.client import CacheCleaner, Client, LocalDataStore, ProtocolMismatch, RemoteDataStore
 from librarian.tracker.client.cleaner import KEEP_PERCENT, parse_size
 from librarian.tracker.client.errors import FiletrackerError
@@ -149,6 +150,8 @@ def version(make: Maker, name: str) -> None:
 @click.pass_obj
 def ls(make: Maker, directory: str, not_after: int | None, local: bool, as_json: bool) -> None:
     """Print the names below DIRECTORY."""
+    if local:
+        refuse_idle_before("with --local", "remote_url")
     client = make()
     prefix = f"/{directory.strip('/')}/".replace("//", "/")
     if local or client.remote_store is None:
@@ -187,7 +190,9 @@ def history(make: Maker, name: str, as_json: bool) -> None:
     "-p", "--keep-percent", type=click.FloatRange(0, 100), default=KEEP_PERCENT, show_default=True,
     help="How much of the limit is kept when it was exceeded.",
 )  # fmt: skip
-@click.option("-i", "--every", type=float, metavar="SECONDS", help="Do it again and again.")
+@click.option(
+    "-i", "--every", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Do it again and again."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be removed.")
 @click.option("--adopt", is_flag=True, help="Declare that all there is in DIRECTORIES are copies.")
 @json_option
@@ -207,6 +212,15 @@ def cache_clean(
     A directory that an older filetracker made does not say whether it is a cache or the only place
     where its files are; --adopt says so, once.
     """
+    if directories:
+        refuse_idle_before("with DIRECTORIES", "cache_dir")
+    refuse_idle_before("with cache-clean", "remote_url")
+    if every is not None:
+        refuse_idle("with --every, which goes on until it is stopped", "as_json")
+        if dry_run:
+            raise click.UsageError("--dry-run with --every would remove, again and again")
+    if dry_run and adopt:
+        raise click.UsageError("--dry-run changes nothing, so --adopt would have no effect")
     group = ctx.parent.params if ctx.parent is not None else {}
     patterns = directories or (group.get("cache_dir") or Client.DEFAULT_CACHE_DIR,)
     if adopt:
@@ -245,6 +259,7 @@ def migrate_command(
     repeated.  Exit status 1 if any name of SOURCE could not be copied, or if --verify has found names
     that only the target has.
     """
+    refuse_idle_before("with migrate", "cache_dir", "locks_dir")
     target = make().remote_store
     if not isinstance(target, RemoteDataStore):
         raise click.UsageError("--remote-url must name the server to copy to")
@@ -323,6 +338,7 @@ class Counter:
 @click.option("--threads", type=click.IntRange(1, 256), help="Requests worked on at the same time.")
 def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
     """Serve the tracker of the installation INI, and no other face."""
+    refuse_idle_before("with serve", "remote_url", "cache_dir", "locks_dir")
     from librarian.commands.trackerserver import serve_tracker
 
     serve_tracker(ini, listen, fallback_url, threads)
@@ -337,6 +353,7 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
 @json_option
 def prune(ini: str, dry_run: bool, as_json: bool) -> None:
     """Let go of old versions beyond the rule of the settings, for the garbage collector to take."""
+    refuse_idle_before("with prune", "remote_url", "cache_dir", "locks_dir")
     from librarian.commands.trackerserver import prune_versions
 
     pruned = prune_versions(ini, dry_run)

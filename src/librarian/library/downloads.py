@@ -6,29 +6,19 @@ from dataclasses import dataclass
 from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.interface import provider
 
 from librarian.library import urls
 from librarian.library.delivery import deliver
+from librarian.library.faces import PublicFace, RestrictedFace
 from librarian.library.filenames import ID, quoted
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library, digest_bytes
 from librarian.library.tokenuse import IN_FLIGHT, Piece, client_key
-from librarian.settings import ISettingsSection
-from librarian.web.faces import Face, FaceSettings
+from librarian.web.faces import Face
 from librarian.web.files import FileAnswer
 from librarian.web.ranges import Slice
 
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class PublicFace(FaceSettings):
-    """Where unrestricted files are downloaded."""
-
-    prefix = "face.public"
-    listen: str = "127.0.0.1:8000"
 
 
 @dataclass(frozen=True)
@@ -63,15 +53,6 @@ class Download:
 
     root: DownloadRoot
     record: AliasRecord
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class RestrictedFace(FaceSettings):
-    """Where restricted files are downloaded without a token; guarded by where it listens."""
-
-    prefix = "face.restricted"
-    listen: str = "127.0.0.1:8005"
 
 
 def restricted_face() -> Face:

@@ -9,7 +9,6 @@ from typing import Any
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
-from zope.interface import provider
 from zope.security.interfaces import Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
@@ -17,32 +16,14 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.aliases import LibraryFileAlias
 from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.description import describe
+from librarian.library.faces import RestrictedUploadFace, UploadFace
 from librarian.library.filenames import check_filename
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.service import Library, acting_owner
 from librarian.security.interfaces import IPrincipal
-from librarian.settings import ISettingsSection
-from librarian.web.faces import Face, FaceSettings
+from librarian.web.faces import Face
 from librarian.web.identity import principal_of
 from librarian.web.methods import takes
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class UploadFace(FaceSettings):
-    """Where unrestricted files are added; guarded by where it listens."""
-
-    prefix = "face.upload"
-    listen: str = "127.0.0.1:9090"
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class RestrictedUploadFace(FaceSettings):
-    """Where restricted files are added; guarded by where it listens."""
-
-    prefix = "face.restricted-upload"
-    listen: str = "127.0.0.1:9095"
 
 
 class ProgramsFace(Face):

@@ -1,30 +1,46 @@
 """Where files are downloaded from: URLs made from the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from zope.interface import provider
 
+from librarian.library.faces import PublicFace, RestrictedFace, RestrictedUploadFace, UploadFace
 from librarian.library.filenames import quoted
 from librarian.library.records import AliasRecord
-from librarian.settings import ISettingsSection, Section
+from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.web.faces import FaceSettings, face_url
+
+_FACES: dict[str, type[FaceSettings]] = {
+    "download_url": PublicFace,
+    "upload_url": UploadFace,
+    "restricted_download_url": RestrictedFace,
+    "restricted_upload_url": RestrictedUploadFace,
+}
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class LibrarySettings(Section):
-    """How the library looks from outside.  Every URL ends in a slash."""
+    """How the library looks from outside.  Every URL ends in a slash; the first four, left empty, are
+    where the face of that kind listens, so that two installations on a machine are never mixed up."""
 
-    download_url: str = "http://127.0.0.1:8000/"
-    upload_url: str = "http://127.0.0.1:9090/"
-    restricted_download_url: str = "http://127.0.0.1:8005/"
-    restricted_upload_url: str = "http://127.0.0.1:9095/"
+    download_url: str = ""
+    upload_url: str = ""
+    restricted_download_url: str = ""
+    restricted_upload_url: str = ""
     secure_download_url: str = ""  # where a TLS front end shows it; empty: download_url, with https
     use_https: bool = False
     upload_requires_token: bool = False  # False: who reaches an upload face may add files there
     token_lifetime: timedelta = timedelta(days=1)
     token_lifetime_max: timedelta = timedelta(days=7)
+
+    def completed(self, settings: ISettings) -> "LibrarySettings":
+        empty = {name: kind for name, kind in _FACES.items() if not getattr(self, name)}
+        found: dict[str, Any] = {name: face_url(settings.section(kind)) for name, kind in empty.items()}
+        return replace(self, **found)
 
     @property
     def secure_base(self) -> str:

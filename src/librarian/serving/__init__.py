@@ -11,7 +11,6 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
-from librarian.library.urls import LibrarySettings
 from librarian.rarely import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_faces, tell_first_admin
@@ -21,17 +20,9 @@ from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
 from librarian.web.accesslog import AccessLogged
-from librarian.web.faces import Faces, IFace, IFaces, face_addresses
+from librarian.web.faces import Faces, IFace, IFaces, face_addresses, url_at
 
 log = logging.getLogger(__name__)
-
-#: Which face is behind which URL setting, unless the ini file says otherwise.
-FACE_URLS = {
-    "download_url": "public",
-    "upload_url": "upload",
-    "restricted_download_url": "restricted",
-    "restricted_upload_url": "restricted-upload",
-}
 
 LEFT_BEHIND = timedelta(days=1)  # longer than any upload takes
 GRACE_SECONDS = 60.0  # systemd, for one, kills after 90
@@ -82,24 +73,14 @@ def _listen(sock: socket.socket, host: str, port: int) -> None:
 def tell_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
     """Lay the bound addresses over the settings; the URL of each face, by name."""
     settings = getUtility(ISettings)
-    urls = {name: _url(sock) for name, sock in sockets.items()}
-    faces = {name: app.registry.getUtility(IFace, name) for name in sockets}
     lines = ["[librarian]"]
-    for name, face in faces.items():
-        lines.append(f"{face.section.key('listen').removeprefix('librarian.')} = {urls[name][7:-1]}")
-    plain = LibrarySettings()
-    stated = settings.section(LibrarySettings)
-    for field, name in FACE_URLS.items():
-        if name in urls and getattr(stated, field) == getattr(plain, field):
-            lines.append(f"{field} = {urls[name]}")
+    for name, sock in sockets.items():
+        host, port = sock.getsockname()[:2]
+        key = app.registry.getUtility(IFace, name).section.key("listen").removeprefix("librarian.")
+        lines.append(f"{key} = {f'[{host}]' if ':' in host else host}:{port}")
     settings.push("bound addresses", "\n".join(lines))
     app.registry.registerUtility(Faces(settings), IFaces)
-    return urls
-
-
-def _url(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return {name: url_at(*sock.getsockname()[:2]) for name, sock in sockets.items()}
 
 
 def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **options: Any) -> None:

@@ -147,6 +147,7 @@ class ServerProcess:
         face_urls = {
             "LIBRARIAN_APP_URL": self.urls.get("app", ""),
             "LIBRARIAN_UPLOAD_URL": self.urls.get("upload", ""),
+            "LIBRARIAN_RESTRICTED_UPLOAD_URL": self.urls.get("restricted-upload", ""),
             "LIBRARIAN_INI": str(self.ini),
         }
         return subprocess.run(

@@ -86,6 +86,21 @@ def split_listen(listen: str, key: str) -> tuple[str, int]:
     return host, port
 
 
+def url_at(host: str, port: int) -> str:
+    """The URL by which this machine itself reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # listens on all of them
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def face_url(section: FaceSettings) -> str:
+    """Where a face is reached, by its settings; a face that is closed would be at its usual port.
+
+    Port 0 stays: which one is taken is known to the server alone, and no other installation is there.
+    """
+    listen = section.listen or type(section)().listen
+    return url_at(*split_listen(listen, section.key("listen")))
+
+
 def face_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
     """Host and port of each face that is shown, by name."""
     found = {}
