@@ -1,5 +1,6 @@
 """The file of the tree: killed at every step of a pack, found in every state that a crash leaves."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -10,6 +11,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from persistent.mapping import PersistentMapping
+from ZODB.FileStorage import FileStorage
 from ZODB.serialize import referencesf
 
 from librarian.testing.server import with_path
@@ -201,3 +204,90 @@ class Found(InAFolder):
             DataFile(self.path).close()
         self.assertIn(self.path.parent, synced)
         self.assertIn(self.path.parent.parent, synced)
+
+
+class Indexes(InAFolder):
+    """An index is a cache: whatever is wrong with it, it is made anew, and that is said."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        tree = Tree.from_uri(self.uri)
+        tree.run(lambda: tree.root().update({f"k{n}": PersistentMapping(n=n) for n in range(1000)}))
+        tree.close()
+        self.index = beside(self.path, ".index")
+        self.saved = self.index.read_bytes()
+
+    def sum(self) -> int:
+        tree = Tree.from_uri(self.uri)
+        try:
+            with tree.session() as root:
+                return sum(root[f"k{n}"]["n"] for n in range(1000))
+        finally:
+            tree.close()
+
+    def is_rebuilt(self, reason: str) -> None:
+        with self.assertLogs("librarian.tree", "WARNING") as said:
+            self.assertEqual(self.sum(), sum(range(1000)))
+        self.assertRegex("".join(said.output), f"index rebuilt.*{reason}")
+        self.assertEqual(self.index.read_bytes(), self.saved)
+
+    def test_a_sound_one_is_used(self) -> None:
+        with self.assertNoLogs("librarian.tree", "WARNING"):
+            storage = DataFile(self.path)
+            self.assertEqual(storage._used_index, 1)
+            storage.close()
+
+    def test_a_zeroed_page_anywhere(self) -> None:
+        for start in range(0, len(self.saved), 1024):
+            self.index.write_bytes(self.saved[:start] + bytes(1024) + self.saved[start + 1024 :])
+            self.is_rebuilt("")
+
+    def test_cut_short_or_empty(self) -> None:
+        for length in (0, 10, len(self.saved) // 2, len(self.saved) - 1):
+            self.index.write_bytes(self.saved[:length])
+            self.is_rebuilt("cut short")
+
+    def test_of_an_older_version(self) -> None:
+        storage = FileStorage(str(self.path))  # whose own index has no seal
+        storage.close()
+        self.is_rebuilt("older version")
+
+    def test_of_another_file(self) -> None:
+        other = self.path.with_name("Other.fs")
+        tree = Tree.from_uri(f"file://{other}")
+        tree.run(lambda: tree.root().update({f"k{n}": PersistentMapping(n=0) for n in range(1000)}))
+        tree.close()
+        beside(other, ".index").replace(self.index)
+        self.is_rebuilt("another state")
+
+    def test_private(self) -> None:
+        for path in (self.path, self.index):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    def test_a_full_disk_costs_only_the_next_start(self) -> None:
+        full = OSError(errno.ENOSPC, "full")
+        with (
+            mock.patch("librarian.tree.indexes.sync_file", side_effect=full),
+            self.assertLogs("librarian.tree", "WARNING"),
+        ):
+            self.sum()
+        self.assertEqual(self.sum(), sum(range(1000)))
+
+    def test_synced_before_it_has_its_name(self) -> None:
+        steps: list[str] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def synced(file: int) -> None:
+            steps.append(f"fsync {Path(f'/proc/self/fd/{file}').readlink().name}")
+            fsync(file)
+
+        def replaced(path: Path, target: Path) -> Path:
+            steps.append(f"rename {path.name}")
+            return replace(path, target)
+
+        storage = DataFile(self.path)
+        with mock.patch("os.fsync", synced), mock.patch.object(Path, "replace", replaced):
+            storage.close()
+        self.assertEqual(
+            steps, ["fsync Data.fs.index.index_tmp", "rename Data.fs.index.index_tmp", "fsync tree"]
+        )

@@ -19,9 +19,14 @@ from ZODB.POSException import ReadOnlyError
 from ZODB.utils import z64
 
 from librarian.durable import sync_directory, sync_file
+from librarian.tree.indexes import save_index, why_unfit
 from librarian.tree.settling import beside, settle
+from librarian.tree.sums import sum_of, with_room, with_sum
+from librarian.tree.transactions import LENGTH, RECORD
 
 log = logging.getLogger(__name__)
+
+WORTH_AN_INDEX = 100  # bytes; FileStorage believes no index of less
 
 
 class DataFile(FileStorage):
@@ -33,6 +38,10 @@ class DataFile(FileStorage):
     # Of FileStorage, which has no types.
     _pack_is_in_progress: bool
     _file: Any
+    _tfile: Any
+    _ude: Any
+    _transaction: Any
+    _closed = False
 
     def __init__(self, path: Path, **options: Any) -> None:
         path = path.absolute()
@@ -76,6 +85,56 @@ class DataFile(FileStorage):
                 self._commit_lock.release()  # the packer has taken it
             with self._lock:
                 self._save_index()
+
+    def _begin(self, tid: bytes, user: bytes, description: bytes, extension: bytes) -> None:
+        extension = with_room(extension)
+        self._ude = user, description, extension
+        super()._begin(tid, user, description, extension)
+
+    def tpc_vote(self, transaction: Any) -> Any:
+        with self._lock:
+            if transaction is self._transaction:
+                user, description, extension = self._ude
+                self._ude = user, description, with_sum(extension, sum_of(self._records_to_come()))
+            return super().tpc_vote(transaction)
+
+    def _records_to_come(self) -> Iterator[tuple[bytes, bytes]]:
+        """Object id and data of each record of the transaction that is being committed."""
+        end = self._tfile.tell()
+        self._tfile.seek(0)
+        while self._tfile.tell() < end:
+            oid, _tid, _previous, _begin, _version, length = RECORD.unpack(self._tfile.read(RECORD.size))
+            data = self._tfile.read(length or LENGTH.size)
+            yield oid, data if length else b""
+        self._tfile.seek(end)
+
+    def close(self) -> None:
+        # FileStorage saves its index when it has let go of the lock already, for another to have moved on.
+        if not self._file.closed:
+            with self._lock:
+                self._save_index()
+            self._closed = True
+        super().close()
+
+    def _save_index(self) -> None:
+        """An index that cannot be saved is only missed at the next start."""
+        if self._is_read_only or self._closed or self._pos < WORTH_AN_INDEX:
+            return
+        try:
+            save_index(self._index, self._pos, beside(self._path, ".index"), self._path)
+        except OSError as error:
+            log.warning("index not saved path=%s error=%s", self._path, error)
+
+    def _restore_index(self) -> Any:
+        """The index that was saved, with its position and transaction; None to build it anew."""
+        path = beside(self._path, ".index")
+        if not path.exists():
+            return None
+        why = why_unfit(path, self._path)
+        found = None if why else super()._restore_index()
+        if found is None:
+            log.warning("index rebuilt path=%s reason=%s", path, why or "it does not fit the file")
+        return found
 
     @contextmanager
     def _packing(self) -> Iterator[None]:

@@ -63,6 +63,18 @@ class TreeAway(TreeUnavailable):
         super().__init__("the database does not answer at the moment")
 
 
+class TreeDamaged(TreeUnavailable):
+    """The tree's file is damaged, and not only at its end: whole transactions come after the damage."""
+
+    def __init__(self, path: Path, position: int, why: str) -> None:
+        super().__init__(
+            f"{path} is damaged at byte {position}: {why}; whole transactions follow, so nothing was cut off;"
+            " `librarian fsck --tree` tells how many, `librarian restore` brings a backup back"
+        )
+        self.path = path
+        self.position = position
+
+
 class CannotCopy(LibrarianError, RuntimeError):
     """The tree cannot be copied to, or from, the place that was named."""
 

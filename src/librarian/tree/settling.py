@@ -17,7 +17,10 @@ from pathlib import Path
 from ZODB.fsIndex import fsIndex
 
 from librarian.durable import make_directories, sync_directory, write_durably, write_new
+from librarian.tree.indexes import described
 from librarian.tree.interfaces import TreeMissing
+from librarian.tree.tails import mend_tail
+from librarian.tree.transactions import START
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +37,14 @@ def settle(path: Path) -> None:
     """See that the file at `path` is a tree, finishing or taking back what was cut off; make it if it is new.
 
     To be called with the lock of the file held.  Raises TreeMissing if there was a tree and there is none
-    now that can be told to be its last state.
+    now that can be told to be its last state, TreeDamaged if it is damaged inside.
     """
     if holds_transactions(path):
         _remove_unfinished_pack(path)
+        mend_tail(path, max(described(beside(path, ".index"), path), START))
     elif not path.exists() and holds_transactions(beside(path, ".old")) and beside(path, ".pack").exists():
         take_back(path)
+        mend_tail(path)
     elif traces := _traces(path):
         raise TreeMissing(path, _state(path), traces, _advice(path))
     else:
