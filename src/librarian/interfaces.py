@@ -14,3 +14,6 @@ class IClock(Interface):
 
     def now() -> datetime:
         """The current time, aware, in UTC."""
+
+    def monotonic() -> float:
+        """Seconds since a moment of its own; no step of the wall clock moves it (CLOCK_MONOTONIC)."""

@@ -24,7 +24,7 @@ from librarian.machines.jobs import (
     start_job,
 )
 from librarian.machines.model import RESULTS_KEPT, CodeImportJob, ImportRecord
-from librarian.machines.moves import set_offline, set_quiescing
+from librarian.machines.moves import set_offline, set_online, set_quiescing
 from tests.machines.world import START, World, seconds
 
 HOURS = timedelta(hours=1)
@@ -169,6 +169,33 @@ class Lease(WithWorld):
             waits.append((self.job_of(code_import).date_due - self.world.now) // HOURS)
             self.world.now += 7 * HOURS
         self.assertEqual(waits, [0, 0, 6, 6])
+
+    def test_a_stop_in_good_order_blames_nobody(self) -> None:
+        """Two machines lost to the job, a stop between them, and the next job is due at once."""
+        code_import = self.world.code_import()
+        for _turn in range(2):
+            self.world.run()
+            self.world.now += seconds(301)
+            reclaim_stale_jobs(self.registry, self.world.act())
+        for reason in (CodeImportMachineOfflineReason.STOPPED, CodeImportMachineOfflineReason.QUIESCED):
+            with self.subTest(reason.name):
+                self.world.run("boris")
+                machine = self.registry.machines["boris"]
+                set_offline(self.registry, machine, reason, self.world.act())
+                self.assertEqual(self.job_of(code_import).date_due, self.world.now)
+                self.assertEqual(code_import.consecutive_reclaims, 2)
+                self.assertEqual(code_import.results[-1].status.name, "RECLAIMED")
+                set_online(self.registry, machine, self.world.act("sam"))
+
+    def test_a_job_that_was_asked_for_stays_so_when_it_is_handed_back(self) -> None:
+        code_import = self.world.code_import()
+        request_job(self.registry, code_import, self.world.act("sam"))
+        self.world.run()
+        machine = self.registry.machines["apollo"]
+        set_offline(self.registry, machine, CodeImportMachineOfflineReason.STOPPED, self.world.act())
+        job = self.job_of(code_import)
+        self.assertEqual((job.requested, job.requesting_user), (True, "sam"))
+        self.assert_sound()
 
     def test_an_offline_machine_has_no_job(self) -> None:
         self.world.code_import()

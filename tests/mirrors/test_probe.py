@@ -74,6 +74,9 @@ class FixedClock:
     def now(self) -> datetime:
         return NOW
 
+    def monotonic(self) -> float:
+        return 0.0
+
 
 def known(*bodies: bytes, seen: datetime = NOW) -> tuple[KnownRelease, ...]:
     dates = [NOW - timedelta(days=len(bodies) - 1 - index) for index in range(len(bodies))]

@@ -36,6 +36,9 @@ class HandMovedClock:
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
     def move(self, **spans: float) -> None:
         self.time += timedelta(**spans)
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import unittest
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,9 @@ class Later:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self._offset
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 class StoreCase(unittest.TestCase):

@@ -30,6 +30,9 @@ class HandClock:
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
 
 def pattern(length: int) -> bytes:
     """Bytes of a given length that repeat only every few dozen."""

@@ -148,16 +148,25 @@ def _set_failing(registry: CodeImportRegistry, code_import: ImportRecord, act: A
     log.warning("import failing import=%s", code_import.name)
 
 
-def reclaim_job(registry: CodeImportRegistry, job: CodeImportJob, act: Act) -> CodeImportJob:
-    """Take a job from its machine; a fresh one, due at once, takes its place under another id."""
+def reclaim_job(
+    registry: CodeImportRegistry, job: CodeImportJob, act: Act, blame: bool = True
+) -> CodeImportJob:
+    """Take a job from its machine; a fresh one, due at once, takes its place under another id.
+
+    `blame` says that the machine may have been lost to the job: then the third time in a row makes the
+    import wait its interval.  A machine that was stopped in good order hands its job back without,
+    and the next is as urgent as it was.
+    """
     if job.state is CodeImportJobState.PENDING:
         raise WrongJobState(job.id, job.state)
     code_import = drop_job(registry, job)
     if job.state is CodeImportJobState.RUNNING:
-        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, act.now))
+        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, act.now), blame)
     registry.let_go(code_import)
-    patience = code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PATIENCE
+    patience = blame and code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PATIENCE
     fresh = make_job(registry, code_import, act.now + code_import.update_interval * int(patience))
+    if job.requested and not blame:
+        hurry(registry, fresh, Act(act.now, job.requesting_user))
     registry.events.note(
         CodeImportEventType.RECLAIM,
         act,
@@ -190,16 +199,21 @@ def request_job(registry: CodeImportRegistry, code_import: ImportRecord, act: Ac
     if job.requested:
         who = f" by {job.requesting_user}" if job.requesting_user else ""
         raise NotRequestable(code_import.name, f"was asked for{who}")
-    registry.queue.remove(job.queue_key())
-    job.requested, job.requesting_user = True, act.person
-    job.date_due = min(job.date_due, act.now)
-    registry.queue.add(job.queue_key())
+    hurry(registry, job, act)
     registry.events.note(
         CodeImportEventType.REQUEST,
         act,
         code_import=code_import.name,
         items={CodeImportEventDataType.CODE_IMPORT: code_import.name},
     )
+
+
+def hurry(registry: CodeImportRegistry, job: CodeImportJob, act: Act) -> None:
+    """Put a PENDING job before all that are merely due, for the person of `act`."""
+    registry.queue.remove(job.queue_key())
+    job.requested, job.requesting_user = True, act.person
+    job.date_due = min(job.date_due, act.now)
+    registry.queue.add(job.queue_key())
 
 
 def kill_job(registry: CodeImportRegistry, code_import: ImportRecord, act: Act) -> None:

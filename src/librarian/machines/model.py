@@ -180,13 +180,18 @@ class ImportRecord(Persistent):
     def results(self) -> list[CodeImportResult]:
         return list(self._results.values())
 
-    def add_result(self, result: CodeImportResult) -> None:
-        """Keep a result, count what it means, and forget the oldest ones."""
+    def add_result(self, result: CodeImportResult, blame: bool = True) -> None:
+        """Keep a result, count what it means, and forget the oldest ones.
+
+        A reclaimed job without `blame` is no reason to think that the import takes its machines down,
+        and none to think otherwise.
+        """
         self._results[self._results.maxKey() + 1 if self._results else 1] = result
         for key in list(self._results)[:-RESULTS_KEPT]:
             del self._results[key]
         reclaimed = result.status is CodeImportResultStatus.RECLAIMED
-        self.consecutive_reclaims = self.consecutive_reclaims + 1 if reclaimed else 0
+        if blame:
+            self.consecutive_reclaims = self.consecutive_reclaims + 1 if reclaimed else 0
         if result.status.succeeded:
             self.consecutive_failures = 0
             self.date_last_successful = result.date_created

@@ -101,12 +101,12 @@ def set_offline(
         items={CodeImportEventDataType.OFFLINE_REASON: reason.name},
     )
     log.info("machine offline machine=%s reason=%s", machine.hostname, reason.name)
-    give_up_jobs(registry, machine, act.now)
+    give_up_jobs(registry, machine, act.now, blame=reason is CodeImportMachineOfflineReason.WATCHDOG)
 
 
-def give_up_jobs(registry: CodeImportRegistry, machine: MachineRecord, now: datetime) -> None:
+def give_up_jobs(registry: CodeImportRegistry, machine: MachineRecord, now: datetime, blame: bool) -> None:
     for job in registry.jobs_of(machine):
-        reclaim_job(registry, job, Act(now))
+        reclaim_job(registry, job, Act(now), blame)
 
 
 def set_quiescing(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
@@ -147,14 +147,15 @@ def should_look_for_job(
 
 
 def get_job_for_machine(
-    registry: CodeImportRegistry, hostname: str, worker_limit: int, act: Act
+    registry: CodeImportRegistry, hostname: str, worker_limit: int, act: Act, *, judge: bool = True
 ) -> CodeImportJob | None:
     """The job `hostname` shall run next, now SCHEDULED for it; None if there is nothing for it.
 
     A machine nobody knows is made known, ONLINE.  Jobs that were asked for come first, then the
-    most overdue one.
+    most overdue one.  `judge` says that the age of leases can be believed: stale ones are reclaimed.
     """
-    reclaim_stale_jobs(registry, act)
+    if judge:
+        reclaim_stale_jobs(registry, act)
     machine = registry.machines.get(checked_hostname(hostname))
     if machine is None:
         machine = new_machine(registry, hostname, ONLINE, act)
@@ -179,7 +180,7 @@ def arrive(registry: CodeImportRegistry, hostname: str, act: Act) -> MachineReco
     machine: MachineRecord | None = registry.machines.get(checked_hostname(hostname))
     if machine is None:
         return new_machine(registry, hostname, ONLINE, act)
-    give_up_jobs(registry, machine, act.now)
+    give_up_jobs(registry, machine, act.now, blame=True)  # its former run was killed: it did not leave
     if machine.state is OFFLINE:
         machine.refuse_if_cordoned()
         until = quarantined_until(registry, machine)
@@ -202,8 +203,13 @@ def quarantined_until(registry: CodeImportRegistry, machine: MachineRecord) -> d
     return machine.state_since + min(QUARANTINE * 2**doublings, LONGEST_QUARANTINE)
 
 
-def watch(registry: CodeImportRegistry, silence_limit: timedelta, act: Act) -> list[str]:
-    """Set every machine OFFLINE that was silent for longer; their host names."""
+def watch(
+    registry: CodeImportRegistry, silence_limit: timedelta, act: Act, *, judge: bool = True
+) -> list[str]:
+    """Set every machine OFFLINE that was silent for longer; their host names.
+
+    `judge` is that of get_job_for_machine().
+    """
     found = [
         machine
         for machine in registry.machines.values()
@@ -211,5 +217,6 @@ def watch(registry: CodeImportRegistry, silence_limit: timedelta, act: Act) -> l
     ]
     for machine in found:
         set_offline(registry, machine, CodeImportMachineOfflineReason.WATCHDOG, act)
-    reclaim_stale_jobs(registry, act)
+    if judge:
+        reclaim_stale_jobs(registry, act)
     return [machine.hostname for machine in found]

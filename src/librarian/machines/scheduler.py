@@ -7,6 +7,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import Library, LibraryFile
 from librarian.machines import jobs, moves
@@ -22,6 +23,7 @@ from librarian.machines.interfaces import (
     NoSuchMachine,
     WrongJobState,
 )
+from librarian.machines.leases import SteadyClock
 from librarian.machines.model import CodeImportJob, ImportRecord, MachineRecord
 from librarian.machines.service import CodeImportMachine, Desk, MachinesSettings
 from librarian.machines.vcs import MIRRORS
@@ -38,6 +40,7 @@ class CodeImportScheduler:
     def __init__(self) -> None:
         self._desk = Desk()
         self._settings = getUtility(ISettings)
+        self._steady = SteadyClock(getUtility(IClock))
         self._library = Library()
         # Unproxied: whoever may report for a job may thereby add its files, and nothing else.
         self._files: Any = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
@@ -62,13 +65,19 @@ class CodeImportScheduler:
         return CodeImportMachine(self._desk, moves.arrive(self._desk.registry, hostname, self._act()))
 
     def getJobForMachine(self, hostname: str, worker_limit: int) -> CodeImportJob | None:
-        return moves.get_job_for_machine(self._desk.registry, hostname, worker_limit, self._act())
+        return moves.get_job_for_machine(
+            self._desk.registry, hostname, worker_limit, self._act(), judge=self._leases_believed()
+        )
+
+    def _leases_believed(self) -> bool:
+        return self._steady.steady_for() > jobs.LEASE
 
     def startJob(self, job_id: int, hostname: str) -> None:
         job = self._job(job_id, hostname)
         jobs.start_job(self._desk.registry, job, self._machine(hostname), self._act())
 
     def updateHeartbeat(self, job_id: int, hostname: str, logtail: str) -> None:
+        self._steady.steady_for()  # a step is noticed the sooner, the more often the clocks are compared
         jobs.job_heartbeat(self._job(job_id, hostname), logtail, self._act())
 
     def addFile(self, job_id: int, hostname: str, kind: str, size: int, file: BinaryIO) -> int:
@@ -117,4 +126,6 @@ class CodeImportScheduler:
         limit = self._settings.section(MachinesSettings).silence_limit
         if reachable_for is not None and reachable_for < limit:
             return []
-        return moves.watch(self._desk.registry, limit, self._act())
+        if self._steady.stepped_within(limit):
+            return []
+        return moves.watch(self._desk.registry, limit, self._act(), judge=self._leases_believed())

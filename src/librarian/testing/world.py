@@ -51,12 +51,22 @@ class HandMovedClock:
 
     def __init__(self) -> None:
         self._now = BEGINNING
+        self._monotonic = 0.0
 
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return self._monotonic
+
     def move(self, **duration: float) -> None:
-        """Move on, or back, by what timedelta() takes: ``clock.move(days=7, hours=1)``."""
+        """Let time pass, as timedelta() takes it: ``clock.move(days=7, hours=1)``; back is a step."""
+        span = timedelta(**duration)
+        self._now += span
+        self._monotonic += max(span.total_seconds(), 0)
+
+    def step(self, **duration: float) -> None:
+        """Set the wall clock on or back, in no time."""
         self._now += timedelta(**duration)
 
     def set(self, moment: datetime) -> None:
