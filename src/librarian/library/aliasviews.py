@@ -18,33 +18,57 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import feature
 from librarian.library.aliases import LibraryFileAlias
-from librarian.library.delivery import deliver
+from librarian.library.delivery import deliver, facts_of
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
 from librarian.library.service import Library
-from librarian.web.disposition import content_disposition
+from librarian.web.files import answer_file_request
 
 REDIRECT_FLAG = "publicrestrictedlibrarian"
 
 
 @implementer(IBrowserPublisher)
-class RedirectionView:
-    """Leads to `target`."""
-
-    def __init__(self, target: str, request: Any) -> None:
-        self.target = target
-        self.request = request
-
-    def __call__(self) -> Any:
-        if IRequest.providedBy(self.request):
-            return HTTPFound(self.target)
-        self.request.response.redirect(self.target, trusted=True)
-        return ""
+class LeafView:
+    """A view behind which there is nothing more to traverse."""
 
     def browserDefault(self, request: Any) -> tuple[Any, tuple[str, ...]]:
         return self, ()
 
     def publishTraverse(self, request: Any, name: str) -> Any:
         raise NotFound(self, name, request)
+
+
+class RedirectionView(LeafView):
+    """Leads to `target`; what the answer depends on is in `vary`."""
+
+    def __init__(self, target: str, request: Any, vary: tuple[str, ...] = ()) -> None:
+        self.target = target
+        self.request = request
+        self._vary = vary
+
+    def __call__(self) -> Any:
+        if IRequest.providedBy(self.request):
+            return HTTPFound(self.target, vary=self._vary or None)
+        response = self.request.response
+        if self._vary:
+            response.setHeader("Vary", ", ".join(self._vary))
+        response.redirect(self.target, trusted=True)
+        return ""
+
+
+def gone(request: Any) -> str:
+    """What is said of a deleted file.  Raises HTTPGone for Pyramid."""
+    if IRequest.providedBy(request):
+        raise HTTPGone("File deleted.")
+    request.response.setStatus(410)
+    return shown(request, "File deleted.")
+
+
+def shown(request: Any, text: str) -> Any:
+    """Plain text, as a response for Pyramid."""
+    if IRequest.providedBy(request):
+        return Response(text, content_type="text/plain", charset="utf-8")
+    request.response.setHeader("Content-Type", "text/plain;charset=utf-8")
+    return text
 
 
 class MixedFileAliasView:
@@ -81,11 +105,12 @@ class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
         alias: LibraryFileAlias = removeSecurityProxy(self.context)
         if IRequest.providedBy(self.request):
             return deliver(Library(), alias.record, self.request)
-        response = self.request.response
-        response.setHeader("Content-Type", alias.mimetype)
-        response.setHeader("Content-Disposition", content_disposition(alias.filename, inline=False))
-        response.setHeader("Cache-Control", "private, no-store")
-        return Library().open(alias.record)
+        file = Library().open(alias.record)
+        assert alias.content is not None  # or it would not be open
+        # The whole file: ranges and conditions are for the download endpoints.
+        for name, value in answer_file_request("GET", {}, facts_of(alias.record, alias.content)).headers:
+            self.request.response.setHeader(name, "none" if name == "Accept-Ranges" else value)
+        return file
 
 
 @implementer(IBrowserPublisher)
@@ -107,7 +132,7 @@ def file_alias_view(alias: Any, request: Any) -> MixedFileAliasView:
     return StreamOrRedirectLibraryFileAliasView(alias, request)
 
 
-class LibraryFileAliasView:
+class LibraryFileAliasView(LeafView):
     """``+index``: a redirection to the download URL, with a token if the file is restricted."""
 
     def __init__(self, context: Any, request: Any) -> None:
@@ -116,13 +141,14 @@ class LibraryFileAliasView:
 
     def __call__(self) -> Any:
         if self.context.deleted:
-            raise HTTPGone("File deleted.")
+            return gone(self.request)
         # A front end that says the visitor came by plain http gets a link that stays there.
         secure = self.request.headers.get("X-Scheme") != "http"
-        return HTTPFound(self.context.getURL(secure=secure, include_token=True), vary=("Accept", "X-Scheme"))
+        url = self.context.getURL(secure=secure, include_token=True)
+        return RedirectionView(url, self.request, vary=("Accept", "X-Scheme"))()
 
 
-class _DigestView:
+class _DigestView(LeafView):
     """A digest and the name, as the tools that make checksums write them."""
 
     algorithm: str
@@ -131,11 +157,10 @@ class _DigestView:
         self.context = context
         self.request = request
 
-    def __call__(self) -> Response:
+    def __call__(self) -> Any:
         if self.context.deleted:
-            raise HTTPGone("File deleted.")
-        text = f"{getattr(self.context.content, self.algorithm)} {self.context.filename}"
-        return Response(text, content_type="text/plain", charset="utf-8")
+            return gone(self.request)
+        return shown(self.request, f"{getattr(self.context.content, self.algorithm)} {self.context.filename}")
 
 
 class LibraryFileAliasMD5View(_DigestView):

@@ -8,7 +8,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.records import AliasRecord
+from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.service import Library
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.store.layout import relative_path
@@ -38,15 +38,7 @@ def deliver(
     content = record.content
     if content is None:
         raise HTTPNotFound
-    facts = FileFacts(
-        size=content.filesize,
-        sha256=content.sha256,
-        filename=record.filename,
-        mimetype=record.mimetype,
-        last_modified=record.date_created,
-        restricted=record.restricted,
-        own_host=own_host,
-    )
+    facts = facts_of(record, content, own_host)
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
     try:
         file = _opened(library, facts, answer)
@@ -64,6 +56,19 @@ def deliver(
         ended(facts.size)  # as far as is known here
         return response
     return file_response(answer, cast(BinaryIO, _ToldFile(file, ended)), request.environ)
+
+
+def facts_of(record: AliasRecord, content: LibraryFileContent, own_host: bool = False) -> FileFacts:
+    """What has to be known of an alias that has a content."""
+    return FileFacts(
+        size=content.filesize,
+        sha256=content.sha256,
+        filename=record.filename,
+        mimetype=record.mimetype,
+        last_modified=record.date_created,
+        restricted=record.restricted,
+        own_host=own_host,
+    )
 
 
 def _opened(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:

@@ -370,6 +370,23 @@ class ITimeLimitedTokenSet(Interface):
         """Forget up to `limit` tokens that died of age, the oldest first; how many there were."""
 
 
+class ILibraryFile(Interface):
+    """An open file of the library, its reader's to close.  It needs neither the tree nor an interaction
+    once it is open, and may be read in another thread than the one that opened it."""
+
+    def read(chunksize: int | None = None) -> bytes:
+        """So many bytes, or all that are left; nothing at the end.  Raises BytesDamaged."""
+
+    def seek(offset: int, whence: int = 0) -> int:
+        """Go to a position, as io.IOBase has it; answers it."""
+
+    def tell() -> int:
+        """The position, in bytes."""
+
+    def close() -> None:
+        """Harmless when it is closed already."""
+
+
 class IFileHolder(Interface):
     """An object of another system that shows files it keeps under ``+files/<filename>``."""
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from zope.component import getUtility
+from zope.interface import implementer
 
 from librarian.interfaces import IClock
 from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
+    ILibraryFile,
     InvalidExpiry,
     IVerifiedReads,
     NotStored,
@@ -171,6 +173,7 @@ def check_expires(expires: datetime | None) -> datetime | None:
     return expires
 
 
+@implementer(ILibraryFile)
 class LibraryFile:
     """An open file of the library; its reads show in the request's timeline."""
 
@@ -181,6 +184,12 @@ class LibraryFile:
     def read(self, chunksize: int | None = None) -> bytes:
         with current_timeline().record("librarian-read", self.url):
             return self._file.read(-1 if chunksize is None else chunksize)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
     def close(self) -> None:
         self._file.close()

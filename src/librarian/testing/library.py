@@ -15,8 +15,12 @@ from typing import Any
 
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
-from zope.component import getGlobalSiteManager, getUtility
+from zope.component import getGlobalSiteManager, getUtility, queryMultiAdapter
 from zope.interface import implementer
+from zope.publisher.base import DefaultPublication
+from zope.publisher.browser import BrowserRequest
+from zope.publisher.interfaces.browser import IBrowserPublisher
+from zope.publisher.publish import publish
 from zope.security.checker import Checker as SecurityChecker
 from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.proxy import removeSecurityProxy
@@ -124,6 +128,28 @@ def damage(sha256: str) -> None:
     store = getUtility(IByteStore)
     held = store._held[sha256]
     store._held[sha256] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])
+
+
+class ZopePublication(DefaultPublication):
+    """What an application makes of a zope publisher: objects by name, then views of an object."""
+
+    require_docstrings = False
+
+    def traverseName(self, request: Any, ob: Any, name: str, check_auth: int = 1) -> Any:
+        view = queryMultiAdapter((ob, request), name=name)
+        return super().traverseName(request, ob, name) if view is None else view
+
+    def getDefaultTraversal(self, request: Any, ob: Any) -> Any:
+        publisher = IBrowserPublisher(ob, None) or queryMultiAdapter((ob, request), IBrowserPublisher)
+        return (ob, ()) if publisher is None else publisher.browserDefault(request)
+
+
+def zope_published(objects: dict[str, Any], path: str, **environ: str) -> Any:
+    """The request that a zope publisher has published at `path` below `objects`; its response has
+    getStatus(), getHeader(), and a body that is read by consumeBodyIter()."""
+    request = BrowserRequest(BytesIO(), {"PATH_INFO": path, "REQUEST_METHOD": "GET", **environ})
+    request.setPublication(ZopePublication(objects))
+    return publish(request, handle_errors=False)
 
 
 def a_copy_of(data: bytes) -> Path:
