@@ -87,8 +87,26 @@ class TestExport(CommandCase):
     def test_a_bad_ini_is_one_line(self) -> None:
         self.ini.write_text("[export:cds]\nhost = x\n")
         done = self.invoke("export")
-        self.assertEqual((done.exit_code, done.stderr.count("\n")), (1, 1))
-        self.assertEqual(self.invoke("export", "-c", "/does/not/exist").exit_code, 1)
+        self.assertEqual((done.exit_code, done.stderr.count("\n")), (2, 1))
+
+    def test_no_ini_is_one_line(self) -> None:
+        for arguments in (["export"], ["import"], ["deliveries", "cds"]):
+            with self.subTest(arguments):
+                done = self.invoke(*arguments, "-c", "/does/not/exist")
+                self.assertEqual((done.exit_code, done.stderr.count("\n")), (2, 1), done.stderr)
+                self.assertIn("/does/not/exist", done.stderr)
+        self.assertEqual(self.invoke("feed", "cds", "1", "-c", "/does/not/exist").exit_code, 2)
+
+    def test_options_that_make_no_target(self) -> None:
+        spool = ["--host", "localhost", "--store-dir", str(self.scene.store.path)]
+        for arguments in (
+            ["--port", "0"],
+            ["--user", "a\nb"],
+            ["--password-file", str(self.scene.folder / "bin")],
+        ):
+            with self.subTest(arguments):
+                (self.scene.folder / "bin").write_bytes(b"\xff")
+                self.assertEqual(self.invoke("export", *spool, *arguments).exit_code, 2)
 
     def test_without_an_ini_file(self) -> None:
         self.scene.spool("a", "x")

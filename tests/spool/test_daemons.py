@@ -8,11 +8,14 @@ from librarian.clock import SystemClock
 from librarian.spool.control import Control
 from librarian.spool.exchange import Exchange, Outcome
 from librarian.spool.exporter import Exporter
+from librarian.spool.ftp import Session
 from librarian.spool.importer import Importer
-from librarian.spool.interfaces import CertificateRefused, ExchangeError
+from librarian.spool.interfaces import CertificateRefused, ExchangeError, LockLost
 from librarian.testing.ftp import Scene
 from librarian.testing.ftpd import running
 from librarian.testing.layers import Server
+
+delete = Session.delete
 
 
 class DaemonCase(TestCase):
@@ -68,6 +71,46 @@ class TestExplicit(DaemonCase):
         self.scene.spool("a", "x")
         self.assertEqual(self.make(Exporter).run().outcome, Outcome.POSTPONED)
         self.assertEqual(self.daemon.files(), {"write": b"theirs"})
+
+    def test_names_that_it_will_not_have(self) -> None:
+        """A folder of that name; and what this server takes for somebody's home."""
+        (self.daemon.root / "folder").mkdir()
+        for name in ("a", "folder", "~", "~b", "z"):
+            self.scene.spool(name, name)
+        for _run in range(2):
+            report = self.make(Exporter).run()
+            self.assertEqual((report.refused[:1], report.exit_status), (["folder"], 1), self.scene.page.lines)
+            self.assertEqual(sorted({*report.refused, *self.scene.waiting()}), report.refused)
+        arrived = {path.name for path in self.daemon.root.iterdir()}
+        self.assertLessEqual({"a", "folder", "z"}, arrived)
+        self.assertEqual([name for name in arrived if name.startswith(".")], [], "a part was left")
+
+    def test_a_file_that_it_will_not_remove(self) -> None:
+        name = "stays"
+        (self.daemon.root / name).write_text("news")
+        with mock.patch.object(Session, "delete", lambda session, one: one != name and delete(session, one)):
+            report = self.make(Importer).run()
+            self.assertEqual((report.files, report.refused, report.exit_status), ([name], [name], 1))
+            (self.scene.store.path / "new" / name).unlink()
+            report = self.make(Importer).run()
+            self.assertEqual((report.files, report.refused, self.scene.waiting()), ([], [name], []))
+        self.assertEqual(self.make(Importer).run().exit_status, 0)
+        self.assertEqual(self.daemon.files(), {})
+
+    def test_a_lock_that_is_replaced(self) -> None:
+        for name in "abcd":
+            self.scene.spool(name, name)
+        exporter = self.make(Exporter)
+
+        def replace(name: str) -> None:
+            (self.daemon.root / "write").unlink()
+            (self.daemon.root / "write").write_text("theirs")
+
+        with mock.patch.object(exporter.progress, "finish", replace):
+            report = exporter.run()
+        self.assertIsInstance(report.error, LockLost)
+        self.assertEqual((report.files, report.exit_status), (["a"], 1))
+        self.assertEqual((self.daemon.root / "write").read_text(), "theirs")
 
     def test_without_the_resumed_session_it_refuses(self) -> None:
         """What shows that the server insists, and so that the other tests prove something."""

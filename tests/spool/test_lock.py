@@ -4,11 +4,12 @@ import logging
 import os
 import unittest
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange import Outcome, Report, ledger_path
 from librarian.spool.exporter import Exporter
-from librarian.spool.interfaces import LockLost
+from librarian.spool.interfaces import LockLost, LockStays
 from librarian.spool.ledger import Ledger, LockNote
 from librarian.testing.ftp import Scene
 
@@ -104,13 +105,42 @@ class TestForeignLocks(LockCase):
 
     def test_a_lock_that_is_taken_from_us_is_not_removed(self) -> None:
         def hook(command: str, argument: str) -> None:
-            if command == "STOR":
+            if command == "RNTO":  # after our last look
                 self.lock_file.write_text("theirs")
 
         self.scene.partner.hook = hook
         report = self.run_export()
         self.assertEqual((report.outcome, self.lock_file.read_text()), (Outcome.DONE, "theirs"))
         self.assertIn("Lock file is not ours any more and stays: write", self.scene.page.lines)
+
+    def replace_while_the_second_is_sent(self, theirs: str | None) -> None:
+        """The partner puts its lock in place of ours, of the size of ours if None."""
+        stored: list[str] = []
+
+        def hook(command: str, argument: str) -> None:
+            if command != "STOR":
+                return
+            stored.append(argument)
+            if len(stored) == 2:
+                text = theirs or "x" * self.lock_file.stat().st_size
+                self.lock_file.unlink()
+                self.lock_file.write_text(text)
+                os.utime(self.lock_file, (5, 5))
+
+        self.scene.partner.hook = hook
+
+    def test_nothing_is_renamed_under_a_foreign_lock(self) -> None:
+        for name in "bcdefgh":
+            self.scene.spool(name, "x")
+        for theirs in ("theirs", None):
+            with self.subTest(theirs):
+                self.replace_while_the_second_is_sent(theirs)
+                waiting = self.scene.waiting()
+                report = self.run_export()
+                self.assertIsInstance(report.error, LockLost)
+                self.assertEqual((report.exit_status, len(report.files)), (1, 1))
+                self.assertEqual(self.scene.waiting(), waiting[1:])
+                self.lock_file.unlink()
 
     def test_a_lock_that_was_lost_while_a_file_took_long_stops_the_run(self) -> None:
         class Slow:
@@ -211,6 +241,33 @@ class TestOurLocks(LockCase):
         self.scene.partner.hook = lambda command, argument: None
         self.assertEqual(self.run_export().files, ["a"])
         self.assertEqual(self.arrived(), ["a"])
+
+    def test_a_server_that_will_not_remove_it(self) -> None:
+        self.scene.partner.hook = lambda command, argument: (
+            "550 Permission denied." if (command, argument) == ("DELE", "write") else None
+        )
+        report = self.run_export()
+        self.assertIsInstance(report.error, LockStays)
+        self.assertEqual((report.files, report.exit_status, self.scene.waiting("cur")), (["a"], 1, ["a"]))
+        self.assertNotIn("Exiting with success.", self.scene.page.lines)
+        self.scene.spool("b", "x")
+        self.assertEqual(self.run_export().exit_status, 1)
+        self.scene.partner.hook = lambda command, argument: None
+        self.assertEqual(self.run_export().files, ["b"])
+
+    def test_removed_when_somebody_stops_the_program_while_it_removes_it(self) -> None:
+        exporter = Exporter(self.scene.target(), SystemClock())
+        release = exporter._remove_lock
+        stops = [KeyboardInterrupt()]
+
+        def stopped() -> None:
+            if stops:
+                raise stops.pop()
+            release()
+
+        with mock.patch.object(exporter, "_remove_lock", stopped):
+            self.assertRaises(KeyboardInterrupt, exporter.run)
+        self.assertFalse(self.lock_file.exists())
 
     def test_removed_when_somebody_stops_the_program(self) -> None:
         class Stopped:

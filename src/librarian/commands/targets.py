@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from librarian.spool import Target, read_targets
+from librarian.spool.interfaces import BadTarget
 from librarian.spool.target import Kind, read_password
 
 PASSWORD_VARIABLE = "LIBRARIAN_FTP_PASSWORD"  # noqa: S105  # the name of a variable
@@ -25,10 +26,19 @@ targets_option = click.option(
 )
 
 
+class BadCall(click.ClickException):
+    """What a command was told cannot be: one line, and the exit status of a wrong call."""
+
+    exit_code = 2
+
+
 def chosen_targets(kind: Kind, names: Iterable[str], ini: str) -> dict[str, Target]:
     """The targets of these names, or all, from the ini file."""
     names = list(names)
-    known = read_targets(Path(ini), kind)
+    try:
+        known = read_targets(Path(ini), kind)
+    except BadTarget as error:
+        raise BadCall(str(error)) from error
     for name in names:
         if name not in known:
             raise click.UsageError(f"{ini} has no section [{kind}:{name}]")
@@ -43,6 +53,9 @@ def single_target(store_dir: Path | None, password_file: Path | None, **facts: A
         raise click.UsageError("--host needs --store-dir")
     # Never an option: everybody on the machine can read the command lines of the others.
     password = os.environ.get(PASSWORD_VARIABLE, "")
-    if password_file is not None:
-        password = read_password(password_file)
-    return Target(store_dir=store_dir, password=password, **facts)
+    try:
+        if password_file is not None:
+            password = read_password(password_file)
+        return Target(store_dir=store_dir, password=password, **facts)
+    except BadTarget as error:
+        raise BadCall(str(error)) from error

@@ -14,6 +14,7 @@ from typing import ClassVar, TypeVar
 import zc.lockfile
 
 from librarian.interfaces import IClock
+from librarian.spool.durable import sync_directory
 from librarian.spool.filestore import FileStore
 from librarian.spool.ftp import Session
 from librarian.spool.interfaces import (
@@ -22,6 +23,7 @@ from librarian.spool.interfaces import (
     FTPOSError,
     IProgress,
     Locked,
+    LockStays,
     NoProgress,
     Sleep,
     SpoolBusy,
@@ -57,7 +59,8 @@ class Report:
 
     outcome: Outcome = Outcome.NOTHING
     files: list[str] = field(default_factory=list)  # have gone over, in this order
-    refused: list[str] = field(default_factory=list)  # stay where they are: see the log
+    refused: list[str] = field(default_factory=list)  # stay where they are, also if they have gone over
+    reasons: dict[str, str] = field(default_factory=dict)  # why, by name
     error: Exception | None = None
 
     @property
@@ -132,6 +135,7 @@ class Exchange(ABC):
         log.info("Accessed filestore %s.", self.store.path)
         ledger = ledger_path(self.kind, self.target)
         ledger.parent.mkdir(exist_ok=True)
+        sync_directory(ledger.parent.parent)  # also for a run that died before it had done so
         try:
             # The kernel lets go of this lock when the process ends, however it ends.
             alone = zc.lockfile.LockFile(str(ledger.with_name(f"{self.kind}.lock")))
@@ -179,12 +183,21 @@ class Exchange(ABC):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock; released in every way out, over a new connection if need be."""
+        """Hold the lock; released in every way out, over a new connection if need be.
+
+        Raises LockStays, unless something else has gone wrong already.
+        """
         try:
             self.lock.acquire(self.session)
             yield
-        finally:
+        except BaseException:
             self._release()
+            raise
+        error = self._release()
+        if error is not None:
+            raise LockStays(
+                f"our own lock file {self.lock_name!r} is still on the server: {error}"
+            ) from error
 
     def persist(self, name: str, step: Callable[[], T]) -> T:
         """`step()`, tried again over new connections while that is worth it.
@@ -214,6 +227,7 @@ class Exchange(ABC):
         """Say why a file is left where it is; the others go on."""
         log.warning("Refused, left where it is: %s", reason)
         self.report.refused.append(name)
+        self.report.reasons[name] = str(reason)
 
     def _connect(self) -> None:
         left, pause = self.target.connect_tries, self.target.backoff
@@ -240,20 +254,24 @@ class Exchange(ABC):
     def _fresh_session(self) -> Session:
         return Session(self.target, epsv=self.session.epsv)
 
-    def _release(self) -> None:
-        """Remove the lock; if it cannot be, say so, and the next run will."""
+    def _release(self) -> ExchangeError | None:
+        """Remove the lock; if it cannot be, say so, and the next run will: the reason."""
         if not self.ledger.locks:
-            return
+            return None
         try:
             try:
                 self._remove_lock()
-            except ExchangeError:
+            except BaseException as error:  # also when we are stopped politely in the midst of it
                 self.session.close()
                 self.session = self._fresh_session().log_in()
                 self.session.enter()
                 self._remove_lock()
+                if not isinstance(error, ExchangeError):
+                    raise
         except ExchangeError as error:
             log.warning("Lock file could not be removed, the next run will: %s (%s)", self.lock_name, error)
+            return error
+        return None
 
     def _remove_lock(self) -> None:
         if self.lock.held:

@@ -15,6 +15,7 @@ from librarian.spool.interfaces import (
     WRITE_LOCK,
     BadName,
     ExchangeError,
+    NameRefused,
     NotSpooled,
     PermanentError,
 )
@@ -84,10 +85,9 @@ class Exporter(Exchange):
                 self.refuse(name, error)
                 return
             except PermanentError as error:
-                if error.code != NAME_NOT_ALLOWED:
+                if error.code != NAME_NOT_ALLOWED and not isinstance(error, NameRefused):
                     raise
-                self._drop(self.ledger.entries[name])
-                self.refuse(name, f"{name!r}: {error}")
+                self._give_up(self.ledger.entries[name], str(error))
                 return
         self.progress.finish(name)
         self.report.files.append(name)
@@ -100,12 +100,16 @@ class Exporter(Exchange):
         if entry is not None and entry.identity != identity:  # replaced in `new` since then
             self._drop(entry)
             entry = None
+        if entry is not None and entry.stage is Stage.STUCK:
+            # Not sent again only to be refused again; what else it may be can be seen only by trying.
+            if self.session.is_directory(name):
+                raise NameRefused(entry.reason or "550 there is a directory of that name")
+            entry = None
         if entry is not None and entry.stage is Stage.PUBLISHING:
             return self._publish(entry, again=True)
         resume = entry is not None
         if entry is None:
-            temp = f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
-            entry = self.ledger.note(Entry(name, identity, temp), Stage.BEGUN)
+            entry = self.ledger.note(Entry(name, identity, _temporary_name()), Stage.BEGUN)
         size = os.fstat(source.fileno()).st_size
         try:
             sha256 = self.transfer.upload(self.session, source, size, entry.temp, name=name, resume=resume)
@@ -116,18 +120,35 @@ class Exporter(Exchange):
         if _identity(os.fstat(source.fileno())) != identity:
             self._drop(entry)
             raise BadName(name, "was still being written; only finished files belong into new")
-        self.lock.check(self.session, not_within=LOCK_CHECK)
+        self.lock.check(self.session, full_every=LOCK_CHECK)
         entry = self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
         return self._publish(entry, again=False)
 
     def _publish(self, entry: Entry, *, again: bool) -> Entry:
         """Give the file its final name; `again` if an earlier try may have done so."""
-        if not self.session.rename(entry.temp, entry.name):
+        try:
+            was_there = self.session.rename(entry.temp, entry.name)
+        except NameRefused as refused:
+            self._check_renaming(entry, refused)
+            raise
+        if not was_there:
             if not (again and self._was_renamed(entry)):
                 self.ledger.note(entry, Stage.BEGUN)  # or the next run would take it for renamed
                 raise PermanentError(f"550 the server will not rename {entry.temp}")
             log.warning("Had arrived already when the last try broke off: %s", entry.name)
         return self.ledger.note(entry, Stage.DELIVERED)
+
+    def _check_renaming(self, entry: Entry, refused: NameRefused) -> None:
+        """Raise PermanentError if the server renames nothing at all, for then no name is to blame.
+
+        Noted before it is tried: a temporary name that is gone must not be taken for a delivery.
+        """
+        other = self.ledger.note(entry, Stage.BEGUN, durable=True, temp=_temporary_name())
+        try:
+            self.session.rename(entry.temp, other.temp)
+        except NameRefused:
+            self.ledger.note(entry, Stage.BEGUN)
+            raise PermanentError(refused.reply) from refused
 
     def _was_renamed(self, entry: Entry) -> bool:
         """Whether the temporary name is gone; asked of a server that will not rename it."""
@@ -175,12 +196,24 @@ class Exporter(Exchange):
             if name not in names:
                 self.persist(name, lambda entry=entry: self._drop(entry))  # type: ignore[misc]
 
+    def _give_up(self, entry: Entry, reason: str) -> None:
+        """Leave a file that the server will not have by its name, and nothing of it over there."""
+        is_sent = entry.stage is not Stage.STUCK
+        if is_sent and not self.session.delete(entry.temp) and self.session.is_there(entry.temp):
+            log.warning("Could not be removed from the server: %s", entry.temp)
+        self.ledger.note(entry, Stage.STUCK, reason=reason)
+        self.refuse(entry.name, f"{entry.name!r}: {reason}")
+
     def _drop(self, entry: Entry) -> None:
         self.session.delete(entry.temp)
         self.ledger.note(entry, Stage.CLOSED)
 
     def _path(self, name: str) -> Path:
         return self.store.path / "new" / name
+
+
+def _temporary_name() -> str:
+    return f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
 
 
 def _identity(facts: os.stat_result) -> str:

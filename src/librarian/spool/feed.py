@@ -25,7 +25,8 @@ def spool_alias(
 
     It appears in `new` when the transaction commits (the thread's own, if none is given).  Raises
     BadName, NotStored (a LookupError) if the alias has no file to read, DigestMismatch if the bytes
-    are not those the library took; NameTaken comes with the commit.
+    are not those the library took; NameTaken if `new` has a file of that name, or another writer is at
+    work on one; if one came meanwhile, with the commit.
     """
     name = alias.filename if name is None else name
     digest = hashlib.sha256()

@@ -26,6 +26,7 @@ from librarian.spool.interfaces import (
     UnknownSpace,
 )
 from librarian.spool.names import MAX_BYTES, check_name
+from librarian.spool.reservation import Reservation
 from librarian.spool.writer import SpoolFile, SpoolWriter
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class FileStore:
     def prepare(self) -> None:
         for folder in (self.path, *(self.path / space for space in SPACES)):
             folder.mkdir(exist_ok=True)
+        sync_directory(self.path.parent)
+        sync_directory(self.path)
 
     def check_prepared(self) -> None:
         """Raise NotPrepared unless this is a spool."""
@@ -64,9 +67,7 @@ class FileStore:
         return SpoolFile(path)
 
     def writer(self, filename: str, *, replace: bool = False) -> SpoolWriter:
-        name = check_name(filename)
-        self._place("tmp")
-        return SpoolWriter(self, name, replace=replace)
+        return SpoolWriter(self, check_name(filename), replace=replace)
 
     def move(self, filename: str, from_space: str, to_space: str, *, replace: bool = False) -> None:
         source = self._find(filename, from_space)
@@ -121,6 +122,15 @@ class FileStore:
     def unfinished(self) -> Path:
         """A path in `tmp` that nobody else uses."""
         return self._place("tmp") / f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
+
+    def reserve(self, name: str) -> Reservation:
+        reservation = Reservation(self._place("tmp"), name)
+        try:
+            self.check_free(name, "new")
+        except BaseException:
+            reservation.release()
+            raise
+        return reservation
 
     def deliver(self, path: Path, name: str, *, replace: bool = False, numbered: bool = False) -> str:
         """Let the durable file at `path`, on this file system, appear in `new`; its name there."""

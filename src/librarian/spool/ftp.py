@@ -23,6 +23,7 @@ from librarian.spool.interfaces import (
     CertificateRefused,
     ExchangeError,
     FTPOSError,
+    NameRefused,
     PermanentError,
     ReplyError,
     TemporaryError,
@@ -35,6 +36,7 @@ NO_SUCH_COMMAND = {500, 501, 502, 504}  # RFC 959, 4.2.2; 501 for OPTS and HASH 
 NO_SUCH_FILE = {550}
 NO_FILES = {450, 550}  # how some servers say that a directory is empty
 
+_ITSELF = {"cdir", "pdir"}  # RFC 3659, 7.5.1
 _SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # of a SIZE reply; more digits are no file's
 
 
@@ -104,7 +106,9 @@ class Session:
         self._ftp.close()
 
     def names(self) -> list[str]:
-        """What the directory holds; a server may leave out names that begin with a dot."""
+        """What the directory holds.  Without MLSD a server may leave out names that begin with a dot."""
+        if "MLST" in self.features:
+            return list(self.facts())
         try:
             lines = self._list("NLST")
         except PermanentError as error:
@@ -114,10 +118,13 @@ class Session:
         return [line.rsplit("/", 1)[-1] for line in lines if line]
 
     def facts(self) -> dict[str, dict[str, str]]:
-        """MLSD's facts (RFC 3659, 7) by name, keys in lower case; only if `MLST` is a feature."""
+        """MLSD's facts (RFC 3659, 7) by name, keys in lower case; only if `MLST` is a feature.
+
+        The directory itself and the one above it are left out, whatever they are called.
+        """
         lines = self._list("MLSD")
-        entries = (line.partition(" ") for line in lines if line)
-        return {name: _facts(text) for text, _, name in entries}
+        entries = ((name, _facts(text)) for text, _, name in (line.partition(" ") for line in lines if line))
+        return {name: facts for name, facts in entries if facts.get("type", "").lower() not in _ITSELF}
 
     def size(self, name: str) -> int | None:
         """Bytes, or None where there is no such file.  PermanentError 5xx if the server has no SIZE."""
@@ -129,6 +136,39 @@ class Session:
             raise TemporaryError(reply)
         return int(found[0])
 
+    def is_there(self, name: str) -> bool:
+        """Whether there is a file or directory of this name, asked in two ways: a server may say 550 to
+        SIZE for "not there", for "you may not" and for a directory, and leave names out of a listing."""
+        try:
+            if self.size(name) is not None:
+                return True
+        except PermanentError as error:
+            if error.code not in NO_SUCH_COMMAND:
+                raise
+        return name in self.names()
+
+    def is_directory(self, name: str) -> bool:
+        """Whether one can go there; the session stays where it is."""
+        try:
+            with translated():
+                self._ftp.voidcmd(f"CWD {name}")
+        except PermanentError:
+            return False
+        self.enter()
+        return True
+
+    def mark(self, name: str) -> str | None:
+        """Something that is another when the file is another or has changed; None if there is no file or
+        the server cannot tell.  One or two short questions, no data connection."""
+        if "MLST" in self.features:
+            reply = self._ask(f"MLST {name}") or ""
+            return next((line.strip() for line in reply.splitlines() if line.startswith(" ")), None)
+        try:
+            size = self.size(name)
+        except PermanentError:
+            return None
+        return None if size is None else f"{size} {self.modified(name)}"
+
     def modified(self, name: str) -> datetime | None:
         """When a file was last changed, by the server's clock; None if it cannot tell."""
         try:
@@ -138,11 +178,13 @@ class Session:
         return None if reply is None else parse_time(reply[4:])
 
     def delete(self, name: str) -> bool:
-        """Remove a file; whether it was there."""
+        """Remove a file; False where the server says 550, which may mean that there is none or that
+        it will not: see is_there()."""
         return self._ask(f"DELE {name}") is not None
 
     def rename(self, old: str, new: str) -> bool:
-        """Rename, replacing `new`; whether `old` was there."""
+        """Rename, replacing `new`; whether `old` was there.  Raises NameRefused for a `new` that the
+        server will not have."""
         if self._ask(f"RNFR {old}") is None:
             return False
         try:
@@ -223,10 +265,13 @@ class Session:
     def _replace(self, old: str, new: str, refused: PermanentError) -> None:
         """Some servers will not rename onto a file: make room, then say it again."""
         if refused.code == 553 or not self.delete(new):
-            raise refused
-        with translated():
-            self._ftp.sendcmd(f"RNFR {old}")
-            self._ftp.voidcmd(f"RNTO {new}")
+            raise NameRefused(refused.reply) from refused
+        try:
+            with translated():
+                self._ftp.sendcmd(f"RNFR {old}")
+                self._ftp.voidcmd(f"RNTO {new}")
+        except PermanentError as error:
+            raise NameRefused(error.reply) from error
 
     def _ask(self, command: str) -> str | None:
         """The reply to a command about a file, or None where there is no such file."""

@@ -5,8 +5,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from librarian.spool.exchange import Exchange, Outcome
-from librarian.spool.ftp import NO_SUCH_FILE
+from librarian.spool.durable import sync_directory
+from librarian.spool.exchange import LOCK_CHECK, Exchange, Outcome
+from librarian.spool.ftp import NO_SUCH_COMMAND, NO_SUCH_FILE
 from librarian.spool.interfaces import (
     READ_LOCK,
     TEMP_PREFIX,
@@ -19,6 +20,8 @@ from librarian.spool.ledger import Entry, Stage
 from librarian.spool.names import check_remote_name
 
 log = logging.getLogger(__name__)
+
+NOT_ALLOWED = {532, 553}  # RFC 959, 4.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Importer(Exchange):
     For each file: fetch it into `tmp`, verify it, make it durable, note durably that it is about to
     be delivered, deliver it, note that, and only then remove it from the server.  A run that dies in
     between leaves a note; delivery is one rename, so if the file is gone from `tmp`, it was delivered,
-    even if somebody has taken it out of `new` since.
+    even if somebody has taken it out of `new` since.  A file that the server will not remove stays in
+    the ledger, so that it is not delivered again.
     """
 
     kind = "import"
@@ -99,6 +103,7 @@ class Importer(Exchange):
         if entry is not None and entry.identity != file.identity:  # another file of that name by now
             self._drop(entry)
             entry = None
+        was_delivered = entry is not None and entry.stage is Stage.DELIVERED
         if entry is None or entry.stage is Stage.BEGUN:
             if (self.store.path / "new" / file.name).exists():
                 self._postpone(file.name)
@@ -117,9 +122,10 @@ class Importer(Exchange):
             except NameTaken:
                 self._postpone(file.name)
                 return
-        self.persist(file.name, lambda: self._remove(entry))
+        is_gone = self.persist(file.name, lambda: self._remove(entry))
+        if is_gone or not was_delivered:
+            self.report.files.append(file.name)
         self.progress.finish(file.name)
-        self.report.files.append(file.name)
 
     def _fetch(self, file: RemoteFile) -> Entry:
         entry = self.ledger.entries.get(file.name)
@@ -133,6 +139,9 @@ class Importer(Exchange):
             sha256 = self.transfer.download(self.session, file.name, sink, file.size)
             os.fsync(sink.fileno())
             size = sink.seek(0, os.SEEK_END)
+        self.lock.check(self.session, full_every=LOCK_CHECK)  # else it may have been written to meanwhile
+        # From the note on, "not in tmp" means "delivered": the name there must last as the note does.
+        sync_directory(self._temp(entry).parent)
         return self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
 
     def _deliver(self, entry: Entry) -> Entry:
@@ -143,10 +152,27 @@ class Importer(Exchange):
             log.info("Moved from 'tmp' to 'new': %s", entry.name)
         return self.ledger.note(entry, Stage.DELIVERED, durable=True)
 
-    def _remove(self, entry: Entry) -> None:
-        self.session.delete(entry.name)
+    def _remove(self, entry: Entry) -> bool:
+        """Remove from the server what has been delivered here; whether it is gone.
+
+        Where the server will not, the ledger keeps the entry: the file must not be fetched again.
+        """
+        self.lock.check(self.session, full_every=LOCK_CHECK)
+        try:
+            is_gone = self.session.delete(entry.name) or not self.session.is_there(entry.name)
+            reason = "550 to DELE, and it is still there"
+        except PermanentError as error:
+            if error.code not in NO_SUCH_COMMAND | NOT_ALLOWED:
+                raise
+            is_gone, reason = False, str(error)
+        if not is_gone:
+            self.refuse(
+                entry.name, f"{entry.name!r} was fetched, and the server will not remove it: {reason}"
+            )
+            return False
         log.info("Removed from CDS FTP server: %s", entry.name)
         self.ledger.note(entry, Stage.CLOSED)
+        return True
 
     def _postpone(self, name: str) -> None:
         self.refuse(name, f"{name!r} waits on the server, as new still has a file of that name")

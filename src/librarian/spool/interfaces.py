@@ -107,6 +107,14 @@ class PermanentError(ReplyError):
     """A 5xx reply (RFC 959, 4.2.1): the same command will fail again."""
 
 
+class NameRefused(PermanentError):
+    """The server has the file, and will not give it its final name."""
+
+
+class LockStays(ExchangeError):
+    """The server does not let us remove our own lock file: its partner is locked out."""
+
+
 class TemporaryError(ReplyError):
     """A 4xx reply, or one that makes no sense: another try may succeed."""
 
@@ -153,7 +161,11 @@ class IFileStore(Interface):
         """
 
     def writer(filename: str, *, replace: bool = False) -> Any:
-        """An ISpoolWriter for a file that will be called `filename` in `new`."""
+        """An ISpoolWriter for a file that will be called `filename` in `new`.
+
+        NameTaken, before a byte is taken, if `new` has a file of that name or another writer is at
+        work on one; not if it is to `replace`: then the last to commit wins.
+        """
 
     def move(filename: str, from_space: str, to_space: str, *, replace: bool = False) -> None:
         """Move a file between spaces in one step; into `new` and `cur` only once it is durable.
@@ -186,6 +198,10 @@ class IFileStore(Interface):
     def unfinished() -> Path:
         """A path in `tmp` that nobody else uses."""
 
+    def reserve(name: str) -> Any:
+        """Keep other writers from a name until the answer's release() is called or the process ends.
+        NameTaken if another has it, or `new` has a file of that name."""
+
     def check_free(name: str, space: str, *, replace: bool = False) -> None:
         """Raise NameTaken if a file of this name may not come into the space."""
 
@@ -197,7 +213,11 @@ class IFileStore(Interface):
 
 
 class ISpoolWriter(Interface):
-    """A file on its way into `new`: a context manager that commits, or aborts on an exception."""
+    """A file on its way into `new`: a context manager that commits, or aborts on an exception.
+
+    At the end of a `with` block a file of that name that came into `new` meanwhile, past the writer's
+    reservation, is no error: this one comes in as `name.~2~`.
+    """
 
     name: str = Attribute("What it will be called in `new`")
 

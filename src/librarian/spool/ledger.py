@@ -29,6 +29,7 @@ class Stage(StrEnum):
     BEGUN = "begun"  # part of it may be at the other side, under the temporary name
     PUBLISHING = "publishing"  # whole and verified; the rename has been or will be asked for
     DELIVERED = "delivered"  # under its final name; our own copy has yet to be put away
+    STUCK = "stuck"  # the other side will not have it under this name; nothing of it is there
     CLOSED = "closed"  # nothing left to do
 
 
@@ -43,6 +44,7 @@ class Entry:
     size: int | None = None  # bytes
     sha256: str | None = None  # hex
     at: str | None = None  # RFC 3339, when this was written
+    reason: str | None = None  # why it is stuck
 
 
 @dataclass(frozen=True, slots=True)

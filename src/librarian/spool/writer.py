@@ -34,14 +34,20 @@ class SpoolFile(io.BufferedWriter):
 
 @implementer(ISpoolWriter)
 class SpoolWriter:
-    """Writes under a name of its own in `tmp`, so that two writers of one name do not meet there."""
+    """Writes under a name of its own in `tmp`; has reserved the name it will be called by, unless it is
+    to replace what has that name."""
 
     def __init__(self, store: IFileStore, name: str, *, replace: bool) -> None:
         self.name = name
         self.replace = replace
         self._store = store
-        self._temp = store.unfinished()
-        self._file = SpoolFile(self._temp)
+        self._reservation = None if replace else store.reserve(name)
+        try:
+            self._temp = store.unfinished()
+            self._file = SpoolFile(self._temp)
+        except BaseException:
+            self._release()
+            raise
         self._decided = False
         self._joined = False
 
@@ -61,14 +67,22 @@ class SpoolWriter:
         self._refuse_second_decision()
         self._file.close()
         self._store.deliver(self._temp, self.name, replace=self.replace)
-        self._decided = True
+        self._decide()
 
     def abort(self) -> None:
         if self._decided:
             return
-        self._decided = True
+        self._decide()
         self._file.close()
         self._temp.unlink(missing_ok=True)
+
+    def _decide(self) -> None:
+        self._decided = True
+        self._release()
+
+    def _release(self) -> None:
+        if self._reservation is not None:
+            self._reservation.release()
 
     def _refuse_second_decision(self) -> None:
         if self._decided:
@@ -90,8 +104,12 @@ class SpoolWriter:
             self._commit_or_forget()
 
     def _commit_or_forget(self) -> None:
+        """Deliver, if need be under a numbered name: a program that knows of no reservations may have
+        taken ours meanwhile, and the bytes are here by now."""
+        self._refuse_second_decision()
         try:
-            self.commit()
+            self.prepare(check=False)
+            self.keep_promise()
         except BaseException:
             self.abort()
             raise
@@ -116,19 +134,20 @@ class SpoolWriter:
         self._file.seek(position)
         self._file.truncate()
 
-    def prepare(self) -> None:
+    def prepare(self, *, check: bool = True) -> None:
         """Make the bytes durable and check the name, so that keep_promise() cannot but succeed."""
         if self._decided:  # aborted by an exception that was dealt with
             return
         self._file.close()
-        self._store.check_free(self.name, "new", replace=self.replace)
+        if check:
+            self._store.check_free(self.name, "new", replace=self.replace)
 
     def keep_promise(self) -> None:
         """Let the file appear.  If the name was taken since prepare(), under a numbered one."""
         if self._decided:
             return
         self._store.deliver(self._temp, self.name, replace=self.replace, numbered=True)
-        self._decided = True
+        self._decide()
 
 
 class Delivery:
