@@ -177,3 +177,18 @@ class Attacks(unittest.TestCase):
             request("PUT", "http://localhost:9095/x", {"Host": "localhost:9090"}, b"x").json["restricted"],
             True,
         )
+
+
+class Referrers(unittest.TestCase):
+    """No answer lets a browser tell its URL, with a token in it, to another site."""
+
+    layer = Functional
+
+    def test_every_answer_of_every_face(self) -> None:
+        for port in (8000, 8005, 9090, 9095, 9999, 9191, 6543):
+            for path in ("/5/f?token=abc", "/", "/search", "/robots.txt", "/%ff", "/x/y/z?token=abc"):
+                for method in ("GET", "POST", "TRACE"):
+                    answer = request(method, f"http://localhost:{port}{path}")
+                    shown = answer.headers.get("Referrer-Policy")
+                    expected = "same-origin" if port == 6543 else "no-referrer"
+                    self.assertEqual(shown, expected, (port, path, method, answer.status))

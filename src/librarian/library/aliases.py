@@ -36,7 +36,8 @@ class LibraryFileAlias:
         self._file: LibraryFile | None = None
 
     def __repr__(self) -> str:
-        return f"<LibraryFileAlias {self.id} {self.filename!r}>"
+        # Errors show this to whoever lacks a permission: nothing that only some may see.
+        return f"<LibraryFileAlias {self.id}>"
 
     def __eq__(self, other: object) -> bool:
         return ILibraryFileAlias.providedBy(other) and other.id == self.id

@@ -72,7 +72,13 @@ class _Named:
         self.node = node
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}>"
+        # Errors show this to whoever lacks a permission; the path of what is restricted is a secret too.
+        return f"<{type(self).__name__} {'(restricted)' if self.restricted else self.path}>"
+
+    @property
+    def restricted(self) -> bool:
+        """Whether it is for some only."""
+        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         return isinstance(removeSecurityProxy(other), _Named) and removeSecurityProxy(other).node is self.node

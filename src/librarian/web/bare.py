@@ -68,6 +68,7 @@ def bare_refusal(accept: str | None, status: int, reason: str) -> tuple[str, lis
         ("Cache-Control", "no-store"),
         ("Vary", "Accept"),
         ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
     ]
     return f"{status} {HTTPStatus(status).phrase}", headers, body.encode()
 

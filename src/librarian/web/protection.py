@@ -127,10 +127,14 @@ class InteractionPolicy:
 
 
 def harden(event: NewResponse) -> None:
-    """Headers of our own pages, and no cache for what was made for somebody."""
+    """Headers of our own pages, and no cache for what was made for somebody; elsewhere those that
+    keep a URL from being told on."""
     request, response = event.request, event.response
     face = face_of(request)
     if face is None or not face.for_browsers:
+        # There may be a token in the URL, also of what is refused.
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return
     for name, value in PAGE_HEADERS.items():
         response.headers.setdefault(name, value)
