@@ -224,17 +224,67 @@ class Refusals(TreeCase):
         self.put("/ada/closed/plan.txt", b"PLAN")
         for path in ("/ada/open.txt", "/ada/closed/plan.txt"):
             for query in ("", "?history", "?version=1"):
-                for who, status in ((None, 401), (carl, 403), (self.token, 200)):
+                for who, status in ((None, 404), (carl, 404), (self.token, 200)):
                     answer = self.ask("GET", path + query, who=who)
                     self.assertEqual(answer.status_int, status, (path, query))
             self.assertEqual(self.ask("GET", path).headers["Cache-Control"], "private, no-store")
-        self.assertEqual(self.ask("GET", "/ada/closed", who=carl).status_int, 403)
-        listing = self.ask("GET", "/ada", who=None)
-        self.assertNotIn("sha256", listing.text)
+        self.assertEqual(self.ask("GET", "/ada/closed", who=carl).status_int, 404)
         self.assertEqual(self.put("/ada/open.txt", b"PLAN 2"), 200)
         self.assertTrue(self.tree["/ada/open.txt"].restricted)
+        entry = self.tree["/ada/open.txt"]
         with acting_as(bob):
-            self.assertRaises(Unauthorized, getattr, self.tree["/ada/open.txt"], "alias_id")
+            self.assertRaises(NotThere, self.tree.__getitem__, "/ada/open.txt")
+            self.assertRaises(Unauthorized, getattr, entry, "alias_id")
+            self.assertRaises(Unauthorized, getattr, entry, "path")
+
+    def test_what_is_hidden_is_hidden_in_every_way_of_looking(self) -> None:
+        """By listings of all kinds, their pages and counts; and by any difference to what is not there."""
+        for number in range(6):
+            self.put(f"/ada/f{number}?restricted={'true' if number % 2 else 'false'}", b"x")
+        self.ask("PUT", "/ada/closed/?restricted=true")
+        self.put("/ada/closed/plan.txt", b"PLAN")
+        carl, seen = bearer(person("carl"), "read", "tree"), ["f0", "f2", "f4"]
+        for who in (None, carl):
+            self.assertEqual(
+                [each["name"] for each in self.ask("GET", "/ada", who=who).json["entries"]], seen
+            )
+            pages, following = [], "/ada?limit=1"
+            while following:
+                page = self.ask("GET", following, who=who).json
+                pages.append([each["name"] for each in page["entries"]])
+                following = page["next"] and page["next"].removeprefix("/tree")
+            self.assertEqual(pages, [[name] for name in seen])
+            html = self.ask("GET", "/ada", who=who, Accept="text/html").text
+            self.assertEqual(html.count("<tr>"), 1 + len(seen))
+            for hidden in ("f1", "f3", "closed"):
+                self.assertNotIn(hidden, html)
+            for method, body in (
+                ("GET", b""),
+                ("HEAD", b""),
+                ("DELETE", b""),
+                ("PUT", b"y"),
+                ("POST", b"move_to=/x"),
+            ):
+                for hidden, absent in (
+                    ("f1", "g1"),
+                    ("closed", "opened"),
+                    ("closed/plan.txt", "opened/plan.txt"),
+                ):
+                    answers = [
+                        self.ask(
+                            method,
+                            f"/ada/{name}",
+                            body,
+                            who,
+                            Content_Type="application/x-www-form-urlencoded",
+                        )
+                        for name in (hidden, absent)
+                    ]
+                    with self.subTest(who=who, method=method, hidden=hidden):
+                        self.assertEqual(*(answer.status for answer in answers))
+                        self.assertEqual(*(answer.text for answer in answers))
+        mine = [each["name"] for each in self.ask("GET", "/ada", who=self.token).json["entries"]]
+        self.assertEqual(mine, ["closed", *(f"f{number}" for number in range(6))])
 
     def test_nobody_gets_at_a_file_by_giving_it_a_name(self) -> None:
         bob = person("bob")

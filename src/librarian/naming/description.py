@@ -58,8 +58,8 @@ def describe_history(entry: Any) -> dict[str, Any]:
     return {"path": entry.path, "versions": versions}
 
 
-def describe_line(named: Any, seen: bool) -> dict[str, Any]:
-    """A line of a listing.  The name of what one may not see is shown, and nothing of it."""
+def describe_line(named: Any) -> dict[str, Any]:
+    """A line of a listing, in which there is only what one may see."""
     bare = removeSecurityProxy(named)
     line = {
         "name": bare.name,
@@ -67,7 +67,7 @@ def describe_line(named: Any, seen: bool) -> dict[str, Any]:
         "url": url_of(bare.path),
         "restricted": bare.restricted,
     }
-    if line["kind"] == "file" and seen:
+    if line["kind"] == "file":
         alias = bare.alias()
         content = alias.content
         line |= {

@@ -8,6 +8,7 @@ from typing import Any
 from zope.component import getUtility
 from zope.interface import implementer, provider
 from zope.security.checker import ProxyFactory
+from zope.security.management import checkPermission, queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.aliases import LibraryFileAlias
@@ -164,17 +165,19 @@ class NamedFolder(_Named):
         return self.node.owner
 
     def __getitem__(self, name: str) -> Any:
-        node = self.node.children.get(name)
-        if node is None:
+        found = self.get(name)
+        if found is None:
             raise NotThere(self._path_of(name))
-        return self._parts.shown(node)
+        return found
 
     def get(self, name: str, default: Any = None) -> Any:
         node = self.node.children.get(name)
-        return default if node is None else self._parts.shown(node)
+        found = None if node is None else self._parts.shown(node)
+        return found if found is not None and _may_see(found) else default
 
     def listing(self, start: str = "", limit: int | None = None) -> list[Any]:
-        return [self._parts.shown(node) for node in islice(self.node.children.values(min=start), limit)]
+        shown = (self._parts.shown(node) for node in self.node.children.values(min=start))
+        return list(islice(filter(_may_see, shown), limit))
 
     def put(self, name: str, alias: Any) -> NamedEntry:
         check_filename(name)
@@ -230,6 +233,14 @@ class NamedFolder(_Named):
 
     def _path_of(self, name: str) -> str:
         return f"{self.path.rstrip('/')}/{name}"
+
+
+def _may_see(named: "NamedFolder | NamedEntry") -> bool:
+    """Whether whoever acts may know that this is there.  For all others it is not: no listing has it,
+    and its path is not found.  Whoever may change a folder sees all that is in it."""
+    if not named.restricted or queryInteraction() is None:
+        return True
+    return bool(checkPermission("librarian.View", named))
 
 
 def _new_uid(branch: NamingBranch, library: Library) -> int:

@@ -121,7 +121,7 @@ def _list(folder: Any, request: Request) -> Response:
     start, limit = request.GET.get("start", ""), _number(request, "limit", LISTED, most=MOST_LISTED)
     found = list(folder.listing(start, limit + 1))
     following = _next(folder, found[limit].name, limit) if len(found) > limit else None
-    listed = [describe_line(each, request.has_permission("librarian.View", each)) for each in found[:limit]]
+    listed = [describe_line(each) for each in found[:limit]]
     values = {
         "_title": folder.path,
         "_above": _above(folder.path),
