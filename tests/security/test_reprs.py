@@ -33,7 +33,7 @@ class Shown(unittest.TestCase):
 
     def texts(self, thing: Any) -> list[str]:
         """All that an object without permissions tells of itself, and all errors that it raises."""
-        found = [repr(thing), str(thing), f"{thing!r}", "%r" % (thing,), f"{thing}", repr([thing])]
+        found = [repr(thing), str(thing), f"{thing!r}", f"{thing}", repr([thing])]
         for attempt in (
             lambda: thing.filename,
             lambda: thing.versions,
