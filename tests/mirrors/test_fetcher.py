@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import socket
 import tempfile
 import time
 import unittest
 from asyncio import StreamWriter
+from collections import Counter
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
@@ -28,6 +31,7 @@ from librarian.mirrors.probing.interfaces import (
     RedirectToDifferentFile,
     UnknownURLScheme,
 )
+from librarian.mirrors.probing.throttle import Throttle
 from librarian.testing import mirrorservers
 from librarian.testing.certificates import Authority
 from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
@@ -314,6 +318,29 @@ class PrivateAddresses(FarmCase):
         self.assertIsInstance(answer, AddressRefused)
 
 
+class Sockets:
+    """Makes sockets, and counts how many are open, by address."""
+
+    def __init__(self) -> None:
+        self._sockets: list[tuple[str, socket.socket]] = []
+        self.peak: Counter[str] = Counter()
+
+    @property
+    def made(self) -> int:
+        return len(self._sockets)
+
+    def make(self, info: Any) -> socket.socket:
+        family, kind, protocol, _, where = info
+        made = socket.socket(family=family, type=kind, proto=protocol)
+        self._sockets.append((where[0], made))
+        for name in ("all", where[0]):
+            self.peak[name] = max(self.peak[name], self.open(name))
+        return made
+
+    def open(self, name: str) -> int:
+        return sum(each.fileno() != -1 for where, each in self._sockets if name in ("all", where))
+
+
 class Limits(FarmCase):
     def load(self, mirrors: list[mirrorservers.MirrorServer], each: int, **changes: Any) -> None:
         """Ask every mirror for `each` files, all at once."""
@@ -335,6 +362,43 @@ class Limits(FarmCase):
         mirrors = [self.farm.add(FILES, mirrorservers.slow(0.01), host=f"127.0.1.{n}") for n in range(1, 21)]
         self.load(mirrors, 6, parallel=10)
         self.assertEqual(self.farm.traffic.peak["all"], 10)
+
+    def test_connections_are_limited_not_only_requests(self) -> None:
+        """Idle ones count as well, of whichever port and family; measured where sockets are made."""
+        mirrors = [self.farm.add(FILES, host=f"127.0.1.{n}") for n in range(1, 16)] * 3
+        mirrors += [self.farm.add(FILES, host="127.0.1.1") for _ in range(3)]  # the same host, other ports
+        settings = ProberSettings(allowed_networks=LOOPBACK, parallel=10)
+        sockets = Sockets()
+
+        async def run() -> None:
+            with mock.patch.object(AddressGuard, "socket", sockets.make):
+                async with Fetcher(settings) as fetcher:
+                    urls = [f"{mirror.url}/dists/hoary/Release" for mirror in mirrors for _ in range(4)]
+                    families = (socket.AF_UNSPEC, socket.AF_INET)
+                    await asyncio.gather(*(fetcher.head(url, family) for url in urls for family in families))
+
+        asyncio.run(run())
+        self.assertEqual(len(self.farm.traffic.requests), len(mirrors) * 8)
+        self.assertEqual((sockets.peak["all"], sockets.peak["127.0.1.1"]), (10, 2))
+        self.assertEqual(sockets.open("all"), 0)
+        self.assertLess(sockets.made, len(self.farm.traffic.requests))  # they are used again
+
+    def test_a_question_beside_the_run_takes_no_third_connection(self) -> None:
+        mirror = self.farm.add(FILES, mirrorservers.slow(0.005))
+        sockets = Sockets()
+
+        async def run() -> None:
+            prober = ProberSettings(allowed_networks=LOOPBACK)
+            throttle = Throttle(prober.parallel, prober.parallel_per_host)
+            with mock.patch.object(AddressGuard, "socket", sockets.make):
+                async with Fetcher(prober, throttle) as fetcher, Fetcher(prober, throttle.spare(5)) as beside:
+                    url = f"{mirror.url}/dists/hoary/Release"
+                    asking = [fetcher.head(url) for _ in range(20)] + [beside.head(url) for _ in range(5)]
+                    await asyncio.gather(*asking)
+                    await asyncio.gather(beside.head(url), beside.head(url))
+
+        asyncio.run(run())
+        self.assertEqual(sockets.peak["all"], 2)
 
     def test_a_host_that_hangs_does_not_hold_the_slots_of_others(self) -> None:
         stuck = self.farm.add(FILES, mirrorservers.hang, host="127.0.1.1")

@@ -124,8 +124,7 @@ class ProbeRun:
 
     async def _probe(self, due: list[int], sites: list[ControlSite]) -> None:
         prober = self._settings.prober()
-        throttle = Throttle(prober.parallel, prober.parallel_per_host)
-        spare = throttle.spare(ASKED_AT_ONCE)
+        throttle, spare = _lines(prober)
         async with self._network(prober, throttle) as fetcher, self._network(prober, spare) as asking:
             self._controls = Controls(asking, sites, self._clock, self._chance)
             fetcher.on_silence = self._controls.request_failed
@@ -292,6 +291,13 @@ def explain(summary: RunSummary) -> list[str]:
     if summary.unconfirmed:
         said.append(f"Not judged: {' '.join(sorted(summary.unconfirmed))}.")
     return said
+
+
+def _lines(prober: ProberSettings) -> tuple[Throttle, Throttle]:
+    """What limits the probes, and what limits the controls; together they are within the limit."""
+    kept_back = min(ASKED_AT_ONCE, prober.parallel // 4)
+    throttle = Throttle(prober.parallel - kept_back, prober.parallel_per_host)
+    return throttle, throttle.spare(kept_back) if kept_back else throttle
 
 
 def _is_refused(report: ProbeReport) -> bool:

@@ -96,7 +96,7 @@ class _MadeUpFetcher(Fetcher):
     async def families(self, host: str) -> frozenset[int]:
         return frozenset()
 
-    async def _hop(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+    async def _hop(self, method: str, url: str, family: int, max_bytes: int, *more: Any) -> Answer:
         parts = urlsplit(url)
         if self._network.is_silent(parts.hostname or ""):
             raise ProberTimeout(url, method, self.settings.timeout_seconds)

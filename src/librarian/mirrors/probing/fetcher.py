@@ -10,8 +10,10 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -35,7 +37,7 @@ from librarian.mirrors.probing.interfaces import (
     ProberTimeout,
 )
 from librarian.mirrors.probing.redirects import STATUSES, check_scheme, follow
-from librarian.mirrors.probing.throttle import HostLedger, Throttle
+from librarian.mirrors.probing.throttle import HostLedger, Line, Throttle
 
 # A name server that hangs holds a thread for a while; the loop's own few would starve everybody.
 _THREADS = 32
@@ -79,8 +81,11 @@ class Fetcher:
         self.ledger = HostLedger(settings.skip_after_requests, settings.skip_below_ratio)
         self.guard = AddressGuard(settings.allowed_networks)
         self._bad_certificates: dict[tuple[str, int], str] = {}
-        self._sessions: dict[int, aiohttp.ClientSession] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "prober")
+        at_once = max(1, settings.parallel // 2)
+        self._ftp_threads = ThreadPoolExecutor(at_once, "prober ftp")
+        self._ftp_all = asyncio.Semaphore(at_once)
+        self._ftp_hosts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -93,9 +98,9 @@ class Fetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for session in self._sessions.values():
-            await session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self.throttle.close()
+        for threads in (self._threads, self._ftp_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def head(self, url: str, family: int = socket.AF_UNSPEC) -> Answer:
         """Whether the file is there.  Raises a ProbeFailed."""
@@ -131,14 +136,15 @@ class Fetcher:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         endpoint = (host, parts.port or 443)
-        async with self.throttle.slot(host):
+        async with self._line(scheme, host, parts.port, family) as line:
             if scheme == "https" and endpoint in self._bad_certificates:
                 raise InvalidCertificate(url, self._bad_certificates[endpoint])
             self.ledger.admit(host, url)
             try:
                 if scheme == "ftp":
                     return await self._ask_ftp(url, max_bytes)
-                return await self._ask(method, url, family, max_bytes)
+                line.session = line.session or self._open_session(family)
+                return await self._ask(line.session, method, url, max_bytes)
             except TimeoutError as error:
                 self.ledger.timed_out(host)
                 raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
@@ -149,11 +155,9 @@ class Fetcher:
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise _failure(url, error) from error
 
-    async def _ask(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+    async def _ask(self, session: aiohttp.ClientSession, method: str, url: str, max_bytes: int) -> Answer:
         started = time.monotonic()
-        async with self._session(family).request(
-            method, url, proxy=self.settings.proxy, allow_redirects=False
-        ) as response:
+        async with session.request(method, url, proxy=self.settings.proxy, allow_redirects=False) as response:
             assert isinstance(response, _Response)
             if response.status in STATUSES and "Location" in response.headers:
                 raise Redirected(response.headers["Location"])
@@ -169,36 +173,57 @@ class Fetcher:
                 response.certificate_expires,
             )
 
-    async def _ask_ftp(self, url: str, max_bytes: int) -> Answer:
-        ask = asyncio.get_running_loop().run_in_executor(
-            self._threads, ftp.ask, url, self.guard, self.settings.timeout_seconds, max_bytes
-        )
-        return await asyncio.wait_for(ask, self.settings.timeout_seconds)
+    def _line(
+        self, scheme: str, host: str, port: int | None, family: int
+    ) -> AbstractAsyncContextManager[Line]:
+        return self._ftp_line(host) if scheme == "ftp" else self.throttle.line(host, (scheme, port, family))
 
-    def _session(self, family: int) -> aiohttp.ClientSession:
-        if family not in self._sessions:
-            connector = aiohttp.TCPConnector(
-                limit=0,  # the throttle decides
-                family=socket.AddressFamily(family),
-                ssl=self._tls,
-                # Behind a proxy the address is the proxy's, which the operator chose.
-                socket_factory=None if self.settings.proxy else self.guard.socket,
-            )
-            self._sessions[family] = aiohttp.ClientSession(
-                connector=connector,
-                response_class=_Response,
-                timeout=aiohttp.ClientTimeout(total=self.settings.timeout_seconds),
-                headers={
-                    "User-Agent": self.settings.user_agent,
-                    "Accept-Encoding": "identity",
-                    "Cache-Control": "no-cache",
-                },
-                auto_decompress=False,
-                trust_env=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                requote_redirect_url=False,
-            )
-        return self._sessions[family]
+    @asynccontextmanager
+    async def _ftp_line(self, host: str) -> AsyncIterator[Line]:
+        """Room for the two connections that FTP needs, one for commands and one for data.
+
+        Those who have the first and wait for the second are never so many that all lines are theirs.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._ftp_hosts[host])
+            await stack.enter_async_context(self._ftp_all)
+            line = await stack.enter_async_context(self.throttle.line(host, keep=False))
+            if min(self.settings.parallel, self.settings.parallel_per_host) > 1:
+                await stack.enter_async_context(self.throttle.line(host, keep=False))
+            yield line
+
+    async def _ask_ftp(self, url: str, max_bytes: int) -> Answer:
+        talk = ftp.Talk(url, self.guard, self.settings.timeout_seconds)
+        ask = asyncio.get_running_loop().run_in_executor(self._ftp_threads, talk.ask, max_bytes)
+        try:
+            return await asyncio.wait_for(ask, self.settings.timeout_seconds)
+        finally:
+            talk.abort()  # the thread would go on for as long as a byte comes now and then
+
+    def _open_session(self, family: int) -> aiohttp.ClientSession:
+        """A session for one line, so of one connection at a time: a shared one would keep as many idle ones
+        as it likes, which its limit does not count."""
+        connector = aiohttp.TCPConnector(
+            limit=1,
+            family=socket.AddressFamily(family),
+            ssl=self._tls,
+            # Behind a proxy the address is the proxy's, which the operator chose.
+            socket_factory=None if self.settings.proxy else self.guard.socket,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            response_class=_Response,
+            timeout=aiohttp.ClientTimeout(total=self.settings.timeout_seconds),
+            headers={
+                "User-Agent": self.settings.user_agent,
+                "Accept-Encoding": "identity",
+                "Cache-Control": "no-cache",
+            },
+            auto_decompress=False,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            requote_redirect_url=False,
+        )
 
 
 async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:

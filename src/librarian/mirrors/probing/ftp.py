@@ -7,6 +7,7 @@ import ftplib
 import re
 import socket
 import time
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
 from librarian.mirrors.probing.addresses import NOT_PUBLIC, AddressGuard
@@ -15,27 +16,57 @@ from librarian.mirrors.probing.interfaces import AddressRefused, Answer, BadResp
 _REPLY_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 
 
-def ask(url: str, guard: AddressGuard, timeout_seconds: float, max_bytes: int) -> Answer:
-    """The answer to a HEAD (`max_bytes` 0) or GET of an FTP URL, logged in anonymously.
+class Talk:
+    """One question to an FTP server, logged in anonymously.  `ask` blocks; `abort` ends it from outside."""
 
-    Raises AddressRefused, BadResponseCode (of the FTP reply), BodyTooLarge, OSError and TimeoutError.
-    """
-    started = time.monotonic()
-    parts = urlsplit(url)
-    path = unquote(parts.path).lstrip("/")
-    address = _permitted_address(url, parts.hostname or "", parts.port or ftplib.FTP_PORT, guard)
-    client = ftplib.FTP(timeout=timeout_seconds, encoding="utf-8")  # noqa: S321  # nothing secret
-    try:
-        client.connect(address, parts.port or ftplib.FTP_PORT)
-        client.login()
-        client.voidcmd("TYPE I")
-        size = _size(client, path)
-        body = _retrieve(client, path, url, max_bytes) if max_bytes else b""
-    except ftplib.Error as error:
-        raise BadResponseCode(url, _reply_code(error)) from error
-    finally:
-        client.close()
-    return Answer(url, len(body) if max_bytes else size, time.monotonic() - started, body, address)
+    def __init__(self, url: str, guard: AddressGuard, timeout_seconds: float) -> None:
+        self._url = url
+        self._guard = guard
+        self._started = time.monotonic()
+        self._timeout_seconds = timeout_seconds
+        self._client = ftplib.FTP(timeout=timeout_seconds, encoding="utf-8")  # noqa: S321  # nothing secret
+
+    def ask(self, max_bytes: int) -> Answer:
+        """The answer to a HEAD (`max_bytes` 0) or GET of the URL.
+
+        Raises AddressRefused, BadResponseCode (of the FTP reply), BodyTooLarge, OSError and TimeoutError.
+        """
+        parts, client = urlsplit(self._url), self._client
+        port = parts.port or ftplib.FTP_PORT
+        path = unquote(parts.path).lstrip("/")
+        address = _permitted_address(self._url, parts.hostname or "", port, self._guard)
+        try:
+            client.connect(address, port)
+            client.login()
+            client.voidcmd("TYPE I")
+            size = _size(client, path)
+            body = self._retrieve(path, max_bytes) if max_bytes else b""
+        except ftplib.Error as error:
+            raise BadResponseCode(self._url, _reply_code(error)) from error
+        finally:
+            client.close()
+        seconds = time.monotonic() - self._started
+        return Answer(self._url, len(body) if max_bytes else size, seconds, body, address=address)
+
+    def _retrieve(self, path: str, max_bytes: int) -> bytes:
+        body = bytearray()
+
+        def take(chunk: bytes) -> None:
+            body.extend(chunk)
+            if len(body) > max_bytes:
+                raise BodyTooLarge(self._url, f"{self._url} has more than {max_bytes} bytes")
+            if time.monotonic() - self._started > self._timeout_seconds:
+                raise TimeoutError
+
+        self._client.retrbinary(f"RETR {path}", take)
+        return bytes(body)
+
+    def abort(self) -> None:
+        """Wake up a thread that waits for a reply; does nothing when the talk is over."""
+        connection = self._client.sock
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _permitted_address(url: str, host: str, port: int, guard: AddressGuard) -> str:
@@ -57,18 +88,6 @@ def _size(client: ftplib.FTP, path: str) -> int | None:
             raise
     client.sendcmd(f"MDTM {path}")
     return None
-
-
-def _retrieve(client: ftplib.FTP, path: str, url: str, max_bytes: int) -> bytes:
-    body = bytearray()
-
-    def take(chunk: bytes) -> None:
-        body.extend(chunk)
-        if len(body) > max_bytes:
-            raise BodyTooLarge(url, f"{url} has more than {max_bytes} bytes")
-
-    client.retrbinary(f"RETR {path}", take)
-    return bytes(body)
 
 
 def _reply_code(error: Exception) -> int:
