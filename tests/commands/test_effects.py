@@ -70,7 +70,7 @@ IDLE: dict[str, dict[str, str]] = {
     "tracker": {
         "remote_url": f"tracker -r {URL} serve",
         "cache_dir": "tracker -c there prune",
-        "locks_dir": f"tracker -r {URL} -l there migrate {URL}",
+        "locks_dir": "tracker -l there prune",
     },
     "tracker cache-clean": {
         "as_json": "tracker cache-clean -s 1G --every 5 --json",

@@ -259,7 +259,6 @@ def migrate_command(
     repeated.  Exit status 1 if any name of SOURCE could not be copied, or if --verify has found names
     that only the target has.
     """
-    refuse_idle_before("with migrate", "cache_dir", "locks_dir")
     target = make().remote_store
     if not isinstance(target, RemoteDataStore):
         raise click.UsageError("--remote-url must name the server to copy to")
