@@ -58,6 +58,12 @@ class WithALibrary(unittest.TestCase):
         self.assertEqual((self.get(self.url), self.get(more)), (b"kept" * 100, b"more"))
         self.assertEqual(self.server.command("fsck").returncode, 0)
 
+    def repaired(self, said: str) -> None:
+        self.assertEqual(self.server.command("fsck", "--tree").returncode, 1)
+        done = self.server.command("fsck", "--tree", "--repair")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(said, done.stdout)
+
     def is_refused(self, *words: str) -> None:
         """Neither a server nor a command takes the place of what was there; all bytes stay."""
         before = self.held()
@@ -90,6 +96,8 @@ class Packs(WithALibrary):
         self.tree.rename(self.beside(".old"))
         self.tree.write_bytes(b"")
         self.is_refused("is empty", "Data.fs.old", "librarian fsck --tree --repair")
+        self.repaired("the tree of before the last pack is back")
+        self.goes_on()
 
     def test_the_packed_file_came_out_as_zeros(self) -> None:
         self.tree.rename(self.beside(".old"))
@@ -130,3 +138,23 @@ class Gone(WithALibrary):
         done = self.server.command("adopt")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.server.command("scrub").returncode, 0)
+
+
+class Torn(WithALibrary):
+    def test_the_start_cuts_back_and_says_so(self) -> None:
+        before = self.tree.read_bytes()
+        self.server.start()
+        lost = self.put("lost.txt", b"lost")
+        self.server.kill()
+        after = self.tree.read_bytes()
+        self.tree.write_bytes(after[: len(before)] + bytes(len(after) - len(before)))
+        done = self.server.command("fsck", "--tree")
+        self.assertEqual((done.returncode, "torn end" in done.stdout), (1, True), done.stdout + done.stderr)
+        self.goes_on()
+        self.assertIn("the last transaction was torn", self.server.log.read_text())
+        answer = self.server.request("GET", self.server.urls["public"].rstrip("/") + lost)
+        self.assertEqual(answer.status, 404)
+        done = self.server.command("fsck", "--tree")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("Data.fs.cut-", done.stdout)
+        self.assertIn("stop the server", self.server.command("fsck", "--tree", "--repair").stderr)

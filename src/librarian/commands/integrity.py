@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from librarian.app import read_ini
 from librarian.commands.effects import refuse_idle
 from librarian.commands.quantities import Pace, Share, Size
 from librarian.commands.site import ini_file_option, ini_option, opened_site
@@ -18,7 +19,12 @@ from librarian.library.checking import ERROR, Check, Finding
 from librarian.library.restoring import CheckBackup
 from librarian.library.scrubbing import Damage, Scrub, ScrubReport
 from librarian.library.service import Library
+from librarian.library.treechecking import CheckTree
+from librarian.settings import Settings
 from librarian.store.copies import Copies
+from librarian.tree.opening import data_file
+from librarian.tree.service import TreeSettings
+from librarian.tree.settling import repair as repair_tree
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print a report as JSON, for scripts.")
 
@@ -103,32 +109,61 @@ def scrub_summary(report: ScrubReport) -> str:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Compare the backup in this folder with its manifest instead; needs no ini file.",
 )
+@click.option(
+    "--tree", "of_tree", is_flag=True, help="Read the tree's own file through instead, with --repair."
+)
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="With --tree, no server running: cut a torn end off, or take back the tree of before a pack.",
+)
 @click.option("--name", default="", help="With --backup: an older one, by its name in DIR/manifests.")
 @json_option
 @ini_file_option
-def fsck(folder: Path | None, name: str, as_json: bool, ini: str) -> None:
+def fsck(folder: Path | None, of_tree: bool, repair: bool, name: str, as_json: bool, ini: str) -> None:
     """Compare the tree with the byte store, both ways, and with its own indexes.
 
     Reads no bytes; scrub does.  Notices name what upkeep takes care of in time.  Exit status 1 if
     there are errors.
+
+    With --tree the file that the tree is in is read through, each transaction by its checksum; it need
+    not be one that opens.
     """
+    if of_tree and folder is not None:
+        raise click.UsageError("--tree and --backup are of two different things")
+    if repair and not of_tree:
+        raise click.UsageError("--repair is of the tree's file: it needs --tree")
     if name and folder is None:
         raise click.UsageError("--name is of a backup: it needs --backup DIR")
     if folder is not None:
         refuse_idle("with --backup, which needs no ini file", "ini")
-    with nullcontext() if folder else opened_site(ini), Console(stderr=True).status("checking") as status:
+    path = _tree_file(ini) if of_tree else None
+    if path is not None and repair:
+        click.echo(repair_tree(path), err=as_json)
+    with (
+        nullcontext() if folder or path else opened_site(ini),
+        Console(stderr=True).status("checking") as status,
+    ):
         if not sys.stderr.isatty():
             status.stop()
 
         def moved(part: str, seen: int) -> None:
             status.update(f"checking {part}: {seen}")
 
-        check = CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
+        check: Any
+        if path is not None:
+            check = CheckTree(path, moved)
+        else:
+            check = CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
         errors = _tell_findings(check, as_json)
     sys.exit(1 if errors else 0)
 
 
-def _tell_findings(check: Check, as_json: bool) -> int:
+def _tree_file(ini: str) -> Path:
+    return data_file(Settings(read_ini(ini)).section(TreeSettings).database_uri)
+
+
+def _tell_findings(check: Any, as_json: bool) -> int:
     """Print all that is found, then a summary; the number of errors."""
     errors = notices = 0
     for finding in check:

@@ -108,7 +108,7 @@ def _open(uri: str) -> DB:
 
 def _storage(uri: str, factory: Callable[[], Any]) -> Any:
     if uri.startswith("file://"):
-        path, options = _data_file(uri)
+        path, options = data_file(uri), _file_options(uri)
         make_directories(str(path.absolute().parent))
         return open_shared(path, lambda: DataFile(path, **options))
     storage = factory()
@@ -121,16 +121,23 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
     return storage
 
 
-def _data_file(uri: str) -> tuple[Path, dict[str, Any]]:
-    """The path that a ``file://`` URI names, and what it says about the file.
+def data_file(uri: str) -> Path:
+    """The file that a ``file://`` URI names.  Raises TreeUnavailable for other URIs."""
+    if not uri.startswith("file://"):
+        raise TreeUnavailable(f"the tree is in no file here: {_masked(uri, uri)}; ask its own server's tools")
+    return Path(uri.removeprefix("file://").partition("?")[0])
+
+
+def _file_options(uri: str) -> dict[str, Any]:
+    """What a ``file://`` URI says about the file.
 
     Raises TreeUnavailable for options that keep files of their own beside it: the tree has no blobs.
     """
-    path, _, query = uri.removeprefix("file://").partition("?")
+    query = uri.partition("?")[2]
     options, _database = FileStorageURIResolver().interpret_kwargs(dict(parse_qsl(query)))
     if unknown := set(options) - {"quota", "read_only"}:
         raise TreeUnavailable(f"a tree in a file knows no option {', '.join(sorted(unknown))}")
-    return Path(path), options
+    return options
 
 
 def _masked(text: str, uri: str) -> str:

@@ -12,13 +12,16 @@ a file is made only where nothing shows that there was one.  What a pack leaves 
 """
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
+from zc.lockfile import LockError, LockFile
 from ZODB.fsIndex import fsIndex
 
 from librarian.durable import make_directories, sync_directory, write_durably, write_new
+from librarian.tree import tails
 from librarian.tree.indexes import described
-from librarian.tree.interfaces import TreeMissing
+from librarian.tree.interfaces import TreeMissing, TreeUnavailable
 from librarian.tree.tails import mend_tail
 from librarian.tree.transactions import START
 
@@ -46,7 +49,7 @@ def settle(path: Path) -> None:
         take_back(path)
         mend_tail(path)
     elif traces := _traces(path):
-        raise TreeMissing(path, _state(path), traces, _advice(path))
+        raise TreeMissing(path, state_of(path), traces, _advice(path))
     else:
         _make(path)
 
@@ -61,11 +64,33 @@ def take_back(path: Path) -> None:
     old = beside(path, ".old")
     beside(path, ".index").unlink(missing_ok=True)  # of whichever file
     if path.exists():
-        path.replace(beside(path, ".bad"))
+        path.replace(beside(path, f".bad-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
     old.replace(path)
     beside(path, ".pack").unlink(missing_ok=True)
     sync_directory(path.parent)
     log.warning("a pack was interrupted, and the tree is again what it was before it path=%s", path)
+
+
+def repair(path: Path) -> str:
+    """What settle() leaves to a person: cut a torn end off, or take the file of before the last pack.
+
+    A sentence on what was done.  Raises TreeUnavailable if the file is in use, TreeMissing, TreeDamaged.
+    """
+    try:
+        lock = LockFile(f"{path}.lock")
+    except (LockError, OSError) as error:
+        raise TreeUnavailable(
+            f"{path} is in use, or cannot be used; stop the server first: {error}"
+        ) from None
+    try:
+        if holds_transactions(path):
+            return tails.repair(path)
+        if holds_transactions(beside(path, ".old")):
+            take_back(path)
+            return f"the tree of before the last pack is back; {tails.repair(path)}"
+        raise TreeMissing(path, state_of(path), _traces(path), ADVICE)
+    finally:
+        lock.close()
 
 
 def _remove_unfinished_pack(path: Path) -> None:
@@ -98,7 +123,8 @@ def _knows_transactions(index: Path) -> bool:
         return True
 
 
-def _state(path: Path) -> str:
+def state_of(path: Path) -> str:
+    """What a file that holds no transactions is."""
     if not path.exists():
         return "is missing"
     return "is empty" if _size(path) <= len(MAGIC) else "is no database"

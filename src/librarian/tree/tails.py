@@ -34,7 +34,7 @@ class Tail:
     size: int
     whole: int
     torn: Torn | None = None
-    follows: bool = False  # whether a whole transaction comes after what is torn
+    follows: int | None = None  # where the next whole transaction begins after what is torn
     damaged: list[tuple[Found, str]] = field(default_factory=list)  # ones with whole ones after them
 
 
@@ -47,7 +47,7 @@ def mend_tail(path: Path, start: int = START) -> None:
     for found, why in tail.damaged:
         log.error("damage inside the tree path=%s what=%s: %s; see `librarian fsck --tree`", path, found, why)
     if tail.torn is not None:
-        if tail.follows:
+        if tail.follows is not None:
             raise TreeDamaged(path, tail.torn.position, tail.torn.why)
         cut(path, tail)
 
@@ -72,7 +72,7 @@ def read_tail(
                 else:
                     kept.append(found)
         except Torn as torn:
-            tail.torn, tail.follows = torn, _follows(file, torn.position, tail.size)
+            tail.torn, tail.follows = torn, _next_whole(file, torn.position, tail.size)
         for found in kept:
             if tail.size - found.position <= LAST_BYTES or found is kept[-1]:
                 _judge(file, found, faulty)
@@ -87,7 +87,7 @@ def _judge(file: BinaryIO, found: Found, faulty: list[tuple[Found, str]]) -> Non
 
 def _sort_out(tail: Tail, faulty: list[tuple[Found, str]]) -> None:
     """Faulty transactions with nothing whole after them are torn; others are damage."""
-    while faulty and not tail.follows and faulty[-1][0].next == tail.whole:
+    while faulty and tail.follows is None and faulty[-1][0].next == tail.whole:
         found, why = faulty.pop()
         tail.torn = Torn(found.position, f"{found}: {why}")
         tail.whole = found.position
@@ -98,8 +98,8 @@ def _sort_out(tail: Tail, faulty: list[tuple[Found, str]]) -> None:
 _HEADER = re.compile(rb"(?=[\x03-\x06].{7}\x00{3}.{5}[ up])", re.DOTALL)
 
 
-def _follows(file: BinaryIO, position: int, size: int) -> bool:
-    """Whether a whole transaction, of whatever time, begins anywhere after `position`."""
+def _next_whole(file: BinaryIO, position: int, size: int) -> int | None:
+    """Where the next whole transaction, of whatever time, begins after `position`."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for match in _HEADER.finditer(content, position + 1):
             try:
@@ -107,8 +107,25 @@ def _follows(file: BinaryIO, position: int, size: int) -> bool:
             except Torn:
                 continue
             if not fault_of(file, found):
-                return True
-    return False
+                return match.start()
+    return None
+
+
+def repair(path: Path) -> str:
+    """Do by a person's will what a start does, having read the whole file; what was done, in a sentence.
+
+    To be called with the lock of the file held.  Raises TreeDamaged.
+    """
+    tail = read_tail(path)
+    if tail.torn is None and not tail.damaged:
+        return "nothing to repair: every transaction is whole"
+    if tail.damaged:
+        raise TreeDamaged(path, tail.damaged[0][0].position, tail.damaged[0][1])
+    assert tail.torn is not None
+    if tail.follows is not None:
+        raise TreeDamaged(path, tail.torn.position, tail.torn.why)
+    cut(path, tail)
+    return f"cut back to the last whole transaction, {tail.size - tail.whole} bytes less"
 
 
 def cut(path: Path, tail: Tail) -> None:
