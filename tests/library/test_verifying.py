@@ -20,7 +20,6 @@ from librarian.testing import http
 from librarian.testing.layers import Functional
 from librarian.testing.library import damage
 
-LARGE = os.urandom(SMALL + 1) * 5
 EVENT = '"bytes damaged"'
 DATED = "last_modified=Thu%2C%2001%20Jan%202026%2000%3A00%3A00%20%2B0000"
 KEPT_BY_CACHES = ("ETag", "Last-Modified", "Expires")
@@ -31,6 +30,7 @@ class Reading(unittest.TestCase):
 
     def setUp(self) -> None:
         self.store = Functional.world.store
+        self.large = os.urandom(SMALL + 1) * 5  # never seen before, as days do not pass between tests
         self.reads = getUtility(IVerifiedReads)
 
     def setting(self, mode: str) -> None:
@@ -122,14 +122,24 @@ class Small(Reading):
 
 class Large(Reading):
     def test_daily_it_goes_out_once(self) -> None:
-        alias = self.damaged(LARGE)
+        alias = self.damaged(self.large)
         self.assertEqual(http.request("GET", alias.http_url).status_int, 200)
         self.reads.finish()
         self.assert_aside(alias)
         self.assert_unavailable(http.request("GET", alias.http_url))
 
+    def test_daily_what_was_healed_is_looked_at_again(self) -> None:
+        alias = self.damaged(self.large)
+        http.request("GET", alias.http_url)
+        self.reads.finish()
+        self.store.put(BytesIO(self.large))
+        damage(alias.content.sha256)
+        self.assertEqual(http.request("GET", alias.http_url).status_int, 200)
+        self.reads.finish()
+        self.assert_aside(alias)
+
     def test_daily_means_every_day(self) -> None:
-        alias = self.add(LARGE)
+        alias = self.add(self.large)
         http.request("GET", alias.http_url)
         self.reads.finish()
         damage(alias.content.sha256)
@@ -142,7 +152,7 @@ class Large(Reading):
         self.assert_aside(alias)
 
     def test_only_what_is_sent_is_read(self) -> None:
-        alias = self.damaged(LARGE)
+        alias = self.damaged(self.large)
         etag = f'"{alias.content.sha256}"'
         http.request("HEAD", alias.http_url)
         http.request("GET", alias.http_url, headers={"If-None-Match": etag})
@@ -151,7 +161,7 @@ class Large(Reading):
 
     def test_always_the_answer_is_cut_short(self) -> None:
         self.setting("always")
-        alias = self.damaged(LARGE)
+        alias = self.damaged(self.large)
         with self.assertRaises(BytesDamaged):
             http.request("GET", alias.http_url)
         self.assert_aside(alias)
@@ -159,28 +169,46 @@ class Large(Reading):
 
     def test_always_before_a_part_is_sent(self) -> None:
         self.setting("always")
-        alias = self.damaged(LARGE)
+        alias = self.damaged(self.large)
         self.assert_unavailable(http.request("GET", alias.http_url, headers={"Range": "bytes=100000-"}))
         self.assert_aside(alias)
 
+    def test_always_nobody_else_sends_it(self) -> None:
+        """A front end would send it unread; a small one is read before it is handed over."""
+        key = "0123456789abcdef" * 2
+        settings = getUtility(ISettings)
+        settings.push("nginx", f"[librarian]\naccel_redirect = /+bytes/\naccel_secret = {key}")
+        self.addCleanup(settings.pop, "nginx")
+        small, large, rotten = self.add(b"small"), self.add(self.large), self.damaged(b"rotten")
+
+        def handed_over(alias: Any) -> bool:
+            answer = http.request("GET", alias.http_url, headers={"X-Librarian-Front-End": key})
+            return "X-Accel-Redirect" in answer.headers
+
+        self.assertEqual((handed_over(small), handed_over(large)), (True, True))
+        self.assert_unavailable(http.request("GET", rotten.http_url, headers={"X-Librarian-Front-End": key}))
+        settings.push("always", "[librarian]\nverify_reads = always")
+        self.addCleanup(settings.pop, "always")
+        self.assertEqual((handed_over(small), handed_over(large)), (True, False))
+
     def test_always_sound_ones_arrive(self) -> None:
         self.setting("always")
-        alias = self.add(LARGE)
-        self.assertEqual(http.request("GET", alias.http_url).body, LARGE)
+        alias = self.add(self.large)
+        self.assertEqual(http.request("GET", alias.http_url).body, self.large)
         answer = http.request("GET", alias.http_url, headers={"Range": "bytes=100000-"})
-        self.assertEqual((answer.status_int, answer.body), (206, LARGE[100000:]))
-        self.assertEqual(alias.read(), LARGE)
+        self.assertEqual((answer.status_int, answer.body), (206, self.large[100000:]))
+        self.assertEqual(alias.read(), self.large)
 
     def test_always_a_component_gets_all_or_an_error(self) -> None:
         self.setting("always")
-        alias = self.damaged(LARGE)
+        alias = self.damaged(self.large)
         alias.open()
         got = 0
         with self.assertRaises(BytesDamaged):
             while piece := alias.read(100_000):
                 got += len(piece)
         alias.close()
-        self.assertLess(got, len(LARGE))
+        self.assertLess(got, len(self.large))
         self.assert_aside(alias)
 
 
@@ -189,23 +217,23 @@ class Checked(Reading):
         return CheckedFile(self.reads, self.store, BytesIO(data), sha256, len(data))
 
     def test_in_any_order(self) -> None:
-        sha256 = hashlib.sha256(LARGE).hexdigest()
-        file = self.opened(LARGE, sha256)
-        self.assertEqual(file.read(1000), LARGE[:1000])
+        sha256 = hashlib.sha256(self.large).hexdigest()
+        file = self.opened(self.large, sha256)
+        self.assertEqual(file.read(1000), self.large[:1000])
         file.seek(500)
-        self.assertEqual(file.read(1000), LARGE[500:1500])
+        self.assertEqual(file.read(1000), self.large[500:1500])
         file.seek(200_000)
-        self.assertEqual(file.read(1000), LARGE[200_000:201_000])
-        self.assertEqual(file.read(), LARGE[201_000:])
+        self.assertEqual(file.read(1000), self.large[200_000:201_000])
+        self.assertEqual(file.read(), self.large[201_000:])
         self.assertEqual(file.read(), b"")
         file.seek(0)
-        self.assertEqual(file.read(), LARGE)
+        self.assertEqual(file.read(), self.large)
         self.assertRaises(io.UnsupportedOperation, file.fileno)
 
     def test_in_any_order_the_last_piece_is_kept_back(self) -> None:
-        sha256 = self.store.put(BytesIO(LARGE)).sha256
+        sha256 = self.store.put(BytesIO(self.large)).sha256
         damage(sha256)
-        wrong = LARGE[:-1] + bytes([LARGE[-1] ^ 1])
+        wrong = self.large[:-1] + bytes([self.large[-1] ^ 1])
         for first, second in ((0, 200_000), (200_000, 300_000), (300_000, 200_000)):
             with self.subTest(first=first, second=second):
                 file = self.opened(wrong, sha256)
@@ -228,12 +256,12 @@ class Checks(unittest.TestCase):
 class Others(Reading):
     def test_the_tracker(self) -> None:
         library = Library()
-        for data in (b"some bytes", LARGE):
+        for data in (b"some bytes", self.large):
             sha256 = hashlib.sha256(data).hexdigest()
             url = f"http://localhost:9999/files/a{len(data)}"
             http.request("PUT", f"{url}?{DATED}", body=data)
             damage(sha256)
-            if data is LARGE:
+            if data is self.large:
                 http.request("GET", url)
                 library.reads.finish()
             self.assert_unavailable(http.request("GET", url))
