@@ -27,6 +27,7 @@ MACHINERY = {
     "librarian.security.interfaces.IPrincipal",
     "librarian.settings.ISettings",
     "librarian.settings.ISettingsSection",
+    "librarian.library.interfaces.IVerifiedReads",  # of a store that its caller has
     "librarian.store.interfaces.IByteStore",
     "librarian.tree.interfaces.IBranch",
     "librarian.tree.interfaces.ITree",

@@ -7,6 +7,9 @@ from base64 import b64encode
 from typing import Any
 from unittest import mock
 
+from zope.component import getUtility
+
+from librarian.settings import ISettings
 from librarian.testing.http import request
 from librarian.testing.layers import Functional
 
@@ -45,12 +48,15 @@ class MissingBytes(unittest.TestCase):
     def test_a_file_that_lost_its_end_is_no_success(self) -> None:
         url = upload().headers["Location"]
         with mock.patch.object(Functional.world.store, "open", lambda sha256: io.BytesIO(DATA[:-1])):
-            for headers in ({}, {"Range": "bytes=20-"}):
+            for headers in ({}, {"Range": "bytes=20-"}, {"Range": "bytes=0-2"}):
                 answer = request("GET", url, headers)
                 self.assertEqual(answer.status_int, 503)
                 self.assertIsNone(answer.etag)
                 self.assertIsNone(answer.last_modified)
                 self.assertNotIn("max-age", answer.headers.get("Cache-Control", ""))
-            # The part that is there can still be had.
+            # Where nothing is verified, the part that is there can still be had.
+            settings = getUtility(ISettings)
+            settings.push("unverified", "[librarian]\nverify_reads = never")
+            self.addCleanup(settings.pop, "unverified")
             answer = request("GET", url, {"Range": "bytes=0-2"})
             self.assertEqual((answer.status_int, answer.body), (206, b"one"))
