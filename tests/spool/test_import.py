@@ -38,8 +38,6 @@ class ImportCase(unittest.TestCase):
 
 
 class TestImport(ImportCase):
-    unreadable = 2  # a listing that says "file" makes a refusal of what cannot be read
-
     def test_files_and_only_files(self) -> None:
         self.offer("b ü", BIG)
         self.offer("a", b"")
@@ -90,7 +88,7 @@ class TestImport(ImportCase):
         self.offer(os.fsdecode(b"latin\xe9"), b"x")
         self.offer("good", b"x")
         report = self.run_import()
-        self.assertEqual((report.files, len(report.refused)), (["good"], self.unreadable))
+        self.assertEqual((report.files, len(report.refused), report.exit_status), (["good"], 2, 1))
         self.assertEqual(len(self.partner.files()), 2)
 
     def test_a_broken_connection_resumes(self) -> None:
@@ -159,7 +157,15 @@ class TestImport(ImportCase):
 
 class TestImportWithoutMlsd(TestImport):
     facts = {"without": ("MLSD", "MLST")}  # noqa: RUF012  # constant
-    unreadable = 1  # the other might be a folder
+
+    def test_what_cannot_be_read_is_told_from_a_folder(self) -> None:
+        for name in ("locked", "good"):
+            self.offer(name, b"x")
+        (self.partner.root / "folder").mkdir()
+        replies = {("SIZE", "locked"): "550 Permission denied."}
+        self.partner.hook = lambda command, argument: replies.get((command, argument))
+        report = self.run_import()
+        self.assertEqual((report.files, report.refused, report.exit_status), (["good"], ["locked"], 1))
 
 
 class TestImportWithDigests(ImportCase):

@@ -93,7 +93,9 @@ class Importer(Exchange):
             size = facts.get("size", "")
             return RemoteFile(name, int(size) if size.isdigit() else None, facts.get("modify"))
         size_there = self.session.size(name)
-        if size_there is None:  # a directory, or not for us to read
+        if size_there is None:
+            if not self.session.is_directory(name) and self.session.is_there(name):
+                self.refuse(name, f"{name!r} is on the server, which does not let us read it")
             return None
         modified = self.session.modified(name)
         return RemoteFile(name, size_there, None if modified is None else modified.isoformat())

@@ -37,11 +37,13 @@ def check_remote_name(name: object) -> str:
 
     A file called like a lock would lock the server for ever, whatever the server's idea of upper
     and lower case.  Servers differ in what they do to blanks at either end; some take a backslash
-    for a slash.  All these are refused rather than guessed at.
+    for a slash, and ``~`` for a home directory.  All these are refused rather than guessed at.
     """
     name = check_name(name)
     if name.casefold() in {WRITE_LOCK, READ_LOCK}:
         raise BadName(name, "is the name of a lock")
+    if name == "~":
+        raise BadName(name, "means a home directory to some servers")
     if name != name.strip():
         raise BadName(name, "begins or ends with a blank")
     if "\\" in name:
