@@ -1,6 +1,8 @@
 """The controller and its runners, with real worker processes and a registry in memory."""
 
+import gzip
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -20,11 +22,12 @@ from librarian.machines.enums import (
     RevisionControlSystem,
 )
 from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportScheduler, ICodeImportSet
-from librarian.machines.runner import Limits
+from librarian.machines.runner import Limits, disk_usage
 from librarian.testing.layers import Functional
+from librarian.testing.leftout import left_out
 from librarian.tree.interfaces import ITree
 from tests.machines.local import LocalHeadquarters
-from tests.machines.repositories import GitRepository, tool
+from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
 
 
 class WithController(unittest.TestCase):
@@ -53,8 +56,9 @@ class WithController(unittest.TestCase):
 
     def code_import(self, name: str, url: str, **more: Any) -> None:
         more.setdefault("review_status", CodeImportReviewStatus.REVIEWED)
+        kind = more.pop("kind", RevisionControlSystem.GIT)
         imports = getUtility(ICodeImportSet)
-        getUtility(ITree).run(lambda: imports.new(name, RevisionControlSystem.GIT, url, "sam", **more))
+        getUtility(ITree).run(lambda: imports.new(name, kind, url, "sam", **more))
 
     def stuck_import(self, name: str = "stuck") -> None:
         """An import whose worker never ends: the repository's objects are a pipe nobody writes to."""
@@ -122,6 +126,39 @@ class Imports(WithController):
         self.assertIn("work/jobs", log.split("ls-remote")[0])  # the bundle was fetched from first
         self.assertIn("remote: Total 3", log)
 
+    def test_mercurial_and_subversion_from_the_repository_to_the_library_and_on_from_there(self) -> None:
+        kinds: dict[RevisionControlSystem, tuple[str, type[HgRepository | SvnRepository]]] = {
+            RevisionControlSystem.HG: ("hg", HgRepository),
+            RevisionControlSystem.SVN: ("svnrdump", SvnRepository),
+        }
+        for kind, (needed, make) in kinds.items():
+            with self.subTest(kind.name):
+                if shutil.which(needed) is None:
+                    raise unittest.SkipTest(left_out(f"imports with {needed}", f"{needed} is not installed"))
+                repository, name = make(self.top / f"{kind.value}-origin"), f"a-{kind.value}"
+                repository.commit("one")
+                self.code_import(name, repository.url, kind=kind, private=True)
+                self.work_off()
+                repository.commit("two")
+                self.clock.move(hours=6)
+                self.work_off()
+                self.assertEqual(self.results(name), ["SUCCESS", "SUCCESS"])
+                alias = getUtility(ILibraryFileAliasSet)[self.imported(name).bundle_file]
+                self.assertEqual((alias.filename, alias.restricted), (self.imported(name).bundle_name, True))
+                (self.top / alias.filename).write_bytes(alias.read())
+                self.assertEqual(self.commits_of(kind, self.top / alias.filename), 2)
+
+    def commits_of(self, kind: RevisionControlSystem, bundle: Path) -> int:
+        """How many commits a bundle brings to an empty repository."""
+        copy = self.top / f"{kind.value}-copy"
+        if kind is RevisionControlSystem.HG:
+            tool("hg", "init", str(copy))
+            tool("hg", "unbundle", str(bundle), cwd=copy)
+            return len(tool("hg", "log", "-T", "{rev}\n", cwd=copy).split())
+        tool("svnadmin", "create", str(copy))
+        tool("svnadmin", "load", "-q", str(copy), stdin=gzip.decompress(bundle.read_bytes()))
+        return int(tool("svnlook", "youngest", str(copy)))
+
     def test_another_url_starts_anew(self) -> None:
         self.repository()
         self.work_off()
@@ -172,6 +209,28 @@ class Limiting(WithController):
         self.work_off()
         log = self.read(self.imported("stuck").results[0].log_file)
         self.assertIn(b"ended after 2 seconds without a word", log)
+
+    def test_a_job_that_takes_too_much_disk_is_ended_and_the_log_says_so(self) -> None:
+        self.controller = self.make_controller(limits=Limits(disk_bytes=1 << 20))
+        self.stuck_import()
+        self.controller.turn()
+        (runner,) = self.controller.runners
+        runner.survey_seconds = 0.01
+        self.wait_for(lambda: "ls-remote" in runner.logtail())
+        (runner.directory / "mirror" / "filler").write_bytes(bytes(2 << 20))
+        runner.join(60)
+        self.assertEqual(self.results("stuck"), ["FAILURE"])
+        log = self.read(self.imported("stuck").results[0].log_file)
+        self.assertRegex(log, rb"ended with 2\d{6} bytes on the disk, above the limit of 1048576")
+
+    def test_disk_is_counted_as_du_does(self) -> None:
+        (self.top / "file").write_bytes(bytes(100_000))
+        os.link(self.top / "file", self.top / "again")
+        (self.top / "dangling").symlink_to(self.top / "nowhere")
+        with (self.top / "sparse").open("wb") as file:
+            file.truncate(1 << 30)
+        told = tool("du", "-s", "-B1", str(self.top)).split()[0]
+        self.assertEqual(disk_usage(self.top), int(told))
 
 
 class Leases(WithController):

@@ -107,6 +107,7 @@ def machines() -> None:
 )
 @click.option("--log-limit", default="10M", show_default=True, type=Size(), help="For the log of one job.")
 @click.option("--file-limit", default="20G", show_default=True, type=Size(), help="For any file of a job.")
+@click.option("--disk-limit", default="60G", show_default=True, type=Size(), help="For all files of a job.")
 @click.option("--drain-deadline", type=Duration(), help="How long quiescing may take.  Without it: any time.")
 @click.option("--exit-when-quiesced", is_flag=True, help="End once a person's quiescing is done.")
 @click.option("--once", is_flag=True, help="Do what there is to do now, then end.")
@@ -121,6 +122,7 @@ def run(
     silence_limit: float,
     log_limit: int,
     file_limit: int,
+    disk_limit: int,
     drain_deadline: float | None,
     exit_when_quiesced: bool,
     once: bool,
@@ -141,7 +143,7 @@ def run(
         RemoteHeadquarters(api_of(app_url, token_file), hostname),
         directory.resolve(),
         workers,
-        limits=Limits(time_limit, silence_limit, log_limit, file_limit),
+        limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit),
         local=local_repositories,
         drain_seconds=drain_deadline,
     )

@@ -38,6 +38,7 @@ class CodeImportEventType(Enum):
     DELETE = 130
     START = 210
     FINISH = 220
+    PUBLISH = 230  # a new bundle became the import's own
     RECLAIM = 240
     REQUEST = 310
     KILL = 320

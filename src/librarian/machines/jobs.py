@@ -118,17 +118,23 @@ def finish_job(
     code_import = drop_job(registry, job)
     result = CodeImportResult(job, status, act.now)
     code_import.add_result(result)
-    if status.succeeded and job.bundle_file is not None:
-        code_import.bundle_file = job.bundle_file
-        code_import.bundle_url = code_import.url
-    registry.let_go(code_import)
     registry.events.note(CodeImportEventType.FINISH, act, machine=job.machine, code_import=job.code_import)
+    if status.succeeded and job.bundle_file is not None:
+        _publish(registry, code_import, job, act)
+    registry.let_go(code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
     if code_import.consecutive_failures >= FAILURES_UNTIL_FAILING:
         _set_failing(registry, code_import, act)
     elif code_import.review_status is CodeImportReviewStatus.REVIEWED:
         make_job(registry, code_import, act.now + pause_after(code_import))
     return result
+
+
+def _publish(registry: CodeImportRegistry, code_import: ImportRecord, job: CodeImportJob, act: Act) -> None:
+    """The bundle that the job brought home is from now on the import's own."""
+    code_import.bundle_file = job.bundle_file
+    code_import.bundle_url = code_import.url
+    registry.events.note(CodeImportEventType.PUBLISH, act, machine=job.machine, code_import=job.code_import)
 
 
 def pause_after(code_import: ImportRecord) -> timedelta:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 LOGTAIL_BYTES = 4000
 SECONDS_BETWEEN_GLANCES = 0.1  # at the worker process
+SECONDS_BETWEEN_SURVEYS = 10.0  # of the disk that a job takes
+SURVEY_SHARE = 0.02  # of the time, at most: a survey of many files comes the more rarely
 SECONDS_BETWEEN_TRIES = 5.0  # to report, while the registry cannot be reached
 REPORT_PATIENCE_SECONDS = 3600.0
 
@@ -34,6 +36,7 @@ class Limits:
     inactivity_seconds: float = 3600  # without a word in the log
     log_bytes: int = 10 * 2**20
     file_bytes: int = 20 * 2**30
+    disk_bytes: int = 60 * 2**30  # of everything below the job's directory together
 
 
 class Runner(threading.Thread):
@@ -54,6 +57,7 @@ class Runner(threading.Thread):
         self.limits = limits
         self.order = Order(assignment.rcs_type, assignment.url, local, limits.log_bytes, limits.file_bytes)
         self.started = False  # whether the registry counts the job as running
+        self.survey_seconds = SECONDS_BETWEEN_SURVEYS
         self._abandoned = threading.Event()
 
     def abandon(self) -> None:
@@ -138,7 +142,7 @@ class Runner(threading.Thread):
     def _watch(self, worker: "subprocess.Popen[bytes]") -> str:
         """Wait for the worker; what it exceeded, or ''."""
         began = heard = time.monotonic()
-        size = -1
+        size, next_survey = -1, began
         while worker.poll() is None and not self._abandoned.wait(SECONDS_BETWEEN_GLANCES):
             now = time.monotonic()
             size_now = self._log_size()
@@ -148,6 +152,14 @@ class Runner(threading.Thread):
                 return f"ended after {self.limits.seconds:.0f} seconds"
             if now - heard > self.limits.inactivity_seconds:
                 return f"ended after {self.limits.inactivity_seconds:.0f} seconds without a word"
+            if now >= next_survey:
+                taken = disk_usage(self.directory)
+                if taken > self.limits.disk_bytes:
+                    return (
+                        f"ended with {taken} bytes on the disk, above the limit of {self.limits.disk_bytes}"
+                    )
+                pause = max(self.survey_seconds, (time.monotonic() - now) / SURVEY_SHARE)
+                next_survey = time.monotonic() + pause
         return ""
 
     def _log_size(self) -> int:
@@ -167,3 +179,19 @@ class Runner(threading.Thread):
         if status is CodeImportResultStatus.SUCCESS:
             self._do(lambda: self.headquarters.deliver(job_id, "bundle", self.directory / BUNDLE))
         self._do(lambda: self.headquarters.finish(job_id, status.name))
+
+
+def disk_usage(directory: Path) -> int:
+    """The bytes that everything below `directory` takes on its disk, each inode once, as du(1) counts.
+
+    What vanishes meanwhile, as a tool's temporary files do, counts for nothing.
+    """
+    taken: dict[tuple[int, int], int] = {}
+    for folder, _folders, files in os.walk(directory):
+        for path in (Path(folder), *(Path(folder, name) for name in files)):
+            try:
+                found = path.lstat()
+            except FileNotFoundError:
+                continue
+            taken[found.st_dev, found.st_ino] = found.st_blocks * 512  # stat(2): st_blocks counts 512 bytes
+    return sum(taken.values())
