@@ -235,8 +235,9 @@ def session(reply: bytes, ask: Any) -> object:
     return ask(made)
 
 
-def listing(body: bytes, ask: Any) -> object:
+def listing(body: bytes, ask: Any, *features: str) -> object:
     made = spool_ftp.Session.__new__(spool_ftp.Session)
+    made.features = dict.fromkeys(features, "")
     with mock.patch.object(spool_ftp.Session, "_receive", return_value=body):
         return ask(made)
 
@@ -356,7 +357,7 @@ def targets(folder: Path) -> list[Target]:
         ),
         Target(
             "MLSD",
-            lambda body: listing(body, lambda one: one.facts()),
+            lambda body: listing(body, lambda one: one.facts(), "MLST"),
             (),
             [b"type=file;size=12;modify=20260301120000; a b\r\ntype=dir;UNIX.mode=0755; c\r\n"],
         ),

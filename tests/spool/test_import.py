@@ -168,6 +168,21 @@ class TestImportWithoutMlsd(TestImport):
         self.assertEqual((report.files, report.refused, report.exit_status), (["good"], ["locked"], 1))
 
 
+class TestImportWithMlsdThatIsNotMeant(ImportCase):
+    def test_announced_and_refused(self) -> None:
+        self.offer("a", b"x")
+        replies = {"MLSD": "502 No.", "MLST": "502 No."}
+        self.partner.hook = lambda command, argument: replies.get(command)
+        self.assertEqual(self.run_import().files, ["a"])
+        self.assertEqual((self.delivered(), self.partner.files()), ({"a": b"x"}, {}))
+
+    def test_names_that_begin_with_a_dot(self) -> None:
+        self.offer(".a", b"x")
+        self.run_import()
+        self.assertEqual(self.delivered(), {".a": b"x"})
+        self.assertNotIn("NLST", self.partner.commands)
+
+
 class TestImportWithDigests(ImportCase):
     facts = {"digest": "SHA-1"}  # noqa: RUF012  # constant
 

@@ -23,7 +23,7 @@ BAD_ANYWHERE: list[object] = [
     "a\u2028b",
 ]
 BAD_ANYWHERE += ["\udcff", "x" * 256, "ü" * 128, ".librarian-0.part", None, b"bytes", 7]
-BAD_REMOTELY = ["write", "read", "WRITE", "Read", " a", "a ", "\u00a0a", "a\\b"]
+BAD_REMOTELY = ["write", "read", "WRITE", "Read", " a", "a ", "~", "\u00a0a", "a\\b"]
 GOOD = [
     "a",
     "a b",

@@ -107,8 +107,9 @@ class Session:
 
     def names(self) -> list[str]:
         """What the directory holds.  Without MLSD a server may leave out names that begin with a dot."""
-        if "MLST" in self.features:
-            return list(self.facts())
+        described = self.facts()
+        if described is not None:
+            return list(described)
         try:
             lines = self._list("NLST")
         except PermanentError as error:
@@ -117,12 +118,20 @@ class Session:
             raise
         return [line.rsplit("/", 1)[-1] for line in lines if line]
 
-    def facts(self) -> dict[str, dict[str, str]]:
-        """MLSD's facts (RFC 3659, 7) by name, keys in lower case; only if `MLST` is a feature.
+    def facts(self) -> dict[str, dict[str, str]] | None:
+        """MLSD's facts (RFC 3659, 7) by name, keys in lower case; None if the server has no MLSD.
 
         The directory itself and the one above it are left out, whatever they are called.
         """
-        lines = self._list("MLSD")
+        try:
+            lines = self._list("MLSD") if "MLST" in self.features else None
+        except PermanentError as error:
+            if error.code not in NO_SUCH_COMMAND:
+                raise
+            del self.features["MLST"]  # announced, and not meant
+            lines = None
+        if lines is None:
+            return None
         entries = ((name, _facts(text)) for text, _, name in (line.partition(" ") for line in lines if line))
         return {name: facts for name, facts in entries if facts.get("type", "").lower() not in _ITSELF}
 
@@ -160,10 +169,10 @@ class Session:
     def mark(self, name: str) -> str | None:
         """Something that is another when the file is another or has changed; None if there is no file or
         the server cannot tell.  One or two short questions, no data connection."""
-        if "MLST" in self.features:
-            reply = self._ask(f"MLST {name}") or ""
-            return next((line.strip() for line in reply.splitlines() if line.startswith(" ")), None)
         try:
+            if "MLST" in self.features:
+                reply = self._ask(f"MLST {name}") or ""
+                return next((line.strip() for line in reply.splitlines() if line.startswith(" ")), None)
             size = self.size(name)
         except PermanentError:
             return None

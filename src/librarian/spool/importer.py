@@ -63,7 +63,7 @@ class Importer(Exchange):
         self.report.outcome = Outcome.DONE
 
     def _fetch_all(self) -> None:
-        described = self.session.facts() if "MLST" in self.session.features else None
+        described = self.session.facts()
         names = self._wanted(self.session.names() if described is None else list(described))
         self._forget_missing(names)
         for name in names:
