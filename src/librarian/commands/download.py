@@ -48,7 +48,8 @@ def _is_there(path: Path) -> TransferFailed:
 
 def _find(url: str) -> str:
     """Where redirections lead: the URL that ends in the file's own name."""
-    answer = pool().request("HEAD", url)
+    # The download gets a connection of its own: one that a front end closes just then would cost it.
+    answer = pool().request("HEAD", url, headers={"Connection": "close"})
     if answer.status >= 400:  # 4xx, 5xx
         raise refusal(url, pool().request("GET", url))
     found = answer.geturl()
