@@ -294,6 +294,7 @@ class WhoAsks(WithServer):
         self.get(5, LIBRARIAN_APP_URL=app.url, LIBRARIAN_TOKEN="the-secret")
         self.assertEqual((self.folder / "f.bin").read_bytes(), body)
         self.assertIn(b"Bearer the-secret", app.requests[0])
+        self.assertIn(b"Connection: close", app.requests[0])  # nothing is left to break between two requests
         self.assertEqual(len(elsewhere.requests), 2)
         self.assertNotIn(b"the-secret", b"".join(elsewhere.requests))
 
