@@ -54,6 +54,14 @@ class Rounds(RunCase):
         self.assertEqual(dict(mirror.suites)["hoary"].name, "UP")
         self.assertTrue(self.deliver.called)
 
+    def test_why_nobody_was_judged_is_in_the_log(self) -> None:
+        self.ubuntu.main_url = None
+        self.add("inside")
+        networks = overlay("[librarian.mirrors]\nallowed_networks =\n")
+        with networks, self.assertLogs("librarian.mirrors.schedule", logging.WARNING) as logged:
+            Schedule(60).once()
+        self.assertIn("librarian.mirrors.allowed_networks", logged.output[0])
+
     def test_a_broken_archive_stops_nothing(self) -> None:
         self.ubuntu.main_url = "http://127.0.0.1:9/"
         mirror = self.add("good")

@@ -91,7 +91,8 @@ def _probe_once(options: RunOptions) -> Any:
         summary = ProbeRun(options, started, probed).run()
     for why in explain(summary):
         _say(why)
-    _say(f"Probed {summary.probed} mirrors." if summary.probed else "No mirrors to probe.")
+    nothing_due = not summary.probed and not summary.prober_offline
+    _say("No mirrors to probe." if nothing_due else f"Probed {summary.probed} mirrors.")
     _say("Done.")
     return summary
 

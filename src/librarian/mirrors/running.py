@@ -148,11 +148,6 @@ class ProbeRun:
         if missed:
             # After the last record: whoever is probed from now on is looked at for the first time again.
             await self._work(lambda: self._branch.note_offline(missed, self._clock.now()))
-        self._warn()
-
-    def _warn(self) -> None:
-        for why in explain(self.summary):
-            log.warning("%s", why)
 
     def _due_and_sites(self) -> tuple[list[int], list[ControlSite]]:
         due, now = self._due(), self._clock.now()

@@ -11,7 +11,7 @@ from librarian.mirrors.archive.sources import WebArchive
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.probing.addresses import AddressGuard
-from librarian.mirrors.running import ProbeRun, RunOptions
+from librarian.mirrors.running import ProbeRun, RunOptions, explain
 from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
 from librarian.rounds import Rounds
 from librarian.security.interaction import acting_as
@@ -47,7 +47,11 @@ class Schedule(Rounds):
 
 
 def _probing(content: MirrorContent) -> Any:
-    return lambda: ProbeRun(RunOptions(content)).run()
+    def probe() -> None:
+        for why in explain(ProbeRun(RunOptions(content)).run()):
+            log.warning("%s", why)
+
+    return probe
 
 
 def import_archives() -> None:
