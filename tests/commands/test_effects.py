@@ -20,7 +20,12 @@ CREDENTIALS = {
 #: Command -> option -> a command line on which that option would have no effect.
 IDLE: dict[str, dict[str, str]] = {
     "librarian": {"verbose": "-v serve"},
-    "fsck": {"folder": "", "name": "fsck --name x", "ini": "fsck --backup src -c development.ini"},
+    "fsck": {
+        "name": "fsck --name x",
+        "repair": "fsck --repair",
+        "of_tree": "fsck --tree --backup src",
+        "ini": "fsck --backup src -c development.ini",
+    },
     "gc": {
         "skip": "gc --only bytes --skip aliases",
         "quiet": "gc -q --json",
@@ -91,8 +96,6 @@ for _kind in ("export", "import"):
         "ini": f"{_kind} --host x --store-dir src -c development.ini",
         "quiet": f"{_kind} --json -q",
     }
-del IDLE["fsck"]["folder"]
-
 #: More of them, for options that are in IDLE already.
 MORE = (
     f"put {FILE} --to /x --upload-url {URL}",
@@ -141,7 +144,7 @@ ALWAYS = {
     "machines online": "message app_url token_file",
     "machines quiesce": "message app_url token_file",
     "machines request": "app_url token_file",
-    "machines run": "hostname workers directory time_limit silence_limit log_limit file_limit"
+    "machines run": "hostname workers directory time_limit silence_limit log_limit file_limit disk_limit"
     " drain_deadline once local_repositories app_url token_file",
     "machines watchdog": "once app_url token_file",
     "mirrors add-distribution": "ini main_url",
