@@ -48,7 +48,11 @@ FILES = {
         "dists/warty/main/source/Sources.gz",
         "dists/warty/main/binary-i386/Packages.gz",
         "dists/hoary/main/binary-i386/Packages.gz",
+        "pool/main/a/alsa-utils/alsa-utils_1.0.8-1ubuntu1.dsc",
         "pool/main/a/alsa-utils/alsa-utils_1.0.9a-4.dsc",
+        "pool/main/m/mozilla-firefox/mozilla-firefox_0.9_i386.deb",
+        "pool/main/p/pmount/pmount_1.9-1_all.deb",
+        "pool/main/p/pmount/pmount_1.9-2_all.deb",
     )
 }
 
@@ -258,14 +262,14 @@ class Faults(RunCase):
 
     def test_a_fault_of_ours_is_held_against_nobody(self) -> None:
         good, other = self.add("good"), self.add("other")
-        check = MirrorProbe._check_content
+        carries = MirrorProbe._carries
 
-        async def fail(self: MirrorProbe, *arguments: Any) -> None:
+        async def fail(self: MirrorProbe, *arguments: Any) -> bool:
             if self.report.plan.name == "other":
                 raise ZeroDivisionError("for a test")
-            await check(self, *arguments)
+            return await carries(self, *arguments)
 
-        faulty = mock.patch.object(MirrorProbe, "_check_content", fail)
+        faulty = mock.patch.object(MirrorProbe, "_carries", fail)
         with faulty, self.assertLogs("librarian.mirrors.probing.probe", logging.ERROR):
             summary = self.probe()
         self.assertEqual((summary.good, summary.failed), (["good"], ["other"]))

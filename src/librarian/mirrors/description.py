@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from librarian.mirrors.enums import MirrorStatus
 from librarian.mirrors.listing import ListedMirror
 from librarian.mirrors.probing.verdict import Score
 
@@ -97,11 +98,22 @@ def describe_score(found: Score) -> dict[str, Any]:
 
 
 def listed(mirrors: Iterable[Any]) -> list[ListedMirror]:
-    """Mirrors as lists for programs want them."""
+    """Mirrors as lists for programs want them.
+
+    Whose last probe was bad, or of whom nobody knows how fresh it is, has no score to be listed by: it comes
+    after those that are known to be well, however well it did before.
+    """
     return [
-        ListedMirror(mirror.base_url, mirror.country.iso3166code2, mirror.score and mirror.score.value)
+        ListedMirror(mirror.base_url, mirror.country.iso3166code2, _score_to_list_by(mirror))
         for mirror in mirrors
     ]
+
+
+def _score_to_list_by(mirror: Any) -> float | None:
+    if mirror.failures or mirror.freshness is MirrorStatus.UNKNOWN or mirror.score is None:
+        return None
+    value: float | None = mirror.score.value
+    return value
 
 
 def _time(moment: datetime | None) -> str | None:

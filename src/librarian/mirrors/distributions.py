@@ -196,3 +196,11 @@ class Distribution(Persistent):
 
     def active_releases(self) -> Iterator[DistroRelease]:
         return (release for release in self.releases if release.active)
+
+
+def number_files(branch: MirrorsBranch) -> None:
+    """Number all published files, so that each can be drawn as likely as any other."""
+    for releases in (branch.releases_by_id, branch.arch_releases_by_id):
+        for release in releases.values():
+            for published in release.all_publications:
+                published.number_all()

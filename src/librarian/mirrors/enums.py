@@ -142,7 +142,8 @@ class PackagePublishingStatus(Enum):
 class FindingKind(Enum):
     """What a probe may hold against a mirror."""
 
-    MISSING = "missing"
+    MISSING = "missing"  # a part that a mirror may leave out
+    INCOMPLETE = "incomplete"  # a file that whoever carries the part must have
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     CERTIFICATE = "certificate"

@@ -60,6 +60,12 @@ def status_for_lag(lag: timedelta) -> MirrorStatus:
 
 
 def overall(statuses: Iterable[MirrorStatus]) -> MirrorStatus:
-    """The worst that is known of a mirror's parts; UNKNOWN only if nothing is known of any."""
-    known = [status for status in statuses if status is not MirrorStatus.UNKNOWN]
-    return max(known, default=MirrorStatus.UNKNOWN)
+    """The worst that is known for certain of a mirror's parts.
+
+    A mirror is not up to date while of one of them nobody knows; that it is behind in another is known.
+    """
+    found = list(statuses)
+    behind = [status for status in found if MirrorStatus.UP < status < MirrorStatus.UNKNOWN]
+    if behind:
+        return max(behind)
+    return max(found, default=MirrorStatus.UNKNOWN)

@@ -12,6 +12,7 @@ URLS_PER_KIND = 10
 
 _SAID = {
     FindingKind.MISSING: "Not there",
+    FindingKind.INCOMPLETE: "Not there, though the archive's indices list it",
     FindingKind.TIMEOUT: "No answer in time",
     FindingKind.UNREACHABLE: "Not reachable",
     FindingKind.CERTIFICATE: "A certificate nobody can trust",

@@ -85,6 +85,7 @@ class DistributionMirror(Persistent):
     disabled_by: DisabledBy | None = None
     down_since: datetime | None = None  # when the prober switched it off
     failures = 0  # bad probes in a row
+    probes_judged = 0  # those that said something; large indices take turns by it
     inconclusive = False  # the last probe said nothing
     troubles: tuple[tuple[str, str, datetime], ...] = ()  # (kind, url, since) of the last probe
     families: tuple[tuple[str, str], ...] = ()  # what the last probe found of IPv4 and IPv6

@@ -10,16 +10,15 @@ from pathlib import Path
 from librarian.mirrors.enums import MirrorContent, PackagePublishingPocket
 from librarian.mirrors.model import DistributionMirror
 from librarian.mirrors.paths import suite
-from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ImageCheck, ProbePlan, Sample
+from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ImageCheck, ProbePlan
 from librarian.mirrors.publications import Publications
+from librarian.mirrors.sampling import Part, samples_of
 from librarian.mirrors.settings import MirrorSettings
 
-SAMPLE_AGE = timedelta(days=7)  # what is older every mirror should have
-SAMPLE_BYTES = 256 * 1024
-_ROUNDS = 3  # looks into each part, so that a small archive is sampled as well
 
-
-def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: random.Random) -> ProbePlan:
+def plan_for(
+    mirror: DistributionMirror, now: datetime, settings: MirrorSettings, chance: random.Random
+) -> ProbePlan:
     """Everything to ask `mirror` at `now`.  Changes nothing."""
     if mirror.content is MirrorContent.RELEASE:
         return ProbePlan(
@@ -40,7 +39,15 @@ def plan_for(mirror: DistributionMirror, now: datetime, samples: int, chance: ra
         was_well=is_well(mirror),
         checks=checks,
         releases={each: mirror.distribution.known_releases(each) for each in suites},
-        samples=_samples([published for _, published in found if published], now, samples, chance),
+        samples=samples_of(
+            _carried(mirror, [(key, published) for key, published in found if published is not None]),
+            now,
+            settings.samples,
+            settings.sample_bytes,
+            chance,
+        ),
+        probe_number=mirror.probes_judged,
+        index_rounds=max(1, settings.index_rounds),
     )
 
 
@@ -50,6 +57,7 @@ def _content_check(key: ContentKey, published: Publications | None, now: datetim
         key,
         {status: file.path for status, file in files.items()},
         {file.path: file.size for file in files.values() if file.size},
+        {file.path: file.date for file in files.values()},
     )
 
 
@@ -86,17 +94,10 @@ def _all_guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publicati
     return sources + binaries
 
 
-def _samples(
-    published: list[Publications], now: datetime, count: int, chance: random.Random
-) -> tuple[Sample, ...]:
-    chosen: dict[str, Sample] = {}
-    for part in chance.sample(published, len(published)) * _ROUNDS:
-        if len(chosen) == count:
-            break
-        found = part.sample(chance, now - SAMPLE_AGE, SAMPLE_BYTES)
-        if found is not None:
-            chosen[found.path] = Sample(found.path, found.size, found.sha256)
-    return tuple(chosen.values())
+def _carried(mirror: DistributionMirror, parts: list[Part]) -> list[Part]:
+    """The parts the mirror had when it was last judged; all of them, if it was not or had none."""
+    rows = {row.key for row in (*mirror.source_releases, *mirror.arch_releases)}
+    return [part for part in parts if part[0] in rows] or parts
 
 
 def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:

@@ -1,13 +1,11 @@
 """What was published to an archive, and when: the questions a probe asks of it."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, islice
-from string import ascii_lowercase
-from typing import cast
+from itertools import islice
 
+from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
@@ -18,7 +16,7 @@ from librarian.mirrors.freshness import choose_by_window
 BEFORE_RECORDS = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LAST = "\U0010ffff"  # sorts after every path
-_LOOKS = 16
+_OF_ONE_DATE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,8 @@ class Publications(Persistent):
     def __init__(self) -> None:
         self._by_path = OOBTree()  # path -> Publication
         self._by_date = OOBTree()  # (date, path) -> Publication, without udebs
+        self._numbered = LOBTree()  # number -> path, without udebs
+        self._numbers = OOBTree()  # path -> number
 
     def __len__(self) -> int:
         return len(self._by_path)
@@ -58,12 +58,15 @@ class Publications(Persistent):
             self._by_path[publication.path] = publication
             if publication.kind is not PublicationKind.UDEB:
                 self._by_date[publication.date, publication.path] = publication
+                self._number(publication.path)
 
     def remove(self, path: str) -> None:
         """The file was superseded: no mirror is asked for it any more."""
         publication = self._by_path.pop(path, None)
         if publication is not None:
             self._by_date.pop((publication.date, path), None)
+            if publication.kind is not PublicationKind.UDEB:
+                self._give_up_number(path)
 
     def paths(self) -> set[str]:
         return set(self._by_path)
@@ -88,23 +91,50 @@ class Publications(Persistent):
         """The file to ask a mirror for, for each status that can be told apart at `when`."""
         return choose_by_window(self.newest, when)
 
-    def sample(self, chance: random.Random, older_than: datetime, max_bytes: int) -> Publication | None:
-        """A small file that every mirror should have, by chance; None if a few looks find none."""
-        end = (older_than, _LAST)
-        for _ in range(_LOOKS):
-            start = self._some_key(chance, older_than)
-            # From there on, or else from the beginning: the last place must not be a blind one.
-            for found in islice(chain(self._by_date.values(start, end), self._by_date.values(None, end)), 1):
-                if found.sha256 and 0 < found.size <= max_bytes:
-                    return cast("Publication", found)
-        return None
+    def newest_files(self, when: datetime, count: int) -> list[Publication]:
+        """The newest published at or before `when`, at least `count` if there are so many, udebs left out.
 
-    def _some_key(self, chance: random.Random, older_than: datetime) -> tuple[datetime, str]:
-        """A place in the order by date: a moment by chance, and a letter of the pool, because a whole
-        archive that was read at once has one date."""
-        if not self._by_date:
-            return older_than, _LAST
-        (first, path), (last, _) = self._by_date.minKey(), self._by_date.maxKey()
-        date = first + (min(last, older_than) - first) * chance.random()
-        area = "/".join(path.split("/")[:2])
-        return max(first, date), f"{area}/{chance.choice(ascii_lowercase)}"
+        What has one date comes together, for none of it is newer; of a large archive that was read at once
+        only a first part, as it has no newest files.
+        """
+        found: list[Publication] = []
+        end = (when, _LAST)
+        while len(found) < count:
+            try:
+                date, _path = self._by_date.maxKey(end)
+            except ValueError:  # nothing older
+                break
+            found += islice(self._by_date.values((date, ""), (date, _LAST)), _OF_ONE_DATE)
+            end = (date, "")
+        return found
+
+    # -- by number: one after the other without a gap, so that each is drawn as likely as any
+
+    @property
+    def file_count(self) -> int:
+        """How many files a mirror that carries this has; udebs are left out."""
+        return 0 if not self._numbered else self._numbered.maxKey() + 1
+
+    def numbered(self, number: int) -> Publication:
+        """The file of this number, from 0 to `file_count` without it."""
+        publication: Publication = self._by_path[self._numbered[number]]
+        return publication
+
+    def _number(self, path: str) -> None:
+        self._numbers[path] = number = self.file_count
+        self._numbered[number] = path
+
+    def _give_up_number(self, path: str) -> None:
+        """The last one takes the place that becomes free."""
+        free, last = self._numbers.pop(path), self.file_count - 1
+        moved = self._numbered.pop(last)
+        if free != last:
+            self._numbered[free] = moved
+            self._numbers[moved] = free
+
+    def number_all(self) -> None:
+        """Number what was published before there were numbers."""
+        self._numbered, self._numbers = LOBTree(), OOBTree()
+        for path, publication in self._by_path.items():
+            if publication.kind is not PublicationKind.UDEB:
+                self._number(path)

@@ -9,7 +9,7 @@ from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus
 from librarian.mirrors.events import CertificateExpiring
 from librarian.mirrors.model import DistributionMirror, MirrorProbeRecord
 from librarian.mirrors.probing.plan import ContentKey, ProbeReport
-from librarian.mirrors.probing.verdict import Verdict
+from librarian.mirrors.probing.verdict import Verdict, is_incomplete
 from librarian.mirrors.scoring import score_of
 from librarian.mirrors.settings import MirrorSettings
 
@@ -32,10 +32,11 @@ def record(
     _fill(made, report, verdict)
     mirror.inconclusive = verdict is Verdict.INCONCLUSIVE
     if verdict is not Verdict.INCONCLUSIVE:
+        mirror.probes_judged += 1
         _note_troubles(mirror, report, now)
         mirror.families = tuple(report.families.items())
-        if verdict is Verdict.GOOD:
-            _take_good(mirror, report)
+        if verdict in (Verdict.GOOD, Verdict.UNKNOWN):
+            _take_well(mirror, report)
         else:
             _take_bad(mirror, report, settings)
         mirror.sum_up()
@@ -60,10 +61,10 @@ def _note_troubles(mirror: DistributionMirror, report: ProbeReport, now: datetim
     mirror.troubles = tuple((*each, since.get(each, now)) for each in list(found)[:TROUBLES])
 
 
-def _take_good(mirror: DistributionMirror, report: ProbeReport) -> None:
+def _take_well(mirror: DistributionMirror, report: ProbeReport) -> None:
+    """Nothing wrong was found, be it that not everything is known."""
     mirror.failures = 0
-    _replace_contents(mirror, report.contents)
-    mirror.suites = tuple(sorted(report.suites.items()))
+    _take_contents(mirror, report)
     mirror.images = tuple((check.release, check.flavour) for check in report.images)
     mirror.recover()
     mirror.certificate_expires = expires = report.certificate_expires
@@ -72,12 +73,21 @@ def _take_good(mirror: DistributionMirror, report: ProbeReport) -> None:
         notify(CertificateExpiring(mirror, expires))
 
 
+def _take_contents(mirror: DistributionMirror, report: ProbeReport) -> None:
+    _replace_contents(mirror, report.contents)
+    mirror.suites = tuple(sorted(report.suites.items()))
+
+
 def _take_bad(mirror: DistributionMirror, report: ProbeReport, settings: MirrorSettings) -> None:
     mirror.failures += 1
+    if is_incomplete(report):  # what it has, and lacks, is known, and no reason to wait
+        _take_contents(mirror, report)
     if mirror.failures < settings.failures_to_disable:
         return
-    _replace_contents(mirror, {})
-    mirror.suites, mirror.images = (), tuple((check.release, check.flavour) for check in report.images)
+    if not is_incomplete(report):
+        _replace_contents(mirror, {})
+        mirror.suites = ()
+    mirror.images = tuple((check.release, check.flavour) for check in report.images)
     if mirror.enabled:
         mirror.disableAndNotifyOwner(report.log)
 

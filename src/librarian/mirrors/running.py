@@ -66,6 +66,7 @@ class RunSummary:
     probed: int = 0
     good: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # nothing is wrong with what is known of them
     lost: list[str] = field(default_factory=list)  # taken over by another prober meanwhile
     refused: list[str] = field(default_factory=list)  # at addresses the settings do not allow
     unconfirmed: list[str] = field(default_factory=list)  # failed, while no control answered either
@@ -77,6 +78,8 @@ class RunSummary:
             self.lost.append(name)
         elif verdict is Verdict.GOOD:
             self.good.append(name)
+        elif verdict is Verdict.UNKNOWN:
+            self.unknown.append(name)
         else:
             self.failed.append(name)
 
@@ -165,7 +168,7 @@ class ProbeRun:
                 yield plan
 
     def _claim(self, numbers: Iterable[int]) -> list[ProbePlan]:
-        now, samples = self._clock.now(), self._settings.samples
+        now = self._clock.now()
         mirrors = [self._branch.mirrors_by_id.get(number) for number in numbers]
         # Asked again: since the list was drawn up another prober may have been there.
         due = [
@@ -173,7 +176,7 @@ class ProbeRun:
         ]
         claimed = [mirror for mirror in due if self._claimer.claim(mirror, now)]
         return [
-            replace(plan_for(mirror, now, samples, self._chance), keyring=self._keyring_for(mirror))
+            replace(plan_for(mirror, now, self._settings, self._chance), keyring=self._keyring_for(mirror))
             for mirror in claimed
         ]
 
@@ -261,6 +264,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
         "probed": summary.probed,
         "good": summary.good,
         "failed": summary.failed,
+        "unknown": summary.unknown,
         "lost": summary.lost,
         "unconfirmed": summary.unconfirmed,
         "refused": summary.refused,

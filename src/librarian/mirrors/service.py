@@ -13,7 +13,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.references import HeldInBranch
 from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
-from librarian.mirrors.distributions import Distribution, MirrorsBranch
+from librarian.mirrors.distributions import Distribution, MirrorsBranch, number_files
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import (
     ICertificateExpiring,
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 BRANCH = "mirrors"
 PROBER = "mirror-prober"  # the system principal the prober acts as
-branch = Branch(BRANCH, MirrorsBranch)
+branch = Branch(BRANCH, MirrorsBranch, (number_files,))
 references = HeldInBranch(BRANCH)
 _HELD_FOR = "log of a probe"
 

@@ -44,6 +44,9 @@ _BINARIES = [
     ("partman", "0.1-1", "partman_0.1-1_i386.udeb", datetime(2005, 6, 20, tzinfo=UTC)),
     ("pmount", "2:1.9-1", "pmount_1.9-1_all.deb", datetime(2005, 6, 20, tzinfo=UTC)),
 ]
+_HOARY_BINARIES = [
+    ("pmount", "2:1.9-2", "pmount_1.9-2_all.deb", datetime(2005, 6, 20, tzinfo=UTC)),
+]
 _MIRRORS = [
     ("valid-mirror", "AF", MirrorContent.ARCHIVE, "http://valid.example/archive/"),
     ("invalid-mirror", "IO", MirrorContent.RELEASE, "http://invalid.example/cdimage/"),
@@ -61,13 +64,14 @@ def add_sample() -> Any:
     warty = ubuntu.newRelease("warty", "4.10", ["main", "restricted"])
     hoary = ubuntu.newRelease("hoary", "5.04", ["main", "restricted"])
     warty_i386 = warty.newArch("i386")
-    hoary.newArch("i386")
+    hoary_i386 = hoary.newArch("i386")
     main = warty.components[0]
     for name, version, filename, date in _SOURCES:
         _publish(warty.publications(_RELEASE, main), PublicationKind.DSC, name, version, filename, date)
-    for name, version, filename, date in _BINARIES:
-        kind = PublicationKind.UDEB if filename.endswith(".udeb") else PublicationKind.DEB
-        _publish(warty_i386.publications(_RELEASE, main), kind, name, version, filename, date)
+    for arch, binaries in ((warty_i386, _BINARIES), (hoary_i386, _HOARY_BINARIES)):
+        for name, version, filename, date in binaries:
+            kind = PublicationKind.UDEB if filename.endswith(".udeb") else PublicationKind.DEB
+            _publish(arch.publications(_RELEASE, main), kind, name, version, filename, date)
     for name, country, content, url in _MIRRORS:
         add_mirror(ubuntu, owner, name, url, country, content)
     ubuntu["valid-mirror"].review(MirrorReviewStatus.OFFICIAL, owner)
@@ -101,6 +105,17 @@ def _publish(
     removeSecurityProxy(publications).add(Publication(kind, name, version, path, date))
 
 
+def add_packages(release: Any, count: int, *, date: datetime, size: int, prefix: str = "package") -> Any:
+    """Publish `count` source packages of `size` bytes to main at `date`; all that is published there."""
+    naked = removeSecurityProxy(release)
+    published = naked.publications(_RELEASE, naked.components[0])
+    for number in range(count):
+        path = f"pool/main/{prefix}/{prefix}{number}_1.dsc"
+        digest = sha256(path.encode()).hexdigest()
+        published.add(Publication(PublicationKind.DSC, f"{prefix}{number}", "1", path, date, size, digest))
+    return published
+
+
 class SampleFarm:
     """The sample distribution with mirrors that are real servers, and a prober for documents.
 
@@ -114,7 +129,10 @@ class SampleFarm:
             "dists/warty/main/binary-i386/Packages.gz",
             "dists/hoary/main/binary-i386/Packages.gz",
             "pool/main/a/alsa-utils/alsa-utils_1.0.9a-4.dsc",
+            "pool/main/a/alsa-utils/alsa-utils_1.0.8-1ubuntu1.dsc",
+            "pool/main/m/mozilla-firefox/mozilla-firefox_0.9_i386.deb",
             "pool/main/p/pmount/pmount_1.9-1_all.deb",
+            "pool/main/p/pmount/pmount_1.9-2_all.deb",
         )
     }
 
@@ -158,7 +176,11 @@ class SampleFarm:
         words = [f"probed: {summary.probed}"]
         words += [
             f"{verdict}: {' '.join(sorted(names))}"
-            for verdict, names in (("good", summary.good), ("failed", summary.failed))
+            for verdict, names in (
+                ("good", summary.good),
+                ("failed", summary.failed),
+                ("unknown", summary.unknown),
+            )
             if names
         ]
         print(", ".join(words) + (" (the prober is offline)" if summary.prober_offline else ""))

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -41,6 +42,7 @@ from librarian.mirrors.probing.throttle import HostLedger, Line, Throttle
 
 # A name server that hangs holds a thread for a while; the loop's own few would starve everybody.
 _THREADS = 32
+_SLOWEST = 256 * 1024  # bytes a second; a mirror that is slower serves nobody
 
 
 class _Response(aiohttp.ClientResponse):
@@ -119,11 +121,20 @@ class Fetcher:
             return frozenset()
         return frozenset(int(family) for family, *_ in found)
 
-    async def _request(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+    async def digest(self, url: str, max_bytes: int) -> Answer:
+        """The size and sha256 of a file of at most `max_bytes`, in constant memory.  Raises a ProbeFailed.
+
+        A large file has longer than the time-out of a request, by as much as a slow line needs.
+        """
+        return await self._request("GET", url, socket.AF_UNSPEC, max(1, max_bytes), keep=False)
+
+    async def _request(
+        self, method: str, url: str, family: int, max_bytes: int, *, keep: bool = True
+    ) -> Answer:
         target = url
         for _ in range(self.settings.max_redirects + 1):
             try:
-                return await self._hop(method, target, family, max_bytes)
+                return await self._hop(method, target, family, max_bytes, keep)
             except Redirected as redirected:
                 target = follow(url, target, redirected.location)
             except (ProberTimeout, ConnectionFailed):
@@ -131,7 +142,7 @@ class Fetcher:
                 raise
         raise InfiniteLoopDetected(url, f"Infinite loop detected: {url} was redirected too often")
 
-    async def _hop(self, method: str, url: str, family: int, max_bytes: int) -> Answer:
+    async def _hop(self, method: str, url: str, family: int, max_bytes: int, keep: bool) -> Answer:
         scheme = check_scheme(url)
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
@@ -142,9 +153,9 @@ class Fetcher:
             self.ledger.admit(host, url)
             try:
                 if scheme == "ftp":
-                    return await self._ask_ftp(url, max_bytes)
+                    return await self._ask_ftp(url, max_bytes, keep)
                 line.session = line.session or self._open_session(family)
-                return await self._ask(line.session, method, url, max_bytes)
+                return await self._ask(line.session, method, url, max_bytes, keep)
             except TimeoutError as error:
                 self.ledger.timed_out(host)
                 raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
@@ -155,20 +166,35 @@ class Fetcher:
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise _failure(url, error) from error
 
-    async def _ask(self, session: aiohttp.ClientSession, method: str, url: str, max_bytes: int) -> Answer:
+    def _patience(self, max_bytes: int, keep: bool) -> float:
+        """Seconds until an answer must be complete; a large file that is only hashed has longer."""
+        return self.settings.timeout_seconds + (0 if keep else max_bytes / _SLOWEST)
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, method: str, url: str, max_bytes: int, keep: bool
+    ) -> Answer:
         started = time.monotonic()
-        async with session.request(method, url, proxy=self.settings.proxy, allow_redirects=False) as response:
+        async with session.request(
+            method,
+            url,
+            proxy=self.settings.proxy,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=self._patience(max_bytes, keep)),
+        ) as response:
             assert isinstance(response, _Response)
             if response.status in STATUSES and "Location" in response.headers:
                 raise Redirected(response.headers["Location"])
             if response.status != 200:
                 raise BadResponseCode(url, response.status)
-            body = await _read(response, url, max_bytes) if method == "GET" else b""
+            size, body, digest = response.content_length, b"", ""
+            if method == "GET":
+                size, body, digest = await _read(response, url, max_bytes, keep)
             return Answer(
                 url,
-                len(body) if method == "GET" else response.content_length,
+                size,
                 time.monotonic() - started,
                 body,
+                digest,
                 response.peer_address,
                 response.certificate_expires,
             )
@@ -192,11 +218,12 @@ class Fetcher:
                 await stack.enter_async_context(self.throttle.line(host, keep=False))
             yield line
 
-    async def _ask_ftp(self, url: str, max_bytes: int) -> Answer:
-        talk = ftp.Talk(url, self.guard, self.settings.timeout_seconds)
-        ask = asyncio.get_running_loop().run_in_executor(self._ftp_threads, talk.ask, max_bytes)
+    async def _ask_ftp(self, url: str, max_bytes: int, keep: bool) -> Answer:
+        patience = self._patience(max_bytes, keep)
+        talk = ftp.Talk(url, self.guard, patience)
+        ask = asyncio.get_running_loop().run_in_executor(self._ftp_threads, talk.ask, max_bytes, keep)
         try:
-            return await asyncio.wait_for(ask, self.settings.timeout_seconds)
+            return await asyncio.wait_for(ask, patience)
         finally:
             talk.abort()  # the thread would go on for as long as a byte comes now and then
 
@@ -226,14 +253,22 @@ class Fetcher:
         )
 
 
-async def _read(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> bytes:
-    """The whole body.  Raises BodyTooLarge as soon as it is clear that it is too long."""
-    body = bytearray()
+async def _read(
+    response: aiohttp.ClientResponse, url: str, max_bytes: int, keep: bool
+) -> tuple[int, bytes, str]:
+    """(size, body if it is to be kept, sha256) of the whole body.
+
+    Raises BodyTooLarge as soon as it is clear that it is too long.
+    """
+    size, body, digest = 0, bytearray(), sha256()
     async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > max_bytes:
+        size += len(chunk)
+        if size > max_bytes:
             raise BodyTooLarge(url, f"{url} has more than {max_bytes} bytes")
-    return bytes(body)
+        digest.update(chunk)
+        if keep:
+            body += chunk
+    return size, bytes(body), digest.hexdigest()
 
 
 def _reason(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from contextlib import suppress
+from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from librarian.mirrors.probing.addresses import NOT_PUBLIC, AddressGuard
@@ -26,8 +27,8 @@ class Talk:
         self._timeout_seconds = timeout_seconds
         self._client = ftplib.FTP(timeout=timeout_seconds, encoding="utf-8")  # noqa: S321  # nothing secret
 
-    def ask(self, max_bytes: int) -> Answer:
-        """The answer to a HEAD (`max_bytes` 0) or GET of the URL.
+    def ask(self, max_bytes: int, keep: bool = True) -> Answer:
+        """The answer to a HEAD (`max_bytes` 0) or GET of the URL; without `keep` a body is only hashed.
 
         Raises AddressRefused, BadResponseCode (of the FTP reply), BodyTooLarge, OSError and TimeoutError.
         """
@@ -40,26 +41,33 @@ class Talk:
             client.login()
             client.voidcmd("TYPE I")
             size = _size(client, path)
-            body = self._retrieve(path, max_bytes) if max_bytes else b""
+            body, digest = b"", ""
+            if max_bytes:
+                size, body, digest = self._retrieve(path, max_bytes, keep)
         except ftplib.Error as error:
             raise BadResponseCode(self._url, _reply_code(error)) from error
         finally:
             client.close()
         seconds = time.monotonic() - self._started
-        return Answer(self._url, len(body) if max_bytes else size, seconds, body, address=address)
+        return Answer(self._url, size, seconds, body, digest, address)
 
-    def _retrieve(self, path: str, max_bytes: int) -> bytes:
-        body = bytearray()
+    def _retrieve(self, path: str, max_bytes: int, keep: bool) -> tuple[int, bytes, str]:
+        """(size, body if it is to be kept, sha256)."""
+        size, body, digest = 0, bytearray(), sha256()
 
         def take(chunk: bytes) -> None:
-            body.extend(chunk)
-            if len(body) > max_bytes:
+            nonlocal size
+            size += len(chunk)
+            digest.update(chunk)
+            if keep:
+                body.extend(chunk)
+            if size > max_bytes:
                 raise BodyTooLarge(self._url, f"{self._url} has more than {max_bytes} bytes")
             if time.monotonic() - self._started > self._timeout_seconds:
                 raise TimeoutError
 
         self._client.retrbinary(f"RETR {path}", take)
-        return bytes(body)
+        return size, bytes(body), digest.hexdigest()
 
     def abort(self) -> None:
         """Wake up a thread that waits for a reply; does nothing when the talk is over."""

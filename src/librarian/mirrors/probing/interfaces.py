@@ -34,7 +34,8 @@ class Answer:
     url: str  # the last one asked
     size: int | None  # bytes; None if the server does not say
     seconds: float
-    body: bytes = b""  # empty for HEAD
+    body: bytes = b""  # empty for HEAD, and for a file that was only hashed
+    sha256: str = ""  # hex, of the body; empty for HEAD
     address: str = ""  # of the peer
     certificate_expires: datetime | None = None
 
@@ -71,6 +72,14 @@ class BadResponseCode(ProbeFailed):
     def __init__(self, url: str, status: int) -> None:
         super().__init__(url, f"{url} answered {status}")
         self.status = status
+
+
+def proves_absence(error: ProbeFailed) -> bool:
+    """Whether the server has said that it has no such file, and not merely that it cannot say so now."""
+    if not isinstance(error, BadResponseCode):
+        return isinstance(error, RedirectToDifferentFile)
+    gone = (550, 553) if error.url.startswith("ftp:") else (403, 404, 410, 451)
+    return error.status in gone
 
 
 class BodyTooLarge(ProbeFailed):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from librarian.mirrors.archive.release import ReleaseFile
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
 from librarian.mirrors.paths import packages_path, sources_path, suite
 from librarian.mirrors.probing.interfaces import Finding
@@ -45,6 +46,7 @@ class ContentCheck:
     key: ContentKey
     freshness: Mapping[MirrorStatus, str] = field(default_factory=dict)  # status -> path
     sizes: Mapping[str, int] = field(default_factory=dict)  # path -> bytes, of those where it is known
+    dates: Mapping[str, datetime] = field(default_factory=dict)  # path -> when it was published
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,26 @@ class Sample:
     """A file of the pool whose bytes are known from the archive's index."""
 
     path: str
-    size: int
-    sha256: str
+    size: int  # bytes; 0: not known
+    sha256: str  # hex; "": not known, and then it is not fetched
+    homes: tuple[tuple[ContentKey, datetime], ...] = ()  # the parts it is in, and since when; it is asked of
+    # mirrors that carry one of them, or of all if it has none
+    fetched: bool = True  # False: too large for that; only its size is compared
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteState:
+    """Which state of the archive a mirror's Release file says it has of a suite."""
+
+    release: ReleaseFile
+    url: str  # of the file
+    digest: str  # its sha256, hex
+    lag: timedelta  # since the archive went on from there; 0: it has not
+    ahead: bool  # newer than anything the archive was seen to have
+
+    @property
+    def date(self) -> datetime:
+        return self.release.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +107,8 @@ class ProbePlan:
     releases: Mapping[str, tuple[KnownRelease, ...]] = field(default_factory=dict)  # by suite, oldest first
     samples: tuple[Sample, ...] = ()
     images: tuple[ImageCheck, ...] = ()
+    probe_number: int = 0  # how many conclusive ones there were before
+    index_rounds: int = 1  # probes within which each large index has its turn
     keyring: str | None = None  # of the archive's signing keys; None: signatures are not checked
 
 
@@ -101,6 +123,11 @@ class ProbeReport:
     sizes: dict[ContentKey, int] = field(default_factory=dict)
     images: list[ImageCheck] = field(default_factory=list)
     suites: dict[str, MirrorStatus] = field(default_factory=dict)  # by the Release file
+    states: dict[str, SuiteState] = field(
+        default_factory=dict
+    )  # of suites whose Release file is the archive's
+    moving: bool = False  # it synchronised while it was asked
+    unsure: bool = False  # it is ahead of what was read of the archive, and lacks something of that
     findings: list[Finding] = field(default_factory=list)
     families: dict[str, str] = field(default_factory=dict)  # IPv4/IPv6 -> up, down, none, untested
     seconds: list[float] = field(default_factory=list)  # of each request that was answered

@@ -8,15 +8,31 @@ import socket
 import string
 from collections.abc import Awaitable
 from datetime import timedelta
-from hashlib import sha256
 from urllib.parse import urlsplit
 
 from librarian.interfaces import IClock
-from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus
+from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.paths import join_url
 from librarian.mirrors.probing.fetcher import Fetcher
-from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, Finding, ProbeFailed
-from librarian.mirrors.probing.plan import ContentCheck, ImageCheck, ProbePlan, ProbeReport, Sample
+from librarian.mirrors.probing.indexfiles import IndexVerifier
+from librarian.mirrors.probing.interfaces import (
+    Answer,
+    BadResponseCode,
+    BodyTooLarge,
+    ConnectionSkipped,
+    Finding,
+    ProbeFailed,
+    proves_absence,
+)
+from librarian.mirrors.probing.parts import AskedFile, judge_part
+from librarian.mirrors.probing.plan import (
+    ContentCheck,
+    ContentKey,
+    ImageCheck,
+    ProbePlan,
+    ProbeReport,
+    Sample,
+)
 from librarian.mirrors.probing.suites import SuiteVerifier
 
 log = logging.getLogger(__name__)
@@ -35,6 +51,8 @@ class MirrorProbe:
         self._clock = clock
         self._chance = chance
         self.report = ProbeReport(plan, clock.now())
+        self._asked: dict[ContentKey, list[AskedFile]] = {}  # by part, of those that are carried
+        self._verifier = SuiteVerifier(fetcher, self.report, self.ask, self.find, clock)
 
     async def run(self) -> ProbeReport:
         """Ask, and give the finished report."""
@@ -62,13 +80,16 @@ class MirrorProbe:
     async def _probe_archive(self) -> None:
         if await self._says_yes_to_everything():
             return
-        await asyncio.gather(*(self._check_content(check) for check in self._plan.checks))
-        verifier = SuiteVerifier(self._fetcher, self.report, self.ask, self.find, self._clock)
-        present = {key.suite for key in self.report.contents}
-        await asyncio.gather(*(verifier.check(suite) for suite in sorted(present)))
-        self._believe_release_files()
-        if self.report.contents:
+        carries = await asyncio.gather(*(self._carries(check) for check in self._plan.checks))
+        carried = [check for check, yes in zip(self._plan.checks, carries, strict=True) if yes]
+        suites = {check.key.suite for check in carried}
+        await asyncio.gather(*(self._verifier.check(suite) for suite in sorted(suites)))
+        await asyncio.gather(*(self._ask_for_files(check) for check in carried))
+        if carried:
             await asyncio.gather(*(self._check_sample(sample) for sample in self._plan.samples))
+        indices = IndexVerifier(self._fetcher, self.report, self.ask, self._failed, self.log)
+        wrong = await indices.check({key.path.rpartition("/")[0] for key in self._asked})
+        await self._hold_against(self._judge_parts(), wrong)
 
     async def _says_yes_to_everything(self) -> bool:
         """Whether the server answers 200 for a file that never existed: then a 200 means nothing."""
@@ -86,76 +107,128 @@ class MirrorProbe:
         self.find(FindingKind.SOFT_404, self._plan.base_url, f"{url} never existed, and is answered with 200")
         return True
 
-    async def _check_content(self, check: ContentCheck) -> None:
+    async def _carries(self, check: ContentCheck) -> bool:
+        """Whether the index of a part is there."""
         url = join_url(self._plan.base_url, check.key.path)
         try:
             answer = await self.ask(self._fetcher.head(url))
         except ProbeFailed as error:
             self._failed(error)
-            return
+            return False
         self.log(f"Ensuring {check.key} is listed: {url} is there.")
         if answer.size is not None:
             self.report.sizes[check.key] = answer.size
-        if (status := await self._freshness(check)) is not None:
-            self.report.contents[check.key] = status
+        return True
 
-    def _believe_release_files(self) -> None:
-        """A mirror with the archive's present Release file and the newest file that was asked for is up to
-        date, however long ago that file was published: the windows alone could not tell."""
-        for check in self._plan.checks:
-            status = self.report.contents.get(check.key)
-            newest = min(check.freshness, default=None)
-            if status is not None and status is newest and self._is_current(check.key.suite):
-                self.report.contents[check.key] = MirrorStatus.UP
+    async def _ask_for_files(self, check: ContentCheck) -> None:
+        """Ask for the files that tell how fresh a part is; nothing is said of it if the host is given up."""
+        try:
+            files = [self._look_for(path, check) for path in check.freshness.values()]
+            self._asked[check.key] = list(await asyncio.gather(*files))
+        except ConnectionSkipped as error:
+            self._failed(error)
 
-    def _is_current(self, suite: str) -> bool:
-        return self.report.suites.get(suite) is MirrorStatus.UP
-
-    async def _freshness(self, check: ContentCheck) -> MirrorStatus | None:
-        """The freshest status whose file is there; None if the host was given up meanwhile."""
-        asked = [self._has(path, check.sizes.get(path)) for path in check.freshness.values()]
-        there = await asyncio.gather(*asked)
-        if any(answer is None for answer in there):
-            return None
-        found = [status for status, yes in zip(check.freshness, there, strict=True) if yes]
-        status = min(found, default=MirrorStatus.UNKNOWN)
-        self.log(f"{check.key}: {status.title}.")
-        return status
+    async def _look_for(self, path: str, check: ContentCheck) -> AskedFile:
+        there = await self._has(path, check.sizes.get(path))
+        return AskedFile(path, there, check.dates.get(path))
 
     async def _has(self, path: str, size: int | None) -> bool | None:
-        """Whether a file is there, whole; None if the host is skipped and so nobody knows."""
+        """Whether a file is there, whole; None if that is not known.  Raises ConnectionSkipped."""
         url = join_url(self._plan.base_url, path)
         try:
             answer = await self.ask(self._fetcher.head(url))
+        except ConnectionSkipped:
+            raise
         except ProbeFailed as error:
-            if error.kind is FindingKind.SKIPPED:
-                self._failed(error)
-                return None
-            self.log(str(error))
-            return False
+            return self._is_not_there(error)
         if size is not None and answer.size is not None and answer.size != size:
             message = f"{url} has {answer.size} bytes; the archive lists {size} for it"
             self.find(FindingKind.SIZE_DIFFERS, url, message)
             return False
         return True
 
+    def _is_not_there(self, error: ProbeFailed) -> bool | None:
+        """False if the server said so, and None if it said nothing one could go by."""
+        if proves_absence(error):
+            self.log(str(error))
+            return False
+        self._failed(error)
+        return None
+
     async def _check_sample(self, sample: Sample) -> None:
-        """Fetch a small file and compare its bytes with the index; absent is no lie, only stale."""
+        """Fetch a published file and compare its bytes with the index."""
+        homes = [(key, date) for key, date in sample.homes if key in self._asked]
+        if sample.homes and not homes:
+            return
+        if sample.fetched:
+            there = await self._has_bytes(sample)
+        else:
+            there = await self._has(sample.path, sample.size or None)
+        for key, date in homes:
+            self._asked[key].append(AskedFile(sample.path, there, date))
+
+    async def _has_bytes(self, sample: Sample) -> bool | None:
+        """Whether a file is there; what it has instead of its own bytes becomes a finding."""
         url = join_url(self._plan.base_url, sample.path)
         try:
-            answer = await self.ask(self._fetcher.get(url, sample.size))
+            answer = await self.ask(self._fetcher.digest(url, sample.size))
+        except BodyTooLarge:
+            self.find(FindingKind.WRONG_BYTES, url, f"{url} is longer than the {sample.size} bytes it has")
+            return True
         except ProbeFailed as error:
-            if error.kind is FindingKind.SIZE_DIFFERS:
-                self.find(
-                    FindingKind.WRONG_BYTES, url, f"{url} is longer than the {sample.size} bytes it has"
-                )
-            else:
-                self.log(str(error))
-            return
-        if sha256(answer.body).hexdigest() == sample.sha256:
+            return self._is_not_there(error)
+        if answer.sha256 == sample.sha256:
             self.log(f"{url} has the right {sample.size} bytes.")
         else:
             self.find(FindingKind.WRONG_BYTES, url, f"{url} has not the bytes the archive lists for it")
+        return True
+
+    # -- what it comes to
+
+    def _judge_parts(self) -> list[str]:
+        """Say of each part how fresh it is; the paths of what is lacking."""
+        lacking: dict[str, None] = {}
+        for check in self._plan.checks:
+            if check.key not in self._asked:
+                continue
+            state = self.report.states.get(check.key.suite)
+            found = judge_part(check, self._asked[check.key], state, self._clock.now())
+            self.report.contents[check.key] = found.status
+            self.report.unsure |= found.unsure
+            if found.lag is not None:
+                self.report.lag = max(found.lag, self.report.lag or found.lag)
+            lacking.update(dict.fromkeys(found.lacking))
+            self.log(f"{check.key}: {found.status.title}.")
+        return list(lacking) or self._none_of_all()
+
+    def _none_of_all(self) -> list[str]:
+        """What was asked for, if nothing of it is there: the mirror has indices, and no packages.
+
+        Where a Release file tells what should be there, it has been asked for that.
+        """
+        states = self.report.states
+        asked = [file for key, files in self._asked.items() if key.suite not in states for file in files]
+        if self.report.unsure or any(file.there is not False for file in asked):
+            return []
+        return list(dict.fromkeys(file.path for file in asked))
+
+    async def _hold_against(self, lacking: list[str], wrong: list[Finding]) -> None:
+        """Make findings of what is lacking or wrong, unless the mirror has become another one meanwhile."""
+        if not (lacking or wrong):
+            return
+        states = list(self.report.states.values())
+        same = await asyncio.gather(*(self._verifier.is_unchanged(state) for state in states))
+        if not all(same):
+            self.report.moving = True
+            self.log(
+                "The mirror synchronised while it was asked; what it lacked then is not held against it."
+            )
+            return
+        for path in lacking:
+            url = join_url(self._plan.base_url, path)
+            self.find(FindingKind.INCOMPLETE, url, f"{url} is not there; the archive's indices list it")
+        for finding in wrong:
+            self.find(finding.kind, finding.url, finding.message)
 
     # -- what an image mirror is asked
 

@@ -16,8 +16,8 @@ from librarian.mirrors.enums import FindingKind, MirrorStatus
 from librarian.mirrors.freshness import status_for_lag
 from librarian.mirrors.paths import join_url
 from librarian.mirrors.probing.fetcher import Fetcher
-from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, ProbeFailed
-from librarian.mirrors.probing.plan import KnownRelease, ProbeReport
+from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, ProbeFailed, proves_absence
+from librarian.mirrors.probing.plan import KnownRelease, ProbeReport, SuiteState
 
 
 class SuiteVerifier:
@@ -49,7 +49,9 @@ class SuiteVerifier:
             text = await self._signed_text(raw, signature)
             release = parse_release(text)
         except ProbeFailed as error:
-            self._find(error.kind, error.url, str(error))
+            # Whoever carries a suite of which the archive has a Release file must have it as well.
+            lacks = known and proves_absence(error)
+            self._find(FindingKind.INCOMPLETE if lacks else error.kind, error.url, str(error))
         except BadSignature as error:
             self._find(FindingKind.BAD_SIGNATURE, url, f"{url}: {error}")
         except MalformedArchive as error:
@@ -57,6 +59,14 @@ class SuiteVerifier:
         else:
             self._judge(suite, url, raw, release, known)
             self._compare_sizes(suite, release)
+
+    async def is_unchanged(self, state: SuiteState) -> bool:
+        """Whether the Release file is still the one that `state` tells of."""
+        try:
+            answer = await self._ask(self._fetcher.get(state.url))
+        except ProbeFailed:
+            return False
+        return answer.sha256 == state.digest
 
     async def _fetch(self, url: str) -> tuple[bytes, bytes | None, str]:
         """(Release or InRelease, the detached signature of the former, the URL it came from)."""
@@ -96,10 +106,11 @@ class SuiteVerifier:
             self._find(FindingKind.RELEASE_DIFFERS, url, f"{url} is none the archive ever had")
             return
         newer = [each.seen for each in known if each.date > release.date]
+        lag = now - min(newer, default=now)
+        self._report.states[suite] = SuiteState(release, url, digest, lag, ahead=release.date > newest)
         if not newer:
             self._report.suites[suite] = MirrorStatus.UP
             return
-        lag = now - min(newer)
         self._report.suites[suite] = status_for_lag(lag)
         self._report.lag = max(lag, self._report.lag or lag)
         hours = lag.total_seconds() / 3600

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from statistics import fmean, pstdev
 
-from librarian.mirrors.enums import FindingKind, MirrorContent
+from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus
 from librarian.mirrors.probing.plan import ProbeReport
 
 
@@ -15,14 +15,17 @@ class Verdict(Enum):
 
     GOOD = "good"
     FAILED = "failed"
+    UNKNOWN = "unknown"  # nothing wrong was found, but of some part nobody knows
     INCONCLUSIVE = "inconclusive"  # the prober was offline: it says nothing about the mirror
 
 
 def judge(report: ProbeReport) -> Verdict:
     """A mirror fails when it has nothing of what it should have, or hands out something else.
 
-    An image mirror should have every image; an archive mirror may be partial.  Where nobody knows what it
-    should have, nothing follows.
+    An image mirror should have every image.  An archive mirror may leave out whole parts, but of those it
+    has nothing the archive's indices list may be missing, and it is good only if of each it is known how
+    fresh that is.  Where nobody knows what it should have, nothing follows; nor where it changed while it
+    was asked, or is ahead of what was read of the archive and lacks something that may be gone there too.
     """
     if report.broken_off or not (report.plan.checks or report.plan.images):
         return Verdict.INCONCLUSIVE
@@ -31,7 +34,22 @@ def judge(report: ProbeReport) -> Verdict:
     if report.plan.content is MirrorContent.RELEASE:
         complete = len(report.images) == len(report.plan.images)
         return Verdict.GOOD if complete else Verdict.FAILED
-    return Verdict.GOOD if report.contents else Verdict.FAILED
+    if not report.contents or report.has(FindingKind.INCOMPLETE):
+        return Verdict.FAILED
+    return _well(report)
+
+
+def _well(report: ProbeReport) -> Verdict:
+    """The verdict on an archive mirror of which nothing bad is known."""
+    if report.moving or report.unsure:
+        return Verdict.INCONCLUSIVE
+    return Verdict.UNKNOWN if MirrorStatus.UNKNOWN in report.contents.values() else Verdict.GOOD
+
+
+def is_incomplete(report: ProbeReport) -> bool:
+    """Whether it is honest about what it has, and lacks what it must have."""
+    honest = not any(finding.kind.dishonest for finding in report.findings)
+    return honest and bool(report.contents) and report.has(FindingKind.INCOMPLETE)
 
 
 def was_reached(report: ProbeReport) -> bool:
