@@ -190,7 +190,7 @@ class ProbeRun:
         self._on_probed(report)
         verdict = judge(report)
         if verdict is not Verdict.FAILED:
-            if verdict is Verdict.GOOD:
+            if verdict in (Verdict.GOOD, Verdict.UNKNOWN):
                 self._controls.found_good(report)
             await self._keep(report, verdict)
         else:

@@ -41,10 +41,12 @@ def _good_mirrors(branch: MirrorsBranch, now: datetime, chance: random.Random) -
 
 
 def was_good_since(mirror: DistributionMirror, moment: datetime) -> bool:
-    """Whether the last probe that told anything found the mirror good, and was not before `moment`."""
+    """Whether the last probe that told anything found nothing wrong with the mirror, and was not before
+    `moment`."""
     for record in mirror.latest_records():
         if record.verdict != Verdict.INCONCLUSIVE.value:
-            return record.verdict == Verdict.GOOD.value and record.date_created >= moment
+            well = record.verdict in (Verdict.GOOD.value, Verdict.UNKNOWN.value)
+            return well and record.date_created >= moment
     return False
 
 

@@ -96,14 +96,16 @@ class _MadeUpFetcher(Fetcher):
     async def families(self, host: str) -> frozenset[int]:
         return frozenset()
 
-    async def _hop(self, method: str, url: str, family: int, max_bytes: int, *more: Any) -> Answer:
+    async def _hop(self, method: str, url: str, family: int, max_bytes: int, keep: bool) -> Answer:
         parts = urlsplit(url)
         if self._network.is_silent(parts.hostname or ""):
             raise ProberTimeout(url, method, self.settings.timeout_seconds)
         body = _FILES.get(unquote(parts.path).lstrip("/"))
         if body is None:
             raise BadResponseCode(url, 404)
-        return Answer(url, len(body), 0.1, body if method == "GET" else b"")
+        if method == "HEAD":
+            return Answer(url, len(body), 0.1)
+        return Answer(url, len(body), 0.1, body if keep else b"", sha256(body).hexdigest())
 
 
 class _StraightRun(ProbeRun):
@@ -208,6 +210,6 @@ def _distribution(now: datetime) -> Any:
     removeSecurityProxy(part).add(
         Publication(PublicationKind.DEB, "pmount", "1.9-1", path, date, len(_DEB), digest)
     )
-    known = KnownRelease(now, now, frozenset({sha256(_RELEASE).hexdigest()}))
+    known = KnownRelease(datetime(2026, 3, 1, tzinfo=UTC), now, frozenset({sha256(_RELEASE).hexdigest()}))
     removeSecurityProxy(made).note_release("hoary", known)
     return made
