@@ -15,7 +15,6 @@ from unittest import mock
 
 import urllib3
 from pyramid.httpexceptions import HTTPBadRequest
-from pyramid.request import Request
 
 from librarian.commands.http import TransferFailed, answered, refusal
 from librarian.fetch import Fetched
@@ -71,6 +70,7 @@ from librarian.web.accesslog import masked
 from librarian.web.disposition import content_disposition
 from librarian.web.forms import sent
 from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
+from librarian.web.request import Request
 from tests.support.mutation import CALLS, SEED, Target, mutations
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
