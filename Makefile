@@ -2,7 +2,7 @@
 # Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
 PYTHON ?= python3
 
-.PHONY: serve test check bench docs clean
+.PHONY: serve test check bench soak docs clean
 
 serve: bin/.built
 	bin/librarian serve development.ini
@@ -17,6 +17,10 @@ check: bin/.built
 bench: bin/.built
 	.venv/bin/python tools/peers.py --server
 	bin/py -m benchmarks
+
+# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.
+soak: bin/.built
+	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 
 docs: bin/.built
 	bin/docs

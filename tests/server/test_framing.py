@@ -175,6 +175,16 @@ class PageOrJSON(unittest.TestCase):
             self.assertIn(b"Content-Type: text/html; charset=utf-8\r\n", answer)
             self.assertIn(b"<h1>Bad Request</h1>\n  <p>Invalid chunk size</p>", answer)
 
+    def test_an_answer_to_head_has_no_body(self) -> None:
+        for request in (
+            b"HEAD /\x00 HTTP/1.1\r\n" + HOST,
+            b"HEAD / HTTP/1.1\r\n",
+            b"HEAD / HTTP/1.1\r\nHost: [\r\n",
+        ):
+            for endpoint in ENDPOINTS:
+                answer = exchange(Server.server.urls[endpoint], request + b"\r\n")
+                self.assertRegex(answer, rb"(?s)^HTTP/1.1 400 .*\r\nContent-Length: \d+\r\n.*\r\n\r\n$")
+
     def test_a_head_that_is_too_long(self) -> None:
         request = b"GET / HTTP/1.1\r\n" + HOST + b"a: " + b"b" * 300_000 + b"\r\n\r\n"
         answer = exchange(Server.server.urls["public"], request)

@@ -19,6 +19,7 @@ from librarian.settings import Settings, SettingsError
 from librarian.testing.http import ThreadedApplication, request
 from librarian.testing.layers import Functional
 from librarian.testing.world import overlay
+from librarian.tracker.client.names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerSettings
 
@@ -58,6 +59,16 @@ class HttpCase(unittest.TestCase):
 
 
 class VersionRuleTests(HttpCase):
+    def test_no_version_follows_the_last_date(self) -> None:
+        """An upload without a date is the newest; behind the end of year 9999 there is none."""
+        self.assertEqual(self.put("/last", MAX_VERSION, b"the last").status_int, 200)
+        self.assert_refused(409, self.put_1("/last", None, b"one more"))
+        self.assertEqual(self.get("/last"), b"the last")
+        self.assertEqual(self.ask("GET", "/history/last").status_int, 200)
+        deleted = self.ask("DELETE", f"/files/last?last_modified={quote(formatdate(MAX_VERSION))}")
+        self.assertEqual(deleted.status_int, 200)
+        self.assertEqual(self.put_1("/last", None, b"one more").status_int, 200)
+
     def test_protocol_2(self) -> None:
         self.assertEqual(self.version(self.put("/a", 5, b"five")), 5)
         self.assertEqual(self.version(self.put("/a", 4, b"four")), 5)

@@ -120,6 +120,11 @@ class ReceivingChannel(HTTPChannel):
         else:
             super().handle_close()
 
+    def handle_write(self) -> None:
+        # One turn of the loop can bring both: the end of what is read, and room for what is written.
+        if self.connected:
+            super().handle_write()
+
     def readable(self) -> Any:
         return self._lingers_until is not None or super().readable()
 

@@ -30,8 +30,7 @@ class RefusingTask(ErrorTask):
         self.response_headers.extend(headers)
         self.set_close_on_finish()
         self.content_length = len(body)
-        # A request whose first line was not understood has no method.
-        self.write(b"" if getattr(request, "command", "") == "HEAD" else body)
+        self.write(b"" if request.command == "HEAD" else body)
 
 
 def refuse(request: Any, status: int, reason: str) -> None:

@@ -57,6 +57,8 @@ class StrictRequest(HTTPRequestParser):
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
+        # Known even of a head that is refused: an answer to HEAD has no body (RFC 9110, 9.3.2).
+        self.command = "HEAD" if header_plus.startswith(b"HEAD ") else ""
         head = parse_head(header_plus)
         self._take(head)
         if head.chunked:

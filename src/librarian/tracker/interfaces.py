@@ -68,6 +68,16 @@ class NoSuchDirectory(TrackerRefusal, LookupError):
         self.path = path
 
 
+class NoLaterVersion(TrackerRefusal, ValueError):
+    """The newest version has the last date that can be written, and so none can follow it."""
+
+    status = 409
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the version of {name} is the last there can be; delete the file first")
+        self.name = name
+
+
 class NameConflict(TrackerRefusal, ValueError):
     """A file stands where the name needs a directory, or the other way round."""
 

@@ -16,12 +16,14 @@ from librarian.security.audit import happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import StoredBytes
+from librarian.tracker.client.names import MAX_VERSION
 from librarian.tracker.interfaces import (
     BadName,
     Declared,
     Entry,
     FileVersion,
     ITracker,
+    NoLaterVersion,
     NoSuchDirectory,
     NoSuchFile,
     NoSuchVersion,
@@ -114,6 +116,8 @@ class Tracker:
         if present is not None:
             if version is None:
                 version = max(now, present.version + 1)
+                if version > MAX_VERSION:
+                    raise NoLaterVersion(f"/{path}")
             if _stays(present, version, rule):
                 return present, False
             if present.version == version and present.sha256.hex() == stored.plain.sha256:
