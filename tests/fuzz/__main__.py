@@ -3,7 +3,8 @@
 import secrets
 import sys
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from librarian.testing.server import ServerProcess
 from tests.fuzz.campaign import Campaign, Process, send
@@ -25,11 +26,10 @@ class Wanted:
 
 def read_wanted(arguments: list[str]) -> Wanted:
     """Exits with a line on what is wrong with `arguments`."""
-    known = {each.name: each.type for each in fields(Wanted)}
-    given = dict(argument.partition("=")[::2] for argument in arguments)
+    given: dict[str, Any] = dict(argument.partition("=")[::2] for argument in arguments)
     try:
-        found = Wanted(**{name: known[name](value) for name, value in given.items()})
-    except (KeyError, ValueError):
+        found = Wanted(**{name: value if name == "seed" else int(value) for name, value in given.items()})
+    except (TypeError, ValueError):
         sys.exit("usage: bin/py -m tests.fuzz [requests=NUMBER] [seed=TEXT] [first=INDEX] [index=INDEX]")
     return found if found.seed else replace(found, seed=secrets.token_hex(4))
 

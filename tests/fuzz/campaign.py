@@ -75,7 +75,7 @@ def send(url: str, one: Attempt, answer_seconds: float = ANSWER_SECONDS) -> Hear
 
 
 def _listen(connection: socket.socket, deadline: float) -> Heard:
-    found = []
+    found: list[bytes] = []
     while True:
         connection.settimeout(max(0.01, deadline - time.monotonic()))
         try:
@@ -161,7 +161,7 @@ class Campaign:
             text = log.read()
             self._log_seen = log.tell()
         found = _IN_LOG.search(text)
-        return None if found is None else text[found.start() : found.start() + 5000]
+        return None if found is None else re.split(r"(?m)^INFO ", text[found.start() :])[0][:5000]
 
     def _search(self, batch: range) -> int | None:
         """The attempt that makes the log complain, if it does so again when it is alone."""

@@ -17,20 +17,18 @@ class Facts:
     digests: list[str] = field(default_factory=lambda: ["0" * 64])
 
 
-METHODS = (
-    *("GET",) * 8,
-    *("POST",) * 5,
-    *("PUT",) * 4,
-    *("HEAD",) * 2,
-    "DELETE",
-    "PATCH",
-    "OPTIONS",
-    "TRACE",
-    "PROPFIND",
-    "MOVE",
-    "FOO",
-    "CONNECT",
-)
+_ODD_METHODS = ("DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "MOVE", "FOO", "CONNECT")
+_DOWNLOADING = (*("GET",) * 20, *("HEAD",) * 5, "POST", "PUT", *_ODD_METHODS)
+_UPLOADING = (*("PUT",) * 15, *("POST",) * 10, "GET", "HEAD", *_ODD_METHODS)
+METHODS = {
+    "app": (*("GET",) * 12, *("POST",) * 12, *("PUT",) * 4, "HEAD", "PATCH", "DELETE", *_ODD_METHODS),
+    "public": _DOWNLOADING,
+    "restricted": _DOWNLOADING,
+    "ops": _DOWNLOADING,
+    "upload": _UPLOADING,
+    "restricted-upload": _UPLOADING,
+    "tracker": (*("GET",) * 10, *("PUT",) * 10, *("HEAD",) * 2, *("DELETE",) * 2, "POST", *_ODD_METHODS),
+}
 
 # Below each endpoint; {id}, {path} and the like are filled in.
 TARGETS = {
@@ -93,7 +91,7 @@ TARGETS = {
     ),
     "public": (
         "/",
-        "{path}",
+        *("{path}", "{path}", "{path}"),
         "{path}?token={token}",
         "{path}?token={word}",
         "{path}/{word}",
@@ -288,6 +286,7 @@ DATES = (
 )
 
 RANGES = (
+    *("bytes=0-", "bytes=0-9", "bytes=5-100, 200-300", "bytes=-7", "bytes=8999-") * 3,
     "bytes=0-",
     "bytes=0-0",
     "bytes=-1",

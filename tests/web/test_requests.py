@@ -79,6 +79,26 @@ class Bodies(unittest.TestCase):
         ):
             self.refused(PART + b"\r\nYWJj\r\n--B--\r\n", content_type)
 
+    def test_a_file_is_no_csrf_token(self) -> None:
+        part = (
+            b'--B\r\nContent-Disposition: form-data; name="csrf_token"; filename="a"\r\n\r\nabc\r\n--B--\r\n'
+        )
+        fields = {"Content-Type": "multipart/form-data; boundary=B", "Cookie": "librarian=x"}
+        for method in ("POST", "PUT"):
+            for place in ("/+login", "/people/", "/tree/x"):
+                answer = request(method, APP + place, fields, part)
+                self.assertEqual((answer.status_int, answer.json["status"]), (403, 403), (method, place))
+
+    def test_ranges_of_static_files(self) -> None:
+        place = APP + "/+static/librarian.css"
+        for text, status in (
+            ("bytes=0-9", 206),
+            ("bytes=9-1", 200),
+            (f"bytes={'9' * 5000}-", 200),
+            ("\xff", 200),
+        ):
+            self.assertEqual(request("GET", place, {"Range": text}).status_int, status, text)
+
     def test_cookies_on_any_path(self) -> None:
         for path in ("/", "/nothing", "/+login", "/people/", "/tree/"):
             for cookie in ('librarian="\\377"', 'librarian-form="\\377"', 'other="\\377"'):

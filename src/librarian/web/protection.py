@@ -17,7 +17,7 @@ from librarian.security.interaction import current_principal
 from librarian.security.interfaces import IPrincipal
 from librarian.web.faces import face_of
 from librarian.web.identity import session_secret
-from librarian.web.request import Request
+from librarian.web.request import Request, forget_unreadable_range
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -91,6 +91,8 @@ class SessionBoundTokens:
         return found or self.new_csrf_token(request)
 
     def check_csrf_token(self, request: Request, supplied_token: str) -> bool:
+        if not isinstance(supplied_token, str):  # a part of a form that is a file
+            return False
         expected = self.get_csrf_token(request).encode("utf-8", "surrogatepass")
         return hmac.compare_digest(expected, supplied_token.encode("utf-8", "surrogatepass"))
 
@@ -130,6 +132,8 @@ def harden(event: NewResponse) -> None:
     """Headers of our own pages, and no cache for what was made for somebody; elsewhere those that
     keep a URL from being told on."""
     request, response = event.request, event.response
+    if response.conditional_response:
+        forget_unreadable_range(request.environ)
     face = face_of(request)
     if face is None or not face.for_browsers:
         # There may be a token in the URL, also of what is refused.

@@ -14,6 +14,7 @@ from pyramid import request
 from pyramid.decorator import reify
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid_tm import create_tm
+from webob.byterange import Range
 from webob.cookies import RequestCookies
 
 from librarian.interfaces import LibrarianError
@@ -76,6 +77,15 @@ class Request(request.Request):
             return str(self.path_qs)
         except UnicodeDecodeError:
             return "/"
+
+
+def forget_unreadable_range(environ: dict[str, Any]) -> None:
+    """Leave a Range out that webob, which answers for static files, cannot read (RFC 9110, 14.2: it may be
+    ignored): int() takes no number of thousands of digits."""
+    try:
+        Range.parse(environ.get("HTTP_RANGE", ""))
+    except ValueError:
+        del environ["HTTP_RANGE"]
 
 
 def _readable(header: str) -> bool:
