@@ -26,9 +26,10 @@ class Wanted:
 
 def read_wanted(arguments: list[str]) -> Wanted:
     """Exits with a line on what is wrong with `arguments`."""
-    given: dict[str, Any] = dict(argument.partition("=")[::2] for argument in arguments)
+    given = dict(argument.partition("=")[::2] for argument in arguments)
     try:
-        found = Wanted(**{name: value if name == "seed" else int(value) for name, value in given.items()})
+        numbers: dict[str, Any] = {name: int(value) for name, value in given.items() if name != "seed"}
+        found = Wanted(seed=given.get("seed", ""), **numbers)
     except (TypeError, ValueError):
         sys.exit("usage: bin/py -m tests.fuzz [requests=NUMBER] [seed=TEXT] [first=INDEX] [index=INDEX]")
     return found if found.seed else replace(found, seed=secrets.token_hex(4))

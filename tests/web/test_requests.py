@@ -89,6 +89,17 @@ class Bodies(unittest.TestCase):
                 answer = request(method, APP + place, fields, part)
                 self.assertEqual((answer.status_int, answer.json["status"]), (403, 403), (method, place))
 
+    def test_a_file_is_no_text(self) -> None:
+        for name in ("name", "password", "next", "restricted", "display_name", "folder"):
+            part = (
+                f'--B\r\nContent-Disposition: form-data; name="{name}"; filename="a"\r\n\r\nabc\r\n'
+                '--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc\r\n--B--\r\n'
+            ).encode()
+            for place in ("/+login", "/people/", "/tree/x", "/+upload"):
+                fields = {"Content-Type": "multipart/form-data; boundary=B"}
+                answer = request("POST", APP + place, fields, part)
+                self.assertIn(answer.status_int, (400, 401, 403, 404), (name, place))
+
     def test_ranges_of_static_files(self) -> None:
         place = APP + "/+static/librarian.css"
         for text, status in (

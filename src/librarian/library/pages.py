@@ -164,7 +164,7 @@ def _upload(context: Any, request: Request) -> Response:
         field.type if field.type and field.type != "application/octet-stream" else media_type_for(filename)
     )
     alias = getUtility(ILibraryFileAliasSet).create(
-        filename, size, field.file, mimetype, restricted=bool(request.POST.get("restricted"))
+        filename, size, field.file, mimetype, restricted=request.POST.get("restricted") not in (None, "")
     )
     if wants_page(request):
         return Elsewhere(_path(alias))

@@ -56,7 +56,7 @@ def login(context: Any, request: Request) -> Response:
     """``/+login``: the form, and what becomes of it."""
     if request.method in ("GET", "HEAD"):
         return _form(request, 200, safe_next(request.GET.get("next")))
-    onward, name = safe_next(request.POST.get("next")), str(request.POST.get("name", ""))
+    onward, name = safe_next(str(request.POST.get("next", ""))), str(request.POST.get("name", ""))
     password = str(request.POST.get("password", ""))
     authenticator = getUtility(IAuthenticator)
     try:

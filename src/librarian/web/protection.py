@@ -90,7 +90,7 @@ class SessionBoundTokens:
         found: str | None = request.cookies.get(self.COOKIE)
         return found or self.new_csrf_token(request)
 
-    def check_csrf_token(self, request: Request, supplied_token: str) -> bool:
+    def check_csrf_token(self, request: Request, supplied_token: Any) -> bool:
         if not isinstance(supplied_token, str):  # a part of a form that is a file
             return False
         expected = self.get_csrf_token(request).encode("utf-8", "surrogatepass")
