@@ -88,25 +88,12 @@ class Packs(WithALibrary):
         self.goes_on()
         self.assertIn("pack was interrupted", self.server.log.read_text())
 
-    def test_killed_before_them(self) -> None:
-        self.beside(".pack").write_bytes(self.tree.read_bytes()[:-50])
-        self.goes_on()
-
     def test_the_packed_file_came_out_empty(self) -> None:
         self.tree.rename(self.beside(".old"))
         self.tree.write_bytes(b"")
         self.is_refused("is empty", "Data.fs.old", "librarian fsck --tree --repair")
         self.repaired("the tree of before the last pack is back")
         self.goes_on()
-
-    def test_the_packed_file_came_out_as_zeros(self) -> None:
-        self.tree.rename(self.beside(".old"))
-        self.tree.write_bytes(bytes(4000))
-        self.is_refused("Data.fs.old", "librarian fsck --tree --repair")
-
-    def test_only_the_packed_file_is_there(self) -> None:
-        self.tree.rename(self.beside(".pack"))
-        self.is_refused("is missing", "Data.fs.pack", "librarian restore")
 
 
 class Gone(WithALibrary):
