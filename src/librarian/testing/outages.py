@@ -34,7 +34,7 @@ T = TypeVar("T")
 MONTH = timedelta(days=30)
 MIRRORS = 200
 DYING = 10
-ROUND = timedelta(minutes=10)  # between two looks for what is due
+ROUND = timedelta(minutes=20)  # between two looks for what is due
 OUTAGES = tuple(
     timedelta(minutes=minutes) for minutes in (5, 10, 15, 25, 40, 60, 100, 180, 300, 540, 720, 1440, 2880)
 )
@@ -109,7 +109,7 @@ class _MadeUpFetcher(Fetcher):
 
 
 class _StraightRun(ProbeRun):
-    """A run without threads and transactions of its own, as four thousand of them are to be quick."""
+    """A run without threads and transactions of its own, as two thousand of them are to be quick."""
 
     async def go(self) -> RunSummary:
         await self._run()
@@ -150,7 +150,7 @@ class Month:
         return [(start, start + length) for start, length in zip(starts, OUTAGES, strict=True)]
 
     def run(self) -> None:
-        """Look for what is due, every ten minutes for a month."""
+        """Look for what is due, every twenty minutes for a month."""
         kept = getUtility(IProbeLogs)
         provideUtility(_LogsNobodyReads(), IProbeLogs)
         try:

@@ -316,4 +316,6 @@ def _one_line(message: str) -> str:
     """The message without what a server may have smuggled into it: bytes that are no text, line ends,
     and more than anybody reads."""
     shown = message[:_LONGEST_LINE].encode("utf-8", "backslashreplace").decode()
+    if shown.isprintable():
+        return shown
     return "".join(one if one.isprintable() else "?" for one in shown)
