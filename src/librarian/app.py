@@ -1,5 +1,6 @@
 """The application: components from the site's ZCML, and the Pyramid router over them."""
 
+import configparser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,9 @@ from pyramid.tweens import EXCVIEW
 from zope.component import getGlobalSiteManager, getUtilitiesFor, getUtility
 from zope.configuration import xmlconfig
 from zope.configuration.config import ConfigurationMachine
+from zope.configuration.exceptions import ConfigurationError
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import LibrarianError, one_line
 from librarian.library.installation import unite
 from librarian.security.audit import open_audit_log
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
@@ -48,8 +50,20 @@ class ExactTraverser(ResourceTreeTraverser):
 
 def read_ini(path: str | Path) -> dict[str, str]:
     """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` filled in."""
-    found: dict[str, str] = plaster.get_settings(f"{path}#main", "app:main")
+    with reading(path):
+        found: dict[str, str] = plaster.get_settings(f"{path}#main", "app:main")
+    if not found:
+        raise SettingsError(str(path), "has no section [app:main]")
     return found
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Raise SettingsError, in one line, for what makes an ini file unreadable."""
+    try:
+        yield
+    except (configparser.Error, LookupError, UnicodeDecodeError, OSError, plaster.PlasterError) as error:
+        raise SettingsError(str(path), f"cannot be read: {one_line(error)}") from error
 
 
 def _install_settings(values: Mapping[str, str]) -> tuple[Settings, str]:
@@ -57,6 +71,8 @@ def _install_settings(values: Mapping[str, str]) -> tuple[Settings, str]:
     site = values.pop(SITE, "")
     if not site:
         raise SettingsError(SITE, "names no ZCML file")
+    if not Path(site).is_file():
+        raise SettingsError(SITE, f"{site}: there is no such file")
     settings = Settings(values)
     getGlobalSiteManager().registerUtility(settings, ISettings)
     return settings, site
@@ -105,6 +121,8 @@ def _errors_of_ours() -> Iterator[None]:
             if isinstance(cause, LibrarianError):
                 raise cause from None
             cause = cause.__cause__ or cause.__context__
+        if isinstance(error, ConfigurationError):
+            raise SettingsError(SITE, one_line(error)) from error
         raise
 
 
@@ -153,5 +171,18 @@ def make_app(values: Mapping[str, str]) -> Any:
 
 
 def main(global_config: Mapping[str, str], **values: str) -> Any:
-    """The Paste application factory: ``use = egg:librarian``."""
-    return make_app(values)
+    """The Paste application factory: ``use = egg:librarian``.
+
+    What is wrong with an installation ends the process that loads it, in one line.
+    """
+    with ending_in_a_line():
+        return make_app(values)
+
+
+@contextmanager
+def ending_in_a_line() -> Iterator[None]:
+    """For programs that are not ours and would print a traceback: end them by SystemExit instead."""
+    try:
+        yield
+    except (LibrarianError, OSError) as error:
+        raise SystemExit(f"Error: {one_line(error)}") from error

@@ -6,6 +6,7 @@ that its entry has reached the disk).
 """
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def make_directories(path: str) -> None:
         with suppress(PermissionError):
             sync_directory(parent)
         make_directories(parent)
+
+
+def close_to_others(path: str | Path | int) -> None:
+    """Take away what others than its owner may do with a file or directory of ours.
+
+    `path` may be a descriptor.  What is missing, or belongs to another, or is no file (as
+    /dev/stdout), stays as it is.
+    """
+    with suppress(FileNotFoundError):
+        found = os.stat(path)
+        kind_is_ours = (
+            stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISSOCK(found.st_mode)
+        )
+        if kind_is_ours and found.st_uid == os.geteuid() and found.st_mode & 0o077:
+            os.chmod(path, stat.S_IMODE(found.st_mode) & 0o700)  # of a descriptor too
 
 
 def sync_directory(path: str | Path) -> None:

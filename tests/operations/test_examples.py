@@ -1,6 +1,9 @@
 """The files an operator copies name settings and commands that are there."""
 
+import os
 import re
+import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from librarian.app import SITE, read_ini
 from librarian.commands.main import COMMANDS
 from librarian.settings import ISettingsSection, Settings
 from librarian.testing.layers import Functional
+
+UPKEEP = Path("examples/upkeep.sh").absolute()
 
 
 class Examples(unittest.TestCase):
@@ -32,6 +37,57 @@ class Examples(unittest.TestCase):
     def test_units(self) -> None:
         units = sorted(Path("examples/systemd").glob("*.service"))
         text = "".join(unit.read_text(encoding="utf-8") for unit in units)
-        started = re.findall(r"^ExecStart=-?\S+/librarian (\S+)", text, re.MULTILINE)
-        self.assertEqual(set(started) - set(COMMANDS), set())
-        self.assertIn("scrub", started)
+        started = re.findall(r"^ExecStart=(\S+)/(librarian\S*)(?: (\S+))?", text, re.MULTILINE)
+        self.assertNotIn("ExecStart=-", text)  # would hide a failure
+        self.assertEqual([part for part in started if part[1] == "librarian" and part[2] not in COMMANDS], [])
+        self.assertIn(("/opt/librarian/bin", "librarian-upkeep", ""), started)
+
+    def test_steps_of_the_upkeep(self) -> None:
+        steps = re.findall(r"^ *step (\S+)", UPKEEP.read_text(encoding="utf-8"), re.MULTILINE)
+        self.assertEqual(set(steps) - set(COMMANDS), set())
+        self.assertLessEqual({"gc", "pack", "backup", "scrub"}, set(steps))
+
+
+class Upkeep(unittest.TestCase):
+    """The script that runs at night, with a command that fails where it is told to."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        command = self.folder / "librarian"
+        command.write_text(
+            '#!/bin/sh\necho "$@" >> "$(dirname "$0")/done"\ncase " $FAILING " in *" $1 "*) exit 1;; esac\n'
+        )
+        command.chmod(0o700)
+
+    def run_upkeep(self, failing: str = "") -> tuple[int, str, list[str]]:
+        environ = {
+            **os.environ,
+            "LIBRARIAN": str(self.folder / "librarian"),
+            "BACKUP": str(self.folder / "backup"),
+            "ACCESS_LOG": str(self.folder / "access.log"),
+            "FAILING": failing,
+        }
+        done = subprocess.run([str(UPKEEP)], env=environ, capture_output=True, text=True, check=False)
+        lines = (self.folder / "done").read_text().splitlines()
+        (self.folder / "done").unlink()
+        return done.returncode, done.stderr, lines
+
+    def test_all_is_well(self) -> None:
+        status, told, steps = self.run_upkeep()
+        self.assertEqual((status, told), (0, ""))
+        names = [step.split()[0] for step in steps]
+        self.assertEqual(names, ["count-downloads", "gc", "pack", "backup", "scrub"])
+
+    def test_a_failure_is_not_hidden_by_what_comes_after_it(self) -> None:
+        for failing in ("count-downloads", "gc", "pack", "backup", "scrub", "gc backup"):
+            with self.subTest(failing=failing):
+                status, told, steps = self.run_upkeep(failing)
+                self.assertEqual((status, told), (1, f"librarian upkeep failed: {failing}\n"))
+                self.assertEqual(len(steps), 5)
+
+    def test_what_is_there_is_used(self) -> None:
+        (self.folder / "access.log.1").touch()
+        (self.folder / "backup" / "bytes").mkdir(parents=True)
+        steps = self.run_upkeep()[2]
+        self.assertEqual(len(steps[0].split()), 3)
+        self.assertIn("--repair-from", steps[-1])

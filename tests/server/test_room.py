@@ -1,14 +1,12 @@
 """A store or a disk that is full: 507 to the client, nothing left behind, and the service goes on."""
 
 import os
-import subprocess
-import tempfile
 import unittest
 from contextlib import closing
 from pathlib import Path
 
-from librarian.testing.leftout import left_out
 from librarian.testing.server import ServerProcess
+from librarian.testing.smalldisk import SmallDisk
 from tests.server.support import connected, read_to_end, started
 
 MIB = 1 << 20
@@ -16,7 +14,8 @@ MIB = 1 << 20
 
 def files_in(store: Path) -> int:
     """How many files a store holds or has begun."""
-    return sum(1 for path in store.rglob("*") if path.is_file() and path.name != "usage")
+    # Right below its root are the store's own notes only.
+    return sum(1 for path in store.rglob("*") if path.is_file() and path.parent != store)
 
 
 class WithoutRoom(unittest.TestCase):
@@ -89,12 +88,7 @@ class Disk(WithoutRoom):
     """A file system of 32 MiB, where this may be mounted."""
 
     def setUp(self) -> None:
-        self.mount = Path(tempfile.mkdtemp(prefix="librarian-small-disk-"))
-        self.addCleanup(self.mount.rmdir)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(self.mount)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            self.skipTest(left_out("a disk that is full", "nothing may be mounted here"))
-        self.addCleanup(subprocess.run, ["umount", "-l", str(self.mount)], check=True)
+        self.mount = SmallDisk(self, 32).folder
 
     def test_a_full_store_refuses_and_goes_on(self) -> None:
         server = ServerProcess("librarian.byte_store_keep_free = 0", byte_store=self.mount / "bytes")

@@ -115,5 +115,7 @@ def restore(folder: Path, to: Path, database_uri: str, name: str, as_json: bool)
 def pack(days: float, ini: str) -> None:
     """Forget the tree's history, and objects that nothing refers to any more."""
     with opened_site(ini):
-        getUtility(ITree).pack(days)
+        tree = getUtility(ITree)
+        with tree.in_need():
+            tree.pack(days)
     click.echo(f"packed, keeping {days:g} days of history")

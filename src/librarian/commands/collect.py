@@ -97,6 +97,8 @@ def collect(
         if quiet:
             click.echo(f"Error: {report.skipped['bytes']}", err=True)
         sys.exit(1)
+    if report.full:
+        sys.exit(1)
 
 
 def _teller(silent: bool, status: Any) -> Callable[[Action], None]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import LibrarianError, one_line
+
+log = logging.getLogger(__name__)
 
 #: name -> where its click command is
 COMMANDS = {
@@ -68,7 +70,11 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except LibrarianError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(one_line(error)) from error
+        except OSError as error:
+            # The machine's troubles, such as a full disk, are no faults of ours to be traced back.
+            log.info("system error", exc_info=True)
+            raise click.ClickException(one_line(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

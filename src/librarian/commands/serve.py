@@ -3,7 +3,7 @@
 import click
 import plaster
 
-from librarian.app import make_app, read_ini
+from librarian.app import make_app, read_ini, reading
 from librarian.commands.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
 from librarian.serving.announcing import tell_faces, tell_first_admin
@@ -20,7 +20,8 @@ def serve(ini: str, threads: int | None) -> None:
     URL.  SIGTERM and Ctrl-C let running transfers finish.
     """
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
-    plaster.get_loader(ini).setup_logging()
+    with reading(ini):
+        plaster.get_loader(ini).setup_logging()
     options = {} if threads is None else {"threads": threads}
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     app = make_app(read_ini(ini))

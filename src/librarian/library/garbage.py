@@ -11,6 +11,7 @@ anything.  So one of the two conflicts, starts again, and sees what the other ha
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, islice
@@ -29,6 +30,7 @@ from librarian.library.sweeping import Doomed, SweepSettings
 from librarian.library.upkeep import HeldLease, UpkeepBusy, leased
 from librarian.security.audit import happened
 from librarian.settings import ISettings
+from librarian.tree.interfaces import TreeFull
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Report:
     freed: int = 0  # bytes
     skipped: dict[str, str] = field(default_factory=dict)  # step -> why it was left out
     held_back: int = 0  # files that a sweep did not remove because they were so many
+    full: bool = False  # a step was left out for want of room, even with the reserve
 
     def add(self, action: Action) -> None:
         verbs = self.done.setdefault(action.step, {})
@@ -96,16 +99,26 @@ class GarbageCollector:
         `however_much`: sweep even more than the settings allow for one sweep.
         """
         self._however_much = however_much
-        with self._library.tree.session():
+        tree = self._library.tree
+        with tree.session(), nullcontext() if self._dry_run else tree.in_need():
             references = self._check(trust_empty_tree)
             try:
                 for step in STEPS:
                     if step in steps:
                         log.info("collector step=%s dry_run=%s", step, self._dry_run)
-                        getattr(self, f"_{step}")(references)
+                        self._step(step, references)
             finally:
                 transaction.abort()
         return self.report
+
+    def _step(self, step: str, references: dict[str, Any]) -> None:
+        """Do one step.  One that the disk has no room for is no reason to leave out those that make room."""
+        try:
+            getattr(self, f"_{step}")(references)
+        except TreeFull as full:
+            log.error("collector step left out step=%s reason=%s", step, full)
+            self.report.skipped[step] = str(full)
+            self.report.full = True
 
     # Whether to run at all.
 

@@ -6,6 +6,7 @@ carry ids, names and addresses, never a password, a token or a file's bytes.
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from typing import Any
 from zope.component import getUtility
 from zope.interface import provider
 
+from librarian.durable import FILE_MODE, close_to_others, make_directories
 from librarian.interfaces import IClock
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings, ISettingsSection, Section
@@ -75,13 +77,22 @@ def _line(event: str, facts: dict[str, Any]) -> str:
     return json.dumps({name: value for name, value in told.items() if value is not None})
 
 
+class PrivateFileHandler(WatchedFileHandler):
+    """A log for its owner alone, whatever the umask, also where it was open to others before."""
+
+    def _open(self) -> Any:
+        file = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        close_to_others(file)
+        return os.fdopen(file, self.mode, encoding=self.encoding, errors=self.errors)
+
+
 def open_audit_log() -> None:
     """Have events go to the file that the settings name, once per process; it may be rotated away."""
     path = getUtility(ISettings).section(AuditSettings).audit_log
     if not path or any(isinstance(handler, WatchedFileHandler) for handler in log.handlers):
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    handler = WatchedFileHandler(path, encoding="utf-8")
+    make_directories(str(Path(path).absolute().parent))
+    handler = PrivateFileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

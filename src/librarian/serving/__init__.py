@@ -1,8 +1,10 @@
 """The faces on a server: sockets first, so that what the settings say about ports is what is true."""
 
 import logging
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
@@ -10,7 +12,7 @@ from typing import Any
 
 from zope.component import getUtility
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import LibrarianError, one_line
 from librarian.rarely import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_faces, tell_first_admin
@@ -149,7 +151,13 @@ def server_factory(global_config: Mapping[str, str], **options: str) -> Callable
     """The Paste server factory ``egg:librarian#faces``: pserve then starts as ``librarian serve`` does."""
 
     def run(app: Any) -> None:
-        tell_first_admin()
-        serve(app, tell_faces, **options)
+        try:
+            tell_first_admin()
+            serve(app, tell_faces, **options)
+        except (LibrarianError, OSError) as error:
+            # pserve prints a traceback of it, and takes SystemExit for a good end, with status 0.
+            print(f"Error: {one_line(error)}", file=sys.stderr, flush=True)
+            logging.shutdown()
+            os._exit(1)
 
     return run

@@ -14,6 +14,7 @@ from waitress.server import BaseWSGIServer
 
 from librarian.rarely import Rarely
 from librarian.serving.admission import Admission
+from librarian.serving.answering import AnsweringChannel
 from librarian.serving.leaving import LeavingChannel
 from librarian.serving.quick import QuickChannel, QuickDispatcher
 from librarian.serving.receiving import ReceivingChannel
@@ -27,7 +28,7 @@ crowded_log.addFilter(Rarely())
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
 
 
-class Connection(QuickChannel, ReceivingChannel, SendfileChannel, LeavingChannel):
+class Connection(QuickChannel, ReceivingChannel, AnsweringChannel, SendfileChannel, LeavingChannel):
     """A connection as our server has it."""
 
 

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 
+from librarian.durable import close_to_others
 from librarian.store import durable
 from librarian.store.hashing import is_sha256
 from librarian.store.interfaces import BytesNotFound
@@ -45,6 +46,9 @@ class Layout:
         """Make the folders every store has."""
         for path in (self.root, self.incoming, self.quarantine):
             durable.make_directories(path)
+            close_to_others(path)
+        for name in (INSTALLATION, "usage", "fresh", "fresh.taken"):
+            close_to_others(f"{self.root}/{name}")
 
     def require_volume(self) -> None:
         """Raise FileNotFoundError if this is no store at all, as when its volume is not mounted."""

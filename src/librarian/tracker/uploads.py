@@ -1,18 +1,18 @@
 """Reading the body of an upload, which may be gzip, and keeping it only if it is what it says it is."""
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
 from librarian.store.interfaces import DigestMismatch, IByteStore, SizeMismatch, StoredBytes
+from librarian.store.spooling import Spooled
 from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
 from librarian.tracker.client.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 
-_IN_MEMORY = 1 << 20  # bytes of a packed body kept in memory before a temporary file is used
+_IN_MEMORY = 1 << 20  # bytes of a packed body kept in memory before a file of the store's is used
 _WORTH_KEEPING = 0.9  # packed size over plain size, above which keeping both makes no sense
 
 
@@ -64,8 +64,8 @@ def store_upload(
     if not declared.packed:
         with _explained():
             return Stored(store.put(stream, size=declared.size, sha256=declared.sha256))
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="tracker-") as spool:
-        copy = cast(BinaryIO, spool) if keep_packed and _may_be_kept(declared) else None
+    with closing(Spooled(store, _IN_MEMORY)) as spool:
+        copy: BinaryIO | None = cast(BinaryIO, spool) if keep_packed and _may_be_kept(declared) else None
         body = Body(stream, declared.packed_size, copy)
         with _explained():
             plain = store.put(

@@ -13,12 +13,12 @@ from typing import Any
 
 from persistent.TimeStamp import TimeStamp
 from zc.lockfile import LockFile
-from ZODB.FileStorage import FileStorage
 from ZODB.FileStorage.FileStorage import FileStorageError, RedundantPackWarning
 from ZODB.POSException import ReadOnlyError
 from ZODB.utils import z64
 
-from librarian.durable import sync_directory, sync_file
+from librarian.durable import close_to_others, sync_directory, sync_file
+from librarian.tree.fulldisk import RESERVE, RoomyFile, telling_full
 from librarian.tree.indexes import save_index, why_unfit
 from librarian.tree.settling import beside, settle
 from librarian.tree.sums import sum_of, with_room, with_sum
@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 
 WORTH_AN_INDEX = 100  # bytes; FileStorage believes no index of less
 
+SUFFIXES = ("", ".index", ".lock", ".tmp", ".old", ".pack")  # of the files that FileStorage has
 
-class DataFile(FileStorage):
+
+class DataFile(RoomyFile):
     """The FileStorage at `path`, made where there never was one.
 
     Raises TreeMissing where there was one, and LockError if another process has it.
@@ -52,6 +54,14 @@ class DataFile(FileStorage):
             finally:
                 lock.close()  # FileStorage takes it itself; whoever is quicker finds all settled
         super().__init__(str(path), **options)
+        self._close_to_others()
+        if all(found.name.startswith((path.name, RESERVE)) for found in path.parent.iterdir()):
+            close_to_others(path.parent)  # it is the tree's alone
+
+    def _close_to_others(self) -> None:
+        """ZODB makes its files as the umask says, and older versions left theirs so."""
+        for suffix in SUFFIXES:
+            close_to_others(beside(self._path, suffix))
 
     @property
     def _path(self) -> Path:
@@ -70,7 +80,7 @@ class DataFile(FileStorage):
             raise FileStorageError("Invalid pack time")
         if not self._index:
             return
-        with self._packing():
+        with telling_full(), self._packing():
             beside(self._path, ".old").unlink(missing_ok=True)
             try:
                 packed = self.packer(self, referencesf, stop, self._pack_gc if gc is None else gc)
@@ -92,7 +102,7 @@ class DataFile(FileStorage):
         super()._begin(tid, user, description, extension)
 
     def tpc_vote(self, transaction: Any) -> Any:
-        with self._lock:
+        with telling_full(), self._lock:
             if transaction is self._transaction:
                 user, description, extension = self._ude
                 self._ude = user, description, with_sum(extension, sum_of(self._records_to_come()))
@@ -124,6 +134,7 @@ class DataFile(FileStorage):
             save_index(self._index, self._pos, beside(self._path, ".index"), self._path)
         except OSError as error:
             log.warning("index not saved path=%s error=%s", self._path, error)
+        self._close_to_others()
 
     def _restore_index(self) -> Any:
         """The index that was saved, with its position and transaction; None to build it anew."""

@@ -1,5 +1,6 @@
 """The tree of persistent objects: opening it, its branches, and what may go wrong."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -73,6 +74,13 @@ class TreeDamaged(TreeUnavailable):
         )
         self.path = path
         self.position = position
+
+
+class TreeFull(LibrarianError, OSError):
+    """The disk of the tree is full.  `number` is of errno.h."""
+
+    def __init__(self, number: int, message: str = "") -> None:
+        super().__init__(number, message or f"the tree has no room: {os.strerror(number)}")
 
 
 class CannotCopy(LibrarianError, RuntimeError):
@@ -154,8 +162,17 @@ class ITree(Interface):
         transaction.  Returns the id of the last one.  Raises CannotCopy.
         """
 
+    def in_need() -> AbstractContextManager[None]:
+        """For upkeep that gets room back: where the disk is full, what run() and run_apart() do in this
+        thread within the `with` may use the room that is kept in reserve.  Afterwards the reserve is
+        made again, if there is room.
+        """
+
     def pack(days: float) -> None:
         """Forget history older than `days` and objects nobody reaches."""
+
+    def keep_reserve() -> None:
+        """Make the reserve, if this tree is to have one and there is room."""
 
     def share() -> None:
         """Let commands work on the tree beside this process, if its engine is not shared by itself.

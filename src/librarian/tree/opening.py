@@ -34,7 +34,8 @@ from librarian.interfaces import LibrarianError
 from librarian.tree.copying import copy_transactions
 from librarian.tree.datafile import DataFile
 from librarian.tree.engines import engine_of
-from librarian.tree.interfaces import ITree, TreeAway, TreeNotOpen, TreeTooNew, TreeUnavailable
+from librarian.tree.fulldisk import RESERVE, Reserve, hear_full
+from librarian.tree.interfaces import ITree, TreeAway, TreeFull, TreeNotOpen, TreeTooNew, TreeUnavailable
 from librarian.tree.sharing import GuestStorage, HostStorage, forgetting_oids, open_shared
 from librarian.tree.watching import Watch, hush_drivers
 
@@ -118,6 +119,7 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         storage.server_sync = True
         storage.sync = storage.ping
         storage.notify_connected = forgetting_oids(storage)
+        hear_full(storage)
     return storage
 
 
@@ -169,15 +171,20 @@ def _close(connection: Connection) -> None:
 class Tree:
     """A database, and the connection each thread works with."""
 
-    def __init__(self, database: DB) -> None:
+    def __init__(self, database: DB, reserve: Reserve | None = None) -> None:
         self._database = database
+        self._reserve = reserve
         self._alone = isinstance(database.storage, HostStorage)  # commits of others pass through here
         self._open = threading.local()
         self._watch: Watch | None = None
 
     @classmethod
-    def from_uri(cls, uri: str) -> "Tree":
-        return cls(open_database(uri))
+    def from_uri(cls, uri: str, reserve_bytes: int = 0) -> "Tree":
+        """The tree behind a URI; beside one in a file, so much room is kept for in_need()."""
+        reserve = None
+        if uri.startswith("file://") and reserve_bytes:
+            reserve = Reserve(data_file(uri).with_name(RESERVE), reserve_bytes)
+        return cls(open_database(uri), reserve)
 
     def bring_up_to_date(self) -> None:
         """Make missing branches and run the steps an old database still needs."""
@@ -262,7 +269,7 @@ class Tree:
                 return _in_transaction(transaction.manager, work)
 
         with self.session():
-            return retrying(attempt)
+            return self._in_need(lambda: retrying(attempt))
 
     def run_apart(self, work: Callable[[], T]) -> T:
         manager = TransactionManager()
@@ -277,7 +284,31 @@ class Tree:
                     self._open.connection = outer
                     _close(connection)
 
-        return retrying(attempt)
+        return self._in_need(lambda: retrying(attempt))
+
+    @contextmanager
+    def in_need(self) -> Iterator[None]:
+        before, self._open.in_need = getattr(self._open, "in_need", False), True
+        try:
+            yield
+        finally:
+            self._open.in_need = before
+            self.keep_reserve()
+
+    def keep_reserve(self) -> None:
+        if self._reserve is not None:
+            self._reserve.keep()
+
+    def _in_need(self, work: Callable[[], T]) -> T:
+        """Do `work`; where that is allowed and needed, once more without the reserve."""
+        try:
+            return work()
+        except TreeFull:
+            if not getattr(self._open, "in_need", False) or self._reserve is None:
+                raise
+            if not self._reserve.give_up():
+                raise
+        return work()
 
     def current_transaction(self) -> Any:
         connection = self._connection()
@@ -318,7 +349,7 @@ class Tree:
         return copy_transactions(self._database.storage, path, told)
 
     def pack(self, days: float) -> None:
-        self._database.pack(days=days)
+        self._in_need(lambda: self._database.pack(days=days))
 
     def share(self) -> None:
         storage = self._database.storage

@@ -25,6 +25,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
+from librarian.tree.fulldisk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def open_shared(path: Path, open_file: Callable[[], Any]) -> Any:
             return HostStorage(open_file(), address)
         except LockError:
             if _answers(address):
-                with suppress(ClientDisconnected):  # it is ending just now
+                with suppress(ClientDisconnected, TimeoutError):  # it is ending just now, or very busy
                     return GuestStorage(address)
             if time.monotonic() > deadline:
                 raise
@@ -102,6 +103,7 @@ class GuestStorage(ClientStorage):
     def __init__(self, address: str) -> None:
         self.notify_connected = forgetting_oids(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
+        hear_full(self)
 
     def share(self) -> None:
         raise TreeUnavailable(
@@ -164,6 +166,7 @@ class HostStorage:
     def share(self) -> None:
         """Let other processes of the same user in from now on, once."""
         if self._server is None:
+            tell_in_a_line()
             # Between bind() and a chmod() anybody could come in, and asyncio leaves no other moment.
             mask = os.umask(0o177)
             try:

@@ -6,10 +6,12 @@ import threading
 from pathlib import Path
 from time import monotonic
 
+from librarian import durable
+
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # how often it is checked whether the file was moved
-MODE = 0o640  # addresses are not for everybody
+MODE = 0o600  # addresses are not for everybody
 
 
 class LogFile:
@@ -27,7 +29,7 @@ class LogFile:
         self._stale = False
         self._failing = False
         self._torn = False
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_directories(str(self.path.absolute().parent))
         self._descriptor = self._open()
 
     def reopen(self) -> None:
@@ -54,6 +56,7 @@ class LogFile:
 
     def _open(self) -> int:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+        durable.close_to_others(descriptor)
         self._identity = _identity(os.fstat(descriptor))
         self._looked = monotonic()
         self._stale = False

@@ -8,7 +8,7 @@ a class for each request: a sixth of the time that a small download takes.
 
 import json
 import logging
-from typing import Any
+from typing import Any, BinaryIO
 
 from pyramid import request
 from pyramid.decorator import reify
@@ -20,6 +20,7 @@ from webob.cookies import RequestCookies
 from librarian.interfaces import LibrarianError
 from librarian.security.interaction import current_principal
 from librarian.web.faces import face_of
+from librarian.web.spooling import spool, spooling
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +30,20 @@ class Request(request.Request):
 
     @property
     def POST(self) -> Any:
-        """The fields of a form.  Raises HTTPBadRequest."""
+        """The fields of a form, whose files are in the byte store's folder.  Raises HTTPBadRequest."""
         try:
-            return super().POST
+            with spooling():
+                return super().POST
         except (LibrarianError, OSError):  # a body that is not what it says of itself; where it is kept
             raise
         except Exception as error:  # noqa: BLE001  # webob's parser has no error class of its own
             # Parts without a boundary between them, another charset than UTF-8, a transfer encoding.
             log.info("form unreadable error=%r", error)
             raise HTTPBadRequest("The form cannot be read.") from None
+
+    def make_tempfile(self) -> BinaryIO:
+        """Where webob puts a body that the server gave it no way to read twice."""
+        return spool()
 
     @property
     def json_body(self) -> Any:
