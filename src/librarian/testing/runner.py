@@ -68,7 +68,7 @@ def defaults(checkout: Path) -> list[str]:
         *("--path", str(checkout)),
         *("--package-path", str(checkout / "tests"), "tests"),
         *("--tests-pattern", r"^test_\w+$"),
-        *("--ignore-new-thread", "verifier|database watch"),  # of a process, not of a test
+        *("--ignore-new-thread", "verifier|database watch|token-corrections"),  # of a process, not of a test
         "--keepbytecode",
         "--auto-color",
     ]
