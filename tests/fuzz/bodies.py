@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 from urllib.parse import quote_plus
@@ -13,13 +14,18 @@ _DEEP = ("[" * 3000, "{" + '"a":{' * 1500, "[" * 100_000 + "]" * 100_000)
 _LITERALS = ("NaN", "-Infinity", '"\\ud800"', '{"\\udfff": 1}', "1e999", "\ufeff{}", "{'a': 1}", "{,}", "00")
 
 
-def any_body(chance: Random) -> tuple[str, bytes]:
-    """A Content-Type and the bytes that go with it, or do not."""
-    make = chance.choice((json_body, json_body, form, form, parts, parts, raw, raw, packed))
-    kind, body = make(chance)
-    if chance.random() < 0.15:
+Fields = Mapping[str, Any]
+
+
+def any_body(chance: Random, known: Fields | None = None) -> tuple[str, bytes]:
+    """A Content-Type and the bytes that go with it, or do not; of a form that says `known`, or anything."""
+    if known is None and chance.random() < 0.3:
+        kind, body = chance.choice((raw, raw, packed))(chance)
+    else:
+        kind, body = chance.choice((json_body, form, parts))(chance, _fields(chance, known))
+    if chance.random() < 0.1:
         kind = chance.choice(CONTENT_TYPES)
-    if body and chance.random() < 0.1:
+    if body and chance.random() < 0.07:
         body = damaged(chance, body)
     return kind, body
 
@@ -54,21 +60,24 @@ def value(chance: Random, depth: int = 0) -> Any:
     return {chance.choice(FORM_FIELDS): value(chance, depth + 1) for _ in range(chance.randint(0, 4))}
 
 
-def _fields(chance: Random) -> dict[str, Any]:
-    return {chance.choice(FORM_FIELDS): value(chance) for _ in range(chance.randint(0, 7))}
+def _fields(chance: Random, known: Fields | None) -> Fields:
+    """Those that are known, with something wrong in them or nothing; otherwise any."""
+    if known is None:
+        return {chance.choice(FORM_FIELDS): value(chance) for _ in range(chance.randint(0, 7))}
+    return {name: value(chance) if chance.random() < 0.2 else said for name, said in known.items()}
 
 
-def json_body(chance: Random) -> tuple[str, bytes]:
-    if chance.random() < 0.1:
+def json_body(chance: Random, fields: Fields) -> tuple[str, bytes]:
+    if chance.random() < 0.06:
         return "application/json", chance.choice((*_DEEP, *_LITERALS)).encode("utf-8")
-    said = _fields(chance) if chance.random() < 0.9 else value(chance)
+    said = fields if chance.random() < 0.95 else value(chance)
     return "application/json", json.dumps(said).encode()
 
 
-def form(chance: Random) -> tuple[str, bytes]:
-    said = ((name, str(each)) for name, each in _fields(chance).items())
+def form(chance: Random, fields: Fields) -> tuple[str, bytes]:
+    said = ((name, str(each)) for name, each in fields.items())
     pairs = (f"{_quoted(name)}={_quoted(each)}" for name, each in said)
-    body = chance.choice(("&", "&", "&", ";", "&&")).join(pairs)
+    body = chance.choice((*("&",) * 10, ";", "&&")).join(pairs)
     if chance.random() < 0.05:
         body += "&a=" * 3000
     return "application/x-www-form-urlencoded", body.encode("latin-1")
@@ -78,18 +87,18 @@ def _quoted(text: str) -> str:
     return quote_plus(text, encoding="latin-1", errors="replace")
 
 
-def parts(chance: Random) -> tuple[str, bytes]:
+def parts(chance: Random, fields: Fields) -> tuple[str, bytes]:
     """multipart/form-data, mostly as a browser would send it."""
     pieces = []
-    for name, said in _fields(chance).items():
+    for name, said in fields.items():
         disposition = f'Content-Disposition: form-data; name="{name}"'
-        if chance.random() < 0.4:
+        if chance.random() < (0.9 if name == "file" else 0.15):
             disposition += f'; filename="{chance.choice(WORDS)}"'
         lines = [f"--{BOUNDARY}", disposition]
-        if chance.random() < 0.3:
+        if chance.random() < 0.15:
             coding = chance.choice(("base64", "quoted-printable", "x-uuencode", "8bit", "\xff"))
             lines.append(f"Content-Transfer-Encoding: {coding}")
-        if chance.random() < 0.3:
+        if chance.random() < 0.2:
             lines.append(f"Content-Type: {chance.choice(CONTENT_TYPES)}")
         if chance.random() < 0.1:
             lines.append(f"Content-Length: {chance.choice(WORDS)}")

@@ -115,6 +115,7 @@ class Maker:
         self.chance = chance
         self.facts = facts
         self.endpoint = endpoint
+        self._target = ""  # where the request at hand must go; empty: anywhere
 
     def whole(self, index: int) -> Attempt:
         """One well-framed request; all that is wrong with it is what it says."""
@@ -158,8 +159,11 @@ class Maker:
 
     def request(self, closes: bool) -> tuple[str, bytes, bytes]:
         """Method, body, and both on the wire."""
-        method = self.chance.choice(words.METHODS[self.endpoint])
-        kind, body = any_body(self.chance) if self._has_body(method) else ("", b"")
+        method, self._target = self.chance.choice(words.METHODS[self.endpoint]), ""
+        known = None
+        if method == "POST" and self.endpoint == "app" and self.chance.random() < 0.7:
+            self._target, known = self._form()
+        kind, body = any_body(self.chance, known) if self._has_body(method) else ("", b"")
         fields = [f"Content-Type: {kind}"] if kind else []
         if closes:
             fields.append("Connection: close")
@@ -175,6 +179,12 @@ class Maker:
             fields.append(f"Content-Length: {len(body)}")
         return method, body, self.head(method, fields) + body
 
+    def _form(self) -> tuple[str, dict[str, object]]:
+        """A form, and where it belongs."""
+        target, known = self.chance.choice(words.FORMS)
+        filled = {name: self.filled(said) if isinstance(said, str) else said for name, said in known.items()}
+        return target, filled
+
     def _has_body(self, method: str) -> bool:
         return self.chance.random() < (0.95 if method in WITH_BODY else 0.04)
 
@@ -186,7 +196,7 @@ class Maker:
 
     def head(self, method: str, fields: list[str]) -> bytes:
         """The first line and all fields; those in `fields`, which frame the body, as they are."""
-        target = self.filled(self.chance.choice(words.TARGETS[self.endpoint]))
+        target = self.filled(self._target or self.chance.choice(words.TARGETS[self.endpoint]))
         host = "localhost" if self.chance.random() < 0.9 else self.filled(self.chance.choice(words.HOSTS))
         if self.chance.random() < 0.04:
             target = f"http://{self.filled(self.chance.choice(words.HOSTS))}{target}"
@@ -197,7 +207,7 @@ class Maker:
         """Fields that do not say where the request ends."""
         sayings: tuple[tuple[float, Callable[[], str]], ...] = (
             (0.4, lambda: "Accept: " + self.chance.choice(words.ACCEPTS)),
-            (0.5 if self.endpoint == "app" else 0.05, lambda: f"Authorization: Bearer {self.facts.bearer}"),
+            (0.8 if self.endpoint == "app" else 0.05, lambda: f"Authorization: Bearer {self.facts.bearer}"),
             (0.02, lambda: "Authorization: " + self.chance.choice(words.AUTHORIZATIONS)),
             (0.1, lambda: "Cookie: " + self.chance.choice(words.COOKIES)),
             (0.2, lambda: "Range: " + self.chance.choice(words.RANGES)),

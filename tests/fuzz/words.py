@@ -51,7 +51,7 @@ TARGETS = {
         "/files/{victim}/+delete",
         "/files/{victim}/+undelete",
         "/people",
-        "/people/admin",
+        "/people/admin/+tokens?{word}",
         "/people/admins",
         "/people/fuzzy",
         "/people/fuzzy/+{personview}",
@@ -262,6 +262,43 @@ FORM_FIELDS = (
         "file",
     ),
     *("next", "csrf_token", "restricted", "expires", "size", "sha256", "path", "version", "a", "", "\xff"),
+)
+
+#: Where a form belongs, and its fields with values that are taken: requests that get past the first check.
+FORMS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("/+login", {"name": "fuzzy", "password": "x" * 20, "next": "/files"}),
+    ("/people", {"name": "p{number}", "display_name": "One", "email": "p{number}@example.com"}),
+    ("/people", {"name": "t{number}", "display_name": "Some", "kind": "team", "owner": "fuzzy"}),
+    ("/people/fuzzy", {"display_name": "Fuzzy", "email": "fuzzy@example.com", "active": "yes"}),
+    ("/people/fuzzy/+password", {"new": "seven green bottles", "current": "x"}),
+    ("/people/fuzzies/+members", {"member": "fuzzy"}),
+    ("/people/fuzzies/+members", {"member": "fuzzies"}),
+    ("/people/fuzzy/+tokens", {"title": "t", "scopes": "file:write", "days": 3}),
+    ("/people/fuzzy/+tokens", {"title": "t", "scopes": [], "days": "0.5"}),
+    ("/files/{id}/+tokens", {"lifetime": "15m", "uses": 3}),
+    ("/files/{id}/+tokens", {"lifetime": "24h", "uses": "1"}),
+    ("/files/{id}/+revoke", {"id": "x" * 8}),
+    ("/files/{id}/+holds", {"as": "a reason"}),
+    ("/mirrors", {"name": "d{number}", "display_name": "Dist", "main_url": "http://example.com/"}),
+    ("/mirrors/fuzz", {"display_name": "Fuzz", "enabled": "yes", "release": "stable"}),
+    (
+        "/mirrors/fuzz/+register",
+        {"name": "m{number}", "country": "DE", "http_base_url": "http://m{number}.example.com/"},
+    ),
+    ("/mirrors/fuzz/m1/+review", {"status": "OFFICIAL"}),
+    ("/machines/fuzzer", {"state": "ONLINE", "message": "a word", "seen": "OFFLINE"}),
+    ("/machines/+scheduler/fuzzer/arrive", {}),
+    ("/machines/+scheduler/fuzzer/look", {"worker_limit": 3}),
+    ("/machines/+scheduler/+watch", {"reachable_seconds": 30}),
+    ("/machines/+scheduler/fuzzer/jobs/1/heartbeat", {"logtail": "some lines"}),
+    ("/machines/+scheduler/fuzzer/jobs/1/finish", {"status": "SUCCESS"}),
+    ("/machines/+imports", {"name": "i{number}", "url": "https://example.com/a.git", "rcs_type": "GIT"}),
+    ("/machines/+imports/i1", {"update_interval": "6h", "private": "yes", "assignee": "fuzzy"}),
+    ("/tree/fuzz/file.txt", {"move_to": "/fuzz/other"}),
+    ("/tree/fuzz/", {"folder": "f{number}"}),
+    ("/tree/fuzz/", {"delete": "a folder"}),
+    ("/tree/fuzz/", {"file": "x", "restricted": "yes"}),
+    ("/+upload", {"file": "x", "restricted": "yes"}),
 )
 
 DATES = (
