@@ -49,6 +49,7 @@ ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 0.25
 # Processes that meet an empty database at the same time all make its tables or its root; all but one fail.
 OPENING_ATTEMPTS = 3
+HELD = "another process has it open, and does not answer"
 
 
 def retrying(attempt: Callable[[], T]) -> T:
@@ -92,7 +93,8 @@ def open_database(uri: str) -> DB:
         except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
             patient = isinstance(error, (LockError, ClientDisconnected))  # they have waited already
             if patient or attempt == OPENING_ATTEMPTS:
-                raise TreeUnavailable(_masked(f"cannot open the database {uri}: {error}", uri)) from None
+                why = HELD if isinstance(error, LockError) else error
+                raise TreeUnavailable(_masked(f"cannot open the database {uri}: {why}", uri)) from None
     raise AssertionError("unreachable")
 
 
