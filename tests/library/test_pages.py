@@ -44,6 +44,21 @@ class Pages(PeopleInTheWorld):
         parts = urlsplit(link)
         return request("GET", f"http://localhost:8000{parts.path}?{parts.query}", {"Host": parts.netloc})
 
+    def test_a_part_that_is_a_form_is_no_file(self) -> None:
+        """It has a file name, and nothing that could be read."""
+        part = (
+            b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\na=b\r\n--B--\r\n"
+        )
+        for place in ("/+upload", "/tree/"):
+            answer = request(
+                "POST",
+                APP + place,
+                {"Authorization": self.basic("amy", GOOD), "Content-Type": "multipart/form-data; boundary=B"},
+                part,
+            )
+            self.assertEqual((answer.status_int, answer.json["status"]), (400, 400), place)
+
     def test_a_link_from_its_making_to_its_end(self) -> None:
         bob = self.browser_of("bob")
         page = self.upload(bob, restricted=True)

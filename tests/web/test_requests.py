@@ -7,9 +7,13 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
+from ZODB.POSException import ConflictError
+from zope.component import getGlobalSiteManager
+
 from librarian.testing.http import request
 from librarian.testing.layers import Functional
 from librarian.web.bare import LastResort
+from librarian.web.errors import unavailable
 from librarian.web.request import Request
 
 APP = "http://localhost:6543"
@@ -158,3 +162,21 @@ class Resort(unittest.TestCase):
         application: Any = lambda environ, start_response: found  # noqa: E731  # an object with one method
         application.registry = SimpleNamespace()
         self.assertIs(LastResort(application)({}, print), found)
+
+
+class Repeated(unittest.TestCase):
+    """What is thrown away for another attempt is no word in the log."""
+
+    layer = Functional
+
+    def asked(self, attempt: int) -> Any:
+        made = Request.blank("/people")
+        made.environ.update({"retry.attempt": attempt, "retry.attempts": 3})
+        made.registry = getGlobalSiteManager()
+        return made
+
+    def test_conflicts(self) -> None:
+        with self.assertNoLogs("librarian.web.errors"):
+            self.assertEqual(unavailable(ConflictError(), self.asked(0)).status_int, 503)
+        with self.assertLogs("librarian.web.errors", logging.ERROR):
+            self.assertEqual(unavailable(ConflictError(), self.asked(2)).status_int, 503)

@@ -16,7 +16,7 @@ from librarian.library.filenames import media_type_for
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.settings import as_timedelta
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, page, sent, sent_file, text
 from librarian.web.login import Elsewhere
 from librarian.web.promises import check_part
 
@@ -154,8 +154,8 @@ def _upload_form(context: Any, request: Request) -> Response:
 
 def _upload(context: Any, request: Request) -> Response:
     """A file from a form: ``file``, and ``restricted`` if it is not for everybody."""
-    field = request.POST.get("file")
-    if not hasattr(field, "file"):
+    field = sent_file(request)
+    if field is None:
         raise HTTPBadRequest("Choose a file to add.")
     size = field.file.seek(0, 2)
     check_part(field.headers.items(), field.file)

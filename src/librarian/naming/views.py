@@ -41,7 +41,7 @@ from librarian.naming.interfaces import AlreadyThere, ConditionFailed, INamedFol
 from librarian.settings import as_bool
 from librarian.web.conditions import refuses_write
 from librarian.web.delivery import request_headers
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, page, sent, sent_file, text
 from librarian.web.promises import check_part
 from librarian.web.views import IAppSection, ITakesFiles
 
@@ -205,8 +205,8 @@ def _post(context: TreePlace, request: Request) -> Response:
     if "delete" in fields:
         getUtility(INamedTree)[context.path].remove(text(fields, "delete"))
         return done(request, url_of(context.path) + "/", {"path": context.path})
-    upload = request.POST.get("file")
-    if upload is not None and hasattr(upload, "file"):
+    upload = sent_file(request)
+    if upload is not None:
         return _post_file(context, request, upload)
     raise HTTPBadRequest("Say move_to, folder, delete or file.")
 

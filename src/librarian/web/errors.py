@@ -8,6 +8,7 @@ from pyramid.httpexceptions import HTTPException, HTTPNotFound
 from pyramid.renderers import render
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid_retry import is_error_retryable
 from zope.component import getUtility
 
 from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
@@ -88,7 +89,8 @@ def unavailable(context: Exception, request: Request) -> Response:
     """What we stand on is out of order; the details are for the log."""
     if getUtility(ITree).is_loss(context):
         return away(request)
-    log.error("cannot serve path=%s error=%r", request.path_info, context)
+    if not is_error_retryable(request, context):  # else this answer is thrown away for another attempt's
+        log.error("cannot serve path=%s error=%r", request.path_info, context)
     return error_response(request, 503, "The library cannot serve this at the moment.", Retry_After="10")
 
 

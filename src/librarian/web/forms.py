@@ -40,6 +40,15 @@ def sent(request: Request) -> Mapping[str, Any]:
     return found
 
 
+def sent_file(request: Request) -> Any:
+    """The part ``file`` of a form, if it holds a file, with filename, type, headers and file; or None.
+
+    One that says it is a form itself has a name and nothing to read.
+    """
+    part = request.POST.get("file")
+    return None if getattr(part, "file", None) is None else part
+
+
 def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
     """A field that must be a string.  Raises HTTPBadRequest."""
     value = fields.get(name, default)
