@@ -96,5 +96,7 @@ def _wsgi_fields(head: Head) -> dict[str, str]:
     found.pop("TRANSFER_ENCODING", None)  # waitress takes the chunks apart
     if head.host is not None:
         found["HOST"] = head.host
+    if "content-length" in head.fields:  # zeros in front can be more than int() takes
+        found["CONTENT_LENGTH"] = str(head.length)
     found["CONNECTION"] = "keep-alive" if head.keeps_open else "close"
     return found
