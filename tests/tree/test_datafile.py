@@ -176,7 +176,7 @@ class Found(InAFolder):
             with self.subTest(suffix=suffix):
                 beside(self.path, suffix).write_bytes(self.data)
                 self.left(suffix)
-                self.assertIn(f"Data.fs{suffix}", self.is_missing())
+                self.assertIn(f"Data.fs{suffix} beside it tells of a tree", self.is_missing())
                 beside(self.path, suffix).unlink()
 
     def test_empty_beside_the_one_before_the_pack(self) -> None:
@@ -261,8 +261,19 @@ class Indexes(InAFolder):
         self.is_rebuilt("another state")
 
     def test_private(self) -> None:
-        for path in (self.path, self.index):
-            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        """FileStorage makes files as the umask says, and a pack makes the tree's anew."""
+        storage = DataFile(self.path)
+        storage.pack(time.time(), referencesf)
+        storage.close()
+        for suffix in ("", ".index", ".old", ".tmp"):
+            self.assertEqual(stat.S_IMODE(beside(self.path, suffix).stat().st_mode), 0o600, suffix)
+
+    def test_an_older_version_s_become_private(self) -> None:
+        for path in (self.path, self.index, beside(self.path, ".tmp")):
+            path.chmod(0o644)
+        DataFile(self.path).close()
+        for path in (self.path, self.index, beside(self.path, ".tmp")):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600, path)
 
     def test_a_full_disk_costs_only_the_next_start(self) -> None:
         full = OSError(errno.ENOSPC, "full")

@@ -18,9 +18,9 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
 from librarian.tree.datafile import DataFile
-from librarian.tree.interfaces import TreeDamaged, TreeUnavailable
+from librarian.tree.interfaces import TreeDamaged, TreeShortened, TreeUnavailable
 from librarian.tree.opening import Tree
-from librarian.tree.settling import beside
+from librarian.tree.settling import beside, repair
 from librarian.tree.sharing import GuestStorage
 from librarian.tree.sums import sum_in
 from librarian.tree.tails import read_tail
@@ -191,6 +191,43 @@ class Inside(WithAFile):
             Tree.from_uri(self.uri).close()
         self.assertIn("librarian fsck --tree", said.output[0])
         self.assertEqual(self.path.read_bytes(), data)
+
+
+class Shortened(WithAFile):
+    """The index tells that there was more on the disk: no torn end, and nothing is cut off."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        DataFile(self.path).close()
+        self.index = beside(self.path, ".index").read_bytes()
+
+    def put(self, data: bytes) -> None:
+        super().put(data)
+        beside(self.path, ".index").write_bytes(self.index)
+
+    def states(self) -> Iterator[tuple[str, bytes]]:
+        yield "half a copy", self.data[: len(self.data) // 2]
+        yield "the last byte is missing", self.data[:-1]
+        yield "a bit in the last transaction", self.data[:-300] + b"\xff" + self.data[-299:]
+        yield "zeros from the middle on", self.data[:9000] + bytes(len(self.data) - 9000)
+
+    def test_refused_and_left_as_it_is(self) -> None:
+        for name, data in self.states():
+            with self.subTest(name):
+                self.put(data)
+                with self.assertRaises(TreeShortened) as caught:
+                    self.read()
+                self.assertEqual(caught.exception.known, len(self.data))
+                self.assertIn("librarian fsck --tree --repair", str(caught.exception))
+                self.assertEqual(self.path.read_bytes(), data)
+                self.assertEqual(self.kept(), [])
+
+    def test_cut_back_by_a_person_s_will(self) -> None:
+        for name, data in self.states():
+            with self.subTest(name):
+                self.put(data)
+                self.assertIn("cut back", repair(self.path))
+                self.assertLess(self.read(), 19)
 
 
 class Sums(WithAFile):

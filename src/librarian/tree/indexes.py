@@ -14,6 +14,7 @@ from librarian.durable import FILE_MODE, sync_directory, sync_file
 
 SEAL = b"\nlibrarian-index1"
 DIGEST_BYTES = 32
+SEAL_BYTES = len(SEAL) + 8 + 2 * DIGEST_BYTES
 ENDS_BYTES = 1 << 16  # how much of each end of the data is digested
 
 
@@ -38,7 +39,7 @@ def why_unfit(path: Path, data: Path) -> str:
     """Why an index cannot be believed, in a few words; empty if it can."""
     try:
         with path.open("rb") as file:
-            length = os.fstat(file.fileno()).st_size - len(SEAL) - 8 - 2 * DIGEST_BYTES
+            length = os.fstat(file.fileno()).st_size - SEAL_BYTES
             if length < 0:
                 return "it is cut short"
             file.seek(length)
@@ -58,11 +59,21 @@ def why_unfit(path: Path, data: Path) -> str:
 
 def described(path: Path, data: Path) -> int:
     """How much of the data a believable index describes, in bytes; 0 if there is none."""
-    if not path.exists() or why_unfit(path, data):
-        return 0
-    with path.open("rb") as file:
-        file.seek(-2 * DIGEST_BYTES - 8, os.SEEK_END)
-        return int.from_bytes(file.read(8))
+    return 0 if why_unfit(path, data) else known(path)
+
+
+def known(path: Path) -> int:
+    """How many bytes the data had when this index was saved, whatever it has now; 0 if it does not tell."""
+    try:
+        with path.open("rb") as file:
+            length = os.fstat(file.fileno()).st_size - SEAL_BYTES
+            file.seek(max(length, 0))
+            seal = file.read()
+        if seal.startswith(SEAL) and _digest(path, length) == seal[-DIGEST_BYTES:]:
+            return int.from_bytes(seal[len(SEAL) : len(SEAL) + 8])
+    except OSError:
+        return 0  # there is none, or the disk does not give it
+    return 0
 
 
 def _digest(path: Path, length: int) -> bytes:

@@ -50,7 +50,8 @@ class TreeMissing(TreeUnavailable):
 
     def __init__(self, path: Path, state: str, traces: Sequence[Path], advice: str) -> None:
         others = [trace.name for trace in traces if trace != path]
-        why = f", but {' and '.join(others)} beside it tell of a tree" if others else ""
+        tell = "tells" if len(others) == 1 else "tell"
+        why = f", but {' and '.join(others)} beside it {tell} of a tree" if others else ""
         super().__init__(f"{path} {state}{why}; {advice}")
         self.path = path
         self.traces = tuple(traces)
@@ -81,6 +82,20 @@ class TreeFull(LibrarianError, OSError):
 
     def __init__(self, number: int, message: str = "") -> None:
         super().__init__(number, message or f"the tree has no room: {os.strerror(number)}")
+
+
+class TreeShortened(TreeUnavailable):
+    """The tree's file lacks what was on the disk once, as its index tells: no crash takes that away."""
+
+    def __init__(self, path: Path, position: int, why: str, known: int) -> None:
+        super().__init__(
+            f"{path} is whole up to byte {position} only, and was up to {known} when its index was saved:"
+            f" {why}; look for the rest (a copy that was cut short, a damaged disk), bring a backup back with"
+            " `librarian restore`, or give up what is missing with `librarian fsck --tree --repair`"
+        )
+        self.path = path
+        self.position = position
+        self.known = known
 
 
 class CannotCopy(LibrarianError, RuntimeError):

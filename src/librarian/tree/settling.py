@@ -20,7 +20,7 @@ from ZODB.fsIndex import fsIndex
 
 from librarian.durable import make_directories, sync_directory, write_durably, write_new
 from librarian.tree import tails
-from librarian.tree.indexes import described
+from librarian.tree.indexes import described, known, why_unfit
 from librarian.tree.interfaces import TreeMissing, TreeUnavailable
 from librarian.tree.tails import mend_tail
 from librarian.tree.transactions import START
@@ -40,11 +40,13 @@ def settle(path: Path) -> None:
     """See that the file at `path` is a tree, finishing or taking back what was cut off; make it if it is new.
 
     To be called with the lock of the file held.  Raises TreeMissing if there was a tree and there is none
-    now that can be told to be its last state, TreeDamaged if it is damaged inside.
+    now that can be told to be its last state, TreeDamaged if it is damaged inside, TreeShortened if it lacks
+    what was on the disk.
     """
     if holds_transactions(path):
         _remove_unfinished_pack(path)
-        mend_tail(path, max(described(beside(path, ".index"), path), START))
+        index = beside(path, ".index")
+        mend_tail(path, max(described(index, path), START), known(index))
     elif not path.exists() and holds_transactions(beside(path, ".old")) and beside(path, ".pack").exists():
         take_back(path)
         mend_tail(path)
@@ -84,13 +86,21 @@ def repair(path: Path) -> str:
         ) from None
     try:
         if holds_transactions(path):
-            return tails.repair(path)
+            return _repair_tail(path)
         if holds_transactions(beside(path, ".old")):
             take_back(path)
-            return f"the tree of before the last pack is back; {tails.repair(path)}"
+            return f"the tree of before the last pack is back; {_repair_tail(path)}"
         raise TreeMissing(path, state_of(path), _traces(path), ADVICE)
     finally:
         lock.close()
+
+
+def _repair_tail(path: Path) -> str:
+    said = tails.repair(path)
+    index = beside(path, ".index")
+    if why_unfit(index, path):
+        index.unlink(missing_ok=True)  # it tells of what was given up
+    return said
 
 
 def _remove_unfinished_pack(path: Path) -> None:

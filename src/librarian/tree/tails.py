@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from librarian.durable import FILE_MODE, sync_directory
-from librarian.tree.interfaces import TreeDamaged
+from librarian.tree.interfaces import TreeDamaged, TreeShortened
 from librarian.tree.transactions import START, Found, Torn, fault_of, read_all, read_one
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,11 @@ class Tail:
     damaged: list[tuple[Found, str]] = field(default_factory=list)  # ones with whole ones after them
 
 
-def mend_tail(path: Path, start: int = START) -> None:
+def mend_tail(path: Path, start: int = START, known: int = 0) -> None:
     """Cut the file back to its last whole transaction.  Its first `start` bytes are known to be sound.
 
-    To be called with the lock of the file held.  Raises TreeDamaged.
+    `known` bytes are known to have been on the disk: a crash leaves these whole, so nothing of them is cut.
+    To be called with the lock of the file held.  Raises TreeDamaged, TreeShortened.
     """
     tail = read_tail(path, start, LAST)
     for found, why in tail.damaged:
@@ -49,6 +50,8 @@ def mend_tail(path: Path, start: int = START) -> None:
     if tail.torn is not None:
         if tail.follows is not None:
             raise TreeDamaged(path, tail.torn.position, tail.torn.why)
+        if tail.whole < known:
+            raise TreeShortened(path, tail.whole, tail.torn.why, known)
         cut(path, tail)
 
 
