@@ -67,6 +67,12 @@ class TestImportedAndNotRemoved(RefusedCase):
                 self.assertEqual(len(self.said("RETR a")), 1, "fetched again")
                 self.partner.commands.clear()
 
+    def test_no_log_says_success_while_something_is_left(self) -> None:
+        (self.partner.root / "a").write_text("a")
+        self.refuse("DELE", "550 Permission denied.", "a")
+        self.assertEqual(self.run_import().exit_status, 1)
+        self.assertEqual(self.scene.page.lines[-1], "Exiting, 1 refused.")
+
     def test_it_goes_when_the_server_lets_it(self) -> None:
         (self.partner.root / "a").write_text("a")
         self.refuse("DELE", "550 Permission denied.", "a")
@@ -170,6 +176,14 @@ class TestExportedAndNotNamed(RefusedCase):
         self.refuse("RNTO", "", "nothing")
         self.assertEqual(self.run_export().files, ["a", "b", "c"])
         self.assertEqual(list(self.partner.files()), ["a", "b", "c"])
+
+
+class TestNamesThatAreNoFiles(RefusedCase):
+    def test_no_log_says_success_without_a_connection_either(self) -> None:
+        (self.scene.store.path / "new" / "folder").mkdir()
+        report = self.run_export()
+        self.assertEqual((report.exit_status, self.partner.commands), (1, []))
+        self.assertEqual(self.scene.page.lines[-1], "Exiting, 1 refused.")
 
 
 class TestAFileThatGrows(RefusedCase):

@@ -10,9 +10,7 @@ from typing import Any
 
 import click
 
-from librarian.interfaces import LibrarianError, one_line
-
-log = logging.getLogger(__name__)
+from librarian.commands.refusals import in_one_line
 
 #: name -> where its click command is
 COMMANDS = {
@@ -67,14 +65,8 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with in_one_line():
             return super().invoke(ctx)
-        except LibrarianError as error:
-            raise click.ClickException(one_line(error)) from error
-        except OSError as error:
-            # The machine's troubles, such as a full disk, are no faults of ours to be traced back.
-            log.info("system error", exc_info=True)
-            raise click.ClickException(one_line(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,7 +4,8 @@ import click
 import plaster
 from zope.component import getUtilitiesFor, getUtility
 
-from librarian.app import make_app, read_ini
+from librarian.app import make_app, read_ini, reading
+from librarian.commands.refusals import in_one_line
 from librarian.commands.site import opened_site
 from librarian.serving import serve
 from librarian.serving.announcing import tell_faces, tell_first_admin
@@ -14,9 +15,11 @@ from librarian.tracker.settings import TrackerSettings
 from librarian.web.faces import IFace
 
 
+@in_one_line()
 def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
     """Serve one face of the installation until a signal comes."""
-    plaster.get_loader(ini).setup_logging()
+    with reading(ini):
+        plaster.get_loader(ini).setup_logging()
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     options = {} if threads is None else {"threads": threads}
     app = make_app(read_ini(ini))
@@ -42,6 +45,7 @@ def _overlay(listen: str | None, fallback_url: str | None) -> str:
     return "\n".join(lines)
 
 
+@in_one_line()
 def prune_versions(ini: str, dry_run: bool) -> Pruned:
     """Let go of old versions in the installation of `ini`."""
     with opened_site(ini):

@@ -123,7 +123,7 @@ class Exchange(ABC):
             self.report.outcome = Outcome.FAILED
             self.report.error = error
         else:
-            log.info("Exiting with success.")
+            self._say_how_it_went()
         return self.report
 
     @abstractmethod
@@ -150,6 +150,12 @@ class Exchange(ABC):
         self.store.reap()
         if self.target.keep is not None:
             self.store.expire(timedelta(seconds=self.target.keep))
+
+    def _say_how_it_went(self) -> None:
+        if self.report.refused:
+            log.warning("Exiting, %d refused.", len(self.report.refused))
+        else:
+            log.info("Exiting with success.")
 
     # For the two kinds of run.
 

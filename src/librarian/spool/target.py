@@ -84,7 +84,7 @@ def read_targets(ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ)
             if name.startswith(prefix)
         }
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
-        raise BadTarget(f"cannot read {ini}: {error}") from error
+        raise BadTarget(f"cannot read {ini}: {' '.join(str(error).split())}") from error
     targets = {name.removeprefix(prefix): _target(name, items, environ) for name, items in sections.items()}
     _refuse_shared_spools(targets)
     return targets

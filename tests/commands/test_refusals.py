@@ -1,0 +1,49 @@
+"""Whatever the project refuses is one line of a command, and no traceback."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from librarian.commands.main import librarian
+from librarian.commands.tracker import tracker
+
+SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#faces\n"
+INI_FILES = {
+    "no section": "rubbish\nand more\n",
+    "no UTF-8": b"[app:main]\na = \xff\n",
+    "a variable that is not there": SITE.format("a = %(nowhere)s"),
+    "no site": SITE.format(""),
+    "no ZCML file": SITE.format("librarian.site = /nowhere/configure.zcml"),
+    "no handler": SITE.format("") + "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n",
+}
+
+
+class TestIniFiles(unittest.TestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.ini = Path(directory.name) / "site.ini"
+
+    def check(self, command: click.Command, *arguments: str) -> None:
+        for name, text in INI_FILES.items():
+            with self.subTest(" ".join(arguments), ini=name):
+                self.ini.write_bytes(text if isinstance(text, bytes) else text.encode())
+                done = CliRunner().invoke(command, [*arguments, str(self.ini)])
+                self.assertIsInstance(done.exception, SystemExit)
+                self.assertIn(done.exit_code, (1, 2))
+                error = done.stderr.partition("Error: ")[2]
+                self.assertEqual((error.count("\n"), error[-1:]), (1, "\n"), done.stderr)
+
+    def test_librarian(self) -> None:
+        for arguments in (["serve"], ["sweep", "-c"], ["export", "-c"]):
+            self.check(librarian, *arguments)
+
+    def test_filetracker(self) -> None:
+        for arguments in (["serve"], ["prune", "-c"]):
+            self.check(tracker, *arguments)
+
+    def test_filetracker_within_librarian(self) -> None:
+        self.check(librarian, "tracker", "prune", "-c")
