@@ -63,8 +63,8 @@ class NamedTree(unittest.TestCase):
         self.assertIn("401", wrong)
         self.run_it("put", secret, "--to", "/s", "--restricted")
         self.assertEqual(self.run_it("get", "/s", "-o", "-"), "S")
-        self.assertIn("401", self.run_it("get", "/s", "-o", "-", status=1, **nobody))
-        self.assertNotIn("sha256", self.listed(**nobody)[0])
+        self.assertIn("404", self.run_it("get", "/s", "-o", "-", status=1, **nobody))
+        self.assertEqual(self.listed(**nobody), [])
         self.assertIn("sha256", self.listed()[0])
 
     def test_what_makes_no_sense(self) -> None:
