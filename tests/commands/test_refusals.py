@@ -11,7 +11,7 @@ from librarian.commands.main import librarian
 from librarian.commands.tracker import tracker
 
 SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#faces\n"
-INI_FILES = {
+INI_FILES: dict[str, str | bytes] = {
     "no section": "rubbish\nand more\n",
     "no UTF-8": b"[app:main]\na = \xff\n",
     "a variable that is not there": SITE.format("a = %(nowhere)s"),
