@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import unittest
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
@@ -147,10 +148,13 @@ class Indices(ArchiveCase):
             ],
         )
 
-    def test_sources_stand_for_their_dsc(self) -> None:
+    def test_every_file_of_a_source_package(self) -> None:
         self.assertEqual(
             self.entries("main/source/Sources"),
-            [("DSC", "1.0.9a-4", "pool/main/a/alsa-utils/alsa-utils_1.0.9a-4.dsc")],
+            [
+                ("DSC", "1.0.9a-4", "pool/main/a/alsa-utils/alsa-utils_1.0.9a-4.dsc"),
+                ("TARBALL", "1.0.9a-4", "pool/main/a/alsa-utils/alsa-utils_1.0.9a-4.tar.gz"),
+            ],
         )
 
     def test_empty_and_absent(self) -> None:
@@ -159,15 +163,15 @@ class Indices(ArchiveCase):
             self.entries("universe/source/Sources")
 
     def test_size_and_digest_are_those_of_the_file(self) -> None:
-        [entry] = read_index(self.source, "hoary", self.release, "main/source/Sources")
-        body = self.source.read(entry.path)
-        self.assertEqual(entry.size, len(body))
+        for entry in read_index(self.source, "hoary", self.release, "main/source/Sources"):
+            body = self.source.read(entry.path)
+            self.assertEqual((entry.size, entry.sha256 in ("", sha256(body).hexdigest())), (len(body), True))
 
     def test_by_hash_survives_a_changed_plain_name(self) -> None:
         copy = self.copy()
         (copy / "dists/hoary/main/source/Sources.xz").write_bytes(b"the next publication")
-        [entry] = read_index(DirectoryArchive(copy), "hoary", self.release, "main/source/Sources")
-        self.assertEqual(entry.version, "1.0.9a-4")
+        found = list(read_index(DirectoryArchive(copy), "hoary", self.release, "main/source/Sources"))
+        self.assertEqual({entry.version for entry in found}, {"1.0.9a-4"})
 
     def test_an_index_the_release_does_not_vouch_for(self) -> None:
         copy = self.copy()
@@ -204,8 +208,10 @@ class Sources(ArchiveCase):
     def test_the_web_gives_what_the_directory_gives(self) -> None:
         web = WebArchive(self.farm.add(self.archive.files()).url)
         self.assertEqual(web.read("dists/hoary/InRelease"), self.source.read("dists/hoary/InRelease"))
-        [entry] = read_index(web, "hoary", self.release, "main/source/Sources")
-        self.assertEqual(web.read(entry.path), self.source.read(entry.path))
+        entries = list(read_index(web, "hoary", self.release, "main/source/Sources"))
+        self.assertEqual(len(entries), 2)
+        for entry in entries:
+            self.assertEqual(web.read(entry.path), self.source.read(entry.path))
 
     def test_absent(self) -> None:
         sources: list[IArchiveSource] = [self.source, WebArchive(self.farm.add({}).url)]

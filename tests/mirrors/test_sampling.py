@@ -41,6 +41,27 @@ def chi_square(counts: Counter[str], cells: int, draws: int) -> float:
     return (statistic - (cells - 1)) / math.sqrt(2 * (cells - 1))
 
 
+class Tarballs(unittest.TestCase):
+    """A tarball may have come with an earlier version: it is asked for, but tells no date."""
+
+    def setUp(self) -> None:
+        old, new = file("old", NOW - timedelta(days=9)), file("orig", NOW, PublicationKind.TARBALL)
+        self.part = part_of(old, new)
+
+    def test_it_is_among_the_newest_and_tells_nothing_of_freshness(self) -> None:
+        _, published = self.part
+        asked = {each.path for each in newest([self.part], NOW, 1, random.Random(1))}
+        self.assertEqual(asked, {"pool/main/o/orig/orig_1.deb"})
+        fresh = {each.source for each in published.freshness_files(NOW).values()}
+        self.assertEqual(fresh, {"old"})
+
+    def test_what_is_removed_is_asked_of_nobody(self) -> None:
+        _, published = self.part
+        published.remove("pool/main/o/orig/orig_1.deb")
+        self.assertEqual([each.source for each in published.newest_files(NOW, 5)], ["old"])
+        self.assertEqual(published.file_count, 1)
+
+
 class Uniform(unittest.TestCase):
     def counted(self, parts: list[Part]) -> Counter[str]:
         chance = random.Random(4)

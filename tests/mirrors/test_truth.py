@@ -192,6 +192,13 @@ class Lacking(TruthCase):
         self.assertTrue(lacks)
         self.assertLessEqual(lacks, gone)
 
+    def test_the_tarballs_of_sources(self) -> None:
+        gone = {path for path in self.whole if path.endswith(".tar.gz") and is_pool(path)}
+        mirror = self.lacking({path: body for path, body in self.whole.items() if path not in gone})
+        lacks = {url for kind, url in self.troubles(mirror) if kind == "incomplete"}
+        self.assertIn("pool/main/n/newest/newest_1.0.tar.gz", lacks)
+        self.assertLessEqual(lacks, gone)
+
     def test_only_what_is_new_is_missing(self) -> None:
         mirror = self.lacking({path: body for path, body in self.whole.items() if "newest" not in path})
         self.assertEqual(mirror.freshness, MirrorStatus.SIXHOURSBEHIND)
@@ -249,8 +256,16 @@ class WrongBytes(TruthCase):
         self.assertEqual(self.probe().failed, ["poisoned"])
         self.assertIn(("wrong-bytes", NEWEST), self.troubles(mirror))
 
+    def test_the_tarball_of_the_newest_source(self) -> None:
+        path = "pool/main/n/newest/newest_1.0.tar.gz"
+        files = self.whole
+        files[path] = b"x" * len(files[path])
+        mirror, _ = self.add("poisoned", files)
+        self.assertEqual(self.probe().failed, ["poisoned"])
+        self.assertIn(("wrong-bytes", path), self.troubles(mirror))
+
     def test_an_old_package_is_found_in_time(self) -> None:
-        """Twenty published files, ten drawn each time: a week is more than enough."""
+        """Thirty published files, ten drawn each time: a week is more than enough."""
         path = "pool/main/o/old3/old3_1.0_i386.deb"
         files = self.whole
         files[path] = b"x" * len(files[path])

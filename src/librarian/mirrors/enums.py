@@ -116,6 +116,7 @@ class PublicationKind(Enum):
     """The sort of file a publication put into the pool; udebs are never asked of a mirror."""
 
     DSC = "dsc"
+    TARBALL = "tarball"  # any other file of a source package: orig, diff, signature
     DEB = "deb"
     UDEB = "udeb"
 

@@ -36,10 +36,11 @@ class Publications(Persistent):
     """What one component of one suite has at present, as source or for one architecture."""
 
     read_before = False  # whether an index was read already, so that what is new is new
+    _tarballs_by_date: OOBTree | None = None  # (date, path) -> Publication
 
     def __init__(self) -> None:
         self._by_path = OOBTree()  # path -> Publication
-        self._by_date = OOBTree()  # (date, path) -> Publication, without udebs
+        self._by_date = OOBTree()  # (date, path) -> Publication, without udebs and tarballs
         self._numbered = LOBTree()  # number -> path, without udebs
         self._numbers = OOBTree()  # path -> number
 
@@ -57,16 +58,25 @@ class Publications(Persistent):
         if publication.path not in self._by_path:
             self._by_path[publication.path] = publication
             if publication.kind is not PublicationKind.UDEB:
-                self._by_date[publication.date, publication.path] = publication
+                self._dated(publication.kind)[publication.date, publication.path] = publication
                 self._number(publication.path)
 
     def remove(self, path: str) -> None:
         """The file was superseded: no mirror is asked for it any more."""
         publication = self._by_path.pop(path, None)
         if publication is not None:
-            self._by_date.pop((publication.date, path), None)
+            self._dated(publication.kind).pop((publication.date, path), None)
             if publication.kind is not PublicationKind.UDEB:
                 self._give_up_number(path)
+
+    def _dated(self, kind: PublicationKind) -> OOBTree:
+        """Where a file of this kind is by its date.  How fresh a mirror is, tarballs do not tell: one that
+        came with an earlier version may have been there before."""
+        if kind is not PublicationKind.TARBALL:
+            return self._by_date
+        if self._tarballs_by_date is None:
+            self._tarballs_by_date = OOBTree()
+        return self._tarballs_by_date
 
     def paths(self) -> set[str]:
         return set(self._by_path)
@@ -77,7 +87,7 @@ class Publications(Persistent):
         return sorted(found, key=lambda each: (each.date, each.path))
 
     def newest(self, start: datetime | None, end: datetime) -> Publication | None:
-        """The newest one at or before `end` and at or after `start`; udebs are left out."""
+        """The newest one at or before `end` and at or after `start`; udebs and tarballs are left out."""
         try:
             date, path = self._by_date.maxKey((end, _LAST))
         except ValueError:  # nothing so old
@@ -97,16 +107,10 @@ class Publications(Persistent):
         What has one date comes together, for none of it is newer; of a large archive that was read at once
         only a first part, as it has no newest files.
         """
-        found: list[Publication] = []
-        end = (when, _LAST)
-        while len(found) < count:
-            try:
-                date, _path = self._by_date.maxKey(end)
-            except ValueError:  # nothing older
-                break
-            found += islice(self._by_date.values((date, ""), (date, _LAST)), _OF_ONE_DATE)
-            end = (date, "")
-        return found
+        return [
+            *_newest_of(self._by_date, when, count),
+            *_newest_of(self._tarballs_by_date or OOBTree(), when, count),
+        ]
 
     # -- by number: one after the other without a gap, so that each is drawn as likely as any
 
@@ -138,3 +142,16 @@ class Publications(Persistent):
         for path, publication in self._by_path.items():
             if publication.kind is not PublicationKind.UDEB:
                 self._number(path)
+
+
+def _newest_of(by_date: OOBTree, when: datetime, count: int) -> list[Publication]:
+    found: list[Publication] = []
+    end = (when, _LAST)
+    while len(found) < count:
+        try:
+            date, _path = by_date.maxKey(end)
+        except ValueError:  # nothing older
+            break
+        found += islice(by_date.values((date, ""), (date, _LAST)), _OF_ONE_DATE)
+        end = (date, "")
+    return found

@@ -6,15 +6,17 @@ chance, each published file as likely as any other, whatever its date, its size 
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 
 from librarian.mirrors.probing.plan import ContentKey, Sample
 from librarian.mirrors.publications import Publication, Publications
 
 Part = tuple[ContentKey, Publications]
 
-_TRIES = 20  # draws for each file that is wanted, before a small archive is taken for exhausted
+_TRIES = 20  # draws for each file that is wanted: some are of files that an earlier part has counted
 
 
 def samples_of(
@@ -52,17 +54,18 @@ def newest(parts: Sequence[Part], now: datetime, count: int, chance: random.Rand
 
 def drawn(parts: Sequence[Part], count: int, chance: random.Random) -> list[Publication]:
     """Up to `count` different files, each as likely as any other."""
-    sizes = [part.file_count for _, part in parts]
-    found: dict[str, Publication] = {}
-    for _ in range(_TRIES * count if sum(sizes) else 0):
+    ends = list(accumulate(part.file_count for _, part in parts))
+    files = ends[-1] if ends else 0
+    found: list[Publication] = []
+    for number in chance.sample(range(files), min(files, _TRIES * count)):
         if len(found) == count:
             break
-        which = chance.choices(range(len(parts)), sizes)[0]
-        file = parts[which][1].numbered(chance.randrange(sizes[which]))
+        which = bisect_right(ends, number)
+        file = parts[which][1].numbered(number - (ends[which - 1] if which else 0))
         # A package for all architectures is in a part of each; counted in the first, it counts once.
         if not any(part.get(file.path) for _, part in parts[:which]):
-            found[file.path] = file
-    return list(found.values())
+            found.append(file)
+    return found
 
 
 def probes_until_caught(wrong_share: float, samples: int, certainty: float) -> int:

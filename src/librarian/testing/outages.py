@@ -126,15 +126,17 @@ class Month:
     ten of them die for good, and outages of five minutes to two days strike at random.
     """
 
-    def __init__(self, clock: Any, *, seed: int, archive_at_home: bool = False) -> None:
+    def __init__(
+        self, clock: Any, *, seed: int, archive_at_home: bool = False, mirrors: int = MIRRORS
+    ) -> None:
         self._clock = clock
         self._chance = random.Random(seed)  # noqa: S311  # a month like any other, the same each time
         self._began = clock.now()
         at_home = frozenset({"archive.example"}) if archive_at_home else frozenset()
         self.network = MadeUpNetwork(clock, self._outages(), at_home=at_home)
-        dying = self._chance.sample(range(MIRRORS), DYING)
+        dying = self._chance.sample(range(mirrors), DYING)
         self.network.died = {_host(number): self._some_time(1, 24) for number in dying}
-        self._registered = sorted((self._some_time(0, 1), number) for number in range(MIRRORS))
+        self._registered = sorted((self._some_time(0, 1), number) for number in range(mirrors))
         self._distribution = _distribution(clock.now())
         self._owner = getUtility(IPersonSet).new("owner", "Owner of Mirrors", "owner@example.com")
         self.disabled: dict[str, datetime] = {}

@@ -47,10 +47,10 @@ def unpacked(raw: bytes, extension: str) -> Iterable[bytes]:
 def parse_index(stream: Iterable[bytes], *, sources: bool) -> Iterator[ArchiveEntry]:
     """The entries of an index, line by line as plain text.  Raises MalformedArchive."""
     reader: Any = Sources if sources else Packages
-    entry_of: Callable[[Any], ArchiveEntry] = _source_entry if sources else _binary_entry
+    entries_of: Callable[[Any], Iterable[ArchiveEntry]] = _source_entries if sources else _binary_entries
     try:
         for paragraph in reader.iter_paragraphs(_lines(stream), use_apt_pkg=False):
-            yield entry_of(paragraph)
+            yield from entries_of(paragraph)
     except (KeyError, ValueError, TypeError, OSError, lzma.LZMAError, zlib.error) as error:
         raise MalformedArchive(f"index cannot be read: {error}") from error
 
@@ -63,12 +63,12 @@ def _lines(stream: Iterable[bytes]) -> Iterator[bytes]:
         raise MalformedArchive(f"index ends too early: {error}") from error
 
 
-def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:
+def _binary_entries(fields: Mapping[str, str]) -> Iterator[ArchiveEntry]:
     path = checked_path(fields["Filename"])
     kind = PublicationKind.UDEB if path.endswith(".udeb") else PublicationKind.DEB
     source = fields.get("Source", fields["Package"]).partition(" ")[0]
     digest = fields.get("SHA256", "")
-    return ArchiveEntry(
+    yield ArchiveEntry(
         kind,
         source,
         fields["Version"],
@@ -78,16 +78,17 @@ def _binary_entry(fields: Mapping[str, str]) -> ArchiveEntry:
     )
 
 
-def _source_entry(fields: Mapping[str, object]) -> ArchiveEntry:
-    """A source package stands for its .dsc, the one file that names the others."""
-    directory = str(fields["Directory"])
+def _source_entries(fields: Mapping[str, object]) -> Iterator[ArchiveEntry]:
+    """Every file of a source package: the .dsc, and those that it names."""
     rows = cast("list[Mapping[str, str]]", fields.get("Checksums-Sha256") or fields["Files"])
-    row: Mapping[str, str] = next((row for row in rows if row["name"].endswith(".dsc")), {})
-    return ArchiveEntry(
-        PublicationKind.DSC,
-        str(fields["Package"]),
-        str(fields["Version"]),
-        checked_path(f"{directory}/{row['name']}"),
-        checked_size(row["size"]),
-        checked_digest(row["sha256"]) if "sha256" in row else "",
-    )
+    if not any(row["name"].endswith(".dsc") for row in rows):
+        raise ValueError("a source package without a .dsc")
+    for row in rows:
+        yield ArchiveEntry(
+            PublicationKind.DSC if row["name"].endswith(".dsc") else PublicationKind.TARBALL,
+            str(fields["Package"]),
+            str(fields["Version"]),
+            checked_path(f"{fields['Directory']}/{row['name']}"),
+            checked_size(row["size"]),
+            checked_digest(row["sha256"]) if "sha256" in row else "",
+        )

@@ -9,6 +9,7 @@ from librarian.mirrors.freshness import STATUS_HOURS, status_for_lag
 from librarian.mirrors.probing.plan import ContentCheck, SuiteState
 
 _HOURS = dict(STATUS_HOURS)
+_OF_ONE_VERSION = (".deb", ".dsc")  # a tarball may have come with an earlier version, so it proves no date
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,10 @@ def _by_windows(check: ContentCheck, asked: Sequence[AskedFile], now: datetime) 
         return PartJudgement(status)
     since = check.dates.get(check.freshness[status])
     lag = timedelta(hours=_HOURS[status]) if since is None else now - since
-    newest = max((file.date for file in asked if file.there and file.date is not None), default=None)
+    newest = max(
+        (file.date for file in asked if file.there and file.date and file.path.endswith(_OF_ONE_VERSION)),
+        default=None,
+    )
     older = {path for each, path in check.freshness.items() if each > status}
     due = [
         file
