@@ -14,7 +14,8 @@ SEEDS = range(2026, 2029)
 
 def main() -> None:
     world = World()
-    sys.exit(0 if all([judged(world, seed, home) for seed in SEEDS for home in (True, False)]) else 1)
+    months = [judged(world, seed, home) for seed in SEEDS for home in (True, False)]
+    sys.exit(0 if all(months) else 1)
 
 
 def judged(world: World, seed: int, archive_at_home: bool) -> bool:
