@@ -273,9 +273,16 @@ class BrokenOff(unittest.TestCase):
         self.assertEqual(self.get(), (200, self.SIZE))
         self.assertEqual(self.get()[0], 404)
 
-    def test_what_a_network_may_have_lost_may_be_asked_for_again(self) -> None:
+    def test_what_a_network_may_have_lost_may_be_asked_for_again_but_not_for_ever(self) -> None:
         with mock.patch("librarian.library.downloads.IN_FLIGHT", self.SIZE):
-            self.assertEqual([self.get(blocks=1)[0] for _turn in range(4)], [200] * 4)
+            statuses = [self.get(blocks=1)[0] for _turn in range(10)]
+        self.assertEqual(statuses, [200] * 6 + [404] * 4)  # four times a quarter is forgiven, two are counted
+
+    def test_a_client_whose_download_broke_and_was_completed_does_not_begin_anew(self) -> None:
+        with mock.patch("librarian.library.downloads.IN_FLIGHT", self.SIZE):
+            _status, came = self.get(blocks=2)
+            self.assertEqual(self.get(f"{came - 1000}-")[0], 206)
+            self.assertEqual(self.get()[0], 404)
 
     def test_a_client_that_only_ever_begins_gets_the_beginning_twice(self) -> None:
         self.assertEqual([self.get(blocks=1)[0] for _turn in range(3)], [200, 200, 404])

@@ -64,6 +64,9 @@ class Framing(unittest.TestCase):
             self.refused(chunks + size + b"\r\nabc\r\n")
         self.refused(chunks + b"3\r\nabcd\r\n0\r\n\r\n")
         self.refused(chunks + b"3;" + b"a" * 300_000)  # and no end of the line
+        self.refused(chunks + b"3;" + b"a" * 5_000 + b"\r\nabc\r\n0\r\n\r\n")
+        for empty in (b"\r\n3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc\r\n\r\n0\r\n\r\n", b"\r\nabc"):
+            self.refused(chunks + empty)
         self.refused(chunks + b"0\r\na: " + b"b" * 100_000)  # and no end of the trailer
 
     def test_lengths(self) -> None:

@@ -123,8 +123,9 @@ class _ByToken:
         if self._use:
             start, stop = self._pieces[-1]
             broken = len(self._pieces) == 1 and position < stop
-            unsent = (max(start, position - IN_FLIGHT), stop) if broken else None
-            self._tokens.ended(self._token, self._client, self._use, unsent)
+            unsent = (max(start, position), stop) if broken else None
+            in_flight = min(max(position - start, 0), IN_FLIGHT)
+            self._tokens.ended(self._token, self._client, self._use, unsent, in_flight)
 
 
 def _stated_token(request: Request) -> str:

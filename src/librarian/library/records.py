@@ -143,11 +143,11 @@ class TokenRecord(Persistent):
         self._downloads = {**self._downloads, client: under_way.give(pieces, now)}
         return under_way.use
 
-    def take_back(self, now: datetime, client: str, use: int, piece: Piece) -> None:
-        """`piece`, counted by use(), was not sent: the connection ended before."""
+    def take_back(self, now: datetime, client: str, use: int, unsent: Piece, in_flight: int) -> None:
+        """`unsent` of what use() counted was not sent, and `in_flight` bytes before it may be lost."""
         under_way = self._downloads.get(client)
         if under_way is not None and under_way.use == use:
-            self._downloads = {**self._downloads, client: under_way.take_back(piece, now)}
+            self._downloads = {**self._downloads, client: under_way.take_back(unsent, in_flight, now)}
 
     @property
     def _exhausted(self) -> bool:

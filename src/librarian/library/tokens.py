@@ -121,8 +121,10 @@ class TimeLimitedTokenSet:
             self._under_way.begin((key, client))
         return counted
 
-    def ended(self, token: str, client: str, use: int, unsent: Piece | None) -> None:
+    def ended(self, token: str, client: str, use: int, unsent: Piece | None, in_flight: int) -> None:
         """An answer that use() counted is over; `unsent` of it did not go out, and may be asked for again.
+
+        The `in_flight` bytes before it may have been lost on the way.
 
         Returns at once, because the server calls it where it may not wait.
         """
@@ -131,7 +133,7 @@ class TimeLimitedTokenSet:
         def correct() -> None:
             record = self._branch.tokens.get(key)
             if record is not None and unsent is not None:
-                record.take_back(now, client, use, unsent)
+                record.take_back(now, client, use, unsent, in_flight)
 
         if unsent is None:
             self._under_way.end((key, client))

@@ -2,7 +2,8 @@
 
 A use of a token is one download by one client: in any order, in any number of pieces, and each byte once
 more for a piece that arrived broken.  What was announced and not sent, because the connection ended, is
-taken back and may be asked for again; so is the end of what was sent, which the network may have lost.
+taken back and may be asked for again.  So is the end of what was sent, which the network may have lost, but
+no more of that in all than the file is long.
 """
 
 from collections import Counter, defaultdict
@@ -23,8 +24,6 @@ MOST_STRETCHES = 1000
 # How much of what the server's socket took may not have reached a client whose connection broke: Linux lets
 # a sender's buffer grow to 4 MiB and a receiver's to 6 (tcp(7), tcp_wmem and tcp_rmem).
 IN_FLIGHT = 10 << 20  # bytes
-# How often under one use something is taken back.
-MOST_BREAKS = 1000
 # How long a client that comes back waits for the end of its earlier answers.
 PATIENCE_SECONDS = 1
 
@@ -46,16 +45,17 @@ class ClientDownload:
     size: int  # bytes of the file
     latest: datetime  # when something was given, or known to be lost
     given: tuple[Stretch, ...] = ()  # in order, apart from each other or of different number
-    breaks: int = 0
+    sent: tuple[Stretch, ...] = ()  # the same, with what the network may have lost
+    forgiven: int = 0  # bytes that are in `sent` and were taken from `given`
 
     def unfinished(self, now: datetime) -> bool:
         """Whether anything may still be asked for."""
-        return not self._all_given or now - self.latest <= REPAIR
+        return not self._all_sent or now - self.latest <= REPAIR
 
     def allows(self, pieces: Iterable[Piece], now: datetime) -> bool:
-        """Whether `pieces` belong to this download; the whole file anew, once all was given, does not."""
+        """Whether `pieces` belong to this download; the whole file anew, once all was sent, does not."""
         wanted = list(pieces)
-        if self._all_given and wanted == [(0, self.size)]:
+        if self._all_sent and wanted == [(0, self.size)]:
             return False
         after = _with(self.given, wanted, 1)
         if len(after) > MOST_STRETCHES or any(times > MOST_TIMES for _start, _stop, times in after):
@@ -64,17 +64,23 @@ class ClientDownload:
         return not repairs or now - self.latest <= REPAIR
 
     def give(self, pieces: Iterable[Piece], now: datetime) -> "ClientDownload":
-        return replace(self, given=_with(self.given, pieces, 1), latest=now)
+        wanted = list(pieces)
+        return replace(self, given=_with(self.given, wanted, 1), sent=_with(self.sent, wanted, 1), latest=now)
 
-    def take_back(self, piece: Piece, now: datetime) -> "ClientDownload":
-        """`piece` was announced and did not arrive, as far as can be known."""
-        if self.breaks >= MOST_BREAKS:
-            return self
-        return replace(self, given=_with(self.given, [piece], -1), latest=now, breaks=self.breaks + 1)
+    def take_back(self, unsent: Piece, in_flight: int, now: datetime) -> "ClientDownload":
+        """`unsent` was announced and not sent, nor, perhaps, did the `in_flight` bytes before it arrive."""
+        lost = min(in_flight, self.size - self.forgiven)
+        return replace(
+            self,
+            given=_with(self.given, [(unsent[0] - lost, unsent[1])], -1),
+            sent=_with(self.sent, [unsent], -1),
+            forgiven=self.forgiven + lost,
+            latest=now,
+        )
 
     @property
-    def _all_given(self) -> bool:
-        return _given_bytes(self.given) >= self.size
+    def _all_sent(self) -> bool:
+        return _given_bytes(self.sent) >= self.size
 
 
 def _given_bytes(given: Iterable[Stretch]) -> int:

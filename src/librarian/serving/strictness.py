@@ -24,12 +24,43 @@ LONGEST_TRAILER = 1 << 16  # bytes
 class BoundedChunks(ChunkedReceiver):
     """A chunked body whose sizes and words between the chunks have limits."""
 
+    error: BadRequest | None = None
+
     def received(self, s: bytes) -> int:
-        consumed: int = super().received(s)
-        too_long = len(self.control_line) > LONGEST_LINE or len(self.trailer) > LONGEST_TRAILER
-        if self.chunk_remainder > LARGEST_CHUNK or too_long:
-            self.error = BadRequest("A chunk, or what is said of it, is too large.")
-        return consumed
+        """Take in what belongs to the body, part by part (RFC 9112, 7.1); how much of `s` that is.
+
+        waitress passes over an empty line where the size of a chunk belongs, and another server in front
+        may not: such a body is refused, as the two would disagree on where it ends.
+        """
+        consumed = 0
+        while consumed < len(s) and not (self.completed or self.error):
+            part = s[consumed : self._end_of_part(s, consumed)]
+            if self._expects_size and (self.control_line + part).startswith(b"\r\n"):
+                self.error = BadRequest("An empty line stands where the size of a chunk belongs.")
+            elif self._expects_size and len(self.control_line) + len(part) > LONGEST_LINE:
+                self.error = BadRequest("What is said of a chunk is too long.")
+            else:
+                consumed += super().received(part)
+            if self.chunk_remainder > LARGEST_CHUNK or len(self.trailer) > LONGEST_TRAILER:
+                self.error = BadRequest("A chunk, or what is said of it, is too large.")
+        return len(s) if self.error else consumed
+
+    @property
+    def _expects_size(self) -> bool:
+        return not (self.chunk_remainder or self.validate_chunk_end or self.all_chunks_received)
+
+    def _end_of_part(self, s: bytes, begin: int) -> int:
+        """Where in `s` the part that begins at `begin` ends: a chunk's size, bytes, line end; the trailer."""
+        if self.chunk_remainder:
+            return begin + self.chunk_remainder
+        if self.validate_chunk_end:
+            return begin + 2 - len(self.chunk_end)
+        if self.all_chunks_received:
+            return len(s)
+        if self.control_line.endswith(b"\r") and s.startswith(b"\n", begin):
+            return begin + 1
+        found = s.find(b"\r\n", begin)
+        return len(s) if found < 0 else found + 2
 
 
 class StrictRequest(HTTPRequestParser):
