@@ -120,7 +120,7 @@ ALWAYS = {
     "backup": "verify rate as_json ini",
     "count-downloads": "ini as_json",
     "delete": "ini",
-    "deliveries": "ini imports as_json",
+    "deliveries": "ini imports only_stuck as_json",
     "export": "host watch log_file as_json",
     "feature list": "ini as_json",
     "feature set": "scope priority ini",

@@ -186,7 +186,7 @@ class TestOurLocks(LockCase):
     def test_of_a_dead_run(self) -> None:
         self.lock_file.write_text(self.dead_run(held=True).text)
         self.assertEqual(self.run_export().files, ["a"])
-        self.assertIn("Removing our own lock file of a run that died: write", self.scene.page.lines)
+        self.assertIn("Removed our own lock file of a run that died: write", self.scene.page.lines)
 
     def test_of_a_dead_run_with_nothing_new(self) -> None:
         self.lock_file.write_text(self.dead_run(held=True).text)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 import transaction
@@ -17,6 +18,7 @@ from librarian.naming.interfaces import INamedEntry, INamedTree
 from librarian.spool import FileStore
 from librarian.spool.exchange import ledger_path
 from librarian.spool.feed import spool_alias
+from librarian.spool.ledger import Entry, stuck
 from librarian.spool.ledger import deliveries as read_deliveries
 from librarian.spool.target import Kind
 
@@ -82,15 +84,24 @@ def _spool_file(store: FileStore, path: Path, *, replace: bool) -> str:
 @click.argument("targets", nargs=-1)
 @targets_option
 @click.option("--import", "imports", is_flag=True, help="What was fetched, not what was sent.")
+@click.option("--stuck", "only_stuck", is_flag=True, help="What was refused instead, and why.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def deliveries(targets: tuple[str, ...], ini: str, imports: bool, as_json: bool) -> None:
+def deliveries(targets: tuple[str, ...], ini: str, imports: bool, only_stuck: bool, as_json: bool) -> None:
     """Print what has arrived at TARGETS: when, how many bytes, which SHA-256, which name."""
     kind: Kind = "import" if imports else "export"
     chosen = chosen_targets(kind, targets, ini)
     for name, target in chosen.items():
-        for entry in read_deliveries(ledger_path(kind, target)):
-            if as_json:
-                facts = {"target": name, "at": entry.at, "size": entry.size}
-                click.echo(json.dumps({**facts, "sha256": entry.sha256, "name": entry.name}))
-            else:
-                click.echo(f"{entry.at} {name} {entry.size} {entry.sha256} {entry.name}")
+        read = stuck if only_stuck else read_deliveries
+        for entry in read(ledger_path(kind, target)):
+            click.echo(json.dumps(_facts(name, entry)) if as_json else _line(name, entry))
+
+
+def _facts(target: str, entry: Entry) -> dict[str, Any]:
+    facts = {"target": target, "at": entry.at, "size": entry.size, "sha256": entry.sha256, "name": entry.name}
+    return facts if entry.reason is None else {**facts, "reason": entry.reason}
+
+
+def _line(target: str, entry: Entry) -> str:
+    if entry.reason is not None:
+        return f"{entry.at} {target} {entry.name}: {entry.reason}"
+    return f"{entry.at} {target} {entry.size} {entry.sha256} {entry.name}"

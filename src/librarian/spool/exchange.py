@@ -261,7 +261,7 @@ class Exchange(ABC):
         return Session(self.target, epsv=self.session.epsv)
 
     def _release(self) -> ExchangeError | None:
-        """Remove the lock; if it cannot be, say so, and the next run will: the reason."""
+        """Remove the lock; if it cannot be, say so; the next run tries again.  Returns the reason."""
         if not self.ledger.locks:
             return None
         try:
@@ -275,7 +275,9 @@ class Exchange(ABC):
                 if not isinstance(error, ExchangeError):
                     raise
         except ExchangeError as error:
-            log.warning("Lock file could not be removed, the next run will: %s (%s)", self.lock_name, error)
+            log.warning(
+                "Lock file could not be removed, the next run will try: %s (%s)", self.lock_name, error
+            )
             return error
         return None
 

@@ -153,6 +153,14 @@ def deliveries(path: Path) -> Iterator[Entry]:
             yield record
 
 
+def stuck(path: Path) -> list[Entry]:
+    """The files that the other side would not take when last tried, with its reasons; oldest first."""
+    latest = {
+        (record.name, record.identity): record for record in _records(path) if isinstance(record, Entry)
+    }
+    return [entry for entry in latest.values() if entry.stage is Stage.STUCK]
+
+
 def _records(path: Path) -> Iterator[Entry | LockNote | str]:
     """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
     if not path.exists():

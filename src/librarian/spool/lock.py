@@ -100,8 +100,8 @@ class RemoteLock:
         for note in list(self._ledger.locks.values()):
             body = session.read(self.name)
             if body is not None and self._is_from(note, body, session):
-                log.warning("Removing our own lock file of a run that died: %s", self.name)
                 _remove(session, self.name)
+                log.warning("Removed our own lock file of a run that died: %s", self.name)
             self._ledger.forget_lock(note.nonce)
 
     def wait_for_others(self, session: Session) -> None:

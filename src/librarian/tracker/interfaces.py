@@ -121,6 +121,12 @@ class WrongMethod(TrackerRefusal):
         self.allowed = tuple(allowed)
 
 
+class UnknownMethod(WrongMethod):
+    """Nothing here has such a method (RFC 9110, section 15.6.2)."""
+
+    status = 501
+
+
 class ConditionFailed(TrackerRefusal):
     """The file is not in the state that the request made a condition."""
 

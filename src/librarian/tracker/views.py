@@ -25,6 +25,7 @@ from librarian.tracker.interfaces import (
     NoSuchFile,
     NotAllowed,
     TrackerRefusal,
+    UnknownMethod,
     WrongMethod,
 )
 from librarian.tracker.protocol import (
@@ -43,7 +44,7 @@ from librarian.tracker.uploads import Body
 from librarian.web.delivery import request_headers
 from librarian.web.fileresponse import file_response
 from librarian.web.files import unavailable_answer
-from librarian.web.methods import takes
+from librarian.web.methods import KNOWN, takes
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def protocol(context: Requested, request: Request) -> Response:
     methods = _VERBS[context.target.endpoint]
     verb = methods.get(request.method)
     if verb is None:
-        raise WrongMethod(request.method, list(methods))
+        kind = WrongMethod if request.method in KNOWN else UnknownMethod
+        raise kind(request.method, list(methods))
     try:
         return verb(context.target, request)
     except Unauthorized:
