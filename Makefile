@@ -7,7 +7,7 @@ PYTHON ?= python3
 serve: bin/.built
 	bin/librarian serve development.ini
 
-# A layer a process, as many at a time as there are processors.
+# A layer a process, large ones in parts, as many at a time as there are processors.
 test: bin/.built parts/peers/.tried
 	bin/test -j$(shell nproc)
 

@@ -66,6 +66,33 @@ LAYERED = """
             raise SkipTest(left_out("Chromium", "chromedriver is not installed"))
 """
 
+COUNTED = """
+    from pathlib import Path
+    from unittest import TestCase
+    from tests import Shared
+
+    class Counted(TestCase):
+        layer = Shared
+
+        def test_it(self):
+            with Path("ran").open("a") as file:
+                file.write(f"{__name__}\\n")
+"""
+
+SHARED = """
+    from pathlib import Path
+
+    class Shared:
+        @classmethod
+        def setUp(cls):
+            with Path("ran").open("a") as file:
+                file.write("set-up\\n")
+
+        @classmethod
+        def tearDown(cls):
+            pass
+"""
+
 FIXTURES = """
     from unittest import TestCase
 
@@ -95,7 +122,7 @@ class Runs(TestCase):
         self.addCleanup(folder.cleanup)
         self.checkout = Path(folder.name)
         (self.checkout / "tests" / "deep").mkdir(parents=True)
-        (self.checkout / "tests" / "__init__.py").touch()
+        (self.checkout / "tests" / "__init__.py").write_text(dedent(SHARED))
         (self.checkout / "tests" / "deep" / "__init__.py").touch()
 
     def write(self, name: str, text: str) -> None:
@@ -176,6 +203,26 @@ class Runs(TestCase):
                 status, output = self.run_tests(processes)
                 self.assertEqual(status, 0, output)
                 self.assertIn("Total: 4 tests, 0 failures, 0 errors and 3 skipped", output)
+
+    def test_a_large_layer_is_divided_and_every_test_runs_once(self) -> None:
+        for number in range(20):
+            self.write(f"test_{number:02}.py", COUNTED)
+        for processes in ("-j1", "-j3"):
+            with self.subTest(processes):
+                (self.checkout / "ran").write_text("")
+                status, output = self.run_tests(processes)
+                self.assertEqual(status, 0, output)
+                told = (self.checkout / "ran").read_text().split()
+                modules = sorted(line for line in told if line != "set-up")
+                self.assertEqual(modules, [f"tests.test_{number:02}" for number in range(20)])
+                self.assertEqual(told.count("set-up"), 1 if processes == "-j1" else 4)
+
+    def test_a_failure_in_a_part_is_a_failure(self) -> None:
+        for number in range(20):
+            self.write(f"test_{number:02}.py", PASSING if number else PASSING.replace("pass", "self.fail()"))
+        status, output = self.run_tests("-j2")
+        self.assertIn("Total: 20 tests, 1 failures, 0 errors and 0 skipped", output)
+        self.assertEqual(status, 1)
 
     def test_a_layer_nobody_asked_for_is_not_called_left_out(self) -> None:
         self.write("test_layers.py", LAYERED)

@@ -3,6 +3,7 @@
 - A layer whose classmethod `missing()` names something the machine lacks is left out: its tests count as
   skipped, and the last lines of the run say so.
 - A run in which no test ran fails: a misspelt filter is not a success.
+- With more than one process (`-j`) large layers are divided, and their parts run side by side.
 - The Total line counts the skipped tests of all layers, also of those that ran in a process of their own.
 
 All options of zope.testrunner work: `-t`, `-m`, `--layer`, `-vv`, `-j`.  Where the package was installed
@@ -23,6 +24,7 @@ from zope.testrunner.find import Find, name_from_layer
 from zope.testrunner.runner import Runner, layer_from_name
 
 from librarian.testing.leftout import NOTES, left_out, notes
+from librarian.testing.spreading import SpreadOut
 
 SKIPPED = "LIBRARIAN_SKIPPED"  # the environment variable that names the file of counts
 RESUMED = "--resume-layer"  # the first argument of a process that the runner starts for one layer
@@ -75,14 +77,15 @@ def defaults(checkout: Path) -> list[str]:
 
 
 class LibrarianRunner(Runner):
-    """The runner with three features more."""
+    """The runner with four features more."""
 
     def configure(self) -> None:
         super().configure()
         # After the tests were found, before those of other layers are filtered away: a process that was
         # started for one layer must know the stand-in by its name.
         found = next(place for place, feature in enumerate(self.features) if isinstance(feature, Find))
-        self.features.insert(found + 1, LeaveOut(self))
+        wanted = [feature for feature in (LeaveOut(self), SpreadOut(self)) if feature.active]
+        self.features[found + 1 : found + 1] = wanted
         self.features.append(ClassFixtures(self))
         self.features.append(SumSkipped(self))
 
