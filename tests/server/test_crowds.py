@@ -37,3 +37,20 @@ class Crowded(unittest.TestCase):
                 idle.enter_context(closing(connected(self.server.urls["public"])))
             body = (begun + read_to_end(slow)).partition(b"\r\n\r\n")[2]
         self.assertEqual(body, data)
+
+
+class Small(unittest.TestCase):
+    """A limit below the number of listeners and what belongs to them."""
+
+    def test_it_is_of_connections(self) -> None:
+        server = ServerProcess()
+        self.addCleanup(server.remove)
+        ini = server.ini.read_text()
+        server.ini.write_text(ini.replace("#faces", "#faces\nconnection_limit = 4"))
+        server.start()
+        self.addCleanup(server.stop)
+        with ExitStack() as idle:
+            for _ in range(8):
+                idle.enter_context(closing(connected(server.urls["public"])))
+            answer = server.request("GET", server.urls["public"] + "robots.txt", timeout=10)
+        self.assertEqual(answer.status, 200)

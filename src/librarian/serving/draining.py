@@ -62,8 +62,11 @@ class DrainingServer:
         self._quick = [QuickDispatcher(part) for part in self._listeners if part.socket.fileno() in quick]
         self._grace_seconds = grace_seconds
         self._stopping = False
-        # At its limit waitress lets nobody in until a connection has been idle for long enough.
-        self._crowded = self._server.adj.connection_limit * 3 // 4
+        # At its limit waitress lets nobody in until a connection has been idle for long enough.  It counts
+        # the listeners and their triggers as well, which with many faces may be more than a small limit.
+        self._own = len(self._map)
+        self._crowded = self._own + self._server.adj.connection_limit * 3 // 4
+        self._server.adj.connection_limit += self._own
 
     def run(self) -> None:
         """Serve until stop(), then finish."""
@@ -106,7 +109,7 @@ class DrainingServer:
         idle.sort(key=attrgetter("last_activity"))
         for channel in idle[: len(idle) // 2]:
             channel.handle_close()
-        crowded_log.warning("crowded connections=%d closed=%d", len(self._map), len(idle) // 2)
+        crowded_log.warning("crowded connections=%d closed=%d", len(self._map) - self._own, len(idle) // 2)
 
     def _close_idle(self) -> bool:
         """Close connections on which nothing is going on; whether others are left."""
