@@ -27,6 +27,14 @@ class Checked(WithAFile):
         self.assertEqual([str(one).split(":")[0] for one in CheckTree(self.path)], ["notice beside the tree"])
         self.assertEqual(self.read(), 18)
 
+    def test_an_end_that_no_start_cuts(self) -> None:
+        DataFile(self.path).close()
+        index = beside(self.path, ".index").read_bytes()
+        self.put(self.data[:-9])
+        beside(self.path, ".index").write_bytes(index)
+        said = [str(finding) for finding in CheckTree(self.path)]
+        self.assertRegex(said[0], "error shortened: byte .*: its index tells of [0-9]+ bytes; --repair cuts")
+
     def test_an_unfinished_commit_is_no_error(self) -> None:
         at = self.found[-1].position + 16
         [said] = self.told(self.data[:at] + b"c" + self.data[at + 1 :])

@@ -1,5 +1,6 @@
 """What the commands that work inside the library share: the site of an ini file, opened."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,10 @@ from zope.component import getUtility
 
 from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
-from librarian.tree.interfaces import ITree
+from librarian.tree.interfaces import ITree, TreeUnreadable
+from librarian.tree.opening import UNREADABLE
+
+log = logging.getLogger(__name__)
 
 
 def _ini_option(must_exist: bool) -> Callable[[Any], Any]:
@@ -32,11 +36,15 @@ ini_file_option = _ini_option(must_exist=False)  # of commands that can do witho
 @contextmanager
 def opened_site(ini: str, *, united: bool = True) -> Iterator[Any]:
     """The library of the installation that `ini` describes, open in this thread; ITree and all
-    other utilities are there.  `united` as for configure_components()."""
+    other utilities are there.  `united` as for configure_components().  Raises TreeUnreadable for what
+    is found to be damaged."""
     configure_components(read_ini(ini), united=united)
     try:
         with open_library() as library:
             yield library
+    except UNREADABLE as error:
+        log.info("tree unreadable", exc_info=True)
+        raise TreeUnreadable(error) from error
     finally:
         # A FileStorage saves its index when it is closed; without it the next start is slower, and says so.
         getUtility(ITree).close()

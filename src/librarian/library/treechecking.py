@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from librarian.library.checking import ERROR, NOTICE, Finding
-from librarian.tree.indexes import why_unfit
+from librarian.tree.indexes import known, why_unfit
 from librarian.tree.settling import beside, holds_transactions, state_of
 from librarian.tree.tails import Tail, read_tail
 from librarian.tree.transactions import Found, Torn, read_all
@@ -46,6 +46,10 @@ class CheckTree:
         if tail.follows is not None:
             number = self._number_from(tail.follows, tail.size)
             return Finding(ERROR, "damage", where, f"{torn.why}; {number} whole transactions follow")
+        told = known(beside(self._path, ".index"))
+        if tail.whole < told:
+            why = f"{torn.why}: its index tells of {told} bytes; --repair cuts it back, no start does"
+            return Finding(ERROR, "shortened", where, why)
         if torn.unfinished:
             return Finding(
                 NOTICE, "unfinished commit", where, "a server is at it, or its next start cuts it off"

@@ -11,7 +11,7 @@ from persistent.mapping import PersistentMapping
 from zope.generations.interfaces import IInstallableSchemaManager
 from zope.interface import Attribute, Interface
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import LibrarianError, one_line
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -82,6 +82,17 @@ class TreeFull(LibrarianError, OSError):
 
     def __init__(self, number: int, message: str = "") -> None:
         super().__init__(number, message or f"the tree has no room: {os.strerror(number)}")
+
+
+class TreeUnreadable(TreeUnavailable):
+    """The tree opens, and an object in it cannot be read, or is not there."""
+
+    def __init__(self, error: BaseException) -> None:
+        why = one_line(error)[:200]
+        super().__init__(
+            f"the tree is damaged: {why}; `librarian fsck --tree` tells where, `librarian restore` brings a"
+            " backup back"
+        )
 
 
 class TreeShortened(TreeUnavailable):

@@ -22,7 +22,8 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.Connection import Connection
 from ZODB.DB import DB
-from ZODB.POSException import ConnectionStateError
+from ZODB.FileStorage.format import CorruptedError
+from ZODB.POSException import ConnectionStateError, POSKeyError
 from ZODB.utils import z64
 from zodburi.resolvers import FileStorageURIResolver
 from zope.generations.generations import evolve
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
+UNREADABLE = (CorruptedError, POSKeyError)  # what storages raise for objects that are damaged or missing
 STALE_OID = "A different object already has the same oid"
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 0.25
