@@ -13,8 +13,9 @@ from librarian.commands.quantities import Share, Size
 from librarian.commands.report import report_lines
 from librarian.library.reporting import report
 from librarian.library.service import Library
-from librarian.testing.layers import Functional, Server
+from librarian.testing.layers import Functional
 from librarian.testing.library import keep
+from tests.server.support import started
 
 
 class Quantities(unittest.TestCase):
@@ -65,15 +66,17 @@ class Reports(unittest.TestCase):
 class BesideAServer(unittest.TestCase):
     """An operator's round, on the real server, which goes on serving."""
 
-    layer = Server
+    def setUp(self) -> None:
+        # Its own: it counts what is damaged, and other tests damage files too.
+        self.server = started(self)
 
     def run_command(self, *arguments: str, status: int = 0) -> str:
-        done = Server.server.command(*arguments)
+        done = self.server.command(*arguments)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
 
     def test_the_round(self) -> None:
-        server = Server.server
+        server = self.server
         answer = server.request("PUT", server.urls["upload"] + "round.bin", body=b"round" * 1000)
         facts = json.loads(answer.data)
         to = server.folder / "backup"

@@ -128,6 +128,21 @@ class Large(Reading):
         self.assert_aside(alias)
         self.assert_unavailable(http.request("GET", alias.http_url))
 
+    def test_daily_no_cache_keeps_what_is_not_verified(self) -> None:
+        small, large = self.add(b"some bytes"), self.add(self.large)
+
+        def told(alias: Any) -> str:
+            return str(http.request("GET", alias.http_url).headers["Cache-Control"])
+
+        kept = "public, max-age=31536000, immutable"
+        self.assertEqual((told(small), told(large)), (kept, "public, no-cache"))
+        self.reads.finish()
+        self.assertEqual((told(small), told(large)), (kept, kept))
+        Functional.world.clock.move(days=1)
+        self.assertEqual((told(small), told(large)), (kept, "public, no-cache"))
+        self.setting("never")
+        self.assertEqual(told(large), kept)
+
     def test_daily_what_was_healed_is_looked_at_again(self) -> None:
         alias = self.damaged(self.large)
         http.request("GET", alias.http_url)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from librarian.testing.layers import Server
 from librarian.testing.server import ServerProcess
 from tests.server.support import connected, read_to_end, started
 
@@ -46,10 +45,8 @@ class Damaged(unittest.TestCase):
 
 
 class Daily(Damaged):
-    layer = Server
-
     def setUp(self) -> None:
-        self.server = Server.server
+        self.server = started(self)  # nobody else should meet what is damaged here
 
     def test_a_small_file_is_never_sent_wrong(self) -> None:
         for headers in ({}, {"Range": "bytes=5-9"}):  # by the loop, and by a thread

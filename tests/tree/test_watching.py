@@ -1,5 +1,6 @@
 """A database that is away: who notices, who is told, and what is never asked for twice."""
 
+import logging
 import threading
 import unittest
 from typing import Any
@@ -13,7 +14,7 @@ from librarian.testing.engines import ZeoServer
 from librarian.tree.engines import NoAnswer, patiently
 from librarian.tree.interfaces import TreeAway
 from librarian.tree.opening import open_database, retrying
-from librarian.tree.watching import Watch
+from librarian.tree.watching import NOISY, Watch, hush_drivers
 
 
 class Lost(Exception):
@@ -74,6 +75,24 @@ class Watching(unittest.TestCase):
     def test_what_is_a_loss(self) -> None:
         self.assertTrue(self.watch.is_loss(Lost()))
         self.assertFalse(self.watch.is_loss(ValueError()))
+
+    def test_an_object_that_could_not_be_loaded_is_news_unless_the_engine_went_away(self) -> None:
+        loads, before = logging.getLogger("ZODB.Connection"), {}
+        for logger in map(logging.getLogger, (*NOISY, "ZODB.Connection")):
+            before[logger] = (logger.level, list(logger.filters))
+        hush_drivers(self.engine.lost)
+        try:
+            with self.assertLogs(loads) as logged:
+                for error in (Lost("gone"), ValueError("damaged")):
+                    try:
+                        raise error
+                    except (Lost, ValueError):
+                        loads.exception("Couldn't load state")
+        finally:
+            for logger, (level, filters) in before.items():
+                logger.setLevel(level)
+                logger.filters = filters
+        self.assertEqual(["damaged" in line for line in logged.output], [True])
 
     def test_patience_ends(self) -> None:
         with self.assertRaises(NoAnswer):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -38,7 +39,8 @@ def deliver(
     content = record.content
     if content is None:
         raise HTTPNotFound
-    facts = facts_of(record, content, own_host)
+    verified = library.reads.is_sound(content.sha256, content.filesize)
+    facts = replace(facts_of(record, content, own_host), verified=verified)
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
     try:
         file = _opened(library, facts, answer)

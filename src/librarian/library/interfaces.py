@@ -415,6 +415,10 @@ class IVerifiedReads(Interface):
     def must_stream(size: int) -> bool:
         """Whether a file of so many bytes may only be sent by who verifies it while sending."""
 
+    def is_sound(sha256: str, size: int) -> bool:
+        """Whether the bytes need not be doubted now: False for a larger file that ``daily`` has not
+        verified today.  An answer with such bytes is one that no cache should keep unasked."""
+
     def set_aside(store: IByteStore, sha256: str) -> bool:
         """Quarantine bytes that were seen to be wrong, and say so; False where they are sound."""
 

@@ -62,6 +62,7 @@ class VerifiedReads:
         self._store: IByteStore | None = None
         self._day: date | None = None
         self._seen: set[str] = set()
+        self._sound: set[str] = set()  # those of them that were found to be whole
         self._due: queue.Queue[tuple[IByteStore, str]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
 
@@ -87,6 +88,13 @@ class VerifiedReads:
             return cast(BinaryIO, CheckedFile(self, store, file, sha256, size))
         return self._verified(store, file, sha256)
 
+    def is_sound(self, sha256: str, size: int) -> bool:
+        if size <= SMALL or self._mode != "daily":
+            return True
+        today = getUtility(IClock).now().date()
+        with self._lock:
+            return today == self._day and sha256 in self._sound
+
     def must_stream(self, size: int) -> bool:
         return self._mode == "always" and size > SMALL
 
@@ -100,6 +108,7 @@ class VerifiedReads:
             log.error("bytes not quarantined sha256=%s error=%s", sha256, error)
             return True
         with self._lock:
+            self._sound.discard(sha256)
             self._seen.discard(sha256)  # what may come in its place was not seen yet
         happened("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
         return True
@@ -136,7 +145,7 @@ class VerifiedReads:
         today = getUtility(IClock).now().date()
         with self._lock:
             if store is not self._store or today != self._day:
-                self._store, self._day, self._seen = store, today, set()
+                self._store, self._day, self._seen, self._sound = store, today, set(), set()
             if sha256 in self._seen or len(self._seen) >= MOST_A_DAY:
                 return
             with suppress(queue.Full):  # then at its next reading
@@ -163,6 +172,8 @@ class VerifiedReads:
         # What is in memory is what is sent, so that is what is hashed; a scrub reads the medium.
         with store.open(sha256) as file:
             if _sha256_of(file) == sha256:
+                with self._lock:
+                    self._sound.add(sha256)
                 return
         self.set_aside(store, sha256)
 

@@ -25,6 +25,7 @@ Handler = Callable[[Request], Response]
 
 FACES = (AppFace, OpsFaceSettings)
 WELL = "ok"
+RETRY_AFTER_SECONDS = 2
 
 
 def answer_probes(handler: Handler, registry: Registry) -> Handler:
@@ -57,7 +58,10 @@ def ready(request: Request) -> Response:
     """
     found = {"tree": state_of(getUtility(ITree).check), "store": state_of(getUtility(IByteStore).check)}
     well = all(state == WELL or state.startswith("full") for state in found.values())
-    return Response(json_body=found, status=200 if well else 503)
+    response = Response(json_body=found, status=200 if well else 503)
+    if not well:
+        response.retry_after = RETRY_AFTER_SECONDS
+    return response
 
 
 def state_of(check: Callable[[], None]) -> str:

@@ -251,7 +251,7 @@ class Tree:
     def watch(self, patience_seconds: float) -> None:
         engine = engine_of(self._database.storage)
         if engine is not None and self._watch is None:
-            hush_drivers()
+            hush_drivers(engine.lost)
             self._watch = Watch(engine, patience_seconds)
             self._watch.start()
 

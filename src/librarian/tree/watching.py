@@ -81,10 +81,16 @@ class Watch(threading.Thread):
             self._away_since = None
 
 
-def hush_drivers() -> None:
-    """Leave the log to the watch."""
+def hush_drivers(lost: tuple[type[BaseException], ...]) -> None:
+    """Leave the log to the watch; `lost` are the errors that say that the engine has gone away."""
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], lost))
+
+    # ZODB logs the traceback of each load that failed: damage is news, the end of an engine is not.
+    logging.getLogger("ZODB.Connection").addFilter(is_news)
 
 
 def _line(error: Exception) -> str:

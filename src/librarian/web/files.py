@@ -62,6 +62,7 @@ class FileFacts:
     last_modified: datetime  # aware
     restricted: bool = False  # no cache may keep it
     own_host: bool = False  # served on a host of its own, where nothing else can be attacked
+    verified: bool = True  # False: the bytes are still being compared with their digest
     immutable: bool = True  # False: the URL may answer with other bytes later, even in the same second
     extra_headers: tuple[Header, ...] = ()  # sent with 200, 206 and 304; the caller keeps them safe
 
@@ -145,7 +146,8 @@ def _unkept(facts: FileFacts) -> tuple[Header, ...]:
 def _cache_control(facts: FileFacts) -> str:
     if facts.restricted:
         return "private, no-store"
-    return "public, max-age=31536000, immutable" if facts.immutable else "public, no-cache"
+    # What is not verified may be kept if it is asked about each time, so that damage is not kept unseen.
+    return "public, max-age=31536000, immutable" if facts.immutable and facts.verified else "public, no-cache"
 
 
 def _whole(facts: FileFacts, common: list[Header]) -> FileAnswer:
