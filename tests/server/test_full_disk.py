@@ -85,7 +85,7 @@ class UnderEverything(WithDisk):
             pass
         for arguments in (
             ("put", str(big)),
-            ("person", "add", "bob", "--display-name", "B" * 5000),
+            ("person", "add", "bob", "--no-password", "--display-name", "B" * 100),
             ("backup", str(self.disk.folder / "backup")),
             ("scrub",),
             ("sweep",),
@@ -94,6 +94,9 @@ class UnderEverything(WithDisk):
                 done = self.server.command(*arguments)
                 self.assertNotIn("Traceback", done.stderr)
                 self.assertLessEqual(len(done.stderr.splitlines()), 4, done.stderr)
+                if arguments[0] in ("put", "person"):
+                    self.assertEqual(done.returncode, 1)
+                    self.assertRegex(done.stderr, "no room|507|No space left")
         self.quiet()
 
 

@@ -143,7 +143,7 @@ class ServerProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run the librarian command against this server, in its folder."""
+        """Run the librarian command against this server, in its folder; it cannot ask anything."""
         face_urls = {
             "LIBRARIAN_APP_URL": self.urls.get("app", ""),
             "LIBRARIAN_UPLOAD_URL": self.urls.get("upload", ""),
@@ -152,6 +152,7 @@ class ServerProcess:
         }
         return subprocess.run(
             [sys.executable, "-c", _RUN, *arguments],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             cwd=self.folder,
@@ -168,6 +169,7 @@ class ServerProcess:
         """
         done = subprocess.run(
             [sys.executable, "-c", _COMPONENT, str(self.ini), program],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             env=with_path(self._environ),
