@@ -218,7 +218,7 @@ def fill_tree(folder: str) -> None:
 
             def work(batch: list[str] = batch) -> None:
                 for name in batch:
-                    tree.branch("tracker").put(
+                    tree.subtree("tracker").put(
                         name, Held(1000, 1, bytes(32), 1, 1000, "bench", 0, 0, b""), 1000
                     )
 

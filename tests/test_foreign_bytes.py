@@ -31,13 +31,13 @@ from librarian.library.interfaces import (
 )
 from librarian.library.logreading import LogReader
 from librarian.library.manifests import NoBackup, read_manifest
-from librarian.machines.headquarters import Api, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.scheduler_client import Api, Refused, RemoteHeadquarters, Unreachable
 from librarian.mirrors.archive import signatures
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.archive.interfaces import MalformedArchive
 from librarian.mirrors.archive.release import parse_release
 from librarian.mirrors.descriptions import import_images, import_json
-from librarian.mirrors.distributions import MirrorsBranch
+from librarian.mirrors.distributions import MirrorsSubtree
 from librarian.mirrors.interfaces import BadBaseURL, BadImport
 from librarian.mirrors.probing import ftp as probing_ftp
 from librarian.mirrors.probing.interfaces import ProbeFailed
@@ -180,8 +180,8 @@ def answer(body: bytes, status: int = 200, headers: Any = None) -> Any:
 
 
 def import_of(take: Any, text: Any) -> object:
-    branch = MirrorsBranch()
-    return take(branch.new_distribution("ubuntu", "Ubuntu", None), text)
+    subtree = MirrorsSubtree()
+    return take(subtree.new_distribution("ubuntu", "Ubuntu", None), text)
 
 
 def tracker(body: bytes, ask: Any) -> object:
@@ -219,7 +219,7 @@ def condition(name: str, value: bytes) -> object:
     )
 
 
-def headquarters(body: bytes, status: int = 200) -> object:
+def scheduler_client(body: bytes, status: int = 200) -> object:
     api = Api("http://h", "token")
     api._pool = mock.Mock()
     api._pool.request.return_value = answer(body, status)
@@ -491,8 +491,8 @@ def targets(folder: Path) -> list[Target]:
             True,
         ),
         Target("command's refusal", lambda body: str(refusal("x", answer(body, 404))), (), [REFUSAL], True),
-        Target("standing", headquarters, (Refused, Unreachable), [STANDING], True),
-        Target("registry's refusal", lambda body: headquarters(body, 403), (Refused,), [REFUSAL], True),
+        Target("standing", scheduler_client, (Refused, Unreachable), [STANDING], True),
+        Target("registry's refusal", lambda body: scheduler_client(body, 403), (Refused,), [REFUSAL], True),
         Target("manifest", here.manifest, (NoBackup,), [MANIFEST], True),
         Target("sum of the store", here.room, (), [b"00000000000000012345\n"]),
         # requests

@@ -26,17 +26,17 @@ from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
 from librarian.web.accesslog import with_access_log
 from librarian.web.bare import LastResort
-from librarian.web.faces import Faces, IFaces, root_factory
+from librarian.web.endpoints import Endpoints, IEndpoints, root_factory
 
 SITE = "librarian.site"  # the setting that names the site's ZCML file
 
 PYRAMID_SETTINGS = {
     # The thread-local transaction manager (pyramid_tm's default) on purpose: mail joins that one.
-    "tm.activate_hook": "librarian.web.faces.in_transaction",
+    "tm.activate_hook": "librarian.web.endpoints.in_transaction",
     "tm.commit_veto": "pyramid_tm.default_commit_veto",
     "tm.annotate_user": "false",
     "retry.attempts": "20",
-    "retry.activate_hook": "librarian.web.faces.attempts",
+    "retry.activate_hook": "librarian.web.endpoints.attempts",
     "jinja2.trim_blocks": "true",
     "jinja2.globals": "sections = librarian.web.views.sections",
 }
@@ -166,7 +166,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     open_audit_log()
     _begin(united=True)
     watch_tree()
-    registry.registerUtility(Faces(settings), IFaces)
+    registry.registerUtility(Endpoints(settings), IEndpoints)
     return with_access_log(LastResort(config.make_wsgi_app()))
 
 

@@ -53,7 +53,7 @@ class Reports(unittest.TestCase):
         Functional.world.clock.move(days=20)
         day = Functional.world.clock.now().date()
         record = library.record(first)
-        library.tree.run(lambda: library.branch.count_downloads(record, day, None, 3))
+        library.tree.run(lambda: library.subtree.count_downloads(record, day, None, 3))
         lines = [" ".join(line.split()) for line in report_lines(report(library)) if line]
         self.assertEqual(lines[0], "3 files, 12 bytes; 1 deleted")
         self.assertIn("2 8 bytes -", lines)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from librarian.commands.main import librarian
 from librarian.commands.tracker import tracker
 
-SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#faces\n"
+SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#endpoints\n"
 INI_FILES: dict[str, str | bytes] = {
     "no section": "rubbish\nand more\n",
     "no UTF-8": b"[app:main]\na = \xff\n",

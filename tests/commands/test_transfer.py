@@ -30,17 +30,19 @@ class WithServer(unittest.TestCase):
     def run_it(self, *arguments: str, status: int = 0, **environ: str) -> str:
         """What the command says, on standard output if it succeeds, else on standard error."""
         urls = self.server.urls
-        faces = {"LIBRARIAN_APP_URL": urls["app"], "LIBRARIAN_UPLOAD_URL": urls["upload"]}
+        endpoints = {"LIBRARIAN_APP_URL": urls["app"], "LIBRARIAN_UPLOAD_URL": urls["upload"]}
         pool.cache_clear()  # a process runs one command, and its pool remembers whom to trust
-        done = CliRunner().invoke(librarian, arguments, env={**faces, **environ})
+        done = CliRunner().invoke(librarian, arguments, env={**endpoints, **environ})
         self.assertEqual(done.exit_code, status, done.stderr)
         return (done.stderr if status else done.stdout).strip()
 
-    def put(self, name: str = "f.bin", data: bytes = DATA, face: str = "upload") -> int:
+    def put(self, name: str = "f.bin", data: bytes = DATA, endpoint: str = "upload") -> int:
         """Add a file by the command; its id."""
         path = self.folder / f"source-{name}"
         path.write_bytes(data)
-        said = self.run_it("put", str(path), "--name", name, "--json", "--upload-url", self.server.urls[face])
+        said = self.run_it(
+            "put", str(path), "--name", name, "--json", "--upload-url", self.server.urls[endpoint]
+        )
         alias_id: int = json.loads(said)["id"]
         return alias_id
 
@@ -129,9 +131,10 @@ class WhatIsSaid(WithServer):
 
     def test_the_ini_file_says_where_the_server_is(self) -> None:
         ini = self.folder / "its.ini"
-        faces = ("app", "public", "upload", "restricted", "restricted-upload")
+        endpoints = ("app", "public", "upload", "restricted", "restricted-upload")
         lines = [
-            f"librarian.face.{name}.listen = {urlsplit(self.server.urls[name]).netloc}" for name in faces
+            f"librarian.endpoint.{name}.listen = {urlsplit(self.server.urls[name]).netloc}"
+            for name in endpoints
         ]
         ini.write_text("[app:main]\nuse = egg:librarian\n" + "\n".join(lines))
         path = self.file("f.txt")
@@ -274,7 +277,7 @@ class Resuming(WithServer):
 
 class WhoAsks(WithServer):
     def test_a_token_opens_what_its_owner_may_read(self) -> None:
-        alias_id = self.put(face="restricted-upload")
+        alias_id = self.put(endpoint="restricted-upload")
         self.assertIn("401", self.run_it("info", str(alias_id), status=1))
         self.assertIn("401", self.get(alias_id, status=1))
         made = self.server.command("person", "add-token", "admin", "--title", "t", "--scope", "all")

@@ -71,7 +71,7 @@ class EngineAway(Case):
 
     def every_endpoint(self) -> dict[str, tuple[str, str]]:
         urls = self.server.urls
-        public, restricted = (self.put(face) for face in ("upload", "restricted-upload"))
+        public, restricted = (self.put(endpoint) for endpoint in ("upload", "restricted-upload"))
         return {
             "public": ("GET", urls["public"].rstrip("/") + urlsplit(public["url"]).path),
             "restricted": ("GET", urls["restricted"].rstrip("/") + urlsplit(restricted["url"]).path),
@@ -84,8 +84,8 @@ class EngineAway(Case):
             "tracker": ("GET", f"{urls['tracker']}list/"),
         }
 
-    def put(self, face: str) -> dict[str, Any]:
-        answer = self.http.request("PUT", f"{self.server.urls[face]}f.txt", body=b"some bytes")
+    def put(self, endpoint: str) -> dict[str, Any]:
+        answer = self.http.request("PUT", f"{self.server.urls[endpoint]}f.txt", body=b"some bytes")
         self.assertEqual(answer.status, 201, answer.data)
         return dict(json.loads(answer.data))
 

@@ -17,7 +17,7 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import ID_LIMIT, LibraryBranch
+from librarian.library.model import ID_LIMIT, LibrarySubtree
 from librarian.security.interfaces import NobodyActs
 from librarian.testing.layers import Functional
 from librarian.testing.threads import elsewhere
@@ -106,13 +106,13 @@ class Ids(unittest.TestCase):
             asked.append(bound)
             return 0
 
-        branch = LibraryBranch()
-        self.assertEqual(branch.new_id(least), 1)
-        self.assertEqual(branch.new_id(lambda bound: bound - 1), ID_LIMIT - 1)
+        subtree = LibrarySubtree()
+        self.assertEqual(subtree.new_id(least), 1)
+        self.assertEqual(subtree.new_id(lambda bound: bound - 1), ID_LIMIT - 1)
         self.assertEqual((ID_LIMIT, asked), (2**53, [2**53 - 1]))
 
     def test_one_that_is_taken_is_drawn_again(self) -> None:
-        branch = LibraryBranch()
-        branch.aliases[7] = "taken"
+        subtree = LibrarySubtree()
+        subtree.aliases[7] = "taken"
         drawn = iter([6, 6, 8])
-        self.assertEqual(branch.new_id(lambda bound: next(drawn)), 9)
+        self.assertEqual(subtree.new_id(lambda bound: next(drawn)), 9)

@@ -44,7 +44,7 @@ class BackingUp(unittest.TestCase):
         """Digest and size of the file of each alias, from its bytes."""
         found = {}
         with library.tree.session():
-            for alias_id, record in library.branch.aliases.items():
+            for alias_id, record in library.subtree.aliases.items():
                 if record.content is not None:
                     found[alias_id] = (record.content.sha256, library.store.verify(record.content.sha256))
         return found
@@ -82,7 +82,7 @@ class Copies(BackingUp):
     def test_after_a_pack(self) -> None:
         ids = [keep(self.library, b"%d" % number) for number in range(5)]
         self.backup()
-        self.library.tree.run(lambda: self.library.branch.drop(self.library.record(ids[0])))
+        self.library.tree.run(lambda: self.library.subtree.drop(self.library.record(ids[0])))
         self.library.tree.pack(0)
         keep(self.library, b"after")
         self.backup()

@@ -188,10 +188,10 @@ class Counting(unittest.TestCase):
     def test_slices_of_nobody_are_forgotten(self) -> None:
         library = Library()
         self.count(line(self.path, 206, 500), line(self.path, 206, 1, client="192.0.2.9"))
-        self.assertEqual(len(library.branch.slices), 2)
+        self.assertEqual(len(library.subtree.slices), 2)
         Functional.world.clock.move(hours=12)
         DownloadCounter(library).forget_slices()
-        self.assertEqual(len(library.branch.slices), 0)
+        self.assertEqual(len(library.subtree.slices), 0)
 
     def test_in_batches(self) -> None:
         lines = [line(self.path, client=f"192.0.2.{number % 200}") for number in range(100)]
@@ -235,19 +235,19 @@ class Counting(unittest.TestCase):
     def test_files_that_are_gone(self) -> None:
         gone, dropped = self.added(), self.added()
         delete_content(gone)
-        branch = Library().branch
-        branch.drop(branch.record(dropped.id))
+        subtree = Library().subtree
+        subtree.drop(subtree.record(dropped.id))
         transaction.commit()
         counted = self.count(line(f"/{gone.id}/a"), line(f"/{gone.id}/a", 206, 5), line(f"/{dropped.id}/a"))
         self.assertEqual((counted.downloads, counted.unknown, gone.hits), (1, 1, 1))
 
     def test_counts_go_with_their_alias(self) -> None:
         self.count(line(self.path))
-        branch = Library().branch
-        self.assertEqual(list(branch.downloads), [self.alias.id])
-        branch.drop(branch.record(self.alias.id))
+        subtree = Library().subtree
+        self.assertEqual(list(subtree.downloads), [self.alias.id])
+        subtree.drop(subtree.record(self.alias.id))
         transaction.commit()
-        self.assertEqual(list(branch.downloads), [])
+        self.assertEqual(list(subtree.downloads), [])
 
     def test_lines_without_end(self) -> None:
         self.count(line(self.path), "x" * 200_000 + "\n", line(self.path))

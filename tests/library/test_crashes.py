@@ -46,7 +46,7 @@ class Life:
 
             def name_it() -> int:
                 record = library.add(stored, "f.bin", "application/octet-stream", restricted=True)  # noqa: B023
-                library.branch.holds.hold(record, "the test")
+                library.subtree.holds.hold(record, "the test")
                 return record.id
 
             self.say("added", library.tree.run(name_it), stored.sha256)
@@ -59,7 +59,7 @@ class Life:
 
             def work() -> None:
                 record = library.record(alias_id)  # noqa: B023
-                library.branch.holds.release(record.id, "the test")
+                library.subtree.holds.release(record.id, "the test")
                 library.delete(record)
 
             if alias_id:
@@ -79,7 +79,7 @@ class Life:
     def some(self, chance: random.Random) -> int:
         """A file that is there; 0 if there is none."""
         with self.library.tree.session():
-            aliases = self.library.branch.aliases
+            aliases = self.library.subtree.aliases
             if not aliases:
                 return 0
             at = chance.randrange(1, 2**53)
@@ -173,7 +173,7 @@ class NoRoom(unittest.TestCase):
         with library_in(self.folder) as library:
             self.assertEqual(list(Check(library)), [])
             with library.tree.session():
-                self.assertEqual(len(library.branch.aliases), 30)
+                self.assertEqual(len(library.subtree.aliases), 30)
 
     def test_pack(self) -> None:
         self.fails(lambda library: library.tree.pack(0))

@@ -192,7 +192,7 @@ class DryRuns(Collecting):
 
 class Deleting(Collecting):
     def delete(self, alias_id: int) -> None:
-        self.library.branch.delete_content(self.library.record(alias_id), self.clock.now())
+        self.library.subtree.delete_content(self.library.record(alias_id), self.clock.now())
         transaction.commit()
 
     def test_brought_back_within_a_week(self) -> None:
@@ -201,7 +201,7 @@ class Deleting(Collecting):
         self.delete(alias_id)
         self.clock.move(days=6, hours=23)
         self.collect()
-        self.library.branch.undelete(self.library.record(alias_id))
+        self.library.subtree.undelete(self.library.record(alias_id))
         transaction.commit()
         self.assertEqual((self.aliases[alias_id].http_url, self.aliases[alias_id].read()), (url, b"data"))
 
@@ -210,7 +210,7 @@ class Deleting(Collecting):
         self.delete(alias_id)
         self.clock.move(days=7, hours=1)
         self.collect()
-        self.assertRaises(LookupError, self.library.branch.undelete, self.library.record(alias_id))
+        self.assertRaises(LookupError, self.library.subtree.undelete, self.library.record(alias_id))
         self.assertEqual(list(self.store), [])
 
 
@@ -249,10 +249,10 @@ class Refusals(Collecting):
         self.refused("held by: gone")
 
     def test_an_empty_tree_over_a_full_store(self) -> None:
-        branch = self.library.branch
-        branch.drop(self.library.record(self.alias_id))
-        for content in list(branch.contents.values()):
-            branch.drop_content(content)
+        subtree = self.library.subtree
+        subtree.drop(self.library.record(self.alias_id))
+        for content in list(subtree.contents.values()):
+            subtree.drop_content(content)
         transaction.commit()
         self.assertEqual(len(list(self.store)), 1)
         self.refused("the byte store is not empty", trust_empty_tree=False)
@@ -328,7 +328,7 @@ class Races(Collecting):
     """Each interleaving by hand: one side begins, the other commits, the first finds out."""
 
     def apart(self, work: Any) -> None:
-        self.world.tree.run_apart(work)
+        self.world.tree.run_independently(work)
 
     def ripe(self) -> int:
         """An alias that the next run drops."""
@@ -340,16 +340,16 @@ class Races(Collecting):
 
     def test_a_hold_that_commits_while_the_alias_is_dropped(self) -> None:
         alias_id, holds = self.ripe(), FileHolds()
-        branch = self.library.branch
+        subtree = self.library.subtree
         holds.hold(self.library.record(alias_id), "mine")
-        self.apart(lambda: self.library.branch.drop(self.library.record(alias_id)))
+        self.apart(lambda: self.library.subtree.drop(self.library.record(alias_id)))
         self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
         transaction.abort()
-        self.assertRaises(LookupError, branch.record, alias_id)
+        self.assertRaises(LookupError, subtree.record, alias_id)
 
     def test_a_drop_that_commits_while_the_alias_is_held(self) -> None:
         alias_id = self.ripe()
-        self.library.branch.drop(self.library.record(alias_id))
+        self.library.subtree.drop(self.library.record(alias_id))
         self.apart(lambda: FileHolds().hold(self.library.record(alias_id), "mine"))
         self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
         transaction.abort()
@@ -357,13 +357,13 @@ class Races(Collecting):
 
     def test_a_deleted_file_cannot_be_held(self) -> None:
         record = self.library.record(self.add())
-        self.library.branch.delete_content(record)
+        self.library.subtree.delete_content(record)
         self.assertRaises(NotStored, FileHolds().hold, record, "mine")
 
     def test_a_content_named_again_while_it_is_marked(self) -> None:
         first = self.ripe()
         stored = self.store.put(BytesIO(b"data"))
-        self.library.branch.drop(self.library.record(first))
+        self.library.subtree.drop(self.library.record(first))
         transaction.commit()
         self.library.add(stored, "again.txt", "text/plain")  # begins before the mark
         self.apart(lambda: setattr(self._content(stored), "unclaimed_since", self.clock.now()))
@@ -373,17 +373,17 @@ class Races(Collecting):
     def test_a_content_named_again_while_it_is_dropped(self) -> None:
         first = self.ripe()
         stored = self.store.put(BytesIO(b"data"))
-        self.library.branch.drop(self.library.record(first))
+        self.library.subtree.drop(self.library.record(first))
         self._content(stored).unclaimed_since = self.clock.now()
         transaction.commit()
-        self.library.branch.drop_content(self._content(stored))  # begins before the claim
+        self.library.subtree.drop_content(self._content(stored))  # begins before the claim
         self.apart(lambda: self.library.add(stored, "again.txt", "text/plain"))
         self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
         transaction.abort()
         self.assertIsNotNone(self._content(stored))
 
     def _content(self, stored: Any) -> Any:
-        return self.library.branch.contents[bytes.fromhex(stored.sha256)]
+        return self.library.subtree.contents[bytes.fromhex(stored.sha256)]
 
 
 class BusyWriters(Collecting):

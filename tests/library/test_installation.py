@@ -114,7 +114,7 @@ class FromOlderVersions(WithAFolder):
                 keep(library, data)
 
             def forget() -> None:
-                library.tree.branch("installation").id = None
+                library.tree.subtree("installation").id = None
 
             library.tree.run(forget)
         (self.folder / name / "bytes" / "installation").unlink()

@@ -66,7 +66,7 @@ class Load:
         def name_it() -> int:
             record = library.add(stored, "f.bin", "application/octet-stream")
             if held:
-                library.branch.holds.hold(record, "the test")
+                library.subtree.holds.hold(record, "the test")
             return record.id
 
         return library.tree.run(name_it)

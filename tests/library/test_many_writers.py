@@ -9,10 +9,10 @@ from hashlib import md5, sha1, sha256
 
 from zope.component import getGlobalSiteManager
 
-from librarian.library.model import branch
+from librarian.library.model import subtree
 from librarian.library.records import AliasRecord
 from librarian.store.interfaces import StoredBytes
-from librarian.tree.interfaces import IBranch
+from librarian.tree.interfaces import ISubtree
 from librarian.tree.opening import ATTEMPTS, Tree
 
 EACH = 500
@@ -28,8 +28,8 @@ class TwoThreads(unittest.TestCase):
 
     def setUp(self) -> None:
         registry = getGlobalSiteManager()
-        registry.registerUtility(branch, IBranch, branch.name)
-        self.addCleanup(registry.unregisterUtility, branch, IBranch, branch.name)
+        registry.registerUtility(subtree, ISubtree, subtree.name)
+        self.addCleanup(registry.unregisterUtility, subtree, ISubtree, subtree.name)
         folder = tempfile.TemporaryDirectory(prefix="librarian-writers-")
         self.addCleanup(folder.cleanup)
         self.tree = Tree.from_uri(f"file://{folder.name}/Data.fs")
@@ -43,7 +43,7 @@ class TwoThreads(unittest.TestCase):
         def work() -> int:
             nonlocal tries
             tries += 1
-            library = self.tree.branch("library")
+            library = self.tree.subtree("library")
             alias_id: int = library.new_id(secrets.randbelow)
             content = library.content_for(stored(data), NOW)
             record = AliasRecord(
@@ -77,7 +77,7 @@ class TwoThreads(unittest.TestCase):
     def check(self, made: list[tuple[int, int]]) -> None:
         self.assertEqual(len(made), 2 * EACH)
         with self.tree.session():
-            aliases = self.tree.branch("library").aliases
+            aliases = self.tree.subtree("library").aliases
             self.assertEqual(sorted(aliases), sorted(alias_id for alias_id, _tries in made))
         # 3 at worst in sixteen runs on four cores.  Half of what run() grants is far from starving.
         self.assertLessEqual(max(tries for _alias_id, tries in made), ATTEMPTS // 2)
@@ -88,5 +88,5 @@ class TwoThreads(unittest.TestCase):
     def test_the_same_file(self) -> None:
         self.check(self.both([[b"the same"] * EACH] * 2))
         with self.tree.session():
-            found = list(self.tree.branch("library").records_of(sha256(b"the same").digest()))
+            found = list(self.tree.subtree("library").records_of(sha256(b"the same").digest()))
         self.assertEqual(len(found), 2 * EACH)

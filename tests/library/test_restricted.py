@@ -165,7 +165,7 @@ class Attacks(unittest.TestCase):
             self.assertNotIn("Set-Cookie", answer.headers)
             self.assertEqual(answer.headers["Content-Disposition"].count('filename="'), 1)
 
-    def test_the_upload_face_cannot_be_talked_into_the_other_space(self) -> None:
+    def test_the_upload_endpoint_cannot_be_talked_into_the_other_space(self) -> None:
         for headers in (
             {"Host": "localhost:9095"},
             {"X-Forwarded-Port": "9095"},
@@ -184,7 +184,7 @@ class Referrers(unittest.TestCase):
 
     layer = Functional
 
-    def test_every_answer_of_every_face(self) -> None:
+    def test_every_answer_of_every_endpoint(self) -> None:
         for port in (8000, 8005, 9090, 9095, 9999, 9191, 6543):
             for path in ("/5/f?token=abc", "/", "/search", "/robots.txt", "/%ff", "/x/y/z?token=abc"):
                 for method in ("GET", "POST", "TRACE"):

@@ -108,7 +108,7 @@ class Scrubbing(Kept):
         data = b"x" * 3000
         for name in ("one", "two"):
             alias = self.add(data)
-            self.library.branch.holds.hold(self.library.record(alias.id), name)
+            self.library.subtree.holds.hold(self.library.record(alias.id), name)
         self.add(b"something else")
         transaction.commit()
         damage(alias.content.sha256)
@@ -194,11 +194,11 @@ class Scrubbing(Kept):
         sha256 = alias.content.sha256
         damage(sha256)
         Scrub(self.library).run()
-        branch, record = self.library.branch, self.library.record(alias.id)
+        subtree, record = self.library.subtree, self.library.record(alias.id)
         content = record.content
-        branch.drop(record)
+        subtree.drop(record)
         assert content is not None
-        branch.drop_content(content)
+        subtree.drop_content(content)
         transaction.commit()
         self.assertEqual(self.states(Scrub(self.library)), [])
         Functional.world.clock.move(days=1, hours=1)
@@ -239,18 +239,18 @@ class Checking(Kept):
         self.assertEqual(self.findings(), ["notice bytes that no content names"])
 
     def test_indexes(self) -> None:
-        alias, branch = self.add(b"data", restricted=True), self.library.branch
+        alias, subtree = self.add(b"data", restricted=True), self.library.subtree
         alias.getURL(include_token=True)
         transaction.begin()
-        [by_sha1], [by_content] = list(branch.by_sha1), list(branch.by_content)
-        [by_alias], [by_expiry] = list(branch.tokens_by_alias), list(branch.tokens_by_expiry)
+        [by_sha1], [by_content] = list(subtree.by_sha1), list(subtree.by_content)
+        [by_alias], [by_expiry] = list(subtree.tokens_by_alias), list(subtree.tokens_by_expiry)
         wrong = hashlib.sha256(b"another").digest()
         breakages: list[tuple[Any, bytes, bytes]] = [
-            (branch.by_sha1, by_sha1, by_sha1[:20] + wrong),
-            (branch.by_content, by_content, wrong + by_content[32:]),
-            (branch.by_content, by_content, by_content[:32] + b"\0" * 8),
-            (branch.tokens_by_alias, by_alias, b"\0" * 8 + by_alias[8:]),
-            (branch.tokens_by_expiry, by_expiry, by_expiry[:8] + wrong),
+            (subtree.by_sha1, by_sha1, by_sha1[:20] + wrong),
+            (subtree.by_content, by_content, wrong + by_content[32:]),
+            (subtree.by_content, by_content, by_content[:32] + b"\0" * 8),
+            (subtree.tokens_by_alias, by_alias, b"\0" * 8 + by_alias[8:]),
+            (subtree.tokens_by_expiry, by_expiry, by_expiry[:8] + wrong),
         ]
         for index, right, other in breakages:
             with self.subTest(other=other):
@@ -271,15 +271,15 @@ class Checking(Kept):
         def drop() -> None:
             record = self.library.record(alias.id)
             content = record.content
-            self.library.branch.drop(record)
+            self.library.subtree.drop(record)
             assert content is not None
-            self.library.branch.drop_content(content)
+            self.library.subtree.drop_content(content)
 
         findings = iter(Check(self.library, lambda part, seen: None))
         check_size = self.store.size
 
         def size(digest: str) -> int:
-            self.library.tree.run_apart(drop)
+            self.library.tree.run_independently(drop)
             self.store.remove(sha256)
             return check_size(digest)
 

@@ -206,7 +206,7 @@ class Timing(WithFiles):
         good, looked_up = self.allocate(), mock.Mock(return_value=None)
         guesses = [good[:-1] + "?", "?" + good[1:], "?" * 32, good.swapcase()]
         with mock.patch.object(
-            TimeLimitedTokenSet, "_branch", SimpleNamespace(tokens=SimpleNamespace(get=looked_up))
+            TimeLimitedTokenSet, "_subtree", SimpleNamespace(tokens=SimpleNamespace(get=looked_up))
         ):
             for guess in guesses:
                 self.assertEqual(self.get(guess).status_int, 404)

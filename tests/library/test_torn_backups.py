@@ -208,8 +208,8 @@ class Proof(Torn):
 
     def test_a_check_of_a_copy_looks_at_the_trees_own_indexes(self) -> None:
         def spoil() -> None:
-            branch = self.library.branch
-            branch.by_sha1.remove(next(iter(branch.by_sha1)))
+            subtree = self.library.subtree
+            subtree.by_sha1.remove(next(iter(subtree.by_sha1)))
 
         self.library.tree.run(spoil)
         self.backup()

@@ -41,7 +41,7 @@ class Uploads(PeopleInTheWorld):
     def nothing_is_kept(self) -> None:
         transaction.begin()
         self.assertEqual(list(self.world.store), [])
-        self.assertEqual(list(self.world.tree.branch("library").aliases), [])
+        self.assertEqual(list(self.world.tree.subtree("library").aliases), [])
 
     def refused(self, answer: Any, status: int, reason: str) -> None:
         self.assertEqual(answer.status_int, status, answer.text)

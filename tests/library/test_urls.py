@@ -6,9 +6,11 @@ from librarian.library.urls import LibrarySettings
 from librarian.settings import Settings, SettingsError
 
 
-class ByTheFaces(unittest.TestCase):
+class ByTheEndpoints(unittest.TestCase):
     def urls(self, **values: str) -> list[str]:
-        listens = {f"librarian.face.{name.replace('_', '-')}.listen": text for name, text in values.items()}
+        listens = {
+            f"librarian.endpoint.{name.replace('_', '-')}.listen": text for name, text in values.items()
+        }
         found = Settings(listens).section(LibrarySettings)
         return [
             found.download_url,
@@ -36,13 +38,13 @@ class ByTheFaces(unittest.TestCase):
     def test_a_free_port_is_nobody_elses(self) -> None:
         self.assertEqual(self.urls(upload="127.0.0.1:0")[1], "http://127.0.0.1:0/")
 
-    def test_a_closed_face_has_its_usual_place(self) -> None:
+    def test_a_closed_endpoint_has_its_usual_place(self) -> None:
         self.assertEqual(self.urls(public="")[0], "http://127.0.0.1:8000/")
 
     def test_what_is_stated_counts(self) -> None:
         settings = Settings(
             {
-                "librarian.face.public.listen": "127.0.0.1:1",
+                "librarian.endpoint.public.listen": "127.0.0.1:1",
                 "librarian.download_url": "http://files.example.org/",
             }
         )
@@ -55,11 +57,11 @@ class ByTheFaces(unittest.TestCase):
     def test_overlays_count_at_once(self) -> None:
         settings = Settings({})
         self.assertEqual(settings.section(LibrarySettings).upload_url, "http://127.0.0.1:9090/")
-        settings.push("bound", "[librarian.face.upload]\nlisten = 127.0.0.1:7")
+        settings.push("bound", "[librarian.endpoint.upload]\nlisten = 127.0.0.1:7")
         self.assertEqual(settings.section(LibrarySettings).upload_url, "http://127.0.0.1:7/")
 
     def test_what_is_no_address(self) -> None:
         with self.assertRaisesRegex(
-            SettingsError, r"librarian\.face\.upload\.listen: 'here' is not host:port"
+            SettingsError, r"librarian\.endpoint\.upload\.listen: 'here' is not host:port"
         ):
             self.urls(upload="here")

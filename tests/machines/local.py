@@ -1,4 +1,4 @@
-"""A controller's headquarters without HTTP between: the scheduler itself, as `importd`."""
+"""A controller's scheduler_client without HTTP between: the scheduler itself, as `importd`."""
 
 import shutil
 import threading
@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from zope.component import getUtility
 
 from librarian.machines.enums import CodeImportResultStatus
-from librarian.machines.headquarters import Assignment, JobLost, Standing, Unreachable
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
     ICodeImportScheduler,
@@ -17,6 +16,7 @@ from librarian.machines.interfaces import (
     JobGone,
     MachineHeld,
 )
+from librarian.machines.scheduler_client import Assignment, JobLost, Standing, Unreachable
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree

@@ -6,7 +6,7 @@ from typing import Any
 
 import urllib3
 
-from librarian.machines.headquarters import Api
+from librarian.machines.scheduler_client import Api
 from librarian.testing.server import ServerProcess
 
 PASSWORD = "seven green bottles"

@@ -38,14 +38,14 @@ class WithController(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.top = Path(holder.name)
         self.clock = Functional.world.clock
-        self.headquarters = LocalHeadquarters("apollo")
+        self.scheduler_client = LocalHeadquarters("apollo")
         self.monotonic = 0.0
         self.controller = self.make_controller()
         self.addCleanup(self.controller._abandon_all)
 
     def make_controller(self, **more: Any) -> Controller:
         more.setdefault("monotonic", lambda: self.monotonic)
-        return Controller(self.headquarters, self.top / "work", 2, local=True, **more)
+        return Controller(self.scheduler_client, self.top / "work", 2, local=True, **more)
 
     def repository(self, name: str = "gimp", **more: Any) -> GitRepository:
         """A repository with one commit, and a reviewed import of it."""
@@ -263,7 +263,7 @@ class Leases(WithController):
 
     def test_a_report_that_comes_too_late_changes_nothing(self) -> None:
         self.repository()
-        self.headquarters.deliver = self.too_late(self.headquarters.deliver)  # type: ignore[method-assign]
+        self.scheduler_client.deliver = self.too_late(self.scheduler_client.deliver)  # type: ignore[method-assign]
         self.controller.turn()
         for runner in self.controller.runners:
             runner.join(60)
@@ -283,9 +283,9 @@ class Leases(WithController):
     def test_a_network_that_fails_for_a_while_costs_nothing(self) -> None:
         self.repository()
         self.controller.turn()
-        self.headquarters.unreachable.set()
+        self.scheduler_client.unreachable.set()
         self.controller.turn()
-        self.headquarters.unreachable.clear()
+        self.scheduler_client.unreachable.clear()
         for runner in self.controller.runners:
             runner.join(60)
         self.assertEqual(self.results(), ["SUCCESS"])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from BTrees.OOBTree import OOBTree
 
-from librarian.mirrors.distributions import MirrorsBranch, number_files
+from librarian.mirrors.distributions import MirrorsSubtree, number_files
 from librarian.mirrors.enums import PackagePublishingPocket, PublicationKind
 from librarian.mirrors.probing.plan import ContentKey
 from librarian.mirrors.publications import BEFORE_RECORDS, Publication, Publications
@@ -146,14 +146,14 @@ class Chosen(unittest.TestCase):
 
 class Evolution(unittest.TestCase):
     def test_what_was_published_before_there_were_numbers_gets_some(self) -> None:
-        branch = MirrorsBranch()
-        hoary = branch.new_distribution("ubuntu", "Ubuntu", None).newRelease("hoary", "5.04", ["main"])
+        subtree = MirrorsSubtree()
+        hoary = subtree.new_distribution("ubuntu", "Ubuntu", None).newRelease("hoary", "5.04", ["main"])
         for target in (hoary, hoary.newArch("i386")):
             published = target.publications(RELEASE, hoary.components[0])
             for each in (file("a"), file("u", kind=PublicationKind.UDEB)):
                 published._by_path[each.path] = each
             del published._numbered, published._numbers
-        number_files(branch)
+        number_files(subtree)
         for target in (hoary, *hoary.arch_releases):
             published = target.publications(RELEASE, hoary.components[0])
             self.assertEqual((published.file_count, published.numbered(0).source), (1, "a"))

@@ -26,7 +26,7 @@ from librarian.testing.world import overlay
 from tests.mirrors.test_running import RunCase
 
 
-class Rounds(RunCase):
+class PeriodicTask(RunCase):
     def setUp(self) -> None:
         super().setUp()
         delivery = mock.patch.object(schedule, "deliver_queue")

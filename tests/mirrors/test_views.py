@@ -12,7 +12,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import MirrorReviewStatus, PackagePublishingPocket, PublicationKind
 from librarian.mirrors.publications import Publication
-from librarian.security.credentials.service import the_branch
+from librarian.security.credentials.service import the_subtree
 from librarian.security.interfaces import ICelebrities
 from librarian.security.people.interfaces import IPersonSet
 from librarian.testing.http import browser, request
@@ -33,7 +33,7 @@ class MirrorPages(PeopleInTheWorld):
         people = getUtility(IPersonSet)
         for name in ("cyd", "dan"):
             people.new(name, name.title(), f"{name}@example.com")
-            the_branch().account(name).password_hash = HASH
+            the_subtree().account(name).password_hash = HASH
         getUtility(ICelebrities).mirror_admins.addMember(people["cyd"])
         self.ubuntu = add_sample()
         self.mirror = add_mirror(self.ubuntu, people["bob"], "bobs", "http://bobs.example/ubuntu")

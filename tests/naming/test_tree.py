@@ -118,10 +118,10 @@ class Races(TreeCase):
             statuses = self.together(4, work)
             created, removed = statuses.count(201), statuses.count(204)
             self.assertEqual(created + removed + statuses.count(409), 4, statuses)
-            branch = Library().tree.branch("naming")
-            held = sum(1 for _hold in branch.holds)
+            subtree = Library().tree.subtree("naming")
+            held = sum(1 for _hold in subtree.holds)
             listed = 0 if removed else len(self.tree[path].listing())
-            self.assertEqual((held, len(branch.entries)), (listed, listed))
+            self.assertEqual((held, len(subtree.entries)), (listed, listed))
             self.assertTrue(created == 0 if removed else created == listed, statuses)
             if not removed:
                 self.tree.remove(path, recursive=True)
@@ -366,7 +366,7 @@ class Keeping(TreeCase):
         self.collect(days=8)
         entry = self.tree["/ada/file"]
         self.assertEqual([entry.alias(number).read() for number in (1, 2)], [b"first", b"second"])
-        self.assertNotIn(gone, Library().branch.aliases)
+        self.assertNotIn(gone, Library().subtree.aliases)
 
     def test_a_renamed_file_has_its_new_name_everywhere(self) -> None:
         self.put("/ada/old.txt", b"text")
@@ -379,7 +379,7 @@ class Keeping(TreeCase):
         self.assertTrue(answer.headers["Location"].endswith("/new.txt"))
         self.collect(days=8)
         self.assertEqual(self.tree["/ada/new.txt"].alias().read(), b"text")
-        self.assertEqual(sum(1 for _hold in Library().tree.branch("naming").holds), 1)
+        self.assertEqual(sum(1 for _hold in Library().tree.subtree("naming").holds), 1)
 
     def test_a_deleted_file_is_gone_and_can_be_replaced_or_moved(self) -> None:
         self.put("/ada/file", b"first")
@@ -412,8 +412,8 @@ class Keeping(TreeCase):
             self.put(f"{path}?parents=true")
         self.assertEqual(self.ask("DELETE", "/ada/f").status_int, 409)
         self.assertEqual(self.ask("DELETE", "/ada/f?recursive=true").status_int, 204)
-        branch = Library().tree.branch("naming")
-        self.assertEqual((len(branch.entries), list(branch.holds)), (0, []))
+        subtree = Library().tree.subtree("naming")
+        self.assertEqual((len(subtree.entries), list(subtree.holds)), (0, []))
         self.assertRaises(NotThere, self.tree.__getitem__, "/ada/f")
 
 

@@ -96,6 +96,6 @@ class Metrics(Watching):
         self.assertEqual(values[("librarian_quarantined_files",)], 1)
         self.assertNotIn(("librarian_collected_timestamp_seconds",), values)
 
-    def test_only_on_the_ops_face(self) -> None:
+    def test_only_on_the_ops_endpoint(self) -> None:
         for base in (APP, PUBLIC):
             self.get(f"{base}/metrics", 404)

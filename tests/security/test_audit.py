@@ -72,7 +72,7 @@ class Auditing(unittest.TestCase):
     def test_what_is_committed_apart_has_happened(self) -> None:
         """Whatever becomes of the transaction it was done beside."""
         tree = getUtility(ITree)
-        tree.run_apart(lambda: at_commit("done apart", alias=1))
+        tree.run_independently(lambda: at_commit("done apart", alias=1))
         self.assertEqual(self.names(), ["done apart"])
         at_commit("not done")
         transaction.abort()

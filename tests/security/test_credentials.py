@@ -38,7 +38,7 @@ from librarian.security.credentials.passwords import (
     matches,
 )
 from librarian.security.credentials.scopes import granted_scope
-from librarian.security.credentials.service import MOST_TOKENS, create_first_admin, the_branch
+from librarian.security.credentials.service import MOST_TOKENS, create_first_admin, the_subtree
 from librarian.security.credentials.throttle import AT_MOST, Throttle, network
 from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import IPersonSet
@@ -191,7 +191,7 @@ class CredentialsTestCase(PeopleTestCase):
         self.door = getUtility(IAuthenticator)
         self.credentials = getUtility(ICredentialSet)
         self.bobs = self.credentials.of(self.bob)
-        the_branch().account("bob").password_hash = HASH
+        the_subtree().account("bob").password_hash = HASH
         transaction.commit()
 
     def log_in(self, name: str = "bob", password: str = GOOD, address: str = HERE) -> str:
@@ -275,7 +275,7 @@ class Passwords(CredentialsTestCase):
 
     def test_an_old_hash_is_renewed(self) -> None:
         weak = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$"
-        account = the_branch().account("bob")
+        account = the_subtree().account("bob")
         account.password_hash = weak
         renew_hash("bob", GOOD)
         self.assertNotEqual(account.password_hash, weak)
@@ -283,7 +283,7 @@ class Passwords(CredentialsTestCase):
         kept = account.password_hash
         renew_hash("bob", GOOD)
         renew_hash("amy", GOOD)
-        self.assertEqual((account.password_hash, the_branch().query("amy")), (kept, None))
+        self.assertEqual((account.password_hash, the_subtree().query("amy")), (kept, None))
 
     def test_no_hash_comes_out(self) -> None:
         self.assertRaises(ForbiddenAttribute, getattr, self.bobs, "_account")
@@ -344,7 +344,7 @@ class Tokens(CredentialsTestCase):
         self.bobs.newToken("new", ["read"])
         self.assertEqual([token.title for token in self.bobs.tokens()], ["new"])
         self.assertRaises(NoSuchToken, self.bobs.revokeToken, old.id)
-        self.assertEqual(len(the_branch().tokens), 1)
+        self.assertEqual(len(the_subtree().tokens), 1)
 
     def test_the_day_of_use_is_written_once_a_day(self) -> None:
         secret = self.bobs.newToken("t", ["read"]).secret
@@ -448,7 +448,7 @@ class Scopes(CredentialsTestCase):
 
     def test_a_scope_that_is_declared_no_more_gives_nothing(self) -> None:
         secret = self.bobs.newToken("t", ["tracker:read", "upload"]).secret
-        the_branch().account("bob").tokens()[0].scopes = ("gone", "upload")
+        the_subtree().account("bob").tokens()[0].scopes = ("gone", "upload")
         self.assertEqual([str(scope) for scope in self.door.by_token(secret).scopes], ["upload"])
 
 
@@ -474,9 +474,9 @@ class Sessions(CredentialsTestCase):
         value, _dot, signature = secret.rpartition(".")
         turned = f"{value}.{signature[::-1]}"
         for made_up in ("", ".", value, f"{value}.", f"x{secret}", f"{secret}=", turned, "\ud800."):
-            self.assertFalse(the_branch().is_signed(made_up), made_up)
+            self.assertFalse(the_subtree().is_signed(made_up), made_up)
             self.assertFalse(self.alive(made_up))
-        the_branch().signing_key = b"another"
+        the_subtree().signing_key = b"another"
         self.assertFalse(self.alive(secret))
 
     def test_it_ends_after_a_week(self) -> None:
@@ -492,11 +492,11 @@ class Sessions(CredentialsTestCase):
             secrets = [self.begin(), self.begin()]
             end()
             self.assertEqual([self.alive(secret) for secret in secrets], [False, False])
-        self.assertEqual(len(the_branch().sessions), 0)
+        self.assertEqual(len(the_subtree().sessions), 0)
 
     def test_none_begins_beside_a_change_of_password(self) -> None:
         secret = self.begin()
-        self.tree.run_apart(
+        self.tree.run_independently(
             lambda: self.credentials.of(self.people["bob"]).setPassword("eight brown bottles")
         )
         self.assertRaises(ConflictError, transaction.commit)

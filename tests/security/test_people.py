@@ -169,7 +169,7 @@ class Membership(PeopleTestCase):
         def elsewhere() -> bool:
             return bool(self.people["amy"].inTeam(self.admins))
 
-        self.assertTrue(self.tree.run_apart(elsewhere))
+        self.assertTrue(self.tree.run_independently(elsewhere))
 
     def test_random_joining_and_leaving_keeps_both_sides_the_same(self) -> None:
         dice = random.Random(7)
@@ -219,7 +219,7 @@ class AtTheSameMoment(PeopleTestCase):
     """Another transaction commits in the middle of ours."""
 
     def meanwhile(self, work: Callable[[], object]) -> None:
-        self.tree.run_apart(lambda: (work(), None)[1])
+        self.tree.run_independently(lambda: (work(), None)[1])
         self.assertRaises(ConflictError, transaction.commit)
         transaction.abort()
 
@@ -260,7 +260,7 @@ class AtTheSameMoment(PeopleTestCase):
         readers = self.teams.new("readers", "Readers")
         transaction.commit()
         readers.addMember(self.bob)
-        self.tree.run_apart(lambda: self.teams["readers"].addMember(self.people["cyd"]))
+        self.tree.run_independently(lambda: self.teams["readers"].addMember(self.people["cyd"]))
         transaction.commit()
         self.assertEqual([member.name for member in readers.members()], ["bob", "cyd"])
 

@@ -16,7 +16,7 @@ class Crowded(unittest.TestCase):
         self.server = ServerProcess()
         self.addCleanup(self.server.remove)
         ini = self.server.ini.read_text()
-        self.server.ini.write_text(ini.replace("#faces", f"#faces\nconnection_limit = {LIMIT}"))
+        self.server.ini.write_text(ini.replace("#endpoints", f"#endpoints\nconnection_limit = {LIMIT}"))
         self.server.start()
         self.addCleanup(self.server.stop)
 
@@ -46,7 +46,7 @@ class Small(unittest.TestCase):
         server = ServerProcess()
         self.addCleanup(server.remove)
         ini = server.ini.read_text()
-        server.ini.write_text(ini.replace("#faces", "#faces\nconnection_limit = 4"))
+        server.ini.write_text(ini.replace("#endpoints", "#endpoints\nconnection_limit = 4"))
         server.start()
         self.addCleanup(server.stop)
         with ExitStack() as idle:

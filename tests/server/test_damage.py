@@ -19,8 +19,8 @@ PATIENCE_SECONDS = 30.0
 class Damaged(unittest.TestCase):
     server: ServerProcess
 
-    def put(self, size: int, face: str = "upload") -> dict[str, Any]:
-        answer = self.server.request("PUT", f"{self.server.urls[face]}f.bin", body=os.urandom(size))
+    def put(self, size: int, endpoint: str = "upload") -> dict[str, Any]:
+        answer = self.server.request("PUT", f"{self.server.urls[endpoint]}f.bin", body=os.urandom(size))
         return dict(json.loads(answer.data))
 
     def flip(self, sha256: str, position: int = -1) -> None:
@@ -30,8 +30,8 @@ class Damaged(unittest.TestCase):
         path.write_bytes(data)
 
     def get(self, told: dict[str, Any], **headers: str) -> Any:
-        face = "restricted" if told["restricted"] else "public"
-        url = self.server.urls[face].rstrip("/") + urlsplit(told["url"]).path
+        endpoint = "restricted" if told["restricted"] else "public"
+        url = self.server.urls[endpoint].rstrip("/") + urlsplit(told["url"]).path
         return self.server.request("GET", url, headers=headers, preload_content=False)
 
     def assert_unavailable(self, answer: Any) -> None:
@@ -50,9 +50,9 @@ class Daily(Damaged):
 
     def test_a_small_file_is_never_sent_wrong(self) -> None:
         for headers in ({}, {"Range": "bytes=5-9"}):  # by the loop, and by a thread
-            for face in ("upload", "restricted-upload"):
-                with self.subTest(headers=headers, face=face):
-                    told = self.put(SMALL, face)
+            for endpoint in ("upload", "restricted-upload"):
+                with self.subTest(headers=headers, endpoint=endpoint):
+                    told = self.put(SMALL, endpoint)
                     self.assertEqual(self.get(told, **headers).status, 206 if headers else 200)
                     self.flip(told["sha256"])
                     self.assert_unavailable(self.get(told, **headers))

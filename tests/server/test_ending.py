@@ -71,7 +71,7 @@ class Terminated(unittest.TestCase):
     def test_patience_with_a_stuck_client_ends(self) -> None:
         server = ServerProcess()
         self.addCleanup(server.remove)
-        server.ini.write_text(server.ini.read_text().replace("#faces", "#faces\ngrace_seconds = 1"))
+        server.ini.write_text(server.ini.read_text().replace("#endpoints", "#endpoints\ngrace_seconds = 1"))
         server.start()
         with closing(connected(server.urls["upload"])) as connection:
             connection.sendall(b"PUT /never.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n123")

@@ -6,7 +6,7 @@ import unittest
 from librarian.testing.layers import Server
 from tests.server.support import exchange
 
-FACES = ("app", "public", "upload", "restricted", "restricted-upload", "tracker")
+ENDPOINTS = ("app", "public", "upload", "restricted", "restricted-upload", "tracker")
 HOST = b"Host: localhost\r\n"
 
 TARGETS = (
@@ -157,12 +157,12 @@ FIRST_LINES = (
 class Malformed(unittest.TestCase):
     layer = Server
 
-    def refused_decently(self, requests: list[bytes], faces: tuple[str, ...] = FACES) -> None:
+    def refused_decently(self, requests: list[bytes], endpoints: tuple[str, ...] = ENDPOINTS) -> None:
         told_before = Server.server.log.stat().st_size
-        for face in faces:
+        for endpoint in endpoints:
             for request in requests:
-                with self.subTest(face=face, request=request[:120]):
-                    answer = exchange(Server.server.urls[face], request)
+                with self.subTest(endpoint=endpoint, request=request[:120]):
+                    answer = exchange(Server.server.urls[endpoint], request)
                     # RFC 9112, 6.1, has 501 for a transfer coding that is not known; 505 is for versions.
                     fine = answer[9:10] in b"1234" or answer[9:12] in (b"501", b"505")
                     self.assertTrue(fine, answer[:300])

@@ -140,8 +140,8 @@ class BehindNginx(unittest.TestCase):
         self.server = Nginx.server
         self.socket = Nginx.socket
 
-    def put(self, data: bytes, name: str, face: str = "upload") -> int:
-        answer = self.server.request("PUT", self.server.urls[face] + name, body=data)
+    def put(self, data: bytes, name: str, endpoint: str = "upload") -> int:
+        answer = self.server.request("PUT", self.server.urls[endpoint] + name, body=data)
         self.assertEqual(answer.status, 201)
         return int(json.loads(answer.data)["id"])
 

@@ -15,14 +15,14 @@ class AbsoluteForm(unittest.TestCase):
     def setUp(self) -> None:
         self.server = Server.server
 
-    def put(self, face: str, data: bytes) -> str:
-        url: str = self.server.request("PUT", self.server.urls[face] + "f.txt", body=data).json()["url"]
+    def put(self, endpoint: str, data: bytes) -> str:
+        url: str = self.server.request("PUT", self.server.urls[endpoint] + "f.txt", body=data).json()["url"]
         return url
 
-    def ask(self, target: str, face: str = "public", host: str = "localhost") -> bytes:
-        """The whole answer of a face to a request line with `target`."""
+    def ask(self, target: str, endpoint: str = "public", host: str = "localhost") -> bytes:
+        """The whole answer of an endpoint to a request line with `target`."""
         request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        return exchange(self.server.urls[face], request.encode())
+        return exchange(self.server.urls[endpoint], request.encode())
 
     def test_a_file_is_found_by_its_path(self) -> None:
         url = self.put("upload", b"for everybody")

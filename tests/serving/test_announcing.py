@@ -39,12 +39,12 @@ class FirstStart(unittest.TestCase):
             process.wait(60)
         return said
 
-    def test_pserve_tells_the_first_password_once_and_every_face(self) -> None:
+    def test_pserve_tells_the_first_password_once_and_every_endpoint(self) -> None:
         first, second = self.start_by_pserve(), self.start_by_pserve()
         self.assertRegex("".join(first), r"admin password +\S{12,}\n")
         self.assertNotIn("admin password", "".join(second))
-        faces = {line.split()[0] for line in second if "http://" in line}
-        self.assertLessEqual({"app", "public", "restricted", "restricted-upload", "upload"}, faces)
+        endpoints = {line.split()[0] for line in second if "http://" in line}
+        self.assertLessEqual({"app", "public", "restricted", "restricted-upload", "upload"}, endpoints)
 
     def test_no_start_warns_of_what_its_user_cannot_change(self) -> None:
         self.start_by_pserve()

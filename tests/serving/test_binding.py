@@ -8,7 +8,7 @@ from librarian.serving import CannotListen, bind
 
 
 class Binding(unittest.TestCase):
-    def test_a_port_in_use_is_named_with_its_face_and_lets_go_of_the_others(self) -> None:
+    def test_a_port_in_use_is_named_with_its_endpoint_and_lets_go_of_the_others(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             with socket.create_server(("127.0.0.1", 0)) as chosen:
                 free = chosen.getsockname()[1]
@@ -16,7 +16,7 @@ class Binding(unittest.TestCase):
             with self.assertRaises(CannotListen) as caught:
                 bind({"app": ("127.0.0.1", free), "public": ("127.0.0.1", taken)})
         self.assertIsInstance(caught.exception, LibrarianError)
-        self.assertEqual(caught.exception.face, "public")
+        self.assertEqual(caught.exception.endpoint, "public")
         self.assertIn(f"127.0.0.1 port {taken}: Address already in use", str(caught.exception))
         bind({"app": ("127.0.0.1", free)})["app"].close()
 

@@ -438,10 +438,10 @@ class FallbackTests(HttpCase):
             )
             self.assertEqual(self.ask("GET", "/list/nothing").status_int, 400)
 
-    def follow(self, *faces: str) -> list[int]:
+    def follow(self, *endpoints: str) -> list[int]:
         """Ask for what is nowhere, and go where we are sent: to trackers with these fallbacks in turn."""
         statuses, path = [], "/files/a%20b?version=5"
-        for fallback in faces:
+        for fallback in endpoints:
             with overlay(f"[librarian.tracker]\nfallback_url = {fallback}"):
                 answer = self.ask("GET", path)
             statuses.append(answer.status_int)

@@ -9,7 +9,7 @@ from ZODB.DemoStorage import DemoStorage
 from ZODB.POSException import ConflictError
 
 from librarian.tracker.interfaces import NameConflict
-from librarian.tracker.model import EmptyDirectory, Held, TrackerBranch
+from librarian.tracker.model import EmptyDirectory, Held, TrackerSubtree
 
 
 def held(version: int = 5) -> Held:
@@ -18,22 +18,22 @@ def held(version: int = 5) -> Held:
 
 class NameTests(unittest.TestCase):
     def setUp(self) -> None:
-        self.branch = TrackerBranch()
+        self.subtree = TrackerSubtree()
 
     def put(self, *paths: str) -> None:
         for path in paths:
-            self.branch.put(path, held(), 100)
+            self.subtree.put(path, held(), 100)
 
     def children(self, directory: str = "", after: str = "") -> list[str]:
-        found = self.branch.children(directory, after)
+        found = self.subtree.children(directory, after)
         return [name if version else f"{name}/" for name, version in found]
 
     def test_below(self) -> None:
         self.put("a/b", "a/c/d", "a-b", "a.txt", "a0", "b")
-        self.assertEqual([path for path, _held in self.branch.files("a")], ["b", "c/d"])
-        self.assertEqual([path for path, _held in self.branch.files("")][:2], ["a-b", "a.txt"])
-        self.assertEqual(len(list(self.branch.files(""))), 6)
-        self.assertFalse(self.branch.has_files("b") or self.branch.has_files("a/b"))
+        self.assertEqual([path for path, _held in self.subtree.files("a")], ["b", "c/d"])
+        self.assertEqual([path for path, _held in self.subtree.files("")][:2], ["a-b", "a.txt"])
+        self.assertEqual(len(list(self.subtree.files(""))), 6)
+        self.assertFalse(self.subtree.has_files("b") or self.subtree.has_files("a/b"))
 
     def test_children(self) -> None:
         self.put("a/b", "a/c/d", "a/c/e", "a-b", "a.txt", "a0", "z/1", "z/2", "\U0010ffff")
@@ -42,9 +42,9 @@ class NameTests(unittest.TestCase):
         self.assertEqual(self.children("a"), ["b", "c/"])
         for place, name in enumerate(everything):
             self.assertEqual(self.children(after=name.rstrip("/")), everything[place + 1 :])
-        self.branch.delete("a/b", 100)
-        self.branch.delete("z/1", 100)
-        self.branch.delete("z/2", 100)
+        self.subtree.delete("a/b", 100)
+        self.subtree.delete("z/1", 100)
+        self.subtree.delete("z/2", 100)
         self.assertEqual(self.children(), ["a-b", "a.txt", "a/", "a0", "\U0010ffff"])
         self.assertEqual(self.children("z"), [])
 
@@ -56,25 +56,25 @@ class NameTests(unittest.TestCase):
 
     def test_an_empty_directory_becomes_a_file_in_two_steps(self) -> None:
         self.put("a/b")
-        self.branch.delete("a/b", 100)
+        self.subtree.delete("a/b", 100)
         with self.assertRaises(EmptyDirectory):
             self.put("a")
-        self.branch.close_directory("a")
+        self.subtree.close_directory("a")
         self.put("a")
         self.assertEqual(self.children(), ["a"])
 
     def test_history(self) -> None:
         for version in (5, 6, 6):
-            self.branch.put("a", held(version), 100 + version)
-        self.branch.put("a\x7f", held(), 100)
-        self.branch.delete("a", 200)
-        past = [(past.held.version, past.superseded, past.deleted) for past in self.branch.past("a")]
+            self.subtree.put("a", held(version), 100 + version)
+        self.subtree.put("a\x7f", held(), 100)
+        self.subtree.delete("a", 200)
+        past = [(past.held.version, past.superseded, past.deleted) for past in self.subtree.past("a")]
         self.assertEqual(past, [(6, 200, True), (6, 106, False), (5, 106, False)])
-        keys = [key for key, _past in self.branch.past_keys("a")]
-        self.branch.forget(keys[0])
+        keys = [key for key, _past in self.subtree.past_keys("a")]
+        self.subtree.forget(keys[0])
         self.put("a")
-        self.branch.delete("a", 300)
-        self.assertEqual([past.superseded for past in self.branch.past("a")], [300, 200, 106])
+        self.subtree.delete("a", 300)
+        self.assertEqual([past.superseded for past in self.subtree.past("a")], [300, 200, 106])
 
 
 class MeetingTests(unittest.TestCase):
@@ -84,7 +84,7 @@ class MeetingTests(unittest.TestCase):
         self.database = DB(DemoStorage())
         self.addCleanup(self.database.close)
         connection = self.database.open()
-        connection.root()["tracker"] = TrackerBranch()
+        connection.root()["tracker"] = TrackerSubtree()
         transaction.commit()
         connection.close()
         self.managers = [TransactionManager(), TransactionManager()]
@@ -107,8 +107,8 @@ class MeetingTests(unittest.TestCase):
                 done.append(False)
         return done
 
-    def put(self, branch: TrackerBranch, path: str) -> None:
-        branch.put(path, held(), 100)
+    def put(self, subtree: TrackerSubtree, path: str) -> None:
+        subtree.put(path, held(), 100)
 
     def seed(self, *paths: str) -> None:
         for path in paths:

@@ -237,7 +237,7 @@ class AccessTests(ServiceCase):
                     self.put("/problems/a", 6, b"y")
 
     def test_nothing_but_the_interface(self) -> None:
-        for name in ("branch", "settings", "open_bytes", "_library"):
+        for name in ("subtree", "settings", "open_bytes", "_library"):
             with self.subTest(name), self.assertRaises(ForbiddenAttribute):
                 getattr(self.tracker, name)
 

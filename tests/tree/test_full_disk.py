@@ -10,9 +10,9 @@ from persistent.mapping import PersistentMapping
 from zope.component import getGlobalSiteManager
 
 from librarian.testing.smalldisk import SmallDisk
-from librarian.tree.branch import Branch
-from librarian.tree.interfaces import IBranch, TreeFull
+from librarian.tree.interfaces import ISubtree, TreeFull
 from librarian.tree.opening import Tree
+from librarian.tree.subtree import Subtree
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -20,9 +20,9 @@ KIB, MIB = 1 << 10, 1 << 20
 class FullDisk(unittest.TestCase):
     def setUp(self) -> None:
         self.disk = SmallDisk(self, 8)
-        shelf = Branch("shelf", PersistentMapping)
-        getGlobalSiteManager().registerUtility(shelf, IBranch, "shelf")
-        self.addCleanup(getGlobalSiteManager().unregisterUtility, shelf, IBranch, "shelf")
+        shelf = Subtree("shelf", PersistentMapping)
+        getGlobalSiteManager().registerUtility(shelf, ISubtree, "shelf")
+        self.addCleanup(getGlobalSiteManager().unregisterUtility, shelf, ISubtree, "shelf")
         self.data = self.disk.folder / "tree" / "Data.fs"
         self.tree = self.open(self.data)
         self.tree.keep_reserve()
@@ -35,13 +35,13 @@ class FullDisk(unittest.TestCase):
 
     def put(self, name: str, size: int) -> None:
         def work() -> None:
-            self.tree.branch("shelf")[name] = PersistentMapping({"data": bytes(size)})
+            self.tree.subtree("shelf")[name] = PersistentMapping({"data": bytes(size)})
 
         self.tree.run(work)
 
     def found(self, tree: Tree) -> dict[str, int]:
         with tree.session():
-            return {name: len(held["data"]) for name, held in tree.branch("shelf").items()}
+            return {name: len(held["data"]) for name, held in tree.subtree("shelf").items()}
 
     @property
     def reserve(self) -> Path:

@@ -12,31 +12,31 @@ from ZODB.DB import DB
 from ZODB.MappingStorage import MappingStorage
 from zope.component import getGlobalSiteManager
 
-from librarian.tree.branch import Branch
-from librarian.tree.interfaces import IBranch, TreeNotOpen, TreeTooNew, TreeUnavailable
+from librarian.tree.interfaces import ISubtree, TreeNotOpen, TreeTooNew, TreeUnavailable
 from librarian.tree.opening import ATTEMPTS, Tree, open_database, retrying
+from librarian.tree.subtree import Subtree
 
 
 def memory_tree() -> Tree:
     return Tree(DB(MappingStorage()))
 
 
-class WithBranch(unittest.TestCase):
-    """A tree with one branch, `shelf`, whose registration ends with the test."""
+class WithSubtree(unittest.TestCase):
+    """A tree with one subtree, `shelf`, whose registration ends with the test."""
 
-    def register(self, branch: Branch) -> None:
+    def register(self, subtree: Subtree) -> None:
         registry = getGlobalSiteManager()
-        registry.registerUtility(branch, IBranch, branch.name)
-        self.addCleanup(registry.unregisterUtility, branch, IBranch, branch.name)
+        registry.registerUtility(subtree, ISubtree, subtree.name)
+        self.addCleanup(registry.unregisterUtility, subtree, ISubtree, subtree.name)
 
     def setUp(self) -> None:
-        self.register(Branch("shelf", PersistentMapping))
+        self.register(Subtree("shelf", PersistentMapping))
         self.tree = memory_tree()
         self.addCleanup(self.tree.close)
         self.tree.bring_up_to_date()
 
 
-class Sessions(WithBranch):
+class Sessions(WithSubtree):
     def test_without_a_session_there_is_no_root(self) -> None:
         self.assertRaises(TreeNotOpen, self.tree.root)
 
@@ -49,9 +49,9 @@ class Sessions(WithBranch):
 
     def test_leaving_a_session_aborts(self) -> None:
         with self.tree.session():
-            self.tree.branch("shelf")["left"] = 1
+            self.tree.subtree("shelf")["left"] = 1
         with self.tree.session():
-            self.assertNotIn("left", self.tree.branch("shelf"))
+            self.assertNotIn("left", self.tree.subtree("shelf"))
 
     def test_each_thread_has_its_own(self) -> None:
         seen: list[BaseException] = []
@@ -75,11 +75,11 @@ class Sessions(WithBranch):
         self.assertNotIn("secret", str(caught.exception))
 
 
-class Runs(WithBranch):
+class Runs(WithSubtree):
     def test_conflicts_are_tried_again_until_all_are_in(self) -> None:
         def add(name: str) -> None:
             def work() -> None:
-                shelf = self.tree.branch("shelf")
+                shelf = self.tree.subtree("shelf")
                 shelf["count"] = shelf.get("count", 0) + 1
 
             for _turn in range(20):
@@ -91,7 +91,7 @@ class Runs(WithBranch):
         for thread in threads:
             thread.join()
         with self.tree.session():
-            self.assertEqual(self.tree.branch("shelf")["count"], 80)
+            self.assertEqual(self.tree.subtree("shelf")["count"], 80)
 
     def test_patience_ends(self) -> None:
         calls: list[int] = []
@@ -106,54 +106,54 @@ class Runs(WithBranch):
 
     def test_other_errors_abort_and_pass(self) -> None:
         def work() -> None:
-            self.tree.branch("shelf")["half"] = 1
+            self.tree.subtree("shelf")["half"] = 1
             raise ZeroDivisionError
 
         self.assertRaises(ZeroDivisionError, self.tree.run, work)
         with self.tree.session():
-            self.assertNotIn("half", self.tree.branch("shelf"))
+            self.assertNotIn("half", self.tree.subtree("shelf"))
 
     def test_work_apart_survives_the_callers_abort_and_touches_nothing_of_it(self) -> None:
         def work() -> None:
-            self.assertNotIn("mine", self.tree.branch("shelf"))
-            self.tree.branch("shelf")["token"] = 1
+            self.assertNotIn("mine", self.tree.subtree("shelf"))
+            self.tree.subtree("shelf")["token"] = 1
 
         with self.tree.session():
-            self.tree.branch("shelf")["mine"] = 1
-            self.tree.run_apart(work)
-            self.assertIn("mine", self.tree.branch("shelf"))
+            self.tree.subtree("shelf")["mine"] = 1
+            self.tree.run_independently(work)
+            self.assertIn("mine", self.tree.subtree("shelf"))
             transaction.abort()
-            self.assertEqual(dict(self.tree.branch("shelf")), {"token": 1})
+            self.assertEqual(dict(self.tree.subtree("shelf")), {"token": 1})
 
 
-class Evolution(WithBranch):
-    def test_an_old_branch_runs_the_steps_it_lacks_in_order(self) -> None:
+class Evolution(WithSubtree):
+    def test_an_old_subtree_runs_the_steps_it_lacks_in_order(self) -> None:
         def note(word: str) -> Any:
-            return lambda branch: branch.update(words=branch.get("words", "") + word)
+            return lambda subtree: subtree.update(words=subtree.get("words", "") + word)
 
-        self.register(Branch("shelf", PersistentMapping, [note("a"), note("b")]))
+        self.register(Subtree("shelf", PersistentMapping, [note("a"), note("b")]))
         self.tree.bring_up_to_date()
         self.tree.bring_up_to_date()
         with self.tree.session():
-            self.assertEqual(self.tree.branch("shelf")["words"], "ab")
+            self.assertEqual(self.tree.subtree("shelf")["words"], "ab")
 
     def test_a_failing_step_stops_the_start_and_is_run_again(self) -> None:
-        def broken(branch: Any) -> None:
+        def broken(subtree: Any) -> None:
             raise ZeroDivisionError
 
-        self.register(Branch("shelf", PersistentMapping, [broken]))
+        self.register(Subtree("shelf", PersistentMapping, [broken]))
         self.assertRaises(Exception, self.tree.bring_up_to_date)  # noqa: B017  # what the step raised
-        self.register(Branch("shelf", PersistentMapping, [lambda branch: branch.update(done=1)]))
+        self.register(Subtree("shelf", PersistentMapping, [lambda subtree: subtree.update(done=1)]))
         self.tree.bring_up_to_date()
         with self.tree.session():
-            self.assertEqual(self.tree.branch("shelf")["done"], 1)
+            self.assertEqual(self.tree.subtree("shelf")["done"], 1)
 
     def test_a_newer_database_is_refused_by_name(self) -> None:
-        self.register(Branch("shelf", PersistentMapping, [lambda branch: None] * 3))
+        self.register(Subtree("shelf", PersistentMapping, [lambda subtree: None] * 3))
         self.tree.bring_up_to_date()
-        self.register(Branch("shelf", PersistentMapping, [lambda branch: None]))
+        self.register(Subtree("shelf", PersistentMapping, [lambda subtree: None]))
         with self.assertRaises(TreeTooNew) as caught:
             self.tree.bring_up_to_date()
         self.assertEqual(
-            (caught.exception.branch, caught.exception.found, caught.exception.known), ("shelf", 3, 1)
+            (caught.exception.subtree, caught.exception.found, caught.exception.known), ("shelf", 3, 1)
         )

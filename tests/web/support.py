@@ -9,7 +9,7 @@ from zope.component import getUtility
 
 from librarian.security.credentials.interfaces import ICredentialSet
 from librarian.security.credentials.passwords import hash_password
-from librarian.security.credentials.service import the_branch
+from librarian.security.credentials.service import the_subtree
 from librarian.security.interfaces import ICelebrities
 from librarian.security.people.interfaces import IPersonSet
 from librarian.testing.http import browser
@@ -30,7 +30,7 @@ class PeopleInTheWorld(unittest.TestCase):
         people = getUtility(IPersonSet)
         for name in ("amy", "bob", "cat"):
             people.new(name, name.title(), f"{name}@example.com")
-            the_branch().account(name).password_hash = HASH
+            the_subtree().account(name).password_hash = HASH
         getUtility(ICelebrities).admins.addMember(people["amy"])
         transaction.commit()
         self.bobs = browser()

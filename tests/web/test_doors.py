@@ -29,9 +29,9 @@ MACHINERY = {
     "librarian.settings.ISettingsSection",
     "librarian.library.interfaces.IVerifiedReads",  # of a store that its caller has
     "librarian.store.interfaces.IByteStore",
-    "librarian.tree.interfaces.IBranch",
+    "librarian.tree.interfaces.ISubtree",
     "librarian.tree.interfaces.ITree",
-    "librarian.web.faces.IFace",
+    "librarian.web.endpoints.IEndpoint",
     "librarian.web.views.IAppSection",
 }
 

@@ -1,4 +1,4 @@
-"""The same rules over HTTP: what a face answers when a digest is wrong or bytes are missing."""
+"""The same rules over HTTP: what an endpoint answers when a digest is wrong or bytes are missing."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""DNS rebinding: pages whose own name points at this machine, and the faces that trust whoever is here."""
+"""DNS rebinding: pages whose own name points at this machine, and the endpoints that trust its network."""
 
 import unittest
 from typing import Any
@@ -12,7 +12,7 @@ SEARCH = "/search?digest=" + "0" * 40
 TRUSTING = {"upload": 9090, "restricted-upload": 9095, "restricted": 8005, "tracker": 9999}
 
 
-class Faces(unittest.TestCase):
+class Endpoints(unittest.TestCase):
     layer = Functional
 
     def ask(self, port: int, host: str, method: str = "GET", path: str = SEARCH) -> Any:
@@ -48,7 +48,7 @@ class Faces(unittest.TestCase):
         ):
             self.assertNotEqual(self.ask(8005, host).status_int, 421, host)
 
-    def test_faces_for_everybody_answer_to_every_name(self) -> None:
+    def test_endpoints_for_everybody_answer_to_every_name(self) -> None:
         for port in (6543, 8000):
             self.assertEqual(self.ask(port, "files.example.org", path="/robots.txt").status_int, 200)
 
@@ -60,7 +60,7 @@ class Faces(unittest.TestCase):
                 self.assertEqual(self.ask(8005, host).status_int, 421, host)
 
     def test_on_other_addresses_any_name_does_until_some_are_listed(self) -> None:
-        with overlay("[librarian.face.restricted]\nlisten = 192.0.2.1:8005"):
+        with overlay("[librarian.endpoint.restricted]\nlisten = 192.0.2.1:8005"):
             self.assertEqual(self.ask(8005, "lib.internal").status_int, 200)
             with overlay("[librarian]\nallowed_hosts = other.internal"):
                 self.assertEqual(self.ask(8005, "lib.internal").status_int, 421)

@@ -9,7 +9,7 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.security.credentials.interfaces import IAuthenticator
-from librarian.security.credentials.service import the_branch
+from librarian.security.credentials.service import the_subtree
 from librarian.security.people.interfaces import IPersonSet
 from librarian.security.principals import ANONYMOUS, PersonPrincipal
 from librarian.testing.http import browser, request
@@ -147,7 +147,7 @@ class Cookies(PeopleInTheWorld):
         self.assertNotEqual(self.cookie().value, planted)
         self.assertIn("Bob", self.bobs.get("/people").text)
         transaction.begin()
-        self.assertEqual(len(the_branch().sessions), 1)
+        self.assertEqual(len(the_subtree().sessions), 1)
 
     def test_logging_out_ends_it_on_the_server_too(self) -> None:
         self.log_in("bob")
@@ -248,7 +248,7 @@ class ForeignSites(PeopleInTheWorld):
         answer = request("PATCH", f"{APP}/people/bob", {**bearer, "Sec-Fetch-Site": "same-origin"}, body)
         self.assertEqual(answer.status_int, 200)
 
-    def test_other_faces_take_nothing_from_foreign_pages_either(self) -> None:
+    def test_other_endpoints_take_nothing_from_foreign_pages_either(self) -> None:
         for said in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-site"}):
             answer = request("POST", "http://localhost:9090/drive-by.txt", said, b"hello")
             self.assertEqual(answer.status_int, 403)

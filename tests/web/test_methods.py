@@ -15,7 +15,7 @@ from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
 from librarian.testing.http import _application, request
 from librarian.testing.layers import Functional
-from librarian.web.faces import FACE
+from librarian.web.endpoints import ENDPOINT
 from librarian.web.methods import KNOWN, methods_of
 
 #: Views that look themselves, and are asked over HTTP below.
@@ -33,7 +33,7 @@ def views() -> Iterator[tuple[str, Any]]:
 
 
 def asked(method: str) -> DummyRequest:
-    return DummyRequest(method=method, environ={FACE: None})
+    return DummyRequest(method=method, environ={ENDPOINT: None})
 
 
 class Registered(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""What requests say of their bodies is held against them on every face that takes one."""
+"""What requests say of their bodies is held against them on every endpoint that takes one."""
 
 import base64
 import hashlib

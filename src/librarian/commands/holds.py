@@ -8,7 +8,7 @@ from zope.component import getUtilitiesFor
 
 from librarian.commands.site import ini_option, opened_site
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library
 
@@ -18,11 +18,11 @@ reason_option = click.option(
 )
 
 
-def change(ini: str, alias_id: int, work: Callable[[Library, LibraryBranch, AliasRecord], None]) -> None:
+def change(ini: str, alias_id: int, work: Callable[[Library, LibrarySubtree, AliasRecord], None]) -> None:
     """Do `work` with one alias, in a transaction that is tried again on conflict."""
     with opened_site(ini):
         library = Library()
-        library.tree.run(lambda: work(library, library.branch, library.record(alias_id)))
+        library.tree.run(lambda: work(library, library.subtree, library.record(alias_id)))
 
 
 @click.command()
@@ -31,7 +31,7 @@ def change(ini: str, alias_id: int, work: Callable[[Library, LibraryBranch, Alia
 @ini_option
 def hold(alias_id: int, reason: str, ini: str) -> None:
     """Keep the file with id ALIAS_ID until it is released for the same reason."""
-    change(ini, alias_id, lambda library, branch, record: branch.holds.hold(record, reason))
+    change(ini, alias_id, lambda library, subtree, record: subtree.holds.hold(record, reason))
 
 
 @click.command()
@@ -41,8 +41,8 @@ def hold(alias_id: int, reason: str, ini: str) -> None:
 def release(alias_id: int, reason: str, ini: str) -> None:
     """Let go of the file with id ALIAS_ID; when nobody holds it any more, gc takes it in time."""
 
-    def work(library: Library, branch: LibraryBranch, record: AliasRecord) -> None:
-        if not branch.holds.release(alias_id, reason):
+    def work(library: Library, subtree: LibrarySubtree, record: AliasRecord) -> None:
+        if not subtree.holds.release(alias_id, reason):
             raise click.ClickException(f"alias {alias_id} is not held as {reason!r}")
 
     change(ini, alias_id, work)
@@ -67,7 +67,7 @@ def holders(alias_id: int, as_json: bool, ini: str) -> None:
 def delete(alias_id: int, ini: str) -> None:
     """Delete the file with id ALIAS_ID: nobody can download it any more, and for a week it can be
     brought back by undelete."""
-    change(ini, alias_id, lambda library, branch, record: library.delete(record))
+    change(ini, alias_id, lambda library, subtree, record: library.delete(record))
 
 
 @click.command()
@@ -75,4 +75,4 @@ def delete(alias_id: int, ini: str) -> None:
 @ini_option
 def undelete(alias_id: int, ini: str) -> None:
     """Bring back a file that was deleted less than a week ago, under the URL it had."""
-    change(ini, alias_id, lambda library, branch, record: library.undelete(record))
+    change(ini, alias_id, lambda library, subtree, record: library.undelete(record))

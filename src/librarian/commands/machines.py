@@ -14,8 +14,8 @@ import click
 
 from librarian.commands.effects import refuse_idle
 from librarian.machines.controller import Controller
-from librarian.machines.headquarters import Api, RemoteHeadquarters
 from librarian.machines.runner import Limits
+from librarian.machines.scheduler_client import Api, RemoteHeadquarters
 from librarian.machines.watchdog import Watchdog
 from librarian.settings import as_timedelta
 

@@ -1,4 +1,4 @@
-"""``librarian serve``: make what is missing, and serve every face."""
+"""``librarian serve``: make what is missing, and serve every endpoint."""
 
 import click
 import plaster
@@ -6,7 +6,7 @@ import plaster
 from librarian.app import make_app, read_ini, reading
 from librarian.commands.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
-from librarian.serving.announcing import tell_faces, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 
 
 @click.command()
@@ -16,7 +16,7 @@ def serve(ini: str, threads: int | None) -> None:
     """Serve the installation that the file INI describes.
 
     Makes the database and the byte store if they are missing, and the person admin if there is no
-    administrator, whose password is printed this once; then prints one line for each face with its
+    administrator, whose password is printed this once; then prints one line for each endpoint with its
     URL.  SIGTERM and Ctrl-C let running transfers finish.
     """
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
@@ -26,4 +26,4 @@ def serve(ini: str, threads: int | None) -> None:
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     app = make_app(read_ini(ini))
     tell_first_admin()
-    serve_app(app, tell_faces, **{**stated, **options})
+    serve_app(app, tell_endpoints, **{**stated, **options})

@@ -336,7 +336,7 @@ class Counter:
 @click.option("--fallback-url", help="A tracker to which requests for missing files are sent.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Requests worked on at the same time.")
 def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
-    """Serve the tracker of the installation INI, and no other face."""
+    """Serve the tracker of the installation INI, and no other endpoint."""
     refuse_idle_before("with serve", "remote_url", "cache_dir", "locks_dir")
     from librarian.commands.trackerserver import serve_tracker
 

@@ -8,16 +8,16 @@ from librarian.app import make_app, read_ini, reading
 from librarian.commands.refusals import in_one_line
 from librarian.commands.site import opened_site
 from librarian.serving import serve
-from librarian.serving.announcing import tell_faces, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.settings import ISettings, SettingsError
 from librarian.tracker.interfaces import ITracker, Pruned
 from librarian.tracker.settings import TrackerSettings
-from librarian.web.faces import IFace
+from librarian.web.endpoints import IEndpoint
 
 
 @in_one_line()
 def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
-    """Serve one face of the installation until a signal comes."""
+    """Serve one endpoint of the installation until a signal comes."""
     with reading(ini):
         plaster.get_loader(ini).setup_logging()
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
@@ -30,15 +30,15 @@ def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, thread
         settings.section(TrackerSettings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    serve(app, tell_faces, **{**stated, **options})
+    serve(app, tell_endpoints, **{**stated, **options})
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:
     lines = []
-    for name, face in getUtilitiesFor(IFace):
+    for name, endpoint in getUtilitiesFor(IEndpoint):
         wanted = listen if name == "tracker" else ""
         if wanted is not None:
-            section, _, key = face.section.key("listen").rpartition(".")
+            section, _, key = endpoint.section.key("listen").rpartition(".")
             lines += [f"[{section}]", f"{key} = {wanted}"]
     if fallback_url is not None:
         lines += ["[librarian.tracker]", f"fallback_url = {fallback_url}"]

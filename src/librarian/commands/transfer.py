@@ -38,12 +38,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @click.option(
     "--upload-url",
     envvar="LIBRARIAN_UPLOAD_URL",
-    help="The upload face to add to; otherwise as the ini file says.",
+    help="The upload endpoint to add to; otherwise as the ini file says.",
 )
 @click.option(
     "--restricted-upload-url",
     envvar="LIBRARIAN_RESTRICTED_UPLOAD_URL",
-    help="The upload face for --restricted; otherwise as the ini file says.",
+    help="The upload endpoint for --restricted; otherwise as the ini file says.",
 )
 @click.option("--name", help="The name it goes by, if not its own; for a single file.")
 @click.option("--type", "mimetype", help="Its Content-Type, if not the one its name suggests.")
@@ -129,7 +129,7 @@ def _check_expires(text: str) -> None:
 def _add(
     path: Path, base: str, stated: dict[str, str], *, name: str | None, restricted: bool, **_: Any
 ) -> dict[str, Any]:
-    """Through an upload face."""
+    """Through an upload endpoint."""
     url = base.rstrip("/") + "/" + quote(name or path.name, safe="")
     added = _send(path, url, stated, "url", "restricted")
     if restricted and not added["restricted"]:

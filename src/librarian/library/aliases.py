@@ -135,11 +135,11 @@ class LibraryFileAlias:
         if count < 1:
             raise InvalidCount(count)
         code = None if country is None else country.iso3166code2
-        self._library.branch.count_downloads(self.record, day, code, count)
+        self._library.subtree.count_downloads(self.record, day, code, count)
 
     @property
     def _counts(self) -> DownloadCounts | None:
-        found: DownloadCounts | None = self._library.branch.downloads.get(self.id)
+        found: DownloadCounts | None = self._library.subtree.downloads.get(self.id)
         return found
 
     def open(self) -> None:
@@ -166,10 +166,10 @@ class LibraryFileAlias:
         self._library.tokens.revoke(token_id)
 
     def hold(self, reason: str) -> None:
-        self._library.branch.holds.hold(self.record, reason)
+        self._library.subtree.holds.hold(self.record, reason)
 
     def release(self, reason: str) -> bool:
-        return self._library.branch.holds.release(self.id, reason)
+        return self._library.subtree.holds.release(self.id, reason)
 
     def holders(self) -> list[str]:
         found = (held.holders(self.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))
@@ -232,12 +232,12 @@ class LibraryFileAliasSet:
         return LibraryFileAlias(self._library, self._library.record(alias_id))
 
     def findBySHA1(self, sha1: str) -> Iterator[LibraryFileAlias]:
-        for sha256 in self._library.branch.sha256s_of(digest_bytes(sha1, 20)):
+        for sha256 in self._library.subtree.sha256s_of(digest_bytes(sha1, 20)):
             yield from self._of_content(sha256)
 
     def findBySHA256(self, sha256: str) -> Iterator[LibraryFileAlias]:
         return self._of_content(digest_bytes(sha256, 32))
 
     def _of_content(self, sha256: bytes) -> Iterator[LibraryFileAlias]:
-        for record in self._library.branch.records_of(sha256):
+        for record in self._library.subtree.records_of(sha256):
             yield LibraryFileAlias(self._library, record)

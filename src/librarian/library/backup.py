@@ -27,7 +27,7 @@ from librarian.library.manifests import (
 )
 from librarian.library.service import Library
 from librarian.library.treecopy import TreeCopy
-from librarian.library.upkeep import HeldLease, UpkeepBranch, leased
+from librarian.library.upkeep import HeldLease, UpkeepSubtree, leased
 from librarian.store.disk import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
 from librarian.tree.copying import Copy, open_copy
@@ -64,7 +64,7 @@ class Backup:
             copy = TreeCopy(self._folder, self._is_known)
             target = self._target()
             mark = secrets.token_hex(8)
-            library.tree.run_apart(lambda: self._upkeep.mark_backup(mark))
+            library.tree.run_independently(lambda: self._upkeep.mark_backup(mark))
             last = library.tree.copy_to(copy.path, lease.renew)
             made = library.clock.now().isoformat(timespec="seconds")
             manifest = Manifest(FORMAT, made, last.hex(), *copy.finish(), copy=copy.path.name, mark=mark)
@@ -73,7 +73,7 @@ class Backup:
                 self._copy_contents(manifest, opened, target, lease)
             write_manifest(self._folder, manifest)
             now = library.clock.now()
-            library.tree.run_apart(lambda: self._upkeep.note(backed_up_at=now))
+            library.tree.run_independently(lambda: self._upkeep.note(backed_up_at=now))
         log.info("backup made contents=%d copied=%d", manifest.contents, manifest.copied)
         return manifest
 
@@ -82,8 +82,8 @@ class Backup:
         return mark in self._upkeep.backups
 
     @property
-    def _upkeep(self) -> UpkeepBranch:
-        found: UpkeepBranch = self._library.tree.branch("upkeep")
+    def _upkeep(self) -> UpkeepSubtree:
+        found: UpkeepSubtree = self._library.tree.subtree("upkeep")
         return found
 
     @staticmethod

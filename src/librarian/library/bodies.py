@@ -1,6 +1,6 @@
 """A request whose body is a file: its bytes, and what its fields say of them.
 
-What the upload faces and every other place that takes files share.
+What the upload endpoints and every other place that takes files share.
 """
 
 from datetime import datetime

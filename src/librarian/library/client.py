@@ -108,7 +108,7 @@ def _download_url(answer: Fetched) -> str:
     if answer.status == 201:  # Created
         url = _json(answer).get("url")
         if not isinstance(url, str):
-            raise UploadFailed("201 without a URL: is this the upload face of a librarian?")
+            raise UploadFailed("201 without a URL: is this the upload endpoint of a librarian?")
         return url
     reason = _json(answer).get("error", "no reason given")
     if answer.status >= 500:  # the server's fault, not the upload's

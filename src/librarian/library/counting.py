@@ -27,7 +27,7 @@ from librarian.countries import ICountry, ICountrySet
 from librarian.library.accesslogs import Hit, MalformedLine, read_line
 from librarian.library.interfaces import AliasNotFound
 from librarian.library.logreading import LogPlace, LogReader
-from librarian.library.model import PATIENCE, LibraryBranch
+from librarian.library.model import PATIENCE, LibrarySubtree
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library
 
@@ -76,7 +76,7 @@ class DownloadCounter:
             batch = _Batch(texts, self._country)
             before, position = position, reader.position
             move = (before, position, reader.mark)
-            tree.run(lambda: _commit(batch, self._library.branch, place, *move))  # noqa: B023  # called here
+            tree.run(lambda: _commit(batch, self._library.subtree, place, *move))  # noqa: B023  # called here
             counted.lines += len(texts)
             counted.malformed += batch.malformed
             counted.downloads += batch.downloads
@@ -85,7 +85,7 @@ class DownloadCounter:
 
     def _place(self, reader: LogReader) -> LogPlace:
         """The place to read on from, to which the reader is brought."""
-        places = self._library.branch.log_places
+        places = self._library.subtree.log_places
         for place in places.known(reader.first_line):
             if reader.stands_at(place):
                 return place
@@ -98,7 +98,7 @@ class DownloadCounter:
         last = b""
 
         def batch() -> bytes | None:
-            slices = self._library.branch.slices
+            slices = self._library.subtree.slices
             some = list(islice(slices.items(min=last, excludemin=True), BATCH))
             for key, (_size, seconds) in some:
                 if seconds < too_old:
@@ -110,10 +110,10 @@ class DownloadCounter:
 
 
 def _commit(
-    batch: "_Batch", branch: LibraryBranch, place: LogPlace, before: int, position: int, mark: bytes
+    batch: "_Batch", subtree: LibrarySubtree, place: LogPlace, before: int, position: int, mark: bytes
 ) -> None:
     place.move(before, position, mark)
-    batch.count(branch)
+    batch.count(subtree)
 
 
 class _Batch:
@@ -132,26 +132,26 @@ class _Batch:
             if hit is not None:
                 self._hits.append(hit)
 
-    def count(self, branch: LibraryBranch) -> None:
+    def count(self, subtree: LibrarySubtree) -> None:
         """Add to the counts, in the caller's transaction."""
         self.downloads = self.unknown = 0
         sums: Counter[tuple[int, date, str | None]] = Counter()
         for hit in self._hits:
             try:
-                record = branch.record(hit.alias_id)
+                record = subtree.record(hit.alias_id)
             except AliasNotFound:
                 self.unknown += 1
                 continue
-            if completed := self._downloads(branch, record, hit):
+            if completed := self._downloads(subtree, record, hit):
                 country = self._country(hit.client)
                 sums[hit.alias_id, hit.day, country.iso3166code2 if country else None] += completed
         for (alias_id, day, code), number in sums.items():
-            branch.count_downloads(branch.record(alias_id), day, code, number)
+            subtree.count_downloads(subtree.record(alias_id), day, code, number)
         self.downloads = sums.total()
 
-    def _downloads(self, branch: LibraryBranch, record: AliasRecord, hit: Hit) -> int:
+    def _downloads(self, subtree: LibrarySubtree, record: AliasRecord, hit: Hit) -> int:
         """How many downloads a hit completes."""
         if hit.status == 200:  # OK: the whole
             return 1
         client = hashlib.sha256(f"{hit.client} {hit.agent}".encode()).digest()[:8]
-        return branch.slice_completes(record, client, hit.size, hit.time.timestamp())
+        return subtree.slice_completes(record, client, hit.size, hit.time.timestamp())

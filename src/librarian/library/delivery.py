@@ -1,4 +1,4 @@
-"""Sending an alias's file: what the download faces and the streaming view share."""
+"""Sending an alias's file: what the download endpoints and the streaming view share."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""An alias in words: what the upload face answers, and ``/files/<id>`` as JSON."""
+"""An alias in words: what the upload endpoint answers, and ``/files/<id>`` as JSON."""
 
 from datetime import datetime
 from typing import Any

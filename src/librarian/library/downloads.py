@@ -1,4 +1,4 @@
-"""The download faces: ``GET /<id>/<filename>``, and the search by digest."""
+"""The download endpoints: ``GET /<id>/<filename>``, and the search by digest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from pyramid.response import Response
 
 from librarian.library import urls
 from librarian.library.delivery import deliver
-from librarian.library.faces import PublicFace, RestrictedFace
+from librarian.library.endpoints import PublicEndpoint, RestrictedEndpoint
 from librarian.library.filenames import ID, quoted
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library, digest_bytes
 from librarian.library.tokenuse import IN_FLIGHT, Piece, client_key
-from librarian.web.faces import Face
+from librarian.web.endpoints import Endpoint
 from librarian.web.files import FileAnswer
 from librarian.web.ranges import Slice
 
@@ -23,7 +23,7 @@ _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
 
 @dataclass(frozen=True)
 class DownloadRoot:
-    """``/`` of a download face, which shows one space."""
+    """``/`` of a download endpoint, which shows one space."""
 
     library: Library
     restricted: bool
@@ -55,20 +55,20 @@ class Download:
     record: AliasRecord
 
 
-def restricted_face() -> Face:
-    """The face of the restricted space; for ZCML."""
+def restricted_endpoint() -> Endpoint:
+    """The endpoint of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Face(RestrictedFace, lambda request: root, trusts_network=True, quick=True)
+    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True, quick=True)
 
 
-def public_face() -> Face:
-    """The face for everybody; for ZCML."""
+def public_endpoint() -> Endpoint:
+    """The endpoint for everybody; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
-    return Face(PublicFace, lambda request: root, quick=True)
+    return Endpoint(PublicEndpoint, lambda request: root, quick=True)
 
 
 def download(context: Download, request: Request) -> Response:
-    """The file, to whoever may have it from this face."""
+    """The file, to whoever may have it from this endpoint."""
     record, library = context.record, context.root.library
     # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
     if record.content is None or request.path_info != f"/{record.id}/{record.filename}":
@@ -81,7 +81,7 @@ def download(context: Download, request: Request) -> Response:
 
 
 def _needed_token(context: Download, request: Request) -> "_ByToken | None":
-    """The token that must be counted if bytes are sent; None where the face itself is the key.
+    """The token that must be counted if bytes are sent; None where the endpoint itself is the key.
 
     Everything that is wrong here is the same 404: whoever guesses learns nothing.
     """
@@ -164,13 +164,13 @@ def _digest(request: Request) -> bytes:
 
 
 def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
-    branch = root.library.branch
-    for sha256 in [raw] if len(raw) == 32 else branch.sha256s_of(raw):
-        for record in branch.records_of(sha256):
+    subtree = root.library.subtree
+    for sha256 in [raw] if len(raw) == 32 else subtree.sha256s_of(raw):
+        for record in subtree.records_of(sha256):
             if record.restricted is root.restricted:
                 yield f"{record.id}/{quoted(record.filename)}"
 
 
 def welcome(context: DownloadRoot, request: Request) -> Response:
-    """``/`` of a download face: there is nothing to list."""
+    """``/`` of a download endpoint: there is nothing to list."""
     return Response("Librarian downloads\n", content_type="text/plain", charset="utf-8")

@@ -23,7 +23,7 @@ from zope.component import getUtilitiesFor, getUtility
 
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.library.records import AliasRecord, LibraryFileContent
 from librarian.library.service import Library
 from librarian.library.sweeping import Doomed, SweepSettings
@@ -128,37 +128,37 @@ class GarbageCollector:
         skew = abs(library.tree.host_time() - library.clock.now())
         if skew >= WORST_SKEW:
             raise CollectorRefuses(f"the clocks of this host and of the database differ by {skew}")
-        branch = library.branch
-        if branch.collected_at is not None and self._now < branch.collected_at - WORST_SKEW:
-            last = branch.collected_at
+        subtree = library.subtree
+        if subtree.collected_at is not None and self._now < subtree.collected_at - WORST_SKEW:
+            last = subtree.collected_at
             raise CollectorRefuses(f"the clock shows {self._now}, but the last run was at {last}")
-        if not branch.contents and not trust_empty_tree and any(True for _ in library.store):
+        if not subtree.contents and not trust_empty_tree and any(True for _ in library.store):
             raise CollectorRefuses("the tree names no content at all, but the byte store is not empty")
         if installation_of(library.tree) != library.store.installation():
             raise CollectorRefuses("the tree and the byte store are not of the same installation")
         references = dict(getUtilitiesFor(IFileReferences))
-        if missing := branch.reference_names - set(references):
+        if missing := subtree.reference_names - set(references):
             raise CollectorRefuses(f"nobody answers any more for files held by: {', '.join(sorted(missing))}")
         if not self._dry_run:
             library.tree.run(lambda: self._remember(set(references)))
         return references
 
     def _remember(self, names: set[str]) -> None:
-        branch = self._library.branch
-        branch.collected_at = self._now
-        branch.reference_names = frozenset(names) | branch.reference_names
+        subtree = self._library.subtree
+        subtree.collected_at = self._now
+        subtree.reference_names = frozenset(names) | subtree.reference_names
 
     # The steps.
 
     def _expire(self, references: dict[str, Any]) -> None:
         """A week after its expiry an alias loses its content, whether or not anything refers to it."""
 
-        def work(branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+        def work(subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
             expires = record.expires
             if record.content is None or expires is None or expires == NEVER_EXPIRES:
                 return
             if expires < self._now - WEEK:
-                branch.delete_content(record)
+                subtree.delete_content(record)
                 yield Action("expire", "expired", "alias", str(record.id), record.filename)
 
         self._over_aliases("expire", {}, work)
@@ -167,7 +167,7 @@ class GarbageCollector:
         """An alias that nobody has held for a week goes, if it is a week old and nothing promised
         that it would stay."""
 
-        def work(branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+        def work(subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
             if held:
                 if record.unreferenced_since is not None:
                     record.unreferenced_since = None
@@ -177,7 +177,7 @@ class GarbageCollector:
                     record.unreferenced_since = self._now
                     yield Action("aliases", "marked", "alias", str(record.id), record.filename)
                 elif record.unreferenced_since < self._now - WEEK:
-                    branch.drop(record)
+                    subtree.drop(record)
                     yield Action("aliases", "dropped", "alias", str(record.id), record.filename)
 
         self._over_aliases("aliases", references, work)
@@ -197,22 +197,22 @@ class GarbageCollector:
         self._over_contents(self._mark)
         self._over_contents(self._drop)
 
-    def _forget_former(self, branch: LibraryBranch, record: AliasRecord, held: bool) -> Iterator[Action]:
+    def _forget_former(self, subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
         if record.former_content is not None and (record.content_deleted or self._now) < self._now - WEEK:
-            branch.forget_former(record)
+            subtree.forget_former(record)
             yield Action("contents", "forgotten", "alias", str(record.id), record.filename)
 
-    def _mark(self, branch: LibraryBranch, content: LibraryFileContent) -> Iterator[Action]:
-        if content.unclaimed_since is None and not branch.is_named(content):
+    def _mark(self, subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
+        if content.unclaimed_since is None and not subtree.is_named(content):
             content.unclaimed_since = self._now
         return iter(())
 
-    def _drop(self, branch: LibraryBranch, content: LibraryFileContent) -> Iterator[Action]:
+    def _drop(self, subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
         if content.unclaimed_since is None:
             return
         content.unclaimed_since = None
-        if not branch.is_named(content):
-            branch.drop_content(content)
+        if not subtree.is_named(content):
+            subtree.drop_content(content)
             yield Action("contents", "dropped", "content", content.sha256)
 
     def _bytes(self, references: dict[str, Any]) -> None:
@@ -231,7 +231,7 @@ class GarbageCollector:
     def _count_bytes(self) -> None:
         """Add up what the store holds, for whoever watches it; a full walk has just warmed the caches."""
         facts = {"store_bytes": self._library.store.recount(), "store_counted": self._now}
-        self._library.tree.run_apart(lambda: self._library.tree.branch("upkeep").note(**facts))
+        self._library.tree.run_independently(lambda: self._library.tree.subtree("upkeep").note(**facts))
 
     def _sweep(self, lease: HeldLease | None) -> None:
         doomed = Doomed(self._library, self._now - DAY, self._begin_anew, BATCH)
@@ -274,10 +274,10 @@ class GarbageCollector:
         """Tokens that died of age are forgotten."""
 
         def batch() -> tuple[list[Any], list[Action]]:
-            branch = self._library.branch
-            dead = list(branch.dead_tokens(self._now, self._size))
+            subtree = self._library.subtree
+            dead = list(subtree.dead_tokens(self._now, self._size))
             for token in dead:
-                branch.drop_token(token)
+                subtree.drop_token(token)
             return dead, [Action("tokens", "forgotten", "token", token.id, token.path) for token in dead]
 
         while self._batch("tokens", batch):
@@ -289,31 +289,31 @@ class GarbageCollector:
         self,
         step: str,
         references: dict[str, Any],
-        work: Callable[[LibraryBranch, AliasRecord, bool], Iterator[Action]],
+        work: Callable[[LibrarySubtree, AliasRecord, bool], Iterator[Action]],
     ) -> None:
         last = 0
 
         def batch() -> tuple[list[int], list[Action]]:
-            branch = self._library.branch
-            ids = list(islice(branch.aliases.keys(min=last + 1), self._size))
-            records = [branch.aliases[alias_id] for alias_id in ids]
+            subtree = self._library.subtree
+            ids = list(islice(subtree.aliases.keys(min=last + 1), self._size))
+            records = [subtree.aliases[alias_id] for alias_id in ids]
             self._library.tree.prefetch(records)
             held = _held(references, frozenset(ids))
-            done = (work(branch, record, record.id in held) for record in records)
+            done = (work(subtree, record, record.id in held) for record in records)
             return ids, list(chain.from_iterable(done))
 
         while ids := self._batch(step, batch):
             last = ids[-1]
 
-    def _over_contents(self, work: Callable[[LibraryBranch, LibraryFileContent], Iterator[Action]]) -> None:
+    def _over_contents(self, work: Callable[[LibrarySubtree, LibraryFileContent], Iterator[Action]]) -> None:
         last = b""
 
         def batch() -> tuple[list[bytes], list[Action]]:
-            branch = self._library.branch
-            keys = list(islice(branch.contents.keys(min=last, excludemin=True), self._size))
-            contents = [branch.contents[key] for key in keys]
+            subtree = self._library.subtree
+            keys = list(islice(subtree.contents.keys(min=last, excludemin=True), self._size))
+            contents = [subtree.contents[key] for key in keys]
             self._library.tree.prefetch(contents)
-            return keys, [action for content in contents for action in work(branch, content)]
+            return keys, [action for content in contents for action in work(subtree, content)]
 
         while keys := self._batch("contents", batch):
             last = keys[-1]

@@ -1,6 +1,6 @@
 """Holding files: what keeps the garbage collector from taking them.
 
-A system that keeps files puts a `FileHolds` in its branch and registers a `HeldInBranch` (in
+A system that keeps files puts a `FileHolds` in its subtree and registers a `HeldInSubtree` (in
 references.py) as its IFileReferences; then every file it holds stays until it lets go.
 """
 

@@ -18,21 +18,24 @@ from persistent import Persistent
 
 from librarian.library.interfaces import NotOneInstallation
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 log = logging.getLogger(__name__)
 
 SAMPLE = 100  # contents that are looked for; ascending digests are a random choice
 
 
-class InstallationBranch(Persistent):
+class InstallationSubtree(Persistent):
     """The tree's side of it."""
 
     id: str | None = None  # 32 hex digits
 
 
-branch = Branch("installation", InstallationBranch)
+InstallationBranch = InstallationSubtree  # the name under which older databases have it
+
+
+subtree = Subtree("installation", InstallationSubtree, (store_new_class_name,))
 
 
 def unite(tree: ITree, store: IByteStore) -> None:
@@ -54,7 +57,7 @@ def unite(tree: ITree, store: IByteStore) -> None:
 
 def installation_of(tree: ITree) -> str | None:
     """The id that the tree carries, in an open session."""
-    found: str | None = tree.branch("installation").id
+    found: str | None = tree.subtree("installation").id
     return found
 
 
@@ -62,7 +65,7 @@ def why_apart(tree: ITree, store: IByteStore) -> str:
     """Why these two cannot be one installation; empty if they can.  In an open session."""
     ours, theirs = installation_of(tree), store.installation()
     if ours is None or theirs is None:
-        return _why_unfit(tree.branch("library").contents, store)
+        return _why_unfit(tree.subtree("library").contents, store)
     if ours != theirs:
         return f"the tree is of installation {ours}, the bytes are of {theirs}"
     return ""
@@ -105,7 +108,7 @@ def put_together(tree: ITree, store: IByteStore, *, anew: bool = False) -> str:
     found = store.join(wanted, anew=anew)
 
     def note() -> None:
-        mine: InstallationBranch = tree.branch("installation")
+        mine: InstallationSubtree = tree.subtree("installation")
         if mine.id is None:
             mine.id = found
         elif mine.id != found:

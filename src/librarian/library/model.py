@@ -1,4 +1,4 @@
-"""The library's branch of the tree: everything it keeps, and the ways to find it."""
+"""The library's subtree of the tree: everything it keeps, and the ways to find it."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -16,13 +16,13 @@ from librarian.library.keys import LAST, with_prefix
 from librarian.library.logreading import LogPlaces
 from librarian.library.records import TOKEN_ID, AliasRecord, LibraryFileContent, TokenRecord
 from librarian.store.interfaces import StoredBytes
-from librarian.tree.branch import Branch
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
 PATIENCE = timedelta(days=1)  # between two slices of one download; a token lives as long
 
 
-class LibraryBranch(Persistent):
+class LibrarySubtree(Persistent):
     """All aliases and contents.  Digest keys are raw bytes; an index entry is one joined key.
 
     There is no counter and no total: everybody who adds a file would fight over it.
@@ -207,6 +207,9 @@ class LibraryBranch(Persistent):
             yield self.tokens[key[8:]]
 
 
+LibraryBranch = LibrarySubtree  # the name under which older databases have it
+
+
 def moment_key(moment: datetime) -> bytes:
     return int(moment.timestamp()).to_bytes(8)
 
@@ -215,4 +218,4 @@ def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
 
 
-branch = Branch("library", LibraryBranch)
+subtree = Subtree("library", LibrarySubtree, (store_new_class_name,))

@@ -9,29 +9,29 @@ from librarian.tree.interfaces import ITree
 
 
 @implementer(IFileReferences)
-class HeldInBranch:
-    """The files that the `FileHolds` in attribute `attribute` of a branch holds.
+class HeldInSubtree:
+    """The files that the `FileHolds` in attribute `attribute` of a subtree holds.
 
-    Made with the branch's name, in a system's own module, and registered in its ZCML::
+    Made with the subtree's name, in a system's own module, and registered in its ZCML::
 
-        references = HeldInBranch("tracker")
+        references = HeldInSubtree("tracker")
     """
 
-    def __init__(self, branch: str, attribute: str = "holds") -> None:
-        self._branch = branch
+    def __init__(self, subtree: str, attribute: str = "holds") -> None:
+        self._subtree = subtree
         self._attribute = attribute
 
     def held_among(self, alias_ids: frozenset[int]) -> set[int]:
         return self._holds.held_among(alias_ids)
 
     def holders(self, alias_id: int) -> list[str]:
-        return [f"{self._branch}: {reason}" for reason in self._holds.reasons(alias_id)]
+        return [f"{self._subtree}: {reason}" for reason in self._holds.reasons(alias_id)]
 
     @property
     def _holds(self) -> FileHolds:
-        holds: FileHolds = getattr(getUtility(ITree).branch(self._branch), self._attribute)
+        holds: FileHolds = getattr(getUtility(ITree).subtree(self._subtree), self._attribute)
         return holds
 
 
 #: Files held by name from outside: ``librarian hold``.
-outside = HeldInBranch("library")
+outside = HeldInSubtree("library")

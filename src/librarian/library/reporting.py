@@ -13,7 +13,7 @@ from librarian.library.records import AliasRecord
 from librarian.library.service import Library
 
 BATCH = 1000  # objects that are looked at between two times of letting go of what was loaded
-NOBODY = "-"  # stands for the owner of files that came in by a face for everybody
+NOBODY = "-"  # stands for the owner of files that came in by an endpoint for everybody
 
 AGES = (
     ("a day", timedelta(days=1)),
@@ -67,7 +67,7 @@ def report(
                 found.deleted += 1
                 continue
             _add(found, record, now)
-            counts = library.branch.downloads.get(record.id)
+            counts = library.subtree.downloads.get(record.id)
             if counts is not None and top:
                 entry = (counts.total, record.id, record.filename)
                 heappush(most, entry) if len(most) < top else heappushpop(most, entry)
@@ -91,13 +91,13 @@ def _add(found: LibraryReport, record: AliasRecord, now: datetime) -> None:
 
 
 def _each(library: Library, part: str, moved: Callable[[int], object]) -> Iterator[Any]:
-    """The values of a tree of the library's branch, fetched and forgotten in batches."""
+    """The values of a tree of the library's subtree, fetched and forgotten in batches."""
     last: Any = None
     seen = 0
     while True:
         transaction.begin()
         library.tree.forget_loaded()
-        entries = getattr(library.branch, part)
+        entries = getattr(library.subtree, part)
         more = {} if last is None else {"min": last, "excludemin": True}
         items = list(islice(entries.items(**more), BATCH))
         library.tree.prefetch([value for _key, value in items])

@@ -20,7 +20,7 @@ from librarian.library.manifests import (
     read_manifest,
     read_part,
 )
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.store import durable
 from librarian.store.copies import Copies
 from librarian.store.disk import DiskStore
@@ -194,6 +194,6 @@ class _Copied(NamedTuple):
     store: Copies
 
     @property
-    def branch(self) -> LibraryBranch:
-        branch: LibraryBranch = self.tree.branch("library")
-        return branch
+    def subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self.tree.subtree("library")
+        return subtree

@@ -11,7 +11,7 @@ from zope.interface import provider
 
 from librarian.library.counting import DownloadCounter
 from librarian.library.service import Library
-from librarian.rounds import Rounds
+from librarian.periodic import PeriodicTask
 from librarian.settings import ISettings, ISettingsSection, Section
 from librarian.tree.interfaces import ITree
 from librarian.web.accesslog import AccessLogSettings
@@ -36,7 +36,7 @@ def begin(event: Any) -> None:
         Schedule(Path(path), seconds).start()
 
 
-class Schedule(Rounds):
+class Schedule(PeriodicTask):
     """Counts what is new in a log, again and again."""
 
     def __init__(self, path: Path, interval_seconds: float) -> None:

@@ -19,10 +19,10 @@ from zope.component import getUtilitiesFor
 
 from librarian.library import urls
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.library.records import AliasRecord
 from librarian.library.service import Library
-from librarian.library.upkeep import UpkeepBranch
+from librarian.library.upkeep import UpkeepSubtree
 from librarian.store.copies import Copies
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch
 
@@ -105,7 +105,7 @@ class Scrub:
     def _read_first(self, sha256: str) -> None:
         """Verify one of the library's contents, unless this run has done so."""
         transaction.begin()
-        if sha256 not in self._read and bytes.fromhex(sha256) in self._branch.contents:
+        if sha256 not in self._read and bytes.fromhex(sha256) in self._subtree.contents:
             self._verify(sha256)
             self._read.add(sha256)
 
@@ -118,7 +118,7 @@ class Scrub:
             if sha256 not in before or now - before[sha256] >= FAVOURITES_EVERY:
                 self._read_first(sha256)
                 seen[sha256] = now
-        self._library.tree.run_apart(lambda: self._upkeep.note(favourites_seen=seen))
+        self._library.tree.run_independently(lambda: self._upkeep.note(favourites_seen=seen))
 
     # Going round.
 
@@ -135,7 +135,7 @@ class Scrub:
         if kind == "all":
             self._keep(kind, FIRST)
         now = self._library.clock.now()
-        self._library.tree.run_apart(lambda: self._upkeep.note(scrubbed_at=now))
+        self._library.tree.run_independently(lambda: self._upkeep.note(scrubbed_at=now))
 
     def _range(self, kind: str, after: int, until: int) -> None:
         at, last = after.to_bytes(32), until.to_bytes(32)
@@ -149,7 +149,9 @@ class Scrub:
         transaction.begin()
         self._library.tree.forget_loaded()
         begun = self.report.bytes
-        keys = list(islice(self._branch.contents.keys(min=after, max=last, excludemin=after != FIRST), BATCH))
+        keys = list(
+            islice(self._subtree.contents.keys(min=after, max=last, excludemin=after != FIRST), BATCH)
+        )
         for key in keys:
             if key.hex() not in self._read:
                 self._verify(key.hex())
@@ -158,7 +160,7 @@ class Scrub:
         return bytes(keys[-1]) if len(keys) == BATCH else last
 
     def _keep(self, kind: str, position: bytes) -> None:
-        self._library.tree.run_apart(lambda: self._upkeep.keep_position(kind, position))
+        self._library.tree.run_independently(lambda: self._upkeep.keep_position(kind, position))
 
     def _verify(self, sha256: str) -> None:
         self.report.contents += 1
@@ -176,7 +178,7 @@ class Scrub:
             return
         self._seen.add(sha256)
         transaction.begin()
-        named = bytes.fromhex(sha256) in self._branch.contents
+        named = bytes.fromhex(sha256) in self._subtree.contents
         if not named:
             state = self._forget(sha256) if state == "damaged" else ""
         elif self._repair(sha256, state):
@@ -210,7 +212,7 @@ class Scrub:
 
     def _aliases(self, sha256: str) -> Iterator[dict[str, Any]]:
         key = bytes.fromhex(sha256)
-        for record in chain(self._branch.records_of(key), self._branch.former_records_of(key)):
+        for record in chain(self._subtree.records_of(key), self._subtree.former_records_of(key)):
             yield self._described(record)
 
     def _described(self, record: AliasRecord) -> dict[str, Any]:
@@ -225,26 +227,26 @@ class Scrub:
         }
 
     @property
-    def _branch(self) -> LibraryBranch:
-        return self._library.branch
+    def _subtree(self) -> LibrarySubtree:
+        return self._library.subtree
 
     @property
-    def _upkeep(self) -> UpkeepBranch:
-        found: UpkeepBranch = self._library.tree.branch("upkeep")
+    def _upkeep(self) -> UpkeepSubtree:
+        found: UpkeepSubtree = self._library.tree.subtree("upkeep")
         return found
 
 
 def favourites(library: Library) -> list[str]:
     """The digests of the files that were downloaded most, those first."""
     totals: list[tuple[int, int]] = []
-    for number, (alias_id, counts) in enumerate(library.branch.downloads.items()):
+    for number, (alias_id, counts) in enumerate(library.subtree.downloads.items()):
         totals.append((counts.total, alias_id))
         if number % 1000 == 999:
             totals = nlargest(FAVOURITES, totals)
             library.tree.forget_loaded()
     found: list[str] = []
     for _total, alias_id in nlargest(FAVOURITES, totals):
-        record = library.branch.aliases.get(alias_id)
+        record = library.subtree.aliases.get(alias_id)
         if record is not None and record.content is not None and record.content.sha256 not in found:
             found.append(record.content.sha256)
     return found

@@ -19,7 +19,7 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.library.records import AliasRecord
 from librarian.library.tokens import TimeLimitedTokenSet
 from librarian.security.audit import at_commit
@@ -54,30 +54,30 @@ class Library:
         return self._settings.section(AccelSettings)
 
     @property
-    def branch(self) -> LibraryBranch:
-        branch: LibraryBranch = self.tree.branch("library")
-        return branch
+    def subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self.tree.subtree("library")
+        return subtree
 
     def record(self, alias_id: object) -> AliasRecord:
-        return self.branch.record(alias_id)
+        return self.subtree.record(alias_id)
 
     def add(self, stored: StoredBytes, filename: str, mimetype: str, **facts: Any) -> AliasRecord:
         """Name bytes that are durable already, in this thread's transaction.
 
         Keywords: `expires` (None or an aware datetime), `restricted`, `owner` (a principal's id).
         """
-        now, branch = self.clock.now(), self.branch
+        now, subtree = self.clock.now(), self.subtree
         record = AliasRecord(
-            branch.new_id(self.random_below),
+            subtree.new_id(self.random_below),
             check_filename(filename),
             check_content_type(mimetype),
-            branch.content_for(stored, now),
+            subtree.content_for(stored, now),
             expires=check_expires(facts.get("expires")),
             restricted=facts.get("restricted", False),
             date_created=now,
             owner=facts.get("owner"),
         )
-        branch.add(record)
+        subtree.add(record)
         at_commit(
             "file added",
             alias=record.id,
@@ -92,10 +92,10 @@ class Library:
         """Another alias of the same file, under another name.  Raises NotStored, InvalidFilename."""
         if record.content is None:
             raise NotStored(record.id, "its file is deleted")
-        branch = self.branch
-        branch.claim(record.content)
+        subtree = self.subtree
+        subtree.claim(record.content)
         copy = AliasRecord(
-            branch.new_id(self.random_below),
+            subtree.new_id(self.random_below),
             check_filename(filename),
             record.mimetype,
             record.content,
@@ -104,18 +104,18 @@ class Library:
             date_created=self.clock.now(),
             owner=record.owner,
         )
-        branch.add(copy)
+        subtree.add(copy)
         at_commit("file copied", alias=copy.id, filename=copy.filename, original=record.id)
         return copy
 
     def delete(self, record: AliasRecord) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
-        self.branch.delete_content(record, self.clock.now())
+        self.subtree.delete_content(record, self.clock.now())
         at_commit("file deleted", alias=record.id, filename=record.filename)
 
     def undelete(self, record: AliasRecord) -> None:
         """Raises CannotUndelete."""
-        self.branch.undelete(record)
+        self.subtree.undelete(record)
         at_commit("file undeleted", alias=record.id, filename=record.filename)
 
     def put_and_add(  # the arguments of the public create()

@@ -57,7 +57,7 @@ class Doomed:
                 yield sha256, size
 
     def size_if_doomed(self, sha256: str) -> int | None:
-        if bytes.fromhex(sha256) in self._library.branch.contents:
+        if bytes.fromhex(sha256) in self._library.subtree.contents:
             return None
         store = self._library.store
         try:

@@ -26,7 +26,7 @@ from librarian.library.interfaces import (
     ITimeLimitedTokenSet,
     NoSuchToken,
 )
-from librarian.library.model import LibraryBranch
+from librarian.library.model import LibrarySubtree
 from librarian.library.records import TokenRecord
 from librarian.library.tokenuse import AnswersUnderWay, Bearer, Piece
 from librarian.library.urls import LibrarySettings
@@ -61,9 +61,9 @@ class TimeLimitedTokenSet:
         self._under_way = AnswersUnderWay()
 
     @property
-    def _branch(self) -> LibraryBranch:
-        branch: LibraryBranch = self._tree.branch("library")
-        return branch
+    def _subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self._tree.subtree("library")
+        return subtree
 
     def allocate(self, url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
         token = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
@@ -76,7 +76,7 @@ class TimeLimitedTokenSet:
         key, path = token_hash(token), TimeLimitedToken.url_to_token_path(url)
         record = TokenRecord(key, path, **facts)
         told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
-        self._tree.run_apart(lambda: self._branch.add_token(TokenRecord(key, path, **facts)))
+        self._tree.run_independently(lambda: self._subtree.add_token(TokenRecord(key, path, **facts)))
         happened("token made", **told)
         return token
 
@@ -90,7 +90,7 @@ class TimeLimitedTokenSet:
 
     def admits(self, token: str, path: str, client: str) -> bool:
         """Whether `token` lets `client` (its client_key) at `path` at this moment.  Costs no use."""
-        record = self._branch.tokens.get(token_hash(token))
+        record = self._subtree.tokens.get(token_hash(token))
         return record is not None and record.path == path and record.alive_for(self._clock.now(), client)
 
     def use(self, token: str, path: str, client: str, pieces: Sequence[Piece], size: int) -> int | None:
@@ -101,20 +101,20 @@ class TimeLimitedTokenSet:
         end of its broken connection has been noticed waits for that, a second at most.
         """
         key, now = token_hash(token), self._clock.now()
-        record = self._branch.tokens.get(key)
+        record = self._subtree.tokens.get(key)
         if record is None or record.path != path or not record.alive_for(now, client):
             return None
         if record.max_uses is None and record.last_used and now - record.last_used < LAST_USED_STEP:
             return 0
 
         def count() -> int | None:
-            fresh = self._branch.tokens.get(key)
+            fresh = self._subtree.tokens.get(key)
             return None if fresh is None else fresh.use(now, client, pieces, size)
 
         first = record.last_used is None
-        counted = self._tree.run_apart(count)
+        counted = self._tree.run_independently(count)
         if counted is None and self._under_way.ends_soon((key, client)):
-            counted = self._tree.run_apart(count)
+            counted = self._tree.run_independently(count)
         if counted is not None and first:
             happened("token used first", token=record.id, alias=record.alias_id)
         if counted:
@@ -131,7 +131,7 @@ class TimeLimitedTokenSet:
         key, now = token_hash(token), self._clock.now()
 
         def correct() -> None:
-            record = self._branch.tokens.get(key)
+            record = self._subtree.tokens.get(key)
             if record is not None and unsent is not None:
                 record.take_back(now, client, use, unsent, in_flight)
 
@@ -142,36 +142,36 @@ class TimeLimitedTokenSet:
 
     def _correct(self, correction: Callable[[], None], bearer: Bearer) -> None:
         try:
-            self._tree.run_apart(correction)
+            self._tree.run_independently(correction)
         except (LibrarianError, POSError) as error:  # the client gets less for repair, and nothing too much
             log.warning("token not corrected error=%s", error)
         finally:
             self._under_way.end(bearer)
 
     def __iter__(self) -> Iterator[TokenRecord]:
-        return iter(self._branch.tokens.values())
+        return iter(self._subtree.tokens.values())
 
     def of_alias(self, alias_id: int) -> list[TokenRecord]:
-        return self._branch.tokens_of(alias_id)
+        return self._subtree.tokens_of(alias_id)
 
     def revoke(self, token_id: str) -> None:
-        found = self._branch.tokens_called(token_id)
+        found = self._subtree.tokens_called(token_id)
         if not found:
             raise NoSuchToken(token_id)
-        self._branch.drop_token(found[0])
+        self._subtree.drop_token(found[0])
         at_commit("token revoked", token=token_id, alias=found[0].alias_id)
 
     def revoke_all(self, alias_id: int | None = None) -> int:
         doomed = list(self if alias_id is None else self.of_alias(alias_id))
         for record in doomed:
-            self._branch.drop_token(record)
+            self._subtree.drop_token(record)
             at_commit("token revoked", token=record.id, alias=record.alias_id)
         return len(doomed)
 
     def purge(self, limit: int = 1000) -> int:
-        doomed = list(self._branch.dead_tokens(self._clock.now(), limit))
+        doomed = list(self._subtree.dead_tokens(self._clock.now(), limit))
         for record in doomed:
-            self._branch.drop_token(record)
+            self._subtree.drop_token(record)
         return len(doomed)
 
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from persistent import Persistent
 
 from librarian.interfaces import IClock, LibrarianError
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 MARKS = 500  # of backups that are remembered
 LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
@@ -39,7 +39,7 @@ class Lease(NamedTuple):
     until: datetime
 
 
-class UpkeepBranch(Persistent):
+class UpkeepSubtree(Persistent):
     """One small object: few write it, and those who do at the same moment shall conflict."""
 
     lease: Lease | None = None
@@ -78,7 +78,10 @@ class UpkeepBranch(Persistent):
         self.positions = {**self.positions, kind: position}
 
 
-branch = Branch("upkeep", UpkeepBranch)
+UpkeepBranch = UpkeepSubtree  # the name under which older databases have it
+
+
+subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_name,))
 
 
 class HeldLease:
@@ -97,15 +100,15 @@ class HeldLease:
         if self._lease.until - now > LEASE / 2:
             return
         lease = self._lease._replace(until=now + LEASE)
-        self._tree.run_apart(lambda: self._branch.take(lease, now))
+        self._tree.run_independently(lambda: self._subtree.take(lease, now))
         self._lease = lease
 
     def release(self) -> None:
-        self._tree.run_apart(lambda: self._branch.release(self._lease.holder))
+        self._tree.run_independently(lambda: self._subtree.release(self._lease.holder))
 
     @property
-    def _branch(self) -> UpkeepBranch:
-        found: UpkeepBranch = self._tree.branch("upkeep")
+    def _subtree(self) -> UpkeepSubtree:
+        found: UpkeepSubtree = self._tree.subtree("upkeep")
         return found
 
 

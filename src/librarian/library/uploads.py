@@ -1,4 +1,4 @@
-"""The upload faces: ``PUT /<filename>`` with the bytes as the body.
+"""The upload endpoints: ``PUT /<filename>`` with the bytes as the body.
 
 The bytes are made durable once; only the naming of them is repeated when transactions conflict.
 """
@@ -16,18 +16,18 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.aliases import LibraryFileAlias
 from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.description import describe
-from librarian.library.faces import RestrictedUploadFace, UploadFace
+from librarian.library.endpoints import RestrictedUploadEndpoint, UploadEndpoint
 from librarian.library.filenames import check_filename
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.service import Library, acting_owner
 from librarian.security.interfaces import IPrincipal
-from librarian.web.faces import Face
+from librarian.web.endpoints import Endpoint
 from librarian.web.identity import principal_of
 from librarian.web.methods import takes
 
 
-class ProgramsFace(Face):
-    """A face on which a program may say who it is, so that it owns what it adds."""
+class ProgramsEndpoint(Endpoint):
+    """An endpoint on which a program may say who it is, so that it owns what it adds."""
 
     def principal(self, request: Request) -> IPrincipal:
         return principal_of(request)
@@ -35,7 +35,7 @@ class ProgramsFace(Face):
 
 @dataclass(frozen=True)
 class UploadRoot:
-    """``/`` of an upload face, which adds to one space."""
+    """``/`` of an upload endpoint, which adds to one space."""
 
     library: Library
     restricted: bool
@@ -55,16 +55,16 @@ class UploadTarget:
         raise InvalidFilename(f"{self.filename}/{segment}", "'/' separates names")
 
 
-def upload_face() -> Face:
-    """The face that adds to the public space; for ZCML."""
+def upload_endpoint() -> Endpoint:
+    """The endpoint that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
-    return ProgramsFace(UploadFace, lambda request: root, trusts_network=True)
+    return ProgramsEndpoint(UploadEndpoint, lambda request: root, trusts_network=True)
 
 
-def restricted_upload_face() -> Face:
-    """The face that adds to the restricted space; for ZCML."""
+def restricted_upload_endpoint() -> Endpoint:
+    """The endpoint that adds to the restricted space; for ZCML."""
     root = UploadRoot(Library(), restricted=True)
-    return ProgramsFace(RestrictedUploadFace, lambda request: root, trusts_network=True)
+    return ProgramsEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
 
 
 @takes("PUT", "POST")

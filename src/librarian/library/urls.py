@@ -7,17 +7,22 @@ from urllib.parse import urlsplit
 
 from zope.interface import provider
 
-from librarian.library.faces import PublicFace, RestrictedFace, RestrictedUploadFace, UploadFace
+from librarian.library.endpoints import (
+    PublicEndpoint,
+    RestrictedEndpoint,
+    RestrictedUploadEndpoint,
+    UploadEndpoint,
+)
 from librarian.library.filenames import quoted
 from librarian.library.records import AliasRecord
 from librarian.settings import ISettings, ISettingsSection, Section
-from librarian.web.faces import FaceSettings, face_url
+from librarian.web.endpoints import EndpointSettings, endpoint_url
 
-_FACES: dict[str, type[FaceSettings]] = {
-    "download_url": PublicFace,
-    "upload_url": UploadFace,
-    "restricted_download_url": RestrictedFace,
-    "restricted_upload_url": RestrictedUploadFace,
+_ENDPOINTS: dict[str, type[EndpointSettings]] = {
+    "download_url": PublicEndpoint,
+    "upload_url": UploadEndpoint,
+    "restricted_download_url": RestrictedEndpoint,
+    "restricted_upload_url": RestrictedUploadEndpoint,
 }
 
 
@@ -25,7 +30,7 @@ _FACES: dict[str, type[FaceSettings]] = {
 @dataclass(frozen=True)
 class LibrarySettings(Section):
     """How the library looks from outside.  Every URL ends in a slash; the first four, left empty, are
-    where the face of that kind listens, so that two installations on a machine are never mixed up."""
+    where the endpoint of that kind listens, so that two installations on a machine are never mixed up."""
 
     download_url: str = ""
     upload_url: str = ""
@@ -33,13 +38,13 @@ class LibrarySettings(Section):
     restricted_upload_url: str = ""
     secure_download_url: str = ""  # where a TLS front end shows it; empty: download_url, with https
     use_https: bool = False
-    upload_requires_token: bool = False  # False: who reaches an upload face may add files there
+    upload_requires_token: bool = False  # False: who reaches an upload endpoint may add files there
     token_lifetime: timedelta = timedelta(days=1)
     token_lifetime_max: timedelta = timedelta(days=7)
 
     def completed(self, settings: ISettings) -> "LibrarySettings":
-        empty = {name: kind for name, kind in _FACES.items() if not getattr(self, name)}
-        found: dict[str, Any] = {name: face_url(settings.section(kind)) for name, kind in empty.items()}
+        empty = {name: kind for name, kind in _ENDPOINTS.items() if not getattr(self, name)}
+        found: dict[str, Any] = {name: endpoint_url(settings.section(kind)) for name, kind in empty.items()}
         return replace(self, **found)
 
     @property

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from librarian.interfaces import LibrarianError
-from librarian.machines.headquarters import Headquarters, JobLost, Standing, Unreachable
 from librarian.machines.runner import Limits, Runner
+from librarian.machines.scheduler_client import JobLost, SchedulerClient, Standing, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Controller:
 
     def __init__(
         self,
-        headquarters: Headquarters,
+        scheduler_client: SchedulerClient,
         directory: Path,
         workers: int,
         *,
@@ -43,7 +43,7 @@ class Controller:
         beat_seconds: float = 60.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.headquarters = headquarters
+        self.scheduler_client = scheduler_client
         self.directory = directory
         self.workers = workers
         self.limits = limits or Limits()
@@ -99,7 +99,7 @@ class Controller:
     def arrive(self) -> None:
         """Tell that we start; who cannot be told now is told in the next turn."""
         try:
-            self._follow(self.headquarters.arrive())
+            self._follow(self.scheduler_client.arrive())
         except Unreachable as error:
             log.warning("registry out of reach reason=%s", error)
 
@@ -109,7 +109,7 @@ class Controller:
         try:
             self._beat()
             if self.standing is None or (self.standing.state == "OFFLINE" and not self.standing.held):
-                self._follow(self.headquarters.arrive())
+                self._follow(self.scheduler_client.arrive())
             self._look()
         except Unreachable as error:
             log.warning("registry out of reach reason=%s", error)
@@ -118,7 +118,7 @@ class Controller:
         """Stop in good order: end all workers, then tell; others take the jobs at once."""
         self._abandon_all()
         try:
-            self.headquarters.leave()
+            self.scheduler_client.leave()
         except Unreachable as error:
             # The watchdog will find out.
             log.warning("registry out of reach reason=%s", error)
@@ -129,7 +129,7 @@ class Controller:
             job_id = runner.assignment.job_id
             if runner.started and now - self._beaten.get(job_id, 0.0) >= self.beat_seconds:
                 try:
-                    self.headquarters.beat(job_id, runner.logtail())
+                    self.scheduler_client.beat(job_id, runner.logtail())
                 except JobLost as error:
                     log.warning("job lost job=%d reason=%s", job_id, error)
                     runner.abandon()
@@ -141,12 +141,12 @@ class Controller:
         """Ask for jobs until there is none, or no worker free.  Asking is our sign of life, so we do it
         when we are full as well; the registry counts."""
         while True:
-            standing = self.headquarters.look(self.workers)
+            standing = self.scheduler_client.look(self.workers)
             self._follow(standing)
             if standing.job is None:
                 return
             directory = self.directory / "jobs" / str(standing.job.job_id)
-            runner = Runner(self.headquarters, standing.job, directory, self.limits, self.local)
+            runner = Runner(self.scheduler_client, standing.job, directory, self.limits, self.local)
             self._beaten[standing.job.job_id] = self.monotonic()
             self.runners.append(runner)
             runner.start()
@@ -165,7 +165,7 @@ class Controller:
         elif self.runners and self._drained_for() > (self.drain_seconds or math.inf):
             log.warning("drain took too long jobs=%d", len(self.runners))
             self._abandon_all()
-            self.headquarters.drained()
+            self.scheduler_client.drained()
 
     def _drained_for(self) -> float:
         return self.monotonic() - (self._draining_since or 0.0)

@@ -32,7 +32,7 @@ from librarian.machines.interfaces import (
     MachineCordoned,
     WrongMachineState,
 )
-from librarian.tree.branch import Branch
+from librarian.tree.subtree import Subtree
 
 RESULTS_KEPT = 100  # per import; older ones go, and their logs with them
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -205,7 +205,7 @@ class ImportRecord(Persistent):
 
 
 class CodeImportRegistry(Persistent):
-    """The branch of the tree: machines, imports, jobs, the queue, the files held and the events."""
+    """The subtree of the tree: machines, imports, jobs, the queue, the files held and the events."""
 
     def __init__(self) -> None:
         self.machines = OOBTree()  # hostname -> MachineRecord
@@ -250,4 +250,4 @@ class CodeImportRegistry(Persistent):
         )
 
 
-branch = Branch("machines", CodeImportRegistry)
+subtree = Subtree("machines", CodeImportRegistry)

@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 from librarian.machines.enums import CodeImportResultStatus
-from librarian.machines.headquarters import Assignment, Headquarters, JobLost, Refused, Unreachable
+from librarian.machines.scheduler_client import Assignment, JobLost, Refused, SchedulerClient, Unreachable
 from librarian.machines.worker import BUNDLE, LAST, LOG, RESULT, Order
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,14 @@ class Runner(threading.Thread):
 
     def __init__(
         self,
-        headquarters: Headquarters,
+        scheduler_client: SchedulerClient,
         assignment: Assignment,
         directory: Path,
         limits: Limits,
         local: bool,
     ) -> None:
         super().__init__(name=f"job-{assignment.job_id}", daemon=True)
-        self.headquarters = headquarters
+        self.scheduler_client = scheduler_client
         self.assignment = assignment
         self.directory = directory
         self.limits = limits
@@ -77,9 +77,9 @@ class Runner(threading.Thread):
         job_id = self.assignment.job_id
         try:
             self.directory.mkdir(parents=True)
-            self._do(lambda: self.headquarters.start(job_id))
+            self._do(lambda: self.scheduler_client.start(job_id))
             self.started = True
-            self._do(lambda: self.headquarters.fetch_bundle(job_id, self.directory / LAST))
+            self._do(lambda: self.scheduler_client.fetch_bundle(job_id, self.directory / LAST))
             status = self._work()
             self._report(status)
             log.info("job done job=%d import=%s status=%s", job_id, self.assignment.code_import, status.name)
@@ -95,7 +95,7 @@ class Runner(threading.Thread):
         """This machine could not do it: a full disk, say.  The import is not to blame."""
         failure = CodeImportResultStatus.INTERNAL_FAILURE.name
         try:
-            self._do(lambda: self.headquarters.finish(self.assignment.job_id, failure))
+            self._do(lambda: self.scheduler_client.finish(self.assignment.job_id, failure))
         except (JobLost, Refused, Unreachable) as error:
             log.warning("job given up job=%d reason=%s", self.assignment.job_id, error)
 
@@ -174,11 +174,11 @@ class Runner(threading.Thread):
 
     def _report(self, status: CodeImportResultStatus) -> None:
         job_id = self.assignment.job_id
-        self._do(lambda: self.headquarters.beat(job_id, self.logtail()))
-        self._do(lambda: self.headquarters.deliver(job_id, "log", self.directory / LOG))
+        self._do(lambda: self.scheduler_client.beat(job_id, self.logtail()))
+        self._do(lambda: self.scheduler_client.deliver(job_id, "log", self.directory / LOG))
         if status is CodeImportResultStatus.SUCCESS:
-            self._do(lambda: self.headquarters.deliver(job_id, "bundle", self.directory / BUNDLE))
-        self._do(lambda: self.headquarters.finish(job_id, status.name))
+            self._do(lambda: self.scheduler_client.deliver(job_id, "bundle", self.directory / BUNDLE))
+        self._do(lambda: self.scheduler_client.finish(job_id, status.name))
 
 
 def disk_usage(directory: Path) -> int:

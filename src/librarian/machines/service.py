@@ -10,7 +10,7 @@ from zope.interface import implementer, provider
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
-from librarian.library.references import HeldInBranch
+from librarian.library.references import HeldInSubtree
 from librarian.machines import editing, jobs, moves
 from librarian.machines.authorization import is_daemon
 from librarian.machines.enums import (
@@ -62,7 +62,7 @@ class Desk:
 
     @property
     def registry(self) -> CodeImportRegistry:
-        registry: CodeImportRegistry = self._tree.branch("machines")
+        registry: CodeImportRegistry = self._tree.subtree("machines")
         return registry
 
     def act(self, message: str | None = None) -> Act:
@@ -355,4 +355,4 @@ class CodeImportEventSet:
 
 
 #: The bundles and logs that imports hold.
-references = HeldInBranch("machines")
+references = HeldInSubtree("machines")

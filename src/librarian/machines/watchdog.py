@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from librarian.machines.headquarters import Api, Unreachable
+from librarian.machines.scheduler_client import Api, Unreachable
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Distributions and the branch of the tree they are in, as they are kept."""
+"""Distributions and the subtree of the tree they are in, as they are kept."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -28,8 +28,8 @@ from librarian.security.people.model import valid_display_name, valid_name
 KNOWN_RELEASES = 200  # Release files remembered per suite: a hundred days of two publications a day
 
 
-class MirrorsBranch(Persistent):
-    """The branch ``mirrors``: distributions by name, and everything with a number by its number."""
+class MirrorsSubtree(Persistent):
+    """The subtree ``mirrors``: distributions by name, and everything with a number by its number."""
 
     # When the prober last found its own network down: (address family, when); AF_UNSPEC: all of it.
     offline: tuple[tuple[int, datetime], ...] = ()
@@ -60,13 +60,16 @@ class MirrorsBranch(Persistent):
         return distribution
 
 
+MirrorsBranch = MirrorsSubtree  # the name under which older databases have it
+
+
 @implementer(IDistribution)
 class Distribution(Persistent):
     """A distribution, its releases and its mirrors."""
 
     id = 0
 
-    def __init__(self, parent: MirrorsBranch, name: str, display_name: str) -> None:
+    def __init__(self, parent: MirrorsSubtree, name: str, display_name: str) -> None:
         self.__parent__ = parent
         self.name = self.__name__ = name
         self.display_name = display_name
@@ -198,9 +201,9 @@ class Distribution(Persistent):
         return (release for release in self.releases if release.active)
 
 
-def number_files(branch: MirrorsBranch) -> None:
+def number_files(subtree: MirrorsSubtree) -> None:
     """Number all published files, so that each can be drawn as likely as any other."""
-    for releases in (branch.releases_by_id, branch.arch_releases_by_id):
+    for releases in (subtree.releases_by_id, subtree.arch_releases_by_id):
         for release in releases.values():
             for published in release.all_publications:
                 published.number_all()

@@ -31,7 +31,7 @@ from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.paths import suite as suite_name
 from librarian.mirrors.probing.plan import KnownRelease
 from librarian.mirrors.publications import BEFORE_RECORDS, Publication, Publications
-from librarian.mirrors.service import BRANCH
+from librarian.mirrors.service import SUBTREE
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class ArchiveImport:
         return found or BEFORE_RECORDS
 
     def _distribution(self) -> Distribution:
-        found: Distribution = self._tree.branch(BRANCH).distributions[self._distribution_name]
+        found: Distribution = self._tree.subtree(SUBTREE).distributions[self._distribution_name]
         return found
 
 

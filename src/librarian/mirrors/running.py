@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
-from librarian.mirrors.distributions import MirrorsBranch
+from librarian.mirrors.distributions import MirrorsSubtree
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import IDistributionMirrorSet
 from librarian.mirrors.model import DistributionMirror
@@ -37,7 +37,7 @@ from librarian.mirrors.probing.run import probe_with
 from librarian.mirrors.probing.throttle import Throttle
 from librarian.mirrors.probing.verdict import BatchGuard, Verdict, judge, was_reached
 from librarian.mirrors.recording import record
-from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
+from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
 from librarian.mirrors.settings import MirrorSettings
 from librarian.mirrors.watching import control_sites, is_first_look
 from librarian.security.interaction import acting_as
@@ -150,11 +150,11 @@ class ProbeRun:
         self.summary.prober_offline = socket.AF_UNSPEC in missed
         if missed:
             # After the last record: whoever is probed from now on is looked at for the first time again.
-            await self._work(lambda: self._branch.note_offline(missed, self._clock.now()))
+            await self._work(lambda: self._subtree.note_offline(missed, self._clock.now()))
 
     def _due_and_sites(self) -> tuple[list[int], list[ControlSite]]:
         due, now = self._due(), self._clock.now()
-        return due, control_sites(self._branch, self._settings, now, self._chance) if due else []
+        return due, control_sites(self._subtree, self._settings, now, self._chance) if due else []
 
     def _due(self) -> list[int]:
         mirrors = getUtility(IDistributionMirrorSet)
@@ -169,7 +169,7 @@ class ProbeRun:
 
     def _claim(self, numbers: Iterable[int]) -> list[ProbePlan]:
         now = self._clock.now()
-        mirrors = [self._branch.mirrors_by_id.get(number) for number in numbers]
+        mirrors = [self._subtree.mirrors_by_id.get(number) for number in numbers]
         # Asked again: since the list was drawn up another prober may have been there.
         due = [
             each for each in mirrors if each and (self._options.force or is_due(each, now, self._settings))
@@ -221,10 +221,10 @@ class ProbeRun:
         self.summary.count(report, verdict, kept)
 
     def _record(self, report: ProbeReport, verdict: Verdict, families: frozenset[int]) -> bool:
-        mirror = self._branch.mirrors_by_id.get(report.plan.mirror_id)
+        mirror = self._subtree.mirrors_by_id.get(report.plan.mirror_id)
         if mirror is None or not self._claimer.holds(mirror):
             return False
-        offline = self._branch.last_offline(families)
+        offline = self._subtree.last_offline(families)
         if verdict is Verdict.FAILED and is_first_look(mirror, offline):
             verdict = Verdict.INCONCLUSIVE
         record(mirror, report, verdict, self._clock.now(), self._settings)
@@ -234,13 +234,13 @@ class ProbeRun:
 
     def _release(self) -> None:
         """Give up what was claimed and not recorded, when a run ends before its time."""
-        for mirror in self._branch.mirrors_by_id.values():
+        for mirror in self._subtree.mirrors_by_id.values():
             if self._claimer.holds(mirror):
                 mirror.claim = None
 
     @property
-    def _branch(self) -> MirrorsBranch:
-        found: MirrorsBranch = self._tree.branch(BRANCH)
+    def _subtree(self) -> MirrorsSubtree:
+        found: MirrorsSubtree = self._tree.subtree(SUBTREE)
         return found
 
     async def _work(self, work: Callable[[], T]) -> T:

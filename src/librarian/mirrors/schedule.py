@@ -12,8 +12,8 @@ from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.running import ProbeRun, RunOptions, explain
-from librarian.mirrors.service import BRANCH, PROBER, mirror_settings
-from librarian.rounds import Rounds
+from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
+from librarian.periodic import PeriodicTask
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
@@ -28,7 +28,7 @@ def begin(event: Any) -> None:
         Schedule(interval.total_seconds()).start()
 
 
-class Schedule(Rounds):
+class Schedule(PeriodicTask):
     """Reads archives, probes what is due and sends the mail, again and again."""
 
     def __init__(self, interval_seconds: float) -> None:
@@ -71,7 +71,7 @@ def import_archives() -> None:
 
 
 def _wanted() -> list[tuple[str, str, list[str]]]:
-    distributions = getUtility(ITree).branch(BRANCH).distributions.values()
+    distributions = getUtility(ITree).subtree(SUBTREE).distributions.values()
     return [
         (each.name, each.main_url, [release.name for release in each.active_releases()])
         for each in distributions

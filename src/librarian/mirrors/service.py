@@ -10,10 +10,10 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.references import HeldInBranch
+from librarian.library.references import HeldInSubtree
 from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
-from librarian.mirrors.distributions import Distribution, MirrorsBranch, number_files
+from librarian.mirrors.distributions import Distribution, MirrorsSubtree, number_files
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import (
     ICertificateExpiring,
@@ -37,24 +37,24 @@ from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import ITeam
 from librarian.security.principals import SYSTEM, script_principal
 from librarian.settings import ISettings
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 log = logging.getLogger(__name__)
 
-BRANCH = "mirrors"
+SUBTREE = "mirrors"
 PROBER = "mirror-prober"  # the system principal the prober acts as
-branch = Branch(BRANCH, MirrorsBranch, (number_files,))
-references = HeldInBranch(BRANCH)
+subtree = Subtree(SUBTREE, MirrorsSubtree, (number_files, store_new_class_name))
+references = HeldInSubtree(SUBTREE)
 _HELD_FOR = "log of a probe"
 
 
 class _Set:
-    """Reaches the branch of whichever thread it is used in."""
+    """Reaches the subtree of whichever thread it is used in."""
 
     @property
-    def _branch(self) -> MirrorsBranch:
-        found: MirrorsBranch = getUtility(ITree).branch(BRANCH)
+    def _subtree(self) -> MirrorsSubtree:
+        found: MirrorsSubtree = getUtility(ITree).subtree(SUBTREE)
         return found
 
 
@@ -63,18 +63,18 @@ class DistributionSet(_Set):
     """All distributions."""
 
     def new(self, name: str, display_name: str, main_url: str | None = None) -> Distribution:
-        distribution = self._branch.new_distribution(name, display_name, main_url)
+        distribution = self._subtree.new_distribution(name, display_name, main_url)
         log.info("distribution created distribution=%s", name)
         return distribution
 
     def get(self, id: int) -> Distribution:  # noqa: A002  # the specification names it so
-        found = self._branch.distributions_by_id.get(id)
+        found = self._subtree.distributions_by_id.get(id)
         if found is None:
             raise NoSuchDistribution(id)
         return found
 
     def getByName(self, name: str) -> Distribution | None:
-        return self._branch.distributions.get(name)
+        return self._subtree.distributions.get(name)
 
     def __getitem__(self, name: str) -> Distribution:
         found = self.getByName(name)
@@ -83,7 +83,7 @@ class DistributionSet(_Set):
         return found
 
     def __iter__(self) -> Iterator[Distribution]:
-        return iter(self._branch.distributions.values())
+        return iter(self._subtree.distributions.values())
 
 
 @implementer(IDistroReleaseSet)
@@ -91,7 +91,7 @@ class DistroReleaseSet(_Set):
     """All releases."""
 
     def get(self, id: int) -> DistroRelease:  # noqa: A002  # the specification names it so
-        found = self._branch.releases_by_id.get(id)
+        found = self._subtree.releases_by_id.get(id)
         if found is None:
             raise NoSuchRelease(id)
         return found
@@ -102,7 +102,7 @@ class DistroArchReleaseSet(_Set):
     """All builds."""
 
     def get(self, id: int) -> DistroArchRelease:  # noqa: A002  # the specification names it so
-        found = self._branch.arch_releases_by_id.get(id)
+        found = self._subtree.arch_releases_by_id.get(id)
         if found is None:
             raise NoSuchRelease(id)
         return found
@@ -113,13 +113,13 @@ class DistributionMirrorSet(_Set):
     """All mirrors."""
 
     def __getitem__(self, number: int) -> DistributionMirror:
-        found = self._branch.mirrors_by_id.get(number)
+        found = self._subtree.mirrors_by_id.get(number)
         if found is None:
             raise NoSuchMirror(number)
         return found
 
     def __iter__(self) -> Iterator[DistributionMirror]:
-        return iter(self._branch.mirrors_by_id.values())
+        return iter(self._subtree.mirrors_by_id.values())
 
     def getByName(self, distribution: IDistribution, name: str) -> DistributionMirror | None:
         try:
@@ -178,7 +178,7 @@ class LibraryProbeLogs(_Set):
                 filename, size, log_file, "text/plain", restricted=True, allow_zero_length=True
             )
             number: int = alias.id
-        self._branch.holds.hold(getUtility(ITree).branch("library").record(number), _HELD_FOR)
+        self._subtree.holds.hold(getUtility(ITree).subtree("library").record(number), _HELD_FOR)
         return number
 
     def get(self, alias_id: int) -> Any:
@@ -190,7 +190,7 @@ class LibraryProbeLogs(_Set):
         return found
 
     def release(self, alias_id: int) -> None:
-        self._branch.holds.release(alias_id, _HELD_FOR)
+        self._subtree.holds.release(alias_id, _HELD_FOR)
 
 
 # -- owners hear of it

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from librarian.mirrors.distributions import MirrorsBranch
+from librarian.mirrors.distributions import MirrorsSubtree
 from librarian.mirrors.model import DistributionMirror
 from librarian.mirrors.planning import is_well
 from librarian.mirrors.probing.control import MIRRORS_TO_CHOOSE_FROM, ControlSite
@@ -17,21 +17,21 @@ LATELY = timedelta(days=7)
 
 
 def control_sites(
-    branch: MirrorsBranch, settings: MirrorSettings, now: datetime, chance: random.Random
+    subtree: MirrorsSubtree, settings: MirrorSettings, now: datetime, chance: random.Random
 ) -> list[ControlSite]:
     """Who is asked when a mirror fails: what the settings name, or else the archives themselves and mirrors
     that were good lately."""
     if settings.control_urls:
         return [ControlSite(url, chosen=True) for url in settings.control_urls]
-    mains = [ControlSite(each.main_url) for each in branch.distributions.values() if each.main_url]
-    return mains + _good_mirrors(branch, now, chance)
+    mains = [ControlSite(each.main_url) for each in subtree.distributions.values() if each.main_url]
+    return mains + _good_mirrors(subtree, now, chance)
 
 
-def _good_mirrors(branch: MirrorsBranch, now: datetime, chance: random.Random) -> list[ControlSite]:
-    numbers = list(branch.mirrors_by_id.keys())
+def _good_mirrors(subtree: MirrorsSubtree, now: datetime, chance: random.Random) -> list[ControlSite]:
+    numbers = list(subtree.mirrors_by_id.keys())
     found: dict[str, ControlSite] = {}
     for number in chance.sample(numbers, len(numbers)):
-        mirror = branch.mirrors_by_id[number]
+        mirror = subtree.mirrors_by_id[number]
         if is_well(mirror) and was_good_since(mirror, now - LATELY):
             site = ControlSite(mirror.base_url, _known_path(mirror), is_mirror=True)
             found[site.place] = site

@@ -1,4 +1,4 @@
-"""The branch ``naming``: folders and entries, and what keeps them one tree.
+"""The subtree ``naming``: folders and entries, and what keeps them one tree.
 
 Everything that puts something into a folder reads the folder so that the transaction fails if the
 folder is written by another, and everything that takes a folder or entry away writes it.  So nothing
@@ -16,7 +16,7 @@ from persistent import Persistent
 from librarian.library.holds import FileHolds
 from librarian.library.records import AliasRecord
 from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, TooDeep
-from librarian.tree.branch import Branch
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 DEEPEST = 50  # names in a path
 
@@ -80,7 +80,7 @@ class Entry(Node):
         return f"{self.uid}:{version.number}"
 
 
-class NamingBranch(Persistent):
+class NamingSubtree(Persistent):
     """The tree, which files it holds, and for which entries."""
 
     def __init__(self) -> None:
@@ -152,6 +152,9 @@ class NamingBranch(Persistent):
         del before[0].children[before[1]]
 
 
+NamingBranch = NamingSubtree  # the name under which older databases have it
+
+
 def _must_stay(node: Node) -> None:
     """Fail the transaction if another one writes `node` meanwhile; no write, so many can do this."""
     if node._p_jar is not None:
@@ -195,4 +198,4 @@ def _height(node: Node) -> int:
     return height
 
 
-branch = Branch("naming", NamingBranch)
+subtree = Subtree("naming", NamingSubtree, (store_new_class_name,))

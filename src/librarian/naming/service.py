@@ -14,7 +14,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename
 from librarian.library.interfaces import IFileReferences
-from librarian.library.references import HeldInBranch
+from librarian.library.references import HeldInSubtree
 from librarian.library.service import Library, acting_owner
 from librarian.naming.interfaces import (
     AlreadyThere,
@@ -27,7 +27,7 @@ from librarian.naming.interfaces import (
     NotRestricted,
     NotThere,
 )
-from librarian.naming.model import Entry, Folder, NamingBranch, Node, Version
+from librarian.naming.model import Entry, Folder, NamingSubtree, Node, Version
 from librarian.security.audit import at_commit
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings, ISettingsSection, Section
@@ -35,7 +35,7 @@ from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
 
-BRANCH = "naming"
+SUBTREE = "naming"
 
 
 @provider(ISettingsSection)
@@ -57,9 +57,9 @@ class _Parts:
         self.settings = getUtility(ISettings)
 
     @property
-    def branch(self) -> NamingBranch:
-        branch: NamingBranch = self.library.tree.branch(BRANCH)
-        return branch
+    def subtree(self) -> NamingSubtree:
+        subtree: NamingSubtree = self.library.tree.subtree(SUBTREE)
+        return subtree
 
     def shown(self, node: Node) -> "NamedFolder | NamedEntry":
         return NamedFolder(self, node) if isinstance(node, Folder) else NamedEntry(self, node)
@@ -148,7 +148,7 @@ class NamedEntry(_Named):
         """Have another file be the current version; for NamedFolder.put."""
         keep = self._parts.settings.section(NamingSettings).keep_versions
         now = self._parts.library.clock.now()
-        self._parts.branch.put(self.node, alias.record, now, acting_owner(), keep)
+        self._parts.subtree.put(self.node, alias.record, now, acting_owner(), keep)
 
 
 @implementer(INamedFolder)
@@ -188,11 +188,11 @@ class NamedFolder(_Named):
         node = self.node.children.get(name)
         if isinstance(node, Folder):
             raise AlreadyThere(self._path_of(name))
-        branch, library = self._parts.branch, self._parts.library
+        subtree, library = self._parts.subtree, self._parts.library
         if node is None:
-            uid = _new_uid(branch, library)
+            uid = _new_uid(subtree, library)
             node = Entry(name, self.node, library.clock.now(), uid)
-            branch.insert(node)
+            subtree.insert(node)
         entry = NamedEntry(self._parts, node)
         entry.put(alias)
         at_commit("file named", path=entry.path, version=entry.version, alias=alias.id)
@@ -203,14 +203,14 @@ class NamedFolder(_Named):
         owner = removeSecurityProxy(owner) or current_principal().person
         now = self._parts.library.clock.now()
         node = Folder(name, self.node, now, owner, restricted or self.restricted)
-        self._parts.branch.insert(node)
+        self._parts.subtree.insert(node)
         at_commit("folder made", path=node.path, restricted=node.restricted)
         return NamedFolder(self._parts, node)
 
     def remove(self, name: str, recursive: bool = False) -> None:
         found = self[name]
         path = found.path
-        self._parts.branch.remove(found.node, recursive)
+        self._parts.subtree.remove(found.node, recursive)
         at_commit("name removed", path=path)
 
     def losing(self, name: str) -> "NamedFolder | NamedEntry":
@@ -224,10 +224,10 @@ class NamedFolder(_Named):
         if self.restricted and not named.restricted:
             raise NotRestricted(named.path)
         before, old_name = named.path, named.name
-        self._parts.branch.move(named.node, self.node, name)
+        self._parts.subtree.move(named.node, self.node, name)
         if name != old_name and isinstance(named, NamedEntry) and not named.alias().deleted:
             copy = self._parts.library.add_copy(named.alias().record, name)
-            self._parts.branch.replace_alias(named.node, copy)
+            self._parts.subtree.replace_alias(named.node, copy)
         at_commit("name changed", path=named.path, before=before)
         return named
 
@@ -243,10 +243,10 @@ def _may_see(named: "NamedFolder | NamedEntry") -> bool:
     return bool(checkPermission("librarian.View", named))
 
 
-def _new_uid(branch: NamingBranch, library: Library) -> int:
+def _new_uid(subtree: NamingSubtree, library: Library) -> int:
     while True:
         uid = library.random_below(2**63)
-        if uid not in branch.entries:
+        if uid not in subtree.entries:
             return uid
 
 
@@ -264,7 +264,7 @@ class NamedTree:
 
     @property
     def root(self) -> Any:
-        return ProxyFactory(NamedFolder(self._parts, self._parts.branch.root))
+        return ProxyFactory(NamedFolder(self._parts, self._parts.subtree.root))
 
     def __getitem__(self, path: str) -> Any:
         found = self.root
@@ -311,16 +311,16 @@ class NamedTree:
 
 
 @implementer(IFileReferences)
-class HeldByEntries(HeldInBranch):
+class HeldByEntries(HeldInSubtree):
     """The files that entries are or were."""
 
     def holders(self, alias_id: int) -> list[str]:
-        branch: NamingBranch = getUtility(ITree).branch(BRANCH)
+        subtree: NamingSubtree = getUtility(ITree).subtree(SUBTREE)
         found = []
-        for reason in branch.holds.reasons(alias_id):
+        for reason in subtree.holds.reasons(alias_id):
             uid, _, number = reason.partition(":")
-            found.append(f"named tree: {branch.entries[int(uid)].path} version {number}")
+            found.append(f"named tree: {subtree.entries[int(uid)].path} version {number}")
         return found
 
 
-references = HeldByEntries(BRANCH)
+references = HeldByEntries(SUBTREE)

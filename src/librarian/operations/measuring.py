@@ -1,6 +1,6 @@
 """How many requests there are, how long they take, how much they move: counted in this process.
 
-Several processes are scraped one by one, each at the port of its own ops face; adding them up is what
+Several processes are scraped one by one, each at the port of its own ops endpoint; adding them up is what
 Prometheus is for.
 """
 
@@ -15,7 +15,7 @@ from pyramid.response import Response
 from zope.component import getUtilitiesFor
 from zope.interface import Attribute, Interface, implementer
 
-from librarian.web.faces import IFace, face_of
+from librarian.web.endpoints import IEndpoint, endpoint_of
 
 Handler = Callable[[Request], Response]
 
@@ -38,38 +38,44 @@ class Measurements:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "librarian_requests", "Requests answered.", ("face", "method", "status"), registry=self.registry
+            "librarian_requests",
+            "Requests answered.",
+            ("endpoint", "method", "status"),
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "librarian_request_seconds",
             "From the arrival of a request to the beginning of its answer.",
-            ("face",),
+            ("endpoint",),
             buckets=SECONDS,
             registry=self.registry,
         )
         self._sent = Counter(
-            "librarian_sent_bytes", "Length of the bodies in answers.", ("face",), registry=self.registry
+            "librarian_sent_bytes", "Length of the bodies in answers.", ("endpoint",), registry=self.registry
         )
         self._received = Counter(
-            "librarian_received_bytes", "Length of the bodies in requests.", ("face",), registry=self.registry
+            "librarian_received_bytes",
+            "Length of the bodies in requests.",
+            ("endpoint",),
+            registry=self.registry,
         )
 
-    def count(self, face: str, request: Request, status: int, sent: int, seconds: float) -> None:
+    def count(self, endpoint: str, request: Request, status: int, sent: int, seconds: float) -> None:
         """Note one request; lengths in bytes."""
         method = request.method if request.method in METHODS else "other"
-        self._requests.labels(face, method, str(status)).inc()
-        self._seconds.labels(face).observe(seconds)
+        self._requests.labels(endpoint, method, str(status)).inc()
+        self._seconds.labels(endpoint).observe(seconds)
         if sent and method != "HEAD":
-            self._sent.labels(face).inc(sent)
+            self._sent.labels(endpoint).inc(sent)
         if received := request.content_length:
-            self._received.labels(face).inc(received)
+            self._received.labels(endpoint).inc(received)
 
 
 def measure(handler: Handler, registry: Registry) -> Handler:
     """The outermost tween: counts what is answered, however it comes about."""
     measurements = Measurements()
     registry.registerUtility(measurements, IMeasurements)
-    names: dict[Any, str] = {face.section: name for name, face in getUtilitiesFor(IFace)}
+    names: dict[Any, str] = {endpoint.section: name for name, endpoint in getUtilitiesFor(IEndpoint)}
 
     def tween(request: Request) -> Response:
         begun = perf_counter()
@@ -79,8 +85,8 @@ def measure(handler: Handler, registry: Registry) -> Handler:
             status, sent = response.status_int, response.content_length or 0
             return response
         finally:
-            face = face_of(request)
-            name = "none" if face is None else names.get(face.section, "other")
+            endpoint = endpoint_of(request)
+            name = "none" if endpoint is None else names.get(endpoint.section, "other")
             measurements.count(name, request, status, sent, perf_counter() - begun)
 
     return tween

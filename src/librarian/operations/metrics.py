@@ -10,7 +10,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.library.service import Library
-from librarian.operations.faces import OpsRoot
+from librarian.operations.endpoints import OpsRoot
 from librarian.operations.measuring import IMeasurements
 
 
@@ -19,14 +19,14 @@ class LibraryCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         library = Library()
-        branch, upkeep = library.branch, library.tree.branch("upkeep")
-        yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(branch.tokens))
+        subtree, upkeep = library.subtree, library.tree.subtree("upkeep")
+        yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(subtree.tokens))
         quarantined = sum(1 for _sha256 in library.store.quarantined())
         yield _gauge("librarian_quarantined_files", "Damaged files set aside.", quarantined)
         yield _gauge("librarian_store_room_bytes", "What may still be put.", library.store.room())
         yield _gauge("librarian_store_bytes", "Held bytes when last counted, by gc.", upkeep.store_bytes)
         yield _moment("librarian_store_counted", "When they were counted.", upkeep.store_counted)
-        yield _moment("librarian_collected", "When gc last began.", branch.collected_at)
+        yield _moment("librarian_collected", "When gc last began.", subtree.collected_at)
         yield _moment("librarian_scrubbed", "When a scrub last ended.", upkeep.scrubbed_at)
         yield _moment("librarian_backed_up", "When a backup last ended.", upkeep.backed_up_at)
 
@@ -53,5 +53,5 @@ def metrics(context: OpsRoot, request: Request) -> Response:
 
 
 def index(context: OpsRoot, request: Request) -> Response:
-    """``/`` of the ops face: what is to be had here."""
+    """``/`` of the ops endpoint: what is to be had here."""
     return Response("/health\n/ready\n/metrics\n", content_type="text/plain", charset="utf-8")

@@ -11,19 +11,19 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.operations.faces import OpsFaceSettings
+from librarian.operations.endpoints import OpsEndpointSettings
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.tree.interfaces import ITree, TreeAway
-from librarian.web.app_face import AppFace
+from librarian.web.app_endpoint import AppEndpoint
+from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
-from librarian.web.faces import face_of
 from librarian.web.methods import READING
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Response]
 
-FACES = (AppFace, OpsFaceSettings)
+ENDPOINTS = (AppEndpoint, OpsEndpointSettings)
 WELL = "ok"
 RETRY_AFTER_SECONDS = 2
 
@@ -34,8 +34,8 @@ def answer_probes(handler: Handler, registry: Registry) -> Handler:
 
     def tween(request: Request) -> Response:
         view = views.get(request.environ.get("PATH_INFO", ""))
-        face = face_of(request) if view is not None else None
-        if view is None or face is None or face.section not in FACES:
+        endpoint = endpoint_of(request) if view is not None else None
+        if view is None or endpoint is None or endpoint.section not in ENDPOINTS:
             return handler(request)
         if request.method not in READING:
             return error_response(request, 405, "This is only read.", Allow=", ".join(READING))

@@ -1,4 +1,4 @@
-"""The faces on a server: sockets first, so that what the settings say about ports is what is true."""
+"""The endpoints on a server: sockets first, so that what the settings say about ports is what is true."""
 
 import logging
 import os
@@ -15,14 +15,14 @@ from zope.component import getUtility
 from librarian.interfaces import LibrarianError, one_line
 from librarian.rarely import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
-from librarian.serving.announcing import tell_faces, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.draining import DrainingServer
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
 from librarian.web.accesslog import AccessLogged
-from librarian.web.faces import Faces, IFace, IFaces, face_addresses, url_at
+from librarian.web.endpoints import Endpoints, IEndpoint, IEndpoints, endpoint_addresses, url_at
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,15 @@ WAITRESS_OPTIONS: dict[str, Any] = {
 
 
 class CannotListen(LibrarianError, OSError):
-    """A face's address is in use, is none of this machine, or may not be used by this user."""
+    """An endpoint's address is in use, is none of this machine, or may not be used by this user."""
 
-    def __init__(self, face: str, host: str, port: int, why: str) -> None:
-        super().__init__(f"face {face} cannot listen on {host} port {port}: {why}")
-        self.face = face
+    def __init__(self, endpoint: str, host: str, port: int, why: str) -> None:
+        super().__init__(f"endpoint {endpoint} cannot listen on {host} port {port}: {why}")
+        self.endpoint = endpoint
 
 
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
-    """A listening socket for each face; port 0 becomes one that is free.  Raises CannotListen."""
+    """A listening socket for each endpoint; port 0 becomes one that is free.  Raises CannotListen."""
     found: dict[str, socket.socket] = {}
     with ExitStack() as failing:
         for name, (host, port) in addresses.items():
@@ -73,24 +73,24 @@ def _listen(sock: socket.socket, host: str, port: int) -> None:
 
 
 def tell_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
-    """Lay the bound addresses over the settings; the URL of each face, by name."""
+    """Lay the bound addresses over the settings; the URL of each endpoint, by name."""
     settings = getUtility(ISettings)
     lines = ["[librarian]"]
     for name, sock in sockets.items():
         host, port = sock.getsockname()[:2]
-        key = app.registry.getUtility(IFace, name).section.key("listen").removeprefix("librarian.")
+        key = app.registry.getUtility(IEndpoint, name).section.key("listen").removeprefix("librarian.")
         lines.append(f"{key} = {f'[{host}]' if ':' in host else host}:{port}")
     settings.push("bound addresses", "\n".join(lines))
-    app.registry.registerUtility(Faces(settings), IFaces)
+    app.registry.registerUtility(Endpoints(settings), IEndpoints)
     return {name: url_at(*sock.getsockname()[:2]) for name, sock in sockets.items()}
 
 
 def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **options: Any) -> None:
-    """Serve every face until SIGTERM or SIGINT, then finish what is running and close the tree.
+    """Serve every endpoint until SIGTERM or SIGINT, then finish what is running and close the tree.
 
     SIGHUP opens the access log anew.
 
-    `announce` is called with the URL of each face once connections are accepted.  `options` are
+    `announce` is called with the URL of each endpoint once connections are accepted.  `options` are
     waitress's, and `grace_seconds`: how long running transfers may take to finish at the end.
     Raises TreeUnavailable if another process serves the same database already, and CannotListen.
     """
@@ -103,7 +103,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     try:
         share_tree()
         clear_incoming()
-        sockets = bind(face_addresses(getUtility(ISettings)))
+        sockets = bind(endpoint_addresses(getUtility(ISettings)))
         urls = tell_addresses(app, sockets)
         server = DrainingServer(
             app,
@@ -119,18 +119,18 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         signal.signal(signal.SIGHUP, app.reopen if isinstance(app, AccessLogged) else _ignore)
         if announce is not None:
             announce(urls)
-        log.info("serving faces=%s", ",".join(sorted(urls)))
+        log.info("serving endpoints=%s", ",".join(sorted(urls)))
         server.run()
     finally:
         tree.close()
 
 
 def quick_sockets(sockets: Mapping[str, socket.socket]) -> frozenset[int]:
-    """The sockets of faces whose requests wait for nothing but the local disk; none where the tree
+    """The sockets of endpoints whose requests wait for nothing but the local disk; none where the tree
     is another process's, as its database can keep the server's loop waiting."""
     if not getUtility(ITree).is_local:
         return frozenset()
-    return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IFace, name).quick)
+    return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IEndpoint, name).quick)
 
 
 def clear_incoming() -> None:
@@ -148,12 +148,12 @@ def _ignore(signum: int, frame: Any) -> None:
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:
-    """The Paste server factory ``egg:librarian#faces``: pserve then starts as ``librarian serve`` does."""
+    """The Paste server factory ``egg:librarian#endpoints``: pserve starts as ``librarian serve`` does."""
 
     def run(app: Any) -> None:
         try:
             tell_first_admin()
-            serve(app, tell_faces, **options)
+            serve(app, tell_endpoints, **options)
         except (LibrarianError, OSError) as error:
             # pserve prints a traceback of it, and takes SystemExit for a good end, with status 0.
             print(f"Error: {one_line(error)}", file=sys.stderr, flush=True)

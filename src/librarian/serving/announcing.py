@@ -19,8 +19,8 @@ def tell_first_admin() -> None:
         print(f"{'admin password':<18} {password}")
 
 
-def tell_faces(urls: Mapping[str, str]) -> None:
-    """One line for each face, its name and its URL; then that all is ready."""
+def tell_endpoints(urls: Mapping[str, str]) -> None:
+    """One line for each endpoint, its name and its URL; then that all is ready."""
     for name, url in urls.items():
         print(f"{name:<18} {url}")
     print("ready")

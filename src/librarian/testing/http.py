@@ -63,7 +63,7 @@ def request(
     body: bytes | BinaryIO = b"",
     **environ: str,
 ) -> Any:
-    """A webob response for one request; the port in `url` chooses the face, `environ` adds WSGI keys."""
+    """A webob response for one request; the port in `url` chooses the endpoint, `environ` adds WSGI keys."""
     parts = urlsplit(url)
     blank = Request.blank(url, method=method, headers=dict(headers or {}))
     blank.environ["SERVER_PORT"] = str(parts.port or 80)
@@ -75,9 +75,9 @@ def request(
     return blank.get_response(ThreadedApplication())
 
 
-def browser(face_url: str = "http://localhost:6543/") -> TestApp:
-    """A WebTest browser with cookies on the face behind `face_url`."""
-    parts = urlsplit(face_url)
+def browser(endpoint_url: str = "http://localhost:6543/") -> TestApp:
+    """A WebTest browser with cookies on the endpoint behind `endpoint_url`."""
+    parts = urlsplit(endpoint_url)
     environ = {"SERVER_PORT": str(parts.port or 80), "HTTP_HOST": parts.netloc, "HTTP_ACCEPT": "text/html"}
     return TestApp(ThreadedApplication(), extra_environ=environ)
 

@@ -39,7 +39,7 @@ from librarian.web.views import IAppSection
 
 def delete_content(alias: Any) -> None:
     """Delete the file behind an alias, as the collector does a week after its expiry."""
-    getUtility(ITree).branch("library").delete_content(removeSecurityProxy(alias).record)
+    getUtility(ITree).subtree("library").delete_content(removeSecurityProxy(alias).record)
 
 
 @implementer(IFileHolder)

@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from librarian.machines.headquarters import Api
+from librarian.machines.scheduler_client import Api
 from librarian.testing.server import ServerProcess
 
 GIT_ENVIRONMENT = {

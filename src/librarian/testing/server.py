@@ -23,14 +23,14 @@ use = egg:librarian
 librarian.site = {site}
 librarian.database_uri = {database_uri}
 librarian.byte_store = {byte_store}
-librarian.face.app.listen = 127.0.0.1:0
-librarian.face.public.listen = 127.0.0.1:0
-librarian.face.upload.listen = 127.0.0.1:0
-librarian.face.restricted.listen = 127.0.0.1:0
-librarian.face.restricted-upload.listen = 127.0.0.1:0
+librarian.endpoint.app.listen = 127.0.0.1:0
+librarian.endpoint.public.listen = 127.0.0.1:0
+librarian.endpoint.upload.listen = 127.0.0.1:0
+librarian.endpoint.restricted.listen = 127.0.0.1:0
+librarian.endpoint.restricted-upload.listen = 127.0.0.1:0
 {more}
 [server:main]
-use = egg:librarian#faces
+use = egg:librarian#endpoints
 [loggers]
 keys = root
 [handlers]
@@ -48,9 +48,9 @@ formatter = plain
 format = %(levelname)s %(name)s %(message)s
 """
 
-MORE_FACES = """\
-librarian.face.tracker.listen = 127.0.0.1:0
-librarian.face.ops.listen = 127.0.0.1:0
+MORE_ENDPOINTS = """\
+librarian.endpoint.tracker.listen = 127.0.0.1:0
+librarian.endpoint.ops.listen = 127.0.0.1:0
 """
 
 
@@ -78,8 +78,8 @@ class ServerProcess:
         """`more` are further settings; without `database_uri` and `byte_store` both are in its folder."""
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
         self.ini = self.folder / "server.ini"
-        if site is None:  # which has more faces than a site need have
-            more = f"{MORE_FACES}{more}"
+        if site is None:  # which has more endpoints than a site need have
+            more = f"{MORE_ENDPOINTS}{more}"
         self.byte_store = byte_store or self.folder / "bytes"
         values = {
             "site": site or checkout_site(),
@@ -100,7 +100,7 @@ class ServerProcess:
         return self._process.pid
 
     def start(self, first: str = "") -> None:
-        """Start it and wait until every face accepts connections.  Raises NotServing.
+        """Start it and wait until every endpoint accepts connections.  Raises NotServing.
 
         `first` is a line of Python for its process to begin with.
         """
@@ -144,7 +144,7 @@ class ServerProcess:
 
     def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the librarian command against this server, in its folder; it cannot ask anything."""
-        face_urls = {
+        endpoint_urls = {
             "LIBRARIAN_APP_URL": self.urls.get("app", ""),
             "LIBRARIAN_UPLOAD_URL": self.urls.get("upload", ""),
             "LIBRARIAN_RESTRICTED_UPLOAD_URL": self.urls.get("restricted-upload", ""),
@@ -156,7 +156,7 @@ class ServerProcess:
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env=with_path({**self._environ, **face_urls, **environ}),
+            env=with_path({**self._environ, **endpoint_urls, **environ}),
             timeout=120,
             check=False,
         )

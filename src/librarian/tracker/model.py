@@ -8,7 +8,7 @@ from persistent import Persistent
 
 from librarian.library.holds import FileHolds
 from librarian.tracker.interfaces import NameConflict
-from librarian.tree.branch import Branch
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 
 class Held(NamedTuple):
@@ -58,7 +58,7 @@ class EmptyDirectory(Exception):
     """A file is to be put where no file lies below any more; the directory must be closed first."""
 
 
-class TrackerBranch(Persistent):
+class TrackerSubtree(Persistent):
     """All names.  Paths here have no leading slash; ``""`` is the top directory."""
 
     def __init__(self) -> None:
@@ -185,6 +185,9 @@ class TrackerBranch(Persistent):
         directory.gone = True  # written on purpose: see Directory.close()
 
 
+TrackerBranch = TrackerSubtree  # the name under which older databases have it
+
+
 def _prefix(directory: str) -> str:
     return f"{directory}/" if directory else ""
 
@@ -199,4 +202,4 @@ def hold_reason(path: str, version: int) -> str:
     return f"/{path}@{version}"
 
 
-branch = Branch("tracker", TrackerBranch)
+subtree = Subtree("tracker", TrackerSubtree, (store_new_class_name,))

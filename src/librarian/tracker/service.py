@@ -10,7 +10,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.library.interfaces import InvalidFilename
-from librarian.library.references import HeldInBranch
+from librarian.library.references import HeldInSubtree
 from librarian.library.service import Library, LibraryFile
 from librarian.security.audit import happened
 from librarian.security.interaction import current_principal
@@ -32,7 +32,7 @@ from librarian.tracker.interfaces import (
     Pruned,
     TooLarge,
 )
-from librarian.tracker.model import EmptyDirectory, Held, Past, TrackerBranch, hold_reason
+from librarian.tracker.model import EmptyDirectory, Held, Past, TrackerSubtree, hold_reason
 from librarian.tracker.protocol import checked_name, most_unpacked
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Stored, store_upload
@@ -58,9 +58,9 @@ class Tracker:
         return self._settings.section(TrackerSettings)
 
     @property
-    def branch(self) -> TrackerBranch:
-        branch: TrackerBranch = self._library.tree.branch("tracker")
-        return branch
+    def subtree(self) -> TrackerSubtree:
+        subtree: TrackerSubtree = self._library.tree.subtree("tracker")
+        return subtree
 
     # Writing
 
@@ -76,7 +76,7 @@ class Tracker:
         largest = self.settings.largest_file
         if largest and declared.size is not None and declared.size > largest:
             raise TooLarge(largest)
-        present = self._library.tree.run_apart(lambda: self._refuse_early(path, version, rule))
+        present = self._library.tree.run_independently(lambda: self._refuse_early(path, version, rule))
         if present is not None:
             return _described(path, present), False
         limit = most_unpacked(declared, largest)
@@ -91,11 +91,11 @@ class Tracker:
 
     def _refuse_early(self, path: str, version: int | None, rule: Overwrite) -> Held | None:
         """The version that stays, whatever the bytes are: then they need not be read."""
-        present = self.branch.get(path)
+        present = self.subtree.get(path)
         return present if present is not None and _stays(present, version, rule) else None
 
     def _name(self, path: str, stored: Stored, version: int | None, rule: Overwrite) -> tuple[Held, bool]:
-        run, owner = self._library.tree.run_apart, current_principal().id
+        run, owner = self._library.tree.run_independently, current_principal().id
 
         def work() -> tuple[Held, bool]:
             return self._name_in_transaction(path, stored, version, rule, owner)
@@ -103,7 +103,7 @@ class Tracker:
         try:
             return run(work)
         except EmptyDirectory:
-            run(lambda: self.branch.close_directory(path))
+            run(lambda: self.subtree.close_directory(path))
             return run(work)
         except InvalidFilename as error:
             raise BadName(f"/{path}", str(error)) from None
@@ -111,8 +111,8 @@ class Tracker:
     def _name_in_transaction(
         self, path: str, stored: Stored, version: int | None, rule: Overwrite, owner: str
     ) -> tuple[Held, bool]:
-        branch, now = self.branch, self._now()
-        present = branch.get(path)
+        subtree, now = self.subtree, self._now()
+        present = subtree.get(path)
         if present is not None:
             if version is None:
                 version = max(now, present.version + 1)
@@ -124,8 +124,8 @@ class Tracker:
                 return present, True  # sent again, perhaps because the answer was lost
         version = now if version is None else version
         held = self._held(path, stored, version, now, owner)
-        branch.put(path, held, now)
-        self._forget_beyond_rule(branch, path, now)
+        subtree.put(path, held, now)
+        self._forget_beyond_rule(subtree, path, now)
         return held, True
 
     def _held(self, path: str, stored: Stored, version: int, now: int, owner: str) -> Held:
@@ -147,24 +147,24 @@ class Tracker:
     def _add(self, stored: StoredBytes, path: str, owner: str, reason: str) -> int:
         filename = path.rpartition("/")[2]
         record = self._library.add(stored, filename, MIMETYPE, restricted=True, owner=owner)
-        self.branch.holds.hold(record, reason)
+        self.subtree.holds.hold(record, reason)
         return record.id
 
     def delete(self, name: str, version: int) -> bool:
         path = _path(_reached("write", name))
 
         def work() -> bool:
-            branch, now = self.branch, self._now()
-            present = branch.get(path)
+            subtree, now = self.subtree, self._now()
+            present = subtree.get(path)
             if present is None:
                 raise NoSuchFile(name)
             if present.version > version:
                 return False
-            branch.delete(path, now)
-            self._forget_beyond_rule(branch, path, now)
+            subtree.delete(path, now)
+            self._forget_beyond_rule(subtree, path, now)
             return True
 
-        deleted: bool = self._library.tree.run_apart(work)
+        deleted: bool = self._library.tree.run_independently(work)
         if deleted:
             happened("tracker file deleted", name=name, up_to_version=version)
         return deleted
@@ -173,12 +173,12 @@ class Tracker:
 
     def get(self, name: str, version: int | None = None, *, deleted: bool = False) -> FileVersion:
         path = _path(_reached("read", name))
-        present = self.branch.get(path)
+        present = self.subtree.get(path)
         if present is not None and version in (None, present.version):
             return _described(path, present)
         if version is None or (present is None and not deleted):
             raise NoSuchFile(name)
-        for past in self.branch.past(path):
+        for past in self.subtree.past(path):
             if past.held.version == version:
                 return _described(path, past.held, past)
         raise NoSuchVersion(name, version)
@@ -206,22 +206,22 @@ class Tracker:
         return "".join(f"{name}\n" for name in found).encode()
 
     def _files(self, directory: str, path: str) -> Iterator[tuple[str, Held]]:
-        if path and not self.branch.has_files(path):
+        if path and not self.subtree.has_files(path):
             raise NoSuchDirectory(directory)
-        return self.branch.files(path)
+        return self.subtree.files(path)
 
     def entries(self, directory: str, after: str = "", limit: int = 1000) -> Sequence[Entry]:
         path = _directory_path(_reached("read", directory, is_directory=True))
-        if path and not self.branch.has_files(path):
+        if path and not self.subtree.has_files(path):
             raise NoSuchDirectory(directory)
-        found = islice(self.branch.children(path, after), limit)
+        found = islice(self.subtree.children(path, after), limit)
         return tuple(_entry(path, name, held) for name, held in found)
 
     def history(self, name: str) -> Sequence[FileVersion]:
         path = _path(_reached("read", name))
-        present = self.branch.get(path)
+        present = self.subtree.get(path)
         found = [] if present is None else [_described(path, present)]
-        found += [_described(path, past.held, past) for past in self.branch.past(path)]
+        found += [_described(path, past.held, past) for past in self.subtree.past(path)]
         if not found:
             raise NoSuchFile(name)
         return tuple(found)
@@ -233,7 +233,7 @@ class Tracker:
         after: str | None = ""
         versions = size = 0
         while after is not None:
-            after, some = self._library.tree.run_apart(_bound(self._prune_some, after, dry_run))
+            after, some = self._library.tree.run_independently(_bound(self._prune_some, after, dry_run))
             versions += some.versions
             size += some.bytes
         log.info("pruned versions=%d bytes=%d dry_run=%s", versions, size, dry_run)
@@ -241,9 +241,9 @@ class Tracker:
 
     def _prune_some(self, after: str, dry_run: bool) -> tuple[str | None, Pruned]:
         """Judge whole names until enough versions were seen; where to go on, None at the end."""
-        branch, now = self.branch, self._now()
+        subtree, now = self.subtree, self._now()
         seen, gone = 0, []
-        for _name, group in groupby(branch.all_past(after), lambda item: item[0].partition("\0")[0]):
+        for _name, group in groupby(subtree.all_past(after), lambda item: item[0].partition("\0")[0]):
             items = list(group)
             gone += self._beyond_rule(items, now)
             seen += len(items)
@@ -252,13 +252,13 @@ class Tracker:
                 break
         if not dry_run:
             for key, _past in gone:
-                branch.forget(key)
+                subtree.forget(key)
         some = Pruned(len(gone), sum(past.held.size for _key, past in gone))
         return (after if seen >= _PRUNED_AT_ONCE else None), some
 
-    def _forget_beyond_rule(self, branch: TrackerBranch, path: str, now: int) -> None:
-        for key, _past in self._beyond_rule(branch.past_keys(path), now):
-            branch.forget(key)
+    def _forget_beyond_rule(self, subtree: TrackerSubtree, path: str, now: int) -> None:
+        for key, _past in self._beyond_rule(subtree.past_keys(path), now):
+            subtree.forget(key)
 
     def _beyond_rule(self, items: list[tuple[str, Past]], now: int) -> list[tuple[str, Past]]:
         """Of one name's past, the earliest first, what the settings do not keep."""
@@ -334,4 +334,4 @@ def _bound(work: Callable[[str, bool], T], after: str, dry_run: bool) -> Callabl
     return lambda: work(after, dry_run)
 
 
-references = HeldInBranch("tracker")
+references = HeldInSubtree("tracker")

@@ -9,7 +9,7 @@ from zope.interface import provider
 
 from librarian.settings import ISettingsSection, Section, SettingsError
 from librarian.tracker.fallback import check_fallback_url
-from librarian.web.faces import FaceSettings
+from librarian.web.endpoints import EndpointSettings
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -44,10 +44,10 @@ class TrackerSettings(Section):
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class TrackerFaceSettings(FaceSettings):
+class TrackerEndpointSettings(EndpointSettings):
     """Where filetracker clients connect."""
 
-    prefix = "face.tracker"
+    prefix = "endpoint.tracker"
     listen: str = "127.0.0.1:9999"
 
 

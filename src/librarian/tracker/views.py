@@ -1,4 +1,4 @@
-"""The tracker over HTTP: the protocol, on a face of its own and under the web application."""
+"""The tracker over HTTP: the protocol, on an endpoint of its own and under the web application."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ class Requested:
 
 
 def protocol_root(request: Request) -> Requested:
-    """The root of the tracker's face.  Raises TrackerRefusal for paths that mean nothing."""
+    """The root of the tracker's endpoint.  Raises TrackerRefusal for paths that mean nothing."""
     return Requested(parse_path(request.environ["PATH_INFO"]))
 
 

@@ -8,23 +8,26 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 
-class FeatureBranch(Persistent):
+class FeatureSubtree(Persistent):
     """(flag, scope) -> (priority, value)."""
 
     def __init__(self) -> None:
         self.rules = OOBTree()
 
 
-branch = Branch("features", FeatureBranch)
+FeatureBranch = FeatureSubtree  # the name under which older databases have it
+
+
+subtree = Subtree("features", FeatureSubtree, (store_new_class_name,))
 
 
 @implementer(IFeatureRules)
 class FeatureRules:
-    """The rules of the branch ``features``."""
+    """The rules of the subtree ``features``."""
 
     def __init__(self) -> None:
         self._tree = getUtility(ITree)
@@ -41,4 +44,4 @@ class FeatureRules:
 
     @property
     def _rules(self) -> OOBTree:
-        return self._tree.branch("features").rules
+        return self._tree.subtree("features").rules

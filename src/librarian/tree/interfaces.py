@@ -1,4 +1,4 @@
-"""The tree of persistent objects: opening it, its branches, and what may go wrong."""
+"""The tree of persistent objects: opening it, its subtrees, and what may go wrong."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -28,12 +28,12 @@ class TreeNotOpen(LibrarianError, RuntimeError):
 class TreeTooNew(LibrarianError, RuntimeError):
     """The database was written by a later version of this code."""
 
-    def __init__(self, branch: str, found: int, known: int) -> None:
+    def __init__(self, subtree: str, found: int, known: int) -> None:
         super().__init__(
-            f"branch {branch!r} of the database is at step {found}, but this code knows only {known};"
+            f"subtree {subtree!r} of the database is at step {found}, but this code knows only {known};"
             " run the newer librarian that wrote it"
         )
-        self.branch = branch
+        self.subtree = subtree
         self.found = found
         self.known = known
 
@@ -113,10 +113,10 @@ class CannotCopy(LibrarianError, RuntimeError):
     """The tree cannot be copied to, or from, the place that was named."""
 
 
-class IBranch(IInstallableSchemaManager):
+class ISubtree(IInstallableSchemaManager):
     """A named utility: the system that keeps its objects under this name in the root."""
 
-    factory = Attribute("A callable that makes the empty branch, a persistent object.")
+    factory = Attribute("A callable that makes the empty subtree, a persistent object.")
 
 
 class ITree(Interface):
@@ -134,8 +134,8 @@ class ITree(Interface):
     def watch(patience_seconds: float) -> None:
         """Never wait for the database from now on, in this process: for servers, once at start.
 
-        session(), run() and run_apart() then raise TreeAway as soon as it is known to be away, and what
-        waits for a database that has been silent for `patience_seconds` is let go of.  Does nothing
+        session(), run() and run_independently() then raise TreeAway as soon as it is known to be away, and
+        what waits for a database that has been silent for `patience_seconds` is let go of.  Does nothing
         for a database in this process.
         """
 
@@ -145,8 +145,8 @@ class ITree(Interface):
     def root() -> PersistentMapping:
         """The root in this thread's open session.  Raises TreeNotOpen."""
 
-    def branch(name: str) -> Any:
-        """The branch called `name` in this thread's open session."""
+    def subtree(name: str) -> Any:
+        """The subtree called `name` in this thread's open session."""
 
     def run(work: Callable[[], T]) -> T:
         """Do `work` in transactions of its own until one commits, and return what it returned.
@@ -156,7 +156,7 @@ class ITree(Interface):
         Where the database is watched, its loss is TreeAway at once.
         """
 
-    def run_apart(work: Callable[[], T]) -> T:
+    def run_independently(work: Callable[[], T]) -> T:
         """Like run(), but beside whatever transaction this thread is in, not instead of it.
 
         `work` sees the committed tree in a connection of its own; what it changes is committed
@@ -165,7 +165,7 @@ class ITree(Interface):
         """
 
     def current_transaction() -> Any:
-        """The transaction that this thread's session takes part in: inside run_apart() the one
+        """The transaction that this thread's session takes part in: inside run_independently() the one
         made for it, otherwise the thread's own."""
 
     def host_time() -> datetime:
@@ -189,8 +189,8 @@ class ITree(Interface):
         """
 
     def in_need() -> AbstractContextManager[None]:
-        """For upkeep that gets room back: where the disk is full, what run() and run_apart() do in this
-        thread within the `with` may use the room that is kept in reserve.  Afterwards the reserve is
+        """For upkeep that gets room back: where the disk is full, what run() and run_independently() do in
+        this thread within the `with` may use the room that is kept in reserve.  Afterwards the reserve is
         made again, if there is room.
         """
 

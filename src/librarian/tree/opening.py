@@ -191,7 +191,7 @@ class Tree:
         return cls(open_database(uri), reserve)
 
     def bring_up_to_date(self) -> None:
-        """Make missing branches and run the steps an old database still needs."""
+        """Make missing subtrees and run the steps an old database still needs."""
         try:
             retrying(lambda: evolve(self._database))
         except GenerationTooHigh as error:
@@ -264,7 +264,7 @@ class Tree:
             raise TreeNotOpen()
         return connection.root()
 
-    def branch(self, name: str) -> Any:
+    def subtree(self, name: str) -> Any:
         return self.root()[name]
 
     def run(self, work: Callable[[], T]) -> T:
@@ -275,7 +275,7 @@ class Tree:
         with self.session():
             return self._in_need(lambda: retrying(attempt))
 
-    def run_apart(self, work: Callable[[], T]) -> T:
+    def run_independently(self, work: Callable[[], T]) -> T:
         manager = TransactionManager()
         outer = self._connection()
 
@@ -328,9 +328,9 @@ class Tree:
             number: bytes = probe._p_serial
             return number
 
-        self.run_apart(write)
+        self.run_independently(write)
         # A transaction's number is the time at which its host gave it (ZODB's TimeStamp).
-        return datetime.fromtimestamp(TimeStamp(self.run_apart(serial)).timeTime(), UTC)
+        return datetime.fromtimestamp(TimeStamp(self.run_independently(serial)).timeTime(), UTC)
 
     def forget_loaded(self) -> None:
         connection = self._connection()

@@ -1,1 +1,1 @@
-"""HTTP that the systems share: faces, file answers, errors, pages."""
+"""HTTP that the systems share: endpoints, file answers, errors, pages."""

@@ -14,7 +14,7 @@ from zope.component import getUtility
 from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
 from librarian.tree.interfaces import ITree
 from librarian.web.bare import FAULT, bare_page, one_line, prefers_page
-from librarian.web.faces import face_of
+from librarian.web.endpoints import endpoint_of
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
@@ -32,8 +32,8 @@ def error_response(request: Request, status: int, reason: str, **headers: str) -
     """An answer that refuses: `reason` is shown to whoever asked, so it names no secret."""
     reason = one_line(reason)
     if wants_page(request):
-        face = face_of(request)
-        if face is not None and face.for_browsers:
+        endpoint = endpoint_of(request)
+        if endpoint is not None and endpoint.for_browsers:
             values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
             page = render(PAGE, values, request)
         else:

@@ -40,7 +40,7 @@ _SAFETY = (
     ("Referrer-Policy", "no-referrer"),
 )
 # A public file may be embedded anywhere, also by pages that isolate themselves (COEP).  A restricted
-# one only by pages of the same site: a restricted face trusts its network, and so would answer the
+# one only by pages of the same site: a restricted endpoint trusts its network, and so would answer the
 # browser of anyone inside it on behalf of a foreign page.
 _PUBLIC = (("Cross-Origin-Resource-Policy", "cross-origin"), *_SAFETY)
 _RESTRICTED = (("Cross-Origin-Resource-Policy", "same-site"), *_SAFETY)

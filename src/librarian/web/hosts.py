@@ -1,7 +1,7 @@
-"""By which names a face that trusts the network may be called: what stops DNS rebinding.
+"""By which names an endpoint that trusts the network may be called: what stops DNS rebinding.
 
 A page of evil.example can have that name point at 127.0.0.1 a moment later.  A browser then lets the page
-talk to the ports of its visitor's machine and read what they answer: to it that is one origin.  The face
+talk to the ports of its visitor's machine and read what they answer: to it that is one origin.  The endpoint
 trusts the address; but the Host is still evil.example, and no page chooses what a browser says there.
 """
 
@@ -23,18 +23,18 @@ from librarian.settings import ISettings, ISettingsSection, Section
 class HostSettings(Section):
     """Names of this machine."""
 
-    # For faces that trust the network, beside addresses and localhost; `.example.org`: all names below it.
-    # None: any name will do where such a face listens on other addresses than this machine's own.
+    # For endpoints that trust the network, beside addresses and localhost; `.example.org`: all below it.
+    # None: any name will do where such an endpoint listens on other addresses than this machine's own.
     allowed_hosts: tuple[str, ...] = ()
 
 
-def is_misdirected(face: Any, request: Request) -> bool:
-    """Whether a request to a face that trusts the network calls it by a name that may be anybody's."""
-    if not face.trusts_network:
+def is_misdirected(endpoint: Any, request: Request) -> bool:
+    """Whether a request to an endpoint that trusts the network calls it by a name that may be anybody's."""
+    if not endpoint.trusts_network:
         return False
     settings = getUtility(ISettings)
     allowed = settings.section(HostSettings).allowed_hosts
-    if not allowed and not is_loopback(settings.section(face.section).listen):
+    if not allowed and not is_loopback(settings.section(endpoint.section).listen):
         return False
     # A program may leave Host out (HTTP/1.0); browsers do not.
     stated = request.environ.get("HTTP_HOST")

@@ -15,8 +15,8 @@ from librarian.security.credentials.interfaces import IAuthenticator, TooManyFai
 from librarian.security.credentials.service import SecuritySettings
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
+from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
-from librarian.web.faces import face_of
 from librarian.web.identity import challenge, place_of, session_secret, set_session
 from librarian.web.methods import takes
 
@@ -112,8 +112,8 @@ def unauthorized(context: Exception, request: Request) -> Response:
     principal = current_principal()
     if principal.authenticated:
         return _forbidden(request, principal)
-    face = face_of(request)
-    if face is not None and face.for_browsers and wants_page(request):
+    endpoint = endpoint_of(request)
+    if endpoint is not None and endpoint.for_browsers and wants_page(request):
         onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
         return Elsewhere(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
     return challenge(request, "This needs somebody who may do it; say who you are.")

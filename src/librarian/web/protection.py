@@ -15,7 +15,7 @@ from zope.security.management import checkPermission
 
 from librarian.security.interaction import current_principal
 from librarian.security.interfaces import IPrincipal
-from librarian.web.faces import face_of
+from librarian.web.endpoints import endpoint_of
 from librarian.web.identity import session_secret
 from librarian.web.request import Request, forget_unreadable_range
 
@@ -58,8 +58,8 @@ def comes_from_browser(request: Request) -> bool:
     says Origin or Sec-Fetch-Site with it; a program says none of these.  Bearer tokens no browser
     adds by itself.
     """
-    face = face_of(request)
-    if face is None or not face.for_browsers:
+    endpoint = endpoint_of(request)
+    if endpoint is None or not endpoint.for_browsers:
         return False
     headers = request.headers
     if headers.get("Authorization", "").lower().startswith("bearer "):
@@ -134,8 +134,8 @@ def harden(event: NewResponse) -> None:
     request, response = event.request, event.response
     if response.conditional_response:
         forget_unreadable_range(request.environ)
-    face = face_of(request)
-    if face is None or not face.for_browsers:
+    endpoint = endpoint_of(request)
+    if endpoint is None or not endpoint.for_browsers:
         # There may be a token in the URL, also of what is refused.
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -150,6 +150,6 @@ def includeme(config: Configurator) -> None:
     config.set_request_factory(Request)
     config.set_security_policy(InteractionPolicy())
     config.set_csrf_storage_policy(SessionBoundTokens())
-    # Where a request comes from is checked for all faces, before any view is looked for.
+    # Where a request comes from is checked for all endpoints, before any view is looked for.
     config.set_default_csrf_options(require_csrf=True, check_origin=False, callback=comes_from_browser)
     config.add_subscriber(harden, NewResponse)

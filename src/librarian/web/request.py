@@ -19,7 +19,7 @@ from webob.cookies import RequestCookies
 
 from librarian.interfaces import LibrarianError
 from librarian.security.interaction import current_principal
-from librarian.web.faces import face_of
+from librarian.web.endpoints import endpoint_of
 from librarian.web.spooling import spool, spooling
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,8 @@ class Request(request.Request):
     @property
     def offers_login(self) -> bool:
         """Whether a page may invite to log in."""
-        face = face_of(self)
-        return face is not None and face.for_browsers and not current_principal().authenticated
+        endpoint = endpoint_of(self)
+        return endpoint is not None and endpoint.for_browsers and not current_principal().authenticated
 
     @property
     def here(self) -> str:

@@ -21,8 +21,8 @@ from librarian.store.interfaces import DigestMismatch
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
 from librarian.tree.opening import is_stale_oid
+from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response
-from librarian.web.faces import face_of
 from librarian.web.hosts import is_misdirected
 from librarian.web.identity import place_of, refused
 from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
@@ -47,12 +47,12 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
             raise
 
     def surrounded(request: Request) -> Response:
-        face = face_of(request)
-        if face is not None and is_misdirected(face, request):
-            return error_response(request, 421, "This face goes by another name; see allowed_hosts.")
+        endpoint = endpoint_of(request)
+        if endpoint is not None and is_misdirected(endpoint, request):
+            return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
         with fresh_timeline(), tree.session():
             try:
-                principal = ANONYMOUS if face is None else face.principal(request)
+                principal = ANONYMOUS if endpoint is None else endpoint.principal(request)
             except (WrongCredentials, TooManyFailures, MalformedAuthorization) as error:
                 with coming_from(place_of(request)), acting_as(ANONYMOUS):
                     happened("credentials refused", why=type(error).__name__)

@@ -61,5 +61,5 @@ def home(context: AppRoot, request: Request) -> dict[str, Any]:
 
 
 def robots(context: Any, request: Request) -> Response:
-    """Keep crawlers out, on every face."""
+    """Keep crawlers out, on every endpoint."""
     return Response(ROBOTS, content_type="text/plain", charset="utf-8")

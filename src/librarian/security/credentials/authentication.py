@@ -11,10 +11,10 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import IClock
 from librarian.security.audit import at_commit, happened
 from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
-from librarian.security.credentials.model import ApiToken, CredentialsBranch, Session, digest, new_secret
+from librarian.security.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
 from librarian.security.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
 from librarian.security.credentials.scopes import still_granted
-from librarian.security.credentials.service import SecuritySettings, the_branch
+from librarian.security.credentials.service import SecuritySettings, the_subtree
 from librarian.security.credentials.throttle import Throttle
 from librarian.security.interfaces import IPrincipal
 from librarian.security.people.interfaces import IPersonSet
@@ -54,7 +54,7 @@ class Authenticator:
 
     def by_token(self, secret: str) -> IPrincipal:
         now = _now()
-        token: ApiToken | None = the_branch().tokens.get(digest(secret))
+        token: ApiToken | None = the_subtree().tokens.get(digest(secret))
         person = None if token is None else _active(_people().getByName(token.owner))
         if token is None or person is None or token.died(now) is not None:
             raise WrongCredentials()
@@ -69,10 +69,10 @@ class Authenticator:
         return PersonPrincipal(person)
 
     def begin_session(self, principal: IPrincipal, address: str) -> str:
-        now, secret, name = _now(), the_branch().sign(new_secret()), principal.person.name
+        now, secret, name = _now(), the_subtree().sign(new_secret()), principal.person.name
         expires = now + getUtility(ISettings).section(SecuritySettings).session_lifetime
         session = Session(name, now, expires, address, digest(secret))
-        the_branch().account(name).add_session(session, now)
+        the_subtree().account(name).add_session(session, now)
         log.info("logged in person=%s session=%s address=%s", name, session.id, address)
         at_commit("logged in", person=name, session=session.id)
         return secret
@@ -80,7 +80,7 @@ class Authenticator:
     def end_session(self, secret: str) -> None:
         session = _session(secret)
         if session is not None:
-            the_branch().account(session.owner).end_session(session)
+            the_subtree().account(session.owner).end_session(session)
             log.info("logged out person=%s session=%s", session.owner, session.id)
             at_commit("logged out", person=session.owner, session=session.id)
 
@@ -90,7 +90,7 @@ def _now() -> datetime:
 
 
 def _session(secret: str) -> Session | None:
-    found: CredentialsBranch = the_branch()
+    found: CredentialsSubtree = the_subtree()
     return found.sessions.get(digest(secret)) if found.is_signed(secret) else None
 
 
@@ -108,7 +108,7 @@ def _active(person: Any) -> Any:
 
 
 def _password_hash(person: Any) -> str | None:
-    account = None if person is None else the_branch().query(person.name)
+    account = None if person is None else the_subtree().query(person.name)
     return None if account is None else account.password_hash
 
 
@@ -120,15 +120,15 @@ def _note_use(token: ApiToken, now: datetime) -> None:
         return
 
     def work() -> None:
-        uses = the_branch().last_uses
+        uses = the_subtree().last_uses
         if uses.get(sha256) != today:
             uses[sha256] = today
 
-    getUtility(ITree).run_apart(work)
+    getUtility(ITree).run_independently(work)
 
 
 def renew_hash(person_name: str, password: str) -> None:
     """Keep a password that was just right under today's parameters, if they have changed."""
-    account = the_branch().query(person_name)
+    account = the_subtree().query(person_name)
     if account is not None and account.password_hash is not None and is_outdated(account.password_hash):
         account.password_hash = hash_password(password)

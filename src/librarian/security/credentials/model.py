@@ -38,7 +38,7 @@ class ApiToken(Persistent):
 
     def __init__(
         self,
-        branch: "CredentialsBranch",
+        subtree: "CredentialsSubtree",
         owner: str,
         title: str,
         scopes: Iterable[str],
@@ -46,7 +46,7 @@ class ApiToken(Persistent):
         expires: datetime,
         sha256: str,
     ) -> None:
-        self.__parent__ = branch
+        self.__parent__ = subtree
         self.id = secrets.token_hex(6)
         self.owner = owner  # the person's name
         self.title = title
@@ -85,8 +85,8 @@ class Account(Persistent):
 
     password_hash: str | None = None
 
-    def __init__(self, branch: "CredentialsBranch", name: str) -> None:
-        self.__parent__ = branch
+    def __init__(self, subtree: "CredentialsSubtree", name: str) -> None:
+        self.__parent__ = subtree
         self.name = name
         self._tokens = OOBTree()  # id -> ApiToken
         self._sessions = OOBTree()  # id -> Session
@@ -137,8 +137,8 @@ def _newest_first(things: Iterable[Any]) -> list[Any]:
     return sorted(things, key=lambda thing: (thing.date_created, thing.id), reverse=True)
 
 
-class CredentialsBranch(Persistent):
-    """The branch ``credentials``: accounts, and the way from a secret's hash to what it is of."""
+class CredentialsSubtree(Persistent):
+    """The subtree ``credentials``: accounts, and the way from a secret's hash to what it is of."""
 
     def __init__(self) -> None:
         self._accounts = OOBTree()  # name of a person -> Account
@@ -174,3 +174,6 @@ class CredentialsBranch(Persistent):
         if found is None:
             found = self._accounts[name] = Account(self, name)
         return found
+
+
+CredentialsBranch = CredentialsSubtree  # the name under which older databases have it

@@ -18,7 +18,7 @@ from librarian.security.credentials.model import (
     TOKEN_PREFIX,
     Account,
     ApiToken,
-    CredentialsBranch,
+    CredentialsSubtree,
     Session,
     digest,
     new_secret,
@@ -29,13 +29,13 @@ from librarian.security.interfaces import ICelebrities, IPrincipal
 from librarian.security.people.interfaces import IPerson, IPersonSet
 from librarian.security.policy import is_admin
 from librarian.settings import ISettings, ISettingsSection, Section
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree, store_new_class_name
 
 log = logging.getLogger(__name__)
 
-BRANCH = "credentials"
-branch = Branch(BRANCH, CredentialsBranch)
+SUBTREE = "credentials"
+subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_name,))
 
 MOST_TOKENS = 100  # of one person
 
@@ -52,8 +52,8 @@ class SecuritySettings(Section):
     longest_token_lifetime: timedelta = timedelta(days=366)
 
 
-def the_branch() -> CredentialsBranch:
-    found: CredentialsBranch = getUtility(ITree).branch(BRANCH)
+def the_subtree() -> CredentialsSubtree:
+    found: CredentialsSubtree = getUtility(ITree).subtree(SUBTREE)
     return found
 
 
@@ -93,7 +93,7 @@ class Credentials:
         secret = new_secret(TOKEN_PREFIX)
         names = [str(granted_scope(scope)) for scope in dict.fromkeys(scopes)]
         expires = now + _lifetime(lifetime)
-        token = ApiToken(the_branch(), self.person.name, _title(title), names, now, expires, digest(secret))
+        token = ApiToken(the_subtree(), self.person.name, _title(title), names, now, expires, digest(secret))
         if not names:
             raise BadToken("a token needs at least one scope")
         account = self._account()
@@ -124,10 +124,10 @@ class Credentials:
         account.end_sessions()
 
     def _known(self) -> Account | None:
-        return the_branch().query(self.person.name)
+        return the_subtree().query(self.person.name)
 
     def _account(self) -> Account:
-        return the_branch().account(self.person.name)
+        return the_subtree().account(self.person.name)
 
 
 def _title(title: str) -> str:

@@ -201,7 +201,7 @@ class Team(Participant):
 
 
 class People(Persistent):
-    """The branch ``people``: everybody and every team, by name."""
+    """The subtree ``people``: everybody and every team, by name."""
 
     def __init__(self) -> None:
         self.persons = OOBTree()  # name -> Person
@@ -252,7 +252,7 @@ CELEBRITIES = {
 
 
 def new_people(now: datetime) -> People:
-    """The branch as a new database has it: nobody, and the well-known teams."""
+    """The subtree as a new database has it: nobody, and the well-known teams."""
     people = People()
     for name, display_name in CELEBRITIES.items():
         people.add_team(Team(people, name, display_name, now))

@@ -20,21 +20,21 @@ from librarian.security.people.interfaces import (
 )
 from librarian.security.people.model import People, Person, Team, new_people
 from librarian.security.policy import forget_decisions, is_admin
-from librarian.tree.branch import Branch
 from librarian.tree.interfaces import ITree
+from librarian.tree.subtree import Subtree
 
 log = logging.getLogger(__name__)
 
-BRANCH = "people"
-branch = Branch(BRANCH, lambda: new_people(datetime.now(UTC)))
+SUBTREE = "people"
+subtree = Subtree(SUBTREE, lambda: new_people(datetime.now(UTC)))
 
 
 class _Set:
-    """Reaches the branch of whichever thread it is used in."""
+    """Reaches the subtree of whichever thread it is used in."""
 
     @property
     def _people(self) -> People:
-        people: People = getUtility(ITree).branch(BRANCH)
+        people: People = getUtility(ITree).subtree(SUBTREE)
         return people
 
     def _now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""The face for whoever watches the server."""
+"""The endpoint for whoever watches the server."""
 
 from dataclasses import dataclass
 
@@ -6,23 +6,23 @@ from pyramid.request import Request
 from zope.interface import provider
 
 from librarian.settings import ISettingsSection
-from librarian.web.faces import Face, FaceSettings
+from librarian.web.endpoints import Endpoint, EndpointSettings
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class OpsFaceSettings(FaceSettings):
+class OpsEndpointSettings(EndpointSettings):
     """Where metrics are shown; guarded by where it listens, since they tell who stores how much."""
 
-    prefix = "face.ops"
+    prefix = "endpoint.ops"
     listen: str = "127.0.0.1:9191"
 
 
 class OpsRoot:
-    """``/`` of the ops face."""
+    """``/`` of the ops endpoint."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
 
 
-face = Face(OpsFaceSettings, OpsRoot, trusts_network=True)
+endpoint = Endpoint(OpsEndpointSettings, OpsRoot, trusts_network=True)

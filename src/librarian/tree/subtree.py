@@ -1,6 +1,6 @@
-"""Branches of the root, and the numbered steps that bring an old one up to date.
+"""Subtrees of the root, and the numbered steps that bring an old one up to date.
 
-zope.generations keeps the number each branch is at, in the same transaction as the step itself.
+zope.generations keeps the number each subtree is at, in the same transaction as the step itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,16 +9,25 @@ from typing import Any
 from zope.generations.generations import Context
 from zope.interface import implementer
 
-from librarian.tree.interfaces import IBranch
+from librarian.tree.interfaces import ISubtree
 
 Step = Callable[[Any], None]
 
 
-@implementer(IBranch)  # type: ignore[misc]  # its base in zope.generations has no types
-class Branch:
-    """A branch made by `factory`; ``steps[n]`` takes an old one from generation n to n + 1.
+def store_new_class_name(subtree: Any) -> None:
+    """Have a subtree stored under the name that its class has now; a step, where a class was renamed.
 
-    A step is given the branch object.  A new database gets the newest branch at once and runs
+    The root is stored as well, because a reference in ZODB holds the class of what it leads to.
+    """
+    subtree._p_changed = True
+    subtree._p_jar.root()._p_changed = True
+
+
+@implementer(ISubtree)  # type: ignore[misc]  # its base in zope.generations has no types
+class Subtree:
+    """A subtree made by `factory`; ``steps[n]`` takes an old one from generation n to n + 1.
+
+    A step is given the subtree object.  A new database gets the newest subtree at once and runs
     no step, so `factory` always makes what the last step would leave.
     """
 

@@ -3,10 +3,10 @@
 import threading
 import unittest
 
-from librarian.rounds import Rounds
+from librarian.periodic import PeriodicTask
 
 
-class Counted(Rounds):
+class Counted(PeriodicTask):
     def __init__(self, enough: int) -> None:
         super().__init__("counted", 0.001)
         self.made = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from librarian.machines.headquarters import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.scheduler_client import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
 from librarian.machines.watchdog import Watchdog
 from librarian.testing.keepalive import KeepAlive
 from librarian.testing.layers import Functional

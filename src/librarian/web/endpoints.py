@@ -1,6 +1,6 @@
-"""Faces: one process listens on several ports, and each port shows another side of the site.
+"""Endpoints: one process listens on several ports, and each port shows another side of the site.
 
-Which face a request meets is decided by the port it came in on, never by what it says of itself.
+Which endpoint a request meets is decided by the port it came in on, never by what it says of itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,22 +20,22 @@ from librarian.web.views import IAppSection, ITakesFiles
 # ruff: noqa: N805  # zope.interface methods are written without self
 
 
-FACE = "librarian.face"  # in the WSGI environ: the IFace that was found for it
+ENDPOINT = "librarian.endpoint"  # in the WSGI environ: the IEndpoint that was found for it
 
 
-class FaceSettings(Section):
-    """Settings of one face; each face has a subclass with a prefix and a default of its own."""
+class EndpointSettings(Section):
+    """Settings of one endpoint; each endpoint has a subclass with a prefix and a default of its own."""
 
-    listen: str  # host:port; port 0: whichever is free; empty: this face is not shown
+    listen: str  # host:port; port 0: whichever is free; empty: this endpoint is not shown
 
 
-class IFace(Interface):
+class IEndpoint(Interface):
     """A named utility: one side of the site, with a root object and a port of its own."""
 
-    section = Attribute("Its FaceSettings class, also registered as an ISettingsSection.")
+    section = Attribute("Its EndpointSettings class, also registered as an ISettingsSection.")
     transactional = Attribute(
         "Whether each request runs in a transaction that is retried on conflict.  Downloads need"
-        " none, and an upload face keeps its bytes and repeats the naming of them only."
+        " none, and an upload endpoint keeps its bytes and repeats the naming of them only."
     )
 
     quick = Attribute("Whether a plain GET waits for nothing but the byte store and the tree.")
@@ -51,12 +51,12 @@ class IFace(Interface):
         """Whoever acts in this request; called with the tree open."""
 
 
-@implementer(IFace)
+@implementer(IEndpoint)
 @dataclass(frozen=True)
-class Face:
-    """A face for everybody: who comes in by this port is anonymous."""
+class Endpoint:
+    """An endpoint for everybody: who comes in by this port is anonymous."""
 
-    section: type[FaceSettings]
+    section: type[EndpointSettings]
     root: Callable[[Request], Any]
     transactional: bool = False
     for_browsers: bool = False
@@ -67,11 +67,11 @@ class Face:
         return ANONYMOUS
 
 
-class IFaces(Interface):
-    """The faces of one application, by port."""
+class IEndpoints(Interface):
+    """The endpoints of one application, by port."""
 
     def by_environ(environ: Mapping[str, Any]) -> Any:
-        """The IFace that a WSGI request came in by, or None."""
+        """The IEndpoint that a WSGI request came in by, or None."""
 
 
 def split_listen(listen: str, key: str) -> tuple[str, int]:
@@ -92,8 +92,8 @@ def url_at(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def face_url(section: FaceSettings) -> str:
-    """Where a face is reached, by its settings; a face that is closed would be at its usual port.
+def endpoint_url(section: EndpointSettings) -> str:
+    """Where an endpoint is reached, by its settings; an endpoint that is closed would be at its usual port.
 
     Port 0 stays: which one is taken is known to the server alone, and no other installation is there.
     """
@@ -101,56 +101,56 @@ def face_url(section: FaceSettings) -> str:
     return url_at(*split_listen(listen, section.key("listen")))
 
 
-def face_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
-    """Host and port of each face that is shown, by name."""
+def endpoint_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
+    """Host and port of each endpoint that is shown, by name."""
     found = {}
-    for name, face in sorted(getUtilitiesFor(IFace)):
-        listen = settings.section(face.section).listen
+    for name, endpoint in sorted(getUtilitiesFor(IEndpoint)):
+        listen = settings.section(endpoint.section).listen
         if listen:
-            found[name] = split_listen(listen, face.section.key("listen"))
+            found[name] = split_listen(listen, endpoint.section.key("listen"))
     return found
 
 
-@implementer(IFaces)
-class Faces:
-    """Which face each port shows."""
+@implementer(IEndpoints)
+class Endpoints:
+    """Which endpoint each port shows."""
 
     def __init__(self, settings: ISettings) -> None:
-        faces = dict(getUtilitiesFor(IFace))
+        endpoints = dict(getUtilitiesFor(IEndpoint))
         self._by_port: dict[str, Any] = {}
-        for name, (_host, port) in face_addresses(settings).items():
+        for name, (_host, port) in endpoint_addresses(settings).items():
             if str(port) in self._by_port and port:
                 raise SettingsError(
-                    faces[name].section.key("listen"), f"another face has port {port} already"
+                    endpoints[name].section.key("listen"), f"another endpoint has port {port} already"
                 )
-            self._by_port[str(port)] = faces[name]
+            self._by_port[str(port)] = endpoints[name]
 
     def by_environ(self, environ: Mapping[str, Any]) -> Any:
         return self._by_port.get(environ["SERVER_PORT"])
 
 
-class NoSuchFace:
+class NoSuchEndpoint:
     """The root behind a port that no setting names: nothing is found there."""
 
 
-def face_of(request: Request) -> Any:
-    """The IFace a request came in by, or None."""
+def endpoint_of(request: Request) -> Any:
+    """The IEndpoint a request came in by, or None."""
     environ = request.environ
-    if FACE not in environ:  # asked several times for each request
-        environ[FACE] = request.registry.getUtility(IFaces).by_environ(environ)
-    return environ[FACE]
+    if ENDPOINT not in environ:  # asked several times for each request
+        environ[ENDPOINT] = request.registry.getUtility(IEndpoints).by_environ(environ)
+    return environ[ENDPOINT]
 
 
 def root_factory(request: Request) -> Any:
     """Pyramid's root factory."""
-    face = face_of(request)
-    return NoSuchFace() if face is None else face.root(request)
+    endpoint = endpoint_of(request)
+    return NoSuchEndpoint() if endpoint is None else endpoint.root(request)
 
 
 def in_transaction(request: Request) -> bool:
     """pyramid_tm's activate hook."""
-    face = face_of(request)
-    return face is not None and face.transactional and not _puts_file(request)
+    endpoint = endpoint_of(request)
+    return endpoint is not None and endpoint.transactional and not _puts_file(request)
 
 
 def _puts_file(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""The face people look at: pages, JSON, and uploads by those who may."""
+"""The endpoint people look at: pages, JSON, and uploads by those who may."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from zope.interface import provider
 
 from librarian.security.interfaces import IPrincipal
 from librarian.settings import ISettingsSection
-from librarian.web.faces import Face, FaceSettings
+from librarian.web.endpoints import Endpoint, EndpointSettings
 from librarian.web.identity import principal_of
 from librarian.web.views import AppRoot
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class AppFace(FaceSettings):
+class AppEndpoint(EndpointSettings):
     """Where the web application listens."""
 
-    prefix = "face.app"
+    prefix = "endpoint.app"
     listen: str = "127.0.0.1:6543"
 
 
-class PeoplesFace(Face):
-    """A face on which one is somebody."""
+class PeoplesEndpoint(Endpoint):
+    """An endpoint on which one is somebody."""
 
     def principal(self, request: Request) -> IPrincipal:
         return principal_of(request, sessions=True)
 
 
-face = PeoplesFace(AppFace, AppRoot, transactional=True, for_browsers=True)
+endpoint = PeoplesEndpoint(AppEndpoint, AppRoot, transactional=True, for_browsers=True)

@@ -1,44 +1,44 @@
-"""Where the faces of the library listen, and so where it is reached unless the settings say otherwise."""
+"""Where the endpoints of the library listen, and so where it is reached unless the settings say otherwise."""
 
 from dataclasses import dataclass
 
 from zope.interface import provider
 
 from librarian.settings import ISettingsSection
-from librarian.web.faces import FaceSettings
+from librarian.web.endpoints import EndpointSettings
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class PublicFace(FaceSettings):
+class PublicEndpoint(EndpointSettings):
     """Where unrestricted files are downloaded."""
 
-    prefix = "face.public"
+    prefix = "endpoint.public"
     listen: str = "127.0.0.1:8000"
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class RestrictedFace(FaceSettings):
+class RestrictedEndpoint(EndpointSettings):
     """Where restricted files are downloaded without a token; guarded by where it listens."""
 
-    prefix = "face.restricted"
+    prefix = "endpoint.restricted"
     listen: str = "127.0.0.1:8005"
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class UploadFace(FaceSettings):
+class UploadEndpoint(EndpointSettings):
     """Where unrestricted files are added; guarded by where it listens."""
 
-    prefix = "face.upload"
+    prefix = "endpoint.upload"
     listen: str = "127.0.0.1:9090"
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class RestrictedUploadFace(FaceSettings):
+class RestrictedUploadEndpoint(EndpointSettings):
     """Where restricted files are added; guarded by where it listens."""
 
-    prefix = "face.restricted-upload"
+    prefix = "endpoint.restricted-upload"
     listen: str = "127.0.0.1:9095"

@@ -3,7 +3,7 @@
 import threading
 
 
-class Rounds(threading.Thread):
+class PeriodicTask(threading.Thread):
     """Calls once(), which subclasses have, at intervals; a round that is missed is not made up for."""
 
     def __init__(self, name: str, interval_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The tracker's own face, and who acts on it."""
+"""The tracker's own endpoint, and who acts on it."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from zope.interface import implementer
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings
-from librarian.tracker.settings import TrackerFaceSettings, TrackerSettings, is_inside
+from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings, is_inside
 from librarian.tracker.views import protocol_root
-from librarian.web.faces import IFace
+from librarian.web.endpoints import IEndpoint
 from librarian.web.identity import place_of, principal_of
 
 
-@implementer(IFace)
-class TrackerFace:
+@implementer(IEndpoint)
+class TrackerEndpoint:
     """Whoever has an API token acts as its owner, as far as it reaches; anybody else by where they are."""
 
-    section = TrackerFaceSettings
+    section = TrackerEndpointSettings
     transactional = False
     for_browsers = False
     trusts_network = True

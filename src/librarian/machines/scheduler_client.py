@@ -56,7 +56,7 @@ class Standing:
     job: Assignment | None = None
 
 
-class Headquarters(Protocol):
+class SchedulerClient(Protocol):
     """Everything a controller says and asks.  All raise Unreachable and Refused."""
 
     def arrive(self) -> Standing:
