@@ -68,7 +68,8 @@ def put(
     """Add FILES to the library; print the URL of each.
 
     Each is hashed first and its SHA-256 sent along, so that what arrived is what was meant.  Exit
-    status 1 if any of FILES could not be added; the others are then added all the same.
+    status 1 if any of FILES could not be added; the others are then added all the same.  A file that is
+    not there is a mistake in the command line: status 2, and nothing is added.
     """
     _check_put(files, expires, **how)
     where = "restricted_upload_url" if how["restricted"] else "upload_url"
