@@ -23,7 +23,7 @@ from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
 from librarian.library.service import Library
 from librarian.store.interfaces import StoredBytes
-from librarian.testing.server import ServerProcess
+from tests.support.servers.librarian import ServerProcess
 
 CONNECTIONS = 4
 SECONDS = 4.0

@@ -6,8 +6,8 @@ or a dead one not at all.
 
 import sys
 
-from librarian.testing.outages import DYING, MIRRORS, Month
-from librarian.testing.world import World
+from tests.support.mirrors.outages import DYING, MIRRORS, Month
+from tests.support.world import World
 
 SEEDS = range(2026, 2029)
 

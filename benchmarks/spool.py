@@ -19,9 +19,9 @@ from pathlib import Path
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore, Target
-from librarian.spool.exchange import Outcome
-from librarian.spool.exporter import Exporter
-from librarian.testing.ftp import PASSWORD, USER, Partner
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.run import Outcome
+from tests.support.servers.ftp import PASSWORD, USER, Partner
 
 FILES = 10_000
 SIZE = 1024  # bytes, of a small file

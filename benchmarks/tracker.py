@@ -26,9 +26,9 @@ from zope.component import getUtility
 from benchmarks.load import Rate, get, measure, put
 from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
-from librarian.testing.server import ServerProcess
 from librarian.tracker.model import Held
 from librarian.tree.interfaces import ITree
+from tests.support.servers.librarian import ServerProcess
 
 PEER = Path("parts/filetracker-server/bin/filetracker-server")
 NOTES = """

@@ -5,7 +5,7 @@ import unittest
 from zope.component import getUtility
 
 from librarian.countries import ICountrySet, NoSuchCountry
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
 
 
 class Countries(unittest.TestCase):

@@ -51,13 +51,13 @@ def document_suite(path: Path) -> unittest.TestSuite:
 
 
 def layer_of(path: Path) -> Any:
-    """The class in librarian.testing.layers that the document's first line names."""
+    """The class in tests.support.layers that the document's first line names."""
     with path.open(encoding="utf-8") as document:
         declaration = DECLARATION.match(document.readline())
     name = declaration.group(1) if declaration else "functional"
     if name not in LAYERS:
         raise ValueError(f"{path}: layer {name!r} is none of {', '.join(LAYERS)}")
-    return getattr(import_module("librarian.testing.layers"), LAYERS[name])
+    return getattr(import_module("tests.support.layers"), LAYERS[name])
 
 
 def set_up(test: doctest.DocTest) -> None:

@@ -8,10 +8,10 @@ from io import BytesIO
 from time import monotonic
 from unittest import mock
 
-from librarian.fetch import FetchFailed, UrllibFetcher
-from librarian.sending import WrongLength
-from librarian.testing.keepalive import KeepAlive
-from librarian.testing.peers import Peer
+from librarian.net.bodies import WrongLength
+from librarian.net.http import FetchFailed, UrllibFetcher
+from tests.support.servers.keep_alive import KeepAlive
+from tests.support.servers.scripted import Peer
 
 OK = b"HTTP/1.1 200 OK\r\nX-Kind: Tea\r\nContent-Length: 3\r\n\r\ntea"
 ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"

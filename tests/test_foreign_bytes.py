@@ -16,11 +16,13 @@ from unittest import mock
 import urllib3
 from pyramid.httpexceptions import HTTPBadRequest
 
-from librarian.commands.http import TransferFailed, answered, refusal
-from librarian.fetch import Fetched
-from librarian.library import accesslogs, client
-from librarian.library.bodies import stated_expires
+from librarian.commands.common.http import TransferFailed, answered, refusal
+from librarian.library import client
+from librarian.library.backup.manifests import NoBackup, read_manifest
+from librarian.library.counts import log_lines as accesslogs
+from librarian.library.counts.log_reading import LogReader
 from librarian.library.filenames import check_content_type, check_filename
+from librarian.library.http.bodies import stated_expires
 from librarian.library.interfaces import (
     InvalidContentType,
     InvalidExpiry,
@@ -29,34 +31,33 @@ from librarian.library.interfaces import (
     UnreadableLog,
     UploadFailed,
 )
-from librarian.library.logreading import LogReader
-from librarian.library.manifests import NoBackup, read_manifest
-from librarian.machines.scheduler_client import Api, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.agent.scheduler_client import Api, Refused, RemoteHeadquarters, Unreachable
 from librarian.mirrors.archive import signatures
+from librarian.mirrors.archive.by_hand import import_images, import_json
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.archive.interfaces import MalformedArchive
 from librarian.mirrors.archive.release import parse_release
-from librarian.mirrors.descriptions import import_images, import_json
-from librarian.mirrors.distributions import MirrorsSubtree
 from librarian.mirrors.interfaces import BadBaseURL, BadImport
+from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.probing import ftp as probing_ftp
 from librarian.mirrors.probing.interfaces import ProbeFailed
 from librarian.mirrors.probing.redirects import follow
 from librarian.mirrors.urls import check_base_url, normal_url
+from librarian.net.http import Fetched
 from librarian.security.credentials.interfaces import NoSuchScope
 from librarian.security.credentials.scopes import granted_scope
-from librarian.spool import ftp as spool_ftp
+from librarian.spool.exchange.ledger import Entry, Ledger
+from librarian.spool.ftp import connection as spool_ftp
 from librarian.spool.interfaces import ReplyError
-from librarian.spool.ledger import Entry, Ledger
 from librarian.store import room
 from librarian.tracker.client import errors as tracker_errors
-from librarian.tracker.client.dates import date_to_version
-from librarian.tracker.client.gunzip import GunzipReader
 from librarian.tracker.client.names import check_name
 from librarian.tracker.client.records import Records
 from librarian.tracker.client.remote import RemoteDataStore
-from librarian.tracker.client.streams import Head
-from librarian.tracker.client.transport import Transport
+from librarian.tracker.client.wire.dates import date_to_version
+from librarian.tracker.client.wire.gunzip import GunzipReader
+from librarian.tracker.client.wire.streams import Head
+from librarian.tracker.client.wire.transport import Transport
 from librarian.tracker.interfaces import TrackerRefusal
 from librarian.tracker.protocol import (
     declared_upload,
@@ -65,12 +66,14 @@ from librarian.tracker.protocol import (
     put_version,
     wanted_version,
 )
-from librarian.web import conditions, digests, hosts, identity, ranges
-from librarian.web.accesslog import masked
-from librarian.web.disposition import content_disposition
+from librarian.web import digests, identity
+from librarian.web.access_log import masked
+from librarian.web.files import conditions, ranges
+from librarian.web.files.disposition import content_disposition
 from librarian.web.forms import sent
 from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
-from librarian.web.request import Request
+from librarian.web.requests import hosts
+from librarian.web.requests.request import Request
 from tests.support.mutation import CALLS, SEED, Target, mutations
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

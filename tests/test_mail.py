@@ -10,9 +10,9 @@ from zope.component import getGlobalSiteManager, getUtility
 from zope.sendmail.interfaces import IMailDelivery
 
 from librarian.mail import IPostOffice, Recipient, SettingsQueue, UnsendableMail, deliver_queue
-from librarian.testing.layers import Functional
-from librarian.testing.smtpserver import SmtpServer
-from librarian.testing.world import overlay
+from tests.support.layers import Functional
+from tests.support.servers.smtp import SmtpServer
+from tests.support.world import overlay
 
 
 class QueuedMail(unittest.TestCase):

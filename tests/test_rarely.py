@@ -4,7 +4,7 @@ import errno
 import logging
 import unittest
 
-from librarian.rarely import EXHAUSTED, Rarely
+from librarian.log_filters import EXHAUSTED, Rarely
 
 
 class Filtering(unittest.TestCase):

@@ -24,7 +24,7 @@ from librarian.settings import ISettings, ISettingsSection, Settings, SettingsEr
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
-from librarian.web.accesslog import with_access_log
+from librarian.web.access_log import with_access_log
 from librarian.web.bare import LastResort
 from librarian.web.endpoints import Endpoints, IEndpoints, root_factory
 
@@ -148,16 +148,18 @@ def make_app(values: Mapping[str, str]) -> Any:
     for package in ("pyramid_zcml", "pyramid_jinja2", "pyramid_tm", "pyramid_retry"):
         config.include(package)
     config.include("librarian.web.protection")
-    config.include("librarian.web.methods")
+    config.include("librarian.web.requests.methods")
     config.add_traverser(ExactTraverser)
     with _errors_of_ours():
         config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
     config.add_tween("librarian.operations.probes.answer_probes", over="librarian.web.tweens.surroundings")
     config.add_tween(
-        "librarian.web.proxies.believe_proxies", over="librarian.operations.probes.answer_probes"
+        "librarian.web.requests.proxies.believe_proxies", over="librarian.operations.probes.answer_probes"
     )
-    config.add_tween("librarian.operations.measuring.measure", over="librarian.web.proxies.believe_proxies")
+    config.add_tween(
+        "librarian.operations.measuring.measure", over="librarian.web.requests.proxies.believe_proxies"
+    )
     with _errors_of_ours():
         config.commit()
     # Our Request has it: see web/request.py.

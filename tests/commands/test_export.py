@@ -19,8 +19,8 @@ from librarian.commands.main import librarian
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.opening import open_library
 from librarian.naming.interfaces import INamedTree
-from librarian.testing.ftp import PASSWORD, USER, Scene
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
+from tests.support.servers.ftp import PASSWORD, USER, Scene
 
 
 class CommandCase(unittest.TestCase):
@@ -193,7 +193,7 @@ class TestFeed(CommandCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.enterContext(mock.patch("librarian.commands.feed.opened_site", lambda ini: open_library()))
+        self.enterContext(mock.patch("librarian.commands.spool.feed.opened_site", lambda ini: open_library()))
 
     def alias(self, name: str, data: bytes) -> int:
         alias = getUtility(ILibraryFileAliasSet).create(name, len(data), BytesIO(data), "text/plain")

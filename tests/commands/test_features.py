@@ -14,10 +14,10 @@ from zope.component import getUtility
 from librarian.commands.main import librarian
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.opening import open_library
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
-from librarian.testing.library import bug_report, published
-from librarian.testing.people import basic, person
+from tests.support.documents.library import bug_report, published
+from tests.support.documents.people import basic, person
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 FLAG = "publicrestrictedlibrarian"
 PASSWORD = "seven green bottles"

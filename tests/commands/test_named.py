@@ -6,8 +6,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from librarian.testing.layers import Server
-from librarian.testing.server import ServerProcess
+from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess
 
 
 class NamedTree(unittest.TestCase):

@@ -9,13 +9,13 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from librarian.commands.quantities import Share, Size
-from librarian.commands.report import report_lines
-from librarian.library.reporting import report
+from librarian.commands.common.quantities import Share, Size
+from librarian.commands.upkeep.report import report_lines
 from librarian.library.service import Library
-from librarian.testing.layers import Functional
-from librarian.testing.library import keep
+from librarian.library.upkeep.reporting import report
 from tests.server.support import started
+from tests.support.documents.library import keep
+from tests.support.layers import Functional
 
 
 class Quantities(unittest.TestCase):

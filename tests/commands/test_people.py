@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from librarian.commands.main import librarian
 from librarian.library.opening import open_library
-from librarian.testing.layers import Functional, Server
-from librarian.testing.server import ServerProcess
+from tests.support.layers import Functional, Server
+from tests.support.servers.librarian import ServerProcess
 
 GOOD = "seven green bottles"
 

@@ -8,7 +8,7 @@ import click
 from click.testing import CliRunner
 
 from librarian.commands.main import librarian
-from librarian.commands.tracker import tracker
+from librarian.commands.tracker.files import tracker
 
 SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#endpoints\n"
 INI_FILES: dict[str, str | bytes] = {

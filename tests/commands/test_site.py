@@ -7,7 +7,7 @@ from unittest import mock
 
 from persistent.mapping import PersistentMapping
 
-from librarian.commands.site import opened_site
+from librarian.commands.common.site import opened_site
 from librarian.tree.interfaces import TreeUnreadable
 from librarian.tree.opening import Tree
 
@@ -31,10 +31,10 @@ class Damaged(unittest.TestCase):
 
     def test_it_is_told_in_a_line_what_looks_closer(self) -> None:
         with (
-            mock.patch("librarian.commands.site.read_ini"),
-            mock.patch("librarian.commands.site.configure_components"),
-            mock.patch("librarian.commands.site.getUtility", lambda interface: self.tree),
-            mock.patch("librarian.commands.site.open_library", self.tree.session),
+            mock.patch("librarian.commands.common.site.read_ini"),
+            mock.patch("librarian.commands.common.site.configure_components"),
+            mock.patch("librarian.commands.common.site.getUtility", lambda interface: self.tree),
+            mock.patch("librarian.commands.common.site.open_library", self.tree.session),
             self.assertRaisesRegex(TreeUnreadable, "librarian fsck --tree"),
             opened_site("any.ini") as root,
         ):

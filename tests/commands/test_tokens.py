@@ -14,8 +14,8 @@ from zope.component import getUtility
 from librarian.commands.main import librarian
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.opening import open_library
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 
 class Commands(unittest.TestCase):
@@ -24,7 +24,9 @@ class Commands(unittest.TestCase):
     layer = Functional
 
     def setUp(self) -> None:
-        self.enterContext(mock.patch("librarian.commands.tokens.opened_site", lambda ini: open_library()))
+        self.enterContext(
+            mock.patch("librarian.commands.files.tokens.opened_site", lambda ini: open_library())
+        )
         self.ini = Path(self.enterContext(TemporaryDirectory())) / "site.ini"
         self.ini.touch()
         self.ids = [self.add(name, True) for name in ("a.txt", "b.txt")]

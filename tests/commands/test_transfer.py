@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 
-from librarian.commands.download import Part
-from librarian.commands.http import Pool, pool
+from librarian.commands.common.http import Pool, pool
+from librarian.commands.files.download import Part
 from librarian.commands.main import librarian
-from librarian.testing.layers import Server
-from librarian.testing.peers import Peer
+from tests.support.layers import Server
+from tests.support.servers.scripted import Peer
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from librarian.testing.engines import TABLE, ZeoServer
-from librarian.testing.postgresql import PostgresServer, postgresql_missing
-from librarian.testing.server import ServerProcess
+from tests.support.servers.engines import TABLE, ZeoServer
+from tests.support.servers.librarian import ServerProcess
+from tests.support.servers.postgresql import PostgresServer, postgresql_missing
 
 # Far less than any driver's own time-out, and enough for a machine that is busy with other things.
 SOON_SECONDS = 8.0

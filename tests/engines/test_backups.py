@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from librarian.testing.engines import Engine
-from librarian.testing.layers import Engines
+from tests.support.layers import Engines
+from tests.support.servers.engines import Engine
 
 MOVED = {"librarian.database_uri": "file://{}/tree/Data.fs", "librarian.byte_store": "{}/bytes"}
 

@@ -4,8 +4,8 @@ import threading
 import unittest
 from hashlib import sha1
 
-from librarian.testing.engines import Engine
-from librarian.testing.layers import Engines
+from tests.support.layers import Engines
+from tests.support.servers.engines import Engine
 
 
 class Crowds(unittest.TestCase):

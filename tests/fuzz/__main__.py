@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from librarian.testing.server import ServerProcess
 from tests.fuzz.campaign import Campaign, Process, send
 from tests.fuzz.generator import attempt
 from tests.fuzz.judging import faults
 from tests.fuzz.words import Facts
 from tests.fuzz.world import furnish, unharmed
+from tests.support.servers.librarian import ServerProcess
 
 
 @dataclass(frozen=True)

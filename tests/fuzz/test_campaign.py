@@ -3,10 +3,10 @@
 import os
 import unittest
 
-from librarian.testing.layers import Server
 from tests.fuzz.campaign import Campaign, Process
 from tests.fuzz.world import furnish, unharmed
 from tests.server.support import started
+from tests.support.layers import Server
 
 SEED = os.environ.get("FUZZ_SEED", "librarian")  # the same each time: what fails here fails again
 REQUESTS = 5000

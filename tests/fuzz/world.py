@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from urllib3.util import make_headers
 
-from librarian.testing.server import ServerProcess
 from tests.fuzz.words import Facts
+from tests.support.servers.librarian import ServerProcess
 
 DATA = b"a file that nothing may change\n" * 300
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"

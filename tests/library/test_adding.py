@@ -17,10 +17,10 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import ID_LIMIT, LibrarySubtree
+from librarian.library.subtree import ID_LIMIT, LibrarySubtree
 from librarian.security.interfaces import NobodyActs
-from librarian.testing.layers import Functional
-from librarian.testing.threads import elsewhere
+from tests.support.layers import Functional
+from tests.support.threads import elsewhere
 
 LOGGER = "librarian.library.service"
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from librarian.library.backup import Backup
-from librarian.library.checking import Check
-from librarian.library.garbage import GarbageCollector
-from librarian.library.manifests import BackupDamaged, Manifest, NoBackup, NotEmpty, NotOurBackup
-from librarian.library.restoring import Restore
+from librarian.library.backup.manifests import BackupDamaged, Manifest, NoBackup, NotEmpty, NotOurBackup
+from librarian.library.backup.restoring import Restore
+from librarian.library.backup.writing import Backup
 from librarian.library.service import Library
-from librarian.library.upkeep import LEASE, HeldLease, UpkeepBusy, leased
-from librarian.testing.layers import Functional
-from librarian.testing.library import keep, library_in
+from librarian.library.upkeep.checking import Check
+from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.model import LEASE, HeldLease, UpkeepBusy, leased
+from tests.support.documents.library import keep, library_in
+from tests.support.layers import Functional
 
 
 class BackingUp(unittest.TestCase):

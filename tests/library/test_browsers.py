@@ -3,9 +3,9 @@
 import unittest
 from typing import Any
 
-from librarian.testing import browser
-from librarian.testing.layers import Server
-from librarian.testing.leftout import left_out
+from tests.support import browser
+from tests.support.layers import Server
+from tools.runner.left_out import left_out
 
 SCRIPT = "document.title = 'ran'; fetch('{app}steal?' + document.cookie)"
 

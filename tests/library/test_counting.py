@@ -12,14 +12,14 @@ from unittest.mock import patch
 import transaction
 from zope.component import getUtility
 
-from librarian.library import counting
-from librarian.library.accesslogs import MalformedLine, read_line
-from librarian.library.counting import DownloadCounter
+from librarian.library.counts import service as counting
+from librarian.library.counts.log_lines import MalformedLine, read_line
+from librarian.library.counts.service import DownloadCounter
+from librarian.library.counts.task import Schedule
 from librarian.library.interfaces import ILibraryFileAliasSet, LogReadTwice, UnreadableLog
-from librarian.library.schedule import Schedule
 from librarian.library.service import Library
-from librarian.testing.layers import Functional
-from librarian.testing.library import delete_content
+from tests.support.documents.library import delete_content
+from tests.support.layers import Functional
 
 SIZE = 1000
 TIME = "28/Feb/2026:23:30:00 +0000"
@@ -272,7 +272,7 @@ class Counting(unittest.TestCase):
 
     def test_the_schedule_outlives_what_fails(self) -> None:
         self.log.mkdir()
-        with self.assertLogs("librarian.library.schedule", "ERROR"):
+        with self.assertLogs("librarian.library.counts.task", "ERROR"):
             Schedule(self.log, 60).once()
 
     def test_logs_that_cannot_be_read(self) -> None:

@@ -12,12 +12,12 @@ from io import BytesIO
 from pathlib import Path
 from threading import Thread
 
-from librarian.library.checking import Check
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import AliasNotFound
 from librarian.library.service import Library
-from librarian.testing.layers import Functional
-from librarian.testing.library import keep, library_in
+from librarian.library.upkeep.checking import Check
+from librarian.library.upkeep.garbage import GarbageCollector
+from tests.support.documents.library import keep, library_in
+from tests.support.layers import Functional
 
 ROUNDS = 100
 LONGEST_LIFE_SECONDS = 0.2  # under load, before the kill

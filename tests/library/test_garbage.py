@@ -13,7 +13,6 @@ from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
-from librarian.library.garbage import GarbageCollector, Report
 from librarian.library.holds import FileHolds
 from librarian.library.interfaces import (
     NEVER_EXPIRES,
@@ -24,9 +23,10 @@ from librarian.library.interfaces import (
     NotStored,
 )
 from librarian.library.service import Library
-from librarian.library.upkeep import HeldLease
-from librarian.testing.layers import Functional
-from librarian.testing.world import overlay
+from librarian.library.upkeep.garbage import GarbageCollector, Report
+from librarian.library.upkeep.model import HeldLease
+from tests.support.layers import Functional
+from tests.support.world import overlay
 
 
 @implementer(IFileReferences)
@@ -306,7 +306,7 @@ class HeldBack(Collecting):
 
     def test_more_than_fit_into_one_round(self) -> None:
         self.stray(7)
-        with patch("librarian.library.sweeping.ROUND", 2):
+        with patch("librarian.library.upkeep.sweeping.ROUND", 2):
             self.assertEqual(self.sweep(however_much=True).done["bytes"], {"swept": 7})
         self.assertEqual(len(list(self.store)), 1)
 

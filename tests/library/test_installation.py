@@ -11,17 +11,17 @@ from ZODB.MappingStorage import MappingStorage
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
-from librarian.library.backup import Backup
-from librarian.library.garbage import GarbageCollector
+from librarian.library.backup.manifests import BackupDamaged, NotOurBackup
+from librarian.library.backup.restoring import Restore
+from librarian.library.backup.writing import Backup
 from librarian.library.installation import installation_of, put_together, unite
 from librarian.library.interfaces import CollectorRefuses, NotOneInstallation
-from librarian.library.manifests import BackupDamaged, NotOurBackup
-from librarian.library.restoring import Restore
-from librarian.store.disk import DiskStore
+from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.store.disk.store import DiskStore
 from librarian.store.memory import MemoryStore
-from librarian.testing.layers import Functional
-from librarian.testing.library import keep, library_in
 from librarian.tree.opening import Tree
+from tests.support.documents.library import keep, library_in
+from tests.support.layers import Functional
 
 
 class WithAFolder(unittest.TestCase):

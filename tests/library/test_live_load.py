@@ -14,12 +14,12 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import NamedTuple
 
-from librarian.library.checking import Check
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import CollectorRefuses
 from librarian.library.service import Library
-from librarian.testing.layers import Functional
-from librarian.testing.library import keep, library_in
+from librarian.library.upkeep.checking import Check
+from librarian.library.upkeep.garbage import GarbageCollector
+from tests.support.documents.library import keep, library_in
+from tests.support.layers import Functional
 
 SECONDS = float(os.environ.get("LIBRARIAN_LOAD_SECONDS", "6"))  # longer by hand
 LONGEST_SECONDS = 120.0

@@ -9,8 +9,8 @@ from hashlib import md5, sha1, sha256
 
 from zope.component import getGlobalSiteManager
 
-from librarian.library.model import subtree
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
+from librarian.library.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
 from librarian.tree.opening import ATTEMPTS, Tree

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import transaction
 
-from librarian.testing.http import browser, request
+from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 

@@ -17,13 +17,13 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
-from librarian.library.aliasviews import LibraryFileAliasSHA256View
+from librarian.library.http.streaming import LibraryFileAliasSHA256View
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import LibraryFile
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
-from librarian.testing.layers import Functional
-from librarian.testing.library import delete_content, zope_published
+from tests.support.documents.library import delete_content, zope_published
+from tests.support.layers import Functional
 
 DATA = os.urandom(1 << 20)
 

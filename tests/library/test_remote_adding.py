@@ -6,13 +6,13 @@ from time import monotonic
 
 from zope.component import getUtility, provideUtility
 
-from librarian.fetch import IFetcher, UrllibFetcher
 from librarian.library.client import LibrarianClient
 from librarian.library.interfaces import UploadFailed
+from librarian.net.http import IFetcher, UrllibFetcher
 from librarian.store.interfaces import SizeMismatch
-from librarian.testing.keepalive import KeepAlive
-from librarian.testing.layers import Functional
-from librarian.testing.world import overlay
+from tests.support.layers import Functional
+from tests.support.servers.keep_alive import KeepAlive
+from tests.support.world import overlay
 
 SMUGGLED = b"PUT /smuggled.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nevil"
 

@@ -8,9 +8,9 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.tokens import TimeLimitedToken
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
+from librarian.library.tokens.service import TimeLimitedToken
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 PUBLIC = "http://localhost:8000"
 SECRET = b"the secret plan, all of it"

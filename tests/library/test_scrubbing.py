@@ -13,18 +13,18 @@ from unittest.mock import patch
 import transaction
 from zope.component import getUtility
 
-from librarian.commands.quantities import Pace
-from librarian.library.checking import Check
+from librarian.commands.common.quantities import Pace
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.scrubbing import Scrub
 from librarian.library.service import Library
+from librarian.library.upkeep.checking import Check
+from librarian.library.upkeep.scrubbing import Scrub
 from librarian.store.copies import Copies
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged
 from librarian.store.memory import MemoryStore
-from librarian.testing import http
-from librarian.testing.layers import Functional
-from librarian.testing.library import damage
+from tests.support.documents.library import damage
+from tests.support.layers import Functional
+from tests.support.servers import in_process as http
 
 
 class Kept(unittest.TestCase):

@@ -9,10 +9,10 @@ import transaction
 from zope.component import getUtility
 
 from librarian.countries import ICountrySet
+from librarian.library.counts.views import HEIGHT, WIDTH, Plot, round_up
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.statistics import HEIGHT, WIDTH, Plot, round_up
-from librarian.testing.http import browser, request
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
+from tests.support.servers.in_process import browser, request
 
 TODAY = date(2026, 3, 1)
 

@@ -22,9 +22,9 @@ from librarian.library.interfaces import (
     InvalidUses,
     ITimeLimitedTokenSet,
 )
-from librarian.library.tokens import TimeLimitedToken, TimeLimitedTokenSet
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
+from librarian.library.tokens.service import TimeLimitedToken, TimeLimitedTokenSet
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 DATA = bytes(range(256)) * 16
 
@@ -243,7 +243,7 @@ class BrokenOff(unittest.TestCase):
         transaction.commit()
         self.token = TimeLimitedToken.allocate(self.alias.private_url, max_uses=1)
         # Nothing is lost between two ends of a function call.
-        nothing = mock.patch("librarian.library.downloads.IN_FLIGHT", 0)
+        nothing = mock.patch("librarian.library.http.downloads.IN_FLIGHT", 0)
         nothing.start()
         self.addCleanup(nothing.stop)
 
@@ -274,12 +274,12 @@ class BrokenOff(unittest.TestCase):
         self.assertEqual(self.get()[0], 404)
 
     def test_what_a_network_may_have_lost_may_be_asked_for_again_but_not_for_ever(self) -> None:
-        with mock.patch("librarian.library.downloads.IN_FLIGHT", self.SIZE):
+        with mock.patch("librarian.library.http.downloads.IN_FLIGHT", self.SIZE):
             statuses = [self.get(blocks=1)[0] for _turn in range(10)]
         self.assertEqual(statuses, [200] * 6 + [404] * 4)  # four times a quarter is forgiven, two are counted
 
     def test_a_client_whose_download_broke_and_was_completed_does_not_begin_anew(self) -> None:
-        with mock.patch("librarian.library.downloads.IN_FLIGHT", self.SIZE):
+        with mock.patch("librarian.library.http.downloads.IN_FLIGHT", self.SIZE):
             _status, came = self.get(blocks=2)
             self.assertEqual(self.get(f"{came - 1000}-")[0], 206)
             self.assertEqual(self.get()[0], 404)

@@ -11,14 +11,14 @@ from unittest import mock
 
 from ZODB.FileStorage import FileStorage
 
-from librarian.library.backup import Backup
-from librarian.library.checking import Check
-from librarian.library.manifests import BackupDamaged, Manifest, read_manifest
-from librarian.library.restoring import CheckBackup, Restore
-from librarian.testing.library import keep
+from librarian.library.backup.manifests import BackupDamaged, Manifest, read_manifest
+from librarian.library.backup.restoring import CheckBackup, Restore
+from librarian.library.backup.writing import Backup
+from librarian.library.upkeep.checking import Check
 from librarian.tree import copying
 from librarian.tree.interfaces import CannotCopy
 from tests.library.test_backup import BackingUp
+from tests.support.documents.library import keep
 
 
 class Torn(BackingUp):
@@ -116,7 +116,7 @@ class Damaged(Torn):
             with self.subTest(spoil=spoil.__name__):
                 spoil()
                 before = self.data.read_bytes() if self.data.exists() else None
-                with self.assertLogs("librarian.library.treecopy", "ERROR") as logged:
+                with self.assertLogs("librarian.library.backup.tree_copy", "ERROR") as logged:
                     self.sound()
                 self.assertIn("Data", logged.output[0])
                 if before is not None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from librarian.library.treechecking import CheckTree
-from librarian.tree.datafile import DataFile
+from librarian.library.upkeep.tree_checking import CheckTree
+from librarian.tree.filestorage.datafile import DataFile
+from librarian.tree.filestorage.settling import beside, repair
 from librarian.tree.interfaces import TreeDamaged, TreeMissing, TreeUnavailable
-from librarian.tree.settling import beside, repair
 from tests.tree.test_tails import WithAFile
 
 

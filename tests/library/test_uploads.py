@@ -12,8 +12,8 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.store.interfaces import StoreFull, StoreUnavailable
-from librarian.testing.http import ThreadedApplication, request
-from librarian.testing.world import overlay
+from tests.support.servers.in_process import ThreadedApplication, request
+from tests.support.world import overlay
 from tests.web.support import PeopleInTheWorld
 
 UPLOAD, RESTRICTED = "http://localhost:9090/", "http://localhost:9095/"

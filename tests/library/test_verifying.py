@@ -13,12 +13,12 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
 from librarian.library.service import Library
-from librarian.library.verifying import SMALL, CheckedFile, ReadSettings
+from librarian.library.upkeep.verifying import SMALL, CheckedFile, ReadSettings
 from librarian.settings import ISettings, Settings, SettingsError
 from librarian.store.interfaces import BytesDamaged
-from librarian.testing import http
-from librarian.testing.layers import Functional
-from librarian.testing.library import damage
+from tests.support.documents.library import damage
+from tests.support.layers import Functional
+from tests.support.servers import in_process as http
 
 EVENT = '"bytes damaged"'
 DATED = "last_modified=Thu%2C%2001%20Jan%202026%2000%3A00%3A00%20%2B0000"

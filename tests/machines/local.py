@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from zope.component import getUtility
 
+from librarian.machines.agent.scheduler_client import Assignment, JobLost, Standing, Unreachable
 from librarian.machines.enums import CodeImportResultStatus
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
@@ -16,7 +17,6 @@ from librarian.machines.interfaces import (
     JobGone,
     MachineHeld,
 )
-from librarian.machines.scheduler_client import Assignment, JobLost, Standing, Unreachable
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree

@@ -6,8 +6,8 @@ from typing import Any
 
 import urllib3
 
-from librarian.machines.scheduler_client import Api
-from librarian.testing.server import ServerProcess
+from librarian.machines.agent.scheduler_client import Api
+from tests.support.servers.librarian import ServerProcess
 
 PASSWORD = "seven green bottles"
 

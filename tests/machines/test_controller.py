@@ -15,19 +15,19 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.machines.controller import AlreadyRunning, Controller
+from librarian.machines.agent.controller import AlreadyRunning, Controller
+from librarian.machines.agent.runner import Limits, disk_usage
 from librarian.machines.enums import (
     CodeImportMachineOfflineReason,
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
 from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportScheduler, ICodeImportSet
-from librarian.machines.runner import Limits, disk_usage
-from librarian.testing.layers import Functional
-from librarian.testing.leftout import left_out
 from librarian.tree.interfaces import ITree
 from tests.machines.local import LocalHeadquarters
 from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
+from tests.support.layers import Functional
+from tools.runner.left_out import left_out
 
 
 class WithController(unittest.TestCase):

@@ -8,9 +8,9 @@ import transaction
 from zope.component import getUtility
 
 from librarian.machines.interfaces import ICodeImportScheduler
-from librarian.testing import http
-from librarian.testing.layers import Functional
-from librarian.testing.machines import bearer, new_import
+from tests.support.documents.machines import bearer, new_import
+from tests.support.layers import Functional
+from tests.support.servers import in_process as http
 
 MACHINES = "http://localhost:6543/machines"
 

@@ -7,13 +7,13 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import AliasNotFound, ILibraryFileAliasSet
 from librarian.library.service import Library
+from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.machines.enums import CodeImportResultStatus
 from librarian.machines.interfaces import ICodeImportScheduler, ICodeImportSet
-from librarian.testing.layers import Functional
-from librarian.testing.machines import new_import
+from tests.support.documents.machines import new_import
+from tests.support.layers import Functional
 
 
 class Held(unittest.TestCase):

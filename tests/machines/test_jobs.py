@@ -24,7 +24,7 @@ from librarian.machines.jobs import (
     start_job,
 )
 from librarian.machines.model import RESULTS_KEPT, CodeImportJob, ImportRecord
-from librarian.machines.moves import set_offline, set_online, set_quiescing
+from librarian.machines.transitions import set_offline, set_online, set_quiescing
 from tests.machines.world import START, World, seconds
 
 HOURS = timedelta(hours=1)

@@ -11,9 +11,9 @@ from librarian.interfaces import IClock
 from librarian.machines.interfaces import ICodeImportScheduler, ICodeImportSet
 from librarian.machines.leases import SteadyClock
 from librarian.machines.scheduler import CodeImportScheduler
-from librarian.testing.layers import Functional
-from librarian.testing.machines import new_import
-from librarian.testing.world import HandMovedClock
+from tests.support.documents.machines import new_import
+from tests.support.layers import Functional
+from tests.support.world import HandMovedClock
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -18,7 +18,7 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.jobs import start_job
 from librarian.machines.model import MachineRecord
-from librarian.machines.moves import (
+from librarian.machines.transitions import (
     add_cordon,
     arrive,
     new_machine,

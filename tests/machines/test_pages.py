@@ -4,9 +4,9 @@ import unittest
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from librarian.testing.browser import Browser
-from librarian.testing.layers import Chromium
 from tests.machines.site import PASSWORD, MachinesSite
+from tests.support.browser import Browser
+from tests.support.layers import Chromium
 
 HOSTILE = '<script>document.title = "pwned"</script><img src=x onerror=\'document.title="pwned"\'>'
 

@@ -22,8 +22,8 @@ from librarian.machines.interfaces import (
 )
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
-from librarian.testing.layers import Functional
 from librarian.tree.interfaces import ITree
+from tests.support.layers import Functional
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:

@@ -16,7 +16,7 @@ from librarian.machines.enums import (
     CodeImportReviewStatus,
 )
 from librarian.machines.jobs import finish_job, job_heartbeat, kill_job, request_job, start_job
-from librarian.machines.moves import arrive, set_offline, set_online, set_quiescing, watch
+from librarian.machines.transitions import arrive, set_offline, set_online, set_quiescing, watch
 from tests.machines.world import World, seconds
 
 OFFLINE, ONLINE, QUIESCING = CodeImportMachineState

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from librarian.machines.scheduler_client import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
-from librarian.machines.watchdog import Watchdog
-from librarian.testing.keepalive import KeepAlive
-from librarian.testing.layers import Functional
+from librarian.machines.agent.scheduler_client import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.agent.watchdog import Watchdog
+from tests.support.layers import Functional
+from tests.support.servers.keep_alive import KeepAlive
 
 
 class OddServer:

@@ -12,17 +12,17 @@ import unittest
 from pathlib import Path
 
 import librarian
-from librarian.machines.worker import BUNDLE, LAST, LOG, RESULT, Order
-from librarian.testing.layers import Functional
-from librarian.testing.leftout import left_out
+from librarian.machines.agent.worker import BUNDLE, LAST, LOG, RESULT, Order
 from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
+from tests.support.layers import Functional
+from tools.runner.left_out import left_out
 
 SOURCE = str(Path(librarian.__file__).parent.parent)
 
 
 def start_worker(directory: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "librarian.machines.worker", str(directory)],
+        [sys.executable, "-m", "librarian.machines.agent.worker", str(directory)],
         stdin=subprocess.PIPE,
         start_new_session=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([SOURCE, *sys.path])},

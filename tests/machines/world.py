@@ -14,7 +14,7 @@ from librarian.machines.enums import (
 from librarian.machines.events import Act
 from librarian.machines.jobs import finish_job, start_job
 from librarian.machines.model import CodeImportJob, CodeImportRegistry, ImportRecord, MachineRecord
-from librarian.machines.moves import get_job_for_machine, new_machine
+from librarian.machines.transitions import get_job_for_machine, new_machine
 
 START = datetime(2007, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import socket
 import unittest
 from ipaddress import ip_network
 
-from librarian.mirrors.probing.addresses import AddressGuard
+from librarian.net.networks import AddressGuard
 
 PUBLIC = ("193.0.0.1", "8.8.8.8", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::808:808")
 OURS = (

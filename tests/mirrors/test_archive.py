@@ -22,9 +22,9 @@ from librarian.mirrors.archive.interfaces import (
 from librarian.mirrors.archive.release import parse_release, read_listed
 from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
-from librarian.testing import mirrorservers
-from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.mirrorservers import MirrorFarm
+from tests.support.mirrors import servers as mirrorservers
+from tests.support.mirrors.apt_archive import AptArchive, missing_tools
+from tests.support.mirrors.servers import MirrorFarm
 
 DATE = datetime(2026, 1, 1, tzinfo=UTC)
 

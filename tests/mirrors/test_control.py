@@ -9,17 +9,17 @@ from typing import Any
 
 import transaction
 
+from librarian.mirrors.dispatch.running import explain
 from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.probing.control import Controls, ControlSite, needs_control
 from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import Finding, ProberSettings
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
-from librarian.mirrors.running import explain
-from librarian.testing import mirrorservers
-from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request, reply
-from librarian.testing.outbox import outbox
-from librarian.testing.world import HandMovedClock, overlay
 from tests.mirrors.test_running import FILES, RunCase
+from tests.support.mirrors import servers as mirrorservers
+from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request, reply
+from tests.support.outbox import outbox
+from tests.support.world import HandMovedClock, overlay
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 

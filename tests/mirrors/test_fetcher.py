@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
@@ -32,9 +31,10 @@ from librarian.mirrors.probing.interfaces import (
     UnknownURLScheme,
 )
 from librarian.mirrors.probing.throttle import Throttle
-from librarian.testing import mirrorservers
-from librarian.testing.certificates import Authority
-from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
+from librarian.net.networks import AddressGuard
+from tests.support.mirrors import servers as mirrorservers
+from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request
+from tests.support.servers.certificates import Authority
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 FILES = {"dists/hoary/Release": b"12345", "pool/a b~1+2.dsc": b"dsc"}

@@ -13,6 +13,8 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.mirrors.archive.by_hand import import_images, import_json
+from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions, ImportSummary
 from librarian.mirrors.archive.interfaces import (
     ArchiveExpired,
     ArchiveGoesBack,
@@ -22,14 +24,12 @@ from librarian.mirrors.archive.interfaces import (
     NotInArchive,
 )
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
-from librarian.mirrors.descriptions import import_images, import_json
 from librarian.mirrors.enums import PackagePublishingPocket
-from librarian.mirrors.importing import ArchiveImport, ImportOptions, ImportSummary
 from librarian.mirrors.interfaces import BadImport, IDistributionSet
-from librarian.mirrors.publications import BEFORE_RECORDS
-from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.layers import Functional
-from librarian.testing.mirrorservers import MirrorFarm
+from librarian.mirrors.model.publications import BEFORE_RECORDS
+from tests.support.layers import Functional
+from tests.support.mirrors.apt_archive import AptArchive, missing_tools
+from tests.support.mirrors.servers import MirrorFarm
 
 RELEASE = PackagePublishingPocket.RELEASE
 

@@ -11,14 +11,14 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.mirrors.dispatch.tasks import import_archives
 from librarian.mirrors.interfaces import IDistributionSet
-from librarian.mirrors.schedule import import_archives
 from librarian.mirrors.settings import MirrorSettings
 from librarian.settings import SettingsError
-from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.mirrorsample import add_mirror
-from librarian.testing.world import overlay
 from tests.mirrors.test_running import RunCase
+from tests.support.mirrors.apt_archive import AptArchive, missing_tools
+from tests.support.mirrors.sample import add_mirror
+from tests.support.world import overlay
 
 
 class Setting(unittest.TestCase):
@@ -80,7 +80,7 @@ class TwoDistributions(RunCase):
     def test_the_key_of_another_signs_nothing(self) -> None:
         self.run_with(self.keyrings)
         swapped = {"left": self.keyrings["right"], "right": self.keyrings["left"]}
-        with self.assertLogs("librarian.mirrors.schedule", logging.WARNING) as logged:
+        with self.assertLogs("librarian.mirrors.dispatch.tasks", logging.WARNING) as logged:
             found = self.run_with(swapped)
         self.assertEqual(len(logged.output), 2)
         for name in ("left", "right"):

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from librarian.countries import CountrySet
 from librarian.mirrors.continents import continent_of
-from librarian.mirrors.listing import ListedMirror, MetalinkFile, metalink, mirrorlist, order_for
+from librarian.mirrors.views.listing import ListedMirror, MetalinkFile, metalink, mirrorlist, order_for
 
 BRAZIL = [ListedMirror("http://b.example/u", "BR", 9.0), ListedMirror("http://a.example/u", "BR", 2.0)]
 ELSEWHERE = [ListedMirror("http://c.example/u", "DE", 1.0), ListedMirror("http://d.example/u", "FR")]

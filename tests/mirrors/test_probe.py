@@ -36,10 +36,10 @@ from librarian.mirrors.probing.plan import (
 )
 from librarian.mirrors.probing.run import probe_all
 from librarian.mirrors.probing.verdict import Verdict, judge, was_reached
-from librarian.testing import mirrorservers
-from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.certificates import Authority
-from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, Request
+from tests.support.mirrors import servers as mirrorservers
+from tests.support.mirrors.apt_archive import AptArchive, missing_tools
+from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request
+from tests.support.servers.certificates import Authority
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

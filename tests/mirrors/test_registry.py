@@ -27,8 +27,8 @@ from librarian.mirrors.interfaces import (
 from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import BadName, IPersonSet
 from librarian.security.principals import ANONYMOUS
-from librarian.testing.layers import Functional
-from librarian.testing.mirrorsample import add_mirror, add_sample
+from tests.support.layers import Functional
+from tests.support.mirrors.sample import add_mirror, add_sample
 
 RELEASE = PackagePublishingPocket.RELEASE
 

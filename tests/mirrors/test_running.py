@@ -22,18 +22,18 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, RunSummary
 from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
 from librarian.mirrors.probing.probe import MirrorProbe
-from librarian.mirrors.running import ProbeRun, RunOptions, RunSummary
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
-from librarian.testing import mirrorservers
-from librarian.testing.certificates import Authority
-from librarian.testing.layers import Functional
-from librarian.testing.mirrorsample import add_mirror, add_sample
-from librarian.testing.mirrorservers import MirrorFarm, MirrorServer
-from librarian.testing.outbox import outbox
-from librarian.testing.server import ServerProcess
-from librarian.testing.world import overlay
+from tests.support.layers import Functional
+from tests.support.mirrors import servers as mirrorservers
+from tests.support.mirrors.sample import add_mirror, add_sample
+from tests.support.mirrors.servers import MirrorFarm, MirrorServer
+from tests.support.outbox import outbox
+from tests.support.servers.certificates import Authority
+from tests.support.servers.librarian import ServerProcess
+from tests.support.world import overlay
 
 SETTINGS = """
 [librarian.mirrors]
@@ -418,9 +418,9 @@ class TwoProbers(RunCase):
 _SET_UP = """
 import json, sys
 from zope.component import getUtility
-from librarian.commands.site import opened_site
+from librarian.commands.common.site import opened_site
 from librarian.security.people.interfaces import IPersonSet
-from librarian.testing.mirrorsample import add_mirror, add_sample
+from tests.support.mirrors.sample import add_mirror, add_sample
 from librarian.tree.interfaces import ITree
 
 def work():
@@ -438,7 +438,7 @@ with opened_site(sys.argv[1]):
 _COUNT = """
 import json, sys
 from zope.component import getUtility
-from librarian.commands.site import opened_site
+from librarian.commands.common.site import opened_site
 from librarian.mirrors.interfaces import IDistributionMirrorSet
 
 with opened_site(sys.argv[1]):

@@ -13,20 +13,20 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.archive.sources import DirectoryArchive
-from librarian.mirrors.description import listed
+from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, RunSummary
 from librarian.mirrors.enums import MirrorStatus
-from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet
-from librarian.mirrors.listing import order_for
 from librarian.mirrors.probing import indexfiles
-from librarian.mirrors.running import ProbeRun, RunOptions, RunSummary
+from librarian.mirrors.views.description import listed
+from librarian.mirrors.views.listing import order_for
 from librarian.security.people.interfaces import IPersonSet
-from librarian.testing.aptarchive import AptArchive, missing_tools
-from librarian.testing.layers import Functional
-from librarian.testing.mirrorsample import add_mirror
-from librarian.testing.mirrorservers import MirrorFarm, MirrorServer, good
-from librarian.testing.world import BEGINNING, overlay
+from tests.support.layers import Functional
+from tests.support.mirrors.apt_archive import AptArchive, missing_tools
+from tests.support.mirrors.sample import add_mirror
+from tests.support.mirrors.servers import MirrorFarm, MirrorServer, good
+from tests.support.world import BEGINNING, overlay
 
 Files = dict[str, bytes]
 OLD = tuple(f"old{number}" for number in range(8))

@@ -11,13 +11,13 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import MirrorReviewStatus, PackagePublishingPocket, PublicationKind
-from librarian.mirrors.publications import Publication
+from librarian.mirrors.model.publications import Publication
 from librarian.security.credentials.service import the_subtree
 from librarian.security.interfaces import ICelebrities
 from librarian.security.people.interfaces import IPersonSet
-from librarian.testing.http import browser, request
-from librarian.testing.library import country_database
-from librarian.testing.mirrorsample import add_mirror, add_sample
+from tests.support.documents.library import country_database
+from tests.support.mirrors.sample import add_mirror, add_sample
+from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, HASH, PeopleInTheWorld
 
 _BAD_CHANGES = (({"release": "woody"}, 422), ({"main_url": "nonsense"}, 422), ({"display_name": 1}, 400))

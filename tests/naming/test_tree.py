@@ -12,16 +12,16 @@ from zope.component import getUtility
 from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import ILibraryFileAliasSet, NotStored
 from librarian.library.service import Library
+from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.naming.interfaces import INamedTree, NotRestricted, NotThere, TooDeep
 from librarian.naming.model import DEEPEST
 from librarian.security.interaction import acting_as
-from librarian.testing.http import browser, request
-from librarian.testing.layers import Functional
-from librarian.testing.library import delete_content
-from librarian.testing.people import basic, bearer, person
+from tests.support.documents.library import delete_content
+from tests.support.documents.people import basic, bearer, person
+from tests.support.layers import Functional
+from tests.support.servers.in_process import browser, request
 
 APP = "http://localhost:6543"
 

@@ -12,7 +12,7 @@ from zope.component import getUtilitiesFor
 from librarian.app import SITE, read_ini
 from librarian.commands.main import COMMANDS
 from librarian.settings import ISettingsSection, Settings
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
 
 UPKEEP = Path("examples/upkeep.sh").absolute()
 

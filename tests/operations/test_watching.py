@@ -10,9 +10,9 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.store.interfaces import StoreFull, StoreUnavailable
-from librarian.testing import http
-from librarian.testing.layers import Functional
-from librarian.testing.library import damage
+from tests.support.documents.library import damage
+from tests.support.layers import Functional
+from tests.support.servers import in_process as http
 
 APP, OPS, PUBLIC = "http://localhost:6543", "http://localhost:9191", "http://localhost:8000"
 

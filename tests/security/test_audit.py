@@ -10,14 +10,14 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import Library
+from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.security.audit import at_commit, log, open_audit_log
-from librarian.testing import http
-from librarian.testing.layers import Functional
-from librarian.testing.world import overlay
 from librarian.tree.interfaces import ITree
+from tests.support.layers import Functional
+from tests.support.servers import in_process as http
+from tests.support.world import overlay
 
 
 class Auditing(unittest.TestCase):

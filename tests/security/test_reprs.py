@@ -14,7 +14,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.naming.interfaces import INamedTree
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS, SYSTEM
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
 
 NAME = "takeover-plan.txt"
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from librarian.testing.server import NotServing, ServerProcess, with_path
+from tests.support.servers.librarian import NotServing, ServerProcess, with_path
 
 
 def started(

@@ -6,7 +6,7 @@ import time
 import unittest
 from pathlib import Path
 
-from librarian.testing.layers import Chromium, Server
+from tests.support.layers import Chromium, Server
 
 PATIENCE_SECONDS = 30.0
 

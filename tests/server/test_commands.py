@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlsplit
 
-from librarian.testing.layers import Server
 from tests.server.support import connected
+from tests.support.layers import Server
 
 SIZE = 3_000_000
 

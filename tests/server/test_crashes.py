@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import ForkedServer, Nursery
+from tests.support.servers.librarian import ServerProcess
 
 SERVERS = 4  # side by side, for the starting takes most of the time
 ROUNDS = 25  # for each

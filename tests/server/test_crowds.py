@@ -5,8 +5,8 @@ import unittest
 from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import connected, read_to_end
+from tests.support.servers.librarian import ServerProcess
 
 LIMIT = 60
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import connected, read_to_end, started
+from tests.support.servers.librarian import ServerProcess
 
 SMALL, LARGE = 1000, 3 << 20  # bytes, around what is hashed before it is sent
 PATIENCE_SECONDS = 30.0

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import connected, read_to_end
+from tests.support.servers.librarian import ServerProcess
 
 FEW = 200  # descriptors
 CROWD = 250  # connections

@@ -9,8 +9,8 @@ import unittest
 from contextlib import closing
 from urllib.parse import urlsplit
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import connected, read_to_end, started
+from tests.support.servers.librarian import ServerProcess
 
 SIZE = 24 << 20  # more than the sockets between hold, so that the transfer is really under way
 

@@ -8,8 +8,8 @@ import re
 import unittest
 from contextlib import closing
 
-from librarian.testing.layers import Server
 from tests.server.support import connected, exchange, read_to_end
+from tests.support.layers import Server
 
 ENDPOINTS = ("app", "public", "upload", "restricted", "restricted-upload", "tracker", "ops")
 HOST = b"Host: localhost\r\n"

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import urllib3
 
-from librarian.testing.server import ServerProcess
-from librarian.testing.smalldisk import SmallDisk
+from tests.support.servers.librarian import ServerProcess
+from tests.support.small_disk import SmallDisk
 
 KIB, MIB = 1 << 10, 1 << 20
 

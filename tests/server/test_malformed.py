@@ -3,8 +3,8 @@
 import random
 import unittest
 
-from librarian.testing.layers import Server
 from tests.server.support import exchange
+from tests.support.layers import Server
 
 ENDPOINTS = ("app", "public", "upload", "restricted", "restricted-upload", "tracker")
 HOST = b"Host: localhost\r\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from librarian.testing.server import ServerProcess
+from tests.support.servers.librarian import ServerProcess
 
 EXAMPLE = Path("examples/nginx.conf")
 SECRET = secrets.token_hex(32)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from librarian.testing.server import ServerProcess, with_path
+from tests.support.servers.librarian import ServerProcess, with_path
 
 RUN = "import sys; from pyramid.scripts.pserve import main; sys.exit(main(sys.argv))"
 

@@ -5,9 +5,9 @@ import unittest
 from contextlib import closing
 from pathlib import Path
 
-from librarian.testing.server import ServerProcess
-from librarian.testing.smalldisk import SmallDisk
 from tests.server.support import connected, read_to_end, started
+from tests.support.servers.librarian import ServerProcess
+from tests.support.small_disk import SmallDisk
 
 MIB = 1 << 20
 

@@ -3,8 +3,8 @@
 import unittest
 from urllib.parse import urlsplit
 
-from librarian.testing.layers import Server
 from tests.server.support import exchange
+from tests.support.layers import Server
 
 SECRET = b"the secret plan"
 

@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from librarian.testing.layers import Server
-from librarian.testing.leftout import left_out
 from tests.server.support import connected, forget_peak, peak_kib, started
+from tests.support.layers import Server
+from tools.runner.left_out import left_out
 
 LARGE = 256 << 20  # 1 GiB was tried by hand: 81 MiB at the upload, 86 at the download, 78 before both
 MOST_KIB = 100 << 10

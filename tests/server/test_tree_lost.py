@@ -11,7 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from librarian.testing.server import NotServing, ServerProcess
+from tests.support.servers.librarian import NotServing, ServerProcess
 
 COMMANDS = cycle(["gc", "sweep", "backup to", "fsck", "pack"])  # each state is met by another one
 LONG_AGO_SECONDS = 3 * 86_400  # longer than the sweep's grace

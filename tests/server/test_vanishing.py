@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from librarian.testing.server import ServerProcess
 from tests.server.support import connected
+from tests.support.servers.librarian import ServerProcess
 
 CLIENTS = 30
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of socket(7): close() sends a reset

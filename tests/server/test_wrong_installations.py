@@ -7,9 +7,9 @@ import sys
 import unittest
 from pathlib import Path
 
-from librarian.testing.layers import Server
-from librarian.testing.server import ServerProcess, with_path
 from tests.server.test_pserve import RUN
+from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess, with_path
 
 COMMAND = "from librarian.commands.main import main; main()"
 

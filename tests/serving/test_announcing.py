@@ -6,8 +6,8 @@ import subprocess
 import sys
 import unittest
 
-from librarian.testing.layers import Server
-from librarian.testing.server import ServerProcess, with_path
+from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess, with_path
 
 PSERVE = "from pyramid.scripts.pserve import main; main()"
 

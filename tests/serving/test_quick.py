@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from librarian.serving.quick import is_quick_download
-from librarian.testing.layers import Server
+from tests.support.layers import Server
 
 
 def channel(*requests: Any, unsent: int = 0) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from librarian.testing.layers import Server
+from tests.support.layers import Server
 
 DATA = os.urandom(1 << 20) * 12  # more than the buffers of a connection hold
 

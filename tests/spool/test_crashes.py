@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import OUR_FOLDER, Outcome
-from librarian.spool.exporter import Exporter
-from librarian.spool.importer import Importer
-from librarian.testing.ftp import Scene
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.run import OUR_FOLDER, Outcome
 from tests.spool.crash import dies_at
+from tests.support.servers.ftp import Scene
 
 FILES = {"a-file": b"This is A", "b-file": b"B" * 70_000}
 MANY = 2000  # more steps than any run has

@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 from unittest import TestCase, mock
 
 from librarian.clock import SystemClock
-from librarian.spool.control import Control
-from librarian.spool.exchange import Exchange, Outcome
-from librarian.spool.exporter import Exporter
-from librarian.spool.ftp import Session
-from librarian.spool.importer import Importer
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.run import Exchange, Outcome
+from librarian.spool.ftp.connection import Session
+from librarian.spool.ftp.control import Control
 from librarian.spool.interfaces import CertificateRefused, ExchangeError, LockLost
-from librarian.testing.ftp import Scene
-from librarian.testing.ftpd import running
-from librarian.testing.layers import Server
+from tests.support.layers import Server
+from tests.support.servers.ftp import Scene
+from tests.support.servers.ftpd import running
 
 delete = Session.delete
 
@@ -130,7 +130,7 @@ class TestExplicit(DaemonCase):
                     return super().ntransfercmd(cmd, rest)
 
         self.scene.spool("a", "x")
-        with mock.patch("librarian.spool.ftp.Control", Forgetful):
+        with mock.patch("librarian.spool.ftp.connection.Control", Forgetful):
             report = self.make(Exporter, tries=1).run()
         self.assertIsInstance(report.error, ExchangeError)
         self.assertEqual(self.scene.waiting(), ["a"])

@@ -10,9 +10,10 @@ from typing import Any
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.spool import transfer
-from librarian.spool.exchange import Outcome, Report, ledger_path
-from librarian.spool.exporter import Exporter
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.ledger import deliveries
+from librarian.spool.exchange.run import Outcome, Report, ledger_path
+from librarian.spool.ftp import transfer
 from librarian.spool.interfaces import (
     CertificateRefused,
     FTPOSError,
@@ -21,8 +22,7 @@ from librarian.spool.interfaces import (
     TemporaryError,
     TransferDamaged,
 )
-from librarian.spool.ledger import deliveries
-from librarian.testing.ftp import Scene
+from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)
 
@@ -249,7 +249,7 @@ class TestRefusals(ExportCase):
         for number in range(20):
             (self.partner.root / f"{number}").touch()
         self.scene.spool("a", "x")
-        with mock.patch("librarian.spool.ftp.LONGEST_LISTING", 50):
+        with mock.patch("librarian.spool.ftp.connection.LONGEST_LISTING", 50):
             self.assertIn("more than 50 bytes", str(self.run_export().error))
         self.assertEqual(self.run_export().files, ["a"])
 

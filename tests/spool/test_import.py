@@ -6,10 +6,10 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import Outcome, Report
-from librarian.spool.importer import Importer
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.run import Outcome, Report
 from librarian.spool.interfaces import FTPOSError, TransferDamaged
-from librarian.testing.ftp import Scene
+from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import Outcome, Report, ledger_path
-from librarian.spool.exporter import Exporter
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.ledger import Ledger, LockNote
+from librarian.spool.exchange.run import Outcome, Report, ledger_path
 from librarian.spool.interfaces import LockLost, LockStays
-from librarian.spool.ledger import Ledger, LockNote
-from librarian.testing.ftp import Scene
+from tests.support.servers.ftp import Scene
 
 
 class LockCase(unittest.TestCase):

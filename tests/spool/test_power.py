@@ -10,10 +10,10 @@ from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore
-from librarian.spool.exchange import Outcome
-from librarian.spool.exporter import Exporter
-from librarian.spool.importer import Importer
-from librarian.testing.ftp import PowerFailure, Scene, die_holding_the_lock
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.run import Outcome
+from tests.support.servers.ftp import PowerFailure, Scene, die_holding_the_lock
 
 
 class StrictDisk:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore
-from librarian.spool.exchange import Outcome, Report
-from librarian.spool.exporter import Exporter
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.run import Outcome, Report
 from librarian.spool.interfaces import TEMP_PREFIX
-from librarian.testing.ftp import Scene
+from tests.support.servers.ftp import Scene
 
 ROUNDS = 50
 
@@ -31,7 +31,7 @@ class Holders(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.now = self.most = 0
-        logger = logging.getLogger("librarian.spool.lock")
+        logger = logging.getLogger("librarian.spool.ftp.lock")
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
 
@@ -43,7 +43,7 @@ class Holders(logging.Handler):
             self.now -= 1
 
     def detach(self) -> None:
-        logger = logging.getLogger("librarian.spool.lock")
+        logger = logging.getLogger("librarian.spool.ftp.lock")
         logger.removeHandler(self)
         logger.setLevel(logging.NOTSET)
 

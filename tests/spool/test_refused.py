@@ -5,12 +5,12 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import Outcome, Report, ledger_path
-from librarian.spool.exporter import Exporter
-from librarian.spool.importer import Importer
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.ledger import Ledger, Stage
+from librarian.spool.exchange.run import Outcome, Report, ledger_path
 from librarian.spool.interfaces import LockLost, PermanentError
-from librarian.spool.ledger import Ledger, Stage
-from librarian.testing.ftp import Scene
+from tests.support.servers.ftp import Scene
 
 
 class RefusedCase(unittest.TestCase):

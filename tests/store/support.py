@@ -13,7 +13,7 @@ from pathlib import Path
 from zope.interface import implementer
 
 from librarian.interfaces import IClock
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
 
 MIB = 1 << 20

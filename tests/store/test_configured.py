@@ -11,7 +11,7 @@ from zope.configuration import xmlconfig
 from librarian.interfaces import IClock
 from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
 from librarian.store.configured import StoreSettings
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.store.memory import MemoryStore
 from tests.store.support import HandClock

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from zope.interface.verify import verifyObject
 
 from librarian.interfaces import LibrarianError
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import (
     BytesDamaged,
     BytesNotFound,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreFull, StoreUnavailable
 from tests.store.support import MIB, DiskStoreTestCase, pattern, sha256_of
 
@@ -340,7 +340,7 @@ class Incoming(DiskStoreTestCase):
         self.leftover("0" * 32, timedelta(hours=25))
         self.leftover("1" * 32, timedelta(hours=23))
         self.leftover("notes", timedelta(days=365))
-        with self.assertLogs("librarian.store.incoming", "INFO"):
+        with self.assertLogs("librarian.store.disk.incoming", "INFO"):
             self.assertEqual(1, self.store.clear_incoming(timedelta(days=1)))
         self.assertEqual(["incoming/" + "1" * 32, "incoming/notes"], self.files())
         self.assertEqual(0, self.store.clear_incoming(timedelta(days=1)))

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from librarian.store.fresh import LONGEST_LIST, Fresh
+from librarian.store.disk.fresh import LONGEST_LIST, Fresh
 
 A, B = "a" * 64, "b" * 64
 

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesNotFound
 from tests.store.support import MIB, NOON, DiskStoreTestCase, HandClock, pattern, sha256_of
 

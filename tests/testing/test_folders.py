@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest import TestCase
 from unittest.mock import patch
 
-from librarian.testing.folders import remove_folder
+from tests.support.folders import remove_folder
 
 
 class Removing(TestCase):

@@ -18,7 +18,7 @@ PASSING = """
 
 LAYERED = """
     from unittest import SkipTest, TestCase
-    from librarian.testing.leftout import left_out
+    from tools.runner.left_out import left_out
 
     class Present:
         @classmethod
@@ -133,7 +133,7 @@ class Runs(TestCase):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
         environment.pop("LIBRARIAN_LEFT_OUT", None)
         done = subprocess.run(
-            [sys.executable, "-m", "librarian.testing.runner", *options],
+            [sys.executable, "-m", "tools.runner.main", *options],
             cwd=self.checkout,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import urllib3
 
-from librarian.testing.browser import Browser
-from librarian.testing.layers import Chromium
-from librarian.testing.server import ServerProcess
 from librarian.tracker.client import Client, RemoteError
 from librarian.tracker.client.remote import RemoteDataStore
+from tests.support.browser import Browser
+from tests.support.layers import Chromium
+from tests.support.servers.librarian import ServerProcess
 
 HOSTILE = "<img src=x onerror=document.title='pwned'>"
 NETWORKS = "librarian.tracker.write_networks = 10.0.0.0/8\nlibrarian.tracker.read_networks = 10.0.0.0/8\n"

@@ -9,7 +9,7 @@ from unittest import mock
 
 from click.testing import CliRunner, Result
 
-from librarian.commands.tracker import tracker as command
+from librarian.commands.tracker.files import tracker as command
 from tests.tracker.client.server import tracker
 
 

@@ -4,8 +4,8 @@ import unittest
 
 import urllib3
 
-from librarian.testing.layers import Engines
 from librarian.tracker.client.remote import RemoteDataStore
+from tests.support.layers import Engines
 from tests.tracker.contest import Contest, race
 
 

@@ -16,12 +16,12 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.settings import Settings, SettingsError
-from librarian.testing.http import ThreadedApplication, request
-from librarian.testing.layers import Functional
-from librarian.testing.world import overlay
 from librarian.tracker.client.names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerSettings
+from tests.support.layers import Functional
+from tests.support.servers.in_process import ThreadedApplication, request
+from tests.support.world import overlay
 
 BASE = "http://localhost:9999"
 HERE = {"REMOTE_ADDR": "127.0.0.1"}

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import transaction
 from zope.component import getUtility
 
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
-from librarian.testing.people import basic, person
 from librarian.tracker.interfaces import ITracker
+from tests.support.documents.people import basic, person
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 BASE = "http://localhost:6543/tracker"
 PASSWORD = "correct horse battery"

@@ -17,13 +17,13 @@ from urllib.parse import quote, urlsplit
 
 import urllib3
 
-from librarian.testing.layers import Server
-from librarian.testing.leftout import left_out
-from librarian.testing.server import ServerProcess
 from librarian.tracker.client import Client, FileNotFound, RemoteUnavailable
 from librarian.tracker.client.remote import RemoteDataStore
+from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess
 from tests.tracker.client.processes import python
 from tests.tracker.contest import Contest, race, version_of
+from tools.runner.left_out import left_out
 
 PEERS = Path.cwd() / "parts" / "peers"
 

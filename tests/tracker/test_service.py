@@ -9,15 +9,12 @@ import transaction
 from zope.component import getUtility
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 
-from librarian.library.garbage import GarbageCollector
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import Library
+from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS, GrantedScope, PersonPrincipal
-from librarian.testing.layers import Functional
-from librarian.testing.people import person
-from librarian.testing.world import overlay
 from librarian.tracker.interfaces import (
     BadName,
     BadUpload,
@@ -32,6 +29,9 @@ from librarian.tracker.interfaces import (
     Overwrite,
     TooLarge,
 )
+from tests.support.documents.people import person
+from tests.support.layers import Functional
+from tests.support.world import overlay
 
 TEXT = b"text that packs well " * 500
 

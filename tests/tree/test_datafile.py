@@ -15,11 +15,11 @@ from persistent.mapping import PersistentMapping
 from ZODB.FileStorage import FileStorage
 from ZODB.serialize import referencesf
 
-from librarian.testing.server import with_path
-from librarian.tree.datafile import DataFile
+from librarian.tree.filestorage.datafile import DataFile
+from librarian.tree.filestorage.settling import MAGIC, beside
 from librarian.tree.interfaces import TreeMissing
 from librarian.tree.opening import Tree
-from librarian.tree.settling import MAGIC, beside
+from tests.support.servers.librarian import with_path
 
 # Another process: packs, and dies right before its n-th step on the names or the durability of files.
 # What it commits in between is acknowledged on standard output.
@@ -278,7 +278,7 @@ class Indexes(InAFolder):
     def test_a_full_disk_costs_only_the_next_start(self) -> None:
         full = OSError(errno.ENOSPC, "full")
         with (
-            mock.patch("librarian.tree.indexes.sync_file", side_effect=full),
+            mock.patch("librarian.tree.filestorage.index_file.sync_file", side_effect=full),
             self.assertLogs("librarian.tree", "WARNING"),
         ):
             self.sum()

@@ -9,10 +9,10 @@ from pathlib import Path
 from persistent.mapping import PersistentMapping
 from zope.component import getGlobalSiteManager
 
-from librarian.testing.smalldisk import SmallDisk
 from librarian.tree.interfaces import ISubtree, TreeFull
 from librarian.tree.opening import Tree
 from librarian.tree.subtree import Subtree
+from tests.support.small_disk import SmallDisk
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -104,7 +104,7 @@ class FullDisk(unittest.TestCase):
     def test_no_reserve_where_there_is_no_room_for_one(self) -> None:
         self.reserve.unlink()
         self.disk.fill(leave=MIB)
-        with self.assertLogs("librarian.tree.fulldisk", "WARNING"):
+        with self.assertLogs("librarian.tree.filestorage.full_disk", "WARNING"):
             self.tree.keep_reserve()
         self.assertFalse(self.reserve.exists())
 

@@ -9,13 +9,15 @@ import transaction
 from ZODB.DB import DB
 from ZODB.DemoStorage import DemoStorage
 
-from librarian.library import installation, model, upkeep
-from librarian.library.model import LibrarySubtree
-from librarian.mirrors import distributions
+from librarian.library import installation
+from librarian.library import subtree as model
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.upkeep import model as upkeep
+from librarian.mirrors.model import distributions
 from librarian.naming.model import NamingSubtree
 from librarian.security.credentials.model import CredentialsSubtree
 from librarian.tracker.model import TrackerSubtree
-from librarian.tree.features import FeatureSubtree
+from librarian.tree.feature_rules import FeatureSubtree
 from librarian.tree.subtree import store_new_class_name
 
 CLASSES: list[Any] = [

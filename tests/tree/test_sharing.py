@@ -11,11 +11,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from librarian.testing.server import with_path
 from librarian.tree import sharing
 from librarian.tree.interfaces import TreeUnavailable
 from librarian.tree.opening import Tree
 from librarian.tree.sharing import GuestStorage, HostStorage
+from tests.support.servers.librarian import with_path
 
 # Another process: says which kind of storage it got, then adds 1 to "n" for each line it reads.
 OTHER = """

@@ -17,14 +17,14 @@ from persistent.mapping import PersistentMapping
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
-from librarian.tree.datafile import DataFile
+from librarian.tree.filestorage.datafile import DataFile
+from librarian.tree.filestorage.settling import beside, repair
+from librarian.tree.filestorage.sums import sum_in
+from librarian.tree.filestorage.tails import read_tail
+from librarian.tree.filestorage.transactions import START, read_all
 from librarian.tree.interfaces import TreeDamaged, TreeShortened, TreeUnavailable
 from librarian.tree.opening import Tree
-from librarian.tree.settling import beside, repair
 from librarian.tree.sharing import GuestStorage
-from librarian.tree.sums import sum_in
-from librarian.tree.tails import read_tail
-from librarian.tree.transactions import START, read_all
 
 SECTOR = 512
 
@@ -144,7 +144,7 @@ class Torn(WithAFile):
         self.put(self.data[:-9] + bytes(9))
         full = OSError(errno.ENOSPC, "full")
         with (
-            mock.patch("librarian.tree.tails.sync_directory", side_effect=full),
+            mock.patch("librarian.tree.filestorage.tails.sync_directory", side_effect=full),
             self.assertRaises(TreeUnavailable),
         ):
             self.read()

@@ -10,11 +10,11 @@ from persistent.mapping import PersistentMapping
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.DB import DB
 
-from librarian.testing.engines import ZeoServer
 from librarian.tree.engines import NoAnswer, patiently
 from librarian.tree.interfaces import TreeAway
 from librarian.tree.opening import open_database, retrying
 from librarian.tree.watching import NOISY, Watch, hush_drivers
+from tests.support.servers.engines import ZeoServer
 
 
 class Lost(Exception):

@@ -12,8 +12,8 @@ from librarian.security.credentials.passwords import hash_password
 from librarian.security.credentials.service import the_subtree
 from librarian.security.interfaces import ICelebrities
 from librarian.security.people.interfaces import IPersonSet
-from librarian.testing.http import browser
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
+from tests.support.servers.in_process import browser
 
 APP = "http://localhost:6543"
 GOOD = "seven green bottles"

@@ -3,7 +3,7 @@
 import unittest
 
 from librarian.settings import Settings, SettingsError
-from librarian.web.accel import PROOF, AccelSettings
+from librarian.web.files.accel import PROOF, AccelSettings
 
 KEY = "0123456789abcdef" * 4
 

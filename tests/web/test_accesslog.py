@@ -14,12 +14,12 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 from unittest.mock import patch
 
-from librarian.library.accesslogs import read_line
-from librarian.testing.layers import Server
-from librarian.testing.server import ServerProcess
-from librarian.web import accesslog
-from librarian.web.accesslog import FORMATS, AccessLogged, Entry, as_json, combined, masked
-from librarian.web.logfile import LogFile
+from librarian.library.counts.log_lines import read_line
+from librarian.web import access_log as accesslog
+from librarian.web.access_log import FORMATS, AccessLogged, Entry, as_json, combined, masked
+from librarian.web.log_file import LogFile
+from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ENTRY = Entry("192.0.2.1", NOON, "GET", "/7/a.txt", "HTTP/1.1", 200, 9, "", "curl/8", 0.0123)

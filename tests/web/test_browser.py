@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from librarian.testing.browser import Browser
-from librarian.testing.layers import Chromium
-from librarian.testing.server import ServerProcess
+from tests.support.browser import Browser
+from tests.support.layers import Chromium
+from tests.support.servers.librarian import ServerProcess
 
 NEW = "eight brown bottles"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.web.conditions import failed_condition, http_date, parse_http_date, range_applies
+from librarian.web.files.conditions import failed_condition, http_date, parse_http_date, range_applies
 
 ETAG = '"' + "5d" * 32 + '"'
 OTHER = '"' + "77" * 32 + '"'

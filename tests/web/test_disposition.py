@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.web.disposition import content_disposition, presentation
+from librarian.web.files.disposition import content_disposition, presentation
 
 NAMES = [
     ("hello.txt", 'attachment; filename="hello.txt"'),

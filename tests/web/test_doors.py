@@ -8,7 +8,7 @@ from webtest import TestApp
 from zope.component import getGlobalSiteManager
 from zope.security.proxy import Proxy
 
-from librarian.testing.http import browser, request
+from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, PeopleInTheWorld
 
 MOST_PAGES = 300
@@ -17,7 +17,7 @@ MOST_PAGES = 300
 # that is trusted with it (the tree, the bytes, telling who somebody is before anybody acts).
 MACHINERY = {
     "librarian.countries.ICountrySet",
-    "librarian.fetch.IFetcher",
+    "librarian.net.http.IFetcher",
     "librarian.interfaces.IClock",
     "librarian.library.interfaces.IFileReferences",
     "librarian.mail.IPostOffice",

@@ -10,8 +10,8 @@ from unittest import mock
 from zope.component import getUtility
 
 from librarian.settings import ISettings
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 DATA = b"one two three four five six\n"
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from librarian.web.files import (
+from librarian.web.files.answer import (
     REQUEST_FIELDS,
     FileAnswer,
     FileFacts,
@@ -17,7 +17,7 @@ from librarian.web.files import (
     segment_length,
     unavailable_answer,
 )
-from librarian.web.ranges import Slice
+from librarian.web.files.ranges import Slice
 
 DATA = bytes(range(256)) * 4
 MODIFIED = datetime(2005, 9, 17, 12, 0, 0, 5, tzinfo=UTC)

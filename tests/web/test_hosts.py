@@ -3,10 +3,10 @@
 import unittest
 from typing import Any
 
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
-from librarian.testing.world import overlay
-from librarian.web.hosts import is_known, is_loopback
+from librarian.web.requests.hosts import is_known, is_loopback
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
+from tests.support.world import overlay
 
 SEARCH = "/search?digest=" + "0" * 40
 TRUSTING = {"upload": 9090, "restricted-upload": 9095, "restricted": 8005, "tracker": 9999}

@@ -12,10 +12,10 @@ from librarian.security.credentials.interfaces import IAuthenticator
 from librarian.security.credentials.service import the_subtree
 from librarian.security.people.interfaces import IPersonSet
 from librarian.security.principals import ANONYMOUS, PersonPrincipal
-from librarian.testing.http import browser, request
 from librarian.web.identity import place_of, principal_of
 from librarian.web.login import safe_next
-from librarian.web.request import Request
+from librarian.web.requests.request import Request
+from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 PAGE = {"Accept": "text/html"}

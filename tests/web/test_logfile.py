@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from librarian.web import logfile
-from librarian.web.logfile import LogFile
+from librarian.web import log_file as logfile
+from librarian.web.log_file import LogFile
 
 
 def write_many(path: Path, name: str, number: int) -> None:
@@ -85,7 +85,7 @@ class LogFiles(unittest.TestCase):
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (9, limits[1]))
-            with self.assertLogs("librarian.web.logfile", "ERROR") as complaints:
+            with self.assertLogs("librarian.web.log_file", "ERROR") as complaints:
                 for _number in range(5):
                     log.write(b"second\n")
         finally:

@@ -9,7 +9,7 @@ from zope.component import getUtility
 
 from librarian.security.credentials.interfaces import ICredentialSet
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
-from librarian.testing.http import browser, request
+from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 NEW = "eight brown bottles"

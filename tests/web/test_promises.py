@@ -13,8 +13,8 @@ from pyramid.httpexceptions import HTTPBadRequest
 from webob import Request
 
 from librarian.store.interfaces import DigestMismatch
-from librarian.testing.http import ThreadedApplication, request
-from librarian.web.promises import PromisedBody, hold_to_promises, promises, take_over
+from librarian.web.requests.promises import PromisedBody, hold_to_promises, promises, take_over
+from tests.support.servers.in_process import ThreadedApplication, request
 from tests.web.support import PeopleInTheWorld
 
 DATA, OTHER = b"the data", b"the date"

@@ -8,7 +8,7 @@ from pyramid.request import Request
 from zope.component import getGlobalSiteManager
 
 from librarian.settings import ISettings, Settings, SettingsError
-from librarian.web.proxies import SPOKEN_FOR, ProxySettings, believe_proxies
+from librarian.web.requests.proxies import SPOKEN_FOR, ProxySettings, believe_proxies
 
 
 class Proxies(unittest.TestCase):

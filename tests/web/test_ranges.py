@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.web.ranges import MAX_FIELD_LENGTH, MAX_PARTS, requested_slices
+from librarian.web.files.ranges import MAX_FIELD_LENGTH, MAX_PARTS, requested_slices
 
 # (Range field, size of the file, slices as plain tuples; [] is a 416 and None means: ignored)
 CASES: list[tuple[str, int, list[tuple[int, int]] | None]] = [

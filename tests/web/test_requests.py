@@ -10,11 +10,11 @@ from typing import Any
 from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager
 
-from librarian.testing.http import request
-from librarian.testing.layers import Functional
 from librarian.web.bare import LastResort
 from librarian.web.errors import unavailable
-from librarian.web.request import Request
+from librarian.web.requests.request import Request
+from tests.support.layers import Functional
+from tests.support.servers.in_process import request
 
 APP = "http://localhost:6543"
 FORM_PLACES = ("/+login", "/people", "/mirrors", "/tree/x", "/machines")

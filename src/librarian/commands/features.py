@@ -6,7 +6,7 @@ import click
 import transaction
 from zope.component import getUtility
 
-from librarian.commands.site import ini_option, opened_site
+from librarian.commands.common.site import ini_option, opened_site
 from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
 
 

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import click
 
-from librarian.commands.effects import refuse_idle
-from librarian.machines.controller import Controller
-from librarian.machines.runner import Limits
-from librarian.machines.scheduler_client import Api, RemoteHeadquarters
-from librarian.machines.watchdog import Watchdog
+from librarian.commands.common.effects import refuse_idle
+from librarian.machines.agent.controller import Controller
+from librarian.machines.agent.runner import Limits
+from librarian.machines.agent.scheduler_client import Api, RemoteHeadquarters
+from librarian.machines.agent.watchdog import Watchdog
 from librarian.settings import as_timedelta
 
 

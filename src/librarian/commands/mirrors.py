@@ -12,18 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.commands.site import ini_option, opened_site
+from librarian.commands.common.site import ini_option, opened_site
 from librarian.countries import ICountrySet
 from librarian.mail import deliver_queue
+from librarian.mirrors.archive.by_hand import import_images, import_json
+from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.archive.sources import open_archive
-from librarian.mirrors.description import describe
-from librarian.mirrors.descriptions import import_images, import_json
+from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, explain, summary_json
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorReviewStatus, MirrorSpeed
-from librarian.mirrors.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet, NoSuchMirror
 from librarian.mirrors.probing.plan import ProbeReport
-from librarian.mirrors.running import ProbeRun, RunOptions, explain, summary_json
 from librarian.mirrors.service import mirror_settings
+from librarian.mirrors.views.description import describe
 from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.tree.interfaces import ITree
 

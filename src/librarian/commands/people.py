@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import click
 from zope.component import getUtility
 
-from librarian.commands.effects import refuse_idle
-from librarian.commands.site import ini_option, opened_site
+from librarian.commands.common.effects import refuse_idle
+from librarian.commands.common.site import ini_option, opened_site
 from librarian.security.credentials.interfaces import ICredentialSet
 from librarian.security.credentials.passwords import generate_password
 from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson

@@ -4,7 +4,7 @@ import click
 import plaster
 
 from librarian.app import make_app, read_ini, reading
-from librarian.commands.effects import refuse_idle_before
+from librarian.commands.common.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 

@@ -11,7 +11,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries import ICountry, ICountrySet
 from librarian.library import urls
-from librarian.library.counts import DownloadCounts
+from librarian.library.counts.model import DownloadCounts
 from librarian.library.interfaces import (
     IEditableFileAlias,
     IFileReferences,
@@ -21,9 +21,9 @@ from librarian.library.interfaces import (
     InvalidCount,
     NoSuchToken,
 )
-from librarian.library.records import AliasRecord, LibraryFileContent
+from librarian.library.model import AliasRecord, LibraryFileContent
 from librarian.library.service import Library, LibraryFile, digest_bytes
-from librarian.library.tokens import describe_token
+from librarian.library.tokens.service import describe_token
 
 
 @implementer(ILibraryFileAlias, IEditableFileAlias)

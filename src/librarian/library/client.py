@@ -7,7 +7,6 @@ from typing import Any, BinaryIO
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.fetch import Fetched, FetchFailed, IFetcher
 from librarian.library import urls
 from librarian.library.description import expires_text
 from librarian.library.filenames import check_content_type, check_filename, quoted
@@ -18,9 +17,10 @@ from librarian.library.interfaces import (
     UploadFailed,
     WrongSpace,
 )
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
 from librarian.library.service import Library, LibraryFile, check_expires
-from librarian.sending import WrongLength
+from librarian.net.bodies import WrongLength
+from librarian.net.http import Fetched, FetchFailed, IFetcher
 from librarian.store.interfaces import SizeMismatch
 
 

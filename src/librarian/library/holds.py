@@ -10,8 +10,8 @@ from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
 
 from librarian.library.interfaces import NotStored
-from librarian.library.keys import with_prefix
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
+from librarian.tree.keys import with_prefix
 
 
 class FileHolds(Persistent):

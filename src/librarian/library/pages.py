@@ -18,7 +18,7 @@ from librarian.settings import as_timedelta
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, page, sent, sent_file, text
 from librarian.web.login import Elsewhere
-from librarian.web.promises import check_part
+from librarian.web.requests.promises import check_part
 
 ABOUT = "librarian.library:templates/about.jinja2"
 UPLOAD = "librarian.library:templates/upload.jinja2"

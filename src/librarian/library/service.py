@@ -19,16 +19,16 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import LibrarySubtree
-from librarian.library.records import AliasRecord
-from librarian.library.tokens import TimeLimitedTokenSet
+from librarian.library.model import AliasRecord
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import at_commit
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree
-from librarian.web.accel import AccelSettings
+from librarian.web.files.accel import AccelSettings
 
 log = logging.getLogger(__name__)
 

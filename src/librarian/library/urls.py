@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from zope.interface import provider
 
-from librarian.library.endpoints import (
+from librarian.library.filenames import quoted
+from librarian.library.http.endpoints import (
     PublicEndpoint,
     RestrictedEndpoint,
     RestrictedUploadEndpoint,
     UploadEndpoint,
 )
-from librarian.library.filenames import quoted
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
 from librarian.settings import ISettings, ISettingsSection, Section
 from librarian.web.endpoints import EndpointSettings, endpoint_url
 

@@ -13,7 +13,7 @@ from persistent import Persistent
 from zope.interface import implementer
 
 from librarian.library.holds import FileHolds
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
 from librarian.machines.enums import (
     TRANSITIONS,
     CodeImportJobState,

@@ -10,7 +10,9 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import Library, LibraryFile
-from librarian.machines import jobs, moves
+from librarian.machines import jobs
+from librarian.machines import transitions as moves
+from librarian.machines.agent.vcs import MIRRORS
 from librarian.machines.enums import (
     CodeImportJobState,
     CodeImportMachineOfflineReason,
@@ -26,7 +28,6 @@ from librarian.machines.interfaces import (
 from librarian.machines.leases import SteadyClock
 from librarian.machines.model import CodeImportJob, ImportRecord, MachineRecord
 from librarian.machines.service import CodeImportMachine, Desk, MachinesSettings
-from librarian.machines.vcs import MIRRORS
 from librarian.settings import ISettings
 
 

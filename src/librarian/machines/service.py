@@ -11,7 +11,9 @@ from zope.interface import implementer, provider
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
 from librarian.library.references import HeldInSubtree
-from librarian.machines import editing, jobs, moves
+from librarian.machines import editing, jobs
+from librarian.machines import transitions as moves
+from librarian.machines.agent.vcs import MIRRORS
 from librarian.machines.authorization import is_daemon
 from librarian.machines.enums import (
     CodeImportMachineOfflineReason,
@@ -36,7 +38,6 @@ from librarian.machines.model import (
     ImportRecord,
     MachineRecord,
 )
-from librarian.machines.vcs import MIRRORS
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettingsSection, Section
 from librarian.tree.interfaces import ITree

@@ -13,7 +13,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.references import HeldInSubtree
 from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
-from librarian.mirrors.distributions import Distribution, MirrorsSubtree, number_files
+from librarian.mirrors.dispatch.planning import is_due
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import (
     ICertificateExpiring,
@@ -29,9 +29,9 @@ from librarian.mirrors.interfaces import (
     NoSuchMirror,
     NoSuchRelease,
 )
-from librarian.mirrors.model import DistributionMirror
-from librarian.mirrors.planning import is_due
-from librarian.mirrors.releases import DistroArchRelease, DistroRelease
+from librarian.mirrors.model.distributions import Distribution, MirrorsSubtree, number_files
+from librarian.mirrors.model.mirrors import DistributionMirror
+from librarian.mirrors.model.releases import DistroArchRelease, DistroRelease
 from librarian.mirrors.settings import MirrorSettings
 from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import ITeam

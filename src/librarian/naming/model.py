@@ -14,7 +14,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
 from librarian.library.holds import FileHolds
-from librarian.library.records import AliasRecord
+from librarian.library.model import AliasRecord
 from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, TooDeep
 from librarian.tree.subtree import Subtree, store_new_class_name
 

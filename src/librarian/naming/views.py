@@ -25,9 +25,9 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.aliases import LibraryFileAlias
-from librarian.library.aliasviews import LibraryFileAliasView, file_alias_view
-from librarian.library.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.filenames import check_filename, media_type_for
+from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.http.streaming import LibraryFileAliasView, file_alias_view
 from librarian.library.service import Library, acting_owner
 from librarian.library.views import prefers_json
 from librarian.naming.description import (
@@ -39,10 +39,10 @@ from librarian.naming.description import (
 )
 from librarian.naming.interfaces import AlreadyThere, ConditionFailed, INamedFolder, INamedTree, NotThere
 from librarian.settings import as_bool
-from librarian.web.conditions import refuses_write
-from librarian.web.delivery import request_headers
+from librarian.web.files.conditions import refuses_write
+from librarian.web.files.delivery import request_headers
 from librarian.web.forms import by_method, done, page, sent, sent_file, text
-from librarian.web.promises import check_part
+from librarian.web.requests.promises import check_part
 from librarian.web.views import IAppSection, ITakesFiles
 
 LISTED = 100  # things on a page

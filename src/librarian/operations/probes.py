@@ -17,7 +17,7 @@ from librarian.tree.interfaces import ITree, TreeAway
 from librarian.web.app_endpoint import AppEndpoint
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
-from librarian.web.methods import READING
+from librarian.web.requests.methods import READING
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError, one_line
-from librarian.rarely import EXHAUSTED, Rarely
+from librarian.log_filters import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.draining import DrainingServer
@@ -21,7 +21,7 @@ from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
-from librarian.web.accesslog import AccessLogged
+from librarian.web.access_log import AccessLogged
 from librarian.web.endpoints import Endpoints, IEndpoint, IEndpoints, endpoint_addresses, url_at
 
 log = logging.getLogger(__name__)

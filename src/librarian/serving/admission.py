@@ -9,7 +9,7 @@ import resource
 import time
 from typing import Any
 
-from librarian.rarely import EXHAUSTED, Rarely
+from librarian.log_filters import EXHAUSTED, Rarely
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely())

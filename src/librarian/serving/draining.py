@@ -12,7 +12,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 
-from librarian.rarely import Rarely
+from librarian.log_filters import Rarely
 from librarian.serving.admission import Admission
 from librarian.serving.answering import AnsweringChannel
 from librarian.serving.leaving import LeavingChannel

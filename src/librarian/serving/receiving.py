@@ -16,10 +16,10 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import FileBasedBuffer, OverflowableBuffer
 from waitress.channel import HTTPChannel
 
-from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
+from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.refusing import RefusingTask, refuse
 from librarian.serving.strictness import StrictRequest
-from librarian.store.durable import trouble
+from librarian.store.disk.steps import trouble
 from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
 
 log = logging.getLogger(__name__)

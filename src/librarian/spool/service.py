@@ -10,9 +10,9 @@ from zope.component import queryUtility
 
 from librarian.clock import SystemClock
 from librarian.interfaces import IClock
-from librarian.spool.exchange import Report
-from librarian.spool.exporter import Exporter
-from librarian.spool.importer import Importer
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
+from librarian.spool.exchange.run import Report
 from librarian.spool.interfaces import IProgress, Sleep
 from librarian.spool.target import Kind, Target
 

@@ -11,7 +11,7 @@ from zope.component import getUtility
 
 from librarian.interfaces import IClock
 from librarian.settings import ISettings, Section
-from librarian.store.disk import DiskStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.memory import MemoryStore
 
 

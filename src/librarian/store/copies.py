@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import BinaryIO
 
+from librarian.store.disk.layout import Layout, read_installation
 from librarian.store.interfaces import BytesNotFound
-from librarian.store.layout import Layout, read_installation
 
 
 class Copies:

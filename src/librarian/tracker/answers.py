@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from webob.acceptparse import create_accept_encoding_header
 
-from librarian.tracker.client.dates import version_to_date
+from librarian.tracker.client.wire.dates import version_to_date
 from librarian.tracker.interfaces import FileVersion
-from librarian.web.conditions import CONDITION_FIELDS, failed_condition
-from librarian.web.files import FileAnswer, FileFacts, answer_file_request
+from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
+from librarian.web.files.conditions import CONDITION_FIELDS, failed_condition
 
 Header = tuple[str, str]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
+from librarian.store.disk.form_files import Spooled
 from librarian.store.interfaces import DigestMismatch, IByteStore, SizeMismatch, StoredBytes
-from librarian.store.spooling import Spooled
 from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
-from librarian.tracker.client.gunzip import GunzipReader
+from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 
 _IN_MEMORY = 1 << 20  # bytes of a packed body kept in memory before a file of the store's is used

@@ -16,7 +16,7 @@ from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tracker import answers
-from librarian.tracker.client.dates import version_to_date
+from librarian.tracker.client.wire.dates import version_to_date
 from librarian.tracker.fallback import redirection
 from librarian.tracker.interfaces import (
     ConditionFailed,
@@ -41,10 +41,10 @@ from librarian.tracker.protocol import (
 )
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
-from librarian.web.delivery import request_headers
-from librarian.web.fileresponse import file_response
-from librarian.web.files import unavailable_answer
-from librarian.web.methods import KNOWN, takes
+from librarian.web.files.answer import unavailable_answer
+from librarian.web.files.delivery import request_headers
+from librarian.web.files.response import file_response
+from librarian.web.requests.methods import KNOWN, takes
 
 log = logging.getLogger(__name__)
 

@@ -33,9 +33,9 @@ from zope.interface import implementer
 from librarian.durable import make_directories
 from librarian.interfaces import LibrarianError
 from librarian.tree.copying import copy_transactions
-from librarian.tree.datafile import DataFile
 from librarian.tree.engines import engine_of
-from librarian.tree.fulldisk import RESERVE, Reserve, hear_full
+from librarian.tree.filestorage.datafile import DataFile
+from librarian.tree.filestorage.full_disk import RESERVE, Reserve, hear_full
 from librarian.tree.interfaces import ITree, TreeAway, TreeFull, TreeNotOpen, TreeTooNew, TreeUnavailable
 from librarian.tree.sharing import GuestStorage, HostStorage, forgetting_oids, open_shared
 from librarian.tree.watching import Watch, hush_drivers

@@ -25,7 +25,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
-from librarian.tree.fulldisk import hear_full, tell_in_a_line
+from librarian.tree.filestorage.full_disk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
 log = logging.getLogger(__name__)

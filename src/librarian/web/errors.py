@@ -11,7 +11,7 @@ from pyramid.response import Response
 from pyramid_retry import is_error_retryable
 from zope.component import getUtility
 
-from librarian.rarely import EXHAUSTED, NO_ROOM, Rarely
+from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.tree.interfaces import ITree
 from librarian.web.bare import FAULT, bare_page, one_line, prefers_page
 from librarian.web.endpoints import endpoint_of

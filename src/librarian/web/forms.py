@@ -10,7 +10,7 @@ from pyramid.response import Response
 
 from librarian.web.errors import wants_page
 from librarian.web.login import Elsewhere
-from librarian.web.methods import refusal_of, takes
+from librarian.web.requests.methods import refusal_of, takes
 
 View = Callable[[Any, Request], Any]
 

@@ -18,7 +18,7 @@ from librarian.settings import ISettings
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.identity import challenge, place_of, session_secret, set_session
-from librarian.web.methods import takes
+from librarian.web.requests.methods import takes
 
 PATH = "/+login"
 LONGEST_NEXT = 2000  # characters

@@ -23,7 +23,7 @@ from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.identity import place_of, session_secret
 from librarian.web.login import begin_session
-from librarian.web.methods import takes
+from librarian.web.requests.methods import takes
 from librarian.web.views import IAppSection
 
 View = Callable[[Any, Request], Response]

@@ -17,7 +17,7 @@ from librarian.security.interaction import current_principal
 from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import endpoint_of
 from librarian.web.identity import session_secret
-from librarian.web.request import Request, forget_unreadable_range
+from librarian.web.requests.request import Request, forget_unreadable_range
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 

@@ -23,11 +23,11 @@ from librarian.tree.interfaces import ITree
 from librarian.tree.opening import is_stale_oid
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response
-from librarian.web.hosts import is_misdirected
 from librarian.web.identity import place_of, refused
 from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
-from librarian.web.promises import hold_to_promises
 from librarian.web.protection import is_cross_site
+from librarian.web.requests.hosts import is_misdirected
+from librarian.web.requests.promises import hold_to_promises
 
 Handler = Callable[[Request], Response]
 

@@ -276,8 +276,8 @@ class AloneTests(unittest.TestCase):
             import librarian.tracker.client
             from librarian.tracker.client.dummy import DummyClient
             ours = sorted(name for name in sys.modules if name.startswith("librarian"))
-            # `sending` needs the standard library and nothing else.
-            more = {"librarian", "librarian.sending"}
+            # `net.bodies` needs the standard library and nothing else.
+            more = {"librarian", "librarian.net", "librarian.net.bodies"}
             print(all(n.startswith("librarian.tracker") or n in more for n in ours), len(ours) > 10)
         """
         printed, _errors = python(script).communicate(timeout=60)

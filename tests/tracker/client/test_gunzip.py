@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
-from librarian.tracker.client.gunzip import GunzipReader
+from librarian.tracker.client.wire.gunzip import GunzipReader
 
 
 def unpack(packed: bytes, limit: int | None = None, step: int = 65536, at_once: int = 65536) -> bytes:

@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 import urllib3
 
-from librarian.testing.leftout import left_out
 from librarian.tracker.client import Client, FileNotFound, ProtocolMismatch, RemoteDataStore, VersionNotFound
-from librarian.tracker.client.migrate import migrate
-from librarian.tracker.client.mover import Outcome
-from librarian.tracker.client.sources import ServerSource
+from librarian.tracker.client.migration.migrate import migrate
+from librarian.tracker.client.migration.mover import Outcome
+from librarian.tracker.client.migration.sources import ServerSource
 from tests.tracker.client.server import tracker
+from tools.runner.left_out import left_out
 
 PROGRAM = Path.cwd() / "parts" / "filetracker-server" / "bin" / "filetracker-server"
 

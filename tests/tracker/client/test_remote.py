@@ -21,7 +21,7 @@ from librarian.tracker.client.errors import (
     VersionNotFound,
 )
 from librarian.tracker.client.remote import RemoteDataStore
-from librarian.tracker.client.transport import Transport
+from librarian.tracker.client.wire.transport import Transport
 from tests.tracker.client.server import Tracker, tracker
 
 DATA = Random(7).randbytes(500_000)

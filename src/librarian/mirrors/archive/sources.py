@@ -8,7 +8,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from librarian.mirrors.archive.interfaces import ArchiveUnreachable, IArchiveSource, NotInArchive
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.addresses import NOT_PUBLIC, AddressGuard
+from librarian.net.networks import NOT_PUBLIC, AddressGuard
 
 _MAX_BYTES = 512 * 1024 * 1024  # the largest index of a big distribution has about a tenth of this
 

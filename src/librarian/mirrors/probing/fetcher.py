@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from librarian.mirrors.probing import ftp
-from librarian.mirrors.probing.addresses import AddressGuard
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
     Answer,
@@ -39,6 +38,7 @@ from librarian.mirrors.probing.interfaces import (
 )
 from librarian.mirrors.probing.redirects import STATUSES, check_scheme, follow
 from librarian.mirrors.probing.throttle import HostLedger, Line, Throttle
+from librarian.net.networks import AddressGuard
 
 # A name server that hangs holds a thread for a while; the loop's own few would starve everybody.
 _THREADS = 32

@@ -11,8 +11,8 @@ from contextlib import suppress
 from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
-from librarian.mirrors.probing.addresses import NOT_PUBLIC, AddressGuard
 from librarian.mirrors.probing.interfaces import AddressRefused, Answer, BadResponseCode, BodyTooLarge
+from librarian.net.networks import NOT_PUBLIC, AddressGuard
 
 _REPLY_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 

@@ -14,9 +14,8 @@ from typing import Any, BinaryIO, cast
 
 from urllib3 import BaseHTTPResponse
 
-from librarian.sending import DeclaredBody, WrongLength
+from librarian.net.bodies import DeclaredBody, WrongLength
 from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
-from librarian.tracker.client.dates import date_to_version, version_to_date
 from librarian.tracker.client.errors import (
     FileChanged,
     FileNotFound,
@@ -26,10 +25,11 @@ from librarian.tracker.client.errors import (
     VersionNotFound,
 )
 from librarian.tracker.client.files import BUFFER, Readable, copy_hashing, replacing
-from librarian.tracker.client.listing import is_doubled, undone
 from librarian.tracker.client.names import checked_split, versioned_name
-from librarian.tracker.client.streams import Download, Head
-from librarian.tracker.client.transport import Transport, read_all, told
+from librarian.tracker.client.wire.dates import date_to_version, version_to_date
+from librarian.tracker.client.wire.listing import is_doubled, undone
+from librarian.tracker.client.wire.streams import Download, Head
+from librarian.tracker.client.wire.transport import Transport, read_all, told
 
 SUPPORTED_PROTOCOLS = frozenset({1, 2})
 

@@ -1,0 +1,78 @@
+"""Saying who one is: options that the commands which speak HTTP share.
+
+Secrets come from files and the environment, never from the command line, which every process of the
+machine can read.
+"""
+
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import click
+
+from librarian.commands.common.effects import is_said, refuse_idle
+from librarian.commands.common.http import pool
+from librarian.commands.common.places import chosen_place, place_option
+
+app_url_option = click.option(
+    "--app-url",
+    envvar="LIBRARIAN_APP_URL",
+    help="The web application, which knows files by their ids and paths; otherwise as the ini file says.",
+)
+_token_file_option = click.option(
+    "--token-file",
+    envvar="LIBRARIAN_TOKEN_FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with an API token.  Without it: the variable LIBRARIAN_TOKEN.",
+)
+_user_option = click.option(
+    "-u",
+    "--user",
+    envvar="LIBRARIAN_USER",
+    help="Whose password to use instead: from the variable LIBRARIAN_PASSWORD, or asked for.",
+)
+
+
+def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a command take ``--app-url`` and say there who it acts for, if it is told.
+
+    It is given `app_url`, and `ini` where it has a parameter of that name.
+    """
+
+    @place_option
+    @app_url_option
+    @_token_file_option
+    @_user_option
+    @wraps(command)
+    def speaking(
+        ini: str | None, app_url: str | None, token_file: Path | None, user: str | None, **options: Any
+    ) -> Any:
+        if is_said("user"):
+            refuse_idle("beside --user", "token_file")
+        elif is_said("token_file"):
+            user = None  # the environment's
+        if "ini" in signature(command).parameters:
+            options["ini"] = ini
+        elif is_said("app_url"):
+            refuse_idle("beside --app-url", "ini")
+        app_url = chosen_place("app_url", app_url, ini)
+        pool().authorize = cache(partial(authorization, token_file, user))
+        pool().trust(app_url)
+        return command(app_url=app_url, **options)
+
+    return speaking
+
+
+def authorization(token_file: Path | None, user: str | None) -> str | None:
+    """The Authorization field (RFC 6750, RFC 7617), or None for nobody."""
+    if user:
+        password = os.environ.get("LIBRARIAN_PASSWORD") or click.prompt(
+            f"Password of {user}", hide_input=True
+        )
+        return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+    token = token_file.read_text() if token_file else os.environ.get("LIBRARIAN_TOKEN", "")
+    return f"Bearer {token.strip()}" if token.strip() else None

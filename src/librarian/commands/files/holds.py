@@ -1,0 +1,78 @@
+"""``librarian hold``, ``release``, ``delete``, ``undelete``: keep a file, let it go, bring it back."""
+
+import json
+from collections.abc import Callable
+
+import click
+from zope.component import getUtilitiesFor
+
+from librarian.commands.common.site import ini_option, opened_site
+from librarian.library.interfaces import IFileReferences
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library
+from librarian.library.subtree import LibrarySubtree
+
+alias_argument = click.argument("alias_id", type=click.IntRange(1))
+reason_option = click.option(
+    "--as", "reason", required=True, help="Who holds it and for what, in a few words."
+)
+
+
+def change(ini: str, alias_id: int, work: Callable[[Library, LibrarySubtree, AliasRecord], None]) -> None:
+    """Do `work` with one alias, in a transaction that is tried again on conflict."""
+    with opened_site(ini):
+        library = Library()
+        library.tree.run(lambda: work(library, library.subtree, library.record(alias_id)))
+
+
+@click.command()
+@alias_argument
+@reason_option
+@ini_option
+def hold(alias_id: int, reason: str, ini: str) -> None:
+    """Keep the file with id ALIAS_ID until it is released for the same reason."""
+    change(ini, alias_id, lambda library, subtree, record: subtree.holds.hold(record, reason))
+
+
+@click.command()
+@alias_argument
+@reason_option
+@ini_option
+def release(alias_id: int, reason: str, ini: str) -> None:
+    """Let go of the file with id ALIAS_ID; when nobody holds it any more, gc takes it in time."""
+
+    def work(library: Library, subtree: LibrarySubtree, record: AliasRecord) -> None:
+        if not subtree.holds.release(alias_id, reason):
+            raise click.ClickException(f"alias {alias_id} is not held as {reason!r}")
+
+    change(ini, alias_id, work)
+
+
+@click.command()
+@alias_argument
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@ini_option
+def holders(alias_id: int, as_json: bool, ini: str) -> None:
+    """Say who holds the file with id ALIAS_ID."""
+    with opened_site(ini):
+        Library().record(alias_id)
+        found = [line for _name, held in getUtilitiesFor(IFileReferences) for line in held.holders(alias_id)]
+    for line in [json.dumps(found)] if as_json else found:
+        click.echo(line)
+
+
+@click.command()
+@alias_argument
+@ini_option
+def delete(alias_id: int, ini: str) -> None:
+    """Delete the file with id ALIAS_ID: nobody can download it any more, and for a week it can be
+    brought back by undelete."""
+    change(ini, alias_id, lambda library, subtree, record: library.delete(record))
+
+
+@click.command()
+@alias_argument
+@ini_option
+def undelete(alias_id: int, ini: str) -> None:
+    """Bring back a file that was deleted less than a week ago, under the URL it had."""
+    change(ini, alias_id, lambda library, subtree, record: library.undelete(record))

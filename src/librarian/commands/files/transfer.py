@@ -1,0 +1,273 @@
+"""``librarian put``, ``get`` and ``info``: the library from another machine, over HTTP."""
+
+import hashlib
+import json
+import mimetypes
+import os
+import re
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+
+from librarian.commands.common.credentials import speaks_to_app
+from librarian.commands.common.effects import is_said, refuse_idle
+from librarian.commands.common.http import TransferFailed, answered, pool, refusal
+from librarian.commands.common.places import chosen_place
+from librarian.commands.common.progress import ReadingProgress
+from librarian.commands.files.download import download_to
+from librarian.commands.files.named import tree_url
+from librarian.interfaces import LibrarianError
+from librarian.net.bodies import DeclaredBody, WrongLength
+from librarian.web.digests import repr_digest
+
+BLOCK = 1 << 18  # bytes
+_URL = re.compile("https?://[^/]", re.IGNORECASE)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--upload-url",
+    envvar="LIBRARIAN_UPLOAD_URL",
+    help="The upload endpoint to add to; otherwise as the ini file says.",
+)
+@click.option(
+    "--restricted-upload-url",
+    envvar="LIBRARIAN_RESTRICTED_UPLOAD_URL",
+    help="The upload endpoint for --restricted; otherwise as the ini file says.",
+)
+@click.option("--name", help="The name it goes by, if not its own; for a single file.")
+@click.option("--type", "mimetype", help="Its Content-Type, if not the one its name suggests.")
+@click.option("--expires", help="RFC 3339 time, or never.  Without it: once nothing refers to it.")
+@click.option("--to", help="A path in the named tree; with a slash at its end, the folder to put FILES in.")
+@click.option("-p", "--parents", is_flag=True, help="With --to: make missing folders.")
+@click.option("--restricted", is_flag=True, help="Not for everybody.")
+@click.option("-n", "--no-clobber", is_flag=True, help="With --to: only where there is nothing yet.")
+@json_option
+@speaks_to_app
+def put(
+    files: tuple[Path, ...],
+    ini: str | None,
+    app_url: str,
+    upload_url: str | None,
+    restricted_upload_url: str | None,
+    mimetype: str | None,
+    expires: str | None,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Add FILES to the library; print the URL of each.
+
+    Each is hashed first and its SHA-256 sent along, so that what arrived is what was meant.  Exit
+    status 1 if any of FILES could not be added; the others are then added all the same.  A file that is
+    not there is a mistake in the command line: status 2, and nothing is added.
+    """
+    _check_put(files, expires, **how)
+    where = "restricted_upload_url" if how["restricted"] else "upload_url"
+    stated_url = restricted_upload_url if how["restricted"] else upload_url
+    base = chosen_place(where, stated_url, ini)
+    if how["to"] is None:
+        pool().trust(base)
+    failed = False
+    for path in files:
+        try:
+            stated = _stated(path, how["name"] or path.name, mimetype, expires)
+            add = partial(_add, base=base) if how["to"] is None else partial(_name, app_url=app_url)
+            added = add(path, stated=stated, **how)
+            click.echo(json.dumps(added) if as_json else added["url"])
+        except (LibrarianError, OSError) as error:
+            failed = True
+            click.echo(f"Error: {error}", err=True)
+    if failed:
+        sys.exit(1)
+
+
+def _check_put(
+    files: tuple[Path, ...], expires: str | None, name: str | None, to: str | None, restricted: bool, **_: Any
+) -> None:
+    """Refuse what cannot be meant, and what would have no effect."""
+    if name is not None and (len(files) > 1 or to is not None):
+        raise click.UsageError("--name is for a single file, and not for --to")
+    if to is not None and len(files) > 1 and not to.endswith("/"):
+        raise click.UsageError("several files go into a folder: --to needs a slash at its end")
+    if to is not None:
+        refuse_idle("with --to", "upload_url", "restricted_upload_url")
+    else:
+        refuse_idle("without --to", "parents", "no_clobber", "app_url")
+    if restricted:
+        refuse_idle("with --restricted, which goes to --restricted-upload-url", "upload_url")
+    else:
+        refuse_idle("without --restricted", "restricted_upload_url")
+    for url in ("app_url", "upload_url", "restricted_upload_url"):
+        if is_said(url):
+            refuse_idle(f"beside --{url.replace('_', '-')}", "ini")
+    if expires is not None:
+        _check_expires(expires)
+
+
+def _check_expires(text: str) -> None:
+    if text.strip().lower() == "never":
+        return
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.BadParameter("is no RFC 3339 time, and not never", param_hint="--expires") from None
+    if moment.tzinfo is None:
+        raise click.BadParameter("has no time zone: end it in Z or +01:00", param_hint="--expires")
+    if moment <= datetime.now(UTC):
+        raise click.BadParameter(f"{text} is past", param_hint="--expires")
+
+
+def _add(
+    path: Path, base: str, stated: dict[str, str], *, name: str | None, restricted: bool, **_: Any
+) -> dict[str, Any]:
+    """Through an upload endpoint."""
+    url = base.rstrip("/") + "/" + quote(name or path.name, safe="")
+    added = _send(path, url, stated, "url", "restricted")
+    if restricted and not added["restricted"]:
+        raise TransferFailed(f"{path}: {base} keeps public files, and has added it as {added['url']}")
+    return added
+
+
+def _name(path: Path, app_url: str, stated: dict[str, str], *, to: str, **how: Any) -> dict[str, Any]:
+    """At a path of the named tree."""
+    target = to + path.name if to.endswith("/") else to
+    added: dict[str, Any] = _put_into_tree(path, tree_url(app_url, target), stated, **how)["file"]
+    return added
+
+
+def _put_into_tree(
+    path: Path,
+    url: str,
+    stated: dict[str, str],
+    *,
+    parents: bool,
+    restricted: bool,
+    no_clobber: bool,
+    **_: Any,
+) -> dict[str, Any]:
+    if no_clobber:
+        stated["If-None-Match"] = "*"
+    flags = {"parents": parents, "restricted": restricted}
+    query = "&".join(f"{flag}=true" for flag, is_set in flags.items() if is_set)
+    return _send(path, f"{url}?{query}" if query else url, stated, "file")
+
+
+def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) -> dict[str, str]:
+    """What is said of a file when it is sent."""
+    headers = {
+        "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        **_length_and_digest(path),
+    }
+    if expires is not None:
+        headers["Librarian-Expires"] = expires
+    return headers
+
+
+def _length_and_digest(path: Path) -> dict[str, str]:
+    """Of what the file holds now; a log may go on growing."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        body = DeclaredBody(file, size, may_grow=True)
+        digest = hashlib.sha256()
+        try:
+            while block := body.read(BLOCK):
+                digest.update(block)
+        except WrongLength as error:
+            raise _changed(path, error) from error
+    return {"Content-Length": str(size), "Repr-Digest": repr_digest(digest.hexdigest())}
+
+
+def _changed(path: Path, error: WrongLength) -> TransferFailed:
+    return TransferFailed(f"{path}: it changed meanwhile: {error}")
+
+
+def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[str, Any]:
+    """What the answer to an upload says; all of `names` is in it."""
+    size = int(headers["Content-Length"])
+    with path.open("rb") as file, ReadingProgress(file, path.name, size) as shown:
+        body = DeclaredBody(shown, size, may_grow=True)
+        try:
+            answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
+        except WrongLength as error:
+            raise _changed(path, error) from error
+    if answer.status not in (200, 201):  # OK: replaced in the tree; Created
+        raise refusal(str(path), answer)
+    return answered(str(path), answer, *names)
+
+
+@click.command()
+@click.argument("what", metavar="URL|ID|PATH")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Where to write; - for standard output."
+)
+@click.option("-f", "--force", is_flag=True, help="Replace a file of the same name.")
+@json_option
+@speaks_to_app
+def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool) -> None:
+    """Fetch a file by its URL, its id, or its path in the named tree, which begins with a slash.
+
+    Prints where it was written.  A file that is there already is replaced only with --force, or if
+    --output names it.  What an interrupted run left in NAME.part is continued, if the file is still
+    the same one, and the whole is checked against its SHA-256 before it gets its name.
+    """
+    url = _address(what, app_url)
+    if output == Path("-"):
+        refuse_idle("with standard output", "force", "as_json")
+    if output is not None and not output.is_dir():
+        refuse_idle("beside a file that --output names", "force")
+    if not url.startswith(app_url.rstrip("/") + "/"):
+        refuse_idle("with a URL of another server", "app_url", "user", "token_file", "ini")
+    path = download_to(url, output, replace=force)
+    if path is None:
+        return
+    click.echo(json.dumps({"path": str(path), "size": path.stat().st_size}) if as_json else str(path))
+
+
+def _address(what: str, app_url: str) -> str:
+    """Where a file is asked for; a name without a scheme is never taken for a host's."""
+    if what.isascii() and what.isdigit():
+        return f"{app_url.rstrip('/')}/files/{what}"
+    if what.startswith("/"):
+        return tree_url(app_url, what)
+    if _URL.match(what):
+        return what
+    raise click.UsageError(
+        f"{what!r} is no id, no http URL, and no path of the named tree, which begins with a slash"
+    )
+
+
+@click.command()
+@click.argument("what", metavar="URL|ID")
+@json_option
+@speaks_to_app
+def info(what: str, app_url: str, as_json: bool) -> None:
+    """Say what the library knows about a file, by its id or its URL."""
+    alias_id = what if what.isascii() and what.isdigit() else _id_in(what)
+    url = f"{app_url.rstrip('/')}/files/{alias_id}"
+    answer = pool().request("GET", url, headers={"Accept": "application/json"})
+    if answer.status != 200:  # OK
+        raise refusal(what, answer)
+    if as_json:
+        sys.stdout.write(answer.data.decode() + "\n")
+        return
+    for key, value in answered(what, answer).items():
+        click.echo(f"{key:<13} {'-' if value is None else value}")
+
+
+def _id_in(url: str) -> str:
+    if not _URL.match(url):
+        raise click.UsageError(f"{url!r} is no id and no http URL")
+    for part in reversed(urlsplit(url).path.split("/")):
+        if part.isdigit():
+            return part
+    raise TransferFailed(f"{url}: no file id in it")

@@ -1,0 +1,199 @@
+"""The way back: a backup restored into an empty place, and a backup compared with its manifest."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from librarian.interfaces import IClock
+from librarian.library.backup.manifests import (
+    BackupDamaged,
+    ContentsDigest,
+    Manifest,
+    NotEmpty,
+    contents_of,
+    make_folder,
+    new_file,
+    read_manifest,
+    read_part,
+)
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.upkeep.checking import ERROR, Check, Finding
+from librarian.store.copies import Copies
+from librarian.store.disk import steps as durable
+from librarian.store.disk.store import DiskStore
+from librarian.store.interfaces import BytesNotFound, DigestMismatch, SizeMismatch
+from librarian.tree.copying import (
+    change_copy,
+    copy_database,
+    open_copy,
+    require_empty,
+    write_transactions,
+)
+from librarian.tree.interfaces import CannotCopy
+from librarian.tree.opening import Tree
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Restored:
+    """What was brought back."""
+
+    contents: int = 0
+    bytes: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+class Restore:
+    """One backup of `folder`, brought back: the newest, or the one whose manifest is called `name`."""
+
+    def __init__(
+        self, folder: Path, name: str = "", moved: Callable[[int], object] = lambda done: None
+    ) -> None:
+        self._folder = folder
+        self.manifest = read_manifest(folder, name)
+        self._moved = moved
+
+    def run(self, to: Path, clock: IClock, database_uri: str = "") -> Restored:
+        """Make `to`/tree/Data.fs and `to`/bytes; everything is verified on the way.
+
+        The tree gets its name last, so a restore that was cut off leaves nothing that a server
+        starts with.  With `database_uri` the tree goes into that empty database as well.  Raises
+        NotEmpty, BackupDamaged, CannotCopy.
+        """
+        if to.exists() and any(to.iterdir()):
+            raise NotEmpty(to)
+        if database_uri:
+            require_empty(database_uri)
+        unfinished = to / "tree.unfinished"
+        for folder in (to, unfinished):
+            make_folder(folder)
+        data = unfinished / "Data.fs"
+        self._copy_tree(data)
+        target = DiskStore(to / "bytes", clock)
+        restored = self._copy_bytes(data, target)
+        self._join(data, target)
+        if database_uri:
+            write_transactions(data, database_uri)
+        durable.sync_directory(str(unfinished))
+        unfinished.rename(to / "tree")
+        durable.sync_directory(str(to))
+        log.info("backup restored contents=%d damaged=%d", restored.contents, len(restored.damaged))
+        return restored
+
+    def _copy_tree(self, data: Path) -> None:
+        manifest = self.manifest
+        digest = hashlib.sha256()
+        with new_file(data) as target:
+
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                target.write(piece)
+
+            read_part(self._folder / "tree" / manifest.copy, 0, manifest.tree_size, take)
+        if digest.hexdigest() != manifest.tree_sha256:
+            data.unlink()
+            raise BackupDamaged(f"tree/{manifest.copy} is not what the manifest says")
+        for difference in differences(data, manifest):
+            raise BackupDamaged(difference)
+        # The copy was made while the backup had its lease, which would now be in the way of the next.
+        change_copy(data, lambda root: root["upkeep"].note(lease=None))
+
+    def _join(self, data: Path, target: DiskStore) -> None:
+        """Have the bytes carry the id of the tree; older versions had none."""
+        with open_copy(data) as copy:
+            ours = copy.root["installation"].id if "installation" in copy.root else None
+        theirs = Copies(self._folder / "bytes").installation()
+        if ours is not None and theirs not in (None, ours):
+            raise BackupDamaged(f"the tree is of installation {ours}, the bytes are of {theirs}")
+        if ours is not None:
+            target.join(ours)
+
+    def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
+        copies, restored = Copies(self._folder / "bytes"), Restored()
+        with open_copy(data) as copy:
+            for sha256, size in contents_of(copy):
+                try:
+                    with copies.open(sha256) as file:
+                        target.put(file, size=size, sha256=sha256)
+                except (BytesNotFound, DigestMismatch, SizeMismatch) as error:
+                    log.error("content not restored sha256=%s error=%s", sha256, error)
+                    restored.damaged.append(sha256)
+                    continue
+                restored.contents += 1
+                restored.bytes += size
+                self._moved(restored.contents)
+        return restored
+
+
+def differences(data: Path, manifest: Manifest) -> Iterator[str]:
+    """In what a copy of the tree is not the one its manifest describes."""
+    digest, damaged = ContentsDigest(), set(manifest.damaged)
+    with open_copy(data, bytes.fromhex(manifest.last_transaction)) as copy:
+        if copy.last.hex() != manifest.last_transaction:
+            yield f"the last transaction is {copy.last.hex()}, not {manifest.last_transaction}"
+            return
+        for sha256, _size in contents_of(copy):
+            if sha256 not in damaged:
+                digest.add(sha256)
+    if digest.number != manifest.contents:
+        yield f"the tree names {digest.number} sound contents, not {manifest.contents}"
+    elif digest.hexdigest() != manifest.contents_sha256:
+        yield "the tree names other contents than the manifest"
+
+
+class CheckBackup(Check):
+    """A backup compared with its manifest, then its tree with its own indexes and its bytes; as Check."""
+
+    def __init__(
+        self, folder: Path, name: str = "", moved: Callable[[str, int], object] = lambda part, seen: None
+    ) -> None:
+        self._folder = folder
+        self.manifest = read_manifest(folder, name)
+        self._data = folder / "tree" / self.manifest.copy
+        self._moved = moved
+        self.seen = {}
+
+    def __iter__(self) -> Iterator[Finding]:
+        manifest, digest = self.manifest, hashlib.sha256()
+        try:
+            read_part(self._data, 0, manifest.tree_size, digest.update)
+            if digest.hexdigest() != manifest.tree_sha256:
+                yield self._finding("the bytes are not what the manifest says")
+                return
+            problems = list(differences(self._data, manifest))
+            yield from (self._finding(problem) for problem in problems)
+            if not problems:
+                yield from self._look_inside()
+        except (CannotCopy, OSError) as error:
+            yield self._finding(str(error))
+
+    def _look_inside(self) -> Iterator[Finding]:
+        tree = Tree(copy_database(self._data, bytes.fromhex(self.manifest.last_transaction)))
+        self._library: Any = _Copied(tree, Copies(self._folder / "bytes"))
+        try:
+            yield from super().__iter__()
+        finally:
+            tree.close()
+
+    def _bytes(self) -> Iterator[Finding]:
+        """Bytes that this backup does not name are another one's."""
+        yield from ()
+
+    def _finding(self, detail: str) -> Finding:
+        return Finding(ERROR, "copy of the tree", self._data.name, detail)
+
+
+class _Copied(NamedTuple):
+    """As much of a library as a check needs."""
+
+    tree: Tree
+    store: Copies
+
+    @property
+    def subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self.tree.subtree("library")
+        return subtree

@@ -1,0 +1,158 @@
+"""Backups of a running library.  What is in the folder is said in manifests.
+
+The tree is copied first, as of one moment, and then every content that this copy names: the library makes
+bytes durable before it names them, and no sweep removes any while the backup has its lease.  So a manifest
+never names bytes that are not there.  A backup that is cut off leaves no manifest; what it had copied
+already the next one need not.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from io import RawIOBase
+from pathlib import Path
+from typing import BinaryIO
+
+import transaction
+
+from librarian.library.backup.manifests import (
+    FORMAT,
+    BackupDamaged,
+    ContentsDigest,
+    Manifest,
+    NotOurBackup,
+    contents_of,
+    write_manifest,
+)
+from librarian.library.backup.tree_copy import TreeCopy
+from librarian.library.installation import installation_of
+from librarian.library.service import Library
+from librarian.library.upkeep.model import HeldLease, UpkeepSubtree, leased
+from librarian.store.disk.store import DiskStore
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
+from librarian.tree.copying import Copy, open_copy
+
+log = logging.getLogger(__name__)
+
+
+class Backup:
+    """One backup of one library into `folder`.
+
+    `verify` reads what the folder holds already once more, and copies anew what is damaged.  `moved`
+    gets the number of contents done and of all; `told` the size of each piece that is copied.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        folder: Path,
+        *,
+        verify: bool = False,
+        moved: Callable[[int], object] = lambda done: None,
+        told: Callable[[int], object] = lambda size: None,
+    ) -> None:
+        self._library = library
+        self._folder = folder
+        self._verify = verify
+        self._moved = moved
+        self._told = told
+
+    def run(self) -> Manifest:
+        """Raises UpkeepBusy, NotOurBackup, NoBackup, CannotCopy, BackupDamaged, StoreFull."""
+        library = self._library
+        with library.tree.session(), leased(library.tree, library.clock, "backup") as lease:
+            copy = TreeCopy(self._folder, self._is_known)
+            target = self._target()
+            mark = secrets.token_hex(8)
+            library.tree.run_independently(lambda: self._upkeep.mark_backup(mark))
+            last = library.tree.copy_to(copy.path, lease.renew)
+            made = library.clock.now().isoformat(timespec="seconds")
+            manifest = Manifest(FORMAT, made, last.hex(), *copy.finish(), copy=copy.path.name, mark=mark)
+            with open_copy(copy.path, last) as opened:
+                self._prove(opened, last, manifest)
+                self._copy_contents(manifest, opened, target, lease)
+            write_manifest(self._folder, manifest)
+            now = library.clock.now()
+            library.tree.run_independently(lambda: self._upkeep.note(backed_up_at=now))
+        log.info("backup made contents=%d copied=%d", manifest.contents, manifest.copied)
+        return manifest
+
+    def _is_known(self, mark: str) -> bool:
+        transaction.begin()
+        return mark in self._upkeep.backups
+
+    @property
+    def _upkeep(self) -> UpkeepSubtree:
+        found: UpkeepSubtree = self._library.tree.subtree("upkeep")
+        return found
+
+    @staticmethod
+    def _prove(copy: Copy, last: bytes, manifest: Manifest) -> None:
+        """See that the copy, opened anew, ends with what was committed for this very backup."""
+        if copy.last != last or copy.root["upkeep"].backups[-1:] != (manifest.mark,):
+            raise BackupDamaged(f"the copy of the tree ends before the backup began: {manifest.copy}")
+        manifest.proven = True
+
+    def _target(self) -> DiskStore:
+        """Where the bytes go, which carries the id of this installation."""
+        target = DiskStore(self._folder / "bytes", self._library.clock)
+        ours = installation_of(self._library.tree)
+        if ours is not None and target.join(ours) != ours:
+            raise NotOurBackup(self._folder)
+        return target
+
+    def _copy_contents(self, manifest: Manifest, copy: Copy, target: DiskStore, lease: HeldLease) -> None:
+        digest = ContentsDigest()
+        for sha256, size in contents_of(copy):
+            lease.renew()
+            if self._copy(target, sha256, size, manifest, lease):
+                digest.add(sha256)
+                manifest.contents += 1
+                manifest.bytes += size
+            self._moved(manifest.contents)
+        manifest.contents_sha256 = digest.hexdigest()
+
+    def _copy(self, target: DiskStore, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
+        """See that one content is in the backup; whether it is."""
+        if self._is_there(target, sha256, size):
+            return True
+
+        def told(piece: int) -> None:
+            lease.renew()
+            self._told(piece)
+
+        try:
+            with self._library.store.open(sha256) as file:
+                watched: BinaryIO = _Watched(file, told)  # type: ignore[assignment]  # reads like one
+                target.put(watched, size=size, sha256=sha256)
+        except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
+            log.error("content not backed up sha256=%s error=%s", sha256, error)
+            manifest.damaged.append(sha256)
+            if isinstance(error, (DigestMismatch, SizeMismatch)):
+                self._library.reads.set_aside(self._library.store, sha256)
+            return False
+        manifest.copied += 1
+        return True
+
+    def _is_there(self, target: IByteStore, sha256: str, size: int) -> bool:
+        try:
+            found: int = target.verify(sha256, self._told) if self._verify else target.size(sha256)
+        except (BytesNotFound, BytesDamaged):
+            return False
+        return found == size
+
+
+class _Watched(RawIOBase):
+    """A file that tells of each piece that is read from it."""
+
+    def __init__(self, file: BinaryIO, told: Callable[[int], object]) -> None:
+        self._file = file
+        self._told_of = told
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self._told_of(len(piece))
+        return piece

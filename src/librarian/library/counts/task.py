@@ -1,0 +1,62 @@
+"""Counting downloads from inside the server, where nobody wants to run the command at intervals."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import provider
+
+from librarian.library.counts.service import DownloadCounter
+from librarian.library.service import Library
+from librarian.periodic import PeriodicTask
+from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.tree.interfaces import ITree
+from librarian.web.access_log import AccessLogSettings
+
+log = logging.getLogger(__name__)
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class CountingSettings(Section):
+    """How often the server counts the downloads in its own access log."""
+
+    count_downloads_every: timedelta = timedelta(0)  # 0: never, `librarian count-downloads` does
+
+
+def begin(event: Any) -> None:
+    """Start the schedule with the application, if the settings ask for one."""
+    settings = getUtility(ISettings)
+    seconds = settings.section(CountingSettings).count_downloads_every.total_seconds()
+    path = settings.section(AccessLogSettings).access_log
+    if seconds > 0 and path:
+        Schedule(Path(path), seconds).start()
+
+
+class Schedule(PeriodicTask):
+    """Counts what is new in a log, again and again."""
+
+    def __init__(self, path: Path, interval_seconds: float) -> None:
+        super().__init__("download counter", interval_seconds)
+        self._path = path
+
+    def once(self) -> None:
+        """One round.  What fails is logged and tried again in the next."""
+        try:
+            counter = DownloadCounter(Library())
+            for path in (rotated(self._path), self._path):
+                if path.exists():
+                    counter.count(path)
+            counter.forget_slices()
+        except Exception as error:  # the schedule must outlive any round
+            if getUtility(ITree).is_loss(error):
+                return  # its watch says so
+            log.exception("downloads not counted path=%s", self._path)
+
+
+def rotated(path: Path) -> Path:
+    """What logrotate calls a log that it has just moved; the end of it may not be counted yet."""
+    return path.with_name(path.name + ".1")

@@ -1,0 +1,176 @@
+"""The download endpoints: ``GET /<id>/<filename>``, and the search by digest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library import urls
+from librarian.library.filenames import ID, quoted
+from librarian.library.http.delivery import deliver
+from librarian.library.http.endpoints import PublicEndpoint, RestrictedEndpoint
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library, digest_bytes
+from librarian.library.tokens.use import IN_FLIGHT, Piece, client_key
+from librarian.web.endpoints import Endpoint
+from librarian.web.files.answer import FileAnswer
+from librarian.web.files.ranges import Slice
+
+_DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
+
+
+@dataclass(frozen=True)
+class DownloadRoot:
+    """``/`` of a download endpoint, which shows one space."""
+
+    library: Library
+    restricted: bool
+
+    def __getitem__(self, segment: str) -> "AliasFolder":
+        if not ID.fullmatch(segment):
+            raise KeyError(segment)
+        return AliasFolder(self, self.library.record(int(segment)))
+
+
+@dataclass(frozen=True)
+class AliasFolder:
+    """``/<id>``: holds one file, under its own name and no other."""
+
+    root: DownloadRoot
+    record: AliasRecord
+
+    def __getitem__(self, filename: str) -> "Download":
+        if filename != self.record.filename:
+            raise KeyError(filename)
+        return Download(self.root, self.record)
+
+
+@dataclass(frozen=True)
+class Download:
+    """``/<id>/<filename>``."""
+
+    root: DownloadRoot
+    record: AliasRecord
+
+
+def restricted_endpoint() -> Endpoint:
+    """The endpoint of the restricted space; for ZCML."""
+    root = DownloadRoot(Library(), restricted=True)
+    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True, quick=True)
+
+
+def public_endpoint() -> Endpoint:
+    """The endpoint for everybody; for ZCML."""
+    root = DownloadRoot(Library(), restricted=False)
+    return Endpoint(PublicEndpoint, lambda request: root, quick=True)
+
+
+def download(context: Download, request: Request) -> Response:
+    """The file, to whoever may have it from this endpoint."""
+    record, library = context.record, context.root.library
+    # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
+    if record.content is None or request.path_info != f"/{record.id}/{record.filename}":
+        raise HTTPNotFound
+    by_token = _needed_token(context, request)
+    own_host = _checked_host(request, library, record)
+    if by_token is None:
+        return deliver(library, record, request, own_host)
+    return deliver(library, record, request, own_host, by_token.admit, by_token.ended)
+
+
+def _needed_token(context: Download, request: Request) -> "_ByToken | None":
+    """The token that must be counted if bytes are sent; None where the endpoint itself is the key.
+
+    Everything that is wrong here is the same 404: whoever guesses learns nothing.
+    """
+    record, root = context.record, context.root
+    if record.restricted is root.restricted:
+        return None
+    token = _stated_token(request) if record.restricted else ""
+    client = client_key(request.remote_addr or "", request.environ.get("HTTP_USER_AGENT", ""))
+    by_token = _ByToken(root.library, record, token, client)
+    if not token or not root.library.tokens.admits(token, by_token.path, client):
+        raise HTTPNotFound
+    return by_token
+
+
+class _ByToken:
+    """One answer to the bearer of a token: counted when it begins, corrected when it broke off."""
+
+    def __init__(self, library: Library, record: AliasRecord, token: str, client: str) -> None:
+        self._tokens = library.tokens
+        self._record = record
+        self._token = token
+        self._client = client
+        self._use: int | None = None
+        self._pieces: list[Piece] = []
+        self.path = f"/{record.id}/{quoted(record.filename)}"
+
+    def admit(self, answer: FileAnswer) -> bool:
+        """Count the bytes of the file that the answer has, if any; whether they may go."""
+        self._pieces = [(part.start, part.stop) for part in answer.segments if isinstance(part, Slice)]
+        if not self._pieces:
+            return True
+        assert self._record.content is not None
+        size = self._record.content.filesize
+        self._use = self._tokens.use(self._token, self.path, self._client, self._pieces, size)
+        return self._use is not None
+
+    def ended(self, position: int) -> None:
+        """The server let go of the file at `position`; of several pieces it is not known which went."""
+        if self._use:
+            start, stop = self._pieces[-1]
+            broken = len(self._pieces) == 1 and position < stop
+            unsent = (max(start, position), stop) if broken else None
+            in_flight = min(max(position - start, 0), IN_FLIGHT)
+            self._tokens.ended(self._token, self._client, self._use, unsent, in_flight)
+
+
+def _stated_token(request: Request) -> str:
+    try:
+        token: str = request.GET.get("token", "")
+    except UnicodeDecodeError:  # no token of ours, then
+        return ""
+    return token
+
+
+def _checked_host(request: Request, library: Library, record: AliasRecord) -> bool:
+    """Whether the request is for the file's own host; a private host of another file is no host."""
+    host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
+    if host.lower() == urls.own_host(library.settings, record):
+        return True
+    if ".restricted." in host.lower():
+        raise HTTPNotFound
+    return False
+
+
+def search(context: DownloadRoot, request: Request) -> Response:
+    """How many files of this space have the digest, then ``id/name`` of each on a line."""
+    lines = list(_found(context, _digest(request)))
+    text = "\n".join([str(len(lines)), *lines])
+    return Response(text, content_type="text/plain", charset="utf-8")
+
+
+def _digest(request: Request) -> bytes:
+    """The SHA-1 or SHA-256 that is asked for.  Raises HTTPBadRequest."""
+    stated = request.GET.getall("digest")
+    digest = stated[0] if len(stated) == 1 else ""
+    try:
+        return digest_bytes(digest.lower(), _DIGEST_LENGTHS[len(digest)])
+    except (KeyError, ValueError):
+        raise HTTPBadRequest("digest is a SHA-1 or SHA-256: 40 or 64 hex digits, once.") from None
+
+
+def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
+    subtree = root.library.subtree
+    for sha256 in [raw] if len(raw) == 32 else subtree.sha256s_of(raw):
+        for record in subtree.records_of(sha256):
+            if record.restricted is root.restricted:
+                yield f"{record.id}/{quoted(record.filename)}"
+
+
+def welcome(context: DownloadRoot, request: Request) -> Response:
+    """``/`` of a download endpoint: there is nothing to list."""
+    return Response("Librarian downloads\n", content_type="text/plain", charset="utf-8")

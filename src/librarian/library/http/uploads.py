@@ -1,0 +1,96 @@
+"""The upload endpoints: ``PUT /<filename>`` with the bytes as the body.
+
+The bytes are made durable once; only the naming of them is repeated when transactions conflict.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.interfaces import Unauthorized
+from zope.security.management import checkPermission
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.aliases import LibraryFileAlias
+from librarian.library.description import describe
+from librarian.library.filenames import check_filename
+from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.http.endpoints import RestrictedUploadEndpoint, UploadEndpoint
+from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
+from librarian.library.service import Library, acting_owner
+from librarian.security.interfaces import IPrincipal
+from librarian.web.endpoints import Endpoint
+from librarian.web.identity import principal_of
+from librarian.web.requests.methods import takes
+
+
+class ProgramsEndpoint(Endpoint):
+    """An endpoint on which a program may say who it is, so that it owns what it adds."""
+
+    def principal(self, request: Request) -> IPrincipal:
+        return principal_of(request)
+
+
+@dataclass(frozen=True)
+class UploadRoot:
+    """``/`` of an upload endpoint, which adds to one space."""
+
+    library: Library
+    restricted: bool
+
+    def __getitem__(self, filename: str) -> "UploadTarget":
+        return UploadTarget(self, filename)
+
+
+@dataclass(frozen=True)
+class UploadTarget:
+    """``/<filename>``: where a file of this name can be put, as often as one likes."""
+
+    root: UploadRoot
+    filename: str
+
+    def __getitem__(self, segment: str) -> Any:
+        raise InvalidFilename(f"{self.filename}/{segment}", "'/' separates names")
+
+
+def upload_endpoint() -> Endpoint:
+    """The endpoint that adds to the public space; for ZCML."""
+    root = UploadRoot(Library(), restricted=False)
+    return ProgramsEndpoint(UploadEndpoint, lambda request: root, trusts_network=True)
+
+
+def restricted_upload_endpoint() -> Endpoint:
+    """The endpoint that adds to the restricted space; for ZCML."""
+    root = UploadRoot(Library(), restricted=True)
+    return ProgramsEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
+
+
+@takes("PUT", "POST")
+def upload(context: UploadTarget, request: Request) -> Response:
+    """Keep the body under a new alias: 201 with its URL, once it can be downloaded."""
+    _check_permission(context.root)
+    library, filename = context.root.library, check_filename(context.filename)
+    if request.path_info != f"/{filename}":  # traversal is generous with slashes and dots
+        raise InvalidFilename(filename, "the path is not just a name")
+    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
+    stored = store_body(library, request)
+    owner = acting_owner()
+
+    def name_it() -> dict[str, Any]:
+        record = library.add(
+            stored, filename, mimetype, expires=expires, restricted=context.root.restricted, owner=owner
+        )
+        return describe(LibraryFileAlias(library, record))
+
+    described = library.tree.run(name_it)
+    return Response(json_body=described, status=201, location=described["url"])
+
+
+def _check_permission(root: UploadRoot) -> None:
+    """Whoever has come this far is let in by the network; a setting asks for credentials as well."""
+    permission = "librarian.UploadRestricted" if root.restricted else "librarian.Upload"
+    aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
+    if root.library.settings.upload_requires_token and not checkPermission(permission, aliases):
+        raise Unauthorized(aliases, "upload", permission)

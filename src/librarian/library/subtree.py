@@ -1,0 +1,221 @@
+"""The library's subtree of the tree: everything it keeps, and the ways to find it."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from itertools import islice
+from operator import attrgetter
+
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree, OOTreeSet
+from persistent import Persistent
+
+from librarian.library.counts.log_reading import LogPlaces
+from librarian.library.counts.model import DownloadCounts
+from librarian.library.holds import FileHolds
+from librarian.library.interfaces import AliasNotFound, CannotUndelete
+from librarian.library.model import TOKEN_ID, AliasRecord, LibraryFileContent, TokenRecord
+from librarian.store.interfaces import StoredBytes
+from librarian.tree.keys import LAST, with_prefix
+from librarian.tree.subtree import Subtree, store_new_class_name
+
+ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
+PATIENCE = timedelta(days=1)  # between two slices of one download; a token lives as long
+
+
+class LibrarySubtree(Persistent):
+    """All aliases and contents.  Digest keys are raw bytes; an index entry is one joined key.
+
+    There is no counter and no total: everybody who adds a file would fight over it.
+    """
+
+    collected_at: datetime | None = None  # when the garbage collector last began
+    reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
+
+    def __init__(self) -> None:
+        self.aliases = LOBTree()  # id -> AliasRecord
+        self.contents = OOBTree()  # sha256 -> LibraryFileContent
+        self.by_sha1 = OOTreeSet()  # sha1 + sha256; two contents may share a SHA-1
+        self.by_content = OOTreeSet()  # sha256 + id, big-endian
+        self.by_former_content = OOTreeSet()  # the same for deleted files that can be brought back
+        self.holds = FileHolds()  # for clients outside of this process
+        self.downloads = LOBTree()  # id -> DownloadCounts, of those that were downloaded
+        self.log_places = LogPlaces()
+        self.slices = OOBTree()  # id + digest of the client -> (bytes it got, seconds since the epoch)
+        self.tokens = OOBTree()  # sha256 of the token -> TokenRecord
+        self.tokens_by_alias = OOTreeSet()  # id + sha256 of the token
+        self.tokens_by_expiry = OOTreeSet()  # seconds since the epoch + sha256 of the token
+
+    def new_id(self, random_below: Callable[[int], int]) -> int:
+        """An id nobody has: random, so that writers in many processes rarely meet."""
+        while True:
+            alias_id = 1 + random_below(ID_LIMIT - 1)
+            if alias_id not in self.aliases:
+                return alias_id
+
+    def content_for(self, stored: StoredBytes, now: datetime) -> LibraryFileContent:
+        """The content with these bytes, made if they are new."""
+        key = bytes.fromhex(stored.sha256)
+        content = self.contents.get(key)
+        if content is not None:
+            self.claim(content)
+        else:
+            content = self.contents[key] = LibraryFileContent(stored, now)
+            self.by_sha1.add(bytes.fromhex(stored.sha1) + key)
+        return content
+
+    def claim(self, content: LibraryFileContent) -> None:
+        """Make sure that a collector which thinks nobody names it cannot commit unseen."""
+        if content.unclaimed_since is not None:
+            content.unclaimed_since = None
+        elif content._p_jar is not None:
+            # No write, so that many may claim it at the same time.
+            content._p_jar.readCurrent(content)
+
+    def add(self, record: AliasRecord) -> None:
+        self.aliases[record.id] = record
+        if record.content is not None:
+            self.by_content.add(content_key(record.content, record.id))
+
+    def delete_content(self, record: AliasRecord, now: datetime | None = None) -> None:
+        """Part an alias from its content; with `now`, so that undelete() can bring it back."""
+        content = record.content
+        if content is None:
+            return
+        self.by_content.remove(content_key(content, record.id))
+        record.content = None
+        if now is not None:
+            record.content_deleted, record.former_content = now, content
+            self.by_former_content.add(content_key(content, record.id))
+
+    def undelete(self, record: AliasRecord) -> None:
+        """Bring back what delete_content() kept.  Raises CannotUndelete."""
+        content = record.former_content
+        if content is None:
+            raise CannotUndelete(record.id)
+        self.forget_former(record)
+        record.content, record.content_deleted = content, None
+        self.by_content.add(content_key(content, record.id))
+        self.claim(content)
+
+    def forget_former(self, record: AliasRecord) -> None:
+        """From now on the deleted file cannot be brought back."""
+        if record.former_content is not None:
+            self.by_former_content.remove(content_key(record.former_content, record.id))
+            record.former_content = None
+
+    def drop(self, record: AliasRecord) -> None:
+        """Remove an alias.  The record is written too, so that a hold at the same time conflicts."""
+        self.delete_content(record)
+        self.forget_former(record)
+        record._p_changed = True
+        self.downloads.pop(record.id, None)
+        for token in self.tokens_of(record.id):
+            self.drop_token(token)
+        del self.aliases[record.id]
+
+    def count_downloads(self, record: AliasRecord, day: date, country: str | None, count: int) -> None:
+        """Add to the count of a file; never writes the record, so that nobody who holds it conflicts."""
+        if record._p_jar is not None:
+            record._p_jar.readCurrent(record)  # but who drops it does
+        counts = self.downloads.get(record.id)
+        if counts is None:
+            counts = self.downloads[record.id] = DownloadCounts()
+        counts.add(day, country, count)
+
+    def slice_completes(self, record: AliasRecord, client: bytes, size: int, seconds: float) -> int:
+        """How many downloads `size` more bytes of a file complete for a client, a digest of it.
+
+        What was sent more than PATIENCE before counts for nothing any more.
+        """
+        content = record.content or record.former_content
+        if content is None or not content.filesize:
+            return 0
+        key = record.id.to_bytes(8) + client
+        before, at = self.slices.get(key, (0, seconds))
+        fresh = seconds - at <= PATIENCE.total_seconds()
+        # What separates several ranges in one answer makes it longer than the file; it is one all the same.
+        size = min(size, content.filesize)
+        completed, rest = divmod(size + (before if fresh else 0), content.filesize)
+        if rest:
+            self.slices[key] = (rest, seconds)
+        elif key in self.slices:
+            del self.slices[key]
+        return completed
+
+    def is_named(self, content: LibraryFileContent) -> bool:
+        """Whether any alias has this content, or could get it back."""
+        prefix = bytes.fromhex(content.sha256)
+        named = (with_prefix(keys, prefix) for keys in (self.by_content, self.by_former_content))
+        return any(True for keys in named for _key in keys)
+
+    def drop_content(self, content: LibraryFileContent) -> None:
+        """Remove a content that nothing names."""
+        content._p_changed = True
+        del self.contents[bytes.fromhex(content.sha256)]
+        self.by_sha1.remove(bytes.fromhex(content.sha1 + content.sha256))
+
+    def record(self, alias_id: object) -> AliasRecord:
+        if isinstance(alias_id, int) and 0 < alias_id < ID_LIMIT:
+            record = self.aliases.get(alias_id)
+            if record is not None:
+                return record
+        raise AliasNotFound(alias_id)
+
+    def records_of(self, sha256: bytes) -> Iterator[AliasRecord]:
+        """The aliases of a content, by id."""
+        for key in with_prefix(self.by_content, sha256):
+            yield self.aliases[int.from_bytes(key[32:])]
+
+    def former_records_of(self, sha256: bytes) -> Iterator[AliasRecord]:
+        """The aliases of a content that were deleted and can be brought back, by id."""
+        for key in with_prefix(self.by_former_content, sha256):
+            yield self.aliases[int.from_bytes(key[32:])]
+
+    def sha256s_of(self, sha1: bytes) -> Iterator[bytes]:
+        for key in with_prefix(self.by_sha1, sha1):
+            yield key[20:]
+
+    def add_token(self, token: TokenRecord) -> None:
+        self.tokens[token.key] = token
+        self.tokens_by_alias.add(token.alias_id.to_bytes(8) + token.key)
+        self.tokens_by_expiry.add(moment_key(token.expires) + token.key)
+
+    def drop_token(self, token: TokenRecord) -> None:
+        del self.tokens[token.key]
+        self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
+        self.tokens_by_expiry.remove(moment_key(token.expires) + token.key)
+
+    def tokens_of(self, alias_id: int) -> list[TokenRecord]:
+        """The tokens of one file, oldest first."""
+        keys = with_prefix(self.tokens_by_alias, alias_id.to_bytes(8))
+        return sorted((self.tokens[key[8:]] for key in keys), key=attrgetter("created", "key"))
+
+    def tokens_called(self, token_id: str) -> list[TokenRecord]:
+        """Tokens whose id, the beginning of their key, is `token_id`."""
+        try:
+            prefix = bytes.fromhex(token_id)
+        except ValueError:
+            return []
+        return (
+            [self.tokens[key] for key in with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
+        )
+
+    def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
+        """At most `limit` tokens that died of age, the oldest first."""
+        last = moment_key(now) + LAST
+        for key in islice(self.tokens_by_expiry.keys(max=last), limit):
+            yield self.tokens[key[8:]]
+
+
+LibraryBranch = LibrarySubtree  # the name under which older databases have it
+
+
+def moment_key(moment: datetime) -> bytes:
+    return int(moment.timestamp()).to_bytes(8)
+
+
+def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
+    return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
+
+
+subtree = Subtree("library", LibrarySubtree, (store_new_class_name,))

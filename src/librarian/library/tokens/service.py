@@ -1,0 +1,210 @@
+"""Time-limited tokens: a secret in a URL that lets its bearer download one restricted file.
+
+Only the SHA-256 of a token is kept, so whoever reads the database learns none.  A token is bound
+to one path in its canonical spelling, and committed in a transaction of its own: it works at once,
+whatever becomes of the transaction in which it was asked for.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from ZODB.POSException import POSError
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import IClock, LibrarianError
+from librarian.library.filenames import canonical_path
+from librarian.library.interfaces import (
+    InvalidLifetime,
+    InvalidUses,
+    ITimeLimitedTokenSet,
+    NoSuchToken,
+)
+from librarian.library.model import TokenRecord
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.tokens.use import AnswersUnderWay, Bearer, Piece
+from librarian.library.urls import LibrarySettings
+from librarian.security.audit import at_commit, happened
+from librarian.security.interaction import current_principal
+from librarian.settings import ISettings
+from librarian.tree.interfaces import ITree
+
+# Digits and consonants: no word, polite or not, can come out.
+ALPHABET = "0123456789bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ"
+LENGTH = 32  # characters of log2(50) bits each: 180 bits
+
+# How exact "last used" is; a write for every download would be one too many.
+LAST_USED_STEP = timedelta(minutes=1)
+log = logging.getLogger(__name__)
+
+
+def token_hash(token: str) -> bytes:
+    """What the tree knows a token by."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+@implementer(ITimeLimitedTokenSet)
+class TimeLimitedTokenSet:
+    """All tokens that have not been purged."""
+
+    def __init__(self) -> None:
+        self._tree = getUtility(ITree)
+        self._clock = getUtility(IClock)
+        self._settings = getUtility(ISettings)
+        self._corrections = ThreadPoolExecutor(1, "token-corrections")  # one: in order; starts when needed
+        self._under_way = AnswersUnderWay()
+
+    @property
+    def _subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self._tree.subtree("library")
+        return subtree
+
+    def allocate(self, url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
+        token = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        facts = {
+            "created": self._clock.now(),
+            "lifetime": self._checked_lifetime(lifetime),
+            "max_uses": _checked_uses(max_uses),
+            "asked_by": current_principal().id,
+        }
+        key, path = token_hash(token), TimeLimitedToken.url_to_token_path(url)
+        record = TokenRecord(key, path, **facts)
+        told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
+        self._tree.run_independently(lambda: self._subtree.add_token(TokenRecord(key, path, **facts)))
+        happened("token made", **told)
+        return token
+
+    def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
+        settings = self._settings.section(LibrarySettings)
+        if lifetime is None:
+            return settings.token_lifetime
+        if not timedelta(0) < lifetime <= settings.token_lifetime_max:
+            raise InvalidLifetime(lifetime, settings.token_lifetime_max)
+        return lifetime
+
+    def admits(self, token: str, path: str, client: str) -> bool:
+        """Whether `token` lets `client` (its client_key) at `path` at this moment.  Costs no use."""
+        record = self._subtree.tokens.get(token_hash(token))
+        return record is not None and record.path == path and record.alive_for(self._clock.now(), client)
+
+    def use(self, token: str, path: str, client: str, pieces: Sequence[Piece], size: int) -> int | None:
+        """Count `pieces` that `client` is about to be given of a file of `size` bytes.
+
+        Returns the number of the use they belong to, for ended(), or None: they may not be given.
+        Of many clients at once exactly as many win as there are uses.  A client that comes back before the
+        end of its broken connection has been noticed waits for that, a second at most.
+        """
+        key, now = token_hash(token), self._clock.now()
+        record = self._subtree.tokens.get(key)
+        if record is None or record.path != path or not record.alive_for(now, client):
+            return None
+        if record.max_uses is None and record.last_used and now - record.last_used < LAST_USED_STEP:
+            return 0
+
+        def count() -> int | None:
+            fresh = self._subtree.tokens.get(key)
+            return None if fresh is None else fresh.use(now, client, pieces, size)
+
+        first = record.last_used is None
+        counted = self._tree.run_independently(count)
+        if counted is None and self._under_way.ends_soon((key, client)):
+            counted = self._tree.run_independently(count)
+        if counted is not None and first:
+            happened("token used first", token=record.id, alias=record.alias_id)
+        if counted:
+            self._under_way.begin((key, client))
+        return counted
+
+    def ended(self, token: str, client: str, use: int, unsent: Piece | None, in_flight: int) -> None:
+        """An answer that use() counted is over; `unsent` of it did not go out, and may be asked for again.
+
+        The `in_flight` bytes before it may have been lost on the way.
+
+        Returns at once, because the server calls it where it may not wait.
+        """
+        key, now = token_hash(token), self._clock.now()
+
+        def correct() -> None:
+            record = self._subtree.tokens.get(key)
+            if record is not None and unsent is not None:
+                record.take_back(now, client, use, unsent, in_flight)
+
+        if unsent is None:
+            self._under_way.end((key, client))
+        else:
+            self._corrections.submit(self._correct, correct, (key, client))
+
+    def _correct(self, correction: Callable[[], None], bearer: Bearer) -> None:
+        try:
+            self._tree.run_independently(correction)
+        except (LibrarianError, POSError) as error:  # the client gets less for repair, and nothing too much
+            log.warning("token not corrected error=%s", error)
+        finally:
+            self._under_way.end(bearer)
+
+    def __iter__(self) -> Iterator[TokenRecord]:
+        return iter(self._subtree.tokens.values())
+
+    def of_alias(self, alias_id: int) -> list[TokenRecord]:
+        return self._subtree.tokens_of(alias_id)
+
+    def revoke(self, token_id: str) -> None:
+        found = self._subtree.tokens_called(token_id)
+        if not found:
+            raise NoSuchToken(token_id)
+        self._subtree.drop_token(found[0])
+        at_commit("token revoked", token=token_id, alias=found[0].alias_id)
+
+    def revoke_all(self, alias_id: int | None = None) -> int:
+        doomed = list(self if alias_id is None else self.of_alias(alias_id))
+        for record in doomed:
+            self._subtree.drop_token(record)
+            at_commit("token revoked", token=record.id, alias=record.alias_id)
+        return len(doomed)
+
+    def purge(self, limit: int = 1000) -> int:
+        doomed = list(self._subtree.dead_tokens(self._clock.now(), limit))
+        for record in doomed:
+            self._subtree.drop_token(record)
+        return len(doomed)
+
+
+def _checked_uses(max_uses: int | None) -> int | None:
+    if max_uses is not None and max_uses < 1:
+        raise InvalidUses(max_uses)
+    return max_uses
+
+
+class TimeLimitedToken:
+    """The seed's name for allocating: what a view or an alias calls."""
+
+    @staticmethod
+    def allocate(url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
+        """A new token for the file at `url`, valid for one day unless `lifetime` says otherwise."""
+        return TimeLimitedTokenSet().allocate(url, lifetime, max_uses)
+
+    @staticmethod
+    def url_to_token_path(url: str) -> str:
+        """The path a token for `url` is bound to: in the one spelling that is compared."""
+        return canonical_path(urlsplit(url).path)
+
+
+def describe_token(token: Any) -> dict[str, Any]:
+    """An ITimeLimitedToken as JSON shows it; times in RFC 3339."""
+    return {
+        "id": token.id,
+        "alias_id": token.alias_id,
+        "path": token.path,
+        "created": token.created.isoformat(timespec="seconds"),
+        "expires": token.expires.isoformat(timespec="seconds"),
+        "uses": token.uses,
+        "max_uses": token.max_uses,
+        "asked_by": token.asked_by,
+        "last_used": token.last_used and token.last_used.isoformat(timespec="seconds"),
+    }

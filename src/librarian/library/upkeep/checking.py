@@ -1,0 +1,204 @@
+"""fsck: the tree compared with the byte store, both ways, and with its own indexes.
+
+Everything is looked at in batches, each in a transaction of its own: memory does not grow with the
+library, and what others commit meanwhile is no finding, since an object and its index entries are
+compared as of the same moment.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain, islice
+from typing import Any
+
+import transaction
+
+from librarian.library.model import AliasRecord, LibraryFileContent, TokenRecord
+from librarian.library.service import Library
+from librarian.library.subtree import LibrarySubtree, content_key, moment_key
+from librarian.store.interfaces import BytesDamaged, BytesNotFound
+
+BATCH = 1000  # entries of one transaction
+DAY = timedelta(days=1)
+
+ERROR, NOTICE = "error", "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be (error), or that upkeep will take care of (notice)."""
+
+    severity: str
+    kind: str  # a constant phrase
+    what: str  # an id or a digest
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.severity, f"{self.kind}:", self.what, self.detail) if part)
+
+
+class Check:
+    """One run over one library; iterate over it once for its findings."""
+
+    def __init__(
+        self, library: Library, moved: Callable[[str, int], object] = lambda part, seen: None
+    ) -> None:
+        self._library = library
+        self._moved = moved
+        self.seen: dict[str, int] = {}  # part -> how many of its entries were looked at
+
+    def __iter__(self) -> Iterator[Finding]:
+        with self._library.tree.session():
+            yield from self._over("contents", lambda subtree: subtree.contents, self._content)
+            yield from self._over("aliases", lambda subtree: subtree.aliases, _alias)
+            yield from self._over("by_sha1", lambda subtree: subtree.by_sha1, _sha1_entry)
+            yield from self._over("by_content", lambda subtree: subtree.by_content, _content_entry)
+            yield from self._over(
+                "by_former_content", lambda subtree: subtree.by_former_content, _former_entry
+            )
+            yield from self._over("tokens", lambda subtree: subtree.tokens, _token)
+            yield from self._over("tokens_by_alias", lambda subtree: subtree.tokens_by_alias, _alias_token)
+            yield from self._over("tokens_by_expiry", lambda subtree: subtree.tokens_by_expiry, _expiry_token)
+            yield from self._bytes()
+            transaction.abort()
+
+    def _over(
+        self,
+        part: str,
+        entries: Callable[[LibrarySubtree], Any],
+        look: Callable[[LibrarySubtree, Any], Iterator[Finding]],
+    ) -> Iterator[Finding]:
+        last: Any = None
+        while True:
+            transaction.begin()
+            self._library.tree.forget_loaded()
+            subtree = self._library.subtree
+            more = {} if last is None else {"min": last, "excludemin": True}
+            keys = list(islice(entries(subtree).keys(**more), BATCH))
+            fetched = (_persistent(subtree, part, key) for key in keys)
+            self._library.tree.prefetch([thing for thing in fetched if thing is not None])
+            # Looked at before any is given away: whoever gets one may take a long time over it.
+            yield from list(chain.from_iterable(look(subtree, key) for key in keys))
+            self._saw(part, len(keys))
+            if len(keys) < BATCH:
+                return
+            last = keys[-1]
+
+    def _saw(self, part: str, number: int) -> None:
+        self.seen[part] = self.seen.get(part, 0) + number
+        self._moved(part, self.seen[part])
+
+    # Contents against the store, and the store against contents.
+
+    def _content(self, subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+        content: LibraryFileContent = subtree.contents[key]
+        if content.sha256 != key.hex():
+            yield Finding(ERROR, "content under a wrong digest", key.hex(), f"is {content.sha256}")
+        if bytes.fromhex(content.sha1) + key not in subtree.by_sha1:
+            yield Finding(ERROR, "content not found by its SHA-1", key.hex(), content.sha1)
+        try:
+            size = self._library.store.size(key.hex())
+        except (BytesNotFound, BytesDamaged) as error:
+            if self._still_named(key):
+                kind = "bytes missing" if isinstance(error, BytesNotFound) else "bytes quarantined"
+                yield Finding(ERROR, kind, key.hex())
+            return
+        if size != content.filesize:
+            yield Finding(ERROR, "size differs", key.hex(), f"{size} bytes, not {content.filesize}")
+
+    def _still_named(self, key: bytes) -> bool:
+        """Whether the content is there as of now: a collector may have dropped it since the batch began."""
+        return bool(self._library.tree.run_independently(lambda: key in self._library.subtree.contents))
+
+    def _bytes(self) -> Iterator[Finding]:
+        store = self._library.store
+        before = self._library.clock.now() - DAY
+        for number, sha256 in enumerate(store, 1):
+            if number % BATCH == 1:
+                transaction.begin()
+                self._library.tree.forget_loaded()
+                self._moved("bytes", number)
+            self.seen["bytes"] = number
+            if bytes.fromhex(sha256) in self._library.subtree.contents:
+                continue
+            try:
+                if store.stored_at(sha256) < before and not self._still_named(bytes.fromhex(sha256)):
+                    yield Finding(
+                        NOTICE, "bytes that no content names", sha256, f"{store.size(sha256)} bytes"
+                    )
+            except (BytesNotFound, BytesDamaged):
+                continue  # a sweep was here
+        yield from (Finding(NOTICE, "not the byte store's own", name) for name in store.noise())
+
+
+def _persistent(subtree: LibrarySubtree, part: str, key: Any) -> Any:
+    """The object that an entry leads to, not loaded yet; None for a broken one."""
+    if part in ("contents", "aliases", "tokens"):
+        return getattr(subtree, part)[key]
+    if part == "by_sha1":
+        return subtree.contents.get(key[20:])
+    if part in ("by_content", "by_former_content"):
+        return subtree.aliases.get(int.from_bytes(key[32:]))
+    return subtree.tokens.get(key[8:])
+
+
+def _alias(subtree: LibrarySubtree, alias_id: int) -> Iterator[Finding]:
+    record: AliasRecord = subtree.aliases[alias_id]
+    if record.id != alias_id:
+        yield Finding(ERROR, "alias under a wrong id", str(alias_id), f"is {record.id}")
+    for content, index in (
+        (record.content, subtree.by_content),
+        (record.former_content, subtree.by_former_content),
+    ):
+        if content is None:
+            continue
+        if subtree.contents.get(bytes.fromhex(content.sha256)) is not content:
+            yield Finding(ERROR, "alias of an unknown content", str(alias_id), content.sha256)
+        if content_key(content, alias_id) not in index:
+            yield Finding(ERROR, "alias not found by its content", str(alias_id), content.sha256)
+
+
+def _sha1_entry(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    content = subtree.contents.get(key[20:])
+    if content is None or content.sha1 != key[:20].hex():
+        yield Finding(ERROR, "SHA-1 of an unknown content", key[:20].hex(), key[20:].hex())
+
+
+def _content_entry(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    return _entry(subtree, key, "content")
+
+
+def _former_entry(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    return _entry(subtree, key, "former_content")
+
+
+def _entry(subtree: LibrarySubtree, key: bytes, attribute: str) -> Iterator[Finding]:
+    alias_id = int.from_bytes(key[32:])
+    record = subtree.aliases.get(alias_id)
+    content = getattr(record, attribute, None)
+    if content is None or content.sha256 != key[:32].hex():
+        yield Finding(ERROR, "entry of a content that no alias has", key[:32].hex(), f"alias {alias_id}")
+
+
+def _token(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    token: TokenRecord = subtree.tokens[key]
+    if token.key != key:
+        yield Finding(ERROR, "token under a wrong key", key[:8].hex(), f"is {token.id}")
+    if token.alias_id.to_bytes(8) + key not in subtree.tokens_by_alias:
+        yield Finding(ERROR, "token not found by its alias", token.id, str(token.alias_id))
+    if moment_key(token.expires) + key not in subtree.tokens_by_expiry:
+        yield Finding(ERROR, "token not found by its expiry", token.id)
+
+
+def _alias_token(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    token = subtree.tokens.get(key[8:])
+    if token is None or token.alias_id.to_bytes(8) != key[:8]:
+        yield Finding(ERROR, "entry of an unknown token", key[8:16].hex(), f"alias {int.from_bytes(key[:8])}")
+
+
+def _expiry_token(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
+    token = subtree.tokens.get(key[8:])
+    if token is None or moment_key(token.expires) != key[:8]:
+        yield Finding(
+            ERROR, "entry of an unknown token", key[8:16].hex(), f"expiry {int.from_bytes(key[:8])}"
+        )

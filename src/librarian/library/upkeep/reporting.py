@@ -1,0 +1,109 @@
+"""What the library is filled with: by type, by owner, by age; what sharing saves; what is downloaded."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import heappush, heappushpop
+from itertools import islice
+from typing import Any
+
+import transaction
+
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library
+
+BATCH = 1000  # objects that are looked at between two times of letting go of what was loaded
+NOBODY = "-"  # stands for the owner of files that came in by an endpoint for everybody
+
+AGES = (
+    ("a day", timedelta(days=1)),
+    ("a week", timedelta(days=7)),
+    ("a month", timedelta(days=30)),
+    ("a year", timedelta(days=365)),
+    ("older", timedelta.max),
+)
+
+
+@dataclass
+class Sum:
+    """So many files, so many bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        self.files += 1
+        self.bytes += size
+
+
+@dataclass
+class LibraryReport:
+    """Files as their users see them, and what is really stored; sizes in bytes."""
+
+    files: Sum = field(default_factory=Sum)
+    stored: Sum = field(default_factory=Sum)  # each content once
+    deleted: int = 0  # aliases without a file
+    by_mimetype: dict[str, Sum] = field(default_factory=dict)
+    by_owner: dict[str, Sum] = field(default_factory=dict)
+    by_age: dict[str, Sum] = field(default_factory=dict)  # up to so long ago
+    top_downloads: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def saved(self) -> int:
+        """Bytes that are not stored a second time."""
+        return max(self.files.bytes - self.stored.bytes, 0)
+
+
+def report(
+    library: Library, top: int = 10, moved: Callable[[int], object] = lambda seen: None
+) -> LibraryReport:
+    """Look at every alias and every content once.  Memory grows with the types and owners there are."""
+    found = LibraryReport(by_age={name: Sum() for name, _age in AGES})
+    now = library.clock.now()
+    most: list[tuple[int, int, str]] = []
+    with library.tree.session():
+        for record in _each(library, "aliases", moved):
+            if record.content is None:
+                found.deleted += 1
+                continue
+            _add(found, record, now)
+            counts = library.subtree.downloads.get(record.id)
+            if counts is not None and top:
+                entry = (counts.total, record.id, record.filename)
+                heappush(most, entry) if len(most) < top else heappushpop(most, entry)
+        for content in _each(library, "contents", moved):
+            found.stored.add(content.filesize)
+        transaction.abort()
+    found.top_downloads = [
+        {"id": alias_id, "filename": filename, "downloads": total}
+        for total, alias_id, filename in sorted(most, reverse=True)
+    ]
+    return found
+
+
+def _add(found: LibraryReport, record: AliasRecord, now: datetime) -> None:
+    assert record.content is not None
+    size, age = record.content.filesize, now - record.date_created
+    found.files.add(size)
+    found.by_mimetype.setdefault(record.mimetype.partition(";")[0], Sum()).add(size)
+    found.by_owner.setdefault(record.owner or NOBODY, Sum()).add(size)
+    found.by_age[next(name for name, limit in AGES if age <= limit)].add(size)
+
+
+def _each(library: Library, part: str, moved: Callable[[int], object]) -> Iterator[Any]:
+    """The values of a tree of the library's subtree, fetched and forgotten in batches."""
+    last: Any = None
+    seen = 0
+    while True:
+        transaction.begin()
+        library.tree.forget_loaded()
+        entries = getattr(library.subtree, part)
+        more = {} if last is None else {"min": last, "excludemin": True}
+        items = list(islice(entries.items(**more), BATCH))
+        library.tree.prefetch([value for _key, value in items])
+        yield from (value for _key, value in items)
+        seen += len(items)
+        moved(seen)
+        if len(items) < BATCH:
+            return
+        last = items[-1][0]

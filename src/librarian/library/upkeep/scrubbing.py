@@ -1,0 +1,252 @@
+"""The scrub: all stored bytes are read again, and what no longer hashes right is set aside.
+
+It begins with what was never read since it was stored, and with what is downloaded most.  Then it
+follows the contents in the tree, in the order of their digests.  Digests are spread evenly, so a
+thirtieth of all digests is a thirtieth of the library, and no run need know how large that is.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fractions import Fraction
+from heapq import nlargest
+from itertools import chain, islice
+from typing import Any
+
+import transaction
+from zope.component import getUtilitiesFor
+
+from librarian.library import urls
+from librarian.library.interfaces import IFileReferences
+from librarian.library.model import AliasRecord
+from librarian.library.service import Library
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.upkeep.model import UpkeepSubtree
+from librarian.store.copies import Copies
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch
+
+log = logging.getLogger(__name__)
+
+BATCH = 100  # contents between two notes of where the scrub is
+BATCH_BYTES = 1 << 28  # and bytes
+FIRST, LAST = b"\0" * 32, b"\xff" * 32
+DAY = timedelta(days=1)
+FAVOURITES = 100  # files that are downloaded most
+FAVOURITES_EVERY = timedelta(days=7)  # a share reads them again
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Bytes that are not what they should be, and whom that concerns."""
+
+    sha256: str
+    state: str  # damaged, missing, repaired, forgotten
+    aliases: list[dict[str, Any]]  # id, filename, url, restricted, deleted, holders
+
+
+@dataclass
+class ScrubReport:
+    """What a run looked at and found."""
+
+    contents: int = 0
+    bytes: int = 0
+    damage: list[Damage] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> list[Damage]:
+        """What is still not whole."""
+        return [found for found in self.damage if found.state in ("damaged", "missing")]
+
+
+class Scrub:
+    """One run over one library.
+
+    `copies` is where sound bytes may be taken from.  `told` gets the size of each piece that is read and
+    may take its time; `tell` each damage; `moved` how much of the run is done, from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        copies: Copies | None = None,
+        told: Callable[[int], object] = lambda size: None,
+        tell: Callable[[Damage], object] = lambda damage: None,
+        moved: Callable[[float], object] = lambda part: None,
+    ) -> None:
+        self._library = library
+        self._copies = copies
+        self._told = told
+        self._tell = tell
+        self._moved = moved
+        self._seen: set[str] = set()  # that are not whole
+        self._read: set[str] = set()  # out of their turn
+        self.report = ScrubReport()
+
+    def run(self, share: Fraction | None = None) -> ScrubReport:
+        """Look at everything that is quarantined, and at all bytes, or at the next `share` of them.
+
+        A run over all that was interrupted is continued; shares go on where the last one ended.
+        """
+        with self._library.tree.session():
+            try:
+                for sha256 in list(self._library.store.quarantined()):
+                    self._treat(sha256, "damaged")
+                for sha256 in self._library.store.fresh():
+                    self._read_first(sha256)
+                self._read_favourites()
+                self._go_round("all" if share is None else "share", share or Fraction(1))
+            finally:
+                transaction.abort()
+        return self.report
+
+    # What cannot wait for its turn.
+
+    def _read_first(self, sha256: str) -> None:
+        """Verify one of the library's contents, unless this run has done so."""
+        transaction.begin()
+        if sha256 not in self._read and bytes.fromhex(sha256) in self._subtree.contents:
+            self._verify(sha256)
+            self._read.add(sha256)
+
+    def _read_favourites(self) -> None:
+        transaction.begin()
+        now, before = self._library.clock.now(), self._upkeep.favourites_seen
+        seen = {}
+        for sha256 in favourites(self._library):
+            seen[sha256] = before.get(sha256, now)
+            if sha256 not in before or now - before[sha256] >= FAVOURITES_EVERY:
+                self._read_first(sha256)
+                seen[sha256] = now
+        self._library.tree.run_independently(lambda: self._upkeep.note(favourites_seen=seen))
+
+    # Going round.
+
+    def _go_round(self, kind: str, share: Fraction) -> None:
+        begin = self._upkeep.positions.get(kind, FIRST)
+        first = int.from_bytes(begin)
+        # A run over all ends at the last digest; a share goes on at the first one.
+        most = (1 << 256) - 1
+        length = most - first if kind == "all" else int(share * most)
+        upto = first + length
+        for after, until in [(first, min(upto, most)), (0, upto - most)]:
+            if until > after:
+                self._range(kind, after, until)
+        if kind == "all":
+            self._keep(kind, FIRST)
+        now = self._library.clock.now()
+        self._library.tree.run_independently(lambda: self._upkeep.note(scrubbed_at=now))
+
+    def _range(self, kind: str, after: int, until: int) -> None:
+        at, last = after.to_bytes(32), until.to_bytes(32)
+        while (at := self._batch(at, last)) != last:
+            self._keep(kind, at)
+            self._moved((int.from_bytes(at) - after) / (until - after))
+        self._keep(kind, last)
+
+    def _batch(self, after: bytes, last: bytes) -> bytes:
+        """Verify some contents; the digest up to which all is seen to."""
+        transaction.begin()
+        self._library.tree.forget_loaded()
+        begun = self.report.bytes
+        keys = list(
+            islice(self._subtree.contents.keys(min=after, max=last, excludemin=after != FIRST), BATCH)
+        )
+        for key in keys:
+            if key.hex() not in self._read:
+                self._verify(key.hex())
+            if self.report.bytes - begun > BATCH_BYTES:
+                return bytes(key)
+        return bytes(keys[-1]) if len(keys) == BATCH else last
+
+    def _keep(self, kind: str, position: bytes) -> None:
+        self._library.tree.run_independently(lambda: self._upkeep.keep_position(kind, position))
+
+    def _verify(self, sha256: str) -> None:
+        self.report.contents += 1
+        try:
+            self.report.bytes += self._library.store.verify(sha256, self._told)
+        except BytesDamaged:
+            self._treat(sha256, "damaged")
+        except BytesNotFound:
+            self._treat(sha256, "missing")
+
+    # What is not whole.
+
+    def _treat(self, sha256: str, state: str) -> None:
+        if sha256 in self._seen:
+            return
+        self._seen.add(sha256)
+        transaction.begin()
+        named = bytes.fromhex(sha256) in self._subtree.contents
+        if not named:
+            state = self._forget(sha256) if state == "damaged" else ""
+        elif self._repair(sha256, state):
+            state = "repaired"
+        if state:
+            self._note(Damage(sha256, state, list(self._aliases(sha256))))
+
+    def _forget(self, sha256: str) -> str:
+        """Damaged bytes that nobody names need no repair."""
+        before = self._library.clock.now() - DAY
+        return "forgotten" if self._library.store.remove(sha256, stored_before=before) else ""
+
+    def _repair(self, sha256: str, state: str) -> bool:
+        if state == "damaged":
+            self._library.store.quarantine(sha256)
+        if self._copies is None:
+            return False
+        try:
+            with self._copies.open(sha256) as file:
+                self._library.store.put(file, sha256=sha256)
+        except (BytesNotFound, DigestMismatch, OSError) as error:
+            log.warning("bytes not repaired sha256=%s error=%s", sha256, error)
+            return False
+        return True
+
+    def _note(self, damage: Damage) -> None:
+        ids = ",".join(str(alias["id"]) for alias in damage.aliases)
+        log.error("bytes %s sha256=%s aliases=%s", damage.state, damage.sha256, ids)
+        self.report.damage.append(damage)
+        self._tell(damage)
+
+    def _aliases(self, sha256: str) -> Iterator[dict[str, Any]]:
+        key = bytes.fromhex(sha256)
+        for record in chain(self._subtree.records_of(key), self._subtree.former_records_of(key)):
+            yield self._described(record)
+
+    def _described(self, record: AliasRecord) -> dict[str, Any]:
+        asked = (held.holders(record.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))
+        return {
+            "id": record.id,
+            "filename": record.filename,
+            "url": urls.http_url(self._library.settings, record),
+            "restricted": record.restricted,
+            "deleted": record.content is None,
+            "holders": list(chain.from_iterable(asked)),
+        }
+
+    @property
+    def _subtree(self) -> LibrarySubtree:
+        return self._library.subtree
+
+    @property
+    def _upkeep(self) -> UpkeepSubtree:
+        found: UpkeepSubtree = self._library.tree.subtree("upkeep")
+        return found
+
+
+def favourites(library: Library) -> list[str]:
+    """The digests of the files that were downloaded most, those first."""
+    totals: list[tuple[int, int]] = []
+    for number, (alias_id, counts) in enumerate(library.subtree.downloads.items()):
+        totals.append((counts.total, alias_id))
+        if number % 1000 == 999:
+            totals = nlargest(FAVOURITES, totals)
+            library.tree.forget_loaded()
+    found: list[str] = []
+    for _total, alias_id in nlargest(FAVOURITES, totals):
+        record = library.subtree.aliases.get(alias_id)
+        if record is not None and record.content is not None and record.content.sha256 not in found:
+            found.append(record.content.sha256)
+    return found

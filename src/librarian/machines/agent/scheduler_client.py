@@ -1,0 +1,206 @@
+"""The registry as a controller daemon sees it: over HTTP, from any host, with a bearer token."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import urllib3
+
+from librarian.interfaces import LibrarianError
+from librarian.net.bodies import DeclaredBody, WrongLength
+
+CHUNK = 1 << 18  # bytes
+
+# A refused connection is tried again; a request that went out is not.
+RETRIES = urllib3.Retry(total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
+
+
+class Unreachable(LibrarianError, OSError):
+    """No answer, or one that blames the server; the same call may succeed later."""
+
+
+class JobLost(LibrarianError, LookupError):
+    """The registry has taken the job from us; whatever we still say of it is refused."""
+
+
+class Refused(LibrarianError, RuntimeError):
+    """The registry understood and said no: a wrong token, a wrong host name."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A job we were given."""
+
+    job_id: int
+    code_import: str
+    rcs_type: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the registry thinks of our machine, and what it gives us to do."""
+
+    state: str  # a name of CodeImportMachineState
+    held: bool  # whether only a person brings us back
+    note: str  # why we may not work, for the log; empty if we may
+    job: Assignment | None = None
+
+
+class SchedulerClient(Protocol):
+    """Everything a controller says and asks.  All raise Unreachable and Refused."""
+
+    def arrive(self) -> Standing:
+        """We start, or were declared dead."""
+
+    def look(self, worker_limit: int) -> Standing:
+        """We live; is there a job?"""
+
+    def start(self, job_id: int) -> None:
+        """A worker begins.  Raises JobLost, as everything below that names a job."""
+
+    def beat(self, job_id: int, logtail: str) -> None:
+        """The job goes on."""
+
+    def fetch_bundle(self, job_id: int, target: Path) -> bool:
+        """Write the bundle to start from to `target`; False if there is none."""
+
+    def deliver(self, job_id: int, kind: str, path: Path) -> None:
+        """Hand in the ``log`` or the ``bundle``; of a log that grows meanwhile, what it was at the start."""
+
+    def finish(self, job_id: int, status: str) -> None:
+        """The job ended, with the name of a CodeImportResultStatus."""
+
+    def leave(self) -> None:
+        """We stop in good order."""
+
+    def drained(self) -> None:
+        """While quiescing we ended what took too long."""
+
+
+class Api:
+    """``/machines`` of a web application, as somebody with a token."""
+
+    def __init__(self, app_url: str, token: str) -> None:
+        self._base = f"{app_url.rstrip('/')}/machines"
+        self._headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+        timeout = urllib3.Timeout(connect=10, read=300)
+        # No proxy from the environment; a connection for each of a controller's threads.
+        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=timeout, blocksize=CHUNK, maxsize=64)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """The JSON at `path`.  Raises Unreachable and Refused, as everything here."""
+        return self._json(self.send("GET", path))
+
+    def post(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Send `fields` as JSON; the JSON that comes back, {} if none does."""
+        body, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
+        return self._json(self.send("POST", path, body=body, headers=headers))
+
+    def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
+        """A urllib3 response with a status below 300.  Raises JobLost for 410."""
+        headers = self._headers | (headers or {})
+        try:
+            answer = self._pool.request(method, self._base + path, headers=headers, redirect=False, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(getattr(error, "reason", None) or error)) from error
+        if answer.status < 300:  # 2xx is done
+            return answer
+        reason = self._reason(answer)
+        if answer.status == 410:  # Gone
+            raise JobLost(reason)
+        if answer.status >= 500 or answer.status == 429:  # the server's fault, or too much at once
+            raise Unreachable(f"{answer.status} {reason}")
+        raise Refused(answer.status, reason)
+
+    @staticmethod
+    def _json(answer: Any) -> dict[str, Any]:
+        if not answer.data:
+            return {}
+        try:
+            told = answer.json()
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise Refused(answer.status, "the answer is no JSON object; is the URL right?")
+        return told
+
+    @staticmethod
+    def _reason(answer: Any) -> str:
+        try:
+            return str(json.loads(answer.data)["error"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return answer.reason or "no reason given"
+
+
+class RemoteHeadquarters:
+    """The daemons' door, ``/machines/+scheduler/<hostname>``."""
+
+    def __init__(self, api: Api, hostname: str) -> None:
+        self._api = api
+        self._base = f"/+scheduler/{quote(hostname, safe='')}"
+
+    def arrive(self) -> Standing:
+        return self._standing(self._post("arrive"))
+
+    def look(self, worker_limit: int) -> Standing:
+        return self._standing(self._post("look", worker_limit=worker_limit))
+
+    def start(self, job_id: int) -> None:
+        self._post(f"jobs/{job_id}/start")
+
+    def beat(self, job_id: int, logtail: str) -> None:
+        self._post(f"jobs/{job_id}/heartbeat", logtail=logtail)
+
+    def fetch_bundle(self, job_id: int, target: Path) -> bool:
+        answer = self._api.send("GET", f"{self._base}/jobs/{job_id}/bundle", preload_content=False)
+        try:
+            if answer.status == 204:  # No Content
+                return False
+            with target.open("wb") as file:
+                shutil.copyfileobj(answer, file, CHUNK)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(str(error)) from error
+        finally:
+            answer.release_conn()
+        return True
+
+    def deliver(self, job_id: int, kind: str, path: Path) -> None:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+            # A log may still be written to; what it held at this moment is sent.
+            body = DeclaredBody(file, size, may_grow=kind == "log")
+            try:
+                self._api.send("PUT", f"{self._base}/jobs/{job_id}/{kind}", headers, body=body)
+            except WrongLength as error:
+                raise Unreachable(f"{path} changed while it was sent: {error}") from error
+
+    def finish(self, job_id: int, status: str) -> None:
+        self._post(f"jobs/{job_id}/finish", status=status)
+
+    def leave(self) -> None:
+        self._post("leave")
+
+    def drained(self) -> None:
+        self._post("drained")
+
+    def _post(self, verb: str, **fields: Any) -> dict[str, Any]:
+        return self._api.post(f"{self._base}/{verb}", **fields)
+
+    @staticmethod
+    def _standing(told: dict[str, Any]) -> Standing:
+        job = told.get("job")
+        try:
+            return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
+        except (KeyError, TypeError) as error:
+            raise Refused(200, f"the answer says not where we stand: {error}; is the URL right?") from error

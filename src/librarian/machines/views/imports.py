@@ -1,0 +1,171 @@
+"""Imports in the web application: ``/machines/+imports``."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.management import checkPermission
+
+from librarian.interfaces import IClock
+from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
+from librarian.machines.interfaces import (
+    BadCodeImport,
+    CodeImportExists,
+    ICodeImportSet,
+    NotRequestable,
+)
+from librarian.machines.views.description import describe_import, span, summarize_import, title
+from librarian.machines.views.requests import fields_of, text_of
+from librarian.security.interaction import current_principal
+from librarian.settings import as_timedelta
+from librarian.web.errors import error_response, wants_page
+from librarian.web.forms import by_method
+from librarian.web.login import Elsewhere
+
+EDIT = "librarian.machines.Edit"
+PATH = "/machines/+imports"
+
+
+class Imports:
+    """``+imports``: holds every import by its name."""
+
+    __name__ = "+imports"
+
+    def __init__(self, parent: Any) -> None:
+        self.__parent__ = parent
+
+    def __getitem__(self, segment: str) -> Any:
+        return getUtility(ICodeImportSet)[segment]
+
+
+def imports_page(context: Imports, request: Request) -> Any:
+    """The list, A to Z."""
+    if not wants_page(request):
+        return Response(json_body={"imports": _summaries()}, vary=("Accept",))
+    return _imports_page()
+
+
+def _summaries() -> list[dict[str, Any]]:
+    now = getUtility(IClock).now()
+    return [summarize_import(code_import, now) for code_import in getUtility(ICodeImportSet).getAll()]
+
+
+def _imports_page(notice: str = "", entered: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "title": "Code imports",
+        "imports": _summaries(),
+        "may_edit": checkPermission(EDIT, getUtility(ICodeImportSet)),
+        "notice": notice,
+        "entered": entered or {},
+        "kinds": [kind.name for kind in RevisionControlSystem],
+        "show": title,
+    }
+
+
+def add_import(context: Imports, request: Request) -> Any:
+    """Make an import: ``name``, ``rcs_type``, ``url``, and what else a change may have."""
+    fields = fields_of(request)
+    try:
+        kind = _chosen(RevisionControlSystem, fields, "rcs_type")
+        changes = changes_in(fields)
+        made = getUtility(ICodeImportSet).new(
+            text_of(fields, "name"),
+            kind,
+            changes.pop("url", ""),
+            changes.pop("owner", None) or _who(),
+            private=fields.get("private") in (True, "on"),
+            **changes,
+        )
+    except (BadCodeImport, CodeImportExists) as error:
+        if not wants_page(request):
+            raise
+        return _imports_page(str(error), fields)
+    if not wants_page(request):
+        return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
+    return Elsewhere(f"{PATH}/{made.name}")
+
+
+imports_index = by_method(GET=imports_page, POST=add_import)
+
+
+def _who() -> str:
+    principal = current_principal()
+    return principal.person.name if principal.person is not None else principal.id
+
+
+def _chosen(kind: Any, fields: dict[str, Any], name: str) -> Any:
+    try:
+        return kind[fields.get(name, "")]
+    except (KeyError, TypeError):
+        raise BadCodeImport(name, f"one of {', '.join(kind.__members__)}") from None
+
+
+def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
+    """What `fields` say about an import, as edit() takes it.  Raises BadCodeImport.
+
+    ``update_interval`` is a duration such as 90m or 6h; an ``assignee`` of '' is nobody.
+    """
+    changes: dict[str, Any] = {}
+    for name in ("url", "owner", "assignee"):
+        if name in fields:
+            changes[name] = text_of(fields, name).strip()
+    if "assignee" in changes:
+        changes["assignee"] = changes["assignee"] or None
+    if "update_interval" in fields:
+        try:
+            changes["update_interval"] = as_timedelta(text_of(fields, "update_interval"))
+        except ValueError as error:
+            raise BadCodeImport("update_interval", str(error)) from None
+    if "review_status" in fields:
+        changes["review_status"] = _chosen(CodeImportReviewStatus, fields, "review_status")
+    return changes
+
+
+def import_page(context: Any, request: Request) -> Any:
+    """One import: what it is, its job, how the last ones ended, and what may be done."""
+    if not wants_page(request):
+        return Response(json_body=describe_import(context, getUtility(IClock).now()), vary=("Accept",))
+    return _import_page(context)
+
+
+def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
+    told = describe_import(code_import, getUtility(IClock).now())
+    job = told["job"]
+    return {
+        "title": f"{told['name']}: {title(told['review_status'])}",
+        "code_import": told,
+        "interval": span(code_import.update_interval),
+        "notice": notice,
+        "may_edit": checkPermission(EDIT, code_import),
+        "running": job is not None and job["state"] != "PENDING",
+        "statuses": [status.name for status in CodeImportReviewStatus],
+        "show": title,
+    }
+
+
+def change_import(context: Any, request: Request) -> Any:
+    """Do what ``do`` says: ``edit`` (the default), ``request``, ``kill`` or ``delete``."""
+    fields = fields_of(request)
+    verb = text_of(fields, "do", "edit")
+    try:
+        if verb == "edit":
+            context.edit(message=text_of(fields, "message", ""), **changes_in(fields))
+        elif verb in ("request", "kill"):
+            getattr(context, verb)()
+        elif verb == "delete":
+            getUtility(ICodeImportSet).delete(context.name)
+            return Elsewhere(PATH)
+        else:
+            raise HTTPBadRequest("do: edit, request, kill or delete")
+    except (BadCodeImport, NotRequestable) as error:
+        if not wants_page(request):
+            return error_response(request, 400 if isinstance(error, BadCodeImport) else 409, str(error))
+        return _import_page(context, f"Nothing was changed: {error}.")
+    if not wants_page(request):
+        return Response(json_body=describe_import(context, getUtility(IClock).now()))
+    return Elsewhere(request.path)
+
+
+import_index = by_method(GET=import_page, POST=change_import)

@@ -1,0 +1,163 @@
+"""What a mirror is to be asked, drawn up from the tree; and the claim that keeps two probers apart."""
+
+import os
+import random
+import secrets
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from librarian.mirrors.dispatch.sampling import Part, samples_of
+from librarian.mirrors.enums import MirrorContent, PackagePublishingPocket
+from librarian.mirrors.model.mirrors import DistributionMirror
+from librarian.mirrors.model.publications import Publications
+from librarian.mirrors.paths import suite
+from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ImageCheck, ProbePlan
+from librarian.mirrors.settings import MirrorSettings
+
+
+def plan_for(
+    mirror: DistributionMirror, now: datetime, settings: MirrorSettings, chance: random.Random
+) -> ProbePlan:
+    """Everything to ask `mirror` at `now`.  Changes nothing."""
+    if mirror.content is MirrorContent.RELEASE:
+        return ProbePlan(
+            mirror.id,
+            mirror.name,
+            mirror.base_url,
+            mirror.content,
+            was_well=is_well(mirror),
+            images=_image_checks(mirror),
+        )
+    found = _guesses(mirror)
+    checks = tuple(_content_check(key, published, now) for key, published in found)
+    suites = {key.suite for key, _ in found}
+    return ProbePlan(
+        mirror.id,
+        mirror.name,
+        mirror.base_url,
+        was_well=is_well(mirror),
+        checks=checks,
+        releases={each: mirror.distribution.known_releases(each) for each in suites},
+        samples=samples_of(
+            _carried(mirror, [(key, published) for key, published in found if published is not None]),
+            now,
+            settings.samples,
+            settings.sample_bytes,
+            chance,
+        ),
+        probe_number=mirror.probes_judged,
+        index_rounds=max(1, settings.index_rounds),
+    )
+
+
+def _content_check(key: ContentKey, published: Publications | None, now: datetime) -> ContentCheck:
+    files = {} if published is None else published.freshness_files(now)
+    return ContentCheck(
+        key,
+        {status: file.path for status, file in files.items()},
+        {file.path: file.size for file in files.values() if file.size},
+        {file.path: file.date for file in files.values()},
+    )
+
+
+def _guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
+    """What the mirror may hold, with what was published there; of a release whose archive was read only
+    what that has."""
+    read = {
+        release.name
+        for release in mirror.distribution.active_releases()
+        if any(
+            mirror.distribution.known_releases(suite(release.name, pocket))
+            for pocket in PackagePublishingPocket
+        )
+    }
+    return [
+        (key, published)
+        for key, published in _all_guesses(mirror)
+        if published is not None or key.release not in read
+    ]
+
+
+def _all_guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
+    sources = [
+        (ContentKey(release.name, pocket, component.name, None), release.published(pocket, component))
+        for release, pocket, component, _ in mirror.guessSourcesPaths()
+    ]
+    binaries = [
+        (
+            ContentKey(arch.distro_release.name, pocket, component.name, arch.architecture),
+            arch.published(pocket, component),
+        )
+        for arch, pocket, component, _ in mirror.guessPackagesPaths()
+    ]
+    return sources + binaries
+
+
+def _carried(mirror: DistributionMirror, parts: list[Part]) -> list[Part]:
+    """The parts the mirror had when it was last judged; all of them, if it was not or had none."""
+    rows = {row.key for row in (*mirror.source_releases, *mirror.arch_releases)}
+    return [part for part in parts if part[0] in rows] or parts
+
+
+def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:
+    images = mirror.distribution.images
+    return tuple(ImageCheck(release, flavour, paths) for (release, flavour), paths in images.items())
+
+
+def is_well(mirror: DistributionMirror) -> bool:
+    """Whether nothing was wrong with it when it was last judged."""
+    return mirror.enabled and not mirror.failures
+
+
+def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> bool:
+    """Whether its last probe is long enough ago; less so after a probe that was not good.
+
+    A probe from a future that a wrong clock made up does not count.
+    """
+    last = mirror.last_probe_record
+    if last is None or last.date_created > now + settings.recheck_interval:
+        return True
+    well = is_well(mirror) and not mirror.inconclusive
+    return last.date_created + (settings.probe_interval if well else settings.recheck_interval) <= now
+
+
+class Claimer:
+    """Marks mirrors as being probed by this process, so that another prober leaves them alone."""
+
+    def __init__(self, lifetime: timedelta) -> None:
+        self.token = secrets.token_hex(8)
+        self._lifetime = lifetime
+        self._who = _this_process()
+
+    def claim(self, mirror: DistributionMirror, now: datetime) -> bool:
+        """Take the mirror, unless somebody else has it and is alive."""
+        if mirror.claim is not None:
+            _token, until, who = mirror.claim
+            # Twice the lifetime away is what a clock that was wrong has left behind.
+            if now < until < now + 2 * self._lifetime and not _is_dead(who):
+                return False
+        mirror.claim = (self.token, now + self._lifetime, self._who)
+        return True
+
+    def holds(self, mirror: DistributionMirror) -> bool:
+        """Whether it is still ours: what somebody else has taken over is theirs to record."""
+        return mirror.claim is not None and mirror.claim[0] == self.token
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
+
+
+def _is_dead(who: str) -> bool:
+    """Whether a process of this host is surely gone; of others nobody knows before the claim ends."""
+    host, pid, started = who.split(" ")
+    return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since boot (proc(5), field 22): a pid alone is used again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "gone"

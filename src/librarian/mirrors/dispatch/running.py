@@ -1,0 +1,303 @@
+"""A probing run over the registry: claim, plan, probe, record.
+
+The tree is used by one thread of its own, in short transactions; the prober's loop never waits for it and
+no transaction waits for the network.
+"""
+
+import asyncio
+import itertools
+import logging
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from zope.component import getUtility
+
+from librarian.interfaces import IClock
+from librarian.mirrors.dispatch.planning import Claimer, is_due, plan_for
+from librarian.mirrors.dispatch.recording import record
+from librarian.mirrors.dispatch.watching import control_sites, is_first_look
+from librarian.mirrors.enums import FindingKind, MirrorContent
+from librarian.mirrors.interfaces import IDistributionMirrorSet
+from librarian.mirrors.model.distributions import MirrorsSubtree
+from librarian.mirrors.model.mirrors import DistributionMirror
+from librarian.mirrors.probing.control import (
+    ASKED_AT_ONCE,
+    Confirmation,
+    Controls,
+    ControlSite,
+    needs_control,
+)
+from librarian.mirrors.probing.fetcher import Fetcher
+from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
+from librarian.mirrors.probing.run import probe_with
+from librarian.mirrors.probing.throttle import Throttle
+from librarian.mirrors.probing.verdict import BatchGuard, Verdict, judge, was_reached
+from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
+from librarian.mirrors.settings import MirrorSettings
+from librarian.security.interaction import acting_as
+from librarian.security.principals import script_principal
+from librarian.tree.interfaces import ITree
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+CLAIMED_AT_ONCE = 25  # mirrors per transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run covers."""
+
+    content: MirrorContent = MirrorContent.ARCHIVE
+    force: bool = False
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """How a run went, by mirror name."""
+
+    probed: int = 0
+    good: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # nothing is wrong with what is known of them
+    lost: list[str] = field(default_factory=list)  # taken over by another prober meanwhile
+    refused: list[str] = field(default_factory=list)  # at addresses the settings do not allow
+    unconfirmed: list[str] = field(default_factory=list)  # failed, while no control answered either
+    prober_offline: bool = False
+
+    def count(self, report: ProbeReport, verdict: Verdict, kept: bool) -> None:
+        name = report.plan.name
+        if not kept:
+            self.lost.append(name)
+        elif verdict is Verdict.GOOD:
+            self.good.append(name)
+        elif verdict is Verdict.UNKNOWN:
+            self.unknown.append(name)
+        else:
+            self.failed.append(name)
+
+
+class ProbeRun:
+    """One run.  `on_start` hears how many mirrors there are, `on_probed` of each that is done."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        on_start: Callable[[int], None] = lambda count: None,
+        on_probed: Callable[[ProbeReport], None] = lambda report: None,
+        chance: random.Random | None = None,
+        network: Callable[[ProberSettings, Throttle], Fetcher] = Fetcher,
+    ) -> None:
+        self._options = options
+        self._on_start = on_start
+        self._on_probed = on_probed
+        self._chance = chance or random.SystemRandom()
+        self._tree = getUtility(ITree)
+        self._clock = getUtility(IClock)
+        self._settings: MirrorSettings = mirror_settings()
+        self._claimer = Claimer(self._settings.claim_lifetime)
+        self._thread = ThreadPoolExecutor(1, "mirror tree")
+        self._network = network
+        self._bad: list[tuple[ProbeReport, Confirmation]] = []
+        self._well = self._reached = 0  # mirrors that were well before; that answered anything
+        self.summary = RunSummary()
+
+    def run(self) -> RunSummary:
+        """Probe what is due.  Returns when everything is recorded."""
+        with self._thread:
+            try:
+                asyncio.run(self._run())
+            finally:
+                self._thread.submit(self._in_tree, self._release).result()
+        return self.summary
+
+    async def _run(self) -> None:
+        due, sites = await self._work(self._due_and_sites)
+        self._on_start(len(due))
+        if due:
+            await self._probe(due, sites)
+        log.info("probing run over probed=%d failed=%d", self.summary.probed, len(self.summary.failed))
+
+    async def _probe(self, due: list[int], sites: list[ControlSite]) -> None:
+        prober = self._settings.prober()
+        throttle, spare = _lines(prober)
+        async with self._network(prober, throttle) as fetcher, self._network(prober, spare) as asking:
+            self._controls = Controls(asking, sites, self._clock, self._chance)
+            fetcher.on_silence = self._controls.request_failed
+            if not await self._controls.is_offline():
+                await probe_with(fetcher, self._plans(due), self._clock, self._deliver, self._chance)
+            await self._controls.close()
+        await self._judge_the_bad()
+
+    async def _judge_the_bad(self) -> None:
+        """Whether it is the mirrors or ourselves is known for good when all are probed."""
+        gone_at_once = self._most_are_gone()
+        for report, found in self._bad:
+            counts = self._controls.somebody_was_good_beside(report) if found.counts is None else found.counts
+            verdict = Verdict.FAILED if counts and not gone_at_once else Verdict.INCONCLUSIVE
+            if verdict is Verdict.INCONCLUSIVE:
+                self.summary.unconfirmed.append(report.plan.name)
+            await self._keep(report, verdict, found.families)
+        missed = {family for family, _ in self._controls.missed}
+        missed |= {socket.AF_UNSPEC} if gone_at_once else set()
+        self.summary.prober_offline = socket.AF_UNSPEC in missed
+        if missed:
+            # After the last record: whoever is probed from now on is looked at for the first time again.
+            await self._work(lambda: self._subtree.note_offline(missed, self._clock.now()))
+
+    def _due_and_sites(self) -> tuple[list[int], list[ControlSite]]:
+        due, now = self._due(), self._clock.now()
+        return due, control_sites(self._subtree, self._settings, now, self._chance) if due else []
+
+    def _due(self) -> list[int]:
+        mirrors = getUtility(IDistributionMirrorSet)
+        options = (self._options.content, self._options.force, self._options.limit)
+        found = [*mirrors.getMirrorsToProbe(*options), *mirrors.getMirrorsToRecover(*options)]
+        return [mirror.id for mirror in found[: self._options.limit]]
+
+    async def _plans(self, due: list[int]) -> AsyncIterator[ProbePlan]:
+        for batch in _batches(due, CLAIMED_AT_ONCE):
+            for plan in await self._work(partial(self._claim, batch)):
+                yield plan
+
+    def _claim(self, numbers: Iterable[int]) -> list[ProbePlan]:
+        now = self._clock.now()
+        mirrors = [self._subtree.mirrors_by_id.get(number) for number in numbers]
+        # Asked again: since the list was drawn up another prober may have been there.
+        due = [
+            each for each in mirrors if each and (self._options.force or is_due(each, now, self._settings))
+        ]
+        claimed = [mirror for mirror in due if self._claimer.claim(mirror, now)]
+        return [
+            replace(plan_for(mirror, now, self._settings, self._chance), keyring=self._keyring_for(mirror))
+            for mirror in claimed
+        ]
+
+    def _keyring_for(self, mirror: DistributionMirror) -> str | None:
+        return self._settings.keyring_of(mirror.distribution.name)
+
+    async def _deliver(self, report: ProbeReport) -> None:
+        self.summary.probed += 1
+        self._well += report.plan.was_well
+        self._reached += was_reached(report)
+        self._on_probed(report)
+        verdict = judge(report)
+        if verdict is not Verdict.FAILED:
+            if verdict in (Verdict.GOOD, Verdict.UNKNOWN):
+                self._controls.found_good(report)
+            await self._keep(report, verdict)
+        else:
+            if report.has(FindingKind.ADDRESS_REFUSED):
+                self.summary.refused.append(report.plan.name)
+            doubtful = needs_control(report, behind_proxy=bool(self._settings.proxy))
+            confirmation = await self._controls.confirm(report) if doubtful else Confirmation(True)
+            self._bad.append((report, confirmation))
+
+    def _most_are_gone(self) -> bool:
+        """Whether most of those that were well have gone at once: then it is us, whoever answers.  So it is
+        if of several mirrors none answers, and there was nobody to ask.
+
+        Mirrors that were down before say nothing: they are probed so often that they would be most of a run.
+        Those we must not reach say nothing either.
+        """
+        unreached = [report for report, _ in self._bad if not was_reached(report)]
+        refused = sum(report.plan.was_well for report in unreached if _is_refused(report))
+        gone = sum(report.plan.was_well for report in unreached)
+        if not self._reached and len(unreached) > 1 and all(found.counts is None for _, found in self._bad):
+            return not all(_is_refused(report) for report in unreached)
+        return BatchGuard().prober_is_offline(gone - refused, self._well - refused)
+
+    async def _keep(
+        self, report: ProbeReport, verdict: Verdict, families: frozenset[int] = Confirmation(True).families
+    ) -> None:
+        kept = await self._work(lambda: self._record(report, verdict, families))
+        self.summary.count(report, verdict, kept)
+
+    def _record(self, report: ProbeReport, verdict: Verdict, families: frozenset[int]) -> bool:
+        mirror = self._subtree.mirrors_by_id.get(report.plan.mirror_id)
+        if mirror is None or not self._claimer.holds(mirror):
+            return False
+        offline = self._subtree.last_offline(families)
+        if verdict is Verdict.FAILED and is_first_look(mirror, offline):
+            verdict = Verdict.INCONCLUSIVE
+        record(mirror, report, verdict, self._clock.now(), self._settings)
+        mirror.claim = None
+        log.info("mirror probed mirror=%s verdict=%s", mirror.id, verdict.value)
+        return True
+
+    def _release(self) -> None:
+        """Give up what was claimed and not recorded, when a run ends before its time."""
+        for mirror in self._subtree.mirrors_by_id.values():
+            if self._claimer.holds(mirror):
+                mirror.claim = None
+
+    @property
+    def _subtree(self) -> MirrorsSubtree:
+        found: MirrorsSubtree = self._tree.subtree(SUBTREE)
+        return found
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_tree, work)
+
+    def _in_tree(self, work: Callable[[], T]) -> T:
+        """`work` in a transaction that is tried again on conflict."""
+        with acting_as(script_principal(PROBER)), self._tree.session():
+            done: T = self._tree.run(work)
+            return done
+
+
+def _batches(numbers: list[int], size: int) -> Iterable[list[int]]:
+    waiting = iter(numbers)
+    return iter(lambda: list(itertools.islice(waiting, size)), [])
+
+
+def summary_json(summary: RunSummary) -> dict[str, Any]:
+    """The summary for a script."""
+    return {
+        "probed": summary.probed,
+        "good": summary.good,
+        "failed": summary.failed,
+        "unknown": summary.unknown,
+        "lost": summary.lost,
+        "unconfirmed": summary.unconfirmed,
+        "refused": summary.refused,
+        "prober_offline": summary.prober_offline,
+    }
+
+
+def explain(summary: RunSummary) -> list[str]:
+    """What an operator is to be told of a run, a sentence each."""
+    said = []
+    if summary.refused:
+        said.append(
+            f"{len(summary.refused)} of {summary.probed} mirrors are at addresses that are not public. "
+            f"If that is as it should be, name their networks in {MirrorSettings.key('allowed_networks')}."
+        )
+    if summary.prober_offline:
+        said.append("The prober seems to be offline: servers that have no reason to be down do not answer.")
+    elif set(summary.unconfirmed) - set(summary.refused):
+        said.append(
+            "There is no server that could show whether the mirrors or the prober's network failed. "
+            f"Name some in {MirrorSettings.key('control_urls')}."
+        )
+    if summary.unconfirmed:
+        said.append(f"Not judged: {' '.join(sorted(summary.unconfirmed))}.")
+    return said
+
+
+def _lines(prober: ProberSettings) -> tuple[Throttle, Throttle]:
+    """What limits the probes, and what limits the controls; together they are within the limit."""
+    kept_back = min(ASKED_AT_ONCE, prober.parallel // 4)
+    throttle = Throttle(prober.parallel - kept_back, prober.parallel_per_host)
+    return throttle, throttle.spare(kept_back) if kept_back else throttle
+
+
+def _is_refused(report: ProbeReport) -> bool:
+    return report.has(FindingKind.ADDRESS_REFUSED)

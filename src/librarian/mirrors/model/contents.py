@@ -1,0 +1,99 @@
+"""What mirrors hold, as it is kept: one record for each component of each suite."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Generic, TypeVar, overload
+
+from persistent import Persistent
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.mirrors.enums import MirrorStatus, PackagePublishingPocket
+from librarian.mirrors.freshness import STATUS_HOURS, as_utc
+from librarian.mirrors.interfaces import IMirrorDistroArchRelease, IMirrorDistroReleaseSource
+from librarian.mirrors.model.publications import Publications
+from librarian.mirrors.model.releases import Component, DistroArchRelease, DistroRelease
+from librarian.mirrors.paths import join_url
+from librarian.mirrors.probing.plan import ContentKey
+
+T = TypeVar("T")
+
+
+class Rows(Generic[T]):
+    """Some objects, in order, that can be counted."""
+
+    def __init__(self, rows: Iterable[T]) -> None:
+        self._rows = tuple(rows)
+
+    def count(self) -> int:
+        return len(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        return self._rows[index]
+
+
+class _MirrorContents(Persistent):
+    """Something a mirror holds."""
+
+    freshness = MirrorStatus.UNKNOWN
+    status_times = STATUS_HOURS  # (status, hours before the probe at which its window begins)
+
+    def __init__(self, mirror: Any, pocket: PackagePublishingPocket, component: Component) -> None:
+        self.mirror = mirror
+        self.pocket = pocket
+        self.component = component
+
+    def _published(self) -> Publications | None:
+        raise NotImplementedError
+
+    def getURLsToCheckUpdateness(self, when: datetime | None = None) -> dict[MirrorStatus, str]:
+        published = self._published()
+        if published is None:
+            return {}
+        moment = getUtility(IClock).now() if when is None else as_utc(when)
+        files = published.freshness_files(moment)
+        return {status: join_url(self.mirror.base_url, file.path) for status, file in files.items()}
+
+
+@implementer(IMirrorDistroArchRelease)
+class MirrorDistroArchRelease(_MirrorContents):
+    """Binary packages a mirror holds."""
+
+    def __init__(self, mirror: Any, arch_release: DistroArchRelease, *part: Any) -> None:
+        super().__init__(mirror, *part)
+        self.distro_arch_release = arch_release
+
+    def _published(self) -> Publications | None:
+        return self.distro_arch_release.published(self.pocket, self.component)
+
+    @property
+    def key(self) -> ContentKey:
+        release = self.distro_arch_release.distro_release.name
+        return ContentKey(release, self.pocket, self.component.name, self.distro_arch_release.architecture)
+
+
+@implementer(IMirrorDistroReleaseSource)
+class MirrorDistroReleaseSource(_MirrorContents):
+    """Source packages a mirror holds."""
+
+    def __init__(self, mirror: Any, release: DistroRelease, *part: Any) -> None:
+        super().__init__(mirror, *part)
+        self.distro_release = release
+
+    def _published(self) -> Publications | None:
+        return self.distro_release.published(self.pocket, self.component)
+
+    @property
+    def key(self) -> ContentKey:
+        return ContentKey(self.distro_release.name, self.pocket, self.component.name, None)

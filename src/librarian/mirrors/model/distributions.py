@@ -1,0 +1,209 @@
+"""Distributions and the subtree of the tree they are in, as they are kept."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.holds import FileHolds
+from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
+from librarian.mirrors.interfaces import (
+    IDistribution,
+    MirrorWasProbed,
+    NameInUse,
+    NoSuchRelease,
+    URLInUse,
+)
+from librarian.mirrors.model.mirrors import DistributionMirror
+from librarian.mirrors.model.releases import DistroRelease, number
+from librarian.mirrors.probing.plan import KnownRelease
+from librarian.mirrors.urls import check_base_url, normal_url
+from librarian.security.people.model import valid_display_name, valid_name
+
+KNOWN_RELEASES = 200  # Release files remembered per suite: a hundred days of two publications a day
+
+
+class MirrorsSubtree(Persistent):
+    """The subtree ``mirrors``: distributions by name, and everything with a number by its number."""
+
+    # When the prober last found its own network down: (address family, when); AF_UNSPEC: all of it.
+    offline: tuple[tuple[int, datetime], ...] = ()
+
+    def __init__(self) -> None:
+        self.distributions = OOBTree()  # name -> Distribution
+        self.distributions_by_id = LOBTree()
+        self.releases_by_id = LOBTree()
+        self.arch_releases_by_id = LOBTree()
+        self.mirrors_by_id = LOBTree()
+        self.holds = FileHolds()  # the logs of probes, which are files of the library
+
+    def note_offline(self, families: Iterable[int], moment: datetime) -> None:
+        """The prober could not reach anybody over these address families up to `moment`."""
+        self.offline = tuple({**dict(self.offline), **dict.fromkeys(families, moment)}.items())
+
+    def last_offline(self, families: Iterable[int]) -> datetime | None:
+        """When the prober was last found without one of these parts of the network."""
+        return max((moment for family, moment in self.offline if family in families), default=None)
+
+    def new_distribution(self, name: str, display_name: str, main_url: str | None) -> "Distribution":
+        if valid_name(name) in self.distributions:
+            raise NameInUse(name)
+        distribution = Distribution(self, name, display_name)
+        distribution.main_url = main_url
+        distribution.id = number(self.distributions_by_id, distribution)
+        self.distributions[name] = distribution
+        return distribution
+
+
+MirrorsBranch = MirrorsSubtree  # the name under which older databases have it
+
+
+@implementer(IDistribution)
+class Distribution(Persistent):
+    """A distribution, its releases and its mirrors."""
+
+    id = 0
+
+    def __init__(self, parent: MirrorsSubtree, name: str, display_name: str) -> None:
+        self.__parent__ = parent
+        self.name = self.__name__ = name
+        self.display_name = display_name
+        self._main_url: str | None = None
+        self._releases = OOBTree()  # name -> DistroRelease
+        self._mirrors = OOBTree()  # name -> DistributionMirror
+        self._known_releases = OOBTree()  # suite -> tuple of KnownRelease, oldest first
+        self.images = OOBTree()  # (release, flavour) -> tuple of paths, for mirrors of images
+
+    @property
+    def display_name(self) -> str:
+        return self._display_name
+
+    @display_name.setter
+    def display_name(self, display_name: str) -> None:
+        self._display_name = valid_display_name(display_name)
+
+    @property
+    def main_url(self) -> str | None:
+        return self._main_url
+
+    @main_url.setter
+    def main_url(self, url: str | None) -> None:
+        self._main_url = check_base_url(url, "http", "https", "ftp") if url else None
+
+    @property
+    def releases(self) -> list[DistroRelease]:
+        return sorted(self._releases.values(), key=lambda release: release.id)
+
+    def newRelease(self, name: str, version: str, components: Sequence[str]) -> DistroRelease:
+        if name in self._releases:
+            raise NameInUse(name)
+        release = DistroRelease(self, name, version, components)
+        release.id = number(self.__parent__.releases_by_id, release)
+        self._releases[name] = release
+        return release
+
+    def getRelease(self, name: str) -> DistroRelease:
+        release: DistroRelease | None = self._releases.get(name)
+        if release is None:
+            raise NoSuchRelease(name)
+        return release
+
+    def ensureRelease(self, name: str, version: str) -> DistroRelease:
+        found: DistroRelease | None = self._releases.get(name)
+        return found or self.newRelease(name, version, [])
+
+    # -- mirrors
+
+    def __getitem__(self, name: str) -> DistributionMirror:
+        mirror: DistributionMirror = self._mirrors[name]
+        return mirror
+
+    @property
+    def mirrors(self) -> list[DistributionMirror]:
+        return sorted(self._mirrors.values(), key=lambda mirror: mirror.id)
+
+    @property
+    def enabled_mirrors(self) -> list[DistributionMirror]:
+        return [mirror for mirror in self.mirrors if mirror.enabled]
+
+    @property
+    def enabled_official_mirrors(self) -> list[DistributionMirror]:
+        return [mirror for mirror in self.enabled_mirrors if mirror.isOfficial()]
+
+    def newMirror(  # the specification's own signature
+        self,
+        owner: Any,
+        name: str,
+        speed: MirrorSpeed,
+        country: Any,
+        content: MirrorContent,
+        pulse_type: MirrorPulseType,
+        http_base_url: str | None = None,
+        https_base_url: str | None = None,
+        ftp_base_url: str | None = None,
+        display_name: str | None = None,
+    ) -> DistributionMirror:
+        if valid_name(name) in self._mirrors:
+            raise NameInUse(name)
+        mirror = DistributionMirror(self, name, removeSecurityProxy(owner), country.iso3166code2)
+        mirror.display_name = display_name or name
+        mirror.speed, mirror.content, mirror.pulse_type = speed, content, pulse_type
+        mirror.setBaseURLs(http_base_url, https_base_url, ftp_base_url)
+        mirror.id = number(self.__parent__.mirrors_by_id, mirror)
+        self._mirrors[name] = mirror
+        return mirror
+
+    def removeMirror(self, mirror: Any) -> None:
+        mirror = removeSecurityProxy(mirror)
+        if mirror.last_probe_record is not None:
+            raise MirrorWasProbed(mirror.name)
+        del self._mirrors[mirror.name]
+        del self.__parent__.mirrors_by_id[mirror.id]
+
+    def mirror_at(self, url: str) -> DistributionMirror | None:
+        """The mirror one of whose base URLs this is."""
+        wanted = normal_url(url)
+        for mirror in self._mirrors.values():
+            if wanted in (normal_url(each) for each in mirror.base_urls):
+                return mirror
+        return None
+
+    def refuse_taken_url(self, url: str, owner: DistributionMirror) -> None:
+        """Raises URLInUse if another mirror than `owner` is at `url`."""
+        other = self.mirror_at(url)
+        if other is not None and other is not owner:
+            raise URLInUse(url, other.name)
+
+    # -- Release files the archive was seen to have
+
+    def note_release(self, suite: str, known: KnownRelease) -> None:
+        """Remember a Release file; one that is known already is not noted again."""
+        before = self.known_releases(suite)
+        if not any(known.digests & each.digests for each in before):
+            ordered = sorted([*before, known], key=lambda each: each.date)
+            self._known_releases[suite] = tuple(ordered[-KNOWN_RELEASES:])
+
+    def known_releases(self, suite: str) -> tuple[KnownRelease, ...]:
+        found: tuple[KnownRelease, ...] = self._known_releases.get(suite, ())
+        return found
+
+    def last_import(self, suite: str) -> datetime | None:
+        """When the newest known state of `suite` was first seen."""
+        known = self.known_releases(suite)
+        return known[-1].seen if known else None
+
+    def active_releases(self) -> Iterator[DistroRelease]:
+        return (release for release in self.releases if release.active)
+
+
+def number_files(subtree: MirrorsSubtree) -> None:
+    """Number all published files, so that each can be drawn as likely as any other."""
+    for releases in (subtree.releases_by_id, subtree.arch_releases_by_id):
+        for release in releases.values():
+            for published in release.all_publications:
+                published.number_all()

@@ -1,0 +1,108 @@
+"""The releases of a distribution and their builds, as they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from BTrees.LOBTree import LOBTree
+from BTrees.OOBTree import OOBTree
+from persistent import Persistent
+from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.mirrors.enums import PackagePublishingPocket
+from librarian.mirrors.interfaces import IDistroArchRelease, IDistroRelease, NameInUse
+from librarian.mirrors.model.publications import Publications
+from librarian.security.people.model import valid_name
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of an archive, by licence or by support: `main`, `restricted`."""
+
+    name: str
+
+
+def number(index: LOBTree, thing: Any) -> int:
+    """Put `thing` into `index` under the next number, and return that.
+
+    People register these by hand, so writers rarely meet; when they do, one is tried again.
+    """
+    found: int = index.maxKey() + 1 if index else 1
+    index[found] = thing
+    return found
+
+
+class _HasPublications(Persistent):
+    """Something packages are published to."""
+
+    def __init__(self) -> None:
+        self._publications = OOBTree()  # (pocket name, component name) -> Publications
+
+    def publications(self, pocket: PackagePublishingPocket, component: Component) -> Publications:
+        """What is published there; made if it is not there yet."""
+        key = (pocket.name, removeSecurityProxy(component).name)
+        found: Publications | None = self._publications.get(key)
+        if found is None:
+            found = self._publications[key] = Publications()
+        return found
+
+    @property
+    def all_publications(self) -> list[Publications]:
+        """Everything published, part by part."""
+        return list(self._publications.values())
+
+    def published(self, pocket: PackagePublishingPocket, component: Component) -> Publications | None:
+        """What is published there, if anything ever was; changes nothing."""
+        found: Publications | None = self._publications.get((pocket.name, component.name))
+        return found
+
+
+@implementer(IDistroArchRelease)
+class DistroArchRelease(_HasPublications):
+    """A release built for one architecture."""
+
+    id = 0
+
+    def __init__(self, distro_release: "DistroRelease", architecture: str) -> None:
+        super().__init__()
+        self.distro_release = distro_release
+        self.architecture = valid_name(architecture)
+
+
+@implementer(IDistroRelease)
+class DistroRelease(_HasPublications):
+    """A release; publications directly in it are source packages."""
+
+    id = 0
+    active = True
+
+    def __init__(self, distribution: Any, name: str, version: str, components: Sequence[str]) -> None:
+        super().__init__()
+        self.distribution = distribution
+        self.name = valid_name(name)
+        self.version = version
+        self.components = [Component(valid_name(component)) for component in components]
+        self._arch_releases = OOBTree()  # architecture -> DistroArchRelease
+
+    @property
+    def arch_releases(self) -> list[DistroArchRelease]:
+        return list(self._arch_releases.values())
+
+    def newArch(self, architecture: str) -> DistroArchRelease:
+        if architecture in self._arch_releases:
+            raise NameInUse(architecture)
+        arch_release = DistroArchRelease(self, architecture)
+        arch_release.id = number(self.distribution.__parent__.arch_releases_by_id, arch_release)
+        self._arch_releases[architecture] = arch_release
+        return arch_release
+
+    def ensureArch(self, architecture: str) -> DistroArchRelease:
+        found: DistroArchRelease | None = self._arch_releases.get(architecture)
+        return found or self.newArch(architecture)
+
+    def ensureComponent(self, name: str) -> Component:
+        component = Component(valid_name(name))
+        if component not in self.components:
+            self.components = [*self.components, component]
+        return component

@@ -1,0 +1,120 @@
+"""Mirrors in words: as JSON, and as the rows of lists."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from librarian.mirrors.enums import MirrorStatus
+from librarian.mirrors.probing.verdict import Score
+from librarian.mirrors.views.listing import ListedMirror
+
+
+def describe(mirror: Any) -> dict[str, Any]:
+    """What JSON says of a mirror; times in RFC 3339, UTC, durations as their names say.
+
+    The score is the one of its last probe.
+    """
+    last = mirror.last_probe_record
+    return {
+        "id": mirror.id,
+        "name": mirror.name,
+        "display_name": mirror.display_name,
+        "distribution": mirror.distribution.name,
+        "owner": mirror.owner.name,
+        "base_urls": list(mirror.base_urls),
+        "country": mirror.country.iso3166code2,
+        "content": mirror.content.value,
+        "speed": mirror.speed.title,
+        "pulse_type": mirror.pulse_type.value,
+        "review_status": mirror.review_status.name,
+        "official": mirror.isOfficial(),
+        "enabled": mirror.enabled,
+        "disabled_by": mirror.disabled_by and mirror.disabled_by.value,
+        "down_since": _time(mirror.down_since),
+        "freshness": mirror.freshness.name,
+        "suites": {suite: status.name for suite, status in mirror.suites},
+        "families": dict(mirror.families),
+        "certificate_expires": _time(mirror.certificate_expires),
+        "failures": mirror.failures,
+        "last_probe": last and describe_record(last),
+        "score": mirror.score and describe_score(mirror.score),
+    }
+
+
+def describe_contents(mirror: Any) -> list[dict[str, Any]]:
+    """What the mirror holds, part by part."""
+    rows = [
+        (row.distro_release.name, row.pocket, row.component.name, "source", row.freshness)
+        for row in mirror.source_releases
+    ] + [
+        (
+            row.distro_arch_release.distro_release.name,
+            row.pocket,
+            row.component.name,
+            row.distro_arch_release.architecture,
+            row.freshness,
+        )
+        for row in mirror.arch_releases
+    ]
+    return [
+        {
+            "suite": release + pocket.suffix,
+            "component": component,
+            "architecture": architecture,
+            "freshness": freshness.name,
+        }
+        for release, pocket, component, architecture, freshness in rows
+    ]
+
+
+def describe_record(record: Any) -> dict[str, Any]:
+    """One probe."""
+    return {
+        "date": _time(record.date_created),
+        "verdict": record.verdict,
+        "freshness": record.freshness.name,
+        "requests": record.requests,
+        "findings": record.findings,
+        "mean_seconds": round(record.mean_seconds, 4),
+        "lag_hours": round(record.lag_hours, 2),
+    }
+
+
+def describe_troubles(mirror: Any) -> list[dict[str, Any]]:
+    """What the last probe found wrong, and since when."""
+    return [{"kind": kind, "url": url, "since": _time(since)} for kind, url, since in mirror.troubles]
+
+
+def describe_score(found: Score) -> dict[str, Any]:
+    """The score and what it was made of."""
+    return {
+        "value": None if found.value is None else round(found.value, 3),
+        "checks": found.checks,
+        "completion": round(found.completion, 4),
+        "delay_hours": round(found.delay_hours, 3),
+        "mean_seconds": round(found.mean_seconds, 4),
+        "deviation_seconds": round(found.deviation_seconds, 4),
+    }
+
+
+def listed(mirrors: Iterable[Any]) -> list[ListedMirror]:
+    """Mirrors as lists for programs want them.
+
+    Whose last probe was bad, or of whom nobody knows how fresh it is, has no score to be listed by: it comes
+    after those that are known to be well, however well it did before.
+    """
+    return [
+        ListedMirror(mirror.base_url, mirror.country.iso3166code2, _score_to_list_by(mirror))
+        for mirror in mirrors
+    ]
+
+
+def _score_to_list_by(mirror: Any) -> float | None:
+    if mirror.failures or mirror.freshness is MirrorStatus.UNKNOWN or mirror.score is None:
+        return None
+    value: float | None = mirror.score.value
+    return value
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,221 @@
+"""From `new` to the partner's server."""
+
+import logging
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from librarian.spool.durable import sync_directory
+from librarian.spool.exchange.ledger import Entry, Stage
+from librarian.spool.exchange.run import LOCK_CHECK, NO_SPACE, Exchange, Outcome
+from librarian.spool.ftp.connection import NO_SUCH_COMMAND
+from librarian.spool.interfaces import (
+    TEMP_PREFIX,
+    WRITE_LOCK,
+    BadName,
+    ExchangeError,
+    NameRefused,
+    NotSpooled,
+    PermanentError,
+)
+from librarian.spool.names import check_remote_name
+
+log = logging.getLogger(__name__)
+
+NAME_NOT_ALLOWED = 553  # RFC 959
+SETTLE_EVERY = 500  # files, between two moments when all moves to `cur` so far are made durable
+
+
+class Exporter(Exchange):
+    """Sends every file in `new`, by name, and moves it to `cur`.
+
+    For each file, in this order: send it under a temporary name, verify it, note durably that it is
+    about to get its final name, rename it, note that, move our copy to `cur`.  A run that dies in
+    between leaves a note from which the next one goes on: if the temporary name is gone from the
+    server, the rename has happened, even if the partner has taken the file away since.
+    """
+
+    kind = "export"
+    lock_name = WRITE_LOCK
+
+    def exchange(self) -> None:
+        self._put_away_delivered()
+        names = self._find_new()
+        if not names and not self.ledger.entries and not self.ledger.locks:
+            log.info("No new files to export.")
+            return
+        with self.connected(), self.locked():
+            self._drop_orphans(names)
+            try:
+                for count, name in enumerate(names, 1):
+                    self._export(name)
+                    if count % SETTLE_EVERY == 0:
+                        self._settle()
+            finally:
+                self._settle()
+        self.report.outcome = Outcome.DONE
+
+    def _find_new(self) -> list[str]:
+        names = []
+        for path in map(Path, self.store.list("new")):
+            try:
+                check_remote_name(path.name)
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    raise BadName(path.name, "is not a regular file")
+            except BadName as error:
+                self.refuse(path.name, error)
+            except FileNotFoundError:  # its publisher has taken it back
+                continue
+            else:
+                names.append(path.name)
+        return names
+
+    def _export(self, name: str) -> None:
+        try:
+            fd = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return
+        with os.fdopen(fd, "rb") as source:
+            log.info("Uploading: %s", name)
+            try:
+                entry = self.persist(name, lambda: self._send(name, source))
+            except BadName as error:
+                self.refuse(name, error)
+                return
+            except PermanentError as error:
+                if error.code != NAME_NOT_ALLOWED and not isinstance(error, NameRefused):
+                    raise
+                self._give_up(self.ledger.entries[name], str(error))
+                return
+        self.progress.finish(name)
+        self.report.files.append(name)
+        self._put_away(entry)
+
+    def _send(self, name: str, source: BinaryIO) -> Entry:
+        """Bring one file to its final name on the server, from wherever the last try got to."""
+        identity = _identity(os.fstat(source.fileno()))
+        entry = self.ledger.entries.get(name)
+        if entry is not None and entry.identity != identity:  # replaced in `new` since then
+            self._drop(entry)
+            entry = None
+        if entry is not None and entry.stage is Stage.STUCK:
+            # Not sent again only to be refused again; what else it may be can be seen only by trying.
+            if self.session.is_directory(name):
+                raise NameRefused(entry.reason or "550 there is a directory of that name")
+            entry = None
+        if entry is not None and entry.stage is Stage.PUBLISHING:
+            return self._publish(entry, again=True)
+        resume = entry is not None
+        if entry is None:
+            entry = self.ledger.note(Entry(name, identity, _temporary_name()), Stage.BEGUN)
+        size = os.fstat(source.fileno()).st_size
+        try:
+            sha256 = self.transfer.upload(self.session, source, size, entry.temp, name=name, resume=resume)
+        except ExchangeError as error:
+            if error.code in NO_SPACE:  # what is there would only keep the disk full
+                self._drop(entry)
+            raise
+        if _identity(os.fstat(source.fileno())) != identity:
+            self._drop(entry)
+            raise BadName(name, "was still being written; only finished files belong into new")
+        self.lock.check(self.session, full_every=LOCK_CHECK)
+        entry = self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
+        return self._publish(entry, again=False)
+
+    def _publish(self, entry: Entry, *, again: bool) -> Entry:
+        """Give the file its final name; `again` if an earlier try may have done so."""
+        try:
+            was_there = self.session.rename(entry.temp, entry.name)
+        except NameRefused as refused:
+            self._check_renaming(entry, refused)
+            raise
+        if not was_there:
+            if not (again and self._was_renamed(entry)):
+                self.ledger.note(entry, Stage.BEGUN)  # or the next run would take it for renamed
+                raise PermanentError(f"550 the server will not rename {entry.temp}")
+            log.warning("Had arrived already when the last try broke off: %s", entry.name)
+        return self.ledger.note(entry, Stage.DELIVERED)
+
+    def _check_renaming(self, entry: Entry, refused: NameRefused) -> None:
+        """Raise PermanentError if the server renames nothing at all, for then no name is to blame.
+
+        Noted before it is tried: a temporary name that is gone must not be taken for a delivery.
+        """
+        other = self.ledger.note(entry, Stage.BEGUN, durable=True, temp=_temporary_name())
+        try:
+            self.session.rename(entry.temp, other.temp)
+        except NameRefused:
+            self.ledger.note(entry, Stage.BEGUN)
+            raise PermanentError(refused.reply) from refused
+
+    def _was_renamed(self, entry: Entry) -> bool:
+        """Whether the temporary name is gone; asked of a server that will not rename it."""
+        try:
+            return self.session.size(entry.temp) is None
+        except PermanentError as error:
+            if error.code not in NO_SUCH_COMMAND:
+                raise
+            # A listing may leave out the temporary name, but not the final one.  If the partner has taken
+            # that, the file arrives twice: better than not at all.
+            return entry.name in self.session.names()
+
+    def _put_away(self, entry: Entry) -> None:
+        """Move our copy to `cur`, unless it has become another file while we sent the first."""
+        try:
+            if _identity(self._path(entry.name).lstat()) != entry.identity:
+                log.info("Replaced since, stays for the next run: %s", entry.name)
+                return
+            kept_as = self.store.archive(entry.name, durable=False)
+        except (FileNotFoundError, NotSpooled):
+            return
+        suffix = "" if kept_as == entry.name else f" as {kept_as}"
+        log.info("Moved from 'new' to 'cur': %s%s", entry.name, suffix)
+
+    def _put_away_delivered(self) -> None:
+        """Finish what a dead run had delivered; no server is needed for that."""
+        for entry in list(self.ledger.entries.values()):
+            if entry.stage is Stage.DELIVERED:
+                self._put_away(entry)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Close the delivered entries, once the moves to `cur` would survive a power failure."""
+        delivered = [entry for entry in self.ledger.entries.values() if entry.stage is Stage.DELIVERED]
+        if not delivered:
+            return
+        sync_directory(self.store.path / "cur")
+        sync_directory(self.store.path / "new")
+        for entry in delivered:
+            self.ledger.note(entry, Stage.CLOSED)
+
+    def _drop_orphans(self, names: list[str]) -> None:
+        """Remove from the server what was begun for files that are not in `new` any more."""
+        for name, entry in list(self.ledger.entries.items()):
+            if name not in names:
+                self.persist(name, lambda entry=entry: self._drop(entry))  # type: ignore[misc]
+
+    def _give_up(self, entry: Entry, reason: str) -> None:
+        """Leave a file that the server will not have by its name, and nothing of it over there."""
+        is_sent = entry.stage is not Stage.STUCK
+        if is_sent and not self.session.delete(entry.temp) and self.session.is_there(entry.temp):
+            log.warning("Could not be removed from the server: %s", entry.temp)
+        self.ledger.note(entry, Stage.STUCK, reason=reason)
+        self.refuse(entry.name, f"{entry.name!r}: {reason}")
+
+    def _drop(self, entry: Entry) -> None:
+        self.session.delete(entry.temp)
+        self.ledger.note(entry, Stage.CLOSED)
+
+    def _path(self, name: str) -> Path:
+        return self.store.path / "new" / name
+
+
+def _temporary_name() -> str:
+    return f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
+
+
+def _identity(facts: os.stat_result) -> str:
+    """Differs for two files of one name, and for one file written to in between."""
+    return f"{facts.st_ino}:{facts.st_size}:{facts.st_mtime_ns}"

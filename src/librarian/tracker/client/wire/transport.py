@@ -1,0 +1,182 @@
+"""One HTTP conversation with a tracker: what to ask again, how long to wait, what a refusal means."""
+
+import copy
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from librarian.net.bodies import DeclaredBody, WrongLength
+from librarian.tracker.client.errors import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0  # seconds
+READ_TIMEOUT = 120.0  # seconds without a byte
+ATTEMPTS = 5
+_FIRST_PAUSE = 0.2  # seconds; doubled with each attempt
+_REDIRECTS = 5  # followed for one request
+_LONGEST_PAUSE = 10.0  # seconds, whatever Retry-After asks for
+_REASON_LENGTH = 2000  # bytes of a refusal's body that are read
+
+#: Busy, out of order or restarting.  507 is not among them: a full disk is full the next second too.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Transport:
+    """Requests to one server; safe to share between threads.
+
+    Every request here may be repeated without harm (reads, and writes that carry their version), so
+    a lost connection and a passing trouble of the server are met by asking again, `attempts` times in
+    all.  Proxies named in the environment are not used.  `token` is sent as a bearer token to this
+    server only, never to one that it redirects to.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        attempts: int = ATTEMPTS,
+        timeout: urllib3.Timeout | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.attempts = attempts
+        self.follows = True  # redirections, to other servers too
+        self._sleep = sleep
+        self._headers = {"User-Agent": "librarian-tracker"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._pool = urllib3.PoolManager(
+            maxsize=8, timeout=timeout or urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        )
+        self._owner = os.getpid()
+
+    def staying(self) -> Self:
+        """The same conversation, in which to be sent to another server is a refusal: RemoteError, 3xx."""
+        twin = copy.copy(self)
+        twin.follows = False
+        return twin
+
+    def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """The URL of `path`, which is plain text and begins with a slash; what was no UTF-8 where the
+        path came from (PEP 383) becomes those octets again."""
+        tail = f"?{urlencode(query)}" if query else ""
+        return self.base_url + quote(path, safe="/", errors="surrogateescape") + tail
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: BinaryIO | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer, its body not yet read, its status below 300.
+
+        `body` is sent from its present position, again from there if need be; its size must be in
+        `headers`, and no more than that is sent.  Raises RemoteError for a refusal, RemoteUnavailable
+        for none, FileChanged where `body` is shorter.
+        """
+        url, start = self.url(path, query), body.tell() if body is not None else 0
+        reason = ""
+        for attempt in range(self.attempts):
+            if attempt:
+                self.pause(attempt - 1, reason)
+            if body is not None:
+                body.seek(start)
+            try:
+                response = self._send(method, url, headers or {}, body)
+            except (HTTPError, OSError) as error:
+                reason = str(error)
+                continue
+            except WrongLength as error:
+                raise FileChanged(str(error)) from None
+            if response.status < 300:
+                return response
+            refusal = _refusal(response)
+            if refusal.status not in _PASSING or attempt == self.attempts - 1:
+                raise refusal
+            reason = str(refusal)
+        raise RemoteUnavailable(url, self.attempts, reason)
+
+    def pause(self, number: int, reason: str) -> None:
+        """Wait before asking again, longer each time, never in step with other machines."""
+        spread = random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * spread
+        log.info("asking again url=%s pause_seconds=%.2f reason=%s", self.base_url, seconds, reason)
+        self._sleep(seconds)
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None
+    ) -> urllib3.BaseHTTPResponse:
+        if self._owner != os.getpid():  # after a fork, two processes must not share a socket
+            self._pool.clear()
+            self._owner = os.getpid()
+        sent: Any = None
+        if body is not None:
+            sent = DeclaredBody(body, int(headers["Content-Length"]), may_grow=True)
+        response = self._pool.request(
+            method,
+            url,
+            body=sent,
+            headers={**self._headers, **headers},
+            preload_content=False,
+            decode_content=False,
+            redirect=self.follows,
+            retries=urllib3.Retry(
+                connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, raise_on_redirect=False
+            ),
+        )
+        if not 200 <= response.status < 600:
+            raise ProtocolError(f"unexpected status {response.status}")
+        return response
+
+
+def read_all(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The whole body, unpacked; the connection goes back to the pool.  Raises RemoteUnavailable."""
+    try:
+        return response.read(decode_content=True)
+    except HTTPError as error:
+        raise RemoteUnavailable(response.url or "the server", 1, str(error)) from error
+    finally:
+        response.release_conn()
+
+
+def told(body: bytes | str, name: str) -> Any:
+    """What a JSON object in an answer calls `name`.  Raises ProtocolMismatch."""
+    try:
+        return json.loads(body)[name]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProtocolMismatch(f"the answer is no JSON object with {name!r}") from error
+
+
+def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
+    try:
+        body = response.read(_REASON_LENGTH).decode("utf-8", "replace").strip()
+    except (HTTPError, OSError):
+        body = ""
+    response.close()
+    reason = response.headers.get("X-Exception") or _first_words(body) or str(response.reason or "")
+    location = response.headers.get("Location")
+    if response.status < 400 and location:
+        parts = urlsplit(location)
+        reason = f"the server sends us to {parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return RemoteError(response.status, reason)
+
+
+def _first_words(body: str) -> str:
+    """The reason in a refusal's body: its first line, or what JSON calls the error."""
+    try:
+        return str(told(body, "error"))
+    except ProtocolMismatch:
+        return body.splitlines()[0] if body else ""

@@ -1,0 +1,171 @@
+"""A FileStorage on a disk that may be full, and the room that is kept for getting room back.
+
+ZODB reads and writes its files through buffers.  What could not be written stays in them, and goes out
+later, in front of or behind other transactions.  So after such an error the files are opened anew.
+"""
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ServerException
+from ZODB.FileStorage import FileStorage
+from ZODB.FileStorage.FileStorage import TempFormatter
+
+from librarian.durable import FILE_MODE, close_to_others
+from librarian.log_filters import NO_ROOM, Rarely, error_number
+from librarian.tree.interfaces import TreeFull
+
+log = logging.getLogger(__name__)
+
+RESERVE = "reserve"  # the name of the file, beside the tree
+
+
+@contextmanager
+def telling_full() -> Iterator[None]:
+    """Raise TreeFull where the system says that there is no room."""
+    try:
+        yield
+    except TreeFull:
+        raise
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise TreeFull(error.errno or errno.ENOSPC) from error
+
+
+@contextmanager
+def hearing_full() -> Iterator[None]:
+    """Raise TreeFull where a ZEO server says that it has no room."""
+    try:
+        yield
+    except ServerException as error:
+        # Its class by name and what that was called with, as ZEO.asyncio.marshal has it.
+        match error.args:
+            case (str(name), (int(number), *_)) if number in NO_ROOM and name.endswith(
+                ("TreeFull", "OSError")
+            ):
+                raise TreeFull(number) from error
+        raise
+
+
+def hear_full(storage: ClientStorage) -> None:
+    """Have a ZEO client raise TreeFull."""
+    for name in ("tpc_vote", "tpc_finish", "pack"):
+        setattr(storage, name, _hearing(getattr(storage, name)))
+
+
+def _hearing(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def hear(*arguments: Any, **options: Any) -> Any:
+        with hearing_full():
+            return method(*arguments, **options)
+
+    return hear
+
+
+class _WithoutTraceback(Rarely):
+    """What a full disk does to those who work through a ZEO server is told in a line, and once a minute."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        passes = super().filter(record)
+        if passes and record.exc_info and error_number(record) in NO_ROOM:
+            record.msg = f"{record.getMessage()} error={record.exc_info[1]}"
+            record.args, record.exc_info = (), None
+        return passes
+
+
+def tell_in_a_line() -> None:
+    """Have ZEO's server log a full disk so."""
+    for name in ("ZEO.StorageServer", "ZEO.asyncio.server"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(found, _WithoutTraceback) for found in logger.filters):
+            logger.addFilter(_WithoutTraceback(NO_ROOM))
+
+
+class RoomyFile(FileStorage):
+    """A FileStorage that goes on as before after its disk was full."""
+
+    # Of FileStorage, which has no types.
+    _file: Any
+    _tfile: Any
+    _lock: Any
+
+    def store(self, *arguments: Any) -> Any:
+        with telling_full():
+            return super().store(*arguments)
+
+    def restore(self, *arguments: Any) -> Any:
+        with telling_full():
+            return super().restore(*arguments)
+
+    def tpc_vote(self, transaction: Any) -> Any:
+        with telling_full():
+            try:
+                return super().tpc_vote(transaction)
+            except OSError:
+                self._open_anew()
+                raise
+
+    def _clear_temp(self) -> None:
+        try:
+            super()._clear_temp()
+        except OSError:  # what is in its buffer has no room, and is not wanted any more
+            with suppress(OSError):
+                self._tfile.close()
+            self._tfile = open(f"{self._file_name}.tmp", "w+b")  # noqa: SIM115, PTH123  # as below
+            self._tfmt = TempFormatter(self._tfile)
+            super()._clear_temp()
+
+    def _open_anew(self) -> None:
+        """Forget what is in the buffer of the file, and take away what of it went out."""
+        with self._lock:
+            with suppress(OSError):
+                self._file.close()
+            self._file = open(self._file_name, "r+b")  # noqa: SIM115, PTH123  # as long as the storage is open
+            self._file.truncate(self._pos)
+            self._files.flush()
+
+
+class Reserve:
+    """A file beside the tree that holds room; it is given up when upkeep needs it to get room back.
+
+    `size` is in bytes; 0 keeps none.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._size = size
+
+    def keep(self) -> None:
+        """Make it, if it is not there and the disk has room for twice as much."""
+        close_to_others(self._path)
+        if self._size == 0 or self._path.exists():
+            return
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < 2 * self._size:
+            log.warning("no room for a reserve path=%s bytes=%d", self._path, self._size)
+            return
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            os.posix_fallocate(file, 0, self._size)
+        except OSError as error:
+            log.warning("no reserve path=%s error=%s", self._path, error)
+            self._path.unlink()
+        finally:
+            os.close(file)
+
+    def give_up(self) -> bool:
+        """Whether there was one, and its room is free now."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        log.warning("the disk is full, the reserve is given up path=%s bytes=%d", self._path, self._size)
+        return True

@@ -1,0 +1,82 @@
+"""X-Accel-Redirect: the librarian decides, nginx sends the bytes.
+
+The answer carries every header but no body, and names the file in a location that nginx shows to nobody
+else.  nginx then answers ranges from the whole file as the librarian would have, so an answer is only
+handed over where both come to the same; examples/nginx.conf has the location that does.
+
+A client that got such an answer itself would hold an empty file, which it may keep for a year.  So the
+request must carry a secret that only the front end knows: it sets that header anew in every request,
+whatever the client sent.  An address proves nothing, since others use the front end's machine too.
+"""
+
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.interface import provider
+
+from librarian.settings import ISettingsSection, Section, SettingsError
+from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
+from librarian.web.files.delivery import request_headers
+from librarian.web.files.ranges import Slice
+
+PROOF = "HTTP_X_LIBRARIAN_FRONT_END"  # the header X-Librarian-Front-End, as WSGI names it
+
+_FIT = re.compile("(?!CHANGE-ME)[0-9A-Za-z_-]{16,200}")  # the example's own is known to everybody
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class AccelSettings(Section):
+    """Whether a front end sends the bytes."""
+
+    accel_redirect: str = ""  # nginx's internal location of the byte store, such as /+bytes/; empty: no
+    accel_secret: str = ""  # what the front end sends as X-Librarian-Front-End, and nobody else knows
+
+    def __post_init__(self) -> None:
+        prefix = self.accel_redirect
+        if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
+            raise SettingsError(self.key("accel_redirect"), "does not begin and end with a slash")
+        if prefix and not self.accel_secret:
+            raise SettingsError(self.key("accel_redirect"), f"needs {self.key('accel_secret')} beside it")
+        if self.accel_secret and not _FIT.fullmatch(self.accel_secret):
+            raise SettingsError(
+                self.key("accel_secret"),
+                "is not 16 to 200 letters, digits, - or _ (try: openssl rand -hex 32)",
+            )
+
+    def proved_by(self, environ: Mapping[str, Any]) -> bool:
+        """Whether a WSGI request comes from the front end that sends the bytes."""
+        stated = environ.get(PROOF, "")
+        return bool(self.accel_redirect) and hmac.compare_digest(
+            stated.encode("latin-1", "replace"), self.accel_secret.encode("ascii")
+        )
+
+
+def handed_over(
+    settings: AccelSettings,
+    answer: FileAnswer,
+    facts: FileFacts,
+    request: Request,
+    locate: Callable[[str], str],
+) -> Response | None:
+    """The response that has nginx send the file, or None where it must be sent from here.
+
+    `locate` gives the path of a digest's bytes below the store's folder.
+    """
+    if not settings.proved_by(request.environ):
+        return None
+    if not any(isinstance(segment, Slice) for segment in answer.segments):
+        return None  # nothing of the file is sent: 304, 416, HEAD
+    stated = request_headers(request.environ)
+    if ("range" in stated) is not (answer.status == 206):
+        return None  # a range that was asked for and is not granted: nginx might grant it
+    whole = {name: value for name, value in stated.items() if name not in ("range", "if-range")}
+    _status, headers, _segments = answer_file_request("GET", whole, facts)
+    kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    kept.append(("X-Accel-Redirect", settings.accel_redirect + locate(facts.sha256)))
+    return Response(status=200, headerlist=kept, app_iter=[])

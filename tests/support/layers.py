@@ -1,0 +1,113 @@
+"""The layers that tests and documents run in.
+
+`Unit` has no input or output.  `Functional` has the whole application in this process, on a tree
+and a byte store in memory.  `Server` has the real server as a process of its own.  `Engines` has servers on
+every engine: one process on FileStorage, two on ZEO, two on PostgreSQL.
+"""
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, ClassVar
+
+from tests.support import browser
+from tests.support.servers.engines import Engine, everywhere, running_engines
+from tests.support.servers.librarian import ServerProcess
+from tests.support.servers.postgresql import postgresql_missing
+from tests.support.world import World
+
+
+class Unit:
+    """Nothing is set up."""
+
+
+class Functional:
+    """A world in memory, set back before every test."""
+
+    world: ClassVar[World]
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls.world = World()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        # What ZCML has registered globally stays, so the runner gives later layers a new process.
+        raise NotImplementedError
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        cls.world.begin()
+
+    @classmethod
+    def testTearDown(cls) -> None:
+        cls.world.end()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return cls.world.globs()
+
+
+class Server:
+    """One server for all tests of the layer, with the embedded engines, in a temporary folder."""
+
+    server: ClassVar[ServerProcess]
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls.server = ServerProcess()
+        cls.server.start()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls.server.stop()
+        cls.server.remove()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return cls.server.globs()
+
+
+class Chromium:
+    """One browser for all tests of the layer; a layer above it brings the server it looks at."""
+
+    browser: ClassVar[browser.Browser]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return browser.missing()
+
+    @classmethod
+    def setUp(cls) -> None:
+        Chromium.browser = browser.Browser()
+
+    @classmethod
+    def tearDown(cls) -> None:
+        Chromium.browser.close()
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        Chromium.browser.forget()
+
+
+class Engines:
+    """The same library on each engine that trees can be kept in; servers of one engine share it."""
+
+    engines: ClassVar[list[Engine]]
+    _running: ClassVar[ExitStack]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return postgresql_missing()
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls._running = ExitStack()
+        cls.engines = cls._running.enter_context(running_engines())
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls._running.close()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return {"engines": cls.engines, "everywhere": partial(everywhere, engines=cls.engines)}

@@ -1,0 +1,235 @@
+"""A real server for tests: its own process, its own folder, ports that were free."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from librarian.interfaces import LibrarianError
+
+READY_SECONDS = 60.0  # a machine that builds something else at the same time is slow to start
+
+INI = """\
+[app:main]
+use = egg:librarian
+librarian.site = {site}
+librarian.database_uri = {database_uri}
+librarian.byte_store = {byte_store}
+librarian.endpoint.app.listen = 127.0.0.1:0
+librarian.endpoint.public.listen = 127.0.0.1:0
+librarian.endpoint.upload.listen = 127.0.0.1:0
+librarian.endpoint.restricted.listen = 127.0.0.1:0
+librarian.endpoint.restricted-upload.listen = 127.0.0.1:0
+{more}
+[server:main]
+use = egg:librarian#endpoints
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+[formatter_plain]
+format = %(levelname)s %(name)s %(message)s
+"""
+
+MORE_ENDPOINTS = """\
+librarian.endpoint.tracker.listen = 127.0.0.1:0
+librarian.endpoint.ops.listen = 127.0.0.1:0
+"""
+
+
+class NotServing(LibrarianError, RuntimeError):
+    """The server stopped before it served; the error carries what it printed."""
+
+
+def checkout_site() -> Path:
+    """The configure.zcml at the root of the checkout, which is the site people run."""
+    return Path.cwd() / "configure.zcml"
+
+
+class ServerProcess:
+    """``librarian serve`` in a folder of its own; may be killed and started again."""
+
+    def __init__(
+        self,
+        more: str = "",
+        environ: Mapping[str, str] | None = None,
+        site: Path | None = None,
+        *,
+        database_uri: str = "",
+        byte_store: Path | None = None,
+    ) -> None:
+        """`more` are further settings; without `database_uri` and `byte_store` both are in its folder."""
+        self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
+        self.ini = self.folder / "server.ini"
+        if site is None:  # which has more endpoints than a site need have
+            more = f"{MORE_ENDPOINTS}{more}"
+        self.byte_store = byte_store or self.folder / "bytes"
+        values = {
+            "site": site or checkout_site(),
+            "database_uri": database_uri or f"file://{self.folder}/tree/Data.fs",
+            "byte_store": self.byte_store,
+            "more": more,
+        }
+        self.ini.write_text(INI.format(**values))
+        self.log = self.folder / "log"
+        self.urls: dict[str, str] = {}
+        self.admin_password = ""  # told at the first start only
+        self._environ = {**os.environ, **(environ or {})}
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, first: str = "") -> None:
+        """Start it and wait until every endpoint accepts connections.  Raises NotServing.
+
+        `first` is a line of Python for its process to begin with.
+        """
+        log = self.log.open("a")
+        command = [sys.executable, "-c", f"{first}\n{_RUN}", "serve", str(self.ini)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self._environ)
+        )
+        log.close()
+        self.urls = {}
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.strip() == "ready":
+                return
+            name, told = line.rsplit(maxsplit=1)
+            if name.strip() == "admin password":
+                self.admin_password = told
+            else:
+                self.urls[name.strip()] = told
+        raise NotServing(self.log.read_text()[-4000:])
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: as a power cut would, except that the disk's cache survives."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run the librarian command against this server, in its folder; it cannot ask anything."""
+        endpoint_urls = {
+            "LIBRARIAN_APP_URL": self.urls.get("app", ""),
+            "LIBRARIAN_UPLOAD_URL": self.urls.get("upload", ""),
+            "LIBRARIAN_RESTRICTED_UPLOAD_URL": self.urls.get("restricted-upload", ""),
+            "LIBRARIAN_INI": str(self.ini),
+        }
+        return subprocess.run(
+            [sys.executable, "-c", _RUN, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=with_path({**self._environ, **endpoint_urls, **environ}),
+            timeout=120,
+            check=False,
+        )
+
+    def component(self, program: str) -> str:
+        """What a program prints that runs in a process of its own, with this server's library open.
+
+        It finds `library` (the ILibraryFileAliasSet), `transaction` and `BytesIO` as a document does.
+        Raises AssertionError with what it said if it fails.
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", _COMPONENT, str(self.ini), program],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=with_path(self._environ),
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        """A urllib3 answer; no retries and no redirections, so that a test sees what is there."""
+        return urllib3.PoolManager(retries=False).request(method, url, redirect=False, **options)
+
+    def globs(self) -> dict[str, Any]:
+        return {
+            "server": self,
+            "urls": self.urls,
+            "librarian": self._print_command,
+            "Path": Path,
+            "serving": serving,
+        }
+
+    def _print_command(self, line: str) -> None:
+        """Run ``librarian <line>`` and print what it says; a failing status is printed last."""
+        done = self.command(*line.split())
+        print((done.stdout + done.stderr).rstrip())
+        if done.returncode:
+            print(f"exit status {done.returncode}")
+
+
+@contextmanager
+def serving(site: str) -> Iterator[ServerProcess]:
+    """Another server for the length of a `with`, whose site is the ZCML text `site`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".zcml") as file:
+        file.write(site)
+        file.flush()
+        server = ServerProcess(site=Path(file.name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+            server.remove()
+
+
+_COMPONENT = """
+import sys
+from io import BytesIO
+import transaction
+from librarian.commands.common.site import opened_site
+with opened_site(sys.argv[1]) as library:
+    exec(sys.argv[2])
+"""
+_RUN = "from librarian.commands.main import main; main()"
+
+
+def with_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with what a python needs to find what this one finds: in a buildout that is sys.path."""
+    return {
+        **environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONWARNINGS": "ignore",
+    }
