@@ -46,9 +46,9 @@ from librarian.mirrors.urls import check_base_url, normal_url
 from librarian.net.http import Fetched
 from librarian.security.credentials.interfaces import NoSuchScope
 from librarian.security.credentials.scopes import granted_scope
-from librarian.spool.exchange.ledger import Entry, Ledger
 from librarian.spool.ftp import connection as spool_ftp
 from librarian.spool.interfaces import ReplyError
+from librarian.spool.model.ledger import Entry, Ledger
 from librarian.store import room
 from librarian.tracker.client import errors as tracker_errors
 from librarian.tracker.client.names import check_name

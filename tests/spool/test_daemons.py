@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from unittest import TestCase, mock
 
 from librarian.clock import SystemClock
+from librarian.spool.exchange.base import Exchange, Outcome
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
-from librarian.spool.exchange.run import Exchange, Outcome
 from librarian.spool.ftp.connection import Session
 from librarian.spool.ftp.control import Control
 from librarian.spool.interfaces import CertificateRefused, ExchangeError, LockLost

@@ -10,9 +10,8 @@ from typing import Any
 from unittest import mock
 
 from librarian.clock import SystemClock
+from librarian.spool.exchange.base import Outcome, Report, ledger_path
 from librarian.spool.exchange.exporter import Exporter
-from librarian.spool.exchange.ledger import deliveries
-from librarian.spool.exchange.run import Outcome, Report, ledger_path
 from librarian.spool.ftp import transfer
 from librarian.spool.interfaces import (
     CertificateRefused,
@@ -22,6 +21,7 @@ from librarian.spool.interfaces import (
     TemporaryError,
     TransferDamaged,
 )
+from librarian.spool.model.ledger import deliveries
 from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)

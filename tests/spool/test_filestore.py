@@ -188,7 +188,7 @@ class TestFileStore(StoreCase):
             file.write("x")
         with (
             mock.patch("os.fsync", noted("fsync", fsync)),
-            mock.patch("librarian.spool.filestore.rename_new", noted("rename", rename)),
+            mock.patch("librarian.spool.model.filestore.rename_new", noted("rename", rename)),
         ):
             self.store.move("a", "tmp", "new")
         self.assertEqual(order, ["fsync", "rename", "fsync", "fsync"])

@@ -6,8 +6,8 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
+from librarian.spool.exchange.base import Outcome, Report
 from librarian.spool.exchange.importer import Importer
-from librarian.spool.exchange.run import Outcome, Report
 from librarian.spool.interfaces import FTPOSError, TransferDamaged
 from tests.support.servers.ftp import Scene
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange import ledger as module
-from librarian.spool.exchange.ledger import Entry, Ledger, LockNote, Stage, deliveries
+from librarian.spool.model import ledger as module
+from librarian.spool.model.ledger import Entry, Ledger, LockNote, Stage, deliveries
 
 
 class TestLedger(unittest.TestCase):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from librarian.spool.interfaces import BadName
-from librarian.spool.names import check_name, check_remote_name
+from librarian.spool.model.names import check_name, check_remote_name
 
 BAD_ANYWHERE: list[object] = [
     "",

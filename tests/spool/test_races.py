@@ -10,8 +10,8 @@ from pathlib import Path
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore
+from librarian.spool.exchange.base import Outcome, Report
 from librarian.spool.exchange.exporter import Exporter
-from librarian.spool.exchange.run import Outcome, Report
 from librarian.spool.interfaces import TEMP_PREFIX
 from tests.support.servers.ftp import Scene
 

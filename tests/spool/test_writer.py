@@ -49,12 +49,12 @@ class TestWriter(StoreCase):
         with self.store.writer("a", replace=True) as second:
             second.write("second")
         self.assertRaises(NameTaken, first.commit)
-        with self.assertLogs("librarian.spool.filestore", "WARNING"), first:
+        with self.assertLogs("librarian.spool.model.filestore", "WARNING"), first:
             pass
         self.assertEqual((self.read("new", "a"), self.read("new", "a.~2~")), ("second", "first"))
 
     def test_a_name_taken_by_a_program_that_knows_no_reservations(self) -> None:
-        with self.assertLogs("librarian.spool.filestore", "WARNING"), self.store.writer("a") as writer:
+        with self.assertLogs("librarian.spool.model.filestore", "WARNING"), self.store.writer("a") as writer:
             writer.write("ours")
             self.take("a", "theirs")
         self.assertEqual((self.read("new", "a"), self.read("new", "a.~2~")), ("theirs", "ours"))
@@ -149,7 +149,7 @@ class TestTransactions(StoreCase):
                 take("a", "theirs")
 
         self.manager.get().join(TakesTheName(self.manager))
-        with self.assertLogs("librarian.spool.filestore", "WARNING"):
+        with self.assertLogs("librarian.spool.model.filestore", "WARNING"):
             self.manager.commit()
         self.assertEqual(self.names("new"), ["a", "a.~2~"])
         self.assertEqual((self.read("new", "a"), self.read("new", "a.~2~")), ("theirs", "ours"))

@@ -23,8 +23,8 @@ from librarian.clock import SystemClock
 from librarian.interfaces import IClock
 from librarian.spool import FileStore, Target, export, import_files
 from librarian.spool.exchange.exporter import Exporter
-from librarian.spool.exchange.ledger import Entry
 from librarian.spool.interfaces import READ_LOCK, TEMP_PREFIX, WRITE_LOCK
+from librarian.spool.model.ledger import Entry
 
 NOT_FOR_CONSUMERS = {WRITE_LOCK, READ_LOCK}
 USER, PASSWORD = "publisher", "secret"

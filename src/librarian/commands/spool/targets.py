@@ -9,7 +9,7 @@ import click
 
 from librarian.spool import Target, read_targets
 from librarian.spool.interfaces import BadTarget
-from librarian.spool.target import Kind, read_password
+from librarian.spool.settings import Kind, read_password
 
 PASSWORD_VARIABLE = "LIBRARIAN_FTP_PASSWORD"  # noqa: S105  # the name of a variable
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from librarian.spool.durable import sync_directory
-from librarian.spool.exchange.ledger import Entry, Stage
-from librarian.spool.exchange.run import LOCK_CHECK, NO_SPACE, Exchange, Outcome
+from librarian.spool.exchange.base import LOCK_CHECK, NO_SPACE, Exchange, Outcome
 from librarian.spool.ftp.connection import NO_SUCH_COMMAND
 from librarian.spool.interfaces import (
     TEMP_PREFIX,
@@ -20,7 +19,8 @@ from librarian.spool.interfaces import (
     NotSpooled,
     PermanentError,
 )
-from librarian.spool.names import check_remote_name
+from librarian.spool.model.ledger import Entry, Stage
+from librarian.spool.model.names import check_remote_name
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from librarian.spool.durable import sync_directory
-from librarian.spool.exchange.ledger import Entry, Stage
-from librarian.spool.exchange.run import LOCK_CHECK, Exchange, Outcome
+from librarian.spool.exchange.base import LOCK_CHECK, Exchange, Outcome
 from librarian.spool.ftp.connection import NO_SUCH_COMMAND, NO_SUCH_FILE
 from librarian.spool.interfaces import (
     READ_LOCK,
@@ -17,7 +16,8 @@ from librarian.spool.interfaces import (
     NameTaken,
     PermanentError,
 )
-from librarian.spool.names import check_remote_name
+from librarian.spool.model.ledger import Entry, Stage
+from librarian.spool.model.names import check_remote_name
 
 log = logging.getLogger(__name__)
 

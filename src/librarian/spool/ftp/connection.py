@@ -28,7 +28,7 @@ from librarian.spool.interfaces import (
     ReplyError,
     TemporaryError,
 )
-from librarian.spool.target import Target
+from librarian.spool.settings import Target
 
 BLOCK = 256 * 1024  # bytes
 LONGEST_LISTING = 64 * 1024 * 1024  # bytes; memory for half a million names or so, and no more

@@ -18,10 +18,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from librarian.interfaces import IClock
-from librarian.spool.exchange.ledger import Ledger, LockNote
 from librarian.spool.ftp.connection import NO_SUCH_COMMAND, Session
 from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, Locked, LockLost, PermanentError, Sleep
-from librarian.spool.target import Target
+from librarian.spool.model.ledger import Ledger, LockNote
+from librarian.spool.settings import Target
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from librarian.spool.interfaces import BadTarget
-from librarian.spool.target import Target, read_password, read_targets
+from librarian.spool.settings import Target, read_password, read_targets
 
 GOOD = """\
 [DEFAULT]

@@ -25,9 +25,9 @@ from librarian.spool.interfaces import (
     NotSpooled,
     UnknownSpace,
 )
-from librarian.spool.names import MAX_BYTES, check_name
-from librarian.spool.reservation import Reservation
-from librarian.spool.writer import SpoolFile, SpoolWriter
+from librarian.spool.model.names import MAX_BYTES, check_name
+from librarian.spool.model.reservation import Reservation
+from librarian.spool.model.writer import SpoolFile, SpoolWriter
 
 log = logging.getLogger(__name__)
 
