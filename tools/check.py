@@ -1,4 +1,4 @@
-"""bin/check: lint, format, types and layers; runs them all, then says which complained."""
+"""bin/check: lint, format, types and layers, measures; runs them all, then says which complained."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ CHECKS = {
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as run; run()"],
+    "measures": ["-m", "tools.measures"],
 }
 
 

@@ -1,0 +1,156 @@
+"""The figures of tools.measures, and the shapes and rings that it counts, on small texts."""
+
+import ast
+from contextlib import redirect_stdout
+from importlib.util import find_spec
+from io import StringIO
+from textwrap import dedent
+from unittest import TestCase, skipUnless
+
+GRIMP = find_spec("grimp")
+
+SUM = """
+def total(folder):
+    size = 0
+    for name in folder:
+        if name.endswith(".txt"):
+            size += folder[name].size
+    print("total", size)
+    return size
+"""
+COUNT = """
+def many(people):
+    number = 1
+    for person in people:
+        if person.startswith('A'):
+            number += people[person].rank
+    log("people", number)  # the same in other words
+    return number
+"""
+
+
+class Shapes(TestCase):
+    def found(self, *texts: str) -> list[tuple[str, str, int]]:
+        from tools.shapes import duplicates
+
+        return list(duplicates((f"{number}.py", dedent(text)) for number, text in enumerate(texts)))
+
+    def test_other_names_are_the_same_shape(self) -> None:
+        self.assertEqual(self.found(SUM, COUNT), [("0.py:2", "1.py:2", 7)])
+
+    def test_twice_in_one_file(self) -> None:
+        self.assertEqual(self.found(SUM + COUNT), [("0.py:2", "0.py:10", 7)])
+
+    def test_three_places_are_two_pairs(self) -> None:
+        self.assertEqual(len(self.found(SUM, COUNT, SUM)), 2)
+
+    def test_five_lines_are_none(self) -> None:
+        five = "".join(SUM.splitlines(keepends=True)[:6])
+        self.assertEqual(self.found(five, five), [])
+
+    def test_another_operator_or_depth_is_another_shape(self) -> None:
+        self.assertEqual(self.found(SUM, SUM.replace("+=", "-=")), [])
+        self.assertEqual(self.found(SUM, SUM.replace("    print", "            print")), [])
+
+    def test_a_table_is_none(self) -> None:
+        self.assertEqual(self.found("size = of(one)\n" * 20), [])
+        calls = "register(one)\n" * 9
+        self.assertEqual(self.found(calls, calls), [])
+
+    def test_declarations_are_none(self) -> None:
+        fields = """
+            import this
+            class Some(Base):
+                "What it is."
+                name: str
+                size: int = 5
+                links: list[str] = field(default_factory=list)
+                when = Attribute("when")
+                @property
+                def rank(self) -> int: ...
+                def move(self, place: str, to: int = 0) -> None:
+                    "Moves it."
+                def leave(self) -> None:
+                    pass
+            """
+        self.assertEqual(self.found(fields, fields), [])
+
+
+@skipUnless(GRIMP, "grimp is not installed")
+class Cycles(TestCase):
+    def test_a_ring_is_told_once_by_its_shortest_way(self) -> None:
+        from tools.cycles import rings
+
+        edges = {"a": {"b"}, "b": {"c", "a"}, "c": {"a"}, "d": {"a"}}
+        self.assertEqual(rings(edges), [["a", "b", "a"]])
+
+    def test_rings_apart_are_told_apart(self) -> None:
+        from tools.cycles import rings
+
+        edges = {"a": {"b"}, "b": {"a", "c"}, "c": {"d"}, "d": {"c"}}
+        self.assertEqual(rings(edges), [["a", "b", "a"], ["c", "d", "c"]])
+
+    def test_packages_that_import_each_other_by_different_modules(self) -> None:
+        from grimp import ImportGraph
+
+        from tools.cycles import rings, siblings
+
+        graph = ImportGraph()
+        for module in ("top", "top.a", "top.a.one", "top.a.two", "top.b", "top.b.one", "top.b.two"):
+            graph.add_module(module)
+        graph.add_import(importer="top.a.one", imported="top.b.two")
+        self.assertEqual(rings(siblings(graph, "top")), [])
+        graph.add_import(importer="top.b.one", imported="top.a.two")
+        self.assertEqual(rings(siblings(graph, "top")), [["top.a", "top.b", "top.a"]])
+
+
+@skipUnless(GRIMP, "grimp is not installed")
+class Figures(TestCase):
+    def test_nine_of_ten(self) -> None:
+        from tools.measures import ninth_tenth
+
+        self.assertEqual(ninth_tenth([]), 0)
+        self.assertEqual(ninth_tenth([7]), 7)
+        self.assertEqual(ninth_tenth(range(1, 11)), 9)
+        self.assertEqual(ninth_tenth(range(1, 12)), 10)
+
+    def test_lines_of_a_function_are_without_its_docstring(self) -> None:
+        from tools.measures import function_lines
+
+        (function,) = ast.parse('def f():\n    """Says\n    little.\n    """\n\n    return 1\n').body
+        assert isinstance(function, ast.FunctionDef)
+        self.assertEqual(function_lines(function), 3)
+
+    def test_errors_are_told_by_their_bases(self) -> None:
+        from tools.measures import derived
+
+        text = "class A(base.LibrarianError): ...\nclass B(A, LookupError): ...\nclass C(Other): ..."
+        classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+        self.assertEqual(derived({"LibrarianError"}, classes) & {"A", "B", "C"}, {"A", "B"})
+
+    def test_only_an_enforced_measure_fails(self) -> None:
+        from tools.measures import Item, Measure, report
+
+        def items() -> list[Item]:
+            return [Item("src/a.py:1", 3, "three"), Item("src/b.py:1", 1, "one")]
+
+        for enforced, wanted, passed in ((True, 4, True), (True, 3, False), (False, 3, True)):
+            with self.subTest(enforced=enforced, wanted=wanted), redirect_stdout(StringIO()):
+                measure = Measure("things", items, wanted=wanted, enforced=enforced)
+                self.assertEqual(report(measure, [], verbose=False), passed)
+
+    def test_offenders_of_a_folder(self) -> None:
+        from tools.measures import Item, Measure, report
+
+        def items() -> list[Item]:
+            return [
+                Item("src/a/x.py:1", 3, "three"),
+                Item("src/ab.py:1", 2, "two"),
+                Item("src/a/y.py", 0, "none"),
+            ]
+
+        with redirect_stdout(StringIO()) as printed:
+            report(Measure("things", items), ["src/a"], verbose=True)
+        self.assertIn("3  <- enforced", printed.getvalue())
+        self.assertIn("src/a/x.py:1: three", printed.getvalue())
+        self.assertEqual(len(printed.getvalue().splitlines()), 2)
