@@ -16,7 +16,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet, NotStored
 from librarian.library.service import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.naming.interfaces import INamedTree, NotRestricted, NotThere, TooDeep
-from librarian.naming.model import DEEPEST
+from librarian.naming.model import MAX_DEPTH
 from librarian.security.interaction import acting_as
 from tests.support.documents.library import delete_content
 from tests.support.documents.people import basic, bearer, person
@@ -96,7 +96,7 @@ class Races(TreeCase):
         statuses = self.together(10, lambda number: self.send("PUT", "/ada/one", b"%d" % number))
         self.assertEqual(statuses, [200] * 10)
         entry = self.tree["/ada/one"]
-        found = {entry.alias(version.number).read() for version in entry.versions()}
+        found = {entry.alias(version.number).read() for version in entry.versions}
         self.assertEqual(found, {b"first", *(b"%d" % number for number in range(10))})
 
     def test_different_names_do_not_disturb_each_other(self) -> None:
@@ -180,7 +180,7 @@ class Refusals(TreeCase):
         self.assertEqual(self.put("/ada/file?parents=perhaps"), 400)
 
     def test_how_deep_it_goes(self) -> None:
-        path = "/ada" + "/x" * (DEEPEST - 2)
+        path = "/ada" + "/x" * (MAX_DEPTH - 2)
         self.assertEqual(self.put(f"{path}/file?parents=true"), 201)
         self.assertEqual(self.put(f"{path}/y/file?parents=true"), 409)
         self.tree.make_folder("/a")
@@ -329,7 +329,7 @@ class Refusals(TreeCase):
         self.assertEqual(self.put("/ada/file", b"x", Repr_Digest=digest), 400)
         self.assertEqual(self.put("/ada/file", b"x", Content_Type="nonsense"), 400)
         self.assertEqual(self.put("/ada/file", b"x", Librarian_Expires="soon"), 400)
-        self.assertEqual(self.tree["/ada/file"].versions()[0].number, 1)
+        self.assertEqual(self.tree["/ada/file"].versions[0].number, 1)
 
     def test_conditions(self) -> None:
         self.put("/ada/file", b"first")

@@ -1,4 +1,4 @@
-"""Who may see and who may change what is in the named tree."""
+"""The permissions librarian.View and librarian.EditTree on folders and entries of the named tree."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from librarian.security.interfaces import IAuthorization, IPrincipal
 @implementer(IAuthorization)
 @adapter(INamed)
 class EditNamed(AdminsOnly):
-    """Who owns it or a folder above it, and admins."""
+    """For the owner, the owners of the folders above, and administrators."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         owners: list[Any] = self.thing.owners()
@@ -23,7 +23,7 @@ class EditNamed(AdminsOnly):
 @implementer(IAuthorization)
 @adapter(INamed)
 class ViewNamed(EditNamed):
-    """Everybody, unless it is restricted; then those who may change it, and who put the file."""
+    """For all, unless it is restricted; then for those that may change it and for the owner of the file."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         thing = self.thing

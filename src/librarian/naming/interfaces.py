@@ -1,4 +1,37 @@
-"""The named tree: folders, and entries that are files under a name of their own."""
+"""The named tree: folders, and entries that give a file of the library a path.
+
+A file of the library has an id, and its URL contains a random part.  That suits programs that store the id.
+It does not suit people who look for the newest report under a path that they know.  The named tree is for
+them: ``/reports/2026.txt`` stays the same path whatever file it leads to.
+
+The tree consists of *folders* and *entries*.  An entry leads to an alias (an ILibraryFileAlias), not to
+bytes; a download by path is a redirect to the download of that alias.  Caches may keep what they download,
+because another file is another alias with another URL.
+
+Putting a file under a path that exists already makes a new *version* of the entry.  Versions are numbered
+from 1 on and a number is never used again.  The setting ``librarian.naming.keep_versions`` says how many
+old versions are kept; there is no rule by age.  Every file that is the current version or a kept one is held
+(see librarian.library.holds), so the garbage collector leaves it alone.  A removed entry releases its files,
+and the collector deletes them after its usual week.
+
+Folders have *owners*.  The owner of a folder, the owners of the folders above it, and administrators may
+change what is in it, by the permission librarian.EditTree.  A token needs the scope ``tree`` for that.
+Folders and entries are public unless they are *restricted*; a restricted folder takes restricted files and
+folders only, because what has been public cannot be hidden any more.  To a principal without
+librarian.View a restricted node does not exist: it is in no listing, and its path is not found (404, not
+403), so its name is not disclosed.
+
+How a file gets a path, as ``PUT /tree/reports/2026.txt`` does it: the view stores the body in the byte
+store outside any transaction; then, in a transaction that is tried again on conflict, it looks up the
+folder (INamedTree.folder), checks If-Match and If-None-Match against the entry that is there, adds an
+alias for the bytes, and calls INamedFolder.put(); that holds the alias and makes it the current version.
+Two requests that replace the same entry at the same time produce two versions; neither is lost.
+
+The modules: `model` has the stored classes and the rules of the tree (depth, cycles, versions); `service`
+has the utility INamedTree and the folders and entries that it hands out, bound to the library;
+`authorization` says who may see and change them; `views` is ``/tree`` over HTTP; `references` answers the
+garbage collector.
+"""
 
 from typing import Any
 
@@ -10,7 +43,7 @@ from librarian.interfaces import LibrarianError
 
 
 class NamingError(LibrarianError):
-    """The tree cannot do that; `path` says where."""
+    """An operation on the named tree is refused; `path` is the path that it concerns."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}")
@@ -27,7 +60,7 @@ class NotThere(NamingError, KeyError):
 
 
 class NoSuchVersion(NamingError, LookupError):
-    """An entry never had this version, or has let go of it."""
+    """An entry has no version of this number, or does not keep it any longer."""
 
     def __init__(self, path: str, number: int) -> None:
         super().__init__(path, f"there is no version {number}")
@@ -35,35 +68,35 @@ class NoSuchVersion(NamingError, LookupError):
 
 
 class NoSuchFolder(NamingError, LookupError):
-    """What is to be put into a folder has none to be put into."""
+    """The folder that something is to be put into does not exist."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "there is no such folder")
 
 
 class AlreadyThere(NamingError, ValueError):
-    """The name is taken, by something that is not simply replaced."""
+    """The name is taken by a node that this operation does not replace."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "the name is taken")
 
 
 class FolderNotEmpty(NamingError, ValueError):
-    """A folder is removed with all that is in it only if that is said."""
+    """A folder that is not empty is removed only with `recursive`."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "the folder is not empty")
 
 
 class CannotMove(NamingError, ValueError):
-    """The root, or a folder into itself."""
+    """The root, or a folder that is to be moved into itself."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "the root cannot be moved or removed, nor a folder be put into itself")
 
 
 class TooDeep(NamingError, ValueError):
-    """More folders in folders than a path may have."""
+    """The path would have more than `most` names."""
 
     def __init__(self, path: str, most: int) -> None:
         super().__init__(path, f"more than {most} names in a path")
@@ -71,74 +104,79 @@ class TooDeep(NamingError, ValueError):
 
 
 class NotRestricted(NamingError, ValueError):
-    """What is public already cannot be hidden by putting it into a restricted folder."""
+    """A public file or folder is to be put into a restricted folder, which would not hide it any more."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "a restricted folder takes restricted files and folders only")
 
 
 class ConditionFailed(NamingError, RuntimeError):
-    """It has changed, or is or is not there, against what the caller took for granted."""
+    """The entry is not in the state that If-Match or If-None-Match demands (RFC 9110, section 13.1)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path, "it is not as the request demands")
 
 
 class INamed(Interface):
-    """What a folder and an entry have in common.  Valid while the tree stays open in the thread."""
+    """What a folder and an entry have in common.  Valid as long as the tree is open in this thread."""
 
     name = Attribute("Its name in its folder; empty for the root.")
     path = Attribute("``/`` and the names that lead to it, with ``/`` between them.")
-    restricted = Attribute("Whether it is only for its owners, the owners above it, and administrators.")
-    date_created = Attribute("Aware, in UTC; None for the root, which was always there.")
+    restricted = Attribute("Whether only its owner, the owners above it, and administrators may see it.")
+    date_created = Attribute("Aware, in UTC; None for the root.")
 
 
 class INamedEntry(INamed):
-    """A file under a name.  Replacing the file keeps the ones before as versions."""
+    """A file under a name.  Files that it led to before are kept as versions."""
 
-    version = Attribute("Number of the current version, from 1 on; never used again in this entry.")
-    etag = Attribute("The entity tag of its file as RFC 9110 has it, strong, quoted; None if deleted.")
+    version = Attribute("Number of the current version, from 1 on; not used again in this entry.")
+    etag = Attribute("The strong, quoted entity tag of its file (RFC 9110, section 8.8.3); None if deleted.")
     alias_id = Attribute("The id of the current ILibraryFileAlias.")
+    versions = Attribute(
+        "The kept versions, the current one last: a tuple of (number, alias_id, date, author)."
+    )
 
     def alias(version: int | None = None) -> Any:
-        """The file, an unsecured ILibraryFileAlias: who may see the entry may have its file.
-        Raises NoSuchVersion."""
-
-    def versions() -> list[Any]:
-        """Every version that is kept, the current one last: number, alias_id, date, author."""
+        """The file of a version, by default of the current one: an ILibraryFileAlias without security
+        proxy, because a principal that may see the entry may have its file.  Raises NoSuchVersion."""
 
 
 class INamedFolder(INamed):
     """A folder.  Its owner, and the owners of folders above it, may change what is in it."""
 
-    owner = Attribute("The IParticipant it belongs to; None: administrators.")
+    owner = Attribute("The IParticipant it belongs to; None: only administrators may change it.")
 
     def __getitem__(name: str) -> Any:  # an interface method has no self
         """The INamedFolder or INamedEntry of this name.  Raises NotThere (a KeyError)."""
 
     def get(name: str, default: Any = None) -> Any:
-        """The same, or `default`."""
+        """As self[name], but `default` where there is nothing that the principal may see."""
 
     def listing(start: str = "", limit: int | None = None) -> list[Any]:
-        """What is in it by name, from `start` on, `limit` at most."""
+        """Its folders and entries in the order of their names, from the name `start` on, at most `limit`.
+        Those that the principal may not see are left out."""
 
     def put(name: str, alias: Any) -> Any:
-        """Have `name` be the file behind `alias`, an ILibraryFileAlias the caller may see; the
-        INamedEntry.  A file that was there becomes an old version.  The alias is held from now on.
-        Raises AlreadyThere for a folder, NotRestricted, InvalidFilename, NotStored."""
+        """Let `name` lead to the file of `alias`, an ILibraryFileAlias that the caller may see.
+
+        Returns the INamedEntry.  The file it led to before becomes an old version.  The alias is held as
+        long as the version is kept.  Raises AlreadyThere where the name is a folder, NotRestricted,
+        InvalidFilename, NotStored for an alias whose file is deleted, TooDeep."""
 
     def make_folder(name: str, restricted: bool = False, owner: Any = None) -> Any:
-        """A new INamedFolder; restricted in any case in a restricted one, and owned by the person
-        who acts unless said otherwise.  Raises AlreadyThere, InvalidFilename, TooDeep."""
+        """A new INamedFolder.  In a restricted folder it is restricted whatever the argument says.
+
+        `owner` is an IParticipant, by default the acting person.
+        Raises AlreadyThere, InvalidFilename, TooDeep."""
 
     def remove(name: str, recursive: bool = False) -> None:
         """Remove an entry with all its versions, or a folder.  Raises NotThere, FolderNotEmpty.
 
-        Nobody holds the files any more, so the collector takes them after its week."""
+        The files are released; the garbage collector deletes those that nothing else holds after a week."""
 
 
 class INamedTree(Interface):
-    """A secured utility: the whole tree, by path.  Each folder decides about its own."""
+    """A secured utility: the whole tree, by path.  The permissions are those of the folders on the way."""
 
     root = Attribute("The INamedFolder ``/``.")
 
@@ -146,7 +184,7 @@ class INamedTree(Interface):
         """The INamedFolder or INamedEntry at `path`.  Raises NotThere."""
 
     def folder(path: str, make: bool = False) -> Any:
-        """The INamedFolder at `path`; with `make`, made with those above it where missing.
+        """The INamedFolder at `path`.  With `make`, missing folders on the way are made.
         Raises NoSuchFolder."""
 
     def put(path: str, alias: Any) -> Any:
@@ -159,8 +197,8 @@ class INamedTree(Interface):
         """As INamedFolder.remove.  Raises CannotMove for the root."""
 
     def move(path: str, target: str) -> Any:
-        """Give a folder or entry another path; what it is then.
+        """Give the folder or entry at `path` the path `target`; returns it.
 
-        Takes the right to change both folders.  A file whose last name changes is downloaded under
-        the new one from now on, which makes another alias of the same content.  Raises NotThere,
+        The caller needs librarian.EditTree on both folders.  An entry whose last name changes gets another
+        alias of the same content, so that downloads have the new name.  Raises NotThere,
         NoSuchFolder, AlreadyThere, CannotMove, NotRestricted, TooDeep, InvalidFilename."""

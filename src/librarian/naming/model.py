@@ -1,8 +1,8 @@
-"""The subtree ``naming``: folders and entries, and what keeps them one tree.
+"""The subtree ``naming``: folders and entries, and the rules that keep them one tree.
 
-Everything that puts something into a folder reads the folder so that the transaction fails if the
-folder is written by another, and everything that takes a folder or entry away writes it.  So nothing
-gets into a folder that is being removed, and no two moves can make a ring.
+Each operation that adds to a folder reads the folder in such a way that the transaction fails if another
+one writes that folder; each operation that removes a folder or an entry writes it.  So nothing is added to
+a folder that is being removed, and two concurrent moves cannot make a cycle.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from persistent import Persistent
 
 from librarian.library.holds import FileHolds
 from librarian.library.model import AliasRecord
-from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, TooDeep
+from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, NoSuchVersion, TooDeep
 from librarian.tree.subtree import Subtree, store_new_class_name
 
-DEEPEST = 50  # names in a path
+MAX_DEPTH = 50  # names in a path
 
 
 class Version(NamedTuple):
-    """One of the files that an entry has been."""
+    """One of the files that an entry leads to, or led to."""
 
     number: int
     alias_id: int
@@ -38,8 +38,12 @@ class Node(Persistent):
         self.parent = parent
         self.date_created = date_created
 
+    def __repr__(self) -> str:
+        # No name: error messages show this, also to clients that may not know of a restricted path.
+        return f"<{type(self).__name__} at depth {sum(1 for _node in self.chain()) - 1}>"
+
     def chain(self) -> Iterator["Node"]:
-        """This, the folder it is in, and so on up to the root."""
+        """This node, the folder it is in, and so on up to the root."""
         node: Node | None = self
         while node is not None:
             yield node
@@ -50,9 +54,14 @@ class Node(Persistent):
         names = [node.name for node in self.chain()]
         return "/".join(reversed(names)) or "/"
 
+    def owners(self) -> list[Any]:
+        """The owners of this folder and of the folders above it."""
+        folders = [node for node in self.chain() if isinstance(node, Folder)]
+        return [folder.owner for folder in folders if folder.owner is not None]
+
 
 class Folder(Node):
-    """What is in it, by name."""
+    """A folder; `children` are its folders and entries by name."""
 
     def __init__(
         self,
@@ -67,21 +76,47 @@ class Folder(Node):
         self.restricted = restricted
         self.children = OOBTree()  # name -> Folder or Entry
 
+    def child_path(self, name: str) -> str:
+        """The path of `name` in this folder, whether or not it exists."""
+        return f"{self.path.rstrip('/')}/{name}"
+
 
 class Entry(Node):
-    """The files it has been, the current one last; `uid` tells its holds from those of others."""
+    """A file under a name.
+
+    `versions` are the files it leads to and led to, the current one last.  `uid` distinguishes its holds
+    from those of other entries; it stays the same when the entry moves.
+    """
 
     def __init__(self, name: str, parent: Folder, date_created: datetime, uid: int) -> None:
         super().__init__(name, parent, date_created)
         self.uid = uid
         self.versions: tuple[Version, ...] = ()
 
-    def reason(self, version: Version) -> str:
+    @property
+    def version(self) -> int:
+        """The number of the current version."""
+        return self.versions[-1].number
+
+    @property
+    def alias_id(self) -> int:
+        """The id of the current file's alias."""
+        return self.versions[-1].alias_id
+
+    def find_version(self, number: int | None) -> Version:
+        """The version of this number, or the current one.  Raises NoSuchVersion."""
+        for version in self.versions if number is not None else self.versions[-1:]:
+            if number in (None, version.number):
+                return version
+        raise NoSuchVersion(self.path, number or 0)
+
+    def hold_reason(self, version: Version) -> str:
+        """The reason under which the file of a version is held."""
         return f"{self.uid}:{version.number}"
 
 
 class NamingSubtree(Persistent):
-    """The tree, which files it holds, and for which entries."""
+    """The named tree, and the files that its entries hold."""
 
     def __init__(self) -> None:
         self.root = Folder("", None, None)
@@ -91,31 +126,31 @@ class NamingSubtree(Persistent):
     def put(
         self, entry: Entry, record: AliasRecord, now: datetime, author: str | None, keep_versions: int
     ) -> None:
-        """Make a file the current version, and let go of those beyond `keep_versions` old ones."""
+        """Make a file the current version, and release old versions beyond the newest `keep_versions`."""
         number = entry.versions[-1].number + 1 if entry.versions else 1
         version = Version(number, record.id, now, author)
-        self.holds.hold(record, entry.reason(version))
+        self.holds.hold(record, entry.hold_reason(version))
         kept = (*entry.versions, version)
         for old in kept[: -1 - keep_versions]:
-            self.holds.release(old.alias_id, entry.reason(old))
+            self.holds.release(old.alias_id, entry.hold_reason(old))
         entry.versions = kept[-1 - keep_versions :]
 
     def replace_alias(self, entry: Entry, record: AliasRecord) -> None:
-        """Have the current version be another alias of the same file."""
+        """Let the current version be another alias of the same content."""
         current = entry.versions[-1]
-        self.holds.hold(record, entry.reason(current))
-        self.holds.release(current.alias_id, entry.reason(current))
+        self.holds.hold(record, entry.hold_reason(current))
+        self.holds.release(current.alias_id, entry.hold_reason(current))
         entry.versions = (*entry.versions[:-1], current._replace(alias_id=record.id))
 
     def insert(self, node: Node) -> None:
-        """Put a new or moved node into its folder.  Raises AlreadyThere, TooDeep."""
+        """Add a new or moved node to its folder.  Raises AlreadyThere, TooDeep."""
         folder = node.parent
         assert folder is not None
         above = list(folder.chain())
-        if len(above) - 1 + _height(node) > DEEPEST:
-            raise TooDeep(node.path, DEEPEST)
+        if len(above) - 1 + _height(node) > MAX_DEPTH:
+            raise TooDeep(node.path, MAX_DEPTH)
         for each in above:
-            _must_stay(each)
+            _conflict_with_writers(each)
         if node.name in folder.children:
             raise AlreadyThere(node.path)
         folder.children[node.name] = node
@@ -123,23 +158,29 @@ class NamingSubtree(Persistent):
             self.entries[node.uid] = node
 
     def remove(self, node: Node, recursive: bool) -> None:
-        """Take a node away with all that is in it.  Raises CannotMove, FolderNotEmpty."""
+        """Remove a node and everything below it.  Raises CannotMove, FolderNotEmpty."""
         if node.parent is None:
             raise CannotMove(node.path)
         if isinstance(node, Folder) and node.children and not recursive:
             raise FolderNotEmpty(node.path)
         del node.parent.children[node.name]
-        for each in _everything_in(node):
+        for each in _with_descendants(node):
             each._p_changed = True
             if isinstance(each, Folder):
-                _nothing_may_come(each.children)
-            if isinstance(each, Entry):
-                del self.entries[each.uid]
-                for version in each.versions:
-                    self.holds.release(version.alias_id, each.reason(version))
+                _conflict_with_additions(each.children)
+            elif isinstance(each, Entry):
+                self._release(each)
+
+    def _release(self, entry: Entry) -> None:
+        del self.entries[entry.uid]
+        for version in entry.versions:
+            self.holds.release(version.alias_id, entry.hold_reason(version))
 
     def move(self, node: Node, target: Folder, name: str) -> None:
-        """Raises AlreadyThere, CannotMove, TooDeep; then nothing is changed."""
+        """Give a node another folder and name.
+
+        Raises AlreadyThere, CannotMove and TooDeep; the tree is then unchanged.
+        """
         if node.parent is None or node in target.chain():
             raise CannotMove(node.path)
         before = (node.parent, node.name)
@@ -155,17 +196,20 @@ class NamingSubtree(Persistent):
 NamingBranch = NamingSubtree  # the name under which older databases have it
 
 
-def _must_stay(node: Node) -> None:
-    """Fail the transaction if another one writes `node` meanwhile; no write, so many can do this."""
+def _conflict_with_writers(node: Node) -> None:
+    """Fail this transaction if a concurrent one writes `node`.
+
+    It is a read and not a write, so any number of transactions can do it at the same time.
+    """
     if node._p_jar is not None:
         node._p_jar.readCurrent(node)
 
 
-def _nothing_may_come(children: OOBTree) -> None:
-    """Fail the transaction if another one has put something in meanwhile.
+def _conflict_with_additions(children: OOBTree) -> None:
+    """Fail this transaction if a concurrent one adds to the folder that has these children.
 
-    Who inserts reads the folder, but writes only its BTree, which would merge: a removal that
-    commits second must notice by itself.  A BTree with one bucket keeps it in its own record.
+    An addition reads the folder and writes its BTree only, and ZODB would merge that write with a removal
+    that commits later.  A BTree with one bucket keeps the bucket in its own record.
     """
     bucket = children._firstbucket
     for part in (children, *_buckets(bucket)):
@@ -180,7 +224,7 @@ def _buckets(bucket: Any) -> Iterator[Any]:
         bucket = bucket._next
 
 
-def _everything_in(node: Node) -> Iterator[Node]:
+def _with_descendants(node: Node) -> Iterator[Node]:
     waiting = [node]
     while waiting:
         each = waiting.pop()
@@ -190,7 +234,7 @@ def _everything_in(node: Node) -> Iterator[Node]:
 
 
 def _height(node: Node) -> int:
-    """How many names the longest path below `node` has, its own included."""
+    """How many names the longest path below `node` has, that of `node` included."""
     height, level = 0, [node]
     while level:
         height += 1

@@ -1,20 +1,17 @@
-"""The named tree as components use it: folders and entries with their permissions around them."""
+"""The named tree as components use it: folders and entries bound to the library, and the utility."""
 
-import logging
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import implementer, provider
+from zope.interface import implementer
 from zope.security.checker import ProxyFactory
 from zope.security.management import checkPermission, queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.binding import Bound, stored
 from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename
-from librarian.library.interfaces import IFileReferences
-from librarian.library.references import HeldInSubtree
 from librarian.library.service import Library, acting_owner
 from librarian.naming.interfaces import (
     AlreadyThere,
@@ -23,107 +20,63 @@ from librarian.naming.interfaces import (
     INamedFolder,
     INamedTree,
     NoSuchFolder,
-    NoSuchVersion,
     NotRestricted,
     NotThere,
 )
-from librarian.naming.model import Entry, Folder, NamingSubtree, Node, Version
+from librarian.naming.model import Entry, Folder, NamingSubtree, Node
+from librarian.naming.settings import NamingSettings
 from librarian.security.audit import at_commit
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings, ISettingsSection, Section
-from librarian.tree.interfaces import ITree
-
-log = logging.getLogger(__name__)
-
-SUBTREE = "naming"
+from librarian.settings import ISettings
 
 
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class NamingSettings(Section):
-    """How the named tree behaves."""
+class NamingServices:
+    """What bound folders and entries work with: the library, the settings, and the subtree."""
 
-    prefix = "naming"
-    # By number and not by age: a file that changes once a year has a history like any other, and one
-    # that a script replaces every minute does not fill the disk.
-    keep_versions: int = 20  # old versions of an entry that are kept
-
-
-class _Parts:
-    """What folders and entries work with."""
-
-    def __init__(self, library: Library) -> None:
-        self.library = library
-        self.settings = getUtility(ISettings)
+    def __init__(self) -> None:
+        self.library = Library()
+        self._settings = getUtility(ISettings)
 
     @property
     def subtree(self) -> NamingSubtree:
-        subtree: NamingSubtree = self.library.tree.subtree(SUBTREE)
+        subtree: NamingSubtree = self.library.tree.subtree("naming")
         return subtree
 
-    def shown(self, node: Node) -> "NamedFolder | NamedEntry":
-        return NamedFolder(self, node) if isinstance(node, Folder) else NamedEntry(self, node)
+    @property
+    def keep_versions(self) -> int:
+        return self._settings.section(NamingSettings).keep_versions
+
+    def bind(self, node: Node) -> "BoundFolder | BoundEntry":
+        return BoundFolder(node, self) if isinstance(node, Folder) else BoundEntry(node, self)
+
+    def new_uid(self) -> int:
+        """A random number below 2**63 that no entry has."""
+        while True:
+            uid = self.library.random_below(2**63)
+            if uid not in self.subtree.entries:
+                return uid
 
 
-class _Named:
-    """What folders and entries have in common."""
+class BoundNode(Bound):
+    """What bound folders and entries have in common."""
 
-    def __init__(self, parts: _Parts, node: Any) -> None:
-        self._parts = parts
-        self.node = node
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        # Errors show this to whoever lacks a permission; the path of what is restricted is a secret too.
-        return f"<{type(self).__name__} {'(restricted)' if self.restricted else self.path}>"
-
-    @property
-    def restricted(self) -> bool:
-        """Whether it is for some only."""
-        raise NotImplementedError
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(removeSecurityProxy(other), _Named) and removeSecurityProxy(other).node is self.node
-
-    def __hash__(self) -> int:
-        return hash(self.path)
-
-    @property
-    def name(self) -> str:
-        name: str = self.node.name
-        return name
-
-    @property
-    def path(self) -> str:
-        path: str = self.node.path
-        return path
-
-    @property
-    def date_created(self) -> Any:
-        return self.node.date_created
-
-    def owners(self) -> list[Any]:
-        """Everybody who owns this or a folder above it."""
-        folders = [node for node in self.node.chain() if isinstance(node, Folder)]
-        return [folder.owner for folder in folders if folder.owner is not None]
+        # Error messages show this, also to clients without permission; a restricted path is a secret.
+        kind = type(stored(self)).__name__
+        return f"<{kind} {'(restricted)' if self.restricted else self.path}>"
 
 
 @implementer(INamedEntry)
-class NamedEntry(_Named):
-    """A file under a name."""
+class BoundEntry(BoundNode):
+    """An entry bound to the library, which has the files of its versions."""
 
-    @property
-    def version(self) -> int:
-        number: int = self.node.versions[-1].number
-        return number
-
-    @property
-    def alias_id(self) -> int:
-        alias_id: int = self.node.versions[-1].alias_id
-        return alias_id
+    __slots__ = ()
 
     @property
     def restricted(self) -> bool:
-        return self.alias().restricted or self.node.parent.restricted
+        return self.alias().restricted or self.parent.restricted
 
     @property
     def etag(self) -> str | None:
@@ -131,140 +84,120 @@ class NamedEntry(_Named):
         return None if content is None else f'"{content.sha256}"'
 
     def alias(self, version: int | None = None) -> LibraryFileAlias:
-        library = self._parts.library
-        return LibraryFileAlias(library, library.record(self._version(version).alias_id))
-
-    def _version(self, number: int | None) -> Version:
-        versions: tuple[Version, ...] = self.node.versions
-        for version in versions if number is not None else versions[-1:]:
-            if number in (None, version.number):
-                return version
-        raise NoSuchVersion(self.path, number or 0)
-
-    def versions(self) -> list[Version]:
-        return list(self.node.versions)
+        library = self._services.library
+        return LibraryFileAlias(library, library.record(self.find_version(version).alias_id))
 
     def put(self, alias: LibraryFileAlias) -> None:
-        """Have another file be the current version; for NamedFolder.put."""
-        keep = self._parts.settings.section(NamingSettings).keep_versions
-        now = self._parts.library.clock.now()
-        self._parts.subtree.put(self.node, alias.record, now, acting_owner(), keep)
+        """Make another file the current version; for BoundFolder.put()."""
+        services = self._services
+        now, keep = services.library.clock.now(), services.keep_versions
+        services.subtree.put(stored(self), alias.record, now, acting_owner(), keep)
 
 
 @implementer(INamedFolder)
-class NamedFolder(_Named):
-    """A folder."""
+class BoundFolder(BoundNode):
+    """A folder bound to the library; its children come out bound."""
 
-    @property
-    def restricted(self) -> bool:
-        restricted: bool = self.node.restricted
-        return restricted
-
-    @property
-    def owner(self) -> Any:
-        return self.node.owner
+    __slots__ = ()
 
     def __getitem__(self, name: str) -> Any:
         found = self.get(name)
         if found is None:
-            raise NotThere(self._path_of(name))
+            raise NotThere(self.child_path(name))
         return found
 
     def get(self, name: str, default: Any = None) -> Any:
-        node = self.node.children.get(name)
-        found = None if node is None else self._parts.shown(node)
-        return found if found is not None and _may_see(found) else default
+        node = self.children.get(name)
+        found = None if node is None else self._services.bind(node)
+        return found if found is not None and _is_visible(found) else default
 
     def listing(self, start: str = "", limit: int | None = None) -> list[Any]:
-        shown = (self._parts.shown(node) for node in self.node.children.values(min=start))
-        return list(islice(filter(_may_see, shown), limit))
+        bound = (self._services.bind(node) for node in self.children.values(min=start))
+        return list(islice(filter(_is_visible, bound), limit))
 
-    def put(self, name: str, alias: Any) -> NamedEntry:
+    def put(self, name: str, alias: Any) -> BoundEntry:
         check_filename(name)
-        alias.filename  # noqa: B018  # through a security proxy: only what one may see can be put anywhere
+        alias.filename  # noqa: B018  # through its security proxy: only a visible file can be put anywhere
         alias = removeSecurityProxy(alias)
         if self.restricted and not alias.restricted:
-            raise NotRestricted(self._path_of(name))
-        node = self.node.children.get(name)
-        if isinstance(node, Folder):
-            raise AlreadyThere(self._path_of(name))
-        subtree, library = self._parts.subtree, self._parts.library
-        if node is None:
-            uid = _new_uid(subtree, library)
-            node = Entry(name, self.node, library.clock.now(), uid)
-            subtree.insert(node)
-        entry = NamedEntry(self._parts, node)
+            raise NotRestricted(self.child_path(name))
+        entry = BoundEntry(self._entry(name), self._services)
         entry.put(alias)
         at_commit("file named", path=entry.path, version=entry.version, alias=alias.id)
         return entry
 
-    def make_folder(self, name: str, restricted: bool = False, owner: Any = None) -> "NamedFolder":
+    def _entry(self, name: str) -> Entry:
+        """The entry of this name, made if there is none.  Raises AlreadyThere for a folder."""
+        found = self.children.get(name)
+        if isinstance(found, Folder):
+            raise AlreadyThere(self.child_path(name))
+        if found is not None:
+            existing: Entry = found
+            return existing
+        services = self._services
+        entry = Entry(name, stored(self), services.library.clock.now(), services.new_uid())
+        services.subtree.insert(entry)
+        return entry
+
+    def make_folder(self, name: str, restricted: bool = False, owner: Any = None) -> "BoundFolder":
         check_filename(name)
-        owner = removeSecurityProxy(owner) or current_principal().person
-        now = self._parts.library.clock.now()
-        node = Folder(name, self.node, now, owner, restricted or self.restricted)
-        self._parts.subtree.insert(node)
-        at_commit("folder made", path=node.path, restricted=node.restricted)
-        return NamedFolder(self._parts, node)
+        owner = stored(removeSecurityProxy(owner)) or current_principal().person
+        now = self._services.library.clock.now()
+        folder = Folder(name, stored(self), now, owner, restricted or self.restricted)
+        self._services.subtree.insert(folder)
+        at_commit("folder made", path=folder.path, restricted=folder.restricted)
+        return BoundFolder(folder, self._services)
 
     def remove(self, name: str, recursive: bool = False) -> None:
         found = self[name]
         path = found.path
-        self._parts.subtree.remove(found.node, recursive)
+        self._services.subtree.remove(stored(found), recursive)
         at_commit("name removed", path=path)
 
-    def losing(self, name: str) -> "NamedFolder | NamedEntry":
-        """What is called so, for somebody who may take it away; for NamedTree.move."""
-        found: NamedFolder | NamedEntry = self[name]
-        return found
+    def child_to_move(self, name: str) -> Any:
+        """self[name], for principals who may change this folder; for NamedTree.move()."""
+        return self[name]
 
-    def accept(self, named: "NamedFolder | NamedEntry", name: str) -> Any:
-        """Have a thing that is somewhere else be here; for NamedTree.move."""
+    def move_here(self, node: Any, name: str) -> Any:
+        """Give a bound folder or entry a name in this folder; for NamedTree.move()."""
         check_filename(name)
-        if self.restricted and not named.restricted:
-            raise NotRestricted(named.path)
-        before, old_name = named.path, named.name
-        self._parts.subtree.move(named.node, self.node, name)
-        if name != old_name and isinstance(named, NamedEntry) and not named.alias().deleted:
-            copy = self._parts.library.add_copy(named.alias().record, name)
-            self._parts.subtree.replace_alias(named.node, copy)
-        at_commit("name changed", path=named.path, before=before)
-        return named
-
-    def _path_of(self, name: str) -> str:
-        return f"{self.path.rstrip('/')}/{name}"
+        if self.restricted and not node.restricted:
+            raise NotRestricted(node.path)
+        services, before, old_name = self._services, node.path, node.name
+        services.subtree.move(stored(node), stored(self), name)
+        if name != old_name and isinstance(stored(node), Entry) and not node.alias().deleted:
+            copy = services.library.add_copy(node.alias().record, name)
+            services.subtree.replace_alias(stored(node), copy)
+        at_commit("name changed", path=node.path, before=before)
+        return node
 
 
-def _may_see(named: "NamedFolder | NamedEntry") -> bool:
-    """Whether whoever acts may know that this is there.  For all others it is not: no listing has it,
-    and its path is not found.  Whoever may change a folder sees all that is in it."""
-    if not named.restricted or queryInteraction() is None:
+def _is_visible(node: Any) -> bool:
+    """Whether the acting principal may know that a node exists.
+
+    Where the answer is no, listings leave it out and its path is not found.  A principal who may change
+    a folder sees everything in it; where no interaction is running (a command), all is visible.
+    """
+    if not node.restricted or queryInteraction() is None:
         return True
-    return bool(checkPermission("librarian.View", named))
-
-
-def _new_uid(subtree: NamingSubtree, library: Library) -> int:
-    while True:
-        uid = library.random_below(2**63)
-        if uid not in subtree.entries:
-            return uid
+    return bool(checkPermission("librarian.View", node))
 
 
 def split_path(path: str) -> list[str]:
-    """The names in a path; slashes at its ends, and repeated ones, mean nothing."""
+    """The names in a path; slashes at its ends, and repeated ones, are ignored."""
     return [name for name in path.split("/") if name]
 
 
 @implementer(INamedTree)
 class NamedTree:
-    """The whole tree.  It goes through the folders as anybody would: their permissions count."""
+    """The whole tree.  Each folder on the way comes security-proxied, so its permissions apply."""
 
     def __init__(self) -> None:
-        self._parts = _Parts(Library())
+        self._services = NamingServices()
 
     @property
     def root(self) -> Any:
-        return ProxyFactory(NamedFolder(self._parts, self._parts.subtree.root))
+        return ProxyFactory(BoundFolder(self._services.subtree.root, self._services))
 
     def __getitem__(self, path: str) -> Any:
         found = self.root
@@ -286,41 +219,25 @@ class NamedTree:
         return found
 
     def put(self, path: str, alias: Any) -> Any:
-        folder, name = self._place(path)
+        folder, name = self._folder_and_name(path)
         return folder.put(name, alias)
 
     def make_folder(self, path: str, restricted: bool = False, owner: Any = None) -> Any:
-        folder, name = self._place(path)
+        folder, name = self._folder_and_name(path)
         return folder.make_folder(name, restricted, owner)
 
     def remove(self, path: str, recursive: bool = False) -> None:
-        folder, name = self._place(path)
+        folder, name = self._folder_and_name(path)
         folder.remove(name, recursive)
 
     def move(self, path: str, target: str) -> Any:
-        source, name = self._place(path)
-        folder, new_name = self._place(target)
-        return folder.accept(removeSecurityProxy(source.losing(name)), new_name)
+        source, name = self._folder_and_name(path)
+        folder, new_name = self._folder_and_name(target)
+        return folder.move_here(removeSecurityProxy(source.child_to_move(name)), new_name)
 
-    def _place(self, path: str) -> tuple[Any, str]:
-        """The folder that a thing at `path` is in, and its name there."""
+    def _folder_and_name(self, path: str) -> tuple[Any, str]:
+        """The folder that `path` lies in, and the last name of `path`.  Raises CannotMove for the root."""
         names = split_path(path)
         if not names:
             raise CannotMove(path)
         return self.folder("/".join(names[:-1])), names[-1]
-
-
-@implementer(IFileReferences)
-class HeldByEntries(HeldInSubtree):
-    """The files that entries are or were."""
-
-    def holders(self, alias_id: int) -> list[str]:
-        subtree: NamingSubtree = getUtility(ITree).subtree(SUBTREE)
-        found = []
-        for reason in subtree.holds.reasons(alias_id):
-            uid, _, number = reason.partition(":")
-            found.append(f"named tree: {subtree.entries[int(uid)].path} version {number}")
-        return found
-
-
-references = HeldByEntries(SUBTREE)

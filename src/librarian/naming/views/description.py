@@ -1,4 +1,4 @@
-"""What is in the named tree, in words: as JSON, and for the page of a folder."""
+"""Folders and entries of the named tree as JSON, which the page of a folder shows too."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from librarian.naming.interfaces import INamedFolder
 
 
 def url_of(path: str) -> str:
+    """The URL of a path, without scheme and host and without a slash at its end."""
     return "/tree" + quoted(path).rstrip("/")
 
 
@@ -28,7 +29,7 @@ def describe_entry(entry: Any) -> dict[str, Any]:
 
 
 def describe_folder(folder: Any) -> dict[str, Any]:
-    """A folder as JSON, without what is in it."""
+    """A folder as JSON, without its listing."""
     owner = removeSecurityProxy(folder.owner)
     return {
         "path": folder.path,
@@ -41,7 +42,7 @@ def describe_folder(folder: Any) -> dict[str, Any]:
 def describe_history(entry: Any) -> dict[str, Any]:
     """The versions of an entry as JSON, the current one first."""
     versions = []
-    for version in reversed(entry.versions()):
+    for version in reversed(entry.versions):
         alias = removeSecurityProxy(entry.alias(version.number))
         content = alias.content
         versions.append(
@@ -59,7 +60,7 @@ def describe_history(entry: Any) -> dict[str, Any]:
 
 
 def describe_line(named: Any) -> dict[str, Any]:
-    """A line of a listing, in which there is only what one may see."""
+    """A folder or entry of a listing as JSON; listings have only what the principal may see."""
     bare = removeSecurityProxy(named)
     line = {
         "name": bare.name,
@@ -76,6 +77,6 @@ def describe_line(named: Any) -> dict[str, Any]:
             "size": content and content.filesize,
             "sha256": content and content.sha256,
             "version": bare.version,
-            "date": bare.versions()[-1].date.isoformat(),
+            "date": bare.versions[-1].date.isoformat(),
         }
     return line

@@ -1,0 +1,86 @@
+"""The path that a request is about, and what the conditions and parameters of a request say."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.naming.interfaces import ConditionFailed, INamedFolder, INamedTree, NotThere
+from librarian.settings import as_bool
+from librarian.web.files.conditions import refuses_write
+from librarian.web.files.delivery import request_headers
+
+
+class TreePath:
+    """A path below ``/tree``, whether or not a folder or entry is there."""
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        self.names = names
+
+    def __getitem__(self, name: str) -> "TreePath":
+        return TreePath((*self.names, name))
+
+    @property
+    def path(self) -> str:
+        return "/" + "/".join(self.names)
+
+    @property
+    def folder_path(self) -> str:
+        return "/" + "/".join(self.names[:-1])
+
+
+def existing(context: TreePath) -> Any:
+    """The INamedFolder or INamedEntry at the path, or None if there is none that the principal may see."""
+    try:
+        return getUtility(INamedTree)[context.path]
+    except NotThere:
+        return None
+
+
+def check_write(context: TreePath, request: Request) -> Any:
+    """existing(), if the principal may change the path and the request's conditions hold.
+
+    Raises Unauthorized, and ConditionFailed for If-Match and If-None-Match.
+    """
+    there = existing(context)
+    etag = None if there is None else getattr(removeSecurityProxy(there), "etag", None) or '""'
+    _nearest_folder(context).put  # noqa: B018  # through its security proxy: raises Unauthorized
+    if refuses_write(request_headers(request.environ), etag):
+        raise ConditionFailed(context.path)
+    return there
+
+
+def _nearest_folder(context: TreePath) -> Any:
+    """The folder that the path lies in, or the lowest above it that exists."""
+    found = getUtility(INamedTree).root
+    for name in context.names[:-1]:
+        inner = found.get(name)
+        if not INamedFolder.providedBy(inner):
+            break
+        found = inner
+    return found
+
+
+def ends_in_slash(request: Request) -> bool:
+    """Whether the URL names a folder: traversal drops the slash."""
+    return bool(request.path_info.endswith("/"))
+
+
+def flag(request: Request, name: str) -> bool:
+    """A yes-or-no parameter of the query; absent is no, without a value yes.  Raises HTTPBadRequest."""
+    try:
+        return as_bool(request.GET.get(name, "false") or "true")
+    except ValueError:
+        raise HTTPBadRequest(f"{name} must be true or false.") from None
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """A parameter of the query from 1 to `most`.  Raises HTTPBadRequest."""
+    stated = request.GET.get(name)
+    if stated is None:
+        return default
+    if not (stated.isascii() and stated.isdigit() and len(stated) < 17 and 1 <= int(stated) <= most):
+        raise HTTPBadRequest(f"{name} must be a number from 1 to {most}.")
+    return int(stated)

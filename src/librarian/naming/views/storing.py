@@ -1,0 +1,78 @@
+"""``PUT /tree/...``: the body becomes a file, or a folder is made."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.aliases import LibraryFileAlias
+from librarian.library.filenames import check_filename
+from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.service import Library, acting_owner
+from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
+from librarian.naming.views.description import describe_entry, describe_folder, url_of
+from librarian.naming.views.path import TreePath, check_write, ends_in_slash, existing, flag
+
+
+def put(context: TreePath, request: Request) -> Response:
+    """Answer PUT: 201 where the path is new, else 200."""
+    if ends_in_slash(request) or not context.names:
+        return _put_folder(context, request)
+    return _put_file(context, request)
+
+
+def _put_file(context: TreePath, request: Request) -> Response:
+    library, filename = Library(), check_filename(context.names[-1])
+    check_write(context, request)  # before the body is read
+    facts = {"mimetype": stated_mimetype(request, filename), "expires": stated_expires(request)}
+    restricted, make = flag(request, "restricted"), flag(request, "parents")
+    stored = store_body(library, request)
+
+    def add_to_tree() -> tuple[dict[str, Any], bool]:
+        folder = getUtility(INamedTree).folder(context.folder_path, make)
+        replaced = check_write(context, request)
+        hidden = restricted or keeps_restricted(folder, replaced)
+        record = library.add(stored, filename, **facts, restricted=hidden, owner=acting_owner())
+        entry = folder.put(filename, LibraryFileAlias(library, record))
+        return describe_entry(removeSecurityProxy(entry)), replaced is None
+
+    described, is_new = library.tree.run(add_to_tree)
+    response = Response(json_body=described, status=201 if is_new else 200)
+    response.headers["ETag"] = described["etag"]
+    response.location = url_of(context.path)
+    return response
+
+
+def keeps_restricted(folder: Any, replaced: Any) -> bool:
+    """Whether a file that is put into `folder` is restricted without a request for it.
+
+    It is in a restricted folder, and where it replaces a restricted file (`replaced` is None or an entry):
+    a request that leaves the parameter out does not publish the file.
+    """
+    return folder.restricted or (replaced is not None and replaced.restricted)
+
+
+def _put_folder(context: TreePath, request: Request) -> Response:
+    restricted, make = flag(request, "restricted"), flag(request, "parents")
+
+    def make_folder() -> tuple[dict[str, Any], bool]:
+        tree, found = getUtility(INamedTree), existing(context)
+        if found is not None:
+            return describe_folder(_changeable_folder(context, found)), False
+        tree.folder(context.folder_path, make)
+        return describe_folder(tree.make_folder(context.path, restricted)), True
+
+    described, is_new = Library().tree.run(make_folder)
+    response = Response(json_body=described, status=201 if is_new else 200)
+    response.location = url_of(context.path) + "/"
+    return response
+
+
+def _changeable_folder(context: TreePath, found: Any) -> Any:
+    """`found`, a folder that the principal may change.  Raises AlreadyThere for an entry, Unauthorized."""
+    if not INamedFolder.providedBy(found):
+        raise AlreadyThere(context.path)
+    found.put  # noqa: B018  # through its security proxy: "done" is not the answer without permission
+    return found
