@@ -26,7 +26,7 @@ def put(context: TreePath, request: Request) -> Response:
 def _put_file(context: TreePath, request: Request) -> Response:
     library, filename = Library(), check_filename(context.names[-1])
     check_write(context, request)  # before the body is read
-    facts = {"mimetype": stated_mimetype(request, filename), "expires": stated_expires(request)}
+    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     restricted, make = flag(request, "restricted"), flag(request, "parents")
     stored = store_body(library, request)
 
@@ -34,7 +34,8 @@ def _put_file(context: TreePath, request: Request) -> Response:
         folder = getUtility(INamedTree).folder(context.folder_path, make)
         replaced = check_write(context, request)
         hidden = restricted or keeps_restricted(folder, replaced)
-        record = library.add(stored, filename, **facts, restricted=hidden, owner=acting_owner())
+        owner = acting_owner()
+        record = library.add(stored, filename, mimetype, expires=expires, restricted=hidden, owner=owner)
         entry = folder.put(filename, LibraryFileAlias(library, record))
         return describe_entry(removeSecurityProxy(entry)), replaced is None
 
