@@ -1,4 +1,4 @@
-"""The tracker's own endpoint, and who acts on it."""
+"""The tracker's own endpoint, and the principal of its requests."""
 
 from typing import Any
 
@@ -10,26 +10,26 @@ from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings
 from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings, is_inside
-from librarian.tracker.views import protocol_root
+from librarian.tracker.views.routes import protocol_root
 from librarian.web.endpoints import IEndpoint
 from librarian.web.identity import place_of, principal_of
 
 
 @implementer(IEndpoint)
 class TrackerEndpoint:
-    """Whoever has an API token acts as its owner, as far as it reaches; anybody else by where they are."""
+    """A request with an API token acts as its owner, within its scopes; others by the client's network."""
 
     section = TrackerEndpointSettings
     transactional = False
     for_browsers = False
     trusts_network = True
-    quick = False  # packing on the way takes its time
+    quick = False  # packing while sending takes CPU time
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)
 
     def principal(self, request: Request) -> IPrincipal:
-        if "Authorization" in request.headers:  # a wrong token is refused, not taken for none
+        if "Authorization" in request.headers:  # a wrong token is refused, not ignored
             return principal_of(request)
         return self._by_network(place_of(request))
 

@@ -1,4 +1,4 @@
-"""What a GET or HEAD of a file is answered with: as it is, or as gzip."""
+"""The representations of a file: plain, the gzip form that is kept, and gzip made while sending."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,29 +15,29 @@ from librarian.web.files.conditions import CONDITION_FIELDS, failed_condition
 
 Header = tuple[str, str]
 
-#: Up to here a file is packed at once, so that the answer has a length.
+#: Up to this size a file is packed before it is sent, so that the answer has a length.
 PACKED_AT_ONCE = 1 << 20  # bytes
 _BLOCK = 256 * 1024  # bytes
-_LEVEL = 1  # packing on the way has to keep up with the network
+_LEVEL = 1  # packing while sending has to keep up with the network
 _SAMPLE = 64 * 1024  # bytes of a large file that are packed on trial
 _WORTH_PACKING = 0.9  # of the sample's size
 
 
 def prefers_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether gzip is accepted, and liked no less than identity.
+    """Whether gzip is acceptable with a weight no less than that of identity (RFC 9110, section 12.5.3).
 
-    A Range is about the file as it is, so it gets that.
+    A Range is a range of the plain file, so such a request gets that.
     """
     accepted = headers.get("accept-encoding")
-    return bool(accepted) and "range" not in headers and _likes_gzip(accepted or "")
+    return bool(accepted) and "range" not in headers and _weighs_gzip_first(accepted or "")
 
 
 @lru_cache(maxsize=1024)
-def _likes_gzip(accepted: str) -> bool:
+def _weighs_gzip_first(accepted: str) -> bool:
     if "gzip" not in accepted.lower():
         return False
     offers = dict(create_accept_encoding_header(accepted).acceptable_offers(["gzip", "identity"]))
-    # What is not mentioned is acceptable, but not asked for: RFC 9110, section 12.5.3.
+    # A coding that is not mentioned is acceptable, but not requested.
     asked_for_identity = "identity" in accepted.lower() or "*" in accepted
     return offers.get("gzip", 0) > 0 and (
         not asked_for_identity or offers["gzip"] >= offers.get("identity", 0)
@@ -45,9 +45,9 @@ def _likes_gzip(accepted: str) -> bool:
 
 
 def facts_of(file: FileVersion, *, packed: bool) -> FileFacts:
-    """The facts that answer_file_request() needs of a version, or of its gzip form."""
+    """What answer_file_request() must know of a version, or of its gzip form."""
     sha256 = file.packed_sha256 if packed else file.sha256
-    assert sha256 is not None  # asked for only where it is kept packed
+    assert sha256 is not None  # `packed` is given only where the gzip form is kept
     extra = [
         ("Logical-Size", str(file.size)),
         ("SHA256-Checksum", file.sha256),
@@ -61,24 +61,27 @@ def facts_of(file: FileVersion, *, packed: bool) -> FileFacts:
         filename=None,
         mimetype="application/octet-stream",
         last_modified=datetime.fromtimestamp(file.version, UTC),
-        immutable=False,  # the same name may hold other bytes the next second
+        immutable=False,  # a later version has the same URL
         extra_headers=tuple(extra),
     )
 
 
-def answer_as_it_is(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
-    """Identity, with ranges and conditions."""
+def answer_plain(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
+    """The plain file, with ranges and conditions."""
     return answer_file_request(method, headers, facts_of(file, packed=False))
 
 
 def answer_kept_packed(method: str, headers: Mapping[str, str], file: FileVersion) -> FileAnswer:
-    """The gzip bytes that were uploaded, with conditions; a representation with its own ETag."""
+    """The gzip form that was uploaded, with conditions; its ETag differs from that of the plain file."""
     return answer_file_request(method, headers, facts_of(file, packed=True))
 
 
 def packs_well(file: BinaryIO, size: int) -> bool:
-    """Whether packing on the way pays: a small file costs nothing, a large one is tried at its
-    beginning.  Noise is sent as it is even to who accepts gzip, as RFC 9110 leaves to the server."""
+    """Whether packing while sending makes the answer notably smaller.
+
+    A small file is always packed; of a large one the beginning is packed on trial.  A server need not
+    send gzip to a client that accepts it (RFC 9110, section 12.5.3).
+    """
     if size <= PACKED_AT_ONCE:
         return True
     sample = file.read(_SAMPLE)
@@ -87,7 +90,7 @@ def packs_well(file: BinaryIO, size: int) -> bool:
 
 
 def headers_of_packing(file: FileVersion) -> list[Header]:
-    """The header of an answer that is packed on the way, its length aside."""
+    """The header of an answer that is packed while it is sent; it has no Content-Length."""
     return [
         ("Content-Type", "application/octet-stream"),
         ("Content-Encoding", "gzip"),
@@ -106,7 +109,10 @@ def _tag_of_packing(file: FileVersion) -> str:
 
 
 def failed_condition_of_packing(headers: Mapping[str, str], file: FileVersion) -> int | None:
-    """304, 412, or None to go on.  A weak tag satisfies If-None-Match, and never If-Match."""
+    """304, 412, or None where the conditions hold.
+
+    A weak tag can match If-None-Match but never If-Match (RFC 9110, section 8.8.3.2).
+    """
     if CONDITION_FIELDS.isdisjoint(headers):
         return None
     if "if-match" in headers and headers["if-match"].strip() != "*":
@@ -125,7 +131,7 @@ def packing(file: BinaryIO) -> Iterator[bytes]:
 
 
 class Closing:
-    """A body made by a generator; closes its file also when nobody reads it to the end."""
+    """A body made by a generator; closes its file also if the client leaves before its end."""
 
     def __init__(self, blocks: Iterator[bytes], file: BinaryIO) -> None:
         self._blocks = blocks
@@ -139,7 +145,7 @@ class Closing:
 
 
 def packed_body(file: BinaryIO, size: int) -> Iterable[bytes]:
-    """The body of an answer packed on the way: at once if the file is small, else as it is read."""
+    """The body of an answer as gzip: in one piece if the file is small, else packed while it is read."""
     if size <= PACKED_AT_ONCE:
         return [b"".join(packing(file))]
     return Closing(packing(file), file)

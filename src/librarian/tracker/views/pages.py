@@ -1,4 +1,4 @@
-"""The tracker in the web application: its directories, the history of a name, and the protocol below."""
+"""``/tracker`` of the web application: pages of directories and of names; the protocol lies below it too."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,8 @@ from zope.interface import implementer
 
 from librarian.tracker.interfaces import BadName, FileVersion, ITracker, NoSuchDirectory, NoSuchFile
 from librarian.tracker.protocol import Endpoint, checked_name, parse_path
-from librarian.tracker.views import Requested, describe_version
+from librarian.tracker.views.description import describe_version
+from librarian.tracker.views.routes import ProtocolPath
 from librarian.web.views import IAppSection
 
 MOUNT = "/tracker"
@@ -21,8 +22,8 @@ _ENDPOINTS = frozenset(endpoint.value for endpoint in Endpoint if endpoint is no
 
 
 @dataclass(frozen=True)
-class _Page:
-    """A page about one path; swallows the path, which was read already."""
+class _PathPage:
+    """The page of one path.  Traversal goes through all segments of the path and ends here."""
 
     path: str  # begins with a slash
 
@@ -30,12 +31,12 @@ class _Page:
         return self
 
 
-class DirectoryPage(_Page):
-    """What lies directly in a directory."""
+class DirectoryPage(_PathPage):
+    """The files and directories directly in a directory."""
 
 
-class FilePage(_Page):
-    """A name and everything it has held."""
+class FilePage(_PathPage):
+    """All versions of a name."""
 
 
 @implementer(IAppSection)
@@ -43,21 +44,21 @@ class TrackerSection:
     """``/tracker``: the pages, and the protocol under the same URL."""
 
     title = "Tracker"
-    description = "Files by name and version, shared by many machines: what there is, and what there was."
+    description = "Files by name and version, shared by many machines, with their history."
 
     def root(self, parent: Any, request: Request) -> Any:
         rest = request.environ["PATH_INFO"][len(MOUNT) :]
         first = rest.strip("/").partition("/")[0]
         if first in _ENDPOINTS:
             request.environ["librarian.tracker.mount"] = MOUNT
-            return Requested(parse_path(rest))
+            return ProtocolPath(parse_path(rest))
         return _page(rest, first)
 
 
 section = TrackerSection()
 
 
-def _page(rest: str, first: str) -> _Page:
+def _page(rest: str, first: str) -> _PathPage:
     if first not in ("", "tree"):
         raise HTTPNotFound
     try:
@@ -70,7 +71,7 @@ def _page(rest: str, first: str) -> _Page:
 
 
 def _is_file(path: str) -> bool:
-    """Whether the name holds or held something; a directory in its place counts for more."""
+    """Whether the page is that of a name; a directory of this path takes precedence over an old file."""
     tracker = getUtility(ITracker)
     try:
         tracker.entries(path, limit=1)
