@@ -21,7 +21,7 @@ from benchmarks.nginx import Peer, start_nginx
 from benchmarks.tracker import start_peer, upload
 from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.store.interfaces import StoredBytes
 from tests.support.servers.librarian import ServerProcess
 
@@ -207,7 +207,7 @@ def _look_up(library: Library, ids: list[int]) -> tuple[float, float]:
     times = []
     for alias_id in random.sample(ids, min(LOOKUPS, len(ids))):
         began = time.perf_counter()
-        content = library.record(alias_id).content
+        content = library.alias(alias_id).content
         assert content is not None and content.sha256
         times.append(time.perf_counter() - began)
     times.sort()

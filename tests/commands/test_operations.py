@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from librarian.commands.common.quantities import Share, Size
 from librarian.commands.upkeep.report import report_lines
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.reporting import report
 from tests.server.support import started
 from tests.support.documents.library import keep
@@ -49,10 +49,10 @@ class Reports(unittest.TestCase):
         for name in ("b.bin", "c.bin"):
             keep(library, b"data", name)
         gone = keep(library, b"gone")
-        library.tree.run(lambda: library.delete(library.record(gone)))
+        library.tree.run(lambda: library.delete(library.alias(gone)))
         Functional.world.clock.move(days=20)
         day = Functional.world.clock.now().date()
-        record = library.record(first)
+        record = library.alias(first)
         library.tree.run(lambda: library.subtree.count_downloads(record, day, None, 3))
         lines = [" ".join(line.split()) for line in report_lines(report(library)) if line]
         self.assertEqual(lines[0], "3 files, 12 bytes; 1 deleted")

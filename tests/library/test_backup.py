@@ -13,7 +13,7 @@ from typing import Any
 from librarian.library.backup.manifests import BackupDamaged, Manifest, NoBackup, NotEmpty, NotOurBackup
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.library.upkeep.model import LEASE, HeldLease, UpkeepBusy, leased
@@ -82,7 +82,7 @@ class Copies(BackingUp):
     def test_after_a_pack(self) -> None:
         ids = [keep(self.library, b"%d" % number) for number in range(5)]
         self.backup()
-        self.library.tree.run(lambda: self.library.subtree.drop(self.library.record(ids[0])))
+        self.library.tree.run(lambda: self.library.subtree.drop(self.library.alias(ids[0])))
         self.library.tree.pack(0)
         keep(self.library, b"after")
         self.backup()
@@ -149,7 +149,7 @@ class Copies(BackingUp):
         keep(self.library, b"whole")
         alias_id = keep(self.library, b"damaged")
         with self.library.tree.session():
-            sha256 = self.library.record(alias_id).content.sha256  # type: ignore[union-attr]
+            sha256 = self.library.alias(alias_id).content.sha256  # type: ignore[union-attr]
         path = self.folder / "site" / "bytes" / sha256[:2] / sha256[2:4] / sha256
         path.write_bytes(b"DAMAGED")
         manifest = self.backup()

@@ -17,7 +17,7 @@ from librarian.library.counts.log_lines import MalformedLine, read_line
 from librarian.library.counts.service import DownloadCounter
 from librarian.library.counts.task import Schedule
 from librarian.library.interfaces import ILibraryFileAliasSet, LogReadTwice, UnreadableLog
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from tests.support.documents.library import delete_content
 from tests.support.layers import Functional
 
@@ -236,7 +236,7 @@ class Counting(unittest.TestCase):
         gone, dropped = self.added(), self.added()
         delete_content(gone)
         subtree = Library().subtree
-        subtree.drop(subtree.record(dropped.id))
+        subtree.drop(subtree.alias(dropped.id))
         transaction.commit()
         counted = self.count(line(f"/{gone.id}/a"), line(f"/{gone.id}/a", 206, 5), line(f"/{dropped.id}/a"))
         self.assertEqual((counted.downloads, counted.unknown, gone.hits), (1, 1, 1))
@@ -245,7 +245,7 @@ class Counting(unittest.TestCase):
         self.count(line(self.path))
         subtree = Library().subtree
         self.assertEqual(list(subtree.downloads), [self.alias.id])
-        subtree.drop(subtree.record(self.alias.id))
+        subtree.drop(subtree.alias(self.alias.id))
         transaction.commit()
         self.assertEqual(list(subtree.downloads), [])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 from librarian.library.interfaces import AliasNotFound
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.garbage import GarbageCollector
 from tests.support.documents.library import keep, library_in
@@ -58,7 +58,7 @@ class Life:
             alias_id = self.some(chance)
 
             def work() -> None:
-                record = library.record(alias_id)  # noqa: B023
+                record = library.alias(alias_id)  # noqa: B023
                 library.subtree.holds.release(record.id, "the test")
                 library.delete(record)
 
@@ -133,7 +133,7 @@ class Killed(unittest.TestCase):
     def whole(self, library: Library, alias_id: int, added: dict[int, str]) -> bool:
         with library.tree.session():
             try:
-                content = library.record(alias_id).content
+                content = library.alias(alias_id).content
             except AliasNotFound:
                 return False
             return (

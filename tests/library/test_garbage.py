@@ -13,7 +13,6 @@ from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
-from librarian.library.holds import FileHolds
 from librarian.library.interfaces import (
     NEVER_EXPIRES,
     AliasNotFound,
@@ -22,7 +21,8 @@ from librarian.library.interfaces import (
     ILibraryFileAliasSet,
     NotStored,
 )
-from librarian.library.service import Library
+from librarian.library.model import FileHolds
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector, Report
 from librarian.library.upkeep.model import HeldLease
 from tests.support.layers import Functional
@@ -192,7 +192,7 @@ class DryRuns(Collecting):
 
 class Deleting(Collecting):
     def delete(self, alias_id: int) -> None:
-        self.library.subtree.delete_content(self.library.record(alias_id), self.clock.now())
+        self.library.subtree.delete_content(self.library.alias(alias_id), self.clock.now())
         transaction.commit()
 
     def test_brought_back_within_a_week(self) -> None:
@@ -201,7 +201,7 @@ class Deleting(Collecting):
         self.delete(alias_id)
         self.clock.move(days=6, hours=23)
         self.collect()
-        self.library.subtree.undelete(self.library.record(alias_id))
+        self.library.subtree.undelete(self.library.alias(alias_id))
         transaction.commit()
         self.assertEqual((self.aliases[alias_id].http_url, self.aliases[alias_id].read()), (url, b"data"))
 
@@ -210,7 +210,7 @@ class Deleting(Collecting):
         self.delete(alias_id)
         self.clock.move(days=7, hours=1)
         self.collect()
-        self.assertRaises(LookupError, self.library.subtree.undelete, self.library.record(alias_id))
+        self.assertRaises(LookupError, self.library.subtree.undelete, self.library.alias(alias_id))
         self.assertEqual(list(self.store), [])
 
 
@@ -250,7 +250,7 @@ class Refusals(Collecting):
 
     def test_an_empty_tree_over_a_full_store(self) -> None:
         subtree = self.library.subtree
-        subtree.drop(self.library.record(self.alias_id))
+        subtree.drop(self.library.alias(self.alias_id))
         for content in list(subtree.contents.values()):
             subtree.drop_content(content)
         transaction.commit()
@@ -341,29 +341,29 @@ class Races(Collecting):
     def test_a_hold_that_commits_while_the_alias_is_dropped(self) -> None:
         alias_id, holds = self.ripe(), FileHolds()
         subtree = self.library.subtree
-        holds.hold(self.library.record(alias_id), "mine")
-        self.apart(lambda: self.library.subtree.drop(self.library.record(alias_id)))
+        holds.hold(self.library.alias(alias_id), "mine")
+        self.apart(lambda: self.library.subtree.drop(self.library.alias(alias_id)))
         self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
         transaction.abort()
-        self.assertRaises(LookupError, subtree.record, alias_id)
+        self.assertRaises(LookupError, subtree.alias, alias_id)
 
     def test_a_drop_that_commits_while_the_alias_is_held(self) -> None:
         alias_id = self.ripe()
-        self.library.subtree.drop(self.library.record(alias_id))
-        self.apart(lambda: FileHolds().hold(self.library.record(alias_id), "mine"))
+        self.library.subtree.drop(self.library.alias(alias_id))
+        self.apart(lambda: FileHolds().hold(self.library.alias(alias_id), "mine"))
         self.assertRaises(transaction.interfaces.TransientError, transaction.commit)
         transaction.abort()
         self.assertEqual(self.there(alias_id), "whole")
 
     def test_a_deleted_file_cannot_be_held(self) -> None:
-        record = self.library.record(self.add())
+        record = self.library.alias(self.add())
         self.library.subtree.delete_content(record)
         self.assertRaises(NotStored, FileHolds().hold, record, "mine")
 
     def test_a_content_named_again_while_it_is_marked(self) -> None:
         first = self.ripe()
         stored = self.store.put(BytesIO(b"data"))
-        self.library.subtree.drop(self.library.record(first))
+        self.library.subtree.drop(self.library.alias(first))
         transaction.commit()
         self.library.add(stored, "again.txt", "text/plain")  # begins before the mark
         self.apart(lambda: setattr(self._content(stored), "unclaimed_since", self.clock.now()))
@@ -373,7 +373,7 @@ class Races(Collecting):
     def test_a_content_named_again_while_it_is_dropped(self) -> None:
         first = self.ripe()
         stored = self.store.put(BytesIO(b"data"))
-        self.library.subtree.drop(self.library.record(first))
+        self.library.subtree.drop(self.library.alias(first))
         self._content(stored).unclaimed_since = self.clock.now()
         transaction.commit()
         self.library.subtree.drop_content(self._content(stored))  # begins before the claim

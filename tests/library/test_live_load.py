@@ -15,7 +15,7 @@ from threading import Event, Lock
 from typing import NamedTuple
 
 from librarian.library.interfaces import CollectorRefuses
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.garbage import GarbageCollector
 from tests.support.documents.library import keep, library_in
@@ -87,7 +87,7 @@ class Load:
 
     def _digest(self, alias_id: int) -> str:
         with self.library.tree.session():
-            content = self.library.record(alias_id).content
+            content = self.library.alias(alias_id).content
             assert content is not None
             with self.library.store.open(content.sha256) as file:
                 return sha256(file.read()).hexdigest()

@@ -9,7 +9,7 @@ from hashlib import md5, sha1, sha256
 
 from zope.component import getGlobalSiteManager
 
-from librarian.library.model import AliasRecord
+from librarian.library.model import LibraryFileAlias
 from librarian.library.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
@@ -46,7 +46,7 @@ class TwoThreads(unittest.TestCase):
             library = self.tree.subtree("library")
             alias_id: int = library.new_id(secrets.randbelow)
             content = library.content_for(stored(data), NOW)
-            record = AliasRecord(
+            record = LibraryFileAlias(
                 alias_id,
                 "a.txt",
                 "text/plain",
@@ -88,5 +88,5 @@ class TwoThreads(unittest.TestCase):
     def test_the_same_file(self) -> None:
         self.check(self.both([[b"the same"] * EACH] * 2))
         with self.tree.session():
-            found = list(self.tree.subtree("library").records_of(sha256(b"the same").digest()))
+            found = list(self.tree.subtree("library").aliases_of(sha256(b"the same").digest()))
         self.assertEqual(len(found), 2 * EACH)

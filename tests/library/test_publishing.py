@@ -17,9 +17,9 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
-from librarian.library.http.streaming import LibraryFileAliasSHA256View
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.service import LibraryFile
+from librarian.library.operations import LibraryFile
+from librarian.library.views.alias import LibraryFileAliasSHA256View
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
 from tests.support.documents.library import delete_content, zope_published

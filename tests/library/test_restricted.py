@@ -7,8 +7,7 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.tokens.service import TimeLimitedToken
+from librarian.library.interfaces import ILibraryFileAliasSet, ITimeLimitedTokenSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 
@@ -26,7 +25,7 @@ class Attacks(unittest.TestCase):
         ).id
         self.open = aliases.create("logo.txt", 4, BytesIO(b"LOGO"), "text/plain").id
         transaction.commit()
-        self.token = TimeLimitedToken.allocate(aliases[self.secret].private_url)
+        self.token = getUtility(ITimeLimitedTokenSet).allocate(aliases[self.secret].private_url)
 
     def get(self, path: str, headers: Any = None, method: str = "GET") -> Any:
         answer = request(method, f"{PUBLIC}{path}", headers)

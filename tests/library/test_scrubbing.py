@@ -15,7 +15,7 @@ from zope.component import getUtility
 
 from librarian.commands.common.quantities import Pace
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.scrubbing import Scrub
 from librarian.store.copies import Copies
@@ -108,7 +108,7 @@ class Scrubbing(Kept):
         data = b"x" * 3000
         for name in ("one", "two"):
             alias = self.add(data)
-            self.library.subtree.holds.hold(self.library.record(alias.id), name)
+            self.library.subtree.holds.hold(self.library.alias(alias.id), name)
         self.add(b"something else")
         transaction.commit()
         damage(alias.content.sha256)
@@ -194,7 +194,7 @@ class Scrubbing(Kept):
         sha256 = alias.content.sha256
         damage(sha256)
         Scrub(self.library).run()
-        subtree, record = self.library.subtree, self.library.record(alias.id)
+        subtree, record = self.library.subtree, self.library.alias(alias.id)
         content = record.content
         subtree.drop(record)
         assert content is not None
@@ -228,7 +228,7 @@ class Checking(Kept):
 
     def test_size(self) -> None:
         alias = self.add(b"data")
-        self.library.record(alias.id).content.filesize = 5  # type: ignore[union-attr]
+        self.library.alias(alias.id).content.filesize = 5  # type: ignore[union-attr]
         transaction.commit()
         self.assertEqual(self.findings(), ["error size differs"])
 
@@ -269,7 +269,7 @@ class Checking(Kept):
         sha256 = alias.content.sha256
 
         def drop() -> None:
-            record = self.library.record(alias.id)
+            record = self.library.alias(alias.id)
             content = record.content
             self.library.subtree.drop(record)
             assert content is not None

@@ -22,7 +22,8 @@ from librarian.library.interfaces import (
     InvalidUses,
     ITimeLimitedTokenSet,
 )
-from librarian.library.tokens.service import TimeLimitedToken, TimeLimitedTokenSet
+from librarian.library.tokens.model import TimeLimitedToken
+from librarian.library.tokens.service import TimeLimitedTokenSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 
@@ -50,7 +51,7 @@ class WithFiles(unittest.TestCase):
         return request(method, f"{url or self.url}?token={token}", named, REMOTE_ADDR=address)
 
     def allocate(self, **options: Any) -> str:
-        return TimeLimitedToken.allocate(self.alias.private_url, **options)
+        return getUtility(ITimeLimitedTokenSet).allocate(self.alias.private_url, **options)
 
 
 class Tokens(WithFiles):
@@ -216,7 +217,7 @@ class Timing(WithFiles):
         self.assertNotIn(real[:3], [digest[:3] for digest in digests])
 
     def test_and_takes_as_long_as_any_other(self) -> None:
-        good, path = self.allocate(), TimeLimitedToken.url_to_token_path(self.alias.private_url)
+        good, path = self.allocate(), TimeLimitedToken.path_of(self.alias.private_url)
         transaction.abort()
         tokens = TimeLimitedTokenSet()
         near, far = good[:-1] + "?", "?" * 32
@@ -241,7 +242,7 @@ class BrokenOff(unittest.TestCase):
         data = BytesIO(bytes(self.SIZE))
         self.alias = aliases.create("a.bin", self.SIZE, data, "text/plain", restricted=True)
         transaction.commit()
-        self.token = TimeLimitedToken.allocate(self.alias.private_url, max_uses=1)
+        self.token = getUtility(ITimeLimitedTokenSet).allocate(self.alias.private_url, max_uses=1)
         # Nothing is lost between two ends of a function call.
         nothing = mock.patch("librarian.library.http.downloads.IN_FLIGHT", 0)
         nothing.start()

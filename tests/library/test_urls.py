@@ -2,7 +2,7 @@
 
 import unittest
 
-from librarian.library.urls import LibrarySettings
+from librarian.library.settings import LibrarySettings
 from librarian.settings import Settings, SettingsError
 
 

@@ -12,7 +12,7 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.verifying import SMALL, CheckedFile, ReadSettings
 from librarian.settings import ISettings, Settings, SettingsError
 from librarian.store.interfaces import BytesDamaged

@@ -8,7 +8,7 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import AliasNotFound, ILibraryFileAliasSet
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.machines.enums import CodeImportResultStatus
 from librarian.machines.interfaces import ICodeImportScheduler, ICodeImportSet

@@ -13,7 +13,7 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.interfaces import ILibraryFileAliasSet, NotStored
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.naming.interfaces import INamedTree, NotRestricted, NotThere, TooDeep
 from librarian.naming.model import MAX_DEPTH

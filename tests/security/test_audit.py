@@ -11,7 +11,7 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.security.audit import at_commit, log, open_audit_log
 from librarian.tree.interfaces import ITree

@@ -127,7 +127,7 @@ class ForkedServer(ServerProcess):
 _NURSERY = """
 import os, signal, sys
 import ZEO.StorageServer, pyramid_jinja2, pyramid_retry, pyramid_tm, pyramid_zcml, relstorage
-import librarian.library.views, librarian.machines, librarian.mirrors, librarian.tracker
+import librarian.library.views.files, librarian.machines, librarian.mirrors, librarian.tracker
 from librarian.commands.serve import serve
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:

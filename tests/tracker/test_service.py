@@ -10,7 +10,7 @@ from zope.component import getUtility
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal

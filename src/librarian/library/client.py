@@ -8,8 +8,8 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.library import urls
-from librarian.library.description import expires_text
 from librarian.library.filenames import check_content_type, check_filename, quoted
+from librarian.library.http.description import expires_text
 from librarian.library.interfaces import (
     ILibrarianClient,
     IRestrictedLibrarianClient,
@@ -17,8 +17,8 @@ from librarian.library.interfaces import (
     UploadFailed,
     WrongSpace,
 )
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library, LibraryFile, check_expires
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library, LibraryFile, check_expires
 from librarian.net.bodies import WrongLength
 from librarian.net.http import Fetched, FetchFailed, IFetcher
 from librarian.store.interfaces import SizeMismatch
@@ -73,24 +73,24 @@ class LibrarianClient:
         return _download_url(answer)
 
     def getFileByAlias(self, aid: int) -> LibraryFile:
-        return self._library.open(self._record(aid))
+        return self._library.open(self._alias(aid))
 
     def getURLForAlias(self, aid: int, secure: bool = False) -> str | None:
-        record = self._record(aid)
-        if record.content is None:
+        alias = self._alias(aid)
+        if alias.content is None:
             return None
         make = urls.private_url if secure else urls.http_url
-        return make(self._library.settings, record)
+        return make(self._library.settings, alias)
 
     @property
     def _upload_url(self) -> str:
         return self._library.settings.upload_url
 
-    def _record(self, aid: int) -> AliasRecord:
-        record = self._library.record(aid)
-        if record.restricted is not self.restricted:
+    def _alias(self, aid: int) -> LibraryFileAlias:
+        alias = self._library.alias(aid)
+        if alias.restricted is not self.restricted:
             raise WrongSpace(aid)
-        return record
+        return alias
 
 
 @implementer(IRestrictedLibrarianClient)

@@ -1,18 +1,16 @@
-"""The single things the library keeps in the tree: contents, aliases, tokens."""
+"""What the library stores of each file: its content, its aliases, and the holds that keep it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from types import MappingProxyType
+from collections.abc import Iterator
+from datetime import datetime
 
+from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
 from ZODB.utils import z64
 from zope.interface import implementer
 
-from librarian.library.interfaces import ILibraryFileContent
-from librarian.library.tokens.use import ClientDownload, Piece
+from librarian.library.interfaces import ILibraryFileContent, NotStored
 from librarian.store.interfaces import StoredBytes
-
-TOKEN_ID = 8  # bytes of a token's hash that name it in lists
+from librarian.tree.keys import with_prefix
 
 
 @implementer(ILibraryFileContent)
@@ -39,11 +37,14 @@ class LibraryFileContent(Persistent):
         return self._digests[52:].hex()
 
 
-class AliasRecord(Persistent):
-    """The lasting part of an alias; what it can do lives in the service."""
+class LibraryFileAlias(Persistent):
+    """An id, a name, a type and rules for a content.  URLs and bytes are `BoundAlias`'s, in `service`.
+
+    Equal to any other alias of the same id, of whichever session.
+    """
 
     owner: str | None = None
-    unreferenced_since: datetime | None = None  # when the collector first found nobody holding it
+    unreferenced_since: datetime | None = None  # when the collector first found that no system holds it
     content_deleted: datetime | None = None
     former_content: LibraryFileContent | None = None  # while a deleted file can be brought back
 
@@ -69,86 +70,67 @@ class AliasRecord(Persistent):
         if owner is not None:
             self.owner = owner
 
+    def __repr__(self) -> str:
+        # Errors show this to those who lack a permission: nothing that only some may see.
+        return f"<LibraryFileAlias {self.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LibraryFileAlias) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def deleted(self) -> bool:
+        return self.content is None
+
     @property
     def committed(self) -> bool:
-        """Whether others can see it already."""
+        """Whether other sessions can see it already."""
         return self._p_jar is not None and self._p_serial != z64
 
 
-class TokenRecord(Persistent):
-    """A time-limited token, without the token: its hash, what it opens, and how it was used."""
+class FileHolds(Persistent):
+    """Which files are held, and for what: a file may be held for several reasons at a time."""
 
-    # For tokens made before downloads were counted by the piece.
-    _downloads: dict[str, ClientDownload] = MappingProxyType({})  # type: ignore[assignment]
+    def __init__(self) -> None:
+        self._keys = OOTreeSet()  # alias id, big-endian, + the reason in UTF-8
 
-    def __init__(
-        self,
-        key: bytes,
-        path: str,
-        *,
-        created: datetime,
-        lifetime: timedelta,
-        max_uses: int | None,
-        asked_by: str,
-    ) -> None:
-        self.key = key
-        self.path = path
-        self.created = created
-        self.lifetime = lifetime
-        self.max_uses = max_uses
-        self.asked_by = asked_by
-        self.uses = 0
-        self.last_used: datetime | None = None
-        self._downloads: dict[str, ClientDownload] = {}  # by client_key()
+    def hold(self, alias: LibraryFileAlias, reason: str) -> None:
+        """Keep the file behind `alias` until release() with the same `reason`, a few words.
 
-    @property
-    def id(self) -> str:
-        """What a list shows and revoke() takes; says nothing about the token."""
-        return self.key[:TOKEN_ID].hex()
-
-    @property
-    def alias_id(self) -> int:
-        first = self.path.split("/")[1]
-        return int(first) if first.isdigit() else 0
-
-    @property
-    def expires(self) -> datetime:
-        return self.created + self.lifetime
-
-    def alive_for(self, now: datetime, client: str) -> bool:
-        """Whether `client` may ask for anything.  The moment of `expires` is outside."""
-        if not self.created <= now < self.expires:
-            return False
-        under_way = self._downloads.get(client)
-        return not self._exhausted or (under_way is not None and under_way.unfinished(now))
-
-    def use(self, now: datetime, client: str, pieces: Sequence[Piece], size: int) -> int | None:
-        """Count what `client` is about to be given of a file of `size` bytes.
-
-        Returns the number of the use that it belongs to (0 where uses are not limited), which
-        take_back() wants; None: it may not be given.
+        Raises NotStored for a deleted file.  A collector that takes the file at the same moment
+        and this call cannot both commit: both write the alias.
         """
-        if not self.alive_for(now, client):
-            return None
-        self.last_used = now
-        if self.max_uses is None:
-            self.uses += 1
-            return 0
-        under_way = self._downloads.get(client)
-        if under_way is None or under_way.size != size or not under_way.allows(pieces, now):
-            if self._exhausted:
-                return None
-            self.uses += 1
-            under_way = ClientDownload(self.uses, size, now)
-        self._downloads = {**self._downloads, client: under_way.give(pieces, now)}
-        return under_way.use
+        if alias.content is None:
+            raise NotStored(alias.id, "its file is deleted")
+        alias.unreferenced_since = None
+        alias._p_changed = True
+        self._keys.add(_key(alias.id, reason))
 
-    def take_back(self, now: datetime, client: str, use: int, unsent: Piece, in_flight: int) -> None:
-        """`unsent` of what use() counted was not sent, and `in_flight` bytes before it may be lost."""
-        under_way = self._downloads.get(client)
-        if under_way is not None and under_way.use == use:
-            self._downloads = {**self._downloads, client: under_way.take_back(unsent, in_flight, now)}
+    def release(self, alias_id: int, reason: str) -> bool:
+        """Let go; whether it was held for this reason."""
+        key = _key(alias_id, reason)
+        if key not in self._keys:
+            return False
+        self._keys.remove(key)
+        return True
 
-    @property
-    def _exhausted(self) -> bool:
-        return self.max_uses is not None and self.uses >= self.max_uses
+    def reasons(self, alias_id: int) -> list[str]:
+        """What a file is held for, sorted."""
+        return [key[8:].decode() for key in with_prefix(self._keys, alias_id.to_bytes(8))]
+
+    def held_among(self, alias_ids: frozenset[int]) -> set[int]:
+        return {alias_id for alias_id in alias_ids if self.is_held(alias_id)}
+
+    def is_held(self, alias_id: int) -> bool:
+        return any(True for _key in with_prefix(self._keys, alias_id.to_bytes(8)))
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        """Every hold: alias id and reason, by id."""
+        for key in self._keys:
+            yield int.from_bytes(key[:8]), key[8:].decode()
+
+
+def _key(alias_id: int, reason: str) -> bytes:
+    return alias_id.to_bytes(8) + reason.encode()

@@ -11,9 +11,9 @@ from persistent import Persistent
 
 from librarian.library.counts.log_reading import LogPlaces
 from librarian.library.counts.model import DownloadCounts
-from librarian.library.holds import FileHolds
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
-from librarian.library.model import TOKEN_ID, AliasRecord, LibraryFileContent, TokenRecord
+from librarian.library.model import FileHolds, LibraryFileAlias, LibraryFileContent
+from librarian.library.tokens.model import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.keys import LAST, with_prefix
 from librarian.tree.subtree import Subtree, store_new_class_name
@@ -32,7 +32,7 @@ class LibrarySubtree(Persistent):
     reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
 
     def __init__(self) -> None:
-        self.aliases = LOBTree()  # id -> AliasRecord
+        self.aliases = LOBTree()  # id -> LibraryFileAlias
         self.contents = OOBTree()  # sha256 -> LibraryFileContent
         self.by_sha1 = OOTreeSet()  # sha1 + sha256; two contents may share a SHA-1
         self.by_content = OOTreeSet()  # sha256 + id, big-endian
@@ -41,7 +41,7 @@ class LibrarySubtree(Persistent):
         self.downloads = LOBTree()  # id -> DownloadCounts, of those that were downloaded
         self.log_places = LogPlaces()
         self.slices = OOBTree()  # id + digest of the client -> (bytes it got, seconds since the epoch)
-        self.tokens = OOBTree()  # sha256 of the token -> TokenRecord
+        self.tokens = OOBTree()  # sha256 of the token -> TimeLimitedToken
         self.tokens_by_alias = OOTreeSet()  # id + sha256 of the token
         self.tokens_by_expiry = OOTreeSet()  # seconds since the epoch + sha256 of the token
 
@@ -71,66 +71,66 @@ class LibrarySubtree(Persistent):
             # No write, so that many may claim it at the same time.
             content._p_jar.readCurrent(content)
 
-    def add(self, record: AliasRecord) -> None:
-        self.aliases[record.id] = record
-        if record.content is not None:
-            self.by_content.add(content_key(record.content, record.id))
+    def add(self, alias: LibraryFileAlias) -> None:
+        self.aliases[alias.id] = alias
+        if alias.content is not None:
+            self.by_content.add(content_key(alias.content, alias.id))
 
-    def delete_content(self, record: AliasRecord, now: datetime | None = None) -> None:
+    def delete_content(self, alias: LibraryFileAlias, now: datetime | None = None) -> None:
         """Part an alias from its content; with `now`, so that undelete() can bring it back."""
-        content = record.content
+        content = alias.content
         if content is None:
             return
-        self.by_content.remove(content_key(content, record.id))
-        record.content = None
+        self.by_content.remove(content_key(content, alias.id))
+        alias.content = None
         if now is not None:
-            record.content_deleted, record.former_content = now, content
-            self.by_former_content.add(content_key(content, record.id))
+            alias.content_deleted, alias.former_content = now, content
+            self.by_former_content.add(content_key(content, alias.id))
 
-    def undelete(self, record: AliasRecord) -> None:
+    def undelete(self, alias: LibraryFileAlias) -> None:
         """Bring back what delete_content() kept.  Raises CannotUndelete."""
-        content = record.former_content
+        content = alias.former_content
         if content is None:
-            raise CannotUndelete(record.id)
-        self.forget_former(record)
-        record.content, record.content_deleted = content, None
-        self.by_content.add(content_key(content, record.id))
+            raise CannotUndelete(alias.id)
+        self.forget_former(alias)
+        alias.content, alias.content_deleted = content, None
+        self.by_content.add(content_key(content, alias.id))
         self.claim(content)
 
-    def forget_former(self, record: AliasRecord) -> None:
+    def forget_former(self, alias: LibraryFileAlias) -> None:
         """From now on the deleted file cannot be brought back."""
-        if record.former_content is not None:
-            self.by_former_content.remove(content_key(record.former_content, record.id))
-            record.former_content = None
+        if alias.former_content is not None:
+            self.by_former_content.remove(content_key(alias.former_content, alias.id))
+            alias.former_content = None
 
-    def drop(self, record: AliasRecord) -> None:
-        """Remove an alias.  The record is written too, so that a hold at the same time conflicts."""
-        self.delete_content(record)
-        self.forget_former(record)
-        record._p_changed = True
-        self.downloads.pop(record.id, None)
-        for token in self.tokens_of(record.id):
+    def drop(self, alias: LibraryFileAlias) -> None:
+        """Remove an alias.  The alias is written too, so that a hold at the same time conflicts."""
+        self.delete_content(alias)
+        self.forget_former(alias)
+        alias._p_changed = True
+        self.downloads.pop(alias.id, None)
+        for token in self.tokens_of(alias.id):
             self.drop_token(token)
-        del self.aliases[record.id]
+        del self.aliases[alias.id]
 
-    def count_downloads(self, record: AliasRecord, day: date, country: str | None, count: int) -> None:
-        """Add to the count of a file; never writes the record, so that nobody who holds it conflicts."""
-        if record._p_jar is not None:
-            record._p_jar.readCurrent(record)  # but who drops it does
-        counts = self.downloads.get(record.id)
+    def count_downloads(self, alias: LibraryFileAlias, day: date, country: str | None, count: int) -> None:
+        """Add to the count of a file; never writes the alias, so that nobody who holds it conflicts."""
+        if alias._p_jar is not None:
+            alias._p_jar.readCurrent(alias)  # but who drops it does
+        counts = self.downloads.get(alias.id)
         if counts is None:
-            counts = self.downloads[record.id] = DownloadCounts()
+            counts = self.downloads[alias.id] = DownloadCounts()
         counts.add(day, country, count)
 
-    def slice_completes(self, record: AliasRecord, client: bytes, size: int, seconds: float) -> int:
+    def slice_completes(self, alias: LibraryFileAlias, client: bytes, size: int, seconds: float) -> int:
         """How many downloads `size` more bytes of a file complete for a client, a digest of it.
 
         What was sent more than PATIENCE before counts for nothing any more.
         """
-        content = record.content or record.former_content
+        content = alias.content or alias.former_content
         if content is None or not content.filesize:
             return 0
-        key = record.id.to_bytes(8) + client
+        key = alias.id.to_bytes(8) + client
         before, at = self.slices.get(key, (0, seconds))
         fresh = seconds - at <= PATIENCE.total_seconds()
         # What separates several ranges in one answer makes it longer than the file; it is one all the same.
@@ -154,19 +154,19 @@ class LibrarySubtree(Persistent):
         del self.contents[bytes.fromhex(content.sha256)]
         self.by_sha1.remove(bytes.fromhex(content.sha1 + content.sha256))
 
-    def record(self, alias_id: object) -> AliasRecord:
+    def alias(self, alias_id: object) -> LibraryFileAlias:
         if isinstance(alias_id, int) and 0 < alias_id < ID_LIMIT:
-            record = self.aliases.get(alias_id)
-            if record is not None:
-                return record
+            alias = self.aliases.get(alias_id)
+            if alias is not None:
+                return alias
         raise AliasNotFound(alias_id)
 
-    def records_of(self, sha256: bytes) -> Iterator[AliasRecord]:
+    def aliases_of(self, sha256: bytes) -> Iterator[LibraryFileAlias]:
         """The aliases of a content, by id."""
         for key in with_prefix(self.by_content, sha256):
             yield self.aliases[int.from_bytes(key[32:])]
 
-    def former_records_of(self, sha256: bytes) -> Iterator[AliasRecord]:
+    def former_aliases_of(self, sha256: bytes) -> Iterator[LibraryFileAlias]:
         """The aliases of a content that were deleted and can be brought back, by id."""
         for key in with_prefix(self.by_former_content, sha256):
             yield self.aliases[int.from_bytes(key[32:])]
@@ -175,22 +175,22 @@ class LibrarySubtree(Persistent):
         for key in with_prefix(self.by_sha1, sha1):
             yield key[20:]
 
-    def add_token(self, token: TokenRecord) -> None:
+    def add_token(self, token: TimeLimitedToken) -> None:
         self.tokens[token.key] = token
         self.tokens_by_alias.add(token.alias_id.to_bytes(8) + token.key)
         self.tokens_by_expiry.add(moment_key(token.expires) + token.key)
 
-    def drop_token(self, token: TokenRecord) -> None:
+    def drop_token(self, token: TimeLimitedToken) -> None:
         del self.tokens[token.key]
         self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
         self.tokens_by_expiry.remove(moment_key(token.expires) + token.key)
 
-    def tokens_of(self, alias_id: int) -> list[TokenRecord]:
+    def tokens_of(self, alias_id: int) -> list[TimeLimitedToken]:
         """The tokens of one file, oldest first."""
         keys = with_prefix(self.tokens_by_alias, alias_id.to_bytes(8))
         return sorted((self.tokens[key[8:]] for key in keys), key=attrgetter("created", "key"))
 
-    def tokens_called(self, token_id: str) -> list[TokenRecord]:
+    def tokens_called(self, token_id: str) -> list[TimeLimitedToken]:
         """Tokens whose id, the beginning of their key, is `token_id`."""
         try:
             prefix = bytes.fromhex(token_id)
@@ -200,7 +200,7 @@ class LibrarySubtree(Persistent):
             [self.tokens[key] for key in with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
         )
 
-    def dead_tokens(self, now: datetime, limit: int) -> Iterator[TokenRecord]:
+    def dead_tokens(self, now: datetime, limit: int) -> Iterator[TimeLimitedToken]:
         """At most `limit` tokens that died of age, the oldest first."""
         last = moment_key(now) + LAST
         for key in islice(self.tokens_by_expiry.keys(max=last), limit):

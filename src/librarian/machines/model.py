@@ -12,8 +12,7 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 from zope.interface import implementer
 
-from librarian.library.holds import FileHolds
-from librarian.library.model import AliasRecord
+from librarian.library.model import FileHolds, LibraryFileAlias
 from librarian.machines.enums import (
     TRANSITIONS,
     CodeImportJobState,
@@ -225,7 +224,7 @@ class CodeImportRegistry(Persistent):
             raise JobGone(job_id, hostname)
         return job
 
-    def hold_file(self, code_import: ImportRecord, record: AliasRecord) -> None:
+    def hold_file(self, code_import: ImportRecord, record: LibraryFileAlias) -> None:
         """Keep a file of the library for an import.  Raises NotStored if it is deleted."""
         self.holds.hold(record, f"code import {code_import.name}")
         code_import.held_files = (*code_import.held_files, record.id)

@@ -7,9 +7,10 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.binding import stored
 from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.service import Library, LibraryFile
+from librarian.library.operations import Library, LibraryFile
 from librarian.machines import jobs
 from librarian.machines import transitions as moves
 from librarian.machines.agent.vcs import MIRRORS
@@ -96,7 +97,7 @@ class CodeImportScheduler:
             job.log_file = alias.id
         else:
             job.bundle_file = alias.id
-        self._desk.registry.hold_file(code_import, alias.record)
+        self._desk.registry.hold_file(code_import, stored(alias))
         self._desk.registry.let_go(code_import)  # of one handed in before, if this is a second try
         alias_id: int = alias.id
         return alias_id
@@ -105,7 +106,7 @@ class CodeImportScheduler:
         code_import = self._import_of(self._job(job_id, hostname))
         if code_import.bundle_file is None or code_import.bundle_url != code_import.url:
             return None
-        return self._library.open(self._files[code_import.bundle_file].record)
+        return self._library.open(stored(self._files[code_import.bundle_file]))
 
     def finishJob(self, job_id: int, hostname: str, status: CodeImportResultStatus) -> None:
         jobs.finish_job(self._desk.registry, self._job(job_id, hostname), status, self._act())

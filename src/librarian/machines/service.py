@@ -10,7 +10,7 @@ from zope.interface import implementer, provider
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
-from librarian.library.references import HeldInSubtree
+from librarian.library.service import HeldInSubtree
 from librarian.machines import editing, jobs
 from librarian.machines import transitions as moves
 from librarian.machines.agent.vcs import MIRRORS

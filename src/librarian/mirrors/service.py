@@ -10,7 +10,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.references import HeldInSubtree
+from librarian.library.service import HeldInSubtree
 from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
 from librarian.mirrors.dispatch.planning import is_due
@@ -178,7 +178,7 @@ class LibraryProbeLogs(_Set):
                 filename, size, log_file, "text/plain", restricted=True, allow_zero_length=True
             )
             number: int = alias.id
-        self._subtree.holds.hold(getUtility(ITree).subtree("library").record(number), _HELD_FOR)
+        self._subtree.holds.hold(getUtility(ITree).subtree("library").alias(number), _HELD_FOR)
         return number
 
     def get(self, alias_id: int) -> Any:

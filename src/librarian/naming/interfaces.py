@@ -11,7 +11,7 @@ because another file is another alias with another URL.
 Putting a file under a path that exists already makes a new *version* of the entry.  Versions are numbered
 from 1 on and a number is never used again.  The setting ``librarian.naming.keep_versions`` says how many
 old versions are kept; there is no rule by age.  Every file that is the current version or a kept one is held
-(see librarian.library.holds), so the garbage collector leaves it alone.  A removed entry releases its files,
+(see `FileHolds`), so the garbage collector leaves it alone.  A removed entry releases its files,
 and the collector deletes them after its usual week.
 
 Folders have *owners*.  The owner of a folder, the owners of the folders above it, and administrators may

@@ -13,8 +13,7 @@ from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
-from librarian.library.holds import FileHolds
-from librarian.library.model import AliasRecord
+from librarian.library.model import FileHolds, LibraryFileAlias
 from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, NoSuchVersion, TooDeep
 from librarian.tree.subtree import Subtree, store_new_class_name
 
@@ -124,7 +123,7 @@ class NamingSubtree(Persistent):
         self.holds = FileHolds()
 
     def put(
-        self, entry: Entry, record: AliasRecord, now: datetime, author: str | None, keep_versions: int
+        self, entry: Entry, record: LibraryFileAlias, now: datetime, author: str | None, keep_versions: int
     ) -> None:
         """Make a file the current version, and release old versions beyond the newest `keep_versions`."""
         number = entry.versions[-1].number + 1 if entry.versions else 1
@@ -135,7 +134,7 @@ class NamingSubtree(Persistent):
             self.holds.release(old.alias_id, entry.hold_reason(old))
         entry.versions = kept[-1 - keep_versions :]
 
-    def replace_alias(self, entry: Entry, record: AliasRecord) -> None:
+    def replace_alias(self, entry: Entry, record: LibraryFileAlias) -> None:
         """Let the current version be another alias of the same content."""
         current = entry.versions[-1]
         self.holds.hold(record, entry.hold_reason(current))

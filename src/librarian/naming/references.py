@@ -4,7 +4,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.library.interfaces import IFileReferences
-from librarian.library.references import HeldInSubtree
+from librarian.library.service import HeldInSubtree
 from librarian.naming.model import NamingSubtree
 from librarian.tree.interfaces import ITree
 

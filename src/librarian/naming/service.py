@@ -10,9 +10,9 @@ from zope.security.management import checkPermission, queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import Bound, stored
-from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename
-from librarian.library.service import Library, acting_owner
+from librarian.library.operations import Library, acting_owner
+from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import (
     AlreadyThere,
     CannotMove,
@@ -83,15 +83,15 @@ class BoundEntry(BoundNode):
         content = self.alias().content
         return None if content is None else f'"{content.sha256}"'
 
-    def alias(self, version: int | None = None) -> LibraryFileAlias:
+    def alias(self, version: int | None = None) -> BoundAlias:
         library = self._services.library
-        return LibraryFileAlias(library, library.record(self.find_version(version).alias_id))
+        return BoundAlias(library.alias(self.find_version(version).alias_id), library)
 
-    def put(self, alias: LibraryFileAlias) -> None:
+    def put(self, alias: BoundAlias) -> None:
         """Make another file the current version; for BoundFolder.put()."""
         services = self._services
         now, keep = services.library.clock.now(), services.keep_versions
-        services.subtree.put(stored(self), alias.record, now, acting_owner(), keep)
+        services.subtree.put(stored(self), stored(alias), now, acting_owner(), keep)
 
 
 @implementer(INamedFolder)
@@ -166,7 +166,7 @@ class BoundFolder(BoundNode):
         services, before, old_name = self._services, node.path, node.name
         services.subtree.move(stored(node), stored(self), name)
         if name != old_name and isinstance(stored(node), Entry) and not node.alias().deleted:
-            copy = services.library.add_copy(node.alias().record, name)
+            copy = services.library.add_copy(stored(node.alias()), name)
             services.subtree.replace_alias(stored(node), copy)
         at_commit("name changed", path=node.path, before=before)
         return node

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.operations.endpoints import OpsRoot
 from librarian.operations.measuring import IMeasurements
 

@@ -10,8 +10,8 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.library.interfaces import InvalidFilename
-from librarian.library.references import HeldInSubtree
-from librarian.library.service import Library, LibraryFile
+from librarian.library.operations import Library, LibraryFile
+from librarian.library.service import HeldInSubtree
 from librarian.security.audit import happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings

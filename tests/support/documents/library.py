@@ -25,10 +25,11 @@ from zope.security.checker import Checker as SecurityChecker
 from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.binding import stored
 from librarian.interfaces import IClock
 from librarian.library.installation import unite
 from librarian.library.interfaces import IFileHolder
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.settings import ISettings
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
@@ -39,7 +40,7 @@ from librarian.web.views import IAppSection
 
 def delete_content(alias: Any) -> None:
     """Delete the file behind an alias, as the collector does a week after its expiry."""
-    getUtility(ITree).subtree("library").delete_content(removeSecurityProxy(alias).record)
+    getUtility(ITree).subtree("library").delete_content(stored(removeSecurityProxy(alias)))
 
 
 @implementer(IFileHolder)

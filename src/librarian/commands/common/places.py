@@ -7,7 +7,7 @@ import click
 import plaster
 
 from librarian.commands.common.effects import is_said
-from librarian.library.urls import LibrarySettings
+from librarian.library.settings import LibrarySettings
 from librarian.settings import Settings
 from librarian.web.app_endpoint import AppEndpoint
 from librarian.web.endpoints import endpoint_url

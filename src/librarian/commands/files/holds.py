@@ -8,8 +8,8 @@ from zope.component import getUtilitiesFor
 
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library
 from librarian.library.subtree import LibrarySubtree
 
 alias_argument = click.argument("alias_id", type=click.IntRange(1))
@@ -18,11 +18,13 @@ reason_option = click.option(
 )
 
 
-def change(ini: str, alias_id: int, work: Callable[[Library, LibrarySubtree, AliasRecord], None]) -> None:
+def change(
+    ini: str, alias_id: int, work: Callable[[Library, LibrarySubtree, LibraryFileAlias], None]
+) -> None:
     """Do `work` with one alias, in a transaction that is tried again on conflict."""
     with opened_site(ini):
         library = Library()
-        library.tree.run(lambda: work(library, library.subtree, library.record(alias_id)))
+        library.tree.run(lambda: work(library, library.subtree, library.alias(alias_id)))
 
 
 @click.command()
@@ -41,7 +43,7 @@ def hold(alias_id: int, reason: str, ini: str) -> None:
 def release(alias_id: int, reason: str, ini: str) -> None:
     """Let go of the file with id ALIAS_ID; when nobody holds it any more, gc takes it in time."""
 
-    def work(library: Library, subtree: LibrarySubtree, record: AliasRecord) -> None:
+    def work(library: Library, subtree: LibrarySubtree, record: LibraryFileAlias) -> None:
         if not subtree.holds.release(alias_id, reason):
             raise click.ClickException(f"alias {alias_id} is not held as {reason!r}")
 
@@ -55,7 +57,7 @@ def release(alias_id: int, reason: str, ini: str) -> None:
 def holders(alias_id: int, as_json: bool, ini: str) -> None:
     """Say who holds the file with id ALIAS_ID."""
     with opened_site(ini):
-        Library().record(alias_id)
+        Library().alias(alias_id)
         found = [line for _name, held in getUtilitiesFor(IFileReferences) for line in held.holders(alias_id)]
     for line in [json.dumps(found)] if as_json else found:
         click.echo(line)

@@ -17,7 +17,7 @@ from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.backup.manifests import Manifest
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.model import UpkeepBusy
 from librarian.tree.interfaces import ITree
 

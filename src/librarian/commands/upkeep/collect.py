@@ -10,7 +10,7 @@ from rich.console import Console
 
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import STEPS, Action, GarbageCollector, Report
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")

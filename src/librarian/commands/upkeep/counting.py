@@ -10,7 +10,7 @@ import click
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.counts.service import Counted, DownloadCounter
 from librarian.library.interfaces import UnreadableLog
-from librarian.library.service import Library
+from librarian.library.operations import Library
 
 
 @click.command("count-downloads")

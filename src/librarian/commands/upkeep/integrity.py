@@ -16,7 +16,7 @@ from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.quantities import Pace, Share, Size
 from librarian.commands.common.site import ini_file_option, ini_option, opened_site
 from librarian.library.backup.restoring import CheckBackup
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.checking import ERROR, Check, Finding
 from librarian.library.upkeep.scrubbing import Damage, Scrub, ScrubReport
 from librarian.library.upkeep.tree_checking import CheckTree

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.reporting import LibraryReport, Sum
 from librarian.library.upkeep.reporting import report as make_report
 

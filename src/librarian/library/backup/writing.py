@@ -26,7 +26,7 @@ from librarian.library.backup.manifests import (
 )
 from librarian.library.backup.tree_copy import TreeCopy
 from librarian.library.installation import installation_of
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.library.upkeep.model import HeldLease, UpkeepSubtree, leased
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch

@@ -27,8 +27,8 @@ from librarian.countries import ICountry, ICountrySet
 from librarian.library.counts.log_lines import Hit, MalformedLine, read_line
 from librarian.library.counts.log_reading import LogPlace, LogReader
 from librarian.library.interfaces import AliasNotFound
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library
 from librarian.library.subtree import PATIENCE, LibrarySubtree
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class _Batch:
         sums: Counter[tuple[int, date, str | None]] = Counter()
         for hit in self._hits:
             try:
-                record = subtree.record(hit.alias_id)
+                record = subtree.alias(hit.alias_id)
             except AliasNotFound:
                 self.unknown += 1
                 continue
@@ -146,10 +146,10 @@ class _Batch:
                 country = self._country(hit.client)
                 sums[hit.alias_id, hit.day, country.iso3166code2 if country else None] += completed
         for (alias_id, day, code), number in sums.items():
-            subtree.count_downloads(subtree.record(alias_id), day, code, number)
+            subtree.count_downloads(subtree.alias(alias_id), day, code, number)
         self.downloads = sums.total()
 
-    def _downloads(self, subtree: LibrarySubtree, record: AliasRecord, hit: Hit) -> int:
+    def _downloads(self, subtree: LibrarySubtree, record: LibraryFileAlias, hit: Hit) -> int:
         """How many downloads a hit completes."""
         if hit.status == 200:  # OK: the whole
             return 1

@@ -10,7 +10,7 @@ from zope.component import getUtility
 from zope.interface import provider
 
 from librarian.library.counts.service import DownloadCounter
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.periodic import PeriodicTask
 from librarian.settings import ISettings, ISettingsSection, Section
 from librarian.tree.interfaces import ITree

@@ -11,7 +11,7 @@ from pyramid.request import Request
 
 from librarian.library.filenames import check_content_type, media_type_for
 from librarian.library.interfaces import NEVER_EXPIRES, UploadFailed
-from librarian.library.service import Library, check_expires
+from librarian.library.operations import Library, check_expires
 from librarian.store.interfaces import StoredBytes
 from librarian.web.requests.promises import promises, take_over
 

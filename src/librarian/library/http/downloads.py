@@ -9,11 +9,11 @@ from pyramid.response import Response
 
 from librarian.library import urls
 from librarian.library.filenames import ID, quoted
-from librarian.library.http.delivery import deliver
-from librarian.library.http.endpoints import PublicEndpoint, RestrictedEndpoint
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library, digest_bytes
-from librarian.library.tokens.use import IN_FLIGHT, Piece, client_key
+from librarian.library.http.alias_response import deliver
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library, digest_bytes
+from librarian.library.settings import PublicEndpoint, RestrictedEndpoint
+from librarian.library.tokens.accounting import IN_FLIGHT, Piece, client_key
 from librarian.web.endpoints import Endpoint
 from librarian.web.files.answer import FileAnswer
 from librarian.web.files.ranges import Slice
@@ -31,7 +31,7 @@ class DownloadRoot:
     def __getitem__(self, segment: str) -> "AliasFolder":
         if not ID.fullmatch(segment):
             raise KeyError(segment)
-        return AliasFolder(self, self.library.record(int(segment)))
+        return AliasFolder(self, self.library.alias(int(segment)))
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class AliasFolder:
     """``/<id>``: holds one file, under its own name and no other."""
 
     root: DownloadRoot
-    record: AliasRecord
+    alias: LibraryFileAlias
 
     def __getitem__(self, filename: str) -> "Download":
-        if filename != self.record.filename:
+        if filename != self.alias.filename:
             raise KeyError(filename)
-        return Download(self.root, self.record)
+        return Download(self.root, self.alias)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Download:
     """``/<id>/<filename>``."""
 
     root: DownloadRoot
-    record: AliasRecord
+    alias: LibraryFileAlias
 
 
 def restricted_endpoint() -> Endpoint:
@@ -69,15 +69,15 @@ def public_endpoint() -> Endpoint:
 
 def download(context: Download, request: Request) -> Response:
     """The file, to whoever may have it from this endpoint."""
-    record, library = context.record, context.root.library
+    alias, library = context.alias, context.root.library
     # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
-    if record.content is None or request.path_info != f"/{record.id}/{record.filename}":
+    if alias.content is None or request.path_info != f"/{alias.id}/{alias.filename}":
         raise HTTPNotFound
     by_token = _needed_token(context, request)
-    own_host = _checked_host(request, library, record)
+    own_host = _checked_host(request, library, alias)
     if by_token is None:
-        return deliver(library, record, request, own_host)
-    return deliver(library, record, request, own_host, by_token.admit, by_token.ended)
+        return deliver(library, alias, request, own_host)
+    return deliver(library, alias, request, own_host, by_token.admit, by_token.ended)
 
 
 def _needed_token(context: Download, request: Request) -> "_ByToken | None":
@@ -85,12 +85,12 @@ def _needed_token(context: Download, request: Request) -> "_ByToken | None":
 
     Everything that is wrong here is the same 404: whoever guesses learns nothing.
     """
-    record, root = context.record, context.root
-    if record.restricted is root.restricted:
+    alias, root = context.alias, context.root
+    if alias.restricted is root.restricted:
         return None
-    token = _stated_token(request) if record.restricted else ""
+    token = _stated_token(request) if alias.restricted else ""
     client = client_key(request.remote_addr or "", request.environ.get("HTTP_USER_AGENT", ""))
-    by_token = _ByToken(root.library, record, token, client)
+    by_token = _ByToken(root.library, alias, token, client)
     if not token or not root.library.tokens.admits(token, by_token.path, client):
         raise HTTPNotFound
     return by_token
@@ -99,22 +99,22 @@ def _needed_token(context: Download, request: Request) -> "_ByToken | None":
 class _ByToken:
     """One answer to the bearer of a token: counted when it begins, corrected when it broke off."""
 
-    def __init__(self, library: Library, record: AliasRecord, token: str, client: str) -> None:
+    def __init__(self, library: Library, alias: LibraryFileAlias, token: str, client: str) -> None:
         self._tokens = library.tokens
-        self._record = record
+        self._alias = alias
         self._token = token
         self._client = client
         self._use: int | None = None
         self._pieces: list[Piece] = []
-        self.path = f"/{record.id}/{quoted(record.filename)}"
+        self.path = f"/{alias.id}/{quoted(alias.filename)}"
 
     def admit(self, answer: FileAnswer) -> bool:
         """Count the bytes of the file that the answer has, if any; whether they may go."""
         self._pieces = [(part.start, part.stop) for part in answer.segments if isinstance(part, Slice)]
         if not self._pieces:
             return True
-        assert self._record.content is not None
-        size = self._record.content.filesize
+        assert self._alias.content is not None
+        size = self._alias.content.filesize
         self._use = self._tokens.use(self._token, self.path, self._client, self._pieces, size)
         return self._use is not None
 
@@ -136,10 +136,10 @@ def _stated_token(request: Request) -> str:
     return token
 
 
-def _checked_host(request: Request, library: Library, record: AliasRecord) -> bool:
+def _checked_host(request: Request, library: Library, alias: LibraryFileAlias) -> bool:
     """Whether the request is for the file's own host; a private host of another file is no host."""
     host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
-    if host.lower() == urls.own_host(library.settings, record):
+    if host.lower() == urls.own_host(library.settings, alias):
         return True
     if ".restricted." in host.lower():
         raise HTTPNotFound
@@ -166,9 +166,9 @@ def _digest(request: Request) -> bytes:
 def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
     subtree = root.library.subtree
     for sha256 in [raw] if len(raw) == 32 else subtree.sha256s_of(raw):
-        for record in subtree.records_of(sha256):
-            if record.restricted is root.restricted:
-                yield f"{record.id}/{quoted(record.filename)}"
+        for alias in subtree.aliases_of(sha256):
+            if alias.restricted is root.restricted:
+                yield f"{alias.id}/{quoted(alias.filename)}"
 
 
 def welcome(context: DownloadRoot, request: Request) -> Response:

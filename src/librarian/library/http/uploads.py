@@ -13,13 +13,13 @@ from zope.security.interfaces import Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.aliases import LibraryFileAlias
-from librarian.library.description import describe
 from librarian.library.filenames import check_filename
 from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
-from librarian.library.http.endpoints import RestrictedUploadEndpoint, UploadEndpoint
+from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
-from librarian.library.service import Library, acting_owner
+from librarian.library.operations import Library, acting_owner
+from librarian.library.service import BoundAlias
+from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
 from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import Endpoint
 from librarian.web.identity import principal_of
@@ -79,10 +79,10 @@ def upload(context: UploadTarget, request: Request) -> Response:
     owner = acting_owner()
 
     def name_it() -> dict[str, Any]:
-        record = library.add(
+        alias = library.add(
             stored, filename, mimetype, expires=expires, restricted=context.root.restricted, owner=owner
         )
-        return describe(LibraryFileAlias(library, record))
+        return describe(BoundAlias(alias, library))
 
     described = library.tree.run(name_it)
     return Response(json_body=described, status=201, location=described["url"])

@@ -12,24 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from ZODB.POSException import POSError
 from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import IClock, LibrarianError
-from librarian.library.filenames import canonical_path
 from librarian.library.interfaces import (
     InvalidLifetime,
     InvalidUses,
     ITimeLimitedTokenSet,
     NoSuchToken,
 )
-from librarian.library.model import TokenRecord
+from librarian.library.settings import LibrarySettings
 from librarian.library.subtree import LibrarySubtree
-from librarian.library.tokens.use import AnswersUnderWay, Bearer, Piece
-from librarian.library.urls import LibrarySettings
+from librarian.library.tokens.accounting import AnswersUnderWay, Bearer, Piece
+from librarian.library.tokens.model import TimeLimitedToken
 from librarian.security.audit import at_commit, happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
@@ -73,10 +71,10 @@ class TimeLimitedTokenSet:
             "max_uses": _checked_uses(max_uses),
             "asked_by": current_principal().id,
         }
-        key, path = token_hash(token), TimeLimitedToken.url_to_token_path(url)
-        record = TokenRecord(key, path, **facts)
+        key, path = token_hash(token), TimeLimitedToken.path_of(url)
+        record = TimeLimitedToken(key, path, **facts)
         told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
-        self._tree.run_independently(lambda: self._subtree.add_token(TokenRecord(key, path, **facts)))
+        self._tree.run_independently(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
         happened("token made", **told)
         return token
 
@@ -148,10 +146,10 @@ class TimeLimitedTokenSet:
         finally:
             self._under_way.end(bearer)
 
-    def __iter__(self) -> Iterator[TokenRecord]:
+    def __iter__(self) -> Iterator[TimeLimitedToken]:
         return iter(self._subtree.tokens.values())
 
-    def of_alias(self, alias_id: int) -> list[TokenRecord]:
+    def of_alias(self, alias_id: int) -> list[TimeLimitedToken]:
         return self._subtree.tokens_of(alias_id)
 
     def revoke(self, token_id: str) -> None:
@@ -179,20 +177,6 @@ def _checked_uses(max_uses: int | None) -> int | None:
     if max_uses is not None and max_uses < 1:
         raise InvalidUses(max_uses)
     return max_uses
-
-
-class TimeLimitedToken:
-    """The seed's name for allocating: what a view or an alias calls."""
-
-    @staticmethod
-    def allocate(url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
-        """A new token for the file at `url`, valid for one day unless `lifetime` says otherwise."""
-        return TimeLimitedTokenSet().allocate(url, lifetime, max_uses)
-
-    @staticmethod
-    def url_to_token_path(url: str) -> str:
-        """The path a token for `url` is bound to: in the one spelling that is compared."""
-        return canonical_path(urlsplit(url).path)
 
 
 def describe_token(token: Any) -> dict[str, Any]:

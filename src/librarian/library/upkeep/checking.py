@@ -13,9 +13,10 @@ from typing import Any
 
 import transaction
 
-from librarian.library.model import AliasRecord, LibraryFileContent, TokenRecord
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.operations import Library
 from librarian.library.subtree import LibrarySubtree, content_key, moment_key
+from librarian.library.tokens.model import TimeLimitedToken
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 BATCH = 1000  # entries of one transaction
@@ -143,7 +144,7 @@ def _persistent(subtree: LibrarySubtree, part: str, key: Any) -> Any:
 
 
 def _alias(subtree: LibrarySubtree, alias_id: int) -> Iterator[Finding]:
-    record: AliasRecord = subtree.aliases[alias_id]
+    record: LibraryFileAlias = subtree.aliases[alias_id]
     if record.id != alias_id:
         yield Finding(ERROR, "alias under a wrong id", str(alias_id), f"is {record.id}")
     for content, index in (
@@ -181,7 +182,7 @@ def _entry(subtree: LibrarySubtree, key: bytes, attribute: str) -> Iterator[Find
 
 
 def _token(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
-    token: TokenRecord = subtree.tokens[key]
+    token: TimeLimitedToken = subtree.tokens[key]
     if token.key != key:
         yield Finding(ERROR, "token under a wrong key", key[:8].hex(), f"is {token.id}")
     if token.alias_id.to_bytes(8) + key not in subtree.tokens_by_alias:

@@ -23,8 +23,8 @@ from zope.component import getUtilitiesFor, getUtility
 
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
-from librarian.library.model import AliasRecord, LibraryFileContent
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.operations import Library
 from librarian.library.subtree import LibrarySubtree
 from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
 from librarian.library.upkeep.sweeping import Doomed, SweepSettings
@@ -153,7 +153,7 @@ class GarbageCollector:
     def _expire(self, references: dict[str, Any]) -> None:
         """A week after its expiry an alias loses its content, whether or not anything refers to it."""
 
-        def work(subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
+        def work(subtree: LibrarySubtree, record: LibraryFileAlias, held: bool) -> Iterator[Action]:
             expires = record.expires
             if record.content is None or expires is None or expires == NEVER_EXPIRES:
                 return
@@ -167,7 +167,7 @@ class GarbageCollector:
         """An alias that nobody has held for a week goes, if it is a week old and nothing promised
         that it would stay."""
 
-        def work(subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
+        def work(subtree: LibrarySubtree, record: LibraryFileAlias, held: bool) -> Iterator[Action]:
             if held:
                 if record.unreferenced_since is not None:
                     record.unreferenced_since = None
@@ -182,7 +182,7 @@ class GarbageCollector:
 
         self._over_aliases("aliases", references, work)
 
-    def _may_go(self, record: AliasRecord) -> bool:
+    def _may_go(self, record: LibraryFileAlias) -> bool:
         if record.former_content is not None:
             return False  # deleted, and may still be brought back
         if record.content is None:
@@ -197,7 +197,9 @@ class GarbageCollector:
         self._over_contents(self._mark)
         self._over_contents(self._drop)
 
-    def _forget_former(self, subtree: LibrarySubtree, record: AliasRecord, held: bool) -> Iterator[Action]:
+    def _forget_former(
+        self, subtree: LibrarySubtree, record: LibraryFileAlias, held: bool
+    ) -> Iterator[Action]:
         if record.former_content is not None and (record.content_deleted or self._now) < self._now - WEEK:
             subtree.forget_former(record)
             yield Action("contents", "forgotten", "alias", str(record.id), record.filename)
@@ -289,7 +291,7 @@ class GarbageCollector:
         self,
         step: str,
         references: dict[str, Any],
-        work: Callable[[LibrarySubtree, AliasRecord, bool], Iterator[Action]],
+        work: Callable[[LibrarySubtree, LibraryFileAlias, bool], Iterator[Action]],
     ) -> None:
         last = 0
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import transaction
 
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library
 
 BATCH = 1000  # objects that are looked at between two times of letting go of what was loaded
 NOBODY = "-"  # stands for the owner of files that came in by an endpoint for everybody
@@ -81,7 +81,7 @@ def report(
     return found
 
 
-def _add(found: LibraryReport, record: AliasRecord, now: datetime) -> None:
+def _add(found: LibraryReport, record: LibraryFileAlias, now: datetime) -> None:
     assert record.content is not None
     size, age = record.content.filesize, now - record.date_created
     found.files.add(size)

@@ -19,8 +19,8 @@ from zope.component import getUtilitiesFor
 
 from librarian.library import urls
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import AliasRecord
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library
 from librarian.library.subtree import LibrarySubtree
 from librarian.library.upkeep.model import UpkeepSubtree
 from librarian.store.copies import Copies
@@ -212,10 +212,10 @@ class Scrub:
 
     def _aliases(self, sha256: str) -> Iterator[dict[str, Any]]:
         key = bytes.fromhex(sha256)
-        for record in chain(self._subtree.records_of(key), self._subtree.former_records_of(key)):
+        for record in chain(self._subtree.aliases_of(key), self._subtree.former_aliases_of(key)):
             yield self._described(record)
 
-    def _described(self, record: AliasRecord) -> dict[str, Any]:
+    def _described(self, record: LibraryFileAlias) -> dict[str, Any]:
         asked = (held.holders(record.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))
         return {
             "id": record.id,

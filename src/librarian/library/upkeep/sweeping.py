@@ -11,7 +11,7 @@ from itertools import islice
 
 from zope.interface import provider
 
-from librarian.library.service import Library
+from librarian.library.operations import Library
 from librarian.settings import ISettingsSection, Section
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 

@@ -268,5 +268,5 @@ def _aliases_of(sha256: str) -> list[int]:
     with suppress(Exception):
         tree: Any = getUtility(ITree)
         with tree.session():
-            return [record.id for record in tree.subtree("library").records_of(bytes.fromhex(sha256))]
+            return [record.id for record in tree.subtree("library").aliases_of(bytes.fromhex(sha256))]
     return []

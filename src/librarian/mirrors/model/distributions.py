@@ -10,7 +10,7 @@ from persistent import Persistent
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.holds import FileHolds
+from librarian.library.model import FileHolds
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.interfaces import (
     IDistribution,

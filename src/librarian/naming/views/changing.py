@@ -8,9 +8,9 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename, media_type_for
-from librarian.library.service import Library, acting_owner
+from librarian.library.operations import Library, acting_owner
+from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, flag
@@ -52,7 +52,7 @@ def _post_file(context: TreePath, request: Request, upload: Any) -> Response:
     stored = library.store.put(upload.file)
     restricted, mimetype = keeps_restricted(folder, folder.get(filename)), media_type_for(filename)
     record = library.add(stored, filename, mimetype, restricted=restricted, owner=acting_owner())
-    entry = folder.put(filename, LibraryFileAlias(library, record))
+    entry = folder.put(filename, BoundAlias(record, library))
     return done(request, url_of(context.path) + "/", describe_entry(removeSecurityProxy(entry)), 201)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.description import describe
 from librarian.library.filenames import quoted
+from librarian.library.http.description import describe
 from librarian.naming.interfaces import INamedFolder
 
 

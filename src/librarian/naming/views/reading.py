@@ -9,8 +9,8 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.http.streaming import LibraryFileAliasView, file_alias_view
-from librarian.library.views import prefers_json
+from librarian.library.views.alias import LibraryFileAliasView, file_alias_view
+from librarian.library.views.files import prefers_json
 from librarian.naming.interfaces import INamedFolder, INamedTree, NotThere
 from librarian.naming.views.description import (
     describe_entry,

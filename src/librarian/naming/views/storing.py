@@ -7,10 +7,10 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.aliases import LibraryFileAlias
 from librarian.library.filenames import check_filename
 from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
-from librarian.library.service import Library, acting_owner
+from librarian.library.operations import Library, acting_owner
+from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, ends_in_slash, existing, flag
@@ -36,7 +36,7 @@ def _put_file(context: TreePath, request: Request) -> Response:
         hidden = restricted or keeps_restricted(folder, replaced)
         owner = acting_owner()
         record = library.add(stored, filename, mimetype, expires=expires, restricted=hidden, owner=owner)
-        entry = folder.put(filename, LibraryFileAlias(library, record))
+        entry = folder.put(filename, BoundAlias(record, library))
         return describe_entry(removeSecurityProxy(entry)), replaced is None
 
     described, is_new = library.tree.run(add_to_tree)

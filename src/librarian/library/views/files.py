@@ -7,10 +7,10 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.library.description import describe
 from librarian.library.filenames import ID
-from librarian.library.http.streaming import LibraryFileAliasView
+from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.views.alias import LibraryFileAliasView
 from librarian.web.login import Elsewhere
 from librarian.web.views import IAppSection
 

@@ -9,8 +9,8 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.model import AliasRecord, LibraryFileContent
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.operations import Library
 from librarian.store.disk.layout import relative_path
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.web.files.accel import handed_over
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def deliver(
     library: Library,
-    record: AliasRecord,
+    alias: LibraryFileAlias,
     request: Request,
     own_host: bool = False,
     admit: Callable[[FileAnswer], bool] = lambda answer: True,
@@ -36,16 +36,16 @@ def deliver(
     has the last word, once it is known what would be sent.  `ended` is called with the position in the
     file that the answer had come to when the server let go of it.  Raises HTTPNotFound.
     """
-    content = record.content
+    content = alias.content
     if content is None:
         raise HTTPNotFound
     verified = library.reads.is_sound(content.sha256, content.filesize)
-    facts = replace(facts_of(record, content, own_host), verified=verified)
+    facts = replace(facts_of(alias, content, own_host), verified=verified)
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
     try:
         file = _opened(library, facts, answer)
     except (BytesNotFound, BytesDamaged) as error:
-        log.error("alias has no whole bytes alias=%d error=%s", record.id, error)
+        log.error("alias has no whole bytes alias=%d error=%s", alias.id, error)
         return file_response(unavailable_answer(request.method))
     if not admit(answer):
         file.close()
@@ -60,15 +60,15 @@ def deliver(
     return file_response(answer, cast(BinaryIO, _ToldFile(file, ended)), request.environ)
 
 
-def facts_of(record: AliasRecord, content: LibraryFileContent, own_host: bool = False) -> FileFacts:
+def facts_of(alias: LibraryFileAlias, content: LibraryFileContent, own_host: bool = False) -> FileFacts:
     """What has to be known of an alias that has a content."""
     return FileFacts(
         size=content.filesize,
         sha256=content.sha256,
-        filename=record.filename,
-        mimetype=record.mimetype,
-        last_modified=record.date_created,
-        restricted=record.restricted,
+        filename=alias.filename,
+        mimetype=alias.mimetype,
+        last_modified=alias.date_created,
+        restricted=alias.restricted,
         own_host=own_host,
     )
 

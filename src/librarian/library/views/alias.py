@@ -16,11 +16,12 @@ from zope.publisher.interfaces import NotFound
 from zope.publisher.interfaces.browser import IBrowserPublisher
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.binding import stored
 from librarian.features import feature
-from librarian.library.aliases import LibraryFileAlias
-from librarian.library.http.delivery import deliver, facts_of
+from librarian.library.http.alias_response import deliver, facts_of
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
-from librarian.library.service import Library
+from librarian.library.model import LibraryFileAlias
+from librarian.library.operations import Library
 from librarian.web.files.answer import answer_file_request
 
 REDIRECT_FLAG = "publicrestrictedlibrarian"
@@ -102,13 +103,13 @@ class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
 
     def __call__(self) -> Any:
         """For Pyramid the response; for a zope publisher an open file, the publisher's to close."""
-        alias: LibraryFileAlias = removeSecurityProxy(self.context)
+        alias: LibraryFileAlias = stored(removeSecurityProxy(self.context))
         if IRequest.providedBy(self.request):
-            return deliver(Library(), alias.record, self.request)
-        file = Library().open(alias.record)
+            return deliver(Library(), alias, self.request)
+        file = Library().open(alias)
         assert alias.content is not None  # or it would not be open
         # The whole file: ranges and conditions are for the download endpoints.
-        for name, value in answer_file_request("GET", {}, facts_of(alias.record, alias.content)).headers:
+        for name, value in answer_file_request("GET", {}, facts_of(alias, alias.content)).headers:
             self.request.response.setHeader(name, "none" if name == "Accept-Ranges" else value)
         return file
 

@@ -7,7 +7,7 @@ from zope.interface import implementer
 from zope.publisher.interfaces.http import IResult
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.http.streaming import MixedFileAliasView, file_alias_view
+from librarian.library.views.alias import MixedFileAliasView, file_alias_view
 
 BLOCK_SIZE = 256 * 1024  # bytes
 

@@ -11,8 +11,8 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.description import describe
 from librarian.library.filenames import media_type_for
+from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.settings import as_timedelta
 from librarian.web.errors import wants_page

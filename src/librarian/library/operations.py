@@ -1,0 +1,216 @@
+"""What can be done with files: adding, copying, deleting, opening."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import IClock
+from librarian.library import urls
+from librarian.library.filenames import check_content_type, check_filename
+from librarian.library.interfaces import (
+    ILibraryFile,
+    InvalidExpiry,
+    IVerifiedReads,
+    NotStored,
+    UploadFailed,
+)
+from librarian.library.model import LibraryFileAlias
+from librarian.library.settings import LibrarySettings
+from librarian.library.subtree import LibrarySubtree
+from librarian.library.tokens.service import TimeLimitedTokenSet
+from librarian.security.audit import at_commit
+from librarian.security.interaction import current_principal
+from librarian.settings import ISettings
+from librarian.store.interfaces import IByteStore, StoredBytes
+from librarian.timeline import current_timeline
+from librarian.tree.interfaces import ITree
+from librarian.web.files.accel import AccelSettings
+
+log = logging.getLogger(__name__)
+
+
+class Library:
+    """The parts the library works with, looked up once, and the verbs everything else is made of."""
+
+    def __init__(self) -> None:
+        self.tree = getUtility(ITree)
+        self.store = getUtility(IByteStore)
+        self.clock = getUtility(IClock)
+        self._settings = getUtility(ISettings)
+        self.reads = getUtility(IVerifiedReads)
+        self.tokens = TimeLimitedTokenSet()
+        self.random_below: Callable[[int], int] = secrets.randbelow
+
+    @property
+    def settings(self) -> LibrarySettings:
+        return self._settings.section(LibrarySettings)
+
+    @property
+    def accel_settings(self) -> AccelSettings:
+        return self._settings.section(AccelSettings)
+
+    @property
+    def subtree(self) -> LibrarySubtree:
+        subtree: LibrarySubtree = self.tree.subtree("library")
+        return subtree
+
+    def alias(self, alias_id: object) -> LibraryFileAlias:
+        return self.subtree.alias(alias_id)
+
+    def add(self, stored: StoredBytes, filename: str, mimetype: str, **facts: Any) -> LibraryFileAlias:
+        """Name bytes that are durable already, in this thread's transaction.
+
+        Keywords: `expires` (None or an aware datetime), `restricted`, `owner` (a principal's id).
+        """
+        now, subtree = self.clock.now(), self.subtree
+        alias = LibraryFileAlias(
+            subtree.new_id(self.random_below),
+            check_filename(filename),
+            check_content_type(mimetype),
+            subtree.content_for(stored, now),
+            expires=check_expires(facts.get("expires")),
+            restricted=facts.get("restricted", False),
+            date_created=now,
+            owner=facts.get("owner"),
+        )
+        subtree.add(alias)
+        at_commit(
+            "file added",
+            alias=alias.id,
+            filename=alias.filename,
+            size=stored.size,
+            sha256=stored.sha256,
+            restricted=alias.restricted,
+        )
+        return alias
+
+    def add_copy(self, alias: LibraryFileAlias, filename: str) -> LibraryFileAlias:
+        """Another alias of the same file, under another name.  Raises NotStored, InvalidFilename."""
+        if alias.content is None:
+            raise NotStored(alias.id, "its file is deleted")
+        subtree = self.subtree
+        subtree.claim(alias.content)
+        copy = LibraryFileAlias(
+            subtree.new_id(self.random_below),
+            check_filename(filename),
+            alias.mimetype,
+            alias.content,
+            expires=alias.expires,
+            restricted=alias.restricted,
+            date_created=self.clock.now(),
+            owner=alias.owner,
+        )
+        subtree.add(copy)
+        at_commit("file copied", alias=copy.id, filename=copy.filename, original=alias.id)
+        return copy
+
+    def delete(self, alias: LibraryFileAlias) -> None:
+        """Delete the file behind an alias; for a week undelete() brings it back."""
+        self.subtree.delete_content(alias, self.clock.now())
+        at_commit("file deleted", alias=alias.id, filename=alias.filename)
+
+    def undelete(self, alias: LibraryFileAlias) -> None:
+        """Raises CannotUndelete."""
+        self.subtree.undelete(alias)
+        at_commit("file undeleted", alias=alias.id, filename=alias.filename)
+
+    def put_and_add(  # the arguments of the public create()
+        self,
+        name: str,
+        size: int,
+        file: BinaryIO,
+        mimetype: str,
+        *,
+        expires: datetime | None,
+        restricted: bool,
+        debug_id: str | None,
+        allow_zero_length: bool,
+    ) -> LibraryFileAlias:
+        """Check everything that can be checked, make the bytes durable, then name them."""
+        if size < 0 or (size == 0 and not allow_zero_length):
+            raise UploadFailed(f"Invalid length: {size}")
+        check_filename(name)
+        check_content_type(mimetype)
+        check_expires(expires)
+        stored = self.store.put(file, size=size)
+        owner = acting_owner()
+        alias = self.add(stored, name, mimetype, expires=expires, restricted=restricted, owner=owner)
+        log.info("alias added alias=%d sha256=%s debug_id=%s", alias.id, stored.sha256, debug_id)
+        return alias
+
+    def open(self, alias: LibraryFileAlias) -> "LibraryFile":
+        """The file behind a committed alias.  Raises NotStored."""
+        if alias.content is None:
+            raise NotStored(alias.id, "its file is deleted")
+        if not alias.committed:
+            raise NotStored(alias.id, "it is not committed yet")
+        url = urls.http_url(self.settings, alias)
+        with current_timeline().record("librarian-connection", url):
+            content = alias.content
+            return LibraryFile(self.reads.open(self.store, content.sha256, content.filesize), url)
+
+
+def acting_owner() -> str | None:
+    """The id of whoever acts, to be the owner of what is added; None if that is nobody known."""
+    principal = current_principal()
+    return principal.id if principal.authenticated else None
+
+
+def check_expires(expires: datetime | None) -> datetime | None:
+    """`expires` itself if it is None, or a time that tells its zone and that UTC has as well."""
+    if expires is None:
+        return None
+    if expires.tzinfo is None:
+        raise InvalidExpiry("Invalid expiry: a time without a time zone")
+    try:
+        expires.astimezone(UTC)
+    except OverflowError as error:  # the first or the last day there is, west or east of Greenwich
+        raise InvalidExpiry("Invalid expiry: a time beyond the years 1 to 9999") from error
+    return expires
+
+
+@implementer(ILibraryFile)
+class LibraryFile:
+    """An open file of the library; its reads show in the request's timeline."""
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self._file = file
+        self.url = url
+
+    def read(self, chunksize: int | None = None) -> bytes:
+        with current_timeline().record("librarian-read", self.url):
+            return self._file.read(-1 if chunksize is None else chunksize)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(1 << 18), b"")
+
+    def __enter__(self) -> "LibraryFile":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def digest_bytes(digest: str, length: int) -> bytes:
+    """The `length` bytes that `digest` spells in hex.  Raises ValueError."""
+    try:
+        raw = bytes.fromhex(digest)
+    except ValueError:
+        raw = b""
+    if len(raw) != length or len(digest) != 2 * length:
+        raise ValueError(f"{digest!r} is not a digest of {2 * length} hex digits")
+    return raw
