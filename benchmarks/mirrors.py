@@ -21,8 +21,8 @@ from librarian.clock import SystemClock
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.paths import join_url
 from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.mirrors.probing.parallel import probe_all
 from librarian.mirrors.probing.plan import ContentCheck, ContentKey, ProbePlan, ProbeReport
-from librarian.mirrors.probing.run import probe_all
 
 MIRRORS, PATHS = 1000, 20
 PARALLEL = 100

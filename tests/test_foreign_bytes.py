@@ -33,16 +33,16 @@ from librarian.library.interfaces import (
 )
 from librarian.machines.agent.scheduler_client import Api, Refused, RemoteHeadquarters, Unreachable
 from librarian.mirrors.archive import signatures
-from librarian.mirrors.archive.by_hand import import_images, import_json
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.archive.interfaces import MalformedArchive
 from librarian.mirrors.archive.release import parse_release
+from librarian.mirrors.base_urls import check_base_url, normal_url
+from librarian.mirrors.importing.manifests import import_images, import_json
 from librarian.mirrors.interfaces import BadBaseURL, BadImport
 from librarian.mirrors.model.distributions import MirrorsSubtree
-from librarian.mirrors.probing import ftp as probing_ftp
 from librarian.mirrors.probing.interfaces import ProbeFailed
-from librarian.mirrors.probing.redirects import follow
-from librarian.mirrors.urls import check_base_url, normal_url
+from librarian.mirrors.probing.transport import ftp as probing_ftp
+from librarian.mirrors.probing.transport.redirects import follow
 from librarian.net.http import Fetched
 from librarian.security.credentials.interfaces import NoSuchScope
 from librarian.security.credentials.scopes import granted_scope

@@ -9,12 +9,12 @@ from typing import Any
 
 import transaction
 
-from librarian.mirrors.dispatch.running import explain
 from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.probing.control import Controls, ControlSite, needs_control
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import Finding, ProberSettings
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
+from librarian.mirrors.probing.transport.fetcher import Fetcher
+from librarian.mirrors.runs.summary import explain
 from tests.mirrors.test_running import FILES, RunCase
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request, reply

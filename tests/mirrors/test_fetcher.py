@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
     Answer,
@@ -30,7 +29,8 @@ from librarian.mirrors.probing.interfaces import (
     RedirectToDifferentFile,
     UnknownURLScheme,
 )
-from librarian.mirrors.probing.throttle import Throttle
+from librarian.mirrors.probing.transport.fetcher import Fetcher
+from librarian.mirrors.probing.transport.throttle import Throttle
 from librarian.net.networks import AddressGuard
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request

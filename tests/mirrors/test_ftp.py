@@ -16,7 +16,6 @@ from pyftpdlib.handlers import DTPHandler, FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import ThreadedFTPServer
 
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import (
     BadResponseCode,
     BodyTooLarge,
@@ -25,6 +24,7 @@ from librarian.mirrors.probing.interfaces import (
     ProberSettings,
     ProberTimeout,
 )
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 BODY = b"deb" * 10

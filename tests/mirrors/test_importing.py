@@ -13,8 +13,6 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.archive.by_hand import import_images, import_json
-from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions, ImportSummary
 from librarian.mirrors.archive.interfaces import (
     ArchiveExpired,
     ArchiveGoesBack,
@@ -25,6 +23,8 @@ from librarian.mirrors.archive.interfaces import (
 )
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
 from librarian.mirrors.enums import PackagePublishingPocket
+from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions, ImportSummary
+from librarian.mirrors.importing.manifests import import_images, import_json
 from librarian.mirrors.interfaces import BadImport, IDistributionSet
 from librarian.mirrors.model.publications import BEFORE_RECORDS
 from tests.support.layers import Functional

@@ -11,8 +11,8 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.dispatch.tasks import import_archives
 from librarian.mirrors.interfaces import IDistributionSet
+from librarian.mirrors.runs.periodic import import_archives
 from librarian.mirrors.settings import MirrorSettings
 from librarian.settings import SettingsError
 from tests.mirrors.test_running import RunCase
@@ -80,7 +80,7 @@ class TwoDistributions(RunCase):
     def test_the_key_of_another_signs_nothing(self) -> None:
         self.run_with(self.keyrings)
         swapped = {"left": self.keyrings["right"], "right": self.keyrings["left"]}
-        with self.assertLogs("librarian.mirrors.dispatch.tasks", logging.WARNING) as logged:
+        with self.assertLogs("librarian.mirrors.runs.periodic", logging.WARNING) as logged:
             found = self.run_with(swapped)
         self.assertEqual(len(logged.output), 2)
         for name in ("left", "right"):

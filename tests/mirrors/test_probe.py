@@ -25,6 +25,7 @@ from zope.interface import implementer
 from librarian.interfaces import IClock
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
 from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.mirrors.probing.parallel import probe_all
 from librarian.mirrors.probing.plan import (
     ContentCheck,
     ContentKey,
@@ -34,7 +35,6 @@ from librarian.mirrors.probing.plan import (
     ProbeReport,
     Sample,
 )
-from librarian.mirrors.probing.run import probe_all
 from librarian.mirrors.probing.verdict import Verdict, judge, was_reached
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools

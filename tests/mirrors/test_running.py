@@ -22,9 +22,10 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, RunSummary
 from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
 from librarian.mirrors.probing.probe import MirrorProbe
+from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.security.people.interfaces import IPersonSet, ITeamSet
 from tests.support.layers import Functional
 from tests.support.mirrors import servers as mirrorservers

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from BTrees.OOBTree import OOBTree
 
-from librarian.mirrors.dispatch.sampling import Part, drawn, newest, probes_until_caught, samples_of
 from librarian.mirrors.enums import PackagePublishingPocket, PublicationKind
 from librarian.mirrors.model.distributions import MirrorsSubtree, number_files
 from librarian.mirrors.model.publications import BEFORE_RECORDS, Publication, Publications
 from librarian.mirrors.probing.plan import ContentKey
+from librarian.mirrors.runs.sampling import Part, drawn, newest, probes_until_caught, samples_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RELEASE = PackagePublishingPocket.RELEASE

@@ -3,7 +3,7 @@
 import unittest
 
 from librarian.mirrors.probing.interfaces import ConnectionSkipped
-from librarian.mirrors.probing.throttle import HostLedger
+from librarian.mirrors.probing.transport.throttle import HostLedger
 
 
 class HostLedgerTable(unittest.TestCase):

@@ -13,14 +13,14 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.archive.sources import DirectoryArchive
-from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, RunSummary
 from librarian.mirrors.enums import MirrorStatus
+from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet
-from librarian.mirrors.probing import indexfiles
-from librarian.mirrors.views.description import listed
-from librarian.mirrors.views.listing import order_for
+from librarian.mirrors.probing import index_files as indexfiles
+from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.summary import RunOptions, RunSummary
+from librarian.mirrors.views.mirrorlist import listed, order_for
 from librarian.security.people.interfaces import IPersonSet
 from tests.support.layers import Functional
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools

@@ -34,7 +34,7 @@ COMMANDS = {
     "mv": "librarian.commands.files.named:mv",
     "pack": "librarian.commands.upkeep.backup:pack",
     "person": "librarian.commands.people:person",
-    "mirrors": "librarian.commands.mirrors:mirrors",
+    "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",
     "release": "librarian.commands.files.holds:release",
     "report": "librarian.commands.upkeep.report:report",

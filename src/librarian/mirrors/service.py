@@ -13,7 +13,6 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import HeldInSubtree
 from librarian.mail import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
-from librarian.mirrors.dispatch.planning import is_due
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import (
     ICertificateExpiring,
@@ -32,6 +31,7 @@ from librarian.mirrors.interfaces import (
 from librarian.mirrors.model.distributions import Distribution, MirrorsSubtree, number_files
 from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.model.releases import DistroArchRelease, DistroRelease
+from librarian.mirrors.runs.planning import is_due
 from librarian.mirrors.settings import MirrorSettings
 from librarian.security.interaction import acting_as
 from librarian.security.people.interfaces import ITeam

@@ -18,14 +18,15 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
-from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, RunSummary
 from librarian.mirrors.enums import PackagePublishingPocket, PublicationKind
 from librarian.mirrors.interfaces import IDistributionSet, IProbeLogs
 from librarian.mirrors.model.publications import Publication
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, ProberSettings, ProberTimeout
 from librarian.mirrors.probing.plan import KnownRelease
-from librarian.mirrors.probing.throttle import Throttle
+from librarian.mirrors.probing.transport.fetcher import Fetcher
+from librarian.mirrors.probing.transport.throttle import Throttle
+from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.security.people.interfaces import IPersonSet
 from tests.support.mirrors.sample import add_mirror
 

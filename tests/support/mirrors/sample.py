@@ -15,7 +15,6 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries import ICountrySet
 from librarian.mirrors.archive.interfaces import NotInArchive
-from librarian.mirrors.dispatch.running import ProbeRun, RunOptions
 from librarian.mirrors.enums import (
     MirrorContent,
     MirrorPulseType,
@@ -27,6 +26,8 @@ from librarian.mirrors.enums import (
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.model.publications import Publication
 from librarian.mirrors.paths import pool_path
+from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.summary import RunOptions
 from librarian.security.people.interfaces import IPersonSet
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer

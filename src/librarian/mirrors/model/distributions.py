@@ -11,6 +11,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.model import FileHolds
+from librarian.mirrors.base_urls import check_base_url, normal_url
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.interfaces import (
     IDistribution,
@@ -22,7 +23,6 @@ from librarian.mirrors.interfaces import (
 from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.model.releases import DistroRelease, number
 from librarian.mirrors.probing.plan import KnownRelease
-from librarian.mirrors.urls import check_base_url, normal_url
 from librarian.security.people.model import valid_display_name, valid_name
 
 KNOWN_RELEASES = 200  # Release files remembered per suite: a hundred days of two publications a day

@@ -13,6 +13,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries import ICountry, ICountrySet
 from librarian.interfaces import IClock
+from librarian.mirrors.base_urls import check_base_url
 from librarian.mirrors.enums import (
     DisabledBy,
     MirrorContent,
@@ -35,7 +36,6 @@ from librarian.mirrors.model.contents import MirrorDistroArchRelease, MirrorDist
 from librarian.mirrors.model.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.paths import packages_path, sources_path
 from librarian.mirrors.probing.verdict import Score
-from librarian.mirrors.urls import check_base_url
 from librarian.security.people.model import valid_display_name
 
 

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from librarian.interfaces import IClock
 from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import AddressRefused, BadResponseCode, ProbeFailed
 from librarian.mirrors.probing.plan import ProbeReport
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 from librarian.mirrors.probing.verdict import was_reached
 
 ASKED_AT_ONCE = 5  # mirrors; the archives themselves come on top

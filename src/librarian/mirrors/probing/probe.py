@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from librarian.interfaces import IClock
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.fetcher import Fetcher
-from librarian.mirrors.probing.indexfiles import IndexVerifier
+from librarian.mirrors.probing.index_files import IndexVerifier
 from librarian.mirrors.probing.interfaces import (
     Answer,
     BadResponseCode,
@@ -34,6 +33,7 @@ from librarian.mirrors.probing.plan import (
     Sample,
 )
 from librarian.mirrors.probing.suites import SuiteVerifier
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.enums import FindingKind, MirrorStatus
 from librarian.mirrors.freshness import status_for_lag
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, ProbeFailed, proves_absence
 from librarian.mirrors.probing.plan import KnownRelease, ProbeReport, SuiteState
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 
 class SuiteVerifier:

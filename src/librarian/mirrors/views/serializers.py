@@ -1,12 +1,9 @@
 """Mirrors in words: as JSON, and as the rows of lists."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from librarian.mirrors.enums import MirrorStatus
 from librarian.mirrors.probing.verdict import Score
-from librarian.mirrors.views.listing import ListedMirror
 
 
 def describe(mirror: Any) -> dict[str, Any]:
@@ -95,25 +92,6 @@ def describe_score(found: Score) -> dict[str, Any]:
         "mean_seconds": round(found.mean_seconds, 4),
         "deviation_seconds": round(found.deviation_seconds, 4),
     }
-
-
-def listed(mirrors: Iterable[Any]) -> list[ListedMirror]:
-    """Mirrors as lists for programs want them.
-
-    Whose last probe was bad, or of whom nobody knows how fresh it is, has no score to be listed by: it comes
-    after those that are known to be well, however well it did before.
-    """
-    return [
-        ListedMirror(mirror.base_url, mirror.country.iso3166code2, _score_to_list_by(mirror))
-        for mirror in mirrors
-    ]
-
-
-def _score_to_list_by(mirror: Any) -> float | None:
-    if mirror.failures or mirror.freshness is MirrorStatus.UNKNOWN or mirror.score is None:
-        return None
-    value: float | None = mirror.score.value
-    return value
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -9,9 +9,9 @@ from hashlib import sha256
 from librarian.mirrors.archive.interfaces import ListedFile
 from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import Answer, BodyTooLarge, Finding, ProbeFailed, proves_absence
 from librarian.mirrors.probing.plan import ProbeReport, SuiteState
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 SMALL = 64 * 1024  # bytes
 LARGEST = 512 * 1024 * 1024  # bytes; what claims to be larger is no index

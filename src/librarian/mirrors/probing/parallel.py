@@ -5,10 +5,10 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from librarian.interfaces import IClock
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import ProberSettings
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
 from librarian.mirrors.probing.probe import MirrorProbe
+from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 # Mirrors under way, as a multiple of the requests under way: enough to keep every slot busy while some
 # mirrors wait for their own two, and a bound on the plans and reports held in memory.

@@ -5,12 +5,12 @@ from io import BytesIO
 
 from zope.event import notify
 
-from librarian.mirrors.dispatch.scoring import score_of
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus
 from librarian.mirrors.events import CertificateExpiring
 from librarian.mirrors.model.mirrors import DistributionMirror, MirrorProbeRecord
 from librarian.mirrors.probing.plan import ContentKey, ProbeReport
 from librarian.mirrors.probing.verdict import Verdict, is_incomplete
+from librarian.mirrors.runs.scoring import score_of
 from librarian.mirrors.settings import MirrorSettings
 
 TROUBLES = 200  # remembered per mirror; a mirror that lacks everything lacks thousands of files

@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from librarian.mirrors.probing import ftp
 from librarian.mirrors.probing.interfaces import (
     AddressRefused,
     Answer,
@@ -36,8 +35,9 @@ from librarian.mirrors.probing.interfaces import (
     ProberSettings,
     ProberTimeout,
 )
-from librarian.mirrors.probing.redirects import STATUSES, check_scheme, follow
-from librarian.mirrors.probing.throttle import HostLedger, Line, Throttle
+from librarian.mirrors.probing.transport import ftp
+from librarian.mirrors.probing.transport.redirects import STATUSES, check_scheme, follow
+from librarian.mirrors.probing.transport.throttle import HostLedger, Line, Throttle
 from librarian.net.networks import AddressGuard
 
 # A name server that hangs holds a thread for a while; the loop's own few would starve everybody.

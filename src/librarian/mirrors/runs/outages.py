@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from librarian.mirrors.dispatch.planning import is_well
 from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.probing.control import MIRRORS_TO_CHOOSE_FROM, ControlSite
 from librarian.mirrors.probing.verdict import Verdict
+from librarian.mirrors.runs.planning import is_well
 from librarian.mirrors.settings import MirrorSettings
 
 #: How long ago a mirror may have been found good to be believed in: longer than an outage lasts, for in an

@@ -11,17 +11,14 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
-from librarian.mirrors.dispatch.planning import Claimer, is_due, plan_for
-from librarian.mirrors.dispatch.recording import record
-from librarian.mirrors.dispatch.watching import control_sites, is_first_look
-from librarian.mirrors.enums import FindingKind, MirrorContent
+from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.interfaces import IDistributionMirrorSet
 from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.model.mirrors import DistributionMirror
@@ -32,12 +29,17 @@ from librarian.mirrors.probing.control import (
     ControlSite,
     needs_control,
 )
-from librarian.mirrors.probing.fetcher import Fetcher
 from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.mirrors.probing.parallel import probe_with
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
-from librarian.mirrors.probing.run import probe_with
-from librarian.mirrors.probing.throttle import Throttle
+from librarian.mirrors.probing.transport.fetcher import Fetcher
+from librarian.mirrors.probing.transport.throttle import Throttle
 from librarian.mirrors.probing.verdict import BatchGuard, Verdict, judge, was_reached
+from librarian.mirrors.runs.claims import Claimer
+from librarian.mirrors.runs.outages import control_sites, is_first_look
+from librarian.mirrors.runs.planning import is_due, plan_for
+from librarian.mirrors.runs.recording import record
+from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
 from librarian.mirrors.settings import MirrorSettings
 from librarian.security.interaction import acting_as
@@ -48,40 +50,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 CLAIMED_AT_ONCE = 25  # mirrors per transaction
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a run covers."""
-
-    content: MirrorContent = MirrorContent.ARCHIVE
-    force: bool = False
-    limit: int | None = None
-
-
-@dataclass(slots=True)
-class RunSummary:
-    """How a run went, by mirror name."""
-
-    probed: int = 0
-    good: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)  # nothing is wrong with what is known of them
-    lost: list[str] = field(default_factory=list)  # taken over by another prober meanwhile
-    refused: list[str] = field(default_factory=list)  # at addresses the settings do not allow
-    unconfirmed: list[str] = field(default_factory=list)  # failed, while no control answered either
-    prober_offline: bool = False
-
-    def count(self, report: ProbeReport, verdict: Verdict, kept: bool) -> None:
-        name = report.plan.name
-        if not kept:
-            self.lost.append(name)
-        elif verdict is Verdict.GOOD:
-            self.good.append(name)
-        elif verdict is Verdict.UNKNOWN:
-            self.unknown.append(name)
-        else:
-            self.failed.append(name)
 
 
 class ProbeRun:
@@ -256,40 +224,6 @@ class ProbeRun:
 def _batches(numbers: list[int], size: int) -> Iterable[list[int]]:
     waiting = iter(numbers)
     return iter(lambda: list(itertools.islice(waiting, size)), [])
-
-
-def summary_json(summary: RunSummary) -> dict[str, Any]:
-    """The summary for a script."""
-    return {
-        "probed": summary.probed,
-        "good": summary.good,
-        "failed": summary.failed,
-        "unknown": summary.unknown,
-        "lost": summary.lost,
-        "unconfirmed": summary.unconfirmed,
-        "refused": summary.refused,
-        "prober_offline": summary.prober_offline,
-    }
-
-
-def explain(summary: RunSummary) -> list[str]:
-    """What an operator is to be told of a run, a sentence each."""
-    said = []
-    if summary.refused:
-        said.append(
-            f"{len(summary.refused)} of {summary.probed} mirrors are at addresses that are not public. "
-            f"If that is as it should be, name their networks in {MirrorSettings.key('allowed_networks')}."
-        )
-    if summary.prober_offline:
-        said.append("The prober seems to be offline: servers that have no reason to be down do not answer.")
-    elif set(summary.unconfirmed) - set(summary.refused):
-        said.append(
-            "There is no server that could show whether the mirrors or the prober's network failed. "
-            f"Name some in {MirrorSettings.key('control_urls')}."
-        )
-    if summary.unconfirmed:
-        said.append(f"Not judged: {' '.join(sorted(summary.unconfirmed))}.")
-    return said
 
 
 def _lines(prober: ProberSettings) -> tuple[Throttle, Throttle]:

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 
 from librarian.countries import CountrySet
 from librarian.mirrors.continents import continent_of
-from librarian.mirrors.views.listing import ListedMirror, MetalinkFile, metalink, mirrorlist, order_for
+from librarian.mirrors.views.metalink import MetalinkFile, as_metalink
+from librarian.mirrors.views.mirrorlist import ListedMirror, as_lines, order_for
 
 BRAZIL = [ListedMirror("http://b.example/u", "BR", 9.0), ListedMirror("http://a.example/u", "BR", 2.0)]
 ELSEWHERE = [ListedMirror("http://c.example/u", "DE", 1.0), ListedMirror("http://d.example/u", "FR")]
@@ -16,7 +17,7 @@ MAIN = "http://main.example/u"
 
 class Order(unittest.TestCase):
     def urls(self, country: str | None, main: str | None = MAIN) -> list[str]:
-        listed = mirrorlist(order_for(country, BRAZIL + ELSEWHERE, main)).splitlines()
+        listed = as_lines(order_for(country, BRAZIL + ELSEWHERE, main)).splitlines()
         return [url.removeprefix("http://")[0] for url in listed]
 
     def test_own_country_by_score_then_main(self) -> None:
@@ -31,7 +32,7 @@ class Order(unittest.TestCase):
         self.assertEqual(self.urls(None, None), ["c", "a", "b", "d"])
 
     def test_nothing_at_all(self) -> None:
-        self.assertEqual(mirrorlist(order_for("BR", [], None)), "")
+        self.assertEqual(as_lines(order_for("BR", [], None)), "")
 
 
 class Continents(unittest.TestCase):
@@ -48,7 +49,7 @@ class Continents(unittest.TestCase):
 class Metalink(unittest.TestCase):
     def test_document(self) -> None:
         file = MetalinkFile("pool/main/a/a&b_1~2.deb", 42, "ab" * 32, datetime(2026, 1, 10, tzinfo=UTC))
-        root = ET.fromstring(metalink(file, order_for("BR", BRAZIL, MAIN)))  # noqa: S314  # our own output
+        root = ET.fromstring(as_metalink(file, order_for("BR", BRAZIL, MAIN)))  # noqa: S314  # our own output
         name = "{urn:ietf:params:xml:ns:metalink}"
         [element] = root.findall(f"{name}file")
         self.assertEqual(element.get("name"), "a&b_1~2.deb")

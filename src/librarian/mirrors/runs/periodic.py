@@ -7,10 +7,11 @@ from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
 from librarian.mail import deliver_queue
-from librarian.mirrors.archive.importing import ArchiveImport, ImportOptions
 from librarian.mirrors.archive.sources import WebArchive
-from librarian.mirrors.dispatch.running import ProbeRun, RunOptions, explain
 from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
+from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.summary import RunOptions, explain
 from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
 from librarian.net.networks import AddressGuard
 from librarian.periodic import PeriodicTask

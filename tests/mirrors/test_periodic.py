@@ -8,8 +8,6 @@ from unittest import mock
 import transaction
 from zope.component import getUtility
 
-from librarian.mirrors.dispatch import tasks as schedule
-from librarian.mirrors.dispatch.tasks import Schedule
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.interfaces import (
     IDistribution,
@@ -21,6 +19,8 @@ from librarian.mirrors.interfaces import (
     IMirrorDistroReleaseSource,
     IMirrorProbeRecord,
 )
+from librarian.mirrors.runs import periodic as schedule
+from librarian.mirrors.runs.periodic import Schedule
 from tests.mirrors.test_running import RunCase
 from tests.support.mirrors.sample import SmallArchive
 from tests.support.world import overlay
@@ -58,14 +58,14 @@ class PeriodicTask(RunCase):
         self.ubuntu.main_url = None
         self.add("inside")
         networks = overlay("[librarian.mirrors]\nallowed_networks =\n")
-        with networks, self.assertLogs("librarian.mirrors.dispatch.tasks", logging.WARNING) as logged:
+        with networks, self.assertLogs("librarian.mirrors.runs.periodic", logging.WARNING) as logged:
             Schedule(60).once()
         self.assertIn("librarian.mirrors.allowed_networks", logged.output[0])
 
     def test_a_broken_archive_stops_nothing(self) -> None:
         self.ubuntu.main_url = "http://127.0.0.1:9/"
         mirror = self.add("good")
-        with self.assertLogs("librarian.mirrors.dispatch.tasks", logging.WARNING):
+        with self.assertLogs("librarian.mirrors.runs.periodic", logging.WARNING):
             Schedule(60).once()
         transaction.begin()
         self.assertEqual(mirror.last_probe_record.verdict, "good")
@@ -75,7 +75,7 @@ class PeriodicTask(RunCase):
         self.ubuntu.main_url = inside.url
         transaction.commit()
         networks = overlay("[librarian.mirrors]\nallowed_networks = 10.0.0.0/8\n")
-        with networks, self.assertLogs("librarian.mirrors.dispatch.tasks", logging.WARNING) as logged:
+        with networks, self.assertLogs("librarian.mirrors.runs.periodic", logging.WARNING) as logged:
             Schedule(60).once()
         self.assertIn("is not a public address", logged.output[0])
         self.assertEqual(inside.requests, [])
@@ -85,7 +85,7 @@ class PeriodicTask(RunCase):
             raise RuntimeError("for a test")
 
         broken = mock.patch.object(schedule, "import_archives", fail)
-        with broken, self.assertLogs("librarian.mirrors.dispatch.tasks", logging.ERROR):
+        with broken, self.assertLogs("librarian.mirrors.runs.periodic", logging.ERROR):
             Schedule(60).once()
         self.assertTrue(self.deliver.called)
 

@@ -1,0 +1,77 @@
+"""What a probing run covers, and how it went: for scripts and for operators."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from librarian.mirrors.enums import MirrorContent
+from librarian.mirrors.probing.plan import ProbeReport
+from librarian.mirrors.probing.verdict import Verdict
+from librarian.mirrors.settings import MirrorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run covers."""
+
+    content: MirrorContent = MirrorContent.ARCHIVE
+    force: bool = False
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """How a run went, by mirror name."""
+
+    probed: int = 0
+    good: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # nothing is wrong with what is known of them
+    lost: list[str] = field(default_factory=list)  # taken over by another prober meanwhile
+    refused: list[str] = field(default_factory=list)  # at addresses the settings do not allow
+    unconfirmed: list[str] = field(default_factory=list)  # failed, while no control answered either
+    prober_offline: bool = False
+
+    def count(self, report: ProbeReport, verdict: Verdict, kept: bool) -> None:
+        name = report.plan.name
+        if not kept:
+            self.lost.append(name)
+        elif verdict is Verdict.GOOD:
+            self.good.append(name)
+        elif verdict is Verdict.UNKNOWN:
+            self.unknown.append(name)
+        else:
+            self.failed.append(name)
+
+
+def summary_json(summary: RunSummary) -> dict[str, Any]:
+    """The summary for a script."""
+    return {
+        "probed": summary.probed,
+        "good": summary.good,
+        "failed": summary.failed,
+        "unknown": summary.unknown,
+        "lost": summary.lost,
+        "unconfirmed": summary.unconfirmed,
+        "refused": summary.refused,
+        "prober_offline": summary.prober_offline,
+    }
+
+
+def explain(summary: RunSummary) -> list[str]:
+    """What an operator is to be told of a run, a sentence each."""
+    said = []
+    if summary.refused:
+        said.append(
+            f"{len(summary.refused)} of {summary.probed} mirrors are at addresses that are not public. "
+            f"If that is as it should be, name their networks in {MirrorSettings.key('allowed_networks')}."
+        )
+    if summary.prober_offline:
+        said.append("The prober seems to be offline: servers that have no reason to be down do not answer.")
+    elif set(summary.unconfirmed) - set(summary.refused):
+        said.append(
+            "There is no server that could show whether the mirrors or the prober's network failed. "
+            f"Name some in {MirrorSettings.key('control_urls')}."
+        )
+    if summary.unconfirmed:
+        said.append(f"Not judged: {' '.join(sorted(summary.unconfirmed))}.")
+    return said

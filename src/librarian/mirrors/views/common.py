@@ -1,0 +1,50 @@
+"""What the views of mirrors share: pages, paths, fields, and how values are shown."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.mirrors.enums import MirrorStatus
+from librarian.web.forms import page, text
+
+E = TypeVar("E", bound=Enum)
+SCHEMES = ("http", "https", "ftp")  # of base URLs
+#: Cache-Control of lists, plots and histories: the next probe may change them, so a cache asks again before
+#: it uses an answer a second time (RFC 9111, 5.2.2.4).
+NOT_REUSED = "private, no-cache"
+
+
+def registry_page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
+    """`values` on a page of the package's templates, or as JSON."""
+    return page(request, f"librarian.mirrors:templates/{template}.jinja2", values)
+
+
+def path_of(thing: Any, *more: str) -> str:
+    """The path of a distribution or a mirror."""
+    distribution = getattr(thing, "distribution", None)
+    names = [thing.name] if distribution is None else [distribution.name, thing.name]
+    return "/".join(("/mirrors", *names, *more))
+
+
+def member_named(kind: type[E], fields: Mapping[str, Any], name: str, default: str | None = None) -> E:
+    """The member of an enumeration that a field names.  Raises HTTPBadRequest."""
+    given = text(fields, name, default)
+    try:
+        return kind[given.upper()]
+    except KeyError:
+        known = ", ".join(each.name for each in kind)
+        raise HTTPBadRequest(f"{name} must be one of {known}.") from None
+
+
+def status_title(name: str) -> str:
+    """A MirrorStatus as pages show it, from its name."""
+    return MirrorStatus[name].title
+
+
+def short_time(time: str) -> str:
+    """A time as pages show it, from one in RFC 3339 and UTC."""
+    return f"{time[:10]} {time[11:16]} UTC"

@@ -1,0 +1,74 @@
+"""``/mirrors/<distribution>/<mirror>``: what is known of a mirror, its review, and its owner's changes."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.mirrors.enums import MirrorReviewStatus
+from librarian.mirrors.views.common import (
+    SCHEMES,
+    member_named,
+    path_of,
+    registry_page,
+    short_time,
+    status_title,
+)
+from librarian.mirrors.views.serializers import (
+    describe,
+    describe_contents,
+    describe_record,
+    describe_troubles,
+)
+from librarian.security.interaction import current_principal
+from librarian.web.forms import by_method, done, sent, text
+
+
+def _show_mirror(context: Any, request: Request) -> Response:
+    may_edit = request.has_permission("librarian.Edit", context)
+    values = {
+        **describe(context),
+        "contents": describe_contents(context),
+        "troubles": describe_troubles(context),
+        "_title": context.display_name,
+        "_mirror": context,
+        "_path": path_of(context),
+        "_show": status_title,
+        "_when": short_time,
+        "_records": [describe_record(each) for each in context.probe_records[:20]],
+        "_may_edit": may_edit,
+        "_may_review": request.has_permission("librarian.mirrors.Review", context),
+        "_may_see_logs": request.has_permission("librarian.mirrors.ViewLogs", context),
+        "_review_statuses": list(MirrorReviewStatus),
+    }
+    return registry_page(request, "mirror", values)
+
+
+def _change_mirror(context: Any, request: Request) -> Response:
+    """Any of: display_name, enabled (yes or no), and the three base URLs together."""
+    fields = sent(request)
+    if "display_name" in fields:
+        context.display_name = text(fields, "display_name")
+    if any(f"{scheme}_base_url" in fields for scheme in SCHEMES):
+        context.setBaseURLs(*(text(fields, f"{scheme}_base_url", "") or None for scheme in SCHEMES))
+    if "enabled" in fields:
+        context.enabled = fields["enabled"] in (True, "yes")
+    return done(request, path_of(context), describe(context))
+
+
+mirror_index = by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mirror)
+
+
+def _review(context: Any, request: Request) -> Response:
+    status = member_named(MirrorReviewStatus, sent(request), "status")
+    context.review(status, current_principal().person)
+    return done(request, path_of(context), describe(context))
+
+
+def _resubmit(context: Any, request: Request) -> Response:
+    context.resubmitForReview()
+    return done(request, path_of(context), describe(context))
+
+
+review = by_method(POST=_review)
+resubmit = by_method(POST=_resubmit)

@@ -1,0 +1,44 @@
+"""``+history``, ``+plot.svg`` and ``+log`` of a mirror: how its probes went."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+
+from librarian.interfaces import IClock
+from librarian.mirrors.runs.scoring import score_of
+from librarian.mirrors.views.common import NOT_REUSED
+from librarian.mirrors.views.plot import lag_plot
+from librarian.mirrors.views.serializers import describe_record, describe_score
+
+
+def history(context: Any, request: Request) -> Response:
+    """``+history``: every remembered probe as JSON, newest first, with the score."""
+    records = [describe_record(each) for each in context.probe_records]
+    found = describe_score(score_of(context, getUtility(IClock).now()))
+    response = Response(json_body={"name": context.name, "score": found, "probes": records})
+    response.cache_control = NOT_REUSED
+    return response
+
+
+def plot(context: Any, request: Request) -> Response:
+    """``+plot.svg``: how far behind the mirror was at each probe."""
+    now = getUtility(IClock).now()
+    body = lag_plot([describe_record(each) for each in reversed(context.probe_records[:200])], now)
+    response = Response(body, content_type="image/svg+xml", charset="utf-8")
+    response.cache_control = NOT_REUSED
+    return response
+
+
+def log(context: Any, request: Request) -> Response:
+    """``+log/<date>``: the log of one probe, for those who may read it."""
+    wanted = request.subpath[0] if len(request.subpath) == 1 else ""
+    record = next((each for each in context.probe_records if each.date_created.isoformat() == wanted), None)
+    if record is None:
+        raise HTTPNotFound
+    body = record.read_log()
+    if body is None:
+        raise HTTPNotFound
+    return Response(body, content_type="text/plain", charset="utf-8")
