@@ -1,17 +1,27 @@
-"""File system steps that have lasted, even through a power cut, when they return.
+"""File system steps that outlast a power cut once they have returned, or that happen whole or not at all.
 
 On POSIX a new name survives a power cut only when the directory holding it was fsynced, and so on
 upwards for directories that are new themselves (fsync(2): syncing a file "does not necessarily ensure"
 that its entry has reached the disk).
 """
 
+import ctypes
+import errno
+import fcntl
 import os
+import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+
+AT_FDCWD = -100
+RENAME_NOREPLACE = 1  # renameat2(2)
 
 
 def make_directory(path: str) -> None:
@@ -67,9 +77,9 @@ def sync_directory(path: str | Path) -> None:
         os.close(directory)
 
 
-def sync_file(path: str | Path) -> None:
-    """Make the bytes of a file durable, whoever wrote them."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def sync_file(path: str | Path, *, follow_symlinks: bool = True) -> None:
+    """Make the bytes of a file durable, also those that another process wrote."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if follow_symlinks else os.O_NOFOLLOW))
     try:
         os.fsync(file)
     finally:
@@ -101,3 +111,134 @@ def write_durably(path: Path, data: bytes) -> None:
 def open_directory(path: str | Path) -> int:
     """A descriptor of a directory, the caller's to close."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+@contextmanager
+def locked_directory(path: str) -> Iterator[int]:
+    """Hold a directory's exclusive lock, against other threads and processes alike; gives its descriptor.
+
+    The lock belongs to the descriptor (flock(2)), so the kernel drops it when its holder dies.
+    """
+    directory = open_directory(path)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def write_fully(file: int, data: bytes) -> None:
+    """Write all of `data`; a disk that fills up may take only a part at first."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def forget_cached(file: int, offset: int = 0, length: int = 0) -> None:
+    """Tell the kernel that a part of an open file (length 0: all from `offset`) is not needed in memory.
+
+    What is not on the medium yet begins to be written, without waiting for it; the rest is read from
+    the medium next time.  Only advice (posix_fadvise(2)): a system without it does as it likes.
+    """
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename in one step, unless `target` is there: FileExistsError, and nothing has changed.
+
+    rename(2) would overwrite silently, and looking first would leave a gap.  The kernel's
+    RENAME_NOREPLACE has none.  File systems without it get link(2) and unlink(2): as safe for
+    `target`, but a crash between the two leaves the file under both names.
+    """
+    renameat2 = _renameat2()
+    if renameat2 is not None:
+        if renameat2(AT_FDCWD, os.fsencode(source), AT_FDCWD, os.fsencode(target), RENAME_NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in {errno.ENOSYS, errno.EINVAL}:
+            raise OSError(code, os.strerror(code), str(source), None, str(target))
+    _link_new(source, target)
+
+
+def _link_new(source: Path, target: Path) -> None:
+    os.link(source, target, follow_symlinks=False)
+    source.unlink()
+
+
+@cache
+def _renameat2() -> Any:
+    """The C library's function, or None where it has none; cached, as a lookup opens the library."""
+    return getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+
+
+def make_shared_directories(path: str) -> None:
+    """Make `path` and what is above it, private, where other processes remove directories that are empty.
+
+    The one above may be removed while the one below it is made; it is then made again.  Not durable: meant
+    for what can be fetched again.
+    """
+    for _attempt in range(100):
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if os.path.lexists(path) and not os.path.isdir(path):
+                raise  # a file, and not a directory that was there and is gone
+            continue
+        return
+    os.makedirs(path, 0o700, exist_ok=True)
+
+
+def remove_empty_directories(path: str, root: str) -> None:
+    """Remove `path` and what is above it, up to but without `root`, as long as they are empty."""
+    while path != root and path.startswith(root):
+        try:
+            os.rmdir(path)
+        except OSError:
+            return  # not empty, or already gone
+        path = os.path.dirname(path)
+
+
+@contextmanager
+def replacing(
+    path: str, *, version: int | None = None, temporary: str | None = None, durable: bool = False
+) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` in one step when the block ends without an error.
+
+    Until then it is written in the directory `temporary` (by default that of `path`), which must be on the
+    same file system.  `version` (seconds of the epoch) becomes its modification time.  With `durable`, file
+    and name survive a power cut.  After an error nothing is left of it and `path` is as it was.
+    """
+    directory = os.path.dirname(path) or "."
+    draft = os.path.join(temporary or directory, f".{secrets.token_hex(12)}.part")
+    with open(draft, "xb") as file:
+        try:
+            yield file
+            file.flush()
+            if version is not None:
+                os.utime(file.fileno(), (version, version))
+            if durable:
+                os.fsync(file.fileno())
+            move_into_place(draft, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
+            raise
+    if durable:
+        sync_directory(directory)
+
+
+def move_into_place(draft: str, path: str) -> None:
+    """Rename; makes the directory of `path` again if another process removed it while it was empty."""
+    for _attempt in range(100):
+        try:
+            os.replace(draft, path)
+            return
+        except FileNotFoundError:
+            if not os.path.exists(draft):
+                raise
+            make_shared_directories(os.path.dirname(path))
+    os.replace(draft, path)

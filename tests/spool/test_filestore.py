@@ -15,8 +15,9 @@ from unittest import mock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from librarian import durable
 from librarian.interfaces import IClock
-from librarian.spool import FileStore, durable
+from librarian.spool import FileStore
 from librarian.spool.interfaces import BadName, IFileStore, NameTaken, NotPrepared, NotSpooled, UnknownSpace
 
 

@@ -19,7 +19,7 @@ from waitress.channel import HTTPChannel
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.refusing import RefusingTask, refuse
 from librarian.serving.strictness import StrictRequest
-from librarian.store.disk.steps import trouble
+from librarian.store.disk.troubles import trouble
 from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
 
 log = logging.getLogger(__name__)

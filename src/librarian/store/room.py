@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 
-from librarian.store.disk import steps as durable
+from librarian import durable
 from librarian.store.interfaces import StoreFull
 
 log = logging.getLogger(__name__)

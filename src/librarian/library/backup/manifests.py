@@ -19,8 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, get_origin
 
+from librarian import durable
 from librarian.interfaces import LibrarianError
-from librarian.store.disk import steps as durable
 from librarian.tree.copying import Copy
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from librarian import durable
 from librarian.interfaces import IClock
 from librarian.library.backup.manifests import (
     BackupDamaged,
@@ -22,7 +23,6 @@ from librarian.library.backup.manifests import (
 from librarian.library.subtree import LibrarySubtree
 from librarian.library.upkeep.checking import ERROR, Check, Finding
 from librarian.store.copies import Copies
-from librarian.store.disk import steps as durable
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesNotFound, DigestMismatch, SizeMismatch
 from librarian.tree.copying import (

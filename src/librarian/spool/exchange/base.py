@@ -13,8 +13,8 @@ from typing import ClassVar, TypeVar
 
 import zc.lockfile
 
+from librarian.durable import sync_directory
 from librarian.interfaces import IClock
-from librarian.spool.durable import sync_directory
 from librarian.spool.ftp.connection import Session
 from librarian.spool.ftp.lock import RemoteLock
 from librarian.spool.ftp.transfer import Pace, Transfer

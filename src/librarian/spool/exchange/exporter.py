@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from librarian.spool.durable import sync_directory
+from librarian.durable import sync_directory
 from librarian.spool.exchange.base import LOCK_CHECK, NO_SPACE, Exchange, Outcome
 from librarian.spool.ftp.connection import NO_SUCH_COMMAND
 from librarian.spool.interfaces import (

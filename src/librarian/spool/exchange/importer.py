@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from librarian.spool.durable import sync_directory
+from librarian.durable import sync_directory
 from librarian.spool.exchange.base import LOCK_CHECK, Exchange, Outcome
 from librarian.spool.ftp.connection import NO_SUCH_COMMAND, NO_SUCH_FILE
 from librarian.spool.interfaces import (

@@ -12,8 +12,8 @@ from pathlib import Path
 from zope.interface import implementer
 
 from librarian.clock import SystemClock
+from librarian.durable import rename_new, sync_directory, sync_file
 from librarian.interfaces import IClock
-from librarian.spool.durable import rename_new, sync_directory, sync_file
 from librarian.spool.interfaces import (
     SPACES,
     TEMP_PREFIX,
@@ -75,7 +75,7 @@ class FileStore:
             return
         self._place(to_space)
         if to_space != "tmp":
-            sync_file(source)
+            sync_file(source, follow_symlinks=False)
         self._settle(source, source.name, to_space, replace=replace)
         sync_directory(source.parent)
 

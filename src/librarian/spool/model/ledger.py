@@ -14,8 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from librarian.durable import sync_directory
 from librarian.interfaces import IClock
-from librarian.spool.durable import sync_directory
 
 log = logging.getLogger(__name__)
 

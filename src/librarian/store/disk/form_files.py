@@ -8,7 +8,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import BinaryIO
 
-from librarian.store.disk.steps import troubles
+from librarian.store.disk.troubles import troubles
 from librarian.store.interfaces import IByteStore
 
 

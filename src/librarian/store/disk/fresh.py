@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from librarian.store.disk.steps import FILE_MODE
+from librarian.durable import FILE_MODE
 from librarian.store.hashing import is_sha256
 
 LONGEST_LIST = 16 << 20  # bytes; without a scrub it must not grow for ever

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
-from librarian.store.disk import steps as durable
+from librarian import durable
+from librarian.store.disk.troubles import troubles
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Incoming:
     @contextmanager
     def file(self) -> Iterator[IncomingFile]:
         """A new file, gone at the end of the block unless it was renamed away."""
-        with durable.troubles("create"):
+        with troubles("create"):
             file = self._create()
         with closing(file):
             yield file
@@ -95,12 +96,12 @@ class Incoming:
         """Remove what nobody writes to and nobody has written to for `older_than`; how many files."""
         # By the machine's clock and not IClock: these times are the kernel's, nobody has set them.
         limit = time.time() - older_than.total_seconds()
-        with durable.troubles("clear incoming"), os.scandir(self.path) as entries:
+        with troubles("clear incoming"), os.scandir(self.path) as entries:
             return sum(self._clear_one(entry.name, limit) for entry in entries if _is_own(entry.name))
 
     def noise(self) -> Iterator[str]:
         """Names in the folder that no writer of ours would give."""
-        with durable.troubles("list incoming"), os.scandir(self.path) as entries:
+        with troubles("list incoming"), os.scandir(self.path) as entries:
             yield from (entry.name for entry in entries if not _is_own(entry.name))
 
     def _create(self) -> IncomingFile:

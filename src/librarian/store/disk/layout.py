@@ -5,8 +5,8 @@ import re
 import stat
 from collections.abc import Iterator
 
+from librarian import durable
 from librarian.durable import close_to_others
-from librarian.store.disk import steps as durable
 from librarian.store.hashing import is_sha256
 from librarian.store.interfaces import BytesNotFound
 

@@ -26,12 +26,13 @@ from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
+from librarian import durable
 from librarian.interfaces import IClock, LibrarianError
 from librarian.store import hashing
-from librarian.store.disk import steps as durable
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming, IncomingFile
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
+from librarian.store.disk.troubles import trouble, troubles
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
 from librarian.store.room import Room
 
@@ -83,11 +84,11 @@ class DiskStore:
         md5: str | None = None,
     ) -> StoredBytes:
         with self._incoming.file() as file:
-            with durable.troubles("make room"):
+            with troubles("make room"):
                 self._room.require(size or 0)
             found = hashing.copy_and_hash(stream, _Sink(file, self._room).write, size=size)
             hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
-            with durable.troubles("put"):
+            with troubles("put"):
                 file.settle(_nanoseconds(self._clock.now()))
                 self._publish(file, found)
         return found
@@ -102,7 +103,7 @@ class DiskStore:
             if error.errno == errno.ELOOP:
                 raise self._absence(sha256) from None
             log.error("byte store trouble step=open error=%s", error)
-            raise durable.trouble(error) from error
+            raise trouble(error) from error
 
     def size(self, sha256: str) -> int:
         return self._stat(sha256).st_size
@@ -114,7 +115,7 @@ class DiskStore:
         if not hashing.is_sha256(sha256):
             return False
         limit = None if stored_before is None else _nanoseconds(stored_before)
-        with durable.troubles("remove"):
+        with troubles("remove"):
             try:
                 with durable.locked_directory(self._layout.leaf(sha256)) as leaf:
                     return self._forget(sha256, leaf, limit)
@@ -130,7 +131,7 @@ class DiskStore:
         return True
 
     def __iter__(self) -> Iterator[str]:
-        with durable.troubles("iterate"):
+        with troubles("iterate"):
             yield from self._layout.walk_held()
 
     def verify(self, sha256: str, told: Callable[[int], object] | None = None) -> int:
@@ -153,16 +154,16 @@ class DiskStore:
             # Another put() or remove() came in between: judge what is there now.
 
     def quarantined(self) -> Iterator[str]:
-        with durable.troubles("list quarantine"):
+        with troubles("list quarantine"):
             yield from (sha256 for sha256 in self._layout.walk_aside() if sha256 not in self)
 
     def fresh(self) -> Iterator[str]:
-        with durable.troubles("list what is fresh"):
+        with troubles("list what is fresh"):
             yield from self._fresh.take()
             self._fresh.done()
 
     def noise(self) -> Iterator[str]:
-        with durable.troubles("look for noise"):
+        with troubles("look for noise"):
             self._layout.require_volume()
             yield from self._layout.noise()
             yield from (f"incoming/{name}" for name in self._incoming.noise())
@@ -171,27 +172,27 @@ class DiskStore:
         return self._incoming.clear(older_than)
 
     def check(self) -> None:
-        with self._incoming.file() as file, durable.troubles("check"):
+        with self._incoming.file() as file, troubles("check"):
             self._room.require(1)
             file.write(b"?")
 
     def spool(self) -> BinaryIO:
-        with durable.troubles("spool"):
+        with troubles("spool"):
             return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.path))
 
     def room(self) -> int | None:
-        with durable.troubles("look for room"):
+        with troubles("look for room"):
             return self._room.left()
 
     def installation(self) -> str | None:
-        with durable.troubles("read installation"):
+        with troubles("read installation"):
             self._layout.require_volume()
             return read_installation(self._layout.root)
 
     def join(self, installation: str, *, anew: bool = False) -> str:
         with (
             self._incoming.file() as file,
-            durable.troubles("join"),
+            troubles("join"),
             durable.locked_directory(self._layout.root) as root,
         ):
             held = read_installation(self._layout.root)
@@ -204,7 +205,7 @@ class DiskStore:
         return installation
 
     def recount(self) -> int:
-        with durable.troubles("recount"):
+        with troubles("recount"):
             return self._room.recount(self._sizes)
 
     def _publish(self, file: IncomingFile, found: StoredBytes) -> None:
@@ -241,7 +242,7 @@ class DiskStore:
 
     def _set_aside(self, sha256: str, judged: os.stat_result) -> bool:
         """Move a damaged file into quarantine, unless another has taken its place; whether it was moved."""
-        with durable.troubles("quarantine"):
+        with troubles("quarantine"):
             durable.make_directories(self._layout.quarantine)
             with durable.locked_directory(self._layout.leaf(sha256)) as leaf:
                 found = _stat_if_there(sha256, leaf)
@@ -255,7 +256,7 @@ class DiskStore:
 
     def _stat(self, sha256: str) -> os.stat_result:
         path = self._layout.held(sha256)
-        with durable.troubles("stat"):
+        with troubles("stat"):
             found = _stat_if_there(path, None)
         if found is None:
             raise self._absence(sha256)
@@ -263,7 +264,7 @@ class DiskStore:
 
     def _absence(self, sha256: str) -> LibrarianError:
         """Why nothing is held under a digest."""
-        with durable.troubles("look for"):
+        with troubles("look for"):
             self._layout.require_volume()
             if _stat_if_there(self._layout.aside(sha256), None) is not None:
                 return BytesDamaged(sha256)
@@ -286,7 +287,7 @@ class _Sink:
         self._written = 0
 
     def write(self, piece: bytes) -> None:
-        with durable.troubles("write"):
+        with troubles("write"):
             self._room.require(len(piece), self._written)
             self._file.write(piece)
         self._written += len(piece)
@@ -300,7 +301,7 @@ def _verify(file: BufferedReader, sha256: str, told: Callable[[int], object] | N
     except OSError as error:
         # Checksumming file systems and dying disks answer EIO for the damaged part.
         if error.errno != errno.EIO:
-            raise durable.trouble(error) from error
+            raise trouble(error) from error
         raise BytesDamaged(sha256) from error
     if actual != sha256:
         raise BytesDamaged(sha256)

@@ -2,7 +2,8 @@
 
 from typing import BinaryIO, NamedTuple, Self
 
-from librarian.tracker.client.files import BUFFER, Readable, replacing
+from librarian.durable import replacing
+from librarian.tracker.client.files import BUFFER, Readable
 from librarian.tracker.client.names import split_name, versioned_name
 
 

@@ -7,17 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from librarian.durable import make_shared_directories, remove_empty_directories, replacing
 from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.errors import DamagedFile, FileNotFound, NameConflict, VersionNotFound
-from librarian.tracker.client.files import (
-    Readable,
-    copy_bytes,
-    copy_hashing,
-    file_digest,
-    make_directory,
-    remove_empty_directories,
-    replacing,
-)
+from librarian.tracker.client.files import Readable, copy_bytes, copy_hashing, file_digest
 from librarian.tracker.client.names import checked_split, versioned_name
 from librarian.tracker.client.records import Record, Records, stamp_of
 
@@ -55,7 +48,7 @@ class LocalDataStore(DataStore):
         self._clock = clock
         is_new = not os.path.exists(self.dir)
         for directory in (self.dir, self.incoming, self.records.dir):
-            make_directory(directory)
+            make_shared_directories(directory)
         if is_cache and is_new:
             self.tag_as_cache()
 
@@ -242,14 +235,14 @@ class LocalDataStore(DataStore):
         """Make the directory.  In a cache a file in its place goes: the server, which has the last
         word, has the name now, so it has no file there any more."""
         try:
-            make_directory(os.path.dirname(self.dir + unversioned))
+            make_shared_directories(os.path.dirname(self.dir + unversioned))
         except (FileExistsError, NotADirectoryError):
             if not self.is_cache:
                 raise NameConflict(unversioned) from None
             parts = unversioned.split("/")
             for end in range(2, len(parts)):
                 self.drop_file_at("/".join(parts[:end]))
-            make_directory(os.path.dirname(self.dir + unversioned))
+            make_shared_directories(os.path.dirname(self.dir + unversioned))
 
     def drop_file_at(self, unversioned: str) -> None:
         if os.path.isfile(self.dir + unversioned):

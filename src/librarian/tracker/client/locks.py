@@ -6,7 +6,7 @@ from io import FileIO
 from types import TracebackType
 from typing import Self
 
-from librarian.tracker.client.files import make_directory, remove_empty_directories
+from librarian.durable import make_shared_directories, remove_empty_directories
 from librarian.tracker.client.names import checked_split
 
 #: Appended to a lock file's name.  ``@`` occurs in no directory of a name, so the lock of ``/a`` is
@@ -110,7 +110,7 @@ class FcntlLockManager(LockManager):
 
     def __init__(self, dir: str) -> None:  # noqa: A002  # the name filetracker gives it
         self.dir = dir
-        make_directory(dir)
+        make_shared_directories(dir)
 
     def lock_for(self, name: str) -> "FcntlLockManager.FcntlLock":
         unversioned, _version = checked_split(name)
@@ -144,7 +144,7 @@ def _open_privately(path: str, flags: int) -> int:
 
 def _open_lock_file(filename: str) -> FileIO:
     while True:
-        make_directory(os.path.dirname(filename))
+        make_shared_directories(os.path.dirname(filename))
         try:
             return FileIO(filename, "a", opener=_open_privately)
         except FileNotFoundError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from librarian.tracker.client.files import make_directory, remove_empty_directories, replacing
+from librarian.durable import make_shared_directories, remove_empty_directories, replacing
 
 _MARK = "@"  # occurs in no directory of a name: the record of /a is never in the way of that of /a/b
 
@@ -59,7 +59,7 @@ class Records:
 
     def write(self, name: str, record: Record) -> None:
         path = self.path(name)
-        make_directory(os.path.dirname(path))
+        make_shared_directories(os.path.dirname(path))
         with replacing(path, temporary=self.dir) as file:
             file.write(json.dumps(asdict(record)).encode())
 

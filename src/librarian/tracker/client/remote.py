@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from urllib3 import BaseHTTPResponse
 
+from librarian.durable import replacing
 from librarian.net.bodies import DeclaredBody, WrongLength
 from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.errors import (
@@ -24,7 +25,7 @@ from librarian.tracker.client.errors import (
     RemoteError,
     VersionNotFound,
 )
-from librarian.tracker.client.files import BUFFER, Readable, copy_hashing, replacing
+from librarian.tracker.client.files import BUFFER, Readable, copy_hashing
 from librarian.tracker.client.names import checked_split, versioned_name
 from librarian.tracker.client.wire.dates import date_to_version, version_to_date
 from librarian.tracker.client.wire.listing import is_doubled, undone

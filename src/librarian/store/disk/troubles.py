@@ -1,0 +1,34 @@
+"""What errors of the file system mean for a byte store."""
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from librarian.interfaces import LibrarianError
+from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
+from librarian.store.interfaces import StoreFull, StoreTrouble, StoreUnavailable
+
+log = logging.getLogger(__name__)
+log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
+
+
+def trouble(error: OSError) -> StoreTrouble:
+    """What a system error means to someone who stores or reads bytes."""
+    number = error.errno or errno.EIO
+    if number in NO_ROOM:
+        return StoreFull(number, f"the byte store has no room: {os.strerror(number)}")
+    return StoreUnavailable(number, f"the byte store is unavailable: {os.strerror(number)}")
+
+
+@contextmanager
+def troubles(step: str) -> Iterator[None]:
+    """Turn system errors inside into StoreFull or StoreUnavailable; the log gets the path."""
+    try:
+        yield
+    except LibrarianError:
+        raise
+    except OSError as error:
+        log.error("byte store trouble step=%s error=%s", step, error)
+        raise trouble(error) from error
