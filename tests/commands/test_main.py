@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from librarian.commands import main
 from librarian.interfaces import LibrarianError
-from librarian.tree import sharing
+from librarian.tree.engines import sharing
 from librarian.tree.interfaces import TreeUnavailable
 from librarian.tree.opening import open_database
 

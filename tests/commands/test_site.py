@@ -9,7 +9,7 @@ from persistent.mapping import PersistentMapping
 
 from librarian.commands.common.site import opened_site
 from librarian.tree.interfaces import TreeUnreadable
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 
 
 class Damaged(unittest.TestCase):

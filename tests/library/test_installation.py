@@ -19,7 +19,7 @@ from librarian.library.interfaces import CollectorRefuses, NotOneInstallation
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.store.disk.store import DiskStore
 from librarian.store.memory import MemoryStore
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
 

@@ -13,7 +13,8 @@ from librarian.library.model import LibraryFileAlias
 from librarian.library.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
-from librarian.tree.opening import ATTEMPTS, Tree
+from librarian.tree.retrying import ATTEMPTS
+from librarian.tree.service import Tree
 
 EACH = 500
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -21,7 +21,7 @@ from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import SYSTEM
 from librarian.settings import ISettings, Settings
 from librarian.tree.interfaces import ITree
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 
 NAMESPACE = "http://namespaces.zope.org/zope"
 

@@ -23,7 +23,7 @@ from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore
 from librarian.store.memory import MemoryStore
 from librarian.tree.interfaces import ITree
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 from tests.support.outbox import outbox
 from tests.support.servers import in_process as http
 

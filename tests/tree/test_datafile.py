@@ -18,14 +18,14 @@ from ZODB.serialize import referencesf
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.settling import MAGIC, beside
 from librarian.tree.interfaces import TreeMissing
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 from tests.support.servers.librarian import with_path
 
 # Another process: packs, and dies right before its n-th step on the names or the durability of files.
 # What it commits in between is acknowledged on standard output.
 DIES = """
 import os, signal, sys
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 tree, left = Tree.from_uri(sys.argv[1]), int(sys.argv[2])
 def dying(name):
     real = getattr(os, name)

@@ -10,7 +10,7 @@ from persistent.mapping import PersistentMapping
 from zope.component import getGlobalSiteManager
 
 from librarian.tree.interfaces import ISubtree, TreeFull
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 from librarian.tree.subtree import Subtree
 from tests.support.small_disk import SmallDisk
 

@@ -13,7 +13,9 @@ from ZODB.MappingStorage import MappingStorage
 from zope.component import getGlobalSiteManager
 
 from librarian.tree.interfaces import ISubtree, TreeNotOpen, TreeTooNew, TreeUnavailable
-from librarian.tree.opening import ATTEMPTS, Tree, open_database, retrying
+from librarian.tree.opening import open_database
+from librarian.tree.retrying import ATTEMPTS, retrying
+from librarian.tree.service import Tree
 from librarian.tree.subtree import Subtree
 
 
@@ -100,7 +102,7 @@ class Runs(WithSubtree):
             calls.append(1)
             raise TransientError("again")
 
-        with mock.patch("librarian.tree.opening.time.sleep"):
+        with mock.patch("librarian.tree.retrying.time.sleep"):
             self.assertRaises(TransientError, retrying, hopeless)
         self.assertEqual(len(calls), ATTEMPTS)
 

@@ -11,16 +11,16 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from librarian.tree import sharing
+from librarian.tree.engines import sharing
+from librarian.tree.engines.sharing import GuestStorage, HostStorage
 from librarian.tree.interfaces import TreeUnavailable
-from librarian.tree.opening import Tree
-from librarian.tree.sharing import GuestStorage, HostStorage
+from librarian.tree.service import Tree
 from tests.support.servers.librarian import with_path
 
 # Another process: says which kind of storage it got, then adds 1 to "n" for each line it reads.
 OTHER = """
 import sys
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 tree = Tree.from_uri(sys.argv[1])
 if "share" in sys.argv:
     tree.share()
@@ -37,7 +37,7 @@ tree.close()
 STUCK = """
 import sys
 from ZODB.Connection import TransactionMetaData
-from librarian.tree.sharing import GuestStorage
+from librarian.tree.engines.sharing import GuestStorage
 storage, transaction = GuestStorage(sys.argv[1]), TransactionMetaData()
 storage.tpc_begin(transaction)
 storage.store(storage.new_oid(), bytes(8), b"half", "", transaction)
@@ -174,7 +174,7 @@ class Shared(unittest.TestCase):
         self.addCleanup(stuck.communicate)
         assert stuck.stdout is not None
         self.assertEqual(stuck.stdout.readline(), b"voted\n")
-        with self.assertLogs("librarian.tree.sharing", "ERROR"):
+        with self.assertLogs("librarian.tree.engines.sharing", "ERROR"):
             self.assertEqual(self.add(tree), 1)
 
     def test_a_guest_outlives_a_restart_of_the_server(self) -> None:
@@ -221,7 +221,7 @@ class Shared(unittest.TestCase):
         for _turn in range(50):
             self.add(tree)
         before = self.path.stat().st_size
-        program = "import sys; from librarian.tree.opening import Tree; Tree.from_uri(sys.argv[1]).pack(0)"
+        program = "import sys; from librarian.tree.service import Tree; Tree.from_uri(sys.argv[1]).pack(0)"
         subprocess.run([sys.executable, "-c", program, self.uri], env=with_path(os.environ), check=True)
         self.assertLess(self.path.stat().st_size, before / 10)
         self.assertEqual(self.add(tree), 51)

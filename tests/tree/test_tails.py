@@ -17,14 +17,14 @@ from persistent.mapping import PersistentMapping
 from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
+from librarian.tree.engines.sharing import GuestStorage
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.settling import beside, repair
 from librarian.tree.filestorage.sums import sum_in
 from librarian.tree.filestorage.tails import read_tail
 from librarian.tree.filestorage.transactions import START, read_all
 from librarian.tree.interfaces import TreeDamaged, TreeShortened, TreeUnavailable
-from librarian.tree.opening import Tree
-from librarian.tree.sharing import GuestStorage
+from librarian.tree.service import Tree
 
 SECTOR = 512
 

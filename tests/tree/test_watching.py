@@ -10,10 +10,12 @@ from persistent.mapping import PersistentMapping
 from ZEO.Exceptions import ClientDisconnected
 from ZODB.DB import DB
 
-from librarian.tree.engines import NoAnswer, patiently
+from librarian.tree.engines.interfaces import NoAnswer
+from librarian.tree.engines.waiting import patiently
+from librarian.tree.engines.watch import NOISY, Watch, hush_drivers
 from librarian.tree.interfaces import TreeAway
-from librarian.tree.opening import open_database, retrying
-from librarian.tree.watching import NOISY, Watch, hush_drivers
+from librarian.tree.opening import open_database
+from librarian.tree.retrying import retrying
 from tests.support.servers.engines import ZeoServer
 
 
@@ -28,17 +30,17 @@ class Scripted:
 
     def __init__(self) -> None:
         self.trouble: Exception | None = None
-        self.let_go_of = 0
+        self.broken_off = 0
 
-    def begin(self, seconds: float) -> None:
+    def limit_connecting(self, seconds: float) -> None:
         """Nothing to prepare."""
 
     def ask(self, seconds: float) -> None:
         if self.trouble is not None:
             raise self.trouble
 
-    def let_go(self) -> None:
-        self.let_go_of += 1
+    def break_off(self) -> None:
+        self.broken_off += 1
 
     def renew(self) -> None:
         """Nothing is kept."""
@@ -53,22 +55,22 @@ class Watching(unittest.TestCase):
         self.watch = Watch(self.engine, 1.0)
 
     def test_one_line_when_it_goes_and_one_when_it_is_back(self) -> None:
-        with self.assertLogs("librarian.tree.watching") as logged:
+        with self.assertLogs("librarian.tree.engines.watch") as logged:
             for trouble in (None, Lost("gone"), NoAnswer("silent"), OSError("odd"), Lost("gone"), None, None):
                 self.engine.trouble = trouble
                 self.watch._turn()
         self.assertEqual([line.partition(":")[0] for line in logged.output], ["ERROR", "WARNING"])
         self.assertIn("database away error=gone", logged.output[0])
 
-    def test_who_waits_is_let_go_of_and_the_next_is_refused(self) -> None:
+    def test_who_waits_is_broken_off_and_the_next_is_refused(self) -> None:
         self.watch.require()
         self.engine.trouble = NoAnswer("silent")
-        with self.assertLogs("librarian.tree.watching"):
+        with self.assertLogs("librarian.tree.engines.watch"):
             self.watch._turn()
-        self.assertEqual(self.engine.let_go_of, 1)
+        self.assertEqual(self.engine.broken_off, 1)
         self.assertRaises(TreeAway, self.watch.require)
         self.engine.trouble = None
-        with self.assertLogs("librarian.tree.watching"):
+        with self.assertLogs("librarian.tree.engines.watch"):
             self.watch._turn()
         self.watch.require()
 

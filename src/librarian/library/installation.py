@@ -19,7 +19,7 @@ from persistent import Persistent
 from librarian.library.interfaces import NotOneInstallation
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class InstallationSubtree(Persistent):
 InstallationBranch = InstallationSubtree  # the name under which older databases have it
 
 
-subtree = Subtree("installation", InstallationSubtree, (store_new_class_name,))
+subtree = Subtree("installation", InstallationSubtree, (store_new_class_names,))
 
 
 def unite(tree: ITree, store: IByteStore) -> None:

@@ -16,7 +16,7 @@ from librarian.library.model import FileHolds, LibraryFileAlias, LibraryFileCont
 from librarian.library.tokens.model import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.keys import LAST, with_prefix
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
 PATIENCE = timedelta(days=1)  # between two slices of one download; a token lives as long
@@ -218,4 +218,4 @@ def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
 
 
-subtree = Subtree("library", LibrarySubtree, (store_new_class_name,))
+subtree = Subtree("library", LibrarySubtree, (store_new_class_names,))

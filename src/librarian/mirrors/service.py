@@ -38,13 +38,13 @@ from librarian.security.people.interfaces import ITeam
 from librarian.security.principals import SYSTEM, script_principal
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
 SUBTREE = "mirrors"
 PROBER = "mirror-prober"  # the system principal the prober acts as
-subtree = Subtree(SUBTREE, MirrorsSubtree, (number_files, store_new_class_name))
+subtree = Subtree(SUBTREE, MirrorsSubtree, (number_files, store_new_class_names))
 references = HeldInSubtree(SUBTREE)
 _HELD_FOR = "log of a probe"
 

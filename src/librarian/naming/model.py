@@ -15,7 +15,7 @@ from persistent import Persistent
 
 from librarian.library.model import FileHolds, LibraryFileAlias
 from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, NoSuchVersion, TooDeep
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 MAX_DEPTH = 50  # names in a path
 
@@ -241,4 +241,4 @@ def _height(node: Node) -> int:
     return height
 
 
-subtree = Subtree("naming", NamingSubtree, (store_new_class_name,))
+subtree = Subtree("naming", NamingSubtree, (store_new_class_names,))

@@ -8,7 +8,7 @@ from persistent import Persistent
 
 from librarian.library.model import FileHolds
 from librarian.tracker.interfaces import NameConflict
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 
 class Held(NamedTuple):
@@ -202,4 +202,4 @@ def hold_reason(path: str, version: int) -> str:
     return f"/{path}@{version}"
 
 
-subtree = Subtree("tracker", TrackerSubtree, (store_new_class_name,))
+subtree = Subtree("tracker", TrackerSubtree, (store_new_class_names,))

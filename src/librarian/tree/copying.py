@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +25,12 @@ from ZODB.FileStorage import FileStorage
 from ZODB.FileStorage.FileStorage import FileIterator
 from ZODB.utils import p64, u64, z64
 
-from librarian.tree.interfaces import CannotCopy
+from librarian.tree.class_names import ClassNames
+from librarian.tree.interfaces import CannotCopy, ISubtree
 
 log = logging.getLogger(__name__)
+
+Subtrees = Iterable[ISubtree] | None
 
 HEADER_BYTES = 4  # of a FileStorage, before its first transaction
 # FileStorage's iterator raises these if it looks for its start while a transaction is just being written.
@@ -174,18 +177,19 @@ def _sync(path: Path) -> None:
         os.close(folder)
 
 
-def copy_database(path: Path, last: bytes | None = None) -> DB:
+def copy_database(path: Path, last: bytes | None = None, subtrees: Subtrees = None) -> DB:
     """A copy as a database that cannot be changed, without what came after the transaction `last`.
 
-    Raises CannotCopy.
+    `subtrees` are those whose former class names are understood, by default all that are registered.  Raises
+    CannotCopy.
     """
-    return DB(_opened(path, read_only=True, stop=_after(last or z64)))
+    return DB(_opened(path, read_only=True, stop=_after(last or z64)), class_factory=ClassNames(subtrees))
 
 
 @contextmanager
-def open_copy(path: Path, last: bytes | None = None) -> Iterator[Copy]:
+def open_copy(path: Path, last: bytes | None = None, subtrees: Subtrees = None) -> Iterator[Copy]:
     """A copy to be read, as copy_database().  Raises CannotCopy."""
-    database = copy_database(path, last)
+    database = copy_database(path, last, subtrees)
     try:
         connection = database.open()
         yield Copy(connection.root(), connection.cacheMinimize, database.lastTransaction())
@@ -194,10 +198,10 @@ def open_copy(path: Path, last: bytes | None = None) -> Iterator[Copy]:
         database.close()
 
 
-def change_copy(path: Path, work: Callable[[PersistentMapping], object]) -> None:
+def change_copy(path: Path, work: Callable[[PersistentMapping], object], subtrees: Subtrees = None) -> None:
     """Do `work` with the root of a copy that is to become a tree of its own, and commit it."""
     manager = TransactionManager()
-    database = DB(_opened(path))
+    database = DB(_opened(path), class_factory=ClassNames(subtrees))
     try:
         connection = database.open(manager)
         work(connection.root())

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 
 class FeatureSubtree(Persistent):
@@ -22,7 +22,7 @@ class FeatureSubtree(Persistent):
 FeatureBranch = FeatureSubtree  # the name under which older databases have it
 
 
-subtree = Subtree("features", FeatureSubtree, (store_new_class_name,))
+subtree = Subtree("features", FeatureSubtree, (store_new_class_names,))
 
 
 @implementer(IFeatureRules)

@@ -118,6 +118,14 @@ class ISubtree(IInstallableSchemaManager):
 
     factory = Attribute("A callable that makes the empty subtree, a persistent object.")
 
+    former_names = Attribute(
+        """The names that its classes had: "module.Name" -> the class as it is now.
+
+        A class of any kind that pickles hold: persistent ones, and those of their values.  A name stays
+        declared for ever, as copies and the history of a database hold it; no other class may get it.
+        """
+    )
+
 
 class ITree(Interface):
     """The database of this process, opened by URI."""

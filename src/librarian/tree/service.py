@@ -1,27 +1,242 @@
-"""The tree this process is configured with."""
+"""The tree of this process: a session per thread, and work in transactions that are tried again."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
 
+import transaction
+from persistent.mapping import PersistentMapping
+from persistent.TimeStamp import TimeStamp
+from transaction import TransactionManager
+from ZODB.Connection import Connection
+from ZODB.DB import DB
+from ZODB.POSException import ConnectionStateError
+from ZODB.utils import z64
 from zope.component import getUtility
-from zope.interface import provider
+from zope.interface import implementer
 
-from librarian.settings import ISettings, ISettingsSection, Section
-from librarian.tree.interfaces import ITree
-from librarian.tree.opening import Tree
+from librarian.settings import ISettings
+from librarian.tree.copying import copy_transactions
+from librarian.tree.engines.detection import engine_of
+from librarian.tree.engines.sharing import GuestStorage, HostStorage
+from librarian.tree.engines.watch import Watch, hush_drivers
+from librarian.tree.filestorage.full_disk import RESERVE, Reserve
+from librarian.tree.interfaces import ITree, TreeAway, TreeFull, TreeNotOpen
+from librarian.tree.opening import data_file, open_database
+from librarian.tree.retrying import in_transaction, retrying
+from librarian.tree.settings import TreeSettings
+from librarian.tree.subtree import bring_up_to_date
+
+T = TypeVar("T")
+
+CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
 
 
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class TreeSettings(Section):
-    """Where the tree is."""
+@implementer(ITree)
+class Tree:
+    """A database, and the connection each thread works with."""
 
-    database_uri: str = "file://var/tree/Data.fs"  # any URI that zodburi knows: file, zeo, postgres, zconfig
-    # How long a database outside of this process may be silent before requests are refused with 503.
-    database_patience: timedelta = timedelta(seconds=0.6)
-    # Kept free beside a file:// database, so that `librarian gc` and `pack` work on a full disk; 0: nothing.
-    reserve: int = 16 << 20
-    share_database: bool = True  # whether a server with a file:// database lets commands in beside it
+    def __init__(self, database: DB, reserve: Reserve | None = None) -> None:
+        self._database = database
+        self._reserve = reserve
+        self._alone = isinstance(database.storage, HostStorage)  # commits of others pass through here
+        self._open = threading.local()
+        self._watch: Watch | None = None
+
+    @classmethod
+    def from_uri(cls, uri: str, reserve_bytes: int = 0) -> "Tree":
+        """The tree behind a URI; beside one in a file, so much room is kept for in_need()."""
+        reserve = None
+        if uri.startswith("file://") and reserve_bytes:
+            reserve = Reserve(data_file(uri).with_name(RESERVE), reserve_bytes)
+        return cls(open_database(uri), reserve)
+
+    def bring_up_to_date(self) -> None:
+        """As librarian.tree.subtree.bring_up_to_date().  Raises TreeTooNew."""
+        bring_up_to_date(self._database)
+
+    @property
+    def is_local(self) -> bool:
+        return self._alone
+
+    @contextmanager
+    def session(self) -> Iterator[PersistentMapping]:
+        if self._connection() is not None:
+            yield self.root()
+            return
+        with self._losses():
+            self._open.connection = self._begin()
+        try:
+            yield self.root()
+        finally:
+            self._end()
+
+    def _begin(self) -> Connection:
+        connection = self._database.open()
+        try:
+            if not self._alone:
+                # open() is content with what word had come in; what others have just committed counts.
+                connection.newTransaction(None)
+            connection.root()
+        except BaseException:
+            _close(connection)
+            raise
+        return connection
+
+    def _end(self) -> None:
+        connection, self._open.connection = self._open.connection, None
+        try:
+            transaction.abort()
+        except Exception as error:  # abort() asks the database too, and what is lost is aborted
+            if not self.is_loss(error):
+                raise
+        finally:
+            _close(connection)
+
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """Raise TreeAway where the database is, or in the block shows to be, away."""
+        if self._watch is not None:
+            self._watch.require()
+        try:
+            yield
+        except Exception as error:
+            if self.is_loss(error):
+                raise TreeAway from error
+            raise
+
+    def watch(self, patience_seconds: float) -> None:
+        engine = engine_of(self._database.storage)
+        if engine is not None and self._watch is None:
+            hush_drivers(engine.lost)
+            self._watch = Watch(engine, patience_seconds)
+            self._watch.start()
+
+    def is_loss(self, error: BaseException) -> bool:
+        return isinstance(error, TreeAway) or (self._watch is not None and self._watch.is_loss(error))
+
+    def root(self) -> PersistentMapping:
+        connection = self._connection()
+        if connection is None:
+            raise TreeNotOpen()
+        return connection.root()
+
+    def subtree(self, name: str) -> Any:
+        return self.root()[name]
+
+    def run(self, work: Callable[[], T]) -> T:
+        def attempt() -> T:
+            with self._losses():
+                return in_transaction(transaction.manager, work)
+
+        with self.session():
+            return self._in_need(lambda: retrying(attempt))
+
+    def run_independently(self, work: Callable[[], T]) -> T:
+        manager = TransactionManager()
+        outer = self._connection()
+
+        def attempt() -> T:
+            with self._losses():
+                connection = self._open.connection = self._database.open(manager)
+                try:
+                    return in_transaction(manager, work)
+                finally:
+                    self._open.connection = outer
+                    _close(connection)
+
+        return self._in_need(lambda: retrying(attempt))
+
+    @contextmanager
+    def in_need(self) -> Iterator[None]:
+        before, self._open.in_need = getattr(self._open, "in_need", False), True
+        try:
+            yield
+        finally:
+            self._open.in_need = before
+            self.keep_reserve()
+
+    def keep_reserve(self) -> None:
+        if self._reserve is not None:
+            self._reserve.keep()
+
+    def _in_need(self, work: Callable[[], T]) -> T:
+        """Do `work`; where that is allowed and needed, once more without the reserve."""
+        try:
+            return work()
+        except TreeFull:
+            if not getattr(self._open, "in_need", False) or self._reserve is None:
+                raise
+            if not self._reserve.give_up():
+                raise
+        return work()
+
+    def current_transaction(self) -> Any:
+        connection = self._connection()
+        return transaction.get() if connection is None else connection.transaction_manager.get()
+
+    def host_time(self) -> datetime:
+        def write() -> None:
+            self.root().setdefault(CLOCK_PROBE, PersistentMapping())["written"] = random.random()  # noqa: S311
+
+        def serial() -> bytes:
+            probe = self.root()[CLOCK_PROBE]
+            probe._p_activate()
+            number: bytes = probe._p_serial
+            return number
+
+        self.run_independently(write)
+        # A transaction's number is the time at which its host gave it (ZODB's TimeStamp).
+        return datetime.fromtimestamp(TimeStamp(self.run_independently(serial)).timeTime(), UTC)
+
+    def forget_loaded(self) -> None:
+        connection = self._connection()
+        if connection is not None:
+            connection.cacheMinimize()
+
+    def prefetch(self, objects: Iterable[Any]) -> None:
+        connection = self._connection()
+        ghosts = [thing for thing in objects if thing._p_changed is None]
+        if connection is not None and ghosts:
+            connection.prefetch(ghosts)
+
+    def check(self) -> None:
+        with self.session(), self._losses():
+            connection = self._connection()
+            assert connection is not None
+            connection._storage.load(z64)  # past the caches: the root is always there
+
+    def copy_to(self, path: Path, told: Callable[[], object]) -> bytes:
+        return copy_transactions(self._database.storage, path, told)
+
+    def pack(self, days: float) -> None:
+        self._in_need(lambda: self._database.pack(days=days))
+
+    def share(self) -> None:
+        storage = self._database.storage
+        if isinstance(storage, (HostStorage, GuestStorage)):
+            storage.share()
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+        self._database.close()
+
+    def _connection(self) -> Connection | None:
+        return getattr(self._open, "connection", None)
+
+
+def _close(connection: Connection) -> None:
+    """Give a connection back, also one whose database has gone away in the middle of something."""
+    try:
+        connection.close()
+    except ConnectionStateError:
+        connection.transaction_manager.abort()
+        connection.close()
 
 
 def configured_tree() -> Tree:

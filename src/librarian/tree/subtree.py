@@ -3,24 +3,29 @@
 zope.generations keeps the number each subtree is at, in the same transaction as the step itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from zope.generations.generations import Context
+from transaction.interfaces import TransientError
+from ZODB.DB import DB
+from zope.generations.generations import Context, evolve
+from zope.generations.interfaces import GenerationTooHigh, UnableToEvolve
 from zope.interface import implementer
 
-from librarian.tree.interfaces import ISubtree
+from librarian.tree.class_names import rewrite
+from librarian.tree.interfaces import ISubtree, TreeTooNew
+from librarian.tree.retrying import retrying
 
 Step = Callable[[Any], None]
 
 
-def store_new_class_name(subtree: Any) -> None:
-    """Have a subtree stored under the name that its class has now; a step, where a class was renamed.
+def store_new_class_names(subtree: Any) -> None:
+    """A step for each time that classes were moved or renamed: store what is stored under the new names.
 
-    The root is stored as well, because a reference in ZODB holds the class of what it leads to.
+    It does so for the whole database, in independent transactions, as objects of other subtrees refer to
+    those of this one.  Its number keeps older code, which does not know the new names, from the database.
     """
-    subtree._p_changed = True
-    subtree._p_jar.root()._p_changed = True
+    rewrite(subtree._p_jar.db())
 
 
 @implementer(ISubtree)  # type: ignore[misc]  # its base in zope.generations has no types
@@ -33,10 +38,17 @@ class Subtree:
 
     minimum_generation = 0
 
-    def __init__(self, name: str, factory: Callable[[], Any], steps: Sequence[Step] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[[], Any],
+        steps: Sequence[Step] = (),
+        former_names: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = name
         self.factory = factory
         self.steps = tuple(steps)
+        self.former_names = former_names or {}
         # Every step must succeed: serving a half-upgraded tree is worse than not starting.
         self.generation = self.minimum_generation = len(self.steps)
 
@@ -48,3 +60,22 @@ class Subtree:
 
     def getInfo(self, generation: int) -> str | None:
         return self.steps[generation - 1].__doc__
+
+
+def bring_up_to_date(database: DB) -> None:
+    """Make missing subtrees and run the steps that an old database still needs.  Raises TreeTooNew."""
+    try:
+        retrying(lambda: _evolve(database))
+    except GenerationTooHigh as error:
+        found, name, known = error.args
+        raise TreeTooNew(name, found, known) from error
+
+
+def _evolve(database: DB) -> None:
+    try:
+        evolve(database)
+    except UnableToEvolve as error:
+        # Several processes that start at the same time run the same step; all but one meet a conflict.
+        if isinstance(error.__context__, TransientError):
+            raise error.__context__ from None
+        raise

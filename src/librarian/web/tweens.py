@@ -20,7 +20,7 @@ from librarian.security.principals import ANONYMOUS
 from librarian.store.interfaces import DigestMismatch
 from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
-from librarian.tree.opening import is_stale_oid
+from librarian.tree.retrying import is_stale_oid
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response
 from librarian.web.identity import place_of, refused

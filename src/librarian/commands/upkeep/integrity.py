@@ -24,7 +24,7 @@ from librarian.settings import Settings
 from librarian.store.copies import Copies
 from librarian.tree.filestorage.settling import repair as repair_tree
 from librarian.tree.opening import data_file
-from librarian.tree.service import TreeSettings
+from librarian.tree.settings import TreeSettings
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print a report as JSON, for scripts.")
 

@@ -20,8 +20,11 @@ from librarian.library.backup.manifests import (
     read_manifest,
     read_part,
 )
+from librarian.library.installation import subtree as installation
 from librarian.library.subtree import LibrarySubtree
+from librarian.library.subtree import subtree as library
 from librarian.library.upkeep.checking import ERROR, Check, Finding
+from librarian.library.upkeep.model import subtree as upkeep
 from librarian.store.copies import Copies
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesNotFound, DigestMismatch, SizeMismatch
@@ -33,9 +36,12 @@ from librarian.tree.copying import (
     write_transactions,
 )
 from librarian.tree.interfaces import CannotCopy
-from librarian.tree.opening import Tree
+from librarian.tree.service import Tree
 
 log = logging.getLogger(__name__)
+
+# What is read of a copy is theirs.  A restore has no site, so nothing is registered.
+SUBTREES: tuple[Any, ...] = (library, upkeep, installation)
 
 
 @dataclass
@@ -100,11 +106,11 @@ class Restore:
         for difference in differences(data, manifest):
             raise BackupDamaged(difference)
         # The copy was made while the backup had its lease, which would now be in the way of the next.
-        change_copy(data, lambda root: root["upkeep"].note(lease=None))
+        change_copy(data, lambda root: root["upkeep"].note(lease=None), SUBTREES)
 
     def _join(self, data: Path, target: DiskStore) -> None:
         """Have the bytes carry the id of the tree; older versions had none."""
-        with open_copy(data) as copy:
+        with open_copy(data, subtrees=SUBTREES) as copy:
             ours = copy.root["installation"].id if "installation" in copy.root else None
         theirs = Copies(self._folder / "bytes").installation()
         if ours is not None and theirs not in (None, ours):
@@ -114,7 +120,7 @@ class Restore:
 
     def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
         copies, restored = Copies(self._folder / "bytes"), Restored()
-        with open_copy(data) as copy:
+        with open_copy(data, subtrees=SUBTREES) as copy:
             for sha256, size in contents_of(copy):
                 try:
                     with copies.open(sha256) as file:
@@ -132,7 +138,7 @@ class Restore:
 def differences(data: Path, manifest: Manifest) -> Iterator[str]:
     """In what a copy of the tree is not the one its manifest describes."""
     digest, damaged = ContentsDigest(), set(manifest.damaged)
-    with open_copy(data, bytes.fromhex(manifest.last_transaction)) as copy:
+    with open_copy(data, bytes.fromhex(manifest.last_transaction), SUBTREES) as copy:
         if copy.last.hex() != manifest.last_transaction:
             yield f"the last transaction is {copy.last.hex()}, not {manifest.last_transaction}"
             return
@@ -172,7 +178,8 @@ class CheckBackup(Check):
             yield self._finding(str(error))
 
     def _look_inside(self) -> Iterator[Finding]:
-        tree = Tree(copy_database(self._data, bytes.fromhex(self.manifest.last_transaction)))
+        last = bytes.fromhex(self.manifest.last_transaction)
+        tree = Tree(copy_database(self._data, last, SUBTREES))
         self._library: Any = _Copied(tree, Copies(self._folder / "bytes"))
         try:
             yield from super().__iter__()

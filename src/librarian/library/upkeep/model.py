@@ -15,7 +15,7 @@ from persistent import Persistent
 
 from librarian.interfaces import IClock, LibrarianError
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 MARKS = 500  # of backups that are remembered
 LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
@@ -81,7 +81,7 @@ class UpkeepSubtree(Persistent):
 UpkeepBranch = UpkeepSubtree  # the name under which older databases have it
 
 
-subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_name,))
+subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_names,))
 
 
 class HeldLease:

@@ -30,12 +30,12 @@ from librarian.security.people.interfaces import IPerson, IPersonSet
 from librarian.security.policy import is_admin
 from librarian.settings import ISettings, ISettingsSection, Section
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_name
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
 SUBTREE = "credentials"
-subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_name,))
+subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names,))
 
 MOST_TOKENS = 100  # of one person
 

@@ -1,154 +1,21 @@
-"""Engines outside of this process, as a watch sees them: asked for a sign of life, and let go of.
-
-A driver waits for its server as long as the connection stands, and one whose process is stopped or
-whose machine is gone does not close any.  So a watch asks on a line of its own, in a bounded time,
-and ends what the others wait for.
-"""
+"""A PostgreSQL server behind RelStorage, watched."""
 
 import os
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from ZEO.ClientStorage import ClientStorage
-from ZEO.Exceptions import ClientDisconnected
+from librarian.tree.engines.interfaces import NoAnswer
+from librarian.tree.engines.waiting import patiently
 
-SLICE_SECONDS = 0.1
-LATE_SECONDS = 0.1  # a slice that took so much longer was lost by this process, not by the engine
-LONGEST_QUESTION_SECONDS = 10.0  # of a machine that came back without knowing of it nothing is to be heard
-
-
-class NoAnswer(Exception):
-    """The engine has said nothing for too long."""
-
-
-class Engine(Protocol):
-    """An engine that can be away while this process goes on."""
-
-    @property
-    def lost(self) -> tuple[type[BaseException], ...]:
-        """What its driver raises when it is away."""
-
-    def begin(self, seconds: float) -> None:
-        """From now on nothing shall wait for longer than that for a connection."""
-
-    def ask(self, seconds: float) -> None:
-        """Return when the engine has answered.  Raises NoAnswer after `seconds`, or any of `lost`."""
-
-    def let_go(self) -> None:
-        """End all that waits for the engine in this process: it raises one of `lost` instead."""
-
-    def renew(self) -> None:
-        """It is back: see to it that nothing from before is used again."""
-
-    def is_gone(self) -> bool:
-        """Whether it is known without asking that nothing can be had at present."""
-
-
-def engine_of(storage: Any) -> Engine | None:
-    """The engine behind a ZODB storage; None where no question leaves this process.
-
-    To be called before the first connection is opened, and as often as one likes.
-    """
-    if isinstance(storage, ClientStorage):
-        return ZeoEngine(storage)
-    adapter = getattr(storage, "_adapter", None)
-    driver: Any = None if adapter is None else adapter.connmanager.driver
-    if getattr(driver, "__name__", "") != "psycopg2":
-        return None
-    known = getattr(driver.connect, "__self__", None)
-    return known if isinstance(known, PostgresEngine) else PostgresEngine(adapter)
-
-
-def patiently(seconds: float, arrived: Callable[[float], bool]) -> None:
-    """Wait for `arrived`, called with the seconds it may take.  Raises NoAnswer.
-
-    Time in which this process itself did not run is not held against the engine: a busy machine
-    delays both.
-    """
-    left = seconds
-    while left > 0:
-        begun = time.monotonic()
-        if arrived(min(SLICE_SECONDS, left)):
-            return
-        left -= min(time.monotonic() - begun, SLICE_SECONDS + LATE_SECONDS)
-    raise NoAnswer(f"no answer within {seconds:g} s")
-
-
-class ZeoEngine:
-    """A ZEO server.  Its client connects again by itself, at intervals of up to two seconds."""
-
-    lost = (ClientDisconnected,)
-
-    def __init__(self, storage: ClientStorage) -> None:
-        self._server = storage._server
-
-    def begin(self, seconds: float) -> None:
-        self._server.timeout = 0  # what finds no connection does not wait for one
-
-    def ask(self, seconds: float) -> None:
-        answer = self._server.call("ping", wait=False)
-        answered = threading.Event()
-
-        def take(future: Any) -> None:
-            future.exception()  # asyncio complains of errors that nobody looked at
-            answered.set()
-
-        answer.add_done_callback(take)
-        if not self._server.is_connected():
-            self._hurry()
-        patiently(seconds, answered.wait)
-        answer.result()
-
-    def let_go(self) -> None:
-        self._in_loop(self._drop)
-
-    def renew(self) -> None:
-        """Its client has seen to all of it when it connected."""
-
-    def is_gone(self) -> bool:
-        return not self._server.is_connected()
-
-    def _hurry(self) -> None:
-        """Connect now, if the client sleeps between two attempts and somebody listens."""
-        if any(_accepts(address) for address in self._server.client.addrs):
-            self._in_loop(self._connect)
-
-    def _in_loop(self, work: Callable[[], None]) -> None:
-        self._server.loop.call_soon_threadsafe(work)
-
-    def _drop(self) -> None:
-        client = self._server.client
-        protocol = client.protocol
-        if protocol is not None:
-            protocol.close()
-            client.disconnected(protocol)
-
-    def _connect(self) -> None:
-        client = self._server.client
-        # One that is connected already waits for the server's greeting: leave it alone.
-        if client.protocol is None and not any(map(_is_connected, client.protocols)):
-            client.disconnected(None)
-
-
-def _is_connected(protocol: Any) -> bool:
-    return protocol._connecting is not None and bool(protocol._connecting.done())
-
-
-def _accepts(address: Any) -> bool:
-    """Whether somebody listens at a host and port, or a path."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    if family == socket.AF_INET and ":" in (address[0] or ""):
-        family = socket.AF_INET6
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(SLICE_SECONDS)
-        return probe.connect_ex(address) == 0
+LONGEST_QUESTION_SECONDS = (
+    10.0  # a server that was restarted does not know an older connection, and says nothing
+)
 
 
 class PostgresEngine:
@@ -169,7 +36,7 @@ class PostgresEngine:
         self._asked_at: float | None = None  # monotonic
         driver.connect = self._noted_connect
 
-    def begin(self, seconds: float) -> None:
+    def limit_connecting(self, seconds: float) -> None:
         self._seconds = seconds
 
     def ask(self, seconds: float) -> None:
@@ -189,7 +56,7 @@ class PostgresEngine:
             raise
         self._closed = False
 
-    def let_go(self) -> None:
+    def break_off(self) -> None:
         with self._lock:
             waiting = list(self._sockets.items())
         for connection, inode in waiting:

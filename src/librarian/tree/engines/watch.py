@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 
-from librarian.tree.engines import Engine
+from librarian.tree.engines.interfaces import Engine
 from librarian.tree.interfaces import TreeAway
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Watch(threading.Thread):
         self._reminded = 0.0
 
     def run(self) -> None:
-        self._engine.begin(self._patience_seconds)
+        self._engine.limit_connecting(self._patience_seconds)
         while not self._ended:
             self._turn()
             self._wake.wait(PAUSE_SECONDS)
@@ -72,7 +72,7 @@ class Watch(threading.Thread):
         elif now - self._reminded >= REMINDER_SECONDS:
             self._reminded = now
             log.error("database still away seconds=%d error=%s", now - self._away_since, _line(error))
-        self._engine.let_go()
+        self._engine.break_off()
 
     def _note_back(self) -> None:
         if self._away_since is not None:

@@ -1,0 +1,21 @@
+"""The settings of the tree."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from zope.interface import provider
+
+from librarian.settings import ISettingsSection, Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class TreeSettings(Section):
+    """Where the tree is."""
+
+    database_uri: str = "file://var/tree/Data.fs"  # any URI that zodburi knows: file, zeo, postgres, zconfig
+    # How long a database outside of this process may be silent before requests are refused with 503.
+    database_patience: timedelta = timedelta(seconds=0.6)
+    # Kept free beside a file:// database, so that `librarian gc` and `pack` work on a full disk; 0: nothing.
+    reserve: int = 16 << 20
+    share_database: bool = True  # whether a server with a file:// database lets commands in beside it
