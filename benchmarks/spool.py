@@ -19,8 +19,8 @@ from pathlib import Path
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore, Target
-from librarian.spool.exchange.base import Outcome
 from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.model.report import Outcome
 from tests.support.servers.ftp import PASSWORD, USER, Partner
 
 FILES = 10_000

@@ -46,7 +46,8 @@ from librarian.mirrors.probing.transport.redirects import follow
 from librarian.net.http import Fetched
 from librarian.security.credentials.interfaces import NoSuchScope
 from librarian.security.credentials.scopes import granted_scope
-from librarian.spool.ftp import connection as spool_ftp
+from librarian.spool.ftp import replies
+from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import ReplyError
 from librarian.spool.model.ledger import Entry, Ledger
 from librarian.store import room
@@ -231,7 +232,7 @@ def scheduler_client(body: bytes, status: int = 200) -> object:
 
 def session(reply: bytes, ask: Any) -> object:
     """An FTP session whose server answers every command with `reply`."""
-    made = spool_ftp.Session.__new__(spool_ftp.Session)
+    made = Session.__new__(Session)
     made._ftp = mock.Mock()
     made._ftp.sendcmd.return_value = surrogates(reply)
     made._digest = ("sha256", "XSHA256")
@@ -239,9 +240,9 @@ def session(reply: bytes, ask: Any) -> object:
 
 
 def listing(body: bytes, ask: Any, *features: str) -> object:
-    made = spool_ftp.Session.__new__(spool_ftp.Session)
+    made = Session.__new__(Session)
     made.features = dict.fromkeys(features, "")
-    with mock.patch.object(spool_ftp.Session, "_receive", return_value=body):
+    with mock.patch.object(Session, "receive", return_value=body):
         return ask(made)
 
 
@@ -367,11 +368,11 @@ def targets(folder: Path) -> list[Target]:
         Target("NLST", lambda body: listing(body, lambda one: one.names()), (), [b"a\r\n./b\r\n/x/c d\r\n"]),
         Target(
             "FEAT",
-            lambda text: spool_ftp.digest_command({"HASH": surrogates(text)}),
+            lambda text: replies.digest_command({"HASH": surrogates(text)}),
             (),
             [b"SHA-256*;SHA-1;MD5"],
         ),
-        Target("FTP time", lambda text: spool_ftp.parse_time(surrogates(text)), (), [b"20260301120000.5"]),
+        Target("FTP time", lambda text: replies.parse_time(surrogates(text)), (), [b"20260301120000.5"]),
         Target("ledger", here.ledger, (), [LEDGER, *LEDGER.splitlines()], True),
         # access logs
         Target(

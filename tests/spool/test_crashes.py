@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import OUR_FOLDER, Outcome
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
+from librarian.spool.model.ledger import OUR_FOLDER
+from librarian.spool.model.report import Outcome
 from tests.spool.crash import dies_at
 from tests.support.servers.ftp import Scene
 

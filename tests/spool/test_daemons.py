@@ -5,12 +5,13 @@ from typing import Any, ClassVar
 from unittest import TestCase, mock
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import Exchange, Outcome
+from librarian.spool.exchange.base import Exchange
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
-from librarian.spool.ftp.connection import Session
 from librarian.spool.ftp.control import Control
+from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import CertificateRefused, ExchangeError, LockLost
+from librarian.spool.model.report import Outcome
 from tests.support.layers import Server
 from tests.support.servers.ftp import Scene
 from tests.support.servers.ftpd import running

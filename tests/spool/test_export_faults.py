@@ -10,7 +10,6 @@ from typing import Any
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import Outcome, Report, ledger_path
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.ftp import transfer
 from librarian.spool.interfaces import (
@@ -21,7 +20,8 @@ from librarian.spool.interfaces import (
     TemporaryError,
     TransferDamaged,
 )
-from librarian.spool.model.ledger import deliveries
+from librarian.spool.model.ledger import deliveries, ledger_path
+from librarian.spool.model.report import Outcome, Report
 from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)

@@ -6,9 +6,9 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import Outcome, Report
 from librarian.spool.exchange.importer import Importer
 from librarian.spool.interfaces import FTPOSError, TransferDamaged
+from librarian.spool.model.report import Outcome, Report
 from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import Outcome, Report, ledger_path
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.interfaces import LockLost, LockStays
-from librarian.spool.model.ledger import Ledger, LockNote
+from librarian.spool.model.ledger import Ledger, LockNote, ledger_path
+from librarian.spool.model.report import Outcome, Report
 from tests.support.servers.ftp import Scene
 
 

@@ -10,9 +10,9 @@ from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore
-from librarian.spool.exchange.base import Outcome
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
+from librarian.spool.model.report import Outcome
 from tests.support.servers.ftp import PowerFailure, Scene, die_holding_the_lock
 
 

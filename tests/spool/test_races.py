@@ -10,9 +10,9 @@ from pathlib import Path
 
 from librarian.clock import SystemClock
 from librarian.spool import FileStore
-from librarian.spool.exchange.base import Outcome, Report
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.interfaces import TEMP_PREFIX
+from librarian.spool.model.report import Outcome, Report
 from tests.support.servers.ftp import Scene
 
 ROUNDS = 50

@@ -5,11 +5,11 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.spool.exchange.base import Outcome, Report, ledger_path
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
 from librarian.spool.interfaces import LockLost, PermanentError
-from librarian.spool.model.ledger import Ledger, Stage
+from librarian.spool.model.ledger import Ledger, Stage, ledger_path
+from librarian.spool.model.report import Outcome, Report
 from tests.support.servers.ftp import Scene
 
 

@@ -8,7 +8,7 @@ the server holds a file called `write` while doing so, and whoever takes them ho
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from zope.interface import Attribute, Interface
 
@@ -22,6 +22,7 @@ READ_LOCK = "read"  # held by the side that takes them away
 TEMP_PREFIX = ".librarian-"  # what we have not finished yet, on either side, is called this
 
 Sleep = Callable[[float], None]  # seconds
+Kind = Literal["export", "import"]
 Names = list[str]  # the interface below has a method called list
 
 
@@ -249,16 +250,3 @@ class IProgress(Protocol):
 
     def finish(self, name: str) -> None:
         """The file has arrived, whole, under its final name."""
-
-
-class NoProgress:
-    """Nobody looks."""
-
-    def begin(self, name: str, size: int, done: int) -> None:
-        """Not shown."""
-
-    def advance(self, count: int) -> None:
-        """Not shown."""
-
-    def finish(self, name: str) -> None:
-        """Not shown."""

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from librarian.settings import as_timedelta
-from librarian.spool.interfaces import BadTarget
+from librarian.spool.interfaces import BadTarget, Kind
 
 Tls = Literal["no", "explicit", "implicit"]
 Verify = Literal["digest", "size"]
-Kind = Literal["export", "import"]
 
 
 @dataclass(frozen=True, slots=True)

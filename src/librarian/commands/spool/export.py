@@ -19,9 +19,9 @@ from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.progress import transfer_bar
 from librarian.commands.spool.targets import PASSWORD_VARIABLE, chosen_targets, single_target, targets_option
 from librarian.spool import FileStore, Target, run
-from librarian.spool.exchange.base import Outcome, Report
-from librarian.spool.interfaces import NoProgress
-from librarian.spool.settings import Kind
+from librarian.spool.ftp.transfer import NoProgress
+from librarian.spool.interfaces import Kind
+from librarian.spool.model.report import Outcome, Report
 
 WORDS = {
     Outcome.NOTHING: "nothing new",

@@ -16,11 +16,10 @@ from librarian.commands.spool.targets import chosen_targets, targets_option
 from librarian.library.interfaces import ILibraryFileAlias
 from librarian.naming.interfaces import INamedEntry, INamedTree
 from librarian.spool import FileStore
-from librarian.spool.exchange.base import ledger_path
 from librarian.spool.feed import spool_alias
-from librarian.spool.model.ledger import Entry, stuck
+from librarian.spool.interfaces import Kind
+from librarian.spool.model.ledger import Entry, ledger_path, stuck
 from librarian.spool.model.ledger import deliveries as read_deliveries
-from librarian.spool.settings import Kind
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from librarian.spool import Target, read_targets
-from librarian.spool.interfaces import BadTarget
-from librarian.spool.settings import Kind, read_password
+from librarian.spool.interfaces import BadTarget, Kind
+from librarian.spool.settings import read_password
 
 PASSWORD_VARIABLE = "LIBRARIAN_FTP_PASSWORD"  # noqa: S105  # the name of a variable
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from librarian.durable import sync_directory
-from librarian.spool.exchange.base import LOCK_CHECK, NO_SPACE, Exchange, Outcome
-from librarian.spool.ftp.connection import NO_SUCH_COMMAND
+from librarian.spool.exchange.base import LOCK_CHECK, Exchange
+from librarian.spool.exchange.tries import NO_SPACE
+from librarian.spool.ftp.replies import NO_SUCH_COMMAND
 from librarian.spool.interfaces import (
     TEMP_PREFIX,
     WRITE_LOCK,
@@ -21,6 +22,7 @@ from librarian.spool.interfaces import (
 )
 from librarian.spool.model.ledger import Entry, Stage
 from librarian.spool.model.names import check_remote_name
+from librarian.spool.model.report import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from librarian.durable import sync_directory
-from librarian.spool.exchange.base import LOCK_CHECK, Exchange, Outcome
-from librarian.spool.ftp.connection import NO_SUCH_COMMAND, NO_SUCH_FILE
+from librarian.spool.exchange.base import LOCK_CHECK, Exchange
+from librarian.spool.ftp.replies import NO_SUCH_COMMAND, NO_SUCH_FILE
 from librarian.spool.interfaces import (
     READ_LOCK,
     TEMP_PREFIX,
@@ -18,6 +18,7 @@ from librarian.spool.interfaces import (
 )
 from librarian.spool.model.ledger import Entry, Stage
 from librarian.spool.model.names import check_remote_name
+from librarian.spool.model.report import Outcome
 
 log = logging.getLogger(__name__)
 

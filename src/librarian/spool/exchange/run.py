@@ -10,11 +10,11 @@ from zope.component import queryUtility
 
 from librarian.clock import SystemClock
 from librarian.interfaces import IClock
-from librarian.spool.exchange.base import Report
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.exchange.importer import Importer
-from librarian.spool.interfaces import IProgress, Sleep
-from librarian.spool.settings import Kind, Target
+from librarian.spool.interfaces import IProgress, Kind, Sleep
+from librarian.spool.model.report import Report
+from librarian.spool.settings import Target
 
 RUNS = {"export": Exporter, "import": Importer}
 

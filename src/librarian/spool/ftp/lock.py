@@ -18,7 +18,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from librarian.interfaces import IClock
-from librarian.spool.ftp.connection import NO_SUCH_COMMAND, Session
+from librarian.spool.ftp.replies import NO_SUCH_COMMAND
+from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, Locked, LockLost, PermanentError, Sleep
 from librarian.spool.model.ledger import Ledger, LockNote
 from librarian.spool.settings import Target

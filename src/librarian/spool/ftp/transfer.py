@@ -6,13 +6,28 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from librarian.spool.ftp.connection import BLOCK, NO_SUCH_COMMAND, Session
+from librarian.spool.ftp.connection import BLOCK
+from librarian.spool.ftp.replies import NO_SUCH_COMMAND
+from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import IProgress, PermanentError, ReplyError, Sleep, TransferDamaged
 
 log = logging.getLogger(__name__)
 
 # How far before the end of a partial file to go on.  What a crashed machine wrote last may be zeros.
 OVERLAP = 64 * 1024  # bytes
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    def begin(self, name: str, size: int, done: int) -> None:
+        """Not shown."""
+
+    def advance(self, count: int) -> None:
+        """Not shown."""
+
+    def finish(self, name: str) -> None:
+        """Not shown."""
 
 
 class Pace:

@@ -16,11 +16,24 @@ from typing import Any, Self, TypeVar
 
 from librarian.durable import sync_directory
 from librarian.interfaces import IClock
+from librarian.spool.interfaces import Kind
+from librarian.spool.settings import Target
 
 log = logging.getLogger(__name__)
 
+OUR_FOLDER = ".librarian"  # in the spool, beside tmp, new and cur: ledgers, records and local locks
 COMPACT_ABOVE = 8 * 1024 * 1024  # bytes
 DELIVERIES_KEPT = 10_000  # by a compaction
+
+
+def ledger_path(kind: Kind, target: Target) -> Path:
+    """Where the ledger of this spool's dealings with this partner is."""
+    return target.store_dir.absolute() / OUR_FOLDER / f"{kind}-{target.key}.jsonl"
+
+
+def local_lock_path(kind: Kind, target: Target) -> Path:
+    """The file that a run of this kind has locked (flock(2)) while it is at work on this spool."""
+    return target.store_dir.absolute() / OUR_FOLDER / f"{kind}.lock"
 
 
 class Stage(StrEnum):
