@@ -18,7 +18,7 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.subtree import ID_LIMIT, LibrarySubtree
+from librarian.library.model.subtree import ID_LIMIT, LibrarySubtree
 from librarian.security.interfaces import NobodyActs
 from tests.support.layers import Functional
 from tests.support.threads import elsewhere

@@ -21,7 +21,7 @@ from librarian.library.interfaces import (
     ILibraryFileAliasSet,
     NotStored,
 )
-from librarian.library.model import FileHolds
+from librarian.library.model.files import FileHolds
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector, Report
 from librarian.library.upkeep.model import HeldLease

@@ -9,8 +9,8 @@ from hashlib import md5, sha1, sha256
 
 from zope.component import getGlobalSiteManager
 
-from librarian.library.model import LibraryFileAlias
-from librarian.library.subtree import subtree
+from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
 from librarian.tree.retrying import ATTEMPTS

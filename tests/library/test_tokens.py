@@ -22,7 +22,7 @@ from librarian.library.interfaces import (
     InvalidUses,
     ITimeLimitedTokenSet,
 )
-from librarian.library.tokens.model import TimeLimitedToken
+from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request

@@ -7,7 +7,7 @@ MODULES = (
     "librarian",
     "librarian.commands",
     "librarian.library",
-    "librarian.library.subtree",
+    "librarian.library.model.subtree",
     "librarian.spool",
     "librarian.spool.model",
     "librarian.sixth",
@@ -43,11 +43,11 @@ class Systems(TestCase):
         return contract.check(graph, verbose=False).kept
 
     def test_what_lies_below_may_be_imported(self) -> None:
-        self.assertTrue(self.kept(("librarian.sixth.model", "librarian.library.subtree")))
+        self.assertTrue(self.kept(("librarian.sixth.model", "librarian.library.model.subtree")))
         self.assertTrue(self.kept(("librarian.commands", "librarian.sixth.model")))
 
     def test_nothing_below_imports_a_system(self) -> None:
-        self.assertFalse(self.kept(("librarian.library.subtree", "librarian.sixth.model")))
+        self.assertFalse(self.kept(("librarian.library.model.subtree", "librarian.sixth.model")))
 
     def test_systems_do_not_import_each_other(self) -> None:
         self.assertFalse(self.kept(("librarian.sixth.model", "librarian.spool.model")))

@@ -17,7 +17,7 @@ from librarian.library.interfaces import (
     UploadFailed,
     WrongSpace,
 )
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, LibraryFile, check_expires
 from librarian.net.bodies import WrongLength
 from librarian.net.http import Fetched, FetchFailed, IFetcher

@@ -19,9 +19,9 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.settings import LibrarySettings
-from librarian.library.subtree import LibrarySubtree
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import at_commit
 from librarian.security.interaction import current_principal

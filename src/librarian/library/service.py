@@ -12,7 +12,6 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.binding import Bound, stored
 from librarian.countries import ICountry, ICountrySet
 from librarian.library import urls
-from librarian.library.counts.model import DownloadCounts
 from librarian.library.interfaces import (
     IEditableFileAlias,
     IFileReferences,
@@ -22,7 +21,8 @@ from librarian.library.interfaces import (
     InvalidCount,
     NoSuchToken,
 )
-from librarian.library.model import FileHolds, LibraryFileAlias
+from librarian.library.model.counts import DownloadCounts
+from librarian.library.model.files import FileHolds, LibraryFileAlias
 from librarian.library.operations import Library, LibraryFile, digest_bytes
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import describe_token

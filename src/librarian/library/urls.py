@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from librarian.library.filenames import quoted
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.settings import LibrarySettings
 
 

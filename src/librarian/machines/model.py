@@ -12,7 +12,7 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 from zope.interface import implementer
 
-from librarian.library.model import FileHolds, LibraryFileAlias
+from librarian.library.model.files import FileHolds, LibraryFileAlias
 from librarian.machines.enums import (
     TRANSITIONS,
     CodeImportJobState,

@@ -13,7 +13,7 @@ from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
-from librarian.library.model import FileHolds, LibraryFileAlias
+from librarian.library.model.files import FileHolds, LibraryFileAlias
 from librarian.naming.interfaces import AlreadyThere, CannotMove, FolderNotEmpty, NoSuchVersion, TooDeep
 from librarian.tree.subtree import Subtree, store_new_class_names
 

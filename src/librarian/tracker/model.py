@@ -6,7 +6,7 @@ from typing import NamedTuple
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 
-from librarian.library.model import FileHolds
+from librarian.library.model.files import FileHolds
 from librarian.tracker.interfaces import NameConflict
 from librarian.tree.subtree import Subtree, store_new_class_names
 

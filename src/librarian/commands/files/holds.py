@@ -8,9 +8,9 @@ from zope.component import getUtilitiesFor
 
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
-from librarian.library.subtree import LibrarySubtree
 
 alias_argument = click.argument("alias_id", type=click.IntRange(1))
 reason_option = click.option(

@@ -21,8 +21,8 @@ from librarian.library.backup.manifests import (
     read_part,
 )
 from librarian.library.installation import subtree as installation
-from librarian.library.subtree import LibrarySubtree
-from librarian.library.subtree import subtree as library
+from librarian.library.model.subtree import LibrarySubtree
+from librarian.library.model.subtree import subtree as library
 from librarian.library.upkeep.checking import ERROR, Check, Finding
 from librarian.library.upkeep.model import subtree as upkeep
 from librarian.store.copies import Copies

@@ -8,46 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from BTrees.OOBTree import OOBTree
-from persistent import Persistent
-
-from librarian.library.interfaces import LogReadTwice, UnreadableLog
+from librarian.library.interfaces import UnreadableLog
+from librarian.library.model.counts import LogPlace
 
 LONGEST_LINE = 64 * 1024  # bytes; a longer one is no request of ours
 MARK = 1024  # bytes before a place, by which it is known again
-
-
-class LogPlace(Persistent):
-    """How far one log has been read: bytes, as it is uncompressed, and a digest of the last ones."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.mark = b""
-
-    def move(self, before: int, position: int, mark: bytes) -> None:
-        """Raises LogReadTwice if somebody else has read on since it stood at `before`."""
-        if self.position != before:
-            raise LogReadTwice()
-        self.position, self.mark = position, mark
-
-
-class LogPlaces(Persistent):
-    """How far every log has been read.  A log is known by its first line and by its place's mark:
-    the logs of two servers may well begin with the same line."""
-
-    def __init__(self) -> None:
-        self._places = OOBTree()  # digest of the first line -> LogPlaces, in a tuple
-
-    def known(self, first_line: bytes) -> tuple[LogPlace, ...]:
-        """The places of the logs that begin so."""
-        found: tuple[LogPlace, ...] = self._places.get(_digest(first_line), ())
-        return found
-
-    def add(self, first_line: bytes) -> LogPlace:
-        """A new log, of which nothing is read."""
-        place = LogPlace()
-        self._places[_digest(first_line)] = (*self.known(first_line), place)
-        return place
 
 
 class LogReader:

@@ -25,11 +25,12 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries import ICountry, ICountrySet
 from librarian.library.counts.log_lines import Hit, MalformedLine, read_line
-from librarian.library.counts.log_reading import LogPlace, LogReader
+from librarian.library.counts.log_reading import LogReader
 from librarian.library.interfaces import AliasNotFound
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.counts import LogPlace
+from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.subtree import PATIENCE, LibrarySubtree
 from librarian.library.operations import Library
-from librarian.library.subtree import PATIENCE, LibrarySubtree
 
 log = logging.getLogger(__name__)
 

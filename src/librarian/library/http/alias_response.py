@@ -9,7 +9,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.operations import Library
 from librarian.store.disk.layout import relative_path
 from librarian.store.interfaces import BytesDamaged, BytesNotFound

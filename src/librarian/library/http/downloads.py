@@ -10,10 +10,10 @@ from pyramid.response import Response
 from librarian.library import urls
 from librarian.library.filenames import ID, quoted
 from librarian.library.http.alias_response import deliver
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.client_downloads import IN_FLIGHT, Piece, client_key
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, digest_bytes
 from librarian.library.settings import PublicEndpoint, RestrictedEndpoint
-from librarian.library.tokens.accounting import IN_FLIGHT, Piece, client_key
 from librarian.web.endpoints import Endpoint
 from librarian.web.files.answer import FileAnswer
 from librarian.web.files.ranges import Slice

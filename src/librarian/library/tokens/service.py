@@ -24,10 +24,11 @@ from librarian.library.interfaces import (
     ITimeLimitedTokenSet,
     NoSuchToken,
 )
+from librarian.library.model.client_downloads import Piece
+from librarian.library.model.subtree import LibrarySubtree
+from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.settings import LibrarySettings
-from librarian.library.subtree import LibrarySubtree
-from librarian.library.tokens.accounting import AnswersUnderWay, Bearer, Piece
-from librarian.library.tokens.model import TimeLimitedToken
+from librarian.library.tokens.active_answers import ActiveAnswers, Bearer
 from librarian.security.audit import at_commit, happened
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
@@ -56,7 +57,7 @@ class TimeLimitedTokenSet:
         self._clock = getUtility(IClock)
         self._settings = getUtility(ISettings)
         self._corrections = ThreadPoolExecutor(1, "token-corrections")  # one: in order; starts when needed
-        self._under_way = AnswersUnderWay()
+        self._active = ActiveAnswers()
 
     @property
     def _subtree(self) -> LibrarySubtree:
@@ -111,12 +112,12 @@ class TimeLimitedTokenSet:
 
         first = record.last_used is None
         counted = self._tree.run_independently(count)
-        if counted is None and self._under_way.ends_soon((key, client)):
+        if counted is None and self._active.ends_soon((key, client)):
             counted = self._tree.run_independently(count)
         if counted is not None and first:
             happened("token used first", token=record.id, alias=record.alias_id)
         if counted:
-            self._under_way.begin((key, client))
+            self._active.begin((key, client))
         return counted
 
     def ended(self, token: str, client: str, use: int, unsent: Piece | None, in_flight: int) -> None:
@@ -134,7 +135,7 @@ class TimeLimitedTokenSet:
                 record.take_back(now, client, use, unsent, in_flight)
 
         if unsent is None:
-            self._under_way.end((key, client))
+            self._active.end((key, client))
         else:
             self._corrections.submit(self._correct, correct, (key, client))
 
@@ -144,7 +145,7 @@ class TimeLimitedTokenSet:
         except (LibrarianError, POSError) as error:  # the client gets less for repair, and nothing too much
             log.warning("token not corrected error=%s", error)
         finally:
-            self._under_way.end(bearer)
+            self._active.end(bearer)
 
     def __iter__(self) -> Iterator[TimeLimitedToken]:
         return iter(self._subtree.tokens.values())

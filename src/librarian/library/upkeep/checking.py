@@ -13,10 +13,10 @@ from typing import Any
 
 import transaction
 
-from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key
+from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.operations import Library
-from librarian.library.subtree import LibrarySubtree, content_key, moment_key
-from librarian.library.tokens.model import TimeLimitedToken
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 BATCH = 1000  # entries of one transaction

@@ -23,9 +23,9 @@ from zope.component import getUtilitiesFor, getUtility
 
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
-from librarian.library.model import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
-from librarian.library.subtree import LibrarySubtree
 from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
 from librarian.library.upkeep.sweeping import Doomed, SweepSettings
 from librarian.security.audit import happened

@@ -9,7 +9,7 @@ from typing import Any
 
 import transaction
 
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
 
 BATCH = 1000  # objects that are looked at between two times of letting go of what was loaded

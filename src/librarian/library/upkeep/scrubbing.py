@@ -19,9 +19,9 @@ from zope.component import getUtilitiesFor
 
 from librarian.library import urls
 from librarian.library.interfaces import IFileReferences
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
-from librarian.library.subtree import LibrarySubtree
 from librarian.library.upkeep.model import UpkeepSubtree
 from librarian.store.copies import Copies
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch

@@ -20,7 +20,7 @@ from librarian.binding import stored
 from librarian.features import feature
 from librarian.library.http.alias_response import deliver, facts_of
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
-from librarian.library.model import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
 from librarian.web.files.answer import answer_file_request
 

@@ -10,7 +10,7 @@ from persistent import Persistent
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.model import FileHolds
+from librarian.library.model.files import FileHolds
 from librarian.mirrors.base_urls import check_base_url, normal_url
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.interfaces import (

@@ -6,13 +6,12 @@ taken back and may be asked for again.  So is the end of what was sent, which th
 no more of that in all than the file is long.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
-from threading import Condition
 
 # How often a byte is given under one use: once, and once more for repair.
 MOST_TIMES = 2
@@ -24,12 +23,9 @@ MOST_STRETCHES = 1000
 # How much of what the server's socket took may not have reached a client whose connection broke: Linux lets
 # a sender's buffer grow to 4 MiB and a receiver's to 6 (tcp(7), tcp_wmem and tcp_rmem).
 IN_FLIGHT = 10 << 20  # bytes
-# How long a client that comes back waits for the end of its earlier answers.
-PATIENCE_SECONDS = 1
 
 Piece = tuple[int, int]  # first byte, first byte after it
 Stretch = tuple[int, int, int]  # a piece, and how often it was given
-Bearer = tuple[bytes, str]  # a token's hash, a client's key
 
 
 def client_key(address: str, agent: str) -> str:
@@ -101,30 +97,3 @@ def _with(given: Iterable[Stretch], pieces: Iterable[Piece], change: int) -> tup
         if times > 0:
             stretches.append((start, stop, times))
     return tuple(stretches)
-
-
-class AnswersUnderWay:
-    """Which answers to bearers of tokens this process is sending."""
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._counts: Counter[Bearer] = Counter()
-
-    def begin(self, bearer: Bearer) -> None:
-        with self._changed:
-            self._counts[bearer] += 1
-
-    def end(self, bearer: Bearer) -> None:
-        with self._changed:
-            self._counts[bearer] -= 1
-            if not self._counts[bearer]:
-                del self._counts[bearer]
-            self._changed.notify_all()
-
-    def ends_soon(self, bearer: Bearer) -> bool:
-        """Whether there were answers to `bearer`, and one has ended since the call."""
-        with self._changed:
-            before = self._counts[bearer]
-            return before > 0 and self._changed.wait_for(
-                lambda: self._counts[bearer] < before, PATIENCE_SECONDS
-            )

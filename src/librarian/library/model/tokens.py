@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from persistent import Persistent
 
 from librarian.library.filenames import canonical_path
-from librarian.library.tokens.accounting import ClientDownload, Piece
+from librarian.library.model.client_downloads import ClientDownload, Piece
 
 TOKEN_ID = 8  # bytes of a token's hash that name it in lists
 

@@ -1,10 +1,14 @@
-"""How often a file was downloaded, by day and country, as the tree keeps it."""
+"""What the library stores of downloads: how often, by day and country, and how far each log was read."""
 
 from collections.abc import Iterator
 from datetime import date
+from hashlib import sha256
 
 from BTrees.LLBTree import LLBTree
+from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+
+from librarian.library.interfaces import LogReadTwice
 
 _COUNTRY_BITS = 16  # two capital letters; 0: no country is known
 
@@ -33,6 +37,39 @@ class DownloadCounts(Persistent):
     @property
     def last_day(self) -> date | None:
         return _day_and_country(self._counts.maxKey())[0] if self._counts else None
+
+
+class LogPlace(Persistent):
+    """How far one log has been read: bytes, as it is uncompressed, and a digest of the last ones."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.mark = b""
+
+    def move(self, before: int, position: int, mark: bytes) -> None:
+        """Raises LogReadTwice where another run has read on since the place was at `before`."""
+        if self.position != before:
+            raise LogReadTwice()
+        self.position, self.mark = position, mark
+
+
+class LogPlaces(Persistent):
+    """How far every log has been read.  A log is known by its first line and by its place's mark:
+    the logs of two servers may well begin with the same line."""
+
+    def __init__(self) -> None:
+        self._places = OOBTree()  # digest of the first line -> LogPlaces, in a tuple
+
+    def known(self, first_line: bytes) -> tuple[LogPlace, ...]:
+        """The places of the logs that begin so."""
+        found: tuple[LogPlace, ...] = self._places.get(sha256(first_line).digest(), ())
+        return found
+
+    def add(self, first_line: bytes) -> LogPlace:
+        """A new log, of which nothing is read."""
+        place = LogPlace()
+        self._places[sha256(first_line).digest()] = (*self.known(first_line), place)
+        return place
 
 
 def _key(day: date, country: str | None) -> int:

@@ -4,7 +4,7 @@ import random
 import unittest
 from datetime import UTC, datetime, timedelta
 
-from librarian.library.tokens.accounting import MOST_STRETCHES, REPAIR, ClientDownload
+from librarian.library.model.client_downloads import MOST_STRETCHES, REPAIR, ClientDownload
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SIZE = 40

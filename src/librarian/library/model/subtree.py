@@ -9,11 +9,10 @@ from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
-from librarian.library.counts.log_reading import LogPlaces
-from librarian.library.counts.model import DownloadCounts
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
-from librarian.library.model import FileHolds, LibraryFileAlias, LibraryFileContent
-from librarian.library.tokens.model import TOKEN_ID, TimeLimitedToken
+from librarian.library.model.counts import DownloadCounts, LogPlaces
+from librarian.library.model.files import FileHolds, LibraryFileAlias, LibraryFileContent
+from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.keys import LAST, with_prefix
 from librarian.tree.subtree import Subtree, store_new_class_names

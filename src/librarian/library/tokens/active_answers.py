@@ -1,0 +1,33 @@
+"""The answers to bearers of tokens that this process is sending."""
+
+from collections import Counter
+from threading import Condition
+
+WAIT_SECONDS = 1  # how long a client that comes back waits for the end of its earlier answers
+
+Bearer = tuple[bytes, str]  # a token's hash, a client's key
+
+
+class ActiveAnswers:
+    """How many answers each bearer is being sent."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._counts: Counter[Bearer] = Counter()
+
+    def begin(self, bearer: Bearer) -> None:
+        with self._changed:
+            self._counts[bearer] += 1
+
+    def end(self, bearer: Bearer) -> None:
+        with self._changed:
+            self._counts[bearer] -= 1
+            if not self._counts[bearer]:
+                del self._counts[bearer]
+            self._changed.notify_all()
+
+    def ends_soon(self, bearer: Bearer) -> bool:
+        """Whether there were answers to `bearer`, and one has ended since the call."""
+        with self._changed:
+            before = self._counts[bearer]
+            return before > 0 and self._changed.wait_for(lambda: self._counts[bearer] < before, WAIT_SECONDS)
