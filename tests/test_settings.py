@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from librarian.settings import NoSuchOverlay, Section, Settings, SettingsError, as_timedelta
+from librarian.settings import NoSuchOverlay, Section, Settings, SettingsError
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,6 @@ class Values(unittest.TestCase):
             with self.subTest(key), self.assertRaises(SettingsError) as caught:
                 self.read(**{key: value})
             self.assertEqual(caught.exception.key, f"librarian.shelf.{key}")
-
-    def test_durations(self) -> None:
-        for text, seconds in {
-            "90s": 90,
-            "15m": 900,
-            "24h": 86400,
-            "7d": 604800,
-            "45": 45,
-            "1.5h": 5400,
-        }.items():
-            self.assertEqual(as_timedelta(text).total_seconds(), seconds, text)
-        for text in ("", "d", "1y", "1e400d", "nan", "--1s"):
-            with self.subTest(text), self.assertRaises(ValueError):
-                as_timedelta(text)
 
     def test_keys_of_others_are_no_business_of_ours(self) -> None:
         Settings({"pyramid.reload_templates": "true"}).check_names([Shelf])

@@ -1,6 +1,7 @@
-"""The clock of the machine."""
+"""The clock of the machine, and the pace of work that may take only so much at a time."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from zope.interface import implementer
@@ -17,3 +18,37 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class Pace:
+    """Sleeps so that no more than `rate` bytes a second are spent; None: no limit.
+
+    The time that reading or sending took is part of it.  Idle time is not caught up with, but for one block:
+    the rate is for the sake of the disk or the line, not an average.
+    """
+
+    def __init__(
+        self,
+        rate: int | None,
+        sleep: Callable[[float], object] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = rate
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._until: float | None = None  # the moment up to which the bytes so far are paid for
+
+    def piece(self, most: int) -> int:
+        """How many bytes to move at a time, up to `most`, so that pauses are a quarter of a second."""
+        return most if self._rate is None else max(1024, min(most, self._rate // 4))
+
+    def spend(self, count: int) -> None:
+        """Wait for as long as `count` more bytes must take."""
+        if self._rate is None:
+            return
+        now, cost = self._monotonic(), count / self._rate
+        until = now if self._until is None else self._until
+        pause = cost - min(max(0.0, now - until), cost)
+        self._until = max(now, until) + pause
+        if pause > 0:
+            self._sleep(pause)

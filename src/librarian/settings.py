@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from zope.interface import Interface, implementer
 
 from librarian.interfaces import LibrarianError
+from librarian.quantities import parse_duration
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -87,20 +88,6 @@ def as_bool(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def as_timedelta(text: str) -> timedelta:
-    """``90s``, ``15m``, ``24h``, ``7d`` or ``2w``; a bare number is seconds."""
-    number, unit = text.strip(), "s"
-    if number[-1:] in _UNITS:
-        number, unit = number[:-1], number[-1]
-    try:
-        return timedelta(**{_UNITS[unit]: float(number)})
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w") from None
-
-
 def as_words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -111,7 +98,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     float: float,
     bool: as_bool,
     Path: lambda text: Path(text.strip()),
-    timedelta: as_timedelta,
+    timedelta: parse_duration,
     tuple[str, ...]: as_words,
 }
 

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import unittest
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +13,6 @@ from unittest.mock import patch
 import transaction
 from zope.component import getUtility
 
-from librarian.commands.common.quantities import Pace
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
@@ -285,19 +284,3 @@ class Checking(Kept):
 
         with patch.object(self.store, "size", size):
             self.assertEqual(list(findings), [])
-
-
-class SlowClock(unittest.TestCase):
-    def test_pace(self) -> None:
-        at = [0.0]
-
-        def sleep(seconds: float) -> None:
-            at[0] += seconds
-
-        pace = Pace(100, now=lambda: at[0], sleep=sleep)
-        for _turn in range(10):
-            pace(50)
-        self.assertEqual(at, [5.0])
-        at[0] += 60  # nothing is caught up
-        pace(50)
-        self.assertEqual(timedelta(seconds=at[0]), timedelta(seconds=65.5))

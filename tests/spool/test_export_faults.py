@@ -11,7 +11,6 @@ from unittest import mock
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange.exporter import Exporter
-from librarian.spool.ftp import transfer
 from librarian.spool.interfaces import (
     CertificateRefused,
     FTPOSError,
@@ -350,39 +349,6 @@ class TestDigestsInMd5(TestDigests):
 
 
 class TestPace(unittest.TestCase):
-    def test_rate(self) -> None:
-        now = 100.0
-
-        def sleep(seconds: float) -> None:
-            nonlocal now
-            now += seconds
-
-        pace = transfer.Pace(1000, sleep, lambda: now)
-        for _ in range(10):
-            pace.spend(pace.block)
-        self.assertAlmostEqual(now - 100, 10 * pace.block / 1000)
-
-    def test_idle_time_is_not_saved_up(self) -> None:
-        now = 100.0
-        slept: list[float] = []
-        pace = transfer.Pace(1000, slept.append, lambda: now)
-        pace.spend(1000)
-        now = 500
-        for _ in range(3):
-            pace.spend(1000)
-        self.assertEqual(slept, [1, 1, 1], "one block was free, and no more")
-
-    def test_sending_takes_time_too(self) -> None:
-        moments = iter([100, 102.5, 103.5])
-        slept: list[float] = []
-        pace = transfer.Pace(1000, slept.append, lambda: next(moments))
-        for _ in range(3):
-            pace.spend(1000)
-        self.assertEqual(slept, [1])
-
-    def test_no_limit(self) -> None:
-        transfer.Pace(None, self.fail).spend(10**12)
-
     def test_a_limited_export(self) -> None:
         scene = Scene()
         self.addCleanup(scene.close)

@@ -87,7 +87,7 @@ class TestTargets(unittest.TestCase):
             start + "verify=hash\n": "digest or size",
             start + "tries=0\n": "at least 1",
             start + "bandwidth=0\n": "more than 0",
-            start + "bandwidth=fast\n": "no number of bytes",
+            start + "bandwidth=fast\n": "is no size",
             start + "keep=long\n": "no duration",
             start + "colour=red\n": "unknown setting 'colour'",
             start + start: "already exists",

@@ -13,39 +13,13 @@ from urllib.parse import quote
 import click
 
 from librarian.commands.common.effects import refuse_idle
+from librarian.commands.common.quantities import Duration, Size
 from librarian.machines.agent.controller import Controller
 from librarian.machines.agent.runner import Limits
 from librarian.machines.agent.scheduler_client import Api, RemoteHeadquarters
 from librarian.machines.agent.watchdog import Watchdog
-from librarian.settings import as_timedelta
 
-
-class Duration(click.ParamType[float]):
-    """90s, 15m, 24h or 7d; its value is a number of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = as_timedelta(value).total_seconds()
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds <= 0:
-            self.fail(f"{value} is no time at all", param, ctx)
-        return seconds
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes, with K, M or G behind it or without."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number, unit = (value[:-1], value[-1]) if value[-1:] in "KMG" and value else (value, "")
-        if not number.isascii() or not number.isdigit() or not int(number):
-            self.fail(f"{value!r} is no size such as 500M or 20G", param, ctx)
-        return int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit]
-
+BYTES = Size(binary=True)
 
 # Not those of `transfer`, which brings the library along: a machine that imports code needs none.
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -105,9 +79,9 @@ def machines() -> None:
 @click.option(
     "--silence-limit", default="1h", show_default=True, type=Duration(), help="For a job without a word."
 )
-@click.option("--log-limit", default="10M", show_default=True, type=Size(), help="For the log of one job.")
-@click.option("--file-limit", default="20G", show_default=True, type=Size(), help="For any file of a job.")
-@click.option("--disk-limit", default="60G", show_default=True, type=Size(), help="For all files of a job.")
+@click.option("--log-limit", default="10M", show_default=True, type=BYTES, help="For the log of one job.")
+@click.option("--file-limit", default="20G", show_default=True, type=BYTES, help="For any file of a job.")
+@click.option("--disk-limit", default="60G", show_default=True, type=BYTES, help="For all files of a job.")
 @click.option("--drain-deadline", type=Duration(), help="How long quiescing may take.  Without it: any time.")
 @click.option("--exit-when-quiesced", is_flag=True, help="End once a person's quiescing is done.")
 @click.option("--once", is_flag=True, help="Do what there is to do now, then end.")

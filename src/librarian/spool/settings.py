@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from librarian.settings import as_timedelta
+from librarian.quantities import parse_duration, parse_size
 from librarian.spool.interfaces import BadTarget, Kind
 
 Tls = Literal["no", "explicit", "implicit"]
@@ -97,23 +97,10 @@ def read_password(path: Path) -> str:
         raise BadTarget(f"cannot read the password file {path}: {error}") from error
 
 
-def as_bytes(text: str) -> int:
-    """`500000`, `500k` or `2M`."""
-    number, unit = text.strip(), 1
-    if number[-1:] in _UNITS:
-        number, unit = number[:-1], _UNITS[number[-1]]
-    try:
-        return int(float(number) * unit)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no number of bytes such as 500000, 500k or 2M") from None
-
-
 def as_seconds(text: str) -> float:
     """`90`, `90s`, `15m`, `24h` or `7d`."""
-    return as_timedelta(text).total_seconds()
+    return parse_duration(text).total_seconds()
 
-
-_UNITS = {"k": 1000, "M": 1000**2, "G": 1000**3}
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "store_dir": Path,
@@ -121,7 +108,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "port": int,
     "tries": int,
     "connect_tries": int,
-    "bandwidth": as_bytes,
+    "bandwidth": parse_size,
     **dict.fromkeys(("timeout", "backoff", "backoff_limit", "lock_wait", "lock_settle"), as_seconds),
     **dict.fromkeys(("break_lock_after", "keep"), as_seconds),
     **dict.fromkeys(("host", "user", "path", "tls", "verify"), str),

@@ -11,7 +11,7 @@ from zope.component import getUtility
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.interfaces import ILibraryFileAliasSet, ITimeLimitedTokenSet
 from librarian.library.tokens.service import describe_token
-from librarian.settings import as_timedelta
+from librarian.quantities import parse_duration
 
 
 @click.group()
@@ -27,7 +27,7 @@ def tokens() -> None:
 def create(alias_id: int, lifetime: str | None, uses: int | None, ini: str) -> None:
     """Print a link to the restricted file with id ALIAS_ID.  It is shown this once."""
     try:
-        duration = None if lifetime is None else as_timedelta(lifetime)
+        duration = None if lifetime is None else parse_duration(lifetime)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--lifetime") from error
     with opened_site(ini):

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from librarian.commands.common.effects import refuse_idle, refuse_idle_before
+from librarian.commands.common.quantities import Size
 from librarian.tracker.client import CacheCleaner, Client, LocalDataStore, ProtocolMismatch, RemoteDataStore
-from librarian.tracker.client.cleaner import KEEP_PERCENT, parse_size
+from librarian.tracker.client.cleaner import KEEP_PERCENT
 from librarian.tracker.client.errors import FiletrackerError
 from librarian.tracker.client.migration.migrate import JOBS, Tally, migrate
 from librarian.tracker.client.migration.mover import Outcome
@@ -33,20 +34,6 @@ class TrackerGroup(click.Group):
             return super().invoke(ctx)
         except (FiletrackerError, OSError) as error:
             raise click.ClickException(str(error)) from error
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes, as ``512M``."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -184,7 +171,11 @@ def history(make: Maker, name: str, as_json: bool) -> None:
 @tracker.command("cache-clean")
 @click.argument("directories", nargs=-1)
 @click.option(
-    "-s", "--limit", type=Size(), required=True, help="How much a cache may hold, as in 20G or 1G512M."
+    "-s",
+    "--limit",
+    type=Size(binary=True, least=0),
+    required=True,
+    help="How much a cache may hold, as in 20G or 1G512M.",
 )
 @click.option(
     "-p", "--keep-percent", type=click.FloatRange(0, 100), default=KEEP_PERCENT, show_default=True,

@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from zope.component import getUtility
 
-from librarian.clock import SystemClock
-from librarian.commands.common.quantities import Pace, Size
+from librarian.clock import Pace, SystemClock
+from librarian.commands.common.quantities import Size
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.backup.manifests import Manifest
 from librarian.library.backup.restoring import Restore
@@ -52,7 +52,7 @@ def backup(folder: Path, verify: bool, rate: int | None, as_json: bool, ini: str
         def moved(done: int) -> None:
             status.update(f"contents: {done}")
 
-        manifest = _patiently(Backup(Library(), folder, verify=verify, moved=moved, told=Pace(rate)))
+        manifest = _patiently(Backup(Library(), folder, verify=verify, moved=moved, told=Pace(rate).spend))
     for sha256 in [] if as_json else manifest.damaged:
         click.echo(f"damaged {sha256}")
     if as_json:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from librarian.app import read_ini
+from librarian.clock import Pace
 from librarian.commands.common.effects import refuse_idle
-from librarian.commands.common.quantities import Pace, Share, Size
+from librarian.commands.common.quantities import Share, Size
 from librarian.commands.common.site import ini_file_option, ini_option, opened_site
 from librarian.library.backup.restoring import CheckBackup
 from librarian.library.operations import Library
@@ -54,7 +55,7 @@ def scrub(
         work = Scrub(
             Library(),
             None if repair_from is None else Copies(repair_from),
-            Pace(rate),
+            Pace(rate).spend,
             (lambda damage: None) if as_json else _tell_damage,
             lambda part: bar.update(task, completed=part),
         )

@@ -14,7 +14,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import media_type_for
 from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.settings import as_timedelta
+from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, page, sent, sent_file, text
 from librarian.web.login import Elsewhere
@@ -77,7 +77,7 @@ def _lifetime(fields: Any) -> timedelta | None:
     if "lifetime" not in fields:
         return None
     try:
-        return as_timedelta(text(fields, "lifetime"))
+        return parse_duration(text(fields, "lifetime"))
     except ValueError as error:
         raise HTTPBadRequest(str(error)) from None
 

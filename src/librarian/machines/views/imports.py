@@ -18,8 +18,8 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.views.description import describe_import, span, summarize_import, title
 from librarian.machines.views.requests import fields_of, text_of
+from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal
-from librarian.settings import as_timedelta
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method
 from librarian.web.login import Elsewhere
@@ -115,7 +115,7 @@ def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
         changes["assignee"] = changes["assignee"] or None
     if "update_interval" in fields:
         try:
-            changes["update_interval"] = as_timedelta(text_of(fields, "update_interval"))
+            changes["update_interval"] = parse_duration(text_of(fields, "update_interval"))
         except ValueError as error:
             raise BadCodeImport("update_interval", str(error)) from None
     if "review_status" in fields:

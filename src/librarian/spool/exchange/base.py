@@ -10,13 +10,14 @@ from typing import ClassVar, TypeVar
 
 import zc.lockfile
 
+from librarian.clock import Pace
 from librarian.durable import sync_directory
 from librarian.interfaces import IClock
 from librarian.spool.exchange.connection import Connection
 from librarian.spool.exchange.tries import Tries
 from librarian.spool.ftp.lock import RemoteLock
 from librarian.spool.ftp.session import Session
-from librarian.spool.ftp.transfer import NoProgress, Pace, Transfer
+from librarian.spool.ftp.transfer import NoProgress, Transfer
 from librarian.spool.interfaces import ExchangeError, IProgress, Kind, Locked, LockStays, Sleep, SpoolBusy
 from librarian.spool.model.filestore import FileStore
 from librarian.spool.model.ledger import Ledger, ledger_path, local_lock_path

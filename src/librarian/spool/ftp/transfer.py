@@ -2,14 +2,14 @@
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from librarian.clock import Pace
 from librarian.spool.ftp.connection import BLOCK
 from librarian.spool.ftp.replies import NO_SUCH_COMMAND
 from librarian.spool.ftp.session import Session
-from librarian.spool.interfaces import IProgress, PermanentError, ReplyError, Sleep, TransferDamaged
+from librarian.spool.interfaces import IProgress, PermanentError, ReplyError, TransferDamaged
 
 log = logging.getLogger(__name__)
 
@@ -28,33 +28,6 @@ class NoProgress:
 
     def finish(self, name: str) -> None:
         """Not shown."""
-
-
-class Pace:
-    """Keeps a transfer under so many bytes a second; None: no limit."""
-
-    def __init__(
-        self, rate: int | None, sleep: Sleep, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.block = BLOCK if rate is None else max(1024, min(BLOCK, rate // 4))
-        self._rate = rate
-        self._sleep = sleep
-        self._monotonic = monotonic
-        self._until: float | None = None  # the moment up to which what has gone is paid for
-
-    def spend(self, count: int) -> None:
-        """Wait for as long as `count` more bytes must take.
-
-        The time that sending took is part of it; idle time counts for one block at most.
-        """
-        if self._rate is None:
-            return
-        now, cost = self._monotonic(), count / self._rate
-        until = now if self._until is None else self._until
-        pause = cost - min(max(0.0, now - until), cost)
-        self._until = max(now, until) + pause
-        if pause > 0:
-            self._sleep(pause)
 
 
 class Transfer:
@@ -125,7 +98,7 @@ class Transfer:
 
         def blocks() -> Iterator[bytes]:
             # No further: one that is still written to could go on for ever.
-            while block := source.read(min(self._pace.block, size - digests.size)):
+            while block := source.read(min(self._pace.piece(BLOCK), size - digests.size)):
                 digests.update(block)
                 yield block
                 self._moved(len(block))

@@ -3,7 +3,6 @@
 import glob
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable
@@ -19,20 +18,6 @@ log = logging.getLogger(__name__)
 
 KEEP_PERCENT = 50.0
 _FORGOTTEN_SECONDS = 24 * 3600  # a draft or a lock file that nobody touched for so long is a left-over
-
-
-_UNITS = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE = re.compile(r"(?:[0-9]{1,15}[BKMGT])+", re.ASCII)
-
-
-def parse_size(text: str) -> int:
-    """``"512M"`` or ``"1G512M"`` in bytes; a bare number is bytes.  Raises ValueError."""
-    text = text.strip().upper()
-    if text.isascii() and text.isdigit():
-        return int(text)
-    if not _SIZE.fullmatch(text):
-        raise ValueError(f"{text!r} is no size such as 512M or 1G512M")
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)([BKMGT])", text))
 
 
 class NotACache(FiletrackerError, ValueError):

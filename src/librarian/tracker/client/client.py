@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import BinaryIO, Literal, TypeVar
 
-from librarian.tracker.client.cleaner import clean_cache, parse_size
+from librarian.quantities import parse_size
+from librarian.tracker.client.cleaner import clean_cache
 from librarian.tracker.client.datastore import DataStore, FileInfoEntry
 from librarian.tracker.client.errors import FileNotFound, FiletrackerError
 from librarian.tracker.client.files import file_digest
@@ -73,7 +74,7 @@ class Client:
         if local_store is None and remote_store is None:
             raise ValueError("a client needs a local store, a remote store or both")
         if cache_limit is None and environ.get("FILETRACKER_CACHE_LIMIT"):
-            cache_limit = parse_size(environ["FILETRACKER_CACHE_LIMIT"])
+            cache_limit = parse_size(environ["FILETRACKER_CACHE_LIMIT"], binary=True)
         self.cache_limit = cache_limit  # bytes
         self.lock_manager = lock_manager
         self.remote_store = remote_store

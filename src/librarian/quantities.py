@@ -1,0 +1,55 @@
+"""Sizes, durations and shares as people write them, in settings, forms and on command lines alike.
+
+Everything raises ValueError with a message that names an example.  Only the standard library is needed here:
+a worker machine has the tracker's client without the rest.
+"""
+
+import re
+from datetime import timedelta
+from fractions import Fraction
+
+_DECIMAL = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
+_PART = re.compile(rf"({_NUMBER})\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(rf"{_NUMBER}|(?:{_NUMBER}\s*(?:[kmgt]i?b?|b))+", re.ASCII | re.IGNORECASE)
+_DURATION = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_size(text: str, *, binary: bool = False) -> int:
+    """Bytes: ``500``, ``50MB``, ``1.5GiB``, ``1G512M``; a part of a byte is dropped.
+
+    KiB, MiB, GiB and TiB are powers of 1024 (IEC 80000-13); K, M, G and T powers of 1000, with `binary` of
+    1024 too.  Small letters mean the same, and so does a B behind them.
+    """
+    stated = text.strip()
+    if not _SIZE.fullmatch(stated):
+        raise ValueError(f"{text!r} is no size such as 500, 50MB, 1.5GiB or 1G512M")
+    sizes = (
+        Fraction(number) * (_BINARY if binary or iec else _DECIMAL)[unit.lower()]
+        for number, unit, iec in _PART.findall(stated)
+    )
+    return int(sum(sizes))
+
+
+def parse_duration(text: str) -> timedelta:
+    """``90s``, ``15m``, ``24h``, ``7d`` or ``2w``; a bare number is seconds."""
+    number, unit = text.strip(), "s"
+    if number[-1:] in _DURATION:
+        number, unit = number[:-1], number[-1]
+    try:
+        return timedelta(**{_DURATION[unit]: float(number)})
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w") from None
+
+
+def parse_share(text: str) -> Fraction:
+    """A part of the whole, more than 0 and at most 1: ``1/30``, ``0.1`` or ``10%``."""
+    stated = text.strip()
+    try:
+        share = Fraction(stated[:-1]) / 100 if stated.endswith("%") else Fraction(stated)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise ValueError(f"{text!r} is no share such as 1/30 or 10%")
+    return share
