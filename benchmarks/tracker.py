@@ -26,7 +26,7 @@ from zope.component import getUtility
 from benchmarks.load import Rate, get, measure, put
 from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
-from librarian.tracker.model import Held
+from librarian.tracker.model import StoredVersion
 from librarian.tree.interfaces import ITree
 from tests.support.servers.librarian import ServerProcess
 
@@ -219,7 +219,7 @@ def fill_tree(folder: str) -> None:
             def work(batch: list[str] = batch) -> None:
                 for name in batch:
                     tree.subtree("tracker").put(
-                        name, Held(1000, 1, bytes(32), 1, 1000, "bench", 0, 0, b""), 1000
+                        name, StoredVersion(1000, 1, bytes(32), 1, 1000, "bench", 0, 0, b""), 1000
                     )
 
             tree.run(work)

@@ -8,12 +8,12 @@ from ZODB.DB import DB
 from ZODB.DemoStorage import DemoStorage
 from ZODB.POSException import ConflictError
 
-from librarian.tracker.interfaces import NameConflict
-from librarian.tracker.model import EmptyDirectory, Held, TrackerSubtree
+from librarian.tracker.interfaces import EmptyDirectory, NameConflict
+from librarian.tracker.model import StoredVersion, TrackerSubtree
 
 
-def held(version: int = 5) -> Held:
-    return Held(version, 1, bytes(32), version + 1, 100, "somebody", 0, 0, b"")
+def stored(version: int = 5) -> StoredVersion:
+    return StoredVersion(version, 1, bytes(32), version + 1, 100, "somebody", 0, 0, b"")
 
 
 class NameTests(unittest.TestCase):
@@ -22,7 +22,7 @@ class NameTests(unittest.TestCase):
 
     def put(self, *paths: str) -> None:
         for path in paths:
-            self.subtree.put(path, held(), 100)
+            self.subtree.put(path, stored(), 100)
 
     def children(self, directory: str = "", after: str = "") -> list[str]:
         found = self.subtree.children(directory, after)
@@ -30,8 +30,8 @@ class NameTests(unittest.TestCase):
 
     def test_below(self) -> None:
         self.put("a/b", "a/c/d", "a-b", "a.txt", "a0", "b")
-        self.assertEqual([path for path, _held in self.subtree.files("a")], ["b", "c/d"])
-        self.assertEqual([path for path, _held in self.subtree.files("")][:2], ["a-b", "a.txt"])
+        self.assertEqual([path for path, _file in self.subtree.files("a")], ["b", "c/d"])
+        self.assertEqual([path for path, _file in self.subtree.files("")][:2], ["a-b", "a.txt"])
         self.assertEqual(len(list(self.subtree.files(""))), 6)
         self.assertFalse(self.subtree.has_files("b") or self.subtree.has_files("a/b"))
 
@@ -65,12 +65,12 @@ class NameTests(unittest.TestCase):
 
     def test_history(self) -> None:
         for version in (5, 6, 6):
-            self.subtree.put("a", held(version), 100 + version)
-        self.subtree.put("a\x7f", held(), 100)
+            self.subtree.put("a", stored(version), 100 + version)
+        self.subtree.put("a\x7f", stored(), 100)
         self.subtree.delete("a", 200)
-        past = [(past.held.version, past.superseded, past.deleted) for past in self.subtree.past("a")]
+        past = [(past.file.version, past.superseded, past.deleted) for past in self.subtree.past("a")]
         self.assertEqual(past, [(6, 200, True), (6, 106, False), (5, 106, False)])
-        keys = [key for key, _past in self.subtree.past_keys("a")]
+        keys = [key for key, _past in self.subtree.past_items("a")]
         self.subtree.forget(keys[0])
         self.put("a")
         self.subtree.delete("a", 300)
@@ -108,7 +108,7 @@ class MeetingTests(unittest.TestCase):
         return done
 
     def put(self, subtree: TrackerSubtree, path: str) -> None:
-        subtree.put(path, held(), 100)
+        subtree.put(path, stored(), 100)
 
     def seed(self, *paths: str) -> None:
         for path in paths:
@@ -144,7 +144,7 @@ class MeetingTests(unittest.TestCase):
             self.setUp()
             with self.subTest(order):
                 self.seed("a/b")
-                self.second.put("a/c", held(), 100)  # relies on the directory as it is
+                self.second.put("a/c", stored(), 100)  # relies on the directory as it is
                 self.first.delete("a/b", 100)
                 self.commit(0)
                 self.first.close_directory("a")

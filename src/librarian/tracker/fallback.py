@@ -1,9 +1,9 @@
-"""Where clients are sent for what is missing here.
+"""Redirecting clients to another tracker for files that are missing here.
 
-A redirection says in its query which fallbacks have sent the client on: ``?fallback=`` and a mark for
-each.  A tracker that sees the mark of its own fallback has sent this client away before, and it has come
-back: the fallback is the tracker itself under another name, or two trackers point at each other.  Then
-the file is nowhere, and the answer is 404.  A mark is made from the fallback's URL, so all processes and
+The query of a redirection has a mark for each fallback that has redirected the client: ``?fallback=``.  A
+tracker that finds the mark of its own fallback there has redirected this client before: the fallback is
+this tracker under another name, or two trackers are each other's fallback.  No tracker has the file then,
+and the answer is 404.  A mark is made from the fallback's URL, so all processes and
 nodes with one setting have one mark.  (filetracker-server drops the query of what it redirects.)
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
-MARKS = "fallback"  # the parameter of the query; filetracker servers overlook what they do not know
+MARKS = "fallback"  # the parameter of the query; filetracker servers ignore unknown ones
 
 
 def check_fallback_url(url: str) -> None:
-    """Raise ValueError, without the URL's secrets, unless clients can be sent to `url` and below."""
+    """Raise ValueError unless clients can be redirected to `url`; the message has no password of it."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -31,7 +31,7 @@ def check_fallback_url(url: str) -> None:
 
 
 def redirection(fallback_url: str, name: str, query: Mapping[str, str]) -> str | None:
-    """The URL of `name` at the fallback; None if the client comes from there."""
+    """The URL of `name` at the fallback; None if that has redirected the client."""
     mark, marks = _mark(fallback_url), query.get(MARKS, "").split(".")
     if mark in marks:
         return None

@@ -1,7 +1,35 @@
-"""The tracker: files by name and version, shared by many machines; and what it refuses.
+"""The tracker: a versioned name space of files that many machines share.
 
-Names are as librarian.tracker.client.names has them: they begin with a slash.  A version is a whole
-number of seconds since 1970.
+A cluster of machines that compile, run or judge programs copies the same files to and fro: inputs, programs,
+packages.  The tracker is one server that has all of them under names such as ``/problems/7/in/1.txt``, and a
+client on each machine that caches what it has fetched.  It speaks the protocol of *filetracker*, versions 1
+and 2, so that programs written for filetracker work unchanged.
+
+A *name* looks like an absolute path; librarian.tracker.client has the rules.  Directories exist as far as
+files lie in them.  A *version* is the time when a file was modified, as a whole number of seconds since 1970;
+``name@version`` means exactly one content.  Of two versions of one name the greater wins, in whatever order
+they arrive; *Overwrite* says what happens to equal ones, where the two versions of the protocol differ.
+So machines need no agreement about who puts first, and a put that is repeated does no harm.
+
+What a name held before it was overwritten or deleted is kept as a *past version*: at most
+``librarian.tracker.keep_versions`` of a name, each for at most ``keep_for``.  A put releases those of its
+name that are beyond the rule, and ``librarian tracker prune`` does so for all names.  The bytes of a version
+are a restricted file of the library, held by the tracker, so names with equal content share bytes.
+
+How a PUT goes: the endpoint on the tracker's port parses the path (`protocol`) and finds the principal: the
+owner of the API token, or one of two system principals by the client's network (`endpoints`, `settings`).
+The view (`views.writing`) reads from the headers what the client declares: version, size, digest, packing.
+ITracker.put() checks the permission, the token's scope for this name (`authorization`) and, in a short
+transaction, whether the version would be ignored; then the body need not be read.  Else the bytes go to the
+byte store (`uploads`), where gzip is unpacked and size and digest are compared with what was declared.  A
+second transaction, retried on conflict, makes an alias and stores the version under its name (`model`).  The
+answer states which version the name holds now.
+
+A GET finds the version in the subtree and sends the bytes, as gzip if the client accepts that
+(`views.download`, `views.representations`).  What is missing can be redirected to another tracker
+(`fallback`), while a cluster moves from one server to the other.
+
+Every refusal is a TrackerRefusal with the HTTP status that the protocol has for it.
 """
 
 from collections.abc import Sequence
@@ -18,7 +46,7 @@ from librarian.interfaces import LibrarianError
 
 
 class TrackerRefusal(LibrarianError):
-    """A request the tracker does not fulfil; `status` is what HTTP calls it."""
+    """The tracker refuses a request; `status` is the HTTP status of the answer."""
 
     status: ClassVar[int] = 400
 
@@ -32,15 +60,15 @@ class BadName(TrackerRefusal, ValueError):
 
 
 class BadRequest(TrackerRefusal, ValueError):
-    """A date, number, digest or endpoint that is none."""
+    """A date, a number, a digest or an endpoint of the request is malformed."""
 
 
 class BadUpload(TrackerRefusal, ValueError):
-    """The bytes are not what was declared: another size, another digest, damaged or endless gzip."""
+    """The bytes differ from what was declared in size or digest, or are damaged gzip or too much of it."""
 
 
 class NoSuchFile(TrackerRefusal, LookupError):
-    """Nothing has this name."""
+    """No file has this name."""
 
     status = 404
 
@@ -50,7 +78,7 @@ class NoSuchFile(TrackerRefusal, LookupError):
 
 
 class NoSuchVersion(TrackerRefusal, LookupError):
-    """The name is there, or was; this version of it is not, or is no longer kept."""
+    """The name exists or existed; this version of it never did, or is not kept any longer."""
 
     status = 404
 
@@ -61,7 +89,7 @@ class NoSuchVersion(TrackerRefusal, LookupError):
 
 
 class NoSuchDirectory(TrackerRefusal, LookupError):
-    """No file lies below this path.  (The protocol has 400 for it.)"""
+    """No file lies below this path.  The protocol answers that with 400."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} is not a directory")
@@ -69,17 +97,17 @@ class NoSuchDirectory(TrackerRefusal, LookupError):
 
 
 class NoLaterVersion(TrackerRefusal, ValueError):
-    """The newest version has the last date that can be written, and so none can follow it."""
+    """The present version has the last date that can be written, so no later one is possible."""
 
     status = 409
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the version of {name} is the last there can be; delete the file first")
+        super().__init__(f"the version of {name} is the last possible one; delete the file first")
         self.name = name
 
 
 class NameConflict(TrackerRefusal, ValueError):
-    """A file stands where the name needs a directory, or the other way round."""
+    """A file has a path that the name needs for a directory, or the other way round."""
 
     status = 409
 
@@ -90,19 +118,19 @@ class NameConflict(TrackerRefusal, ValueError):
 
 
 class NotAllowed(TrackerRefusal, PermissionError):
-    """Whoever asks may not do this, by where they are and who they are; `known`: that is known."""
+    """The principal lacks the permission; `known` tells whether the request had a credential."""
 
     def __init__(self, known: bool) -> None:
         super().__init__("this may not be done with that token" if known else "a token is needed for this")
         self.known = known
 
     @property
-    def status(self) -> int:  # type: ignore[override]  # 401 asks for a token, 403 has seen one
+    def status(self) -> int:  # type: ignore[override]  # 401 asks for a credential, 403 has seen one
         return 403 if self.known else 401
 
 
 class NotYours(TrackerRefusal, PermissionError):
-    """The token reaches only some names, and this is none of them."""
+    """The scopes of the token do not cover this name."""
 
     status = 403
 
@@ -112,7 +140,7 @@ class NotYours(TrackerRefusal, PermissionError):
 
 
 class WrongMethod(TrackerRefusal):
-    """The endpoint exists, and has no such method."""
+    """The path does not have this method (RFC 9110, section 15.5.6)."""
 
     status = 405
 
@@ -122,13 +150,13 @@ class WrongMethod(TrackerRefusal):
 
 
 class UnknownMethod(WrongMethod):
-    """Nothing here has such a method (RFC 9110, section 15.6.2)."""
+    """No path has this method (RFC 9110, section 15.6.2)."""
 
     status = 501
 
 
 class ConditionFailed(TrackerRefusal):
-    """The file is not in the state that the request made a condition."""
+    """The file does not meet the conditions of the request (RFC 9110, section 13.1)."""
 
     status = 412
 
@@ -138,13 +166,13 @@ class ConditionFailed(TrackerRefusal):
 
 
 class LengthRequired(TrackerRefusal):
-    """Neither a Content-Length nor a digest says where the body ends."""
+    """Neither a Content-Length nor a digest tells where the body ends."""
 
     status = 411
 
 
 class TooLarge(TrackerRefusal):
-    """More bytes than this installation takes in one file; `limit` is their number."""
+    """The file has more than `limit` bytes, the most that the settings allow."""
 
     status = 413
 
@@ -154,22 +182,33 @@ class TooLarge(TrackerRefusal):
 
 
 class UnknownCoding(TrackerRefusal):
-    """A Content-Encoding other than gzip and identity."""
+    """The Content-Encoding is neither gzip nor identity."""
 
     status = 415
 
 
-class Overwrite(Enum):
-    """When a file gives way to another one of the same name."""
+class EmptyDirectory(TrackerRefusal):
+    """The path is that of a directory without files, which must be closed in a transaction before.
 
-    IF_NEWER = "protocol 1: only to a greater version; an equal one is ignored"
-    UNLESS_OLDER = "protocol 2: also to an equal version"
-    ALWAYS = "to anything, which then becomes the newest version"
+    ITracker.put() does so; the error does not leave the service.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"/{path} is an empty directory")
+        self.path = path
+
+
+class Overwrite(Enum):
+    """Which put overwrites the present version of a name."""
+
+    IF_NEWER = "protocol 1: only a greater version; an equal one is ignored"
+    UNLESS_OLDER = "protocol 2: a greater or equal version"
+    ALWAYS = "any, which then becomes the newest version"
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What an uploader says of the bytes; whatever is said must be true."""
+    """What an upload states about its bytes; None is not stated.  A wrong statement is BadUpload."""
 
     size: int | None = None  # bytes of the plain file
     sha256: str | None = None  # hex, of the plain file
@@ -179,13 +218,13 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
-    """One version of one file, present or past.  Valid as long as the version is kept."""
+    """One version of one name, present or past.  Valid as long as the version is kept."""
 
     name: str
     version: int  # seconds
     size: int  # bytes
     sha256: str  # hex
-    packed_sha256: str | None  # hex, of the same bytes as gzip, if they are kept so too
+    packed_sha256: str | None  # hex, of the same file as gzip, if that is kept too
     packed_size: int  # bytes
     stored: datetime  # aware
     owner: str  # the id of the principal who put it
@@ -195,7 +234,7 @@ class FileVersion:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a directory shows: a file, or a directory (`file` is None)."""
+    """A child of a directory: a file, or a directory (`file` is None)."""
 
     name: str  # the last component
     path: str
@@ -204,56 +243,56 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune() let go."""
+    """How many past versions prune() released, and how many bytes they have."""
 
     versions: int
     bytes: int
 
 
 class ITracker(Interface):
-    """The name space.  The tree must be open; everything raises BadName and NotYours.
+    """A secured utility: the name space.  The tree must be open.  All methods raise BadName and NotYours.
 
-    Writes happen in transactions of their own, are tried again on conflict, and are durable when the
-    call returns; the caller's transaction sees them after its next beginning.
+    Writes run in independent transactions, are retried on conflict, and are durable when the call returns;
+    the caller's transaction sees them after its next beginning.
     """
 
     def put(
         name: str, stream: BinaryIO, version: int | None, rule: Overwrite, declared: Declared = ...
     ) -> tuple[FileVersion, bool]:
-        """Keep what `stream` holds as `version` of `name`; what the name holds now, and whether
-        that is the file just given.
+        """Store the bytes of `stream` as `version` of `name`.
 
-        The stream is read to its end unless it would be ignored anyway, and stays the caller's.
-        Without `version` it is the time, or a second after the version that is there.
-        Raises BadUpload, NameConflict, TooLarge, and StoreFull; what was there is then untouched.
+        Returns the version that the name holds now, and whether that is the file just given.  The stream
+        is read to its end unless the put is ignored whatever it holds; closing it is up to the caller.
+        Without `version` the version is now, or one second after the present one.
+        Raises BadUpload, NameConflict, TooLarge, NoLaterVersion and StoreFull; the name is then unchanged.
         """
 
     def get(name: str, version: int | None = None, *, deleted: bool = False) -> FileVersion:
-        """The newest version, or the one asked for as long as it is kept.
+        """The present version, or the given one as long as it is kept.
 
-        A deleted name has no versions unless `deleted`.  Raises NoSuchFile and NoSuchVersion.
+        Versions of a deleted name are found only with `deleted`.  Raises NoSuchFile and NoSuchVersion.
         """
 
     def open(file: FileVersion) -> Any:
-        """Its bytes: an open file with read(), close() and iteration, the caller's to close.
+        """The bytes: an open file with read(), close() and iteration; the caller closes it.
         Raises BytesNotFound and BytesDamaged."""
 
     def delete(name: str, version: int) -> bool:
-        """Delete the name unless its version is greater than `version`; whether it was deleted.
+        """Delete the name unless its version is greater than `version`; returns whether it did.
         Raises NoSuchFile."""
 
     def listing(directory: str, not_after: int | None = None) -> bytes:
-        """All names below `directory` ("/" is the top), relative to it, each with a line feed, by
-        name, in UTF-8; with `not_after` only those of that version or an older one.
+        """The names below `directory` ("/" is the top), relative to it, sorted, in UTF-8, each with a line
+        feed; with `not_after` only those whose version is not greater.
         Raises NoSuchDirectory."""
 
     def entries(directory: str, after: str = "", limit: int = 1000) -> Sequence[Entry]:
-        """What lies directly in `directory`, by name, beginning behind the name `after`.
+        """The direct children of `directory`, by name, beginning behind the name `after`.
         Raises NoSuchDirectory."""
 
     def history(name: str) -> Sequence[FileVersion]:
-        """The present version, if there is one, and all that are kept, newest first.
-        Raises NoSuchFile if there is neither."""
+        """The present version, if there is one, and the past ones that are kept, newest first.
+        Raises NoSuchFile if there is none."""
 
     def prune(dry_run: bool = False) -> Pruned:
-        """Let go of old versions that are beyond the rule of the settings."""
+        """Release past versions that the settings do not keep; with `dry_run` only count them."""

@@ -1,7 +1,6 @@
-"""The filetracker protocol, versions 1 and 2, as pure functions: what a request means.
+"""The filetracker protocol, versions 1 and 2, as pure functions from paths, queries and headers.
 
-Nothing here knows a server, the tree or the time.  What it cannot understand it refuses, as one of
-the TrackerRefusals of the interfaces.
+They use neither server nor tree nor clock.  A malformed request raises a TrackerRefusal.
 """
 
 import re
@@ -28,9 +27,9 @@ PROTOCOL_VERSIONS = [1, 2]
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 
-# An upload that does not say how large it is unpacked may grow to this, and no further.
+# Limits of an upload that does not state its unpacked size.
 UNDECLARED_GROWTH = 100  # times the packed size
-UNDECLARED_SIZE = 16 << 20  # bytes; the least that is allowed
+UNDECLARED_SIZE = 16 << 20  # bytes; this much may come of any upload
 
 
 class Endpoint(Enum):
@@ -45,19 +44,19 @@ class Endpoint(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path names: an endpoint and a file name (or, for a list, a directory) in it."""
+    """A parsed path: an endpoint and the name of a file, or of a directory for a list."""
 
     endpoint: Endpoint
     name: str  # begins with a slash, unquoted
     version: int | None = None  # from name@version
 
 
-@lru_cache(maxsize=8192)  # what is asked for once is asked for again; this is 10 us of a hot path
+@lru_cache(maxsize=8192)  # the same paths are requested again; parsing takes 10 us of each request
 def parse_path(path_info: str) -> Target:
     """Read a WSGI PATH_INFO.  Raises BadName and BadRequest.
 
-    Slashes in front and at the end count for nothing, because a client's base URL may end in one;
-    an empty component between others is refused, where filetracker would forget all before it.
+    Slashes at both ends are ignored, because a client's base URL may end in one.  An empty component
+    between others is refused; filetracker drops all components before it.
     """
     try:
         path = path_info.encode("latin-1").decode("utf-8")
@@ -80,7 +79,7 @@ def parse_path(path_info: str) -> Target:
 
 @lru_cache(maxsize=8192)
 def checked_name(name: str) -> tuple[str, int | None]:
-    """Name and version of what the client's rules allow.  Raises BadName."""
+    """Name and version, by the rules of the client.  Raises BadName."""
     try:
         check_name(name)
         return split_name(name)
@@ -89,7 +88,10 @@ def checked_name(name: str) -> tuple[str, int | None]:
 
 
 def wanted_version(target: Target, query: Mapping[str, str]) -> int | None:
-    """The version that a GET asks for: ``?version=5`` or ``name@5``, None for the newest."""
+    """The version that a GET asks for, as ``?version=5`` or ``name@5``; None for the present one.
+
+    Raises BadRequest.
+    """
     text = query.get("version")
     if text is None:
         return target.version
@@ -101,18 +103,18 @@ def wanted_version(target: Target, query: Mapping[str, str]) -> int | None:
 
 
 def date_of(query: Mapping[str, str]) -> int | None:
-    """``?last_modified=`` as a version, None if it is not there."""
+    """``?last_modified=`` as a version; None if it is absent.  Raises BadRequest."""
     return _date(query["last_modified"]) if query.get("last_modified") else None
 
 
 def put_version(
     query: Mapping[str, str], header: str | None, *, is_version_2: bool
 ) -> tuple[int | None, Overwrite]:
-    """The version of an upload, and when it overwrites.
+    """The version of an upload, and the rule by which it overwrites.
 
-    Protocol 2 has the date in the query, protocol 1 in the Last-Modified `header`, or nowhere: then
-    the file always becomes the newest.  `is_version_2`: the upload has other marks of protocol 2 (a
-    SHA256-Checksum, a Logical-Size, gzip), and so must have the date.
+    Protocol 2 has the date in the query; protocol 1 has it in the Last-Modified `header`, or not at all:
+    then the file becomes the newest version.  `is_version_2`: the upload has a header that only protocol 2
+    has (SHA256-Checksum, Logical-Size), so the date is required.  Raises BadRequest.
     """
     version = date_of(query)
     if version is not None:
@@ -125,7 +127,7 @@ def put_version(
 
 
 def delete_version(query: Mapping[str, str], header: str | None) -> int:
-    """Up to which version a DELETE goes."""
+    """The greatest version that a DELETE deletes.  Raises BadRequest."""
     version = date_of(query)
     if version is None and header is not None:
         version = _date(header)
@@ -142,10 +144,10 @@ def _date(text: str) -> int:
 
 
 def declared_upload(headers: Mapping[str, str], length: int | None, largest: int) -> Declared:
-    """What the headers of an upload say of its body.
+    """What the headers of an upload state about its body.
 
-    `headers` has lower-case names, `length` is the Content-Length, `largest` (bytes, 0 for any) the
-    size of a file that is still taken.  Raises BadRequest, LengthRequired, TooLarge, UnknownCoding.
+    `headers` has lower-case names; `length` is the Content-Length; `largest` is the limit of a file's size
+    (bytes; 0: none).  Raises BadRequest, LengthRequired, TooLarge, UnknownCoding.
     """
     coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
     if coding not in ("identity", "gzip", "x-gzip"):
@@ -153,7 +155,7 @@ def declared_upload(headers: Mapping[str, str], length: int | None, largest: int
     packed = coding != "identity"
     sha256, size = _sha256(headers.get("sha256-checksum")), _number(headers.get("logical-size"))
     if length is None and sha256 is None:
-        # Some servers cannot tell a chunked body that was cut from one that ended.
+        # Some WSGI servers do not tell a chunked body that was cut off from one that ended.
         raise LengthRequired("send a Content-Length, or a SHA256-Checksum that proves the body whole")
     if not packed:
         if None not in (size, length) and size != length:
@@ -165,7 +167,7 @@ def declared_upload(headers: Mapping[str, str], length: int | None, largest: int
 
 
 def most_unpacked(declared: Declared, largest: int) -> int:
-    """How many bytes a gzip upload may unpack to before it is refused."""
+    """How many bytes a gzip upload may unpack to.  `largest` as in declared_upload()."""
     if declared.size is not None:
         return declared.size
     most = max(UNDECLARED_SIZE, UNDECLARED_GROWTH * (declared.packed_size or 0))

@@ -1,4 +1,4 @@
-"""What can be set about the tracker."""
+"""The settings of the tracker and of its endpoint."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,13 +20,13 @@ class TrackerSettings(Section):
     """How the name space behaves."""
 
     prefix = "tracker"
-    read_networks: tuple[str, ...] = EVERYWHERE  # who may read on the tracker's port without a token
-    write_networks: tuple[str, ...] = EVERYWHERE  # and who may put and delete
-    keep_versions: int = 20  # overwritten or deleted versions of a name that are kept, at most
-    keep_for: timedelta = timedelta(days=30)  # how long, at most
-    keep_packed: bool = True  # keep uploads that came as gzip also as they came, to send them so
-    largest_file: int = 0  # bytes; 0: as large as there is room
-    fallback_url: str = ""  # another tracker, to which requests for missing files are sent
+    read_networks: tuple[str, ...] = EVERYWHERE  # clients that may read on the tracker's port without a token
+    write_networks: tuple[str, ...] = EVERYWHERE  # clients that may put and delete there without a token
+    keep_versions: int = 20  # the most past versions of a name that are kept
+    keep_for: timedelta = timedelta(days=30)  # the longest time that a past version is kept
+    keep_packed: bool = True  # store the gzip form of uploads that came so, too
+    largest_file: int = 0  # bytes; 0: any size
+    fallback_url: str = ""  # another tracker, to which requests for missing files are redirected
 
     def __post_init__(self) -> None:
         for field in ("read_networks", "write_networks"):
@@ -45,7 +45,7 @@ class TrackerSettings(Section):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class TrackerEndpointSettings(EndpointSettings):
-    """Where filetracker clients connect."""
+    """The port that filetracker clients connect to."""
 
     prefix = "endpoint.tracker"
     listen: str = "127.0.0.1:9999"
@@ -55,7 +55,7 @@ class TrackerEndpointSettings(EndpointSettings):
 def is_inside(address: str, networks: tuple[str, ...]) -> bool:
     """Whether an IP address lies in one of the networks.
 
-    What has no address (a Unix socket) is only inside where everybody is.
+    A client without an address (of a Unix socket) is inside only where all addresses are.
     """
     if set(networks) >= set(EVERYWHERE):
         return True

@@ -1,4 +1,4 @@
-"""Reading the body of an upload, which may be gzip, and keeping it only if it is what it says it is."""
+"""Storing the body of an upload, which may be gzip, if it agrees with what was declared."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,23 +12,23 @@ from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 
-_IN_MEMORY = 1 << 20  # bytes of a packed body kept in memory before a file of the store's is used
-_WORTH_KEEPING = 0.9  # packed size over plain size, above which keeping both makes no sense
+_IN_MEMORY = 1 << 20  # bytes of a gzip body that are kept in memory rather than in a file
+_WORTH_KEEPING = 0.9  # packed size over plain size; above it the gzip form is not stored
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The durable bytes of an upload; `packed` are the same as gzip."""
+class StoredUpload:
+    """The durable bytes of an upload; `packed` is the same file as gzip, if that is kept."""
 
     plain: StoredBytes
     packed: StoredBytes | None = None
 
 
 class Body(RawIOBase):
-    """A request body that ends after `size` bytes, whatever the server's stream does there.
+    """A request body that ends after `size` bytes, also where the server's stream goes on.
 
-    `copy` gets what is read.  Without a size it ends where the stream does; with one, a stream that
-    ends before raises BadUpload.
+    What is read is also written to `copy`.  Without a size it ends where the stream does; with one,
+    a stream that ends earlier raises BadUpload.
     """
 
     def __init__(self, stream: Any, size: int | None, copy: BinaryIO | None = None) -> None:
@@ -55,15 +55,15 @@ class Body(RawIOBase):
 
 def store_upload(
     store: IByteStore, stream: BinaryIO, declared: Declared, limit: int, keep_packed: bool
-) -> Stored:
-    """Make the bytes durable.  Raises BadUpload, and whatever the store raises.
+) -> StoredUpload:
+    """Make the bytes of `stream` durable.  Raises BadUpload, and the errors of IByteStore.put().
 
-    A packed body is unpacked on the way, at most to `limit` bytes; memory does not grow with either
-    size.  The packed bytes are kept too, if that is wanted and they are smaller.
+    A gzip body is unpacked while it is read, to at most `limit` bytes, in constant memory.  With
+    `keep_packed` the gzip form is stored too if it is notably smaller.
     """
     if not declared.packed:
         with _explained():
-            return Stored(store.put(stream, size=declared.size, sha256=declared.sha256))
+            return StoredUpload(store.put(stream, size=declared.size, sha256=declared.sha256))
     with closing(Spooled(store, _IN_MEMORY)) as spool:
         copy: BinaryIO | None = cast(BinaryIO, spool) if keep_packed and _may_be_kept(declared) else None
         body = Body(stream, declared.packed_size, copy)
@@ -73,13 +73,13 @@ def store_upload(
             )
             packed_size = spool.tell()
             if copy is None or packed_size > _WORTH_KEEPING * plain.size:
-                return Stored(plain)
+                return StoredUpload(plain)
             spool.seek(0)
-            return Stored(plain, store.put(cast(BinaryIO, spool), size=packed_size))
+            return StoredUpload(plain, store.put(cast(BinaryIO, spool), size=packed_size))
 
 
 def _may_be_kept(declared: Declared) -> bool:
-    """False if the sizes declared say already that the packed form is hardly smaller."""
+    """False if the declared sizes show that the gzip form is hardly smaller."""
     if declared.size is None or declared.packed_size is None:
         return True
     return declared.packed_size <= _WORTH_KEEPING * declared.size
