@@ -44,8 +44,10 @@ from librarian.mirrors.probing.interfaces import ProbeFailed
 from librarian.mirrors.probing.transport import ftp as probing_ftp
 from librarian.mirrors.probing.transport.redirects import follow
 from librarian.net.http import Fetched
-from librarian.security.credentials.interfaces import NoSuchScope
-from librarian.security.credentials.scopes import granted_scope
+from librarian.people import identity
+from librarian.people.credentials.interfaces import NoSuchScope
+from librarian.people.credentials.scopes import granted_scope
+from librarian.people.interfaces import MalformedAuthorization
 from librarian.spool.ftp import replies
 from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import ReplyError
@@ -67,12 +69,12 @@ from librarian.tracker.protocol import (
     put_version,
     wanted_version,
 )
-from librarian.web import digests, identity
+from librarian.web import digests
 from librarian.web.access_log import masked
 from librarian.web.files import conditions, ranges
 from librarian.web.files.disposition import content_disposition
 from librarian.web.forms import sent
-from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
+from librarian.web.interfaces import MalformedDigest
 from librarian.web.requests import hosts
 from librarian.web.requests.request import Request
 from tests.support.mutation import CALLS, SEED, Target, mutations

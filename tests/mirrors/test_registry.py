@@ -24,8 +24,8 @@ from librarian.mirrors.interfaces import (
     NoSuchRelease,
     URLInUse,
 )
+from librarian.people.interfaces import BadName, IPersonSet
 from librarian.security.interaction import acting_as
-from librarian.security.people.interfaces import BadName, IPersonSet
 from librarian.security.principals import ANONYMOUS
 from tests.support.layers import Functional
 from tests.support.mirrors.sample import add_mirror, add_sample

@@ -26,7 +26,7 @@ from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
 from librarian.mirrors.probing.probe import MirrorProbe
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
-from librarian.security.people.interfaces import IPersonSet, ITeamSet
+from librarian.people.interfaces import IPersonSet, ITeamSet
 from tests.support.layers import Functional
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.sample import add_mirror, add_sample
@@ -420,7 +420,7 @@ _SET_UP = """
 import json, sys
 from zope.component import getUtility
 from librarian.commands.common.site import opened_site
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.interfaces import IPersonSet
 from tests.support.mirrors.sample import add_mirror, add_sample
 from librarian.tree.interfaces import ITree
 

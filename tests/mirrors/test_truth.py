@@ -21,7 +21,7 @@ from librarian.mirrors.probing import index_files as indexfiles
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.mirrors.views.mirrorlist import listed, order_for
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.interfaces import IPersonSet
 from tests.support.layers import Functional
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools
 from tests.support.mirrors.sample import add_mirror

@@ -12,9 +12,8 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import MirrorReviewStatus, PackagePublishingPocket, PublicationKind
 from librarian.mirrors.model.publications import Publication
-from librarian.security.credentials.service import the_subtree
-from librarian.security.interfaces import ICelebrities
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.credentials.service import the_subtree
+from librarian.people.interfaces import ICelebrities, IPersonSet
 from tests.support.documents.library import country_database
 from tests.support.mirrors.sample import add_mirror, add_sample
 from tests.support.servers.in_process import browser, request
@@ -34,7 +33,7 @@ class MirrorPages(PeopleInTheWorld):
         for name in ("cyd", "dan"):
             people.new(name, name.title(), f"{name}@example.com")
             the_subtree().account(name).password_hash = HASH
-        getUtility(ICelebrities).mirror_admins.addMember(people["cyd"])
+        getUtility(ICelebrities)["mirror-admins"].addMember(people["cyd"])
         self.ubuntu = add_sample()
         self.mirror = add_mirror(self.ubuntu, people["bob"], "bobs", "http://bobs.example/ubuntu")
         transaction.commit()

@@ -13,7 +13,7 @@ from zope.component import getUtility
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
-from librarian.security.audit import at_commit, log, open_audit_log
+from librarian.security.audit import log, open_audit_log, record_at_commit
 from librarian.tree.interfaces import ITree
 from tests.support.layers import Functional
 from tests.support.servers import in_process as http
@@ -72,9 +72,9 @@ class Auditing(unittest.TestCase):
     def test_what_is_committed_apart_has_happened(self) -> None:
         """Whatever becomes of the transaction it was done beside."""
         tree = getUtility(ITree)
-        tree.run_independently(lambda: at_commit("done apart", alias=1))
+        tree.run_independently(lambda: record_at_commit("done apart", alias=1))
         self.assertEqual(self.names(), ["done apart"])
-        at_commit("not done")
+        record_at_commit("not done")
         transaction.abort()
         self.assertEqual(self.names(), ["done apart"])
 

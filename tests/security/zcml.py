@@ -14,7 +14,7 @@ from zope.security.checker import _checkers
 from zope.security.management import getSecurityPolicy, setSecurityPolicy
 
 import librarian
-from librarian import security
+from librarian import people, security
 from librarian.interfaces import IClock
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
@@ -71,6 +71,7 @@ class TreeTestCase(ConfiguredTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        xmlconfig.file("configure.zcml", people, context=self.context)
         registry = getGlobalSiteManager()
         self.clock, self.tree = HandMovedClock(), Tree(DB(DemoStorage()))
         self.addCleanup(self.tree.close)

@@ -16,8 +16,8 @@ from zope.interface import implementer
 from librarian.app import make_app
 from librarian.interfaces import IClock
 from librarian.library.opening import open_library
-from librarian.security.credentials.authentication import Authenticator
-from librarian.security.credentials.interfaces import IAuthenticator
+from librarian.people.credentials.authentication import Authenticator
+from librarian.people.credentials.interfaces import IAuthenticator
 from librarian.security.interaction import acting_as
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore

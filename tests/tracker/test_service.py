@@ -12,9 +12,10 @@ from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.people.credentials.principal import GrantedScope, PersonPrincipal
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
-from librarian.security.principals import ANONYMOUS, GrantedScope, PersonPrincipal
+from librarian.security.principals import ANONYMOUS
 from librarian.tracker.interfaces import (
     BadName,
     BadUpload,

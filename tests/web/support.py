@@ -7,11 +7,10 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.security.credentials.interfaces import ICredentialSet
-from librarian.security.credentials.passwords import hash_password
-from librarian.security.credentials.service import the_subtree
-from librarian.security.interfaces import ICelebrities
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.passwords import hash_password
+from librarian.people.credentials.service import the_subtree
+from librarian.people.interfaces import ICelebrities, IPersonSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import browser
 

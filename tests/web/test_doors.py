@@ -22,8 +22,9 @@ MACHINERY = {
     "librarian.library.interfaces.IFileReferences",
     "librarian.mail.IPostOffice",
     "librarian.mirrors.interfaces.IProbeLogs",
-    "librarian.security.credentials.interfaces.IAuthenticator",
-    "librarian.security.credentials.interfaces.IScope",
+    "librarian.people.credentials.interfaces.IAuthenticator",
+    "librarian.people.credentials.interfaces.IScope",
+    "librarian.people.interfaces.ICelebrity",
     "librarian.security.interfaces.IPrincipal",
     "librarian.settings.ISettings",
     "librarian.settings.ISettingsSection",
@@ -32,6 +33,7 @@ MACHINERY = {
     "librarian.tree.interfaces.ISubtree",
     "librarian.tree.interfaces.ITree",
     "librarian.web.endpoints.IEndpoint",
+    "librarian.web.interfaces.IIdentification",
     "librarian.web.views.IAppSection",
 }
 

@@ -17,9 +17,9 @@ from zope.component import getUtility
 
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.security.credentials.interfaces import ICredentialSet
-from librarian.security.credentials.passwords import generate_password
-from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.passwords import generate_password
+from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.tree.interfaces import ITree
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
-from librarian.security.audit import at_commit
+from librarian.security.audit import record_at_commit
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
@@ -79,7 +79,7 @@ class Library:
             owner=facts.get("owner"),
         )
         subtree.add(alias)
-        at_commit(
+        record_at_commit(
             "file added",
             alias=alias.id,
             filename=alias.filename,
@@ -106,18 +106,18 @@ class Library:
             owner=alias.owner,
         )
         subtree.add(copy)
-        at_commit("file copied", alias=copy.id, filename=copy.filename, original=alias.id)
+        record_at_commit("file copied", alias=copy.id, filename=copy.filename, original=alias.id)
         return copy
 
     def delete(self, alias: LibraryFileAlias) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
         self.subtree.delete_content(alias, self.clock.now())
-        at_commit("file deleted", alias=alias.id, filename=alias.filename)
+        record_at_commit("file deleted", alias=alias.id, filename=alias.filename)
 
     def undelete(self, alias: LibraryFileAlias) -> None:
         """Raises CannotUndelete."""
         self.subtree.undelete(alias)
-        at_commit("file undeleted", alias=alias.id, filename=alias.filename)
+        record_at_commit("file undeleted", alias=alias.id, filename=alias.filename)
 
     def put_and_add(  # the arguments of the public create()
         self,

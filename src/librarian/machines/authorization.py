@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from zope.component import adapter, getUtility
 from zope.interface import implementer, provider
-from zope.security.proxy import removeSecurityProxy
 
 from librarian.machines.interfaces import ICodeImportThing
-from librarian.security.authorization import AdminsOnly, VcsImportsOrAdmins
+from librarian.security.authorization import AdminsOnly, TeamOrAdmins
 from librarian.security.interfaces import IAuthorization, IPrincipal
-from librarian.security.people.interfaces import ITeamSet
 from librarian.settings import ISettings, ISettingsSection, Section
 
 DAEMON = "importd"  # the system principal, and the person whose token daemons on other hosts use
@@ -31,8 +29,10 @@ def is_daemon(principal: IPrincipal) -> bool:
 
 @implementer(IAuthorization)
 @adapter(ICodeImportThing)
-class ViewMachines(VcsImportsOrAdmins):
+class ViewMachines(TeamOrAdmins):
     """Members of ``vcs-imports`` and ``admins``, the editors, and the daemons."""
+
+    team = "vcs-imports"
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         return super().checkAuthenticated(principal) or EditMachines(self.thing).checkAuthenticated(principal)
@@ -46,7 +46,5 @@ class EditMachines(AdminsOnly):
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         if is_daemon(principal) or super().checkAuthenticated(principal):
             return True
-        teams = removeSecurityProxy(getUtility(ITeamSet))
         editors = getUtility(ISettings).section(WhoMayChange).editors
-        found = [teams.getByName(name) for name in editors]
-        return any(team is not None and principal.inTeam(team) for team in found)
+        return any(principal.in_team_named(name) for name in editors)

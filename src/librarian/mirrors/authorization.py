@@ -6,14 +6,20 @@ from zope.component import adapter
 from zope.interface import implementer
 
 from librarian.mirrors.interfaces import IDistributionMirror, IMirrorProbeRecord
-from librarian.security.authorization import MirrorAdminsOrAdmins
+from librarian.security.authorization import TeamOrAdmins
 from librarian.security.interfaces import IAuthorization, IPrincipal
+
+
+class MirrorAdminsOrAdmins(TeamOrAdmins):
+    """Members of ``mirror-admins`` and ``admins``."""
+
+    team = "mirror-admins"
 
 
 @implementer(IAuthorization)
 @adapter(IDistributionMirror)
 class OwnerOrMirrorAdmins(MirrorAdminsOrAdmins):
-    """Its owner, and whoever looks after all mirrors."""
+    """The owner of the mirror, members of ``mirror-admins`` and ``admins``."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         owner = self._mirror().owner

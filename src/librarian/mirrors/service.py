@@ -33,8 +33,8 @@ from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.model.releases import DistroArchRelease, DistroRelease
 from librarian.mirrors.runs.planning import is_due
 from librarian.mirrors.settings import MirrorSettings
+from librarian.people.interfaces import ITeam
 from librarian.security.interaction import acting_as
-from librarian.security.people.interfaces import ITeam
 from librarian.security.principals import SYSTEM, script_principal
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree

@@ -25,7 +25,7 @@ from librarian.naming.interfaces import (
 )
 from librarian.naming.model import Entry, Folder, NamingSubtree, Node
 from librarian.naming.settings import NamingSettings
-from librarian.security.audit import at_commit
+from librarian.security.audit import record_at_commit
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 
@@ -123,7 +123,7 @@ class BoundFolder(BoundNode):
             raise NotRestricted(self.child_path(name))
         entry = BoundEntry(self._entry(name), self._services)
         entry.put(alias)
-        at_commit("file named", path=entry.path, version=entry.version, alias=alias.id)
+        record_at_commit("file named", path=entry.path, version=entry.version, alias=alias.id)
         return entry
 
     def _entry(self, name: str) -> Entry:
@@ -145,14 +145,14 @@ class BoundFolder(BoundNode):
         now = self._services.library.clock.now()
         folder = Folder(name, stored(self), now, owner, restricted or self.restricted)
         self._services.subtree.insert(folder)
-        at_commit("folder made", path=folder.path, restricted=folder.restricted)
+        record_at_commit("folder made", path=folder.path, restricted=folder.restricted)
         return BoundFolder(folder, self._services)
 
     def remove(self, name: str, recursive: bool = False) -> None:
         found = self[name]
         path = found.path
         self._services.subtree.remove(stored(found), recursive)
-        at_commit("name removed", path=path)
+        record_at_commit("name removed", path=path)
 
     def child_to_move(self, name: str) -> Any:
         """self[name], for principals who may change this folder; for NamedTree.move()."""
@@ -168,7 +168,7 @@ class BoundFolder(BoundNode):
         if name != old_name and isinstance(stored(node), Entry) and not node.alias().deleted:
             copy = services.library.add_copy(stored(node.alias()), name)
             services.subtree.replace_alias(stored(node), copy)
-        at_commit("name changed", path=node.path, before=before)
+        record_at_commit("name changed", path=node.path, before=before)
         return node
 
 

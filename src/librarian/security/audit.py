@@ -38,7 +38,7 @@ class AuditSettings(Section):
 
 
 @contextmanager
-def coming_from(place: str) -> Iterator[None]:
+def requests_from(place: str) -> Iterator[None]:
     """Events inside the `with` are caused from `place`, an IP address."""
     before = _place.set(place)
     try:
@@ -47,13 +47,13 @@ def coming_from(place: str) -> Iterator[None]:
         _place.reset(before)
 
 
-def happened(event: str, **facts: Any) -> None:
+def record_event(event: str, **facts: Any) -> None:
     """Write down what cannot be undone any more.  `event` is a constant phrase."""
     if log.isEnabledFor(logging.INFO):
         log.info("%s", _line(event, facts))
 
 
-def at_commit(event: str, **facts: Any) -> None:
+def record_at_commit(event: str, **facts: Any) -> None:
     """Write it down when the transaction at work commits; an abort leaves no trace."""
     if not log.isEnabledFor(logging.INFO):
         return

@@ -8,11 +8,9 @@ A system registers a subclass, or one of these as it is, for its interface and a
 
 from typing import Any
 
-from zope.component import getUtility
 from zope.interface import implementer
-from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.interfaces import IAuthorization, ICelebrities, IPrincipal
+from librarian.security.interfaces import IAuthorization, IPrincipal
 from librarian.security.policy import is_admin
 
 
@@ -47,24 +45,13 @@ class KnownPeople(AdminsOnly):
         return True
 
 
-class _TeamOrAdmins(AdminsOnly):
-    celebrity = "admins"  # an attribute of ICelebrities
+class TeamOrAdmins(AdminsOnly):
+    """Members of one team, which a subclass names, and ``admins``."""
+
+    team: str  # its name
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
-        team = getattr(removeSecurityProxy(getUtility(ICelebrities)), self.celebrity)
-        return principal.inTeam(team) or is_admin(principal)
-
-
-class VcsImportsOrAdmins(_TeamOrAdmins):
-    """Members of ``vcs-imports`` or ``admins``."""
-
-    celebrity = "vcs_imports"
-
-
-class MirrorAdminsOrAdmins(_TeamOrAdmins):
-    """Members of ``mirror-admins`` or ``admins``."""
-
-    celebrity = "mirror_admins"
+        return principal.in_team_named(self.team) or is_admin(principal)
 
 
 class OwnerOrAdmins(AdminsOnly):

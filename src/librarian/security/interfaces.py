@@ -18,6 +18,10 @@ class NobodyActs(LibrarianError, NoInteraction):
         self.name = name
 
 
+class CredentialsRefused(LibrarianError):
+    """The credentials that came with a request identify no principal; base of the errors that say why."""
+
+
 class NoSuchPrincipal(LibrarianError, LookupError):
     """No ``<systemprincipal>`` declares this id."""
 
@@ -47,6 +51,9 @@ class IPrincipal(Interface):
     def inTeam(team: Any) -> bool:
         """Whether a person acts who belongs to the ITeam `team`, directly or through other teams."""
 
+    def in_team_named(name: str) -> bool:
+        """Whether a person acts who belongs to the team called `name`, directly or through other teams."""
+
     def has_scope(scope: str) -> bool:
         """Whether the credential used reaches as far as `scope`; a password reaches everywhere."""
 
@@ -63,11 +70,3 @@ class IAuthorization(Interface):
 
     def checkUnauthenticated() -> bool:
         """Whether everybody has it, known or not."""
-
-
-class ICelebrities(Interface):
-    """Teams that code refers to; they exist in every database."""
-
-    admins = Attribute("The ITeam ``admins``: may do everything a person can be allowed to do.")
-    vcs_imports = Attribute("The ITeam ``vcs-imports``: looks after the code import machines.")
-    mirror_admins = Attribute("The ITeam ``mirror-admins``: looks after the mirrors.")

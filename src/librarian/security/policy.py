@@ -3,7 +3,7 @@
 from typing import Any
 
 import transaction
-from zope.component import queryAdapter, queryUtility
+from zope.component import queryAdapter
 from zope.interface import implementer, provider
 from zope.security.checker import CheckerPublic
 from zope.security.interfaces import (
@@ -15,15 +15,15 @@ from zope.security.interfaces import (
 from zope.security.management import queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.interfaces import IAuthorization, ICelebrities, IPrincipal
+from librarian.security.interfaces import IAuthorization, IPrincipal
 
+ADMINS = "admins"  # the team whose members have every permission that a person can have
 REMEMBERED = 1000  # decisions one interaction keeps at most
 
 
 def is_admin(principal: IPrincipal) -> bool:
     """Whether a member of the team ``admins`` acts."""
-    celebrities = removeSecurityProxy(queryUtility(ICelebrities))
-    return celebrities is not None and principal.inTeam(celebrities.admins)
+    return principal.in_team_named(ADMINS)
 
 
 def is_allowed(principal: IPrincipal, permission: str, thing: Any) -> bool:

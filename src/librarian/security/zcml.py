@@ -1,4 +1,4 @@
-"""``<securedutility>``, ``<systemprincipal>``, ``<tokenscope>`` and ``<immutable>``.
+"""``<securedutility>``, ``<systemprincipal>`` and ``<immutable>``.
 
 zope.component's own ``<utility permission=...>`` protects a utility only where somebody wraps it;
 here what getUtility() returns is wrapped already, so there is no way round the checks by accident.
@@ -9,7 +9,7 @@ from typing import Any
 
 from zope.component.zcml import handler
 from zope.configuration.exceptions import ConfigurationError
-from zope.configuration.fields import Bool, GlobalInterface, GlobalObject, PythonIdentifier, Tokens
+from zope.configuration.fields import GlobalInterface, GlobalObject, PythonIdentifier, Tokens
 from zope.interface import Interface
 from zope.schema import TextLine
 from zope.schema.interfaces import IField
@@ -19,8 +19,6 @@ from zope.security.proxy import Proxy, removeSecurityProxy
 from zope.security.zcml import Permission
 
 from librarian.security.checkers import ActorChecker
-from librarian.security.credentials.interfaces import IScope
-from librarian.security.credentials.scopes import Scope
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ScriptPrincipal
 
@@ -137,32 +135,6 @@ def systemprincipal(
         discriminator=("systemprincipal", id),
         callable=handler,
         args=("registerUtility", ScriptPrincipal(id, permissions, title), IPrincipal, id, _context.info),
-    )
-
-
-class ITokenScope(Interface):
-    """How far an API token may reach."""
-
-    name = TextLine(title="As in ``upload`` or ``tracker:read``", required=True)
-    title = TextLine(title="What a token with it may do", required=True)
-    permissions = Tokens(title="What it may be used for", value_type=Permission(), required=False)
-    everything = Bool(title="Whether it may be used for all that its owner may do", required=False)
-    parameter = TextLine(title="What it can be narrowed to, as in ``prefix``", required=False)
-
-
-def tokenscope(
-    _context: Any,
-    name: str,
-    title: str,
-    permissions: Iterable[str] = (),
-    everything: bool = False,
-    parameter: str = "",
-) -> None:
-    reach = {"*"} if everything else set(permissions)
-    _context.action(
-        discriminator=("tokenscope", name),
-        callable=handler,
-        args=("registerUtility", Scope(name, title, reach, parameter), IScope, name, _context.info),
     )
 
 

@@ -12,7 +12,7 @@ from librarian.settings import ISettings
 from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings, is_inside
 from librarian.tracker.views.routes import protocol_root
 from librarian.web.endpoints import IEndpoint
-from librarian.web.identity import place_of, principal_of
+from librarian.web.identity import client_address, principal_of
 
 
 @implementer(IEndpoint)
@@ -31,7 +31,7 @@ class TrackerEndpoint:
     def principal(self, request: Request) -> IPrincipal:
         if "Authorization" in request.headers:  # a wrong token is refused, not ignored
             return principal_of(request)
-        return self._by_network(place_of(request))
+        return self._by_network(client_address(request))
 
     def _by_network(self, address: str) -> IPrincipal:
         settings = getUtility(ISettings).section(TrackerSettings)

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import Library, LibraryFile
 from librarian.library.service import HeldInSubtree
-from librarian.security.audit import happened
+from librarian.security.audit import record_event
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.store.interfaces import StoredBytes
@@ -83,7 +83,7 @@ class Tracker:
         file, is_ours = self._name(path, upload, version, rule)
         if is_ours:
             digest = file.sha256.hex()
-            happened("tracker file put", name=name, version=file.version, size=file.size, sha256=digest)
+            record_event("tracker file put", name=name, version=file.version, size=file.size, sha256=digest)
         return file.described(path), is_ours
 
     def _check_size(self, size: int | None) -> None:
@@ -150,7 +150,7 @@ class Tracker:
         path = check_file("write", name)
         deleted: bool = self._library.tree.run_independently(lambda: self._delete(path, version))
         if deleted:
-            happened("tracker file deleted", name=name, up_to_version=version)
+            record_event("tracker file deleted", name=name, up_to_version=version)
         return deleted
 
     def _delete(self, path: str, version: int) -> bool:

@@ -15,6 +15,7 @@ from zope.interface import Attribute, Interface, implementer
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings, Section, SettingsError
+from librarian.web.identity import principal_of
 from librarian.web.views import IAppSection, ITakesFiles
 
 # ruff: noqa: N805  # zope.interface methods are written without self
@@ -65,6 +66,13 @@ class Endpoint:
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS
+
+
+class IdentifyingEndpoint(Endpoint):
+    """An endpoint on which the credentials of a request count; session cookies where it is for browsers."""
+
+    def principal(self, request: Request) -> IPrincipal:
+        return principal_of(request, sessions=self.for_browsers)
 
 
 class IEndpoints(Interface):

@@ -9,10 +9,23 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.web.errors import wants_page
-from librarian.web.login import Elsewhere
 from librarian.web.requests.methods import refusal_of, takes
 
 View = Callable[[Any, Request], Any]
+
+
+class SeeOther(Response):
+    """303 to another page of this site.
+
+    The Location stays a path (RFC 9110, section 10.2.2), so that a false Host leads nowhere.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(status=303, headerlist=[("Location", path), ("Cache-Control", "no-store")])
+
+    def _abs_headerlist(self, environ: Any) -> list[tuple[str, str]]:
+        # webob would put the Host field of the request in front.
+        return list(self.headerlist)
 
 
 def by_method(**views: View) -> View:
@@ -60,7 +73,7 @@ def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> st
 def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:
     """What a change answers: a browser goes on to `path`, a program is told what is there now."""
     if wants_page(request):
-        return Elsewhere(path)
+        return SeeOther(path)
     response = Response(json_body=described, status=status)
     if status == 201:
         response.location = path
@@ -68,7 +81,7 @@ def done(request: Request, path: str, described: Mapping[str, Any], status: int 
 
 
 def page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
-    """`values` on a page, by an asset such as ``librarian.web:templates/people.jinja2``, or as JSON.
+    """`values` on a page, by an asset such as ``librarian.people:templates/people.jinja2``, or as JSON.
 
     Names that begin with ``_`` are for the page alone, which knows them without it.
     """

@@ -1,117 +1,36 @@
-"""Who sends a request: credentials in a header, or the session of a browser.
+"""Who sends a request, as the system of people and credentials tells it.
 
-Programs send ``Authorization: Basic`` or ``Bearer`` (RFC 7617, RFC 6750) with each request;
-browsers send the cookie they got when somebody logged in.
+This package knows no people: what it needs of them is one utility, IIdentification.  Without one, every
+request is anonymous.
 """
 
-import base64
-import binascii
-from typing import Any
-
 from pyramid.request import Request
-from pyramid.response import Response
-from zope.component import getUtility
+from zope.component import queryUtility
 
-from librarian.security.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
-from librarian.security.credentials.model import TOKEN_PREFIX
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
-from librarian.web.errors import error_response
-from librarian.web.interfaces import MalformedAuthorization
-
-# Two fields, as some clients read only the first challenge of a list.
-CHALLENGES = ('Basic realm="librarian", charset="UTF-8"', 'Bearer realm="librarian"')
+from librarian.web.interfaces import IIdentification
 
 
 def principal_of(request: Request, *, sessions: bool = False) -> IPrincipal:
-    """Whoever sends this; with `sessions`, a log-in by browser counts as well.
+    """The principal that the credentials of `request` belong to; ANONYMOUS if it has none.
 
-    A stale or made-up cookie is no credential at all, a wrong header is refused.  Raises
-    MalformedAuthorization, WrongCredentials and TooManyFailures.
+    With `sessions`, the session cookie of a browser counts as well.  Raises CredentialsRefused.
     """
-    header = request.headers.get("Authorization")
-    if header is not None:
-        return _by_header(header, place_of(request))
-    secret = session_secret(request) if sessions else None
-    if secret is None:
-        return ANONYMOUS
-    try:
-        return getUtility(IAuthenticator).by_session(secret)
-    except WrongCredentials:
-        return ANONYMOUS
-
-
-def place_of(request: Request) -> str:
-    """The IP address a request came from.
-
-    What the server says; only a server that is told to trust a proxy lets it speak for another.
-    (webob's client_addr would believe X-Forwarded-For from anybody.)
-    """
-    return str(request.environ.get("REMOTE_ADDR", ""))
-
-
-def _by_header(header: str, place: str) -> IPrincipal:
-    scheme, _space, value = header.strip().partition(" ")
-    authenticator = getUtility(IAuthenticator)
-    if scheme.lower() == "bearer":
-        return authenticator.by_token(value.strip())
-    if scheme.lower() != "basic":
-        raise MalformedAuthorization("only Basic and Bearer are known")
-    name, password = _basic(value.strip())
-    # Clients that know nothing but Basic send a token as the password.
-    if password.startswith(TOKEN_PREFIX):
-        return authenticator.by_token(password)
-    return authenticator.by_password(name, password, place)
-
-
-def _basic(value: str) -> tuple[str, str]:
-    try:
-        text = base64.b64decode(value, validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        raise MalformedAuthorization("Basic takes name:password in UTF-8 and base64") from None
-    name, colon, password = text.partition(":")
-    if not colon:
-        raise MalformedAuthorization("Basic takes name:password; there is no colon")
-    return name, password
-
-
-def refused(error: Exception, request: Request) -> Response:
-    """The answer to credentials that cannot be accepted."""
-    if isinstance(error, TooManyFailures):
-        return error_response(request, 429, str(error), Retry_After=str(error.retry_after))
-    if isinstance(error, MalformedAuthorization):
-        return error_response(request, 400, str(error))
-    return challenge(request, str(error))
-
-
-def challenge(request: Request, reason: str) -> Response:
-    """401: say who you are, and how that can be said."""
-    response = error_response(request, 401, reason)
-    for field in CHALLENGES:
-        response.headers.add("WWW-Authenticate", field)
-    return response
-
-
-def _cookie_name(request: Request) -> str:
-    # With this prefix a browser takes the cookie over https only, for this very host, so that no
-    # other host below the same domain, and files have hosts of their own, can put another there.
-    return "__Host-librarian" if request.scheme == "https" else "librarian"
+    identification = queryUtility(IIdentification)
+    return ANONYMOUS if identification is None else identification.principal(request, sessions=sessions)
 
 
 def session_secret(request: Request) -> str | None:
-    """The secret that the request's session cookie carries, valid or not."""
-    found: str | None = request.cookies.get(_cookie_name(request))
-    return found
+    """The secret in the session cookie of `request`, valid or not; None without such a cookie."""
+    identification = queryUtility(IIdentification)
+    return None if identification is None else identification.session_secret(request)
 
 
-def set_session(request: Request, response: Response, secret: str | None, max_age: Any = None) -> None:
-    """Have the browser keep `secret`, or, None, drop what it has."""
-    response.set_cookie(
-        _cookie_name(request),
-        secret,
-        max_age=max_age,
-        path="/",
-        secure=request.scheme == "https",
-        httponly=True,
-        samesite="Lax",
-    )
+def client_address(request: Request) -> str:
+    """The IP address that `request` came from; empty if the server does not know it.
+
+    It is the peer's address as the server reports it: a proxy's X-Forwarded-For counts only where
+    `trusted_proxies` names the proxy.  (webob's client_addr would believe the field from any peer.)
+    """
+    return str(request.environ.get("REMOTE_ADDR", ""))

@@ -1,6 +1,30 @@
-"""What the shared HTTP code refuses."""
+"""What the shared HTTP code needs of other packages, and its errors."""
+
+from pyramid.request import Request
+from zope.interface import Interface
 
 from librarian.interfaces import LibrarianError
+from librarian.security.interfaces import IPrincipal
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class IIdentification(Interface):
+    """Tells who sends a request; a utility that the system of people registers.
+
+    The tree must be open.  Each class of CredentialsRefused has an exception view, which is the answer
+    to the request.
+    """
+
+    def principal(request: Request, *, sessions: bool = False) -> IPrincipal:
+        """The principal that the credentials of `request` belong to; ANONYMOUS if it has none.
+
+        With `sessions`, the session cookie of a browser counts as well; a cookie that is stale or made
+        up counts as none.  Raises CredentialsRefused for an Authorization field that is malformed or
+        wrong."""
+
+    def session_secret(request: Request) -> str | None:
+        """The secret in the session cookie, valid or not; None without such a cookie."""
 
 
 class MalformedDigest(LibrarianError, ValueError):
@@ -24,11 +48,3 @@ class FileCutShort(LibrarianError, OSError):
         super().__init__(f"the file ends at byte {found}, but {promised} were promised")
         self.promised = promised  # bytes from the start of the file
         self.found = found  # bytes
-
-
-class MalformedAuthorization(LibrarianError, ValueError):
-    """An Authorization field that says nothing we understand; over HTTP a 400."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"malformed Authorization field: {problem}")
-        self.problem = problem

@@ -1,4 +1,4 @@
-"""What surrounds every request: a timeline, an open tree, and somebody who acts."""
+"""What surrounds every request: a timeline, an open tree, and an interaction of its principal."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,11 +11,9 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
-from librarian.security.audit import coming_from, happened
-from librarian.security.credentials.interfaces import TooManyFailures, WrongCredentials
+from librarian.security.audit import record_event, requests_from
 from librarian.security.interaction import acting_as, current_principal
-from librarian.security.interfaces import IPrincipal
-from librarian.security.people.interfaces import ITeamSet
+from librarian.security.interfaces import CredentialsRefused
 from librarian.security.principals import ANONYMOUS
 from librarian.store.interfaces import DigestMismatch
 from librarian.timeline import fresh_timeline
@@ -23,8 +21,8 @@ from librarian.tree.interfaces import ITree
 from librarian.tree.retrying import is_stale_oid
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response
-from librarian.web.identity import place_of, refused
-from librarian.web.interfaces import MalformedAuthorization, MalformedDigest
+from librarian.web.identity import client_address
+from librarian.web.interfaces import MalformedDigest
 from librarian.web.protection import is_cross_site
 from librarian.web.requests.hosts import is_misdirected
 from librarian.web.requests.promises import hold_to_promises
@@ -53,12 +51,12 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
         with fresh_timeline(), tree.session():
             try:
                 principal = ANONYMOUS if endpoint is None else endpoint.principal(request)
-            except (WrongCredentials, TooManyFailures, MalformedAuthorization) as error:
-                with coming_from(place_of(request)), acting_as(ANONYMOUS):
-                    happened("credentials refused", why=type(error).__name__)
-                    return refused(error, request)
+            except CredentialsRefused as error:
+                with requests_from(client_address(request)), acting_as(ANONYMOUS):
+                    record_event("credentials refused", why=type(error).__name__)
+                    return request.invoke_exception_view()
             with (
-                coming_from(place_of(request)),
+                requests_from(client_address(request)),
                 acting_as(principal),
                 features(FeatureController(_rules, in_scope)),
             ):
@@ -84,9 +82,4 @@ def in_scope(scope: str) -> bool:
     kind, _, name = scope.partition(":")
     if kind == "person":
         return principal.id == scope
-    return kind == "team" and _in_team(principal, name)
-
-
-def _in_team(principal: IPrincipal, name: str) -> bool:
-    team = removeSecurityProxy(getUtility(ITeamSet)).getByName(name)
-    return team is not None and principal.inTeam(team)
+    return kind == "team" and principal.in_team_named(name)

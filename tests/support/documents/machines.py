@@ -12,10 +12,10 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import LibrarianError
 from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
 from librarian.machines.interfaces import ICodeImportSet
-from librarian.security.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.interfaces import IPersonSet, ITeamSet
 from librarian.security.interfaces import IPrincipal
-from librarian.security.people.interfaces import IPersonSet, ITeamSet
-from librarian.security.principals import PersonPrincipal
 from tests.support.servers import in_process as http
 
 

@@ -6,10 +6,10 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.interfaces import IPersonSet, ITeamSet
 from librarian.security.interfaces import IPrincipal
-from librarian.security.people.interfaces import IPersonSet, ITeamSet
-from librarian.security.principals import PersonPrincipal
 
 
 def person(name: str, *teams: str, password: str | None = None) -> IPrincipal:

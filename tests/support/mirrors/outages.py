@@ -27,7 +27,7 @@ from librarian.mirrors.probing.transport.fetcher import Fetcher
 from librarian.mirrors.probing.transport.throttle import Throttle
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.interfaces import IPersonSet
 from tests.support.mirrors.sample import add_mirror
 
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from librarian.mirrors.model.publications import Publication
 from librarian.mirrors.paths import pool_path
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions
-from librarian.security.people.interfaces import IPersonSet
+from librarian.people.interfaces import IPersonSet
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer
 from tests.support.outbox import outbox

@@ -8,7 +8,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.interfaces import IDistributionSet, NoSuchMirror
-from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
+from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 CONTENTS = {"archive": MirrorContent.ARCHIVE, "cdimage": MirrorContent.RELEASE}

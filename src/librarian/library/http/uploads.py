@@ -20,17 +20,8 @@ from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
-from librarian.security.interfaces import IPrincipal
-from librarian.web.endpoints import Endpoint
-from librarian.web.identity import principal_of
+from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
 from librarian.web.requests.methods import takes
-
-
-class ProgramsEndpoint(Endpoint):
-    """An endpoint on which a program may say who it is, so that it owns what it adds."""
-
-    def principal(self, request: Request) -> IPrincipal:
-        return principal_of(request)
 
 
 @dataclass(frozen=True)
@@ -58,13 +49,13 @@ class UploadTarget:
 def upload_endpoint() -> Endpoint:
     """The endpoint that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
-    return ProgramsEndpoint(UploadEndpoint, lambda request: root, trusts_network=True)
+    return IdentifyingEndpoint(UploadEndpoint, lambda request: root, trusts_network=True)
 
 
 def restricted_upload_endpoint() -> Endpoint:
     """The endpoint that adds to the restricted space; for ZCML."""
     root = UploadRoot(Library(), restricted=True)
-    return ProgramsEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
+    return IdentifyingEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
 
 
 @takes("PUT", "POST")

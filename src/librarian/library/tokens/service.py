@@ -29,7 +29,7 @@ from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.active_answers import ActiveAnswers, Bearer
-from librarian.security.audit import at_commit, happened
+from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
@@ -76,7 +76,7 @@ class TimeLimitedTokenSet:
         record = TimeLimitedToken(key, path, **facts)
         told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
         self._tree.run_independently(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
-        happened("token made", **told)
+        record_event("token made", **told)
         return token
 
     def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
@@ -115,7 +115,7 @@ class TimeLimitedTokenSet:
         if counted is None and self._active.ends_soon((key, client)):
             counted = self._tree.run_independently(count)
         if counted is not None and first:
-            happened("token used first", token=record.id, alias=record.alias_id)
+            record_event("token used first", token=record.id, alias=record.alias_id)
         if counted:
             self._active.begin((key, client))
         return counted
@@ -158,13 +158,13 @@ class TimeLimitedTokenSet:
         if not found:
             raise NoSuchToken(token_id)
         self._subtree.drop_token(found[0])
-        at_commit("token revoked", token=token_id, alias=found[0].alias_id)
+        record_at_commit("token revoked", token=token_id, alias=found[0].alias_id)
 
     def revoke_all(self, alias_id: int | None = None) -> int:
         doomed = list(self if alias_id is None else self.of_alias(alias_id))
         for record in doomed:
             self._subtree.drop_token(record)
-            at_commit("token revoked", token=record.id, alias=record.alias_id)
+            record_at_commit("token revoked", token=record.id, alias=record.alias_id)
         return len(doomed)
 
     def purge(self, limit: int = 1000) -> int:

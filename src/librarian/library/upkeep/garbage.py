@@ -28,7 +28,7 @@ from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
 from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
 from librarian.library.upkeep.sweeping import Doomed, SweepSettings
-from librarian.security.audit import happened
+from librarian.security.audit import record_event
 from librarian.settings import ISettings
 from librarian.tree.interfaces import TreeFull
 
@@ -359,7 +359,7 @@ class GarbageCollector:
             self.report.add(action)
             if not self._dry_run and action.verb not in ("marked", "unmarked"):
                 facts = {action.kind: action.what, "name": action.name or None}
-                happened(f"{action.kind} {action.verb} by gc", **facts)
+                record_event(f"{action.kind} {action.verb} by gc", **facts)
             self._tell(action)
 
 

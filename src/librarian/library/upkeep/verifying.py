@@ -21,7 +21,7 @@ from zope.interface import implementer, provider
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IVerifiedReads
-from librarian.security.audit import happened
+from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
 from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
@@ -110,7 +110,7 @@ class VerifiedReads:
         with self._lock:
             self._sound.discard(sha256)
             self._seen.discard(sha256)  # what may come in its place was not seen yet
-        happened("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
+        record_event("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
         return True
 
     def finish(self) -> None:

@@ -16,8 +16,7 @@ from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, page, sent, sent_file, text
-from librarian.web.login import Elsewhere
+from librarian.web.forms import SeeOther, by_method, done, page, sent, sent_file, text
 from librarian.web.requests.promises import check_part
 
 ABOUT = "librarian.library:templates/about.jinja2"
@@ -167,7 +166,7 @@ def _upload(context: Any, request: Request) -> Response:
         filename, size, field.file, mimetype, restricted=request.POST.get("restricted") not in (None, "")
     )
     if wants_page(request):
-        return Elsewhere(_path(alias))
+        return SeeOther(_path(alias))
     return Response(json_body=describe(removeSecurityProxy(alias)), status=201)
 
 

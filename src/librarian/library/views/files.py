@@ -11,7 +11,7 @@ from librarian.library.filenames import ID
 from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.views.alias import LibraryFileAliasView
-from librarian.web.login import Elsewhere
+from librarian.web.forms import SeeOther
 from librarian.web.views import IAppSection
 
 
@@ -47,7 +47,7 @@ def files_page(context: Files, request: Request) -> Any:
     """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
     wanted = request.GET.get("id", "")
     if ID.fullmatch(wanted):
-        return Elsewhere(f"/files/{wanted}/+about")
+        return SeeOther(f"/files/{wanted}/+about")
     return {"title": "Files"}
 
 

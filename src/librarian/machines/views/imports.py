@@ -21,8 +21,7 @@ from librarian.machines.views.requests import fields_of, text_of
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import by_method
-from librarian.web.login import Elsewhere
+from librarian.web.forms import SeeOther, by_method
 
 EDIT = "librarian.machines.Edit"
 PATH = "/machines/+imports"
@@ -84,7 +83,7 @@ def add_import(context: Imports, request: Request) -> Any:
         return _imports_page(str(error), fields)
     if not wants_page(request):
         return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
-    return Elsewhere(f"{PATH}/{made.name}")
+    return SeeOther(f"{PATH}/{made.name}")
 
 
 imports_index = by_method(GET=imports_page, POST=add_import)
@@ -156,7 +155,7 @@ def change_import(context: Any, request: Request) -> Any:
             getattr(context, verb)()
         elif verb == "delete":
             getUtility(ICodeImportSet).delete(context.name)
-            return Elsewhere(PATH)
+            return SeeOther(PATH)
         else:
             raise HTTPBadRequest("do: edit, request, kill or delete")
     except (BadCodeImport, NotRequestable) as error:
@@ -165,7 +164,7 @@ def change_import(context: Any, request: Request) -> Any:
         return _import_page(context, f"Nothing was changed: {error}.")
     if not wants_page(request):
         return Response(json_body=describe_import(context, getUtility(IClock).now()))
-    return Elsewhere(request.path)
+    return SeeOther(request.path)
 
 
 import_index = by_method(GET=import_page, POST=change_import)

@@ -24,8 +24,7 @@ from librarian.machines.views.imports import Imports
 from librarian.machines.views.requests import fields_of, text_of
 from librarian.machines.views.scheduler import Scheduler
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import by_method
-from librarian.web.login import Elsewhere
+from librarian.web.forms import SeeOther, by_method
 from librarian.web.requests.methods import takes
 from librarian.web.views import IAppSection
 
@@ -117,7 +116,7 @@ def change_machine(context: Any, request: Request) -> Any:
         return _stale(context, request, wanted, error)
     if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()))
-    return Elsewhere(request.path)
+    return SeeOther(request.path)
 
 
 @takes("POST")
@@ -141,7 +140,7 @@ def _done_to(machine: Any, request: Request, verb: Callable[[str], None], word: 
         return _page(machine, f"Nothing was changed: {error}")
     if not wants_page(request):
         return Response(json_body=describe_machine(machine, getUtility(IClock).now()))
-    return Elsewhere(f"/machines/{machine.hostname}")
+    return SeeOther(f"/machines/{machine.hostname}")
 
 
 @takes("POST")
@@ -153,7 +152,7 @@ def forget_machine(context: Any, request: Request) -> Any:
         if not wants_page(request):
             raise
         return _page(context, f"It was not forgotten: {error}")
-    return Elsewhere("/machines") if wants_page(request) else Response(json_body={})
+    return SeeOther("/machines") if wants_page(request) else Response(json_body={})
 
 
 machine_index = by_method(GET=machine_page, POST=change_machine)

@@ -23,7 +23,7 @@ from librarian.mirrors.interfaces import (
 from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.model.releases import DistroRelease, number
 from librarian.mirrors.probing.plan import KnownRelease
-from librarian.security.people.model import valid_display_name, valid_name
+from librarian.people.names import valid_display_name, valid_name
 
 KNOWN_RELEASES = 200  # Release files remembered per suite: a hundred days of two publications a day
 

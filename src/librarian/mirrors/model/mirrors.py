@@ -36,7 +36,7 @@ from librarian.mirrors.model.contents import MirrorDistroArchRelease, MirrorDist
 from librarian.mirrors.model.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.paths import packages_path, sources_path
 from librarian.mirrors.probing.verdict import Score
-from librarian.security.people.model import valid_display_name
+from librarian.people.names import valid_display_name
 
 
 @implementer(IMirrorProbeRecord)

@@ -13,7 +13,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.interfaces import IDistroArchRelease, IDistroRelease, NameInUse
 from librarian.mirrors.model.publications import Publications
-from librarian.security.people.model import valid_name
+from librarian.people.names import valid_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from librarian.countries import ICountrySet
 from librarian.mirrors.continents import continent_of
 from librarian.mirrors.enums import MirrorContent, MirrorStatus
 from librarian.mirrors.views.common import NOT_REUSED
-from librarian.web.identity import place_of
+from librarian.web.identity import client_address
 
 _NO_SCORE = float("inf")
 
@@ -70,7 +70,7 @@ def country_of(request: Request) -> str | None:
     stated = request.GET.get("country")
     if stated:
         return str(getUtility(ICountrySet)[stated].iso3166code2)
-    found = getUtility(ICountrySet).getByAddress(place_of(request))
+    found = getUtility(ICountrySet).getByAddress(client_address(request))
     return None if found is None else str(found.iso3166code2)
 
 

@@ -8,20 +8,20 @@ from typing import Any
 from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
-from librarian.security.interfaces import IPrincipal
-from librarian.security.people.interfaces import IPerson
+from librarian.people.interfaces import IPerson
+from librarian.security.interfaces import CredentialsRefused, IPrincipal
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
 
-class WrongCredentials(LibrarianError, ValueError):
+class WrongCredentials(CredentialsRefused, ValueError):
     """Nobody has these; it is not said whether the name or the secret is wrong."""
 
     def __init__(self) -> None:
         super().__init__("wrong name or password, or a token that is not valid")
 
 
-class TooManyFailures(LibrarianError, RuntimeError):
+class TooManyFailures(CredentialsRefused, RuntimeError):
     """So many log-ins have failed here that nothing is checked for a while."""
 
     def __init__(self, retry_after: int) -> None:

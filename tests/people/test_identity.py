@@ -8,12 +8,13 @@ from webtest import TestApp
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.credentials.interfaces import IAuthenticator
-from librarian.security.credentials.service import the_subtree
-from librarian.security.people.interfaces import IPersonSet
-from librarian.security.principals import ANONYMOUS, PersonPrincipal
-from librarian.web.identity import place_of, principal_of
-from librarian.web.login import safe_next
+from librarian.people.credentials.interfaces import IAuthenticator
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.service import the_subtree
+from librarian.people.interfaces import IPersonSet
+from librarian.people.login import safe_next
+from librarian.security.principals import ANONYMOUS
+from librarian.web.identity import client_address, principal_of
 from librarian.web.requests.request import Request
 from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
@@ -106,7 +107,7 @@ class Headers(PeopleInTheWorld):
     def test_a_place_is_what_the_server_says(self) -> None:
         sent = Request.blank("/", headers={"X-Forwarded-For": "198.51.100.1"})
         sent.environ["REMOTE_ADDR"] = "192.0.2.1"
-        self.assertEqual(place_of(sent), "192.0.2.1")
+        self.assertEqual(client_address(sent), "192.0.2.1")
 
 
 class Cookies(PeopleInTheWorld):

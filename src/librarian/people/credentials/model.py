@@ -12,7 +12,7 @@ from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from zope.interface import implementer
 
-from librarian.security.credentials.interfaces import IApiToken, ISession, NoSuchToken
+from librarian.people.credentials.interfaces import IApiToken, ISession, NoSuchToken
 
 TOKEN_PREFIX = "lbr_"  # noqa: S105  # lets scanners for leaked secrets recognise one
 REMEMBERED_WHEN_DEAD = timedelta(days=30)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from librarian.security.credentials.interfaces import WeakPassword
+from librarian.people.credentials.interfaces import WeakPassword
 
 SHORTEST, LONGEST = 12, 1024  # characters; argon2 itself would take any length, and any time for it
 FEWEST_DIFFERENT = 5

@@ -2,31 +2,32 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zope.component import getUtility
+from zope.component import getUtilitiesFor, getUtility, queryUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
-from librarian.security.authorization import AdminsOnly
-from librarian.security.interfaces import ICelebrities, IPrincipal
-from librarian.security.people.interfaces import (
+from librarian.people.interfaces import (
+    ICelebrities,
+    ICelebrity,
     IMembershipChanged,
     IParticipant,
     IPersonSet,
     ITeamSet,
     NoSuchPerson,
 )
-from librarian.security.people.model import People, Person, Team, new_people
-from librarian.security.policy import forget_decisions, is_admin
+from librarian.people.model import People, Person, Team, new_people
+from librarian.security.policy import ADMINS, forget_decisions
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree
 
 log = logging.getLogger(__name__)
 
 SUBTREE = "people"
-subtree = Subtree(SUBTREE, lambda: new_people(datetime.now(UTC)))
+subtree = Subtree(SUBTREE, lambda: new_people(_declared_celebrities(), datetime.now(UTC)))
 
 
 class _Set:
@@ -98,31 +99,48 @@ class TeamSet(_Set):
         return len(self._people.teams)
 
 
+@implementer(ICelebrity)
+@dataclass(frozen=True)
+class Celebrity:
+    """What ``<celebrity>`` declares."""
+
+    name: str
+    title: str
+
+
 @implementer(ICelebrities)
 class Celebrities(_Set):
-    """Looks the well-known teams up by name."""
+    """The teams that ``<celebrity>`` declares, by name."""
 
     @property
     def admins(self) -> Team:
-        return self._people.teams["admins"]
+        return self[ADMINS]
 
-    @property
-    def vcs_imports(self) -> Team:
-        return self._people.teams["vcs-imports"]
+    def __getitem__(self, name: str) -> Team:
+        team = self._people.teams.get(name) if queryUtility(ICelebrity, name) else None
+        if team is None:
+            raise NoSuchPerson(name)
+        return team
 
-    @property
-    def mirror_admins(self) -> Team:
-        return self._people.teams["mirror-admins"]
+    def __iter__(self) -> Iterator[Team]:
+        return (self[name] for name in sorted(_declared_celebrities()))
 
 
-class OneselfOrAdmins(AdminsOnly):
-    """The person the object is, and ``admins``."""
+def _declared_celebrities() -> dict[str, str]:
+    return {name: celebrity.title for name, celebrity in getUtilitiesFor(ICelebrity)}
 
-    def checkAuthenticated(self, principal: IPrincipal) -> bool:
-        return principal.inTeam(self.thing) or is_admin(principal)
+
+def add_missing_celebrities() -> None:
+    """Make the teams that a site declares and its database does not have yet.
+
+    Meant for `ITree.run`, as SYSTEM.
+    """
+    people: People = getUtility(ITree).subtree(SUBTREE)
+    for name in people.add_celebrities(_declared_celebrities(), getUtility(IClock).now()):
+        log.info("team created team=%s", name)
 
 
 def membership_changed(event: IMembershipChanged) -> None:
-    """What was allowed a moment ago may not be now."""
+    """Decide anew about every permission that this thread's interaction has granted."""
     forget_decisions()
     log.info("membership changed participant=%s", event.participant.name)

@@ -1,8 +1,6 @@
 """People and teams as they are kept."""
 
-import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +10,7 @@ from zope.event import notify
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.people.interfaces import (
-    BadDisplayName,
-    BadEmail,
-    BadName,
+from librarian.people.interfaces import (
     EmailTaken,
     IMembershipChanged,
     IParticipant,
@@ -26,30 +21,8 @@ from librarian.security.people.interfaces import (
     NameTaken,
     NotAMember,
 )
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
-# Narrower than RFC 5322: no quoted local parts, no comments, nothing that could end a header line.
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?")
-_UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, line and paragraph separators
-
-
-def valid_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise BadName(name)
-    return name
-
-
-def valid_display_name(display_name: str) -> str:
-    shown = display_name.strip()
-    if not 1 <= len(shown) <= 200 or any(unicodedata.category(one) in _UNSHOWABLE for one in shown):
-        raise BadDisplayName(display_name)
-    return shown
-
-
-def valid_email(email: str) -> str:
-    if not _EMAIL.fullmatch(email):
-        raise BadEmail(email)
-    return email
+from librarian.people.names import valid_display_name, valid_email, valid_name
+from librarian.security.policy import ADMINS
 
 
 @implementer(IMembershipChanged)
@@ -89,6 +62,9 @@ class Participant(Persistent):
         # By name, since the same team loaded by another connection is another object.
         wanted = team.name
         return any(reached.name == wanted for reached in self._belongs_to())
+
+    def in_team_named(self, name: str) -> bool:
+        return any(reached.name == name and isinstance(reached, Team) for reached in self._belongs_to())
 
     def _belongs_to(self) -> "Iterator[Participant]":
         seen, waiting = {self.name}, [self]
@@ -218,6 +194,15 @@ class People(Persistent):
         self._take(team.name)
         self.teams[team.name] = team
 
+    def add_celebrities(self, celebrities: Mapping[str, str], now: datetime) -> list[str]:
+        """Make the teams that are missing, with these display names by name; the names of those made."""
+        missing = [name for name in celebrities if name not in self._names]
+        for name in missing:
+            team = Team(self, name, celebrities[name], now)
+            team.needs_somebody = name == ADMINS
+            self.add_team(team)
+        return missing
+
     def by_email(self, email: str) -> Person | None:
         return self._emails.get(email.lower())
 
@@ -244,17 +229,8 @@ class People(Persistent):
         self._names.insert(name)
 
 
-CELEBRITIES = {
-    "admins": "Administrators",
-    "vcs-imports": "Code import administrators",
-    "mirror-admins": "Mirror administrators",
-}
-
-
-def new_people(now: datetime) -> People:
-    """The subtree as a new database has it: nobody, and the well-known teams."""
+def new_people(celebrities: Mapping[str, str], now: datetime) -> People:
+    """The subtree as a new database has it: no persons, and the celebrities by name and display name."""
     people = People()
-    for name, display_name in CELEBRITIES.items():
-        people.add_team(Team(people, name, display_name, now))
-    people.teams["admins"].needs_somebody = True
+    people.add_celebrities(celebrities, now)
     return people

@@ -9,16 +9,17 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
-from librarian.security.audit import at_commit, happened
-from librarian.security.credentials.interfaces import IAuthenticator, WrongCredentials
-from librarian.security.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
-from librarian.security.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
-from librarian.security.credentials.scopes import still_granted
-from librarian.security.credentials.service import SecuritySettings, the_subtree
-from librarian.security.credentials.throttle import Throttle
+from librarian.people.credentials.interfaces import IAuthenticator, WrongCredentials
+from librarian.people.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
+from librarian.people.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.scopes import still_granted
+from librarian.people.credentials.service import the_subtree
+from librarian.people.credentials.throttle import Throttle
+from librarian.people.interfaces import IPersonSet
+from librarian.people.settings import SecuritySettings
+from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interfaces import IPrincipal
-from librarian.security.people.interfaces import IPersonSet
-from librarian.security.principals import PersonPrincipal
 from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 
@@ -46,7 +47,7 @@ class Authenticator:
             self._throttle.failed(asked, address, now)
             known = None if person is None else person.name
             log.info("log-in refused person=%s address=%s", known or "-", address)
-            happened("log-in refused", person=known)
+            record_event("log-in refused", person=known)
             raise WrongCredentials()
         self._throttle.succeeded(asked, address)
         self._checked.remember(str(stored), password, now)
@@ -74,7 +75,7 @@ class Authenticator:
         session = Session(name, now, expires, address, digest(secret))
         the_subtree().account(name).add_session(session, now)
         log.info("logged in person=%s session=%s address=%s", name, session.id, address)
-        at_commit("logged in", person=name, session=session.id)
+        record_at_commit("logged in", person=name, session=session.id)
         return secret
 
     def end_session(self, secret: str) -> None:
@@ -82,7 +83,7 @@ class Authenticator:
         if session is not None:
             the_subtree().account(session.owner).end_session(session)
             log.info("logged out person=%s session=%s", session.owner, session.id)
-            at_commit("logged out", person=session.owner, session=session.id)
+            record_at_commit("logged out", person=session.owner, session=session.id)
 
 
 def _now() -> datetime:

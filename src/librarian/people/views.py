@@ -10,19 +10,18 @@ from pyramid.response import Response
 from zope.component import getUtilitiesFor, getUtility
 from zope.interface import implementer
 
-from librarian.security.credentials.interfaces import (
+from librarian.people.credentials.interfaces import (
     IAuthenticator,
     ICredentialSet,
     IScope,
-    TooManyFailures,
     WrongCredentials,
 )
+from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
+from librarian.people.login import begin_session
 from librarian.security.interaction import current_principal
-from librarian.security.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, page, sent, text
-from librarian.web.identity import place_of, session_secret
-from librarian.web.login import begin_session
+from librarian.web.identity import client_address, session_secret
 from librarian.web.requests.methods import takes
 from librarian.web.views import IAppSection
 
@@ -99,7 +98,7 @@ def _list(context: Directory, request: Request) -> Response:
         "people": [{"name": one.name, "display_name": one.display_name} for one in people],
         "teams": [{"name": one.name, "display_name": one.display_name} for one in teams],
     }
-    return page(request, "librarian.web:templates/people.jinja2", values)
+    return page(request, "librarian.people:templates/people.jinja2", values)
 
 
 def _add(context: Directory, request: Request) -> Response:
@@ -135,7 +134,7 @@ def _show_person(context: Any, request: Request) -> Response:
         "_is_oneself": _is_oneself(context),
         "_sessions": list(getUtility(ICredentialSet).of(context).sessions()) if may_edit else [],
     }
-    return page(request, "librarian.web:templates/person.jinja2", values)
+    return page(request, "librarian.people:templates/person.jinja2", values)
 
 
 def _change_person(context: Any, request: Request) -> Response:
@@ -161,19 +160,16 @@ def _set_password(context: Any, request: Request) -> Response:
     fields, credentials = sent(request), getUtility(ICredentialSet).of(context)
     oneself = _is_oneself(context)
     if oneself and credentials.has_password:
-        # Whoever finds a browser open must not be able to keep the account.
+        # A stranger at an open browser must not be able to take the account over.
+        authenticator = getUtility(IAuthenticator)
         try:
-            getUtility(IAuthenticator).by_password(context.name, text(fields, "current"), place_of(request))
+            authenticator.by_password(context.name, text(fields, "current"), client_address(request))
         except WrongCredentials:
             return error_response(request, 403, "The current password is another one.")
     credentials.setPassword(text(fields, "new"))
     if oneself and session_secret(request) is not None:
         return begin_session(request, current_principal(), path_of(context))
     return done(request, path_of(context), {"name": context.name})
-
-
-def too_many_failures(context: TooManyFailures, request: Request) -> Response:
-    return error_response(request, 429, str(context), Retry_After=str(context.retry_after))
 
 
 password = by_method(POST=_set_password)
@@ -216,7 +212,7 @@ def _tokens_page(context: Any, request: Request, secret: str | None = None) -> R
         "_person": context.display_name,
         "_secret": secret,
     }
-    return page(request, "librarian.web:templates/tokens.jinja2", values)
+    return page(request, "librarian.people:templates/tokens.jinja2", values)
 
 
 def _add_token(context: Any, request: Request) -> Response:
@@ -271,7 +267,7 @@ def _show_team(context: Any, request: Request) -> Response:
         "_title": context.display_name,
         "_may_edit": request.has_permission("librarian.Edit", context),
     }
-    return page(request, "librarian.web:templates/team.jinja2", values)
+    return page(request, "librarian.people:templates/team.jinja2", values)
 
 
 def _change_team(context: Any, request: Request) -> Response:

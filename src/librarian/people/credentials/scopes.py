@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from zope.component import queryUtility
 from zope.interface import implementer
 
-from librarian.security.credentials.interfaces import IScope, NoSuchScope
-from librarian.security.principals import GrantedScope
+from librarian.people.credentials.interfaces import IScope, NoSuchScope
+from librarian.people.credentials.principal import GrantedScope
 
 _PARAMETER = re.compile(r"[\x21-\x7e]{1,200}")
 

@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.credentials.authentication import renew_hash
-from librarian.security.credentials.interfaces import (
+from librarian.people.credentials.authentication import renew_hash
+from librarian.people.credentials.interfaces import (
     BadToken,
     IApiToken,
     IAuthenticator,
@@ -28,8 +28,8 @@ from librarian.security.credentials.interfaces import (
     WeakPassword,
     WrongCredentials,
 )
-from librarian.security.credentials.model import MOST_SESSIONS
-from librarian.security.credentials.passwords import (
+from librarian.people.credentials.model import MOST_SESSIONS
+from librarian.people.credentials.passwords import (
     NOBODYS_HASH,
     CheckedLately,
     check_strength,
@@ -37,13 +37,14 @@ from librarian.security.credentials.passwords import (
     is_outdated,
     matches,
 )
-from librarian.security.credentials.scopes import granted_scope
-from librarian.security.credentials.service import MOST_TOKENS, create_first_admin, the_subtree
-from librarian.security.credentials.throttle import AT_MOST, Throttle, network
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.scopes import granted_scope
+from librarian.people.credentials.service import MOST_TOKENS, create_first_admin, the_subtree
+from librarian.people.credentials.throttle import AT_MOST, Throttle, network
+from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
-from librarian.security.people.interfaces import IPersonSet
-from librarian.security.principals import ANONYMOUS, PersonPrincipal
-from tests.security.test_people import PeopleTestCase
+from librarian.security.principals import ANONYMOUS
+from tests.people.test_people import PeopleTestCase
 from tests.security.zcml import HandMovedClock, TreeTestCase
 
 GOOD = "seven green bottles"

@@ -6,6 +6,7 @@ from datetime import datetime
 from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
+from librarian.security.interfaces import CredentialsRefused
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -87,6 +88,14 @@ class LastMember(LibrarianError, ValueError):
         self.team = team
 
 
+class MalformedAuthorization(CredentialsRefused, ValueError):
+    """An Authorization field that cannot be read; over HTTP a 400."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"malformed Authorization field: {problem}")
+        self.problem = problem
+
+
 class IParticipant(Interface):
     """What can be in a team: a person, or another team."""
 
@@ -98,6 +107,9 @@ class IParticipant(Interface):
         """Whether this belongs to `team`, directly or through other teams.
 
         Everybody belongs to themselves, so that an owner may be a person or a team."""
+
+    def in_team_named(name: str) -> bool:
+        """Whether this is the team `name`, or belongs to it, directly or through other teams."""
 
     def teams() -> "Sequence[ITeam]":
         """The teams this is directly in, by name."""
@@ -141,6 +153,29 @@ class ITeam(IParticipant):
 
     def removeMember(member: IParticipant) -> None:
         """Raises NotAMember, and LastMember for a team that must not run empty."""
+
+
+class ICelebrity(Interface):
+    """A team that code refers to by name; a utility of that name, from ``<celebrity>`` in ZCML.
+
+    It exists in every database: a new one is made with it, and a server that starts adds those that a
+    newer site declares.
+    """
+
+    name: str = Attribute("The name of the team.")
+    title: str = Attribute("The display name that the team is made with.")
+
+
+class ICelebrities(Interface):
+    """The teams that code refers to: a secured utility."""
+
+    admins = Attribute("The ITeam ``admins``: may do everything a person can be allowed to do.")
+
+    def __getitem__(name: str) -> ITeam:
+        """The celebrity called `name`.  Raises NoSuchPerson for any other team."""
+
+    def __iter__() -> Iterator[ITeam]:
+        """All of them, by name."""
 
 
 class IMembershipChanged(Interface):

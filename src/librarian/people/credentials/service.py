@@ -2,19 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import implementer, provider
+from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock
-from librarian.security.audit import at_commit
-from librarian.security.authorization import AdminsOnly
-from librarian.security.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
-from librarian.security.credentials.model import (
+from librarian.people.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
+from librarian.people.credentials.model import (
     TOKEN_PREFIX,
     Account,
     ApiToken,
@@ -23,12 +20,12 @@ from librarian.security.credentials.model import (
     digest,
     new_secret,
 )
-from librarian.security.credentials.passwords import check_strength, generate_password, hash_password
-from librarian.security.credentials.scopes import granted_scope
-from librarian.security.interfaces import ICelebrities, IPrincipal
-from librarian.security.people.interfaces import IPerson, IPersonSet
-from librarian.security.policy import is_admin
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.people.credentials.passwords import check_strength, generate_password, hash_password
+from librarian.people.credentials.scopes import granted_scope
+from librarian.people.interfaces import ICelebrities, IPerson, IPersonSet
+from librarian.people.settings import SecuritySettings
+from librarian.security.audit import record_at_commit
+from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 
@@ -38,18 +35,6 @@ SUBTREE = "credentials"
 subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names,))
 
 MOST_TOKENS = 100  # of one person
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class SecuritySettings(Section):
-    """For how long a credential is good."""
-
-    prefix = "security"
-
-    session_lifetime: timedelta = timedelta(days=7)
-    token_lifetime: timedelta = timedelta(days=90)  # of a token made without saying
-    longest_token_lifetime: timedelta = timedelta(days=366)
 
 
 def the_subtree() -> CredentialsSubtree:
@@ -77,12 +62,12 @@ class Credentials:
         check_strength(password, self.person.name, self.person.display_name, self.person.email)
         self._change_password(hash_password(password))
         log.info("password set person=%s", self.person.name)
-        at_commit("password set", person=self.person.name)
+        record_at_commit("password set", person=self.person.name)
 
     def removePassword(self) -> None:
         self._change_password(None)
         log.info("password removed person=%s", self.person.name)
-        at_commit("password removed", person=self.person.name)
+        record_at_commit("password removed", person=self.person.name)
 
     def tokens(self) -> list[ApiToken]:
         account = self._known()
@@ -101,7 +86,7 @@ class Credentials:
             raise BadToken(f"one person can have {MOST_TOKENS} tokens; revoke one first")
         account.add_token(token, now)
         log.info("token created person=%s token=%s", self.person.name, token.id)
-        at_commit("API token made", person=self.person.name, token=token.id, scopes=names)
+        record_at_commit("API token made", person=self.person.name, token=token.id, scopes=names)
         return NewToken(token.id, secret)
 
     def revokeToken(self, token_id: str) -> None:
@@ -109,7 +94,7 @@ class Credentials:
         if token.revoked is None:
             token.revoked = _now()
             log.info("token revoked person=%s token=%s", self.person.name, token.id)
-            at_commit("API token revoked", person=self.person.name, token=token.id)
+            record_at_commit("API token revoked", person=self.person.name, token=token.id)
 
     def sessions(self) -> list[Session]:
         account = self._known()
@@ -140,8 +125,8 @@ def _title(title: str) -> str:
 def _lifetime(wanted: timedelta | None) -> timedelta:
     settings = getUtility(ISettings).section(SecuritySettings)
     lifetime = settings.token_lifetime if wanted is None else wanted
-    if not timedelta(0) < lifetime <= settings.longest_token_lifetime:
-        raise BadToken(f"a token lives for at most {settings.longest_token_lifetime.days} days")
+    if not timedelta(0) < lifetime <= settings.max_token_lifetime:
+        raise BadToken(f"a token lives for at most {settings.max_token_lifetime.days} days")
     return lifetime
 
 
@@ -151,13 +136,6 @@ class CredentialSet:
 
     def of(self, person: Any) -> Credentials:
         return Credentials(removeSecurityProxy(person))
-
-
-class HolderOrAdmins(AdminsOnly):
-    """The person whose credentials they are, and ``admins``."""
-
-    def checkAuthenticated(self, principal: IPrincipal) -> bool:
-        return principal.inTeam(self.thing.person) or is_admin(principal)
 
 
 def create_first_admin() -> str | None:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from librarian.security.credentials.interfaces import TooManyFailures
+from librarian.people.credentials.interfaces import TooManyFailures
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.security.credentials.interfaces import ICredentialSet
-from librarian.security.people.interfaces import IPersonSet, ITeamSet
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.interfaces import IPersonSet, ITeamSet
 from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 

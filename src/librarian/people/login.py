@@ -10,32 +10,20 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.security.credentials.authentication import renew_hash
-from librarian.security.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
-from librarian.security.credentials.service import SecuritySettings
+from librarian.people.credentials.authentication import renew_hash
+from librarian.people.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
+from librarian.people.identity import challenge, set_session
+from librarian.people.settings import SecuritySettings
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
-from librarian.web.identity import challenge, place_of, session_secret, set_session
+from librarian.web.forms import SeeOther
+from librarian.web.identity import client_address, session_secret
 from librarian.web.requests.methods import takes
 
 PATH = "/+login"
 LONGEST_NEXT = 2000  # characters
-
-
-class Elsewhere(Response):
-    """303 to another page of this site.
-
-    The Location stays a path (RFC 9110, section 10.2.2), so that a false Host leads nowhere.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(status=303, headerlist=[("Location", path), ("Cache-Control", "no-store")])
-
-    def _abs_headerlist(self, environ: Any) -> list[tuple[str, str]]:
-        # webob would put the Host field of the request in front.
-        return list(self.headerlist)
 
 
 def safe_next(path: str | None) -> str:
@@ -60,7 +48,7 @@ def login(context: Any, request: Request) -> Response:
     password = str(request.POST.get("password", ""))
     authenticator = getUtility(IAuthenticator)
     try:
-        principal = authenticator.by_password(name, password, place_of(request))
+        principal = authenticator.by_password(name, password, client_address(request))
     except WrongCredentials:
         return _form(request, 403, onward, name, "There is nobody with this name and password.")
     except TooManyFailures as error:
@@ -74,16 +62,16 @@ def login(context: Any, request: Request) -> Response:
 def begin_session(request: Request, principal: Any, onward: str) -> Response:
     """A new session, never one that the browser brought along."""
     _end_session(request)
-    secret = getUtility(IAuthenticator).begin_session(principal, place_of(request))
+    secret = getUtility(IAuthenticator).begin_session(principal, client_address(request))
     lifetime: timedelta = getUtility(ISettings).section(SecuritySettings).session_lifetime
-    response = Elsewhere(onward)
+    response = SeeOther(onward)
     set_session(request, response, secret, int(lifetime.total_seconds()))
     return response
 
 
 def _form(request: Request, status: int, onward: str, name: str = "", problem: str = "") -> Response:
     values = {"title": "Log in", "next": onward, "name": name, "problem": problem}
-    response = render_to_response("librarian.web:templates/login.jinja2", values, request)
+    response = render_to_response("librarian.people:templates/login.jinja2", values, request)
     response.status_int = status
     response.cache_control = "no-store"
     return response
@@ -93,9 +81,9 @@ def _form(request: Request, status: int, onward: str, name: str = "", problem: s
 def logout(context: Any, request: Request) -> Response:
     """``/+logout``: asks first, since a link must not log anybody out."""
     if request.method in ("GET", "HEAD"):
-        return render_to_response("librarian.web:templates/logout.jinja2", {"title": "Log out"}, request)
+        return render_to_response("librarian.people:templates/logout.jinja2", {"title": "Log out"}, request)
     _end_session(request)
-    response = Elsewhere("/")
+    response = SeeOther("/")
     set_session(request, response, None)
     return response
 
@@ -115,7 +103,7 @@ def unauthorized(context: Exception, request: Request) -> Response:
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.for_browsers and wants_page(request):
         onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
-        return Elsewhere(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
+        return SeeOther(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
     return challenge(request, "This needs somebody who may do it; say who you are.")
 
 

@@ -16,13 +16,13 @@ from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.security.interaction import acting_as
-from librarian.security.interfaces import ICelebrities
-from librarian.security.people.interfaces import (
+from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.interfaces import (
     BadDisplayName,
     BadEmail,
     BadName,
     EmailTaken,
+    ICelebrities,
     IPerson,
     IPersonSet,
     ITeam,
@@ -33,8 +33,9 @@ from librarian.security.people.interfaces import (
     NoSuchPerson,
     NotAMember,
 )
-from librarian.security.people.model import valid_display_name, valid_email, valid_name
-from librarian.security.principals import ANONYMOUS, PersonPrincipal
+from librarian.people.names import valid_display_name, valid_email, valid_name
+from librarian.security.interaction import acting_as
+from librarian.security.principals import ANONYMOUS
 from tests.security.zcml import TreeTestCase
 
 

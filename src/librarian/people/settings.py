@@ -1,0 +1,20 @@
+"""The settings of people and credentials."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from zope.interface import provider
+
+from librarian.settings import ISettingsSection, Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class SecuritySettings(Section):
+    """How long log-ins and API tokens last."""
+
+    prefix = "security"
+
+    session_lifetime: timedelta = timedelta(days=7)
+    token_lifetime: timedelta = timedelta(days=90)  # unless the maker of a token says another one
+    max_token_lifetime: timedelta = timedelta(days=366)
