@@ -177,6 +177,9 @@ class ICelebrities(Interface):
     def __iter__() -> Iterator[ITeam]:
         """All of them, by name."""
 
+    def __len__() -> int:
+        """How many celebrities there are."""
+
 
 class IMembershipChanged(Interface):
     """Event: somebody joined or left a team, or may or may not log in any more."""

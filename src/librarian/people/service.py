@@ -125,6 +125,9 @@ class Celebrities(_Set):
     def __iter__(self) -> Iterator[Team]:
         return (self[name] for name in sorted(_declared_celebrities()))
 
+    def __len__(self) -> int:
+        return len(_declared_celebrities())
+
 
 def _declared_celebrities() -> dict[str, str]:
     return {name: celebrity.title for name, celebrity in getUtilitiesFor(ICelebrity)}
