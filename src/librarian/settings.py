@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 from zope.interface import Interface, implementer
 
 from librarian.interfaces import LibrarianError
+from librarian.net.networks import Networks, parse_networks
 from librarian.quantities import parse_duration
 
 # ruff: noqa: N805  # zope.interface methods are written without self
@@ -100,6 +101,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     Path: lambda text: Path(text.strip()),
     timedelta: parse_duration,
     tuple[str, ...]: as_words,
+    Networks: parse_networks,
 }
 
 

@@ -55,5 +55,6 @@ class Proxies(unittest.TestCase):
 
     def test_a_network_that_is_none_stops_the_start(self) -> None:
         with self.assertRaises(SettingsError):
-            ProxySettings(("10.0.0.0/99",)).networks()
-        self.assertEqual(ProxySettings(("::1",)).networks(), [ip_network("::1/128")])
+            Settings({"librarian.trusted_proxies": "10.0.0.0/99"}).section(ProxySettings)
+        read = Settings({"librarian.trusted_proxies": "::1"}).section(ProxySettings)
+        self.assertEqual(read.trusted_proxies, (ip_network("::1/128"),))

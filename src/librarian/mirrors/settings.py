@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 
 from zope.interface import provider
 
 from librarian.mirrors.probing.interfaces import ProberSettings
+from librarian.net.networks import Networks
 from librarian.settings import ISettingsSection, Section, SettingsError
 
 
@@ -23,7 +23,7 @@ class MirrorSettings(Section):
     parallel: int = 100
     parallel_per_host: int = 2
     timeout: timedelta = timedelta(seconds=30)
-    allowed_networks: tuple[str, ...] = ()  # private ones the prober may connect to: 10.1.0.0/16
+    allowed_networks: Networks = ()  # private ones the prober may connect to: 10.1.0.0/16
     proxy: str = ""
     ca_file: str = ""
     keyring: str = ""  # a file with the archives' signing keys; empty: signatures are not checked
@@ -39,16 +39,12 @@ class MirrorSettings(Section):
     claim_lifetime: timedelta = timedelta(hours=2)  # after which a probe that told nothing is over
 
     def prober(self) -> ProberSettings:
-        """The part the prober itself needs.  Raises SettingsError."""
-        try:
-            networks = tuple(ip_network(network) for network in self.allowed_networks)
-        except ValueError as error:
-            raise SettingsError(self.key("allowed_networks"), str(error)) from error
+        """The part the prober itself needs."""
         return ProberSettings(
             parallel=self.parallel,
             parallel_per_host=self.parallel_per_host,
             timeout_seconds=self.timeout.total_seconds(),
-            allowed_networks=networks,
+            allowed_networks=self.allowed_networks,
             proxy=self.proxy or None,
             ca_file=self.ca_file or None,
             user_agent=self.user_agent,

@@ -6,10 +6,11 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.net.networks import is_within
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import ISettings
-from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings, is_inside
+from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings
 from librarian.tracker.views.routes import protocol_root
 from librarian.web.endpoints import IEndpoint
 from librarian.web.identity import client_address, principal_of
@@ -35,8 +36,8 @@ class TrackerEndpoint:
 
     def _by_network(self, address: str) -> IPrincipal:
         settings = getUtility(ISettings).section(TrackerSettings)
-        if is_inside(address, settings.write_networks):
+        if is_within(address, settings.write_networks):
             return getUtility(IPrincipal, "tracker-writer")
-        if is_inside(address, settings.read_networks):
+        if is_within(address, settings.read_networks):
             return getUtility(IPrincipal, "tracker-reader")
         return ANONYMOUS

@@ -2,16 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 
 from zope.interface import provider
 
+from librarian.net.networks import EVERYWHERE, Networks
 from librarian.settings import ISettingsSection, Section, SettingsError
 from librarian.tracker.fallback import check_fallback_url
 from librarian.web.endpoints import EndpointSettings
-
-EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 @provider(ISettingsSection)
@@ -20,8 +17,8 @@ class TrackerSettings(Section):
     """How the name space behaves."""
 
     prefix = "tracker"
-    read_networks: tuple[str, ...] = EVERYWHERE  # clients that may read on the tracker's port without a token
-    write_networks: tuple[str, ...] = EVERYWHERE  # clients that may put and delete there without a token
+    read_networks: Networks = EVERYWHERE  # clients that may read on the tracker's port without a token
+    write_networks: Networks = EVERYWHERE  # clients that may put and delete there without a token
     keep_versions: int = 20  # the most past versions of a name that are kept
     keep_for: timedelta = timedelta(days=30)  # the longest time that a past version is kept
     keep_packed: bool = True  # store the gzip form of uploads that came so, too
@@ -29,12 +26,6 @@ class TrackerSettings(Section):
     fallback_url: str = ""  # another tracker, to which requests for missing files are redirected
 
     def __post_init__(self) -> None:
-        for field in ("read_networks", "write_networks"):
-            for network in getattr(self, field):
-                try:
-                    ip_network(network)
-                except ValueError as error:
-                    raise SettingsError(self.key(field), str(error)) from None
         if self.fallback_url:
             try:
                 check_fallback_url(self.fallback_url)
@@ -49,19 +40,3 @@ class TrackerEndpointSettings(EndpointSettings):
 
     prefix = "endpoint.tracker"
     listen: str = "127.0.0.1:9999"
-
-
-@lru_cache(maxsize=4096)
-def is_inside(address: str, networks: tuple[str, ...]) -> bool:
-    """Whether an IP address lies in one of the networks.
-
-    A client without an address (of a Unix socket) is inside only where all addresses are.
-    """
-    if set(networks) >= set(EVERYWHERE):
-        return True
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None) or found
-    return any(mapped in ip_network(network) for network in networks)

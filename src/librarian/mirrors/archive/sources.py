@@ -8,7 +8,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from librarian.mirrors.archive.interfaces import ArchiveUnreachable, IArchiveSource, NotInArchive
 from librarian.mirrors.paths import join_url
-from librarian.net.networks import NOT_PUBLIC, AddressGuard
+from librarian.net.networks import AddressGuard
 
 _MAX_BYTES = 512 * 1024 * 1024  # the largest index of a big distribution has about a tenth of this
 
@@ -62,7 +62,7 @@ def _refuse_peer(connection: HTTPConnection, guard: AddressGuard) -> None:
     peer = connection.sock.getpeername()[0]
     if not guard.permits(peer):
         connection.close()
-        raise ArchiveUnreachable(f"{connection.host}: {peer} is {NOT_PUBLIC}")
+        raise ArchiveUnreachable(f"{connection.host}: {peer} is {guard.refusal}")
 
 
 class DirectoryArchive:

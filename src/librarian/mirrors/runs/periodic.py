@@ -58,7 +58,7 @@ def _probing(content: MirrorContent) -> Any:
 def import_archives() -> None:
     """Read the archive of every distribution that has one, for its active releases."""
     settings = mirror_settings()
-    guard = AddressGuard(settings.prober().allowed_networks)
+    guard = AddressGuard(settings.allowed_networks, settings.key("allowed_networks"))
     with acting_as(script_principal(PROBER)), getUtility(ITree).session():
         for name, url, releases in getUtility(ITree).run(_wanted):
             # The URL was typed into a form; it must not lead into the network the server stands in.

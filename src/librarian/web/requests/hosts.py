@@ -7,7 +7,6 @@ trusts the address; but the Host is still evil.example, and no page chooses what
 
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import provider
 
+from librarian.net.networks import parse_address
 from librarian.settings import ISettings, ISettingsSection, Section
 
 
@@ -45,13 +45,14 @@ def is_misdirected(endpoint: Any, request: Request) -> bool:
 def is_loopback(listen: str) -> bool:
     """Whether ``host:port`` is reached from this machine only."""
     host = _name_in(listen)
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+    address = parse_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def is_known(stated: str, allowed: tuple[str, ...]) -> bool:
     """Whether a Host field is an address, localhost, or one of `allowed`."""
     name = _name_in(stated)
-    if _is_address(name) or name == "localhost" or name.endswith(".localhost"):
+    if parse_address(name) is not None or name == "localhost" or name.endswith(".localhost"):
         return True
     return any(name == each or (each[:1] == "." and name.endswith(each)) for each in map(str.lower, allowed))
 
@@ -62,11 +63,3 @@ def _name_in(authority: str) -> str:
         return (urlsplit(f"//{authority}").hostname or "").removesuffix(".")
     except ValueError:  # brackets that hold no address
         return ""
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

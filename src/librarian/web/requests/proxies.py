@@ -6,7 +6,6 @@ address in ``librarian.trusted_proxies``, these headers are taken out before any
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from pyramid.registry import Registry
@@ -15,7 +14,8 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import provider
 
-from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+from librarian.net.networks import Networks, is_within, parse_address
+from librarian.settings import ISettings, ISettingsSection, Section
 
 SPOKEN_FOR = (
     "HTTP_FORWARDED",
@@ -37,22 +37,16 @@ Handler = Callable[[Request], Response]
 class ProxySettings(Section):
     """Front ends."""
 
-    trusted_proxies: tuple[str, ...] = ()  # addresses or networks, such as 127.0.0.1 or 10.1.0.0/16
-
-    def networks(self) -> list[IPv4Network | IPv6Network]:
-        try:
-            return [ip_network(text) for text in self.trusted_proxies]
-        except ValueError as error:
-            raise SettingsError(self.key("trusted_proxies"), str(error)) from error
+    trusted_proxies: Networks = ()  # addresses or networks, such as 127.0.0.1 or 10.1.0.0/16
 
 
 def believe_proxies(handler: Handler, registry: Registry) -> Handler:
     """The outermost tween: scheme and client address as a trusted front end has seen them."""
-    trusted = getUtility(ISettings).section(ProxySettings).networks()
+    trusted = getUtility(ISettings).section(ProxySettings).trusted_proxies
 
     def tween(request: Request) -> Response:
         environ = request.environ
-        if trusted and _within(environ.get("REMOTE_ADDR", ""), trusted):
+        if trusted and is_within(environ.get("REMOTE_ADDR", ""), trusted):
             _believe(environ, trusted)
         else:
             for key in SPOKEN_FOR:
@@ -62,7 +56,7 @@ def believe_proxies(handler: Handler, registry: Registry) -> Handler:
     return tween
 
 
-def _believe(environ: dict[str, Any], trusted: list[IPv4Network | IPv6Network]) -> None:
+def _believe(environ: dict[str, Any], trusted: Networks) -> None:
     scheme = environ.get("HTTP_X_FORWARDED_PROTO") or environ.get("HTTP_X_SCHEME", "")
     if environ.get("HTTP_FRONT_END_HTTPS", "").lower() == "on":
         scheme = "https"
@@ -71,23 +65,8 @@ def _believe(environ: dict[str, Any], trusted: list[IPv4Network | IPv6Network]) 
     # Each front end appends whom it talked to; the last one that is none of ours is the client.
     hops = environ.get("HTTP_X_FORWARDED_FOR", "").replace(" ", "").split(",")
     for address in reversed(hops):
-        if not _is_address(address):
+        if parse_address(address) is None:
             return
         environ["REMOTE_ADDR"] = address
-        if not _within(address, trusted):
+        if not is_within(address, trusted):
             return
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _within(text: str, networks: list[IPv4Network | IPv6Network]) -> bool:
-    if not _is_address(text):
-        return False
-    address = ip_address(text)
-    return any(address in network for network in networks)

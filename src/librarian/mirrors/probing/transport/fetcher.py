@@ -81,7 +81,7 @@ class Fetcher:
         self.on_silence: Callable[[], None] = lambda: None  # told of every request that was not answered
         self.throttle = throttle or Throttle(settings.parallel, settings.parallel_per_host)
         self.ledger = HostLedger(settings.skip_after_requests, settings.skip_below_ratio)
-        self.guard = AddressGuard(settings.allowed_networks)
+        self.guard = AddressGuard(settings.allowed_networks, "librarian.mirrors.allowed_networks")
         self._bad_certificates: dict[tuple[str, int], str] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "prober")
         at_once = max(1, settings.parallel // 2)

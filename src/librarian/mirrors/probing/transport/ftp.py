@@ -12,7 +12,7 @@ from hashlib import sha256
 from urllib.parse import unquote, urlsplit
 
 from librarian.mirrors.probing.interfaces import AddressRefused, Answer, BadResponseCode, BodyTooLarge
-from librarian.net.networks import NOT_PUBLIC, AddressGuard
+from librarian.net.networks import AddressGuard
 
 _REPLY_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 
@@ -83,7 +83,7 @@ def _permitted_address(url: str, host: str, port: int, guard: AddressGuard) -> s
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     permitted = [address for address in found if guard.permits(address)]
     if not permitted:
-        raise AddressRefused(url, f"address refused for {url}: {found[0]} is {NOT_PUBLIC}")
+        raise AddressRefused(url, f"address refused for {url}: {found[0]} is {guard.refusal}")
     return permitted[0]
 
 
