@@ -53,14 +53,14 @@ from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import ReplyError
 from librarian.spool.model.ledger import Entry, Ledger
 from librarian.store import room
-from librarian.tracker.client import errors as tracker_errors
-from librarian.tracker.client.names import check_name
-from librarian.tracker.client.records import Records
-from librarian.tracker.client.remote import RemoteDataStore
-from librarian.tracker.client.wire.dates import date_to_version
+from librarian.tracker.client import interfaces as tracker_errors
+from librarian.tracker.client.file_names import check_name
+from librarian.tracker.client.stores.checksums import Records
+from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.wire.downloads import Head
 from librarian.tracker.client.wire.gunzip import GunzipReader
-from librarian.tracker.client.wire.streams import Head
 from librarian.tracker.client.wire.transport import Transport
+from librarian.tracker.client.wire.version_dates import date_to_version
 from librarian.tracker.interfaces import TrackerRefusal
 from librarian.tracker.protocol import (
     declared_upload,

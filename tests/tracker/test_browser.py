@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import urllib3
 
 from librarian.tracker.client import Client, RemoteError
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 from tests.support.browser import Browser
 from tests.support.layers import Chromium
 from tests.support.servers.librarian import ServerProcess

@@ -4,7 +4,7 @@ import unittest
 
 import urllib3
 
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 from tests.support.layers import Engines
 from tests.tracker.contest import Contest, race
 

@@ -16,7 +16,7 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.settings import Settings, SettingsError
-from librarian.tracker.client.names import MAX_VERSION
+from librarian.tracker.client.file_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerSettings
 from tests.support.layers import Functional

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import urllib3
 
 from librarian.tracker.client import Client, FileNotFound, RemoteUnavailable
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 from tests.support.layers import Server
 from tests.support.servers.librarian import ServerProcess
 from tests.tracker.client.processes import python

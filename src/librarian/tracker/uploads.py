@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 
 from librarian.store.disk.form_files import Spooled
 from librarian.store.interfaces import DigestMismatch, IByteStore, SizeMismatch, StoredBytes
-from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
+from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 

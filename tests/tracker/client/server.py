@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from librarian.tracker.client.wire.dates import date_to_version, version_to_date
+from librarian.tracker.client.wire.version_dates import date_to_version, version_to_date
 
 
 class Tracker(ThreadingHTTPServer):

@@ -151,8 +151,8 @@ class CacheTests(ClientCase):
         self.server.files["/a"] = {5: b"five"}
         full = OSError(28, "No space left on device")
         with (
-            mock.patch("librarian.tracker.client.local.os.link", side_effect=full),
-            mock.patch("librarian.tracker.client.local.copy_hashing", side_effect=full),
+            mock.patch("librarian.tracker.client.stores.local.os.link", side_effect=full),
+            mock.patch("librarian.tracker.client.stores.local.copy_hashing", side_effect=full),
             self.assertLogs("librarian.tracker.client.client", "WARNING"),
         ):
             self.assertEqual(self.get("/a"), b"five")

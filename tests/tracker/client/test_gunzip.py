@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
+from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 
 

@@ -7,14 +7,14 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from librarian.tracker.client.errors import (
+from librarian.tracker.client.interfaces import (
     DamagedFile,
     FileNotFound,
     InvalidName,
     NameConflict,
     VersionNotFound,
 )
-from librarian.tracker.client.local import LocalDataStore
+from librarian.tracker.client.stores.local import LocalDataStore
 from tests.tracker.client.processes import python, statuses
 
 
@@ -247,7 +247,7 @@ class CrashTests(StoreCase):
         """Whatever moment it hits, the name is the old version or the new one, whole."""
         script = """
             import io, sys
-            from librarian.tracker.client.local import LocalDataStore
+            from librarian.tracker.client.stores.local import LocalDataStore
             store = LocalDataStore(sys.argv[1])
             for number in range(10, 1000000):
                 store.add_stream(f"/a@{number}", io.BytesIO(b"%08d" % number * 20000))
@@ -272,7 +272,7 @@ class CrashTests(StoreCase):
     def test_neighbours_make_and_remove_one_directory(self) -> None:
         script = """
             import io, sys
-            from librarian.tracker.client.local import LocalDataStore
+            from librarian.tracker.client.stores.local import LocalDataStore
             store = LocalDataStore(sys.argv[1])
             name = f"/shared/deep/{sys.argv[2]}"
             for number in range(150):

@@ -5,7 +5,7 @@ import threading
 import unittest
 from pathlib import Path
 
-from librarian.tracker.client.errors import InvalidName
+from librarian.tracker.client.interfaces import InvalidName
 from librarian.tracker.client.locks import FcntlLockManager, NoOpLockManager
 from tests.tracker.client.processes import python, statuses
 

@@ -9,12 +9,12 @@ from unittest import mock
 
 import urllib3
 
-from librarian.tracker.client.datastore import Fact
-from librarian.tracker.client.errors import RemoteUnavailable
+from librarian.tracker.client.interfaces import NotASource, RemoteUnavailable
 from librarian.tracker.client.migration.migrate import LISTINGS, Tally, migrate
 from librarian.tracker.client.migration.mover import Outcome
-from librarian.tracker.client.migration.sources import DirectorySource, NotASource, ServerSource
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.migration.sources import DirectorySource, ServerSource
+from librarian.tracker.client.stores.base import Fact
+from librarian.tracker.client.stores.remote import RemoteDataStore
 from librarian.tracker.client.wire.transport import Transport
 from tests.tracker.client.server import Tracker, tracker
 

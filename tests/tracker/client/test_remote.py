@@ -10,7 +10,7 @@ from typing import Any
 
 import urllib3
 
-from librarian.tracker.client.errors import (
+from librarian.tracker.client.interfaces import (
     DamagedTransfer,
     FileChanged,
     FileNotFound,
@@ -20,7 +20,7 @@ from librarian.tracker.client.errors import (
     VersionChanged,
     VersionNotFound,
 )
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 from librarian.tracker.client.wire.transport import Transport
 from tests.tracker.client.server import Tracker, tracker
 

@@ -17,11 +17,11 @@ from librarian.commands.common.effects import refuse_idle, refuse_idle_before
 from librarian.commands.common.quantities import Size
 from librarian.tracker.client import CacheCleaner, Client, LocalDataStore, ProtocolMismatch, RemoteDataStore
 from librarian.tracker.client.cleaner import KEEP_PERCENT
-from librarian.tracker.client.errors import FiletrackerError
+from librarian.tracker.client.file_names import printable
+from librarian.tracker.client.interfaces import FiletrackerError
 from librarian.tracker.client.migration.migrate import JOBS, Tally, migrate
 from librarian.tracker.client.migration.mover import Outcome
 from librarian.tracker.client.migration.sources import DirectorySource, ServerSource, Source
-from librarian.tracker.client.names import printable
 
 BUFFER = 256 * 1024  # bytes
 

@@ -4,27 +4,28 @@ Client is what a program uses; the stores and lock managers are for those who pu
 themselves.
 """
 
-from librarian.tracker.client.cleaner import CacheCleaner, Cleaning, NotACache, clean_cache
+from librarian.tracker.client.cleaner import CacheCleaner, Cleaning, clean_cache
 from librarian.tracker.client.client import Client
-from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.dummy import DummyClient, DummyDataStore
-from librarian.tracker.client.errors import (
+from librarian.tracker.client.file_names import check_name, split_name, versioned_name
+from librarian.tracker.client.interfaces import (
     DamagedFile,
     DamagedTransfer,
     FileNotFound,
     FiletrackerError,
     InvalidName,
     NameConflict,
+    NotACache,
     ProtocolMismatch,
     RemoteError,
     RemoteUnavailable,
     VersionChanged,
     VersionNotFound,
 )
-from librarian.tracker.client.local import LocalDataStore
 from librarian.tracker.client.locks import FcntlLockManager, LockManager, NoOpLockManager
-from librarian.tracker.client.names import check_name, split_name, versioned_name
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
+from librarian.tracker.client.stores.local import LocalDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 
 __all__ = [
     "CacheCleaner",

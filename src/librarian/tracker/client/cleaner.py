@@ -9,23 +9,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from librarian.tracker.client.datastore import FileInfoEntry
-from librarian.tracker.client.errors import FiletrackerError
-from librarian.tracker.client.local import LocalDataStore
+from librarian.tracker.client.interfaces import FiletrackerError, NotACache
 from librarian.tracker.client.locks import FcntlLockManager, LockManager
+from librarian.tracker.client.stores.base import FileInfoEntry
+from librarian.tracker.client.stores.local import LocalDataStore
 
 log = logging.getLogger(__name__)
 
 KEEP_PERCENT = 50.0
 _FORGOTTEN_SECONDS = 24 * 3600  # a draft or a lock file that nobody touched for so long is a left-over
-
-
-class NotACache(FiletrackerError, ValueError):
-    """The directory does not say that its files are copies; it may be the only place they are."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} has no CACHEDIR.TAG, so its files may be the only copies")
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)

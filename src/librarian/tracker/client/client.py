@@ -8,13 +8,13 @@ from typing import BinaryIO, Literal, TypeVar
 
 from librarian.quantities import parse_size
 from librarian.tracker.client.cleaner import clean_cache
-from librarian.tracker.client.datastore import DataStore, FileInfoEntry
-from librarian.tracker.client.errors import FileNotFound, FiletrackerError
-from librarian.tracker.client.files import file_digest
-from librarian.tracker.client.local import LocalDataStore
+from librarian.tracker.client.copying import file_digest
+from librarian.tracker.client.file_names import check_name, checked_split, split_name, versioned_name
+from librarian.tracker.client.interfaces import FileNotFound, FiletrackerError
 from librarian.tracker.client.locks import FcntlLockManager, LockManager, NoOpLockManager
-from librarian.tracker.client.names import check_name, checked_split, split_name, versioned_name
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.base import DataStore, FileInfoEntry
+from librarian.tracker.client.stores.local import LocalDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from librarian.tracker.client.client import Client
-from librarian.tracker.client.datastore import DataStore, FileInfoEntry
-from librarian.tracker.client.errors import FileNotFound, VersionNotFound
-from librarian.tracker.client.files import Readable
+from librarian.tracker.client.copying import Readable
+from librarian.tracker.client.file_names import checked_split, versioned_name
+from librarian.tracker.client.interfaces import FileNotFound, VersionNotFound
 from librarian.tracker.client.locks import NoOpLockManager
-from librarian.tracker.client.names import checked_split, versioned_name
+from librarian.tracker.client.stores.base import DataStore, FileInfoEntry
 
 
 class DummyDataStore(DataStore):

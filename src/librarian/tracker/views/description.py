@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from librarian.tracker.client.wire.dates import version_to_date
+from librarian.tracker.client.wire.version_dates import version_to_date
 from librarian.tracker.interfaces import FileVersion
 
 

@@ -7,7 +7,7 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.settings import ISettings
-from librarian.tracker.client.wire.dates import version_to_date
+from librarian.tracker.client.wire.version_dates import version_to_date
 from librarian.tracker.interfaces import FileVersion, ITracker
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version
 from librarian.tracker.settings import TrackerSettings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from librarian.tracker.client.migration.mover import Mover, Outcome
 from librarian.tracker.client.migration.sources import Source
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.remote import RemoteDataStore
 
 JOBS = 4  # files on their way at the same time
 LISTINGS = 5  # of a source that keeps changing, before the rest is left to another run

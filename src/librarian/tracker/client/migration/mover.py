@@ -4,12 +4,12 @@ import os
 import tempfile
 from enum import Enum
 
-from librarian.tracker.client.datastore import Fact
-from librarian.tracker.client.errors import DamagedTransfer, FileNotFound, FiletrackerError, RemoteError
-from librarian.tracker.client.files import file_digest
+from librarian.tracker.client.copying import file_digest
+from librarian.tracker.client.file_names import check_name, split_name, versioned_name
+from librarian.tracker.client.interfaces import DamagedTransfer, FileNotFound, FiletrackerError, RemoteError
 from librarian.tracker.client.migration.sources import Source
-from librarian.tracker.client.names import check_name, split_name, versioned_name
-from librarian.tracker.client.remote import RemoteDataStore
+from librarian.tracker.client.stores.base import Fact
+from librarian.tracker.client.stores.remote import RemoteDataStore
 
 
 class Outcome(Enum):

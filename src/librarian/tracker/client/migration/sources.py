@@ -6,26 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import Protocol
 
-from librarian.tracker.client.datastore import Fact
-from librarian.tracker.client.errors import FileNotFound, FiletrackerError
-from librarian.tracker.client.names import split_name
-from librarian.tracker.client.remote import RemoteDataStore
-
-
-class NotASource(FiletrackerError, ValueError):
-    """There is nothing to migrate from; `path` is the directory that was given."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-
-
-class NotAFile(FiletrackerError, ValueError):
-    """Something in a directory that is no file to copy; `name` is where."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(reason)
-        self.name = name
+from librarian.tracker.client.file_names import split_name
+from librarian.tracker.client.interfaces import FileNotFound, NotAFile, NotASource
+from librarian.tracker.client.stores.base import Fact
+from librarian.tracker.client.stores.remote import RemoteDataStore
 
 
 class Source(Protocol):

@@ -4,7 +4,7 @@ import io
 import zlib
 from collections.abc import Callable
 
-from librarian.tracker.client.errors import GzipDamaged, GzipTooLong
+from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 
 CHUNK = 64 * 1024  # bytes read from the packed side at a time
 

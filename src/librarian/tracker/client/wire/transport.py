@@ -14,7 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from librarian.net.bodies import DeclaredBody, WrongLength
-from librarian.tracker.client.errors import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable
+from librarian.tracker.client.interfaces import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable
 
 log = logging.getLogger(__name__)
 

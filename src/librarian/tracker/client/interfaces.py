@@ -119,3 +119,27 @@ class GzipTooLong(FiletrackerError, OSError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the gzip stream unpacks to more than {limit} bytes")
         self.limit = limit
+
+
+class NotACache(FiletrackerError, ValueError):
+    """The directory does not say that its files are copies; it may be the only place they are."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} has no CACHEDIR.TAG, so its files may be the only copies")
+        self.path = path
+
+
+class NotASource(FiletrackerError, ValueError):
+    """There is nothing to migrate from; `path` is the directory that was given."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class NotAFile(FiletrackerError, ValueError):
+    """Something in a directory that is no file to copy; `name` is where."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name

@@ -16,8 +16,9 @@ from urllib3 import BaseHTTPResponse
 
 from librarian.durable import replacing
 from librarian.net.bodies import DeclaredBody, WrongLength
-from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
-from librarian.tracker.client.errors import (
+from librarian.tracker.client.copying import BUFFER, Readable, copy_hashing
+from librarian.tracker.client.file_names import checked_split, versioned_name
+from librarian.tracker.client.interfaces import (
     FileChanged,
     FileNotFound,
     FiletrackerError,
@@ -25,12 +26,11 @@ from librarian.tracker.client.errors import (
     RemoteError,
     VersionNotFound,
 )
-from librarian.tracker.client.files import BUFFER, Readable, copy_hashing
-from librarian.tracker.client.names import checked_split, versioned_name
-from librarian.tracker.client.wire.dates import date_to_version, version_to_date
+from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
+from librarian.tracker.client.wire.downloads import Download, Head
 from librarian.tracker.client.wire.listing import is_doubled, undone
-from librarian.tracker.client.wire.streams import Download, Head
 from librarian.tracker.client.wire.transport import Transport, read_all, told
+from librarian.tracker.client.wire.version_dates import date_to_version, version_to_date
 
 SUPPORTED_PROTOCOLS = frozenset({1, 2})
 

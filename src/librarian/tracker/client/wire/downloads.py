@@ -10,7 +10,7 @@ from typing import Protocol
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from librarian.tracker.client.errors import (
+from librarian.tracker.client.interfaces import (
     DamagedTransfer,
     GzipDamaged,
     GzipTooLong,
@@ -18,9 +18,9 @@ from librarian.tracker.client.errors import (
     RemoteUnavailable,
     VersionChanged,
 )
-from librarian.tracker.client.wire.dates import date_to_version
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.client.wire.transport import Transport
+from librarian.tracker.client.wire.version_dates import date_to_version
 
 log = logging.getLogger(__name__)
 

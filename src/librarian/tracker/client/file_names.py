@@ -8,7 +8,7 @@ on a disk two different names would otherwise meet in one file or in none.
 
 import re
 
-from librarian.tracker.client.errors import InvalidName
+from librarian.tracker.client.interfaces import InvalidName
 
 MAX_COMPONENT = 254  # bytes in UTF-8: one less than file systems allow, the caches append a mark
 MAX_NAME = 2048  # bytes in UTF-8, so that name, directory and URL stay within common limits

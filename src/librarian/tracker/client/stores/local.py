@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from librarian.durable import make_shared_directories, remove_empty_directories, replacing
-from librarian.tracker.client.datastore import DataStore, Fact, FileInfoEntry
-from librarian.tracker.client.errors import DamagedFile, FileNotFound, NameConflict, VersionNotFound
-from librarian.tracker.client.files import Readable, copy_bytes, copy_hashing, file_digest
-from librarian.tracker.client.names import checked_split, versioned_name
-from librarian.tracker.client.records import Record, Records, stamp_of
+from librarian.tracker.client.copying import Readable, copy_bytes, copy_hashing, file_digest
+from librarian.tracker.client.file_names import checked_split, versioned_name
+from librarian.tracker.client.interfaces import DamagedFile, FileNotFound, NameConflict, VersionNotFound
+from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
+from librarian.tracker.client.stores.checksums import Record, Records, stamp_of
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from email.utils import formatdate, mktime_tz, parsedate_tz
 
-from librarian.tracker.client.errors import InvalidDate
-from librarian.tracker.client.names import MAX_VERSION
+from librarian.tracker.client.file_names import MAX_VERSION
+from librarian.tracker.client.interfaces import InvalidDate
 
 
 def version_to_date(version: int) -> str:

@@ -6,9 +6,9 @@ from email.utils import formatdate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.tracker.client.errors import InvalidDate
-from librarian.tracker.client.names import MAX_VERSION
-from librarian.tracker.client.wire.dates import date_to_version, version_to_date
+from librarian.tracker.client.file_names import MAX_VERSION
+from librarian.tracker.client.interfaces import InvalidDate
+from librarian.tracker.client.wire.version_dates import date_to_version, version_to_date
 
 
 class DateTests(unittest.TestCase):
