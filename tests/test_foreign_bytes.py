@@ -31,7 +31,8 @@ from librarian.library.interfaces import (
     UnreadableLog,
     UploadFailed,
 )
-from librarian.machines.agent.scheduler_client import Api, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.agent.interfaces import Refused, Unreachable
+from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.mirrors.archive import signatures
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.archive.interfaces import MalformedArchive
@@ -229,7 +230,7 @@ def scheduler_client(body: bytes, status: int = 200) -> object:
     api = Api("http://h", "token")
     api._pool = mock.Mock()
     api._pool.request.return_value = answer(body, status)
-    return RemoteHeadquarters(api, "apollo").look(1)
+    return HTTPSchedulerClient(api, "apollo").poll(1)
 
 
 def session(reply: bytes, ask: Any) -> object:

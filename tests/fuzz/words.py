@@ -129,7 +129,7 @@ NAMES = {
     "fileview": ("about", "md5", "sha256", "stats", "tokens", "revoke", "holds", "index", "files"),
     "personview": ("password", "sessions", "tokens", "members"),
     "mirrorview": ("register", "mirrorlist", "metalink", "history", "log", "plot.svg", "review", "resubmit"),
-    "verb": ("arrive", "look", "leave", "drained", "start", "heartbeat", "log", "bundle", "finish"),
+    "verb": ("arrive", "poll", "leave", "drained", "start", "heartbeat", "log", "bundle", "finish"),
 }
 
 #: Values for anything; texts are Latin-1, and are percent-encoded where a URL needs it, mostly.
@@ -288,7 +288,7 @@ FORMS: tuple[tuple[str, dict[str, object]], ...] = (
     ("/mirrors/fuzz/m1/+review", {"status": "OFFICIAL"}),
     ("/machines/fuzzer", {"state": "ONLINE", "message": "a word", "seen": "OFFLINE"}),
     ("/machines/+scheduler/fuzzer/arrive", {}),
-    ("/machines/+scheduler/fuzzer/look", {"worker_limit": 3}),
+    ("/machines/+scheduler/fuzzer/poll", {"worker_limit": 3}),
     ("/machines/+scheduler/+watch", {"reachable_seconds": 30}),
     ("/machines/+scheduler/fuzzer/jobs/1/heartbeat", {"logtail": "some lines"}),
     ("/machines/+scheduler/fuzzer/jobs/1/finish", {"status": "SUCCESS"}),

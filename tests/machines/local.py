@@ -1,4 +1,4 @@
-"""A controller's scheduler_client without HTTP between: the scheduler itself, as `importd`."""
+"""A controller's scheduler client without HTTP: it calls the scheduler, as `importd`."""
 
 import shutil
 import threading
@@ -8,15 +8,10 @@ from typing import Any, TypeVar
 
 from zope.component import getUtility
 
-from librarian.machines.agent.scheduler_client import Assignment, JobLost, Standing, Unreachable
+from librarian.machines.agent.interfaces import Assignment, JobLost, MachineStatus, Unreachable
 from librarian.machines.enums import CodeImportResultStatus
-from librarian.machines.interfaces import (
-    ICodeImportMachineSet,
-    ICodeImportScheduler,
-    ICodeImportSet,
-    JobGone,
-    MachineHeld,
-)
+from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportSet, JobGone, MachinePinned
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
@@ -24,8 +19,12 @@ from librarian.tree.interfaces import ITree
 T = TypeVar("T")
 
 
-class LocalHeadquarters:
-    """Each call is a transaction of its own, in whichever thread it comes from.
+def _status(machine: Any, job: Assignment | None = None) -> MachineStatus:
+    return MachineStatus(machine.state.name, machine.pinned, machine.cordon is not None, "", job)
+
+
+class LocalSchedulerClient:
+    """Each call is one transaction, in the thread of the caller.
 
     `unreachable`, once set, makes every call fail as a broken network would.
     """
@@ -44,27 +43,27 @@ class LocalHeadquarters:
             except JobGone as error:
                 raise JobLost(str(error)) from error
 
-    def arrive(self) -> Standing:
+    def arrive(self) -> MachineStatus:
         self.calls.append("arrive")
 
-        def work(scheduler: Any) -> Standing:
+        def work(scheduler: Any) -> MachineStatus:
             machine = scheduler.arrive(self.hostname)
-            return Standing(machine.state.name, machine.held, "")
+            return _status(machine)
 
         try:
             return self._do(work)
-        except MachineHeld as error:
-            return Standing("OFFLINE", True, str(error))
+        except MachinePinned as error:
+            return MachineStatus("OFFLINE", True, False, str(error))
 
-    def look(self, worker_limit: int) -> Standing:
-        def work(scheduler: Any) -> Standing:
+    def poll(self, worker_limit: int) -> MachineStatus:
+        def work(scheduler: Any) -> MachineStatus:
             job = scheduler.getJobForMachine(self.hostname, worker_limit)
             machine = getUtility(ICodeImportMachineSet)[self.hostname]
             given = None
             if job is not None:
                 code_import = getUtility(ICodeImportSet)[job.code_import]
                 given = Assignment(job.id, code_import.name, code_import.rcs_type.name, code_import.url)
-            return Standing(machine.state.name, machine.held, "", given)
+            return _status(machine, given)
 
         return self._do(work)
 

@@ -15,16 +15,18 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.machines.agent.controller import AlreadyRunning, Controller
+from librarian.machines.agent.controller import Controller
+from librarian.machines.agent.interfaces import AlreadyRunning
 from librarian.machines.agent.runner import Limits, disk_usage
 from librarian.machines.enums import (
     CodeImportMachineOfflineReason,
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
-from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportScheduler, ICodeImportSet
+from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportSet
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.tree.interfaces import ITree
-from tests.machines.local import LocalHeadquarters
+from tests.machines.local import LocalSchedulerClient
 from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
 from tests.support.layers import Functional
 from tools.runner.left_out import left_out
@@ -38,7 +40,7 @@ class WithController(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.top = Path(holder.name)
         self.clock = Functional.world.clock
-        self.scheduler_client = LocalHeadquarters("apollo")
+        self.scheduler_client = LocalSchedulerClient("apollo")
         self.monotonic = 0.0
         self.controller = self.make_controller()
         self.addCleanup(self.controller._abandon_all)
@@ -208,7 +210,7 @@ class Limiting(WithController):
         self.stuck_import()
         self.work_off()
         log = self.read(self.imported("stuck").results[0].log_file)
-        self.assertIn(b"ended after 2 seconds without a word", log)
+        self.assertIn(b"ended after 2 seconds without output", log)
 
     def test_a_job_that_takes_too_much_disk_is_ended_and_the_log_says_so(self) -> None:
         self.controller = self.make_controller(limits=Limits(disk_bytes=1 << 20))
@@ -275,7 +277,7 @@ class Leases(WithController):
 
         def late(*arguments: Any) -> None:
             self.clock.move(seconds=301)
-            LocalHeadquarters("boris").look(0)
+            LocalSchedulerClient("boris").poll(0)
             deliver(*arguments)
 
         return late
@@ -306,8 +308,8 @@ class Obedience(WithController):
         thread.join(60)
         machine = self.machine()
         self.assertEqual((machine.state.name, machine.offline_reason.name), ("OFFLINE", "STOPPED"))
-        self.assertFalse(machine.held)
-        self.assertIsNotNone(LocalHeadquarters("boris").look(1).job)
+        self.assertFalse(machine.pinned)
+        self.assertIsNotNone(LocalSchedulerClient("boris").poll(1).job)
 
     def test_set_offline_by_somebody_ends_the_workers(self) -> None:
         self.stuck_import()
@@ -327,7 +329,8 @@ class Obedience(WithController):
         for _turn in range(3):
             self.controller.turn()
         self.assertEqual((self.results("gimp"), self.results("next")), (["SUCCESS"], []))
-        self.assertTrue(self.controller.is_quiesced())
+        assert self.controller.status is not None
+        self.assertTrue(self.controller.status.needs_person)
         self.assertEqual(self.machine().offline_reason.name, "QUIESCED")
 
     def test_a_drain_past_its_deadline_gives_the_jobs_away(self) -> None:

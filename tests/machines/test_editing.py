@@ -33,7 +33,7 @@ class Fields(unittest.TestCase):
         self.assertEqual(len(self.world.registry.imports) + len(self.world.registry.events), 0)
 
     def make(self, fields: dict[str, Any]) -> None:
-        new_import(self.world.registry, self.world.act(), rcs_type=GIT, **fields)
+        new_import(self.world.registry, self.world.context(), rcs_type=GIT, **fields)
 
     def test_a_name_is_given_once(self) -> None:
         self.world.code_import("gimp")
@@ -46,7 +46,7 @@ class Changes(unittest.TestCase):
         self.code_import = self.world.code_import("gimp")
 
     def edit(self, **changes: Any) -> list[tuple[str, str]] | None:
-        event = edit_import(self.world.registry, self.code_import, changes, self.world.act("kim"))
+        event = edit_import(self.world.registry, self.code_import, changes, self.world.context("kim"))
         return event and [(data_type.name, value) for data_type, value in event.items()]
 
     def test_creation_tells_every_field(self) -> None:

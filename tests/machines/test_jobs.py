@@ -12,7 +12,6 @@ from librarian.machines.enums import (
     CodeImportResultStatus,
     CodeImportReviewStatus,
 )
-from librarian.machines.events import Act
 from librarian.machines.interfaces import JobGone, NotRequestable, WrongJobState, WrongMachineState
 from librarian.machines.jobs import (
     LOGTAIL_CHARACTERS,
@@ -23,7 +22,8 @@ from librarian.machines.jobs import (
     request_job,
     start_job,
 )
-from librarian.machines.model import RESULTS_KEPT, CodeImportJob, ImportRecord
+from librarian.machines.model.events import ChangeContext
+from librarian.machines.model.imports import RESULTS_KEPT, CodeImport, CodeImportJob
 from librarian.machines.transitions import set_offline, set_online, set_quiescing
 from tests.machines.world import START, World, seconds
 
@@ -35,7 +35,7 @@ class WithWorld(unittest.TestCase):
         self.world = World()
         self.registry = self.world.registry
 
-    def job_of(self, code_import: ImportRecord) -> CodeImportJob:
+    def job_of(self, code_import: CodeImport) -> CodeImportJob:
         assert code_import.job_id is not None
         job: CodeImportJob = self.registry.jobs[code_import.job_id]
         return job
@@ -75,7 +75,7 @@ class Allocation(WithWorld):
             self.world.now = START + number * HOURS
             self.world.code_import(f"import-{number}")
         self.world.now = START + 10 * HOURS
-        request_job(self.registry, self.registry.imports["import-3"], self.world.act("sam"))
+        request_job(self.registry, self.registry.imports["import-3"], self.world.context("sam"))
         order = [self.world.take() for _turn in range(4)]
         self.assertEqual(
             [job.code_import for job in order if job], ["import-3", "import-1", "import-2", "import-4"]
@@ -110,12 +110,12 @@ class Lease(WithWorld):
                 job = self.world.run()
                 if beat:
                     self.world.now += seconds(200)
-                    job_heartbeat(job, "still here", self.world.act())
+                    job_heartbeat(job, "still here", self.world.context())
                 self.world.now += seconds(299)
-                self.assertEqual(reclaim_stale_jobs(self.registry, self.world.act()), [])
-                job_heartbeat(job, "and still", self.world.act())
+                self.assertEqual(reclaim_stale_jobs(self.registry, self.world.context()), [])
+                job_heartbeat(job, "and still", self.world.context())
                 self.world.now += seconds(301)
-                fresh = reclaim_stale_jobs(self.registry, self.world.act())
+                fresh = reclaim_stale_jobs(self.registry, self.world.context())
                 self.assertEqual([job.code_import for job in fresh], ["gimp"])
                 self.assertEqual(fresh[0].date_due, self.world.now)
                 self.assertNotEqual(fresh[0].id, job.id)
@@ -146,7 +146,7 @@ class Lease(WithWorld):
         self.world.code_import()
         job = self.world.run()
         self.world.now += seconds(301)
-        reclaim_stale_jobs(self.registry, self.world.act())
+        reclaim_stale_jobs(self.registry, self.world.context())
         event = self.registry.events.of_machine("apollo")[-1]
         self.assertEqual(event.items(), [(CodeImportEventDataType.RECLAIMED_JOB_ID, str(job.id))])
         self.assertEqual((event.event_type.name, event.code_import), ("RECLAIM", "gimp"))
@@ -155,7 +155,7 @@ class Lease(WithWorld):
         code_import = self.world.code_import()
         self.world.take()
         self.world.now += seconds(301)
-        reclaim_stale_jobs(self.registry, self.world.act())
+        reclaim_stale_jobs(self.registry, self.world.context())
         self.assertEqual(code_import.results, [])
         self.assertIs(self.job_of(code_import).state, CodeImportJobState.PENDING)
 
@@ -165,7 +165,7 @@ class Lease(WithWorld):
         for _turn in range(4):
             self.world.run()
             self.world.now += seconds(301)
-            reclaim_stale_jobs(self.registry, self.world.act())
+            reclaim_stale_jobs(self.registry, self.world.context())
             waits.append((self.job_of(code_import).date_due - self.world.now) // HOURS)
             self.world.now += 7 * HOURS
         self.assertEqual(waits, [0, 0, 6, 6])
@@ -176,23 +176,23 @@ class Lease(WithWorld):
         for _turn in range(2):
             self.world.run()
             self.world.now += seconds(301)
-            reclaim_stale_jobs(self.registry, self.world.act())
+            reclaim_stale_jobs(self.registry, self.world.context())
         for reason in (CodeImportMachineOfflineReason.STOPPED, CodeImportMachineOfflineReason.QUIESCED):
             with self.subTest(reason.name):
                 self.world.run("boris")
                 machine = self.registry.machines["boris"]
-                set_offline(self.registry, machine, reason, self.world.act())
+                set_offline(self.registry, machine, reason, self.world.context())
                 self.assertEqual(self.job_of(code_import).date_due, self.world.now)
                 self.assertEqual(code_import.consecutive_reclaims, 2)
                 self.assertEqual(code_import.results[-1].status.name, "RECLAIMED")
-                set_online(self.registry, machine, self.world.act("sam"))
+                set_online(self.registry, machine, self.world.context("sam"))
 
     def test_a_job_that_was_asked_for_stays_so_when_it_is_handed_back(self) -> None:
         code_import = self.world.code_import()
-        request_job(self.registry, code_import, self.world.act("sam"))
+        request_job(self.registry, code_import, self.world.context("sam"))
         self.world.run()
         machine = self.registry.machines["apollo"]
-        set_offline(self.registry, machine, CodeImportMachineOfflineReason.STOPPED, self.world.act())
+        set_offline(self.registry, machine, CodeImportMachineOfflineReason.STOPPED, self.world.context())
         job = self.job_of(code_import)
         self.assertEqual((job.requested, job.requesting_user), (True, "sam"))
         self.assert_sound()
@@ -201,7 +201,7 @@ class Lease(WithWorld):
         self.world.code_import()
         job = self.world.run()
         machine = self.registry.machines["apollo"]
-        set_offline(self.registry, machine, CodeImportMachineOfflineReason.STOPPED, self.world.act("sam"))
+        set_offline(self.registry, machine, CodeImportMachineOfflineReason.STOPPED, self.world.context("sam"))
         self.assertRaises(JobGone, self.registry.job_of_machine, job.id, "apollo")
         self.assertEqual(self.world.event_types()[-2:], ["OFFLINE", "RECLAIM"])
         self.assertIsNone(self.registry.events.of_machine("apollo")[-1].person)
@@ -212,8 +212,8 @@ class Starting(WithWorld):
         job = self.job_of(self.world.code_import())
         machine = self.world.machine("apollo", CodeImportMachineState.OFFLINE)
         with self.assertRaises(WrongMachineState):
-            start_job(self.registry, job, machine, self.world.act())
-        start_job(self.registry, job, self.world.machine("boris"), self.world.act())
+            start_job(self.registry, job, machine, self.world.context())
+        start_job(self.registry, job, self.world.machine("boris"), self.world.context())
         self.assertIs(job.state, CodeImportJobState.RUNNING)
 
     def test_a_job_starts_once_and_on_its_own_machine(self) -> None:
@@ -221,33 +221,38 @@ class Starting(WithWorld):
         job = self.world.take()
         assert job is not None
         with self.assertRaises(WrongJobState):
-            start_job(self.registry, job, self.world.machine("boris"), self.world.act())
-        start_job(self.registry, job, self.registry.machines["apollo"], self.world.act())
+            start_job(self.registry, job, self.world.machine("boris"), self.world.context())
+        start_job(self.registry, job, self.registry.machines["apollo"], self.world.context())
         with self.assertRaises(WrongJobState) as caught:
-            start_job(self.registry, job, self.registry.machines["apollo"], self.world.act())
+            start_job(self.registry, job, self.registry.machines["apollo"], self.world.context())
         self.assertEqual(str(caught.exception), f"State of job {job.id} was RUNNING.")
 
     def test_a_job_already_given_starts_though_the_machine_quiesces(self) -> None:
         self.world.code_import()
         job = self.world.take()
         assert job is not None
-        set_quiescing(self.registry, self.registry.machines["apollo"], self.world.act("sam"))
-        start_job(self.registry, job, self.registry.machines["apollo"], self.world.act())
+        set_quiescing(self.registry, self.registry.machines["apollo"], self.world.context("sam"))
+        start_job(self.registry, job, self.registry.machines["apollo"], self.world.context())
         self.assertIs(job.state, CodeImportJobState.RUNNING)
 
     def test_a_job_not_started_neither_beats_nor_finishes(self) -> None:
         self.world.code_import()
         job = self.world.take()
         assert job is not None
-        self.assertRaises(WrongJobState, job_heartbeat, job, "", self.world.act())
+        self.assertRaises(WrongJobState, job_heartbeat, job, "", self.world.context())
         self.assertRaises(
-            WrongJobState, finish_job, self.registry, job, CodeImportResultStatus.SUCCESS, self.world.act()
+            WrongJobState,
+            finish_job,
+            self.registry,
+            job,
+            CodeImportResultStatus.SUCCESS,
+            self.world.context(),
         )
 
     def test_the_log_tail_is_short_and_printable(self) -> None:
         self.world.code_import()
         job = self.world.run()
-        job_heartbeat(job, "x" * 9000 + "\x1b[31m red \x00\r\nend", self.world.act())
+        job_heartbeat(job, "x" * 9000 + "\x1b[31m red \x00\r\nend", self.world.context())
         self.assertEqual(len(job.logtail), LOGTAIL_CHARACTERS)
         self.assertTrue(job.logtail.endswith("x\ufffd[31m red \ufffd\n\nend"))
 
@@ -265,7 +270,7 @@ class Finishing(WithWorld):
         )
         self.assertEqual(self.world.event_types(), ["ONLINE", "START", "FINISH"])
 
-    def end(self, code_import: ImportRecord, status: str = "FAILURE") -> None:
+    def end(self, code_import: CodeImport, status: str = "FAILURE") -> None:
         self.world.now = max(self.world.now, self.job_of(code_import).date_due)
         self.world.finish(self.world.run(), status)
 
@@ -309,7 +314,7 @@ class Finishing(WithWorld):
         for _turn in range(5):
             self.end(code_import)
         reviewed = {"review_status": CodeImportReviewStatus.REVIEWED}
-        edit_import(self.registry, code_import, reviewed, self.world.act("sam"))
+        edit_import(self.registry, code_import, reviewed, self.world.context("sam"))
         self.end(code_import)
         self.assertIs(code_import.review_status, CodeImportReviewStatus.REVIEWED)
 
@@ -338,7 +343,7 @@ class Requests(WithWorld):
     def test_a_request_is_due_now_and_tells_who(self) -> None:
         code_import = self.world.code_import()
         self.world.finish(self.world.run())
-        request_job(self.registry, code_import, self.world.act("sam"))
+        request_job(self.registry, code_import, self.world.context("sam"))
         job = self.world.run()
         self.assertEqual((job.code_import, job.requesting_user), ("gimp", "sam"))
         self.world.finish(job)
@@ -346,24 +351,24 @@ class Requests(WithWorld):
         self.assertIsNone(self.job_of(code_import).requesting_user)
 
     def test_refusals_name_the_reason(self) -> None:
-        def refused(code_import: ImportRecord) -> str:
+        def refused(code_import: CodeImport) -> str:
             with self.assertRaises(NotRequestable) as caught:
-                request_job(self.registry, code_import, self.world.act("kim"))
+                request_job(self.registry, code_import, self.world.context("kim"))
             return caught.exception.why
 
         new = self.world.code_import("new", review_status=CodeImportReviewStatus.NEW)
         self.assertEqual(refused(new), "is NEW")
         asked = self.world.code_import("asked")
-        request_job(self.registry, asked, self.world.act("sam"))
-        self.assertEqual(refused(asked), "was asked for by sam")
+        request_job(self.registry, asked, self.world.context("sam"))
+        self.assertEqual(refused(asked), "was requested by sam")
         self.world.run()
         self.assertEqual(refused(asked), "is running")
 
     def test_a_killed_job_is_fenced_and_comes_again_after_the_interval(self) -> None:
         code_import = self.world.code_import()
-        self.assertRaises(NotRequestable, kill_job, self.registry, code_import, self.world.act("sam"))
+        self.assertRaises(NotRequestable, kill_job, self.registry, code_import, self.world.context("sam"))
         job = self.world.run()
-        kill_job(self.registry, code_import, self.world.act("sam"))
+        kill_job(self.registry, code_import, self.world.context("sam"))
         self.assertRaises(JobGone, self.registry.job_of_machine, job.id, "apollo")
         self.assertEqual([result.status.name for result in code_import.results], ["KILLED"])
         self.assertEqual(self.job_of(code_import).date_due, START + 6 * HOURS)
@@ -371,8 +376,8 @@ class Requests(WithWorld):
 
 
 class JobsFollowTheirImport(WithWorld):
-    def edit(self, code_import: ImportRecord, **changes: object) -> None:
-        edit_import(self.registry, code_import, changes, Act(self.world.now, "sam"))
+    def edit(self, code_import: CodeImport, **changes: object) -> None:
+        edit_import(self.registry, code_import, changes, ChangeContext(self.world.now, "sam"))
 
     def test_a_suspended_import_loses_its_job_even_a_running_one(self) -> None:
         code_import = self.world.code_import()
@@ -401,7 +406,7 @@ class JobsFollowTheirImport(WithWorld):
     def test_a_deleted_import_leaves_events_and_no_job_and_no_file(self) -> None:
         code_import = self.world.code_import()
         self.world.hand_in(self.world.run(), "bundle", 5)
-        delete_import(self.registry, code_import, self.world.act("sam"))
+        delete_import(self.registry, code_import, self.world.context("sam"))
         self.assertEqual((list(self.registry.imports), list(self.registry.jobs)), ([], []))
         self.assertEqual(self.world.held(), [])
         self.assertEqual(self.registry.events.of_import("gimp")[-1].event_type.name, "DELETE")

@@ -8,9 +8,10 @@ import transaction
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
-from librarian.machines.interfaces import ICodeImportScheduler, ICodeImportSet
-from librarian.machines.leases import SteadyClock
-from librarian.machines.scheduler import CodeImportScheduler
+from librarian.machines.interfaces import ICodeImportSet
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
+from librarian.machines.scheduler.leases import SteadyClock
+from librarian.machines.scheduler.service import CodeImportScheduler
 from tests.support.documents.machines import new_import
 from tests.support.layers import Functional
 from tests.support.world import HandMovedClock

@@ -24,7 +24,7 @@ class Pages(Chromium):
         site.daemon.post("/+scheduler/boris/leave")
         fields = {"name": "gimp", "rcs_type": "GIT", "url": "https://example.com/gimp.git"}
         site.daemon.post("/+imports", **fields, review_status="REVIEWED")
-        job = site.daemon.post("/+scheduler/apollo/look", worker_limit=1)["job"]["job_id"]
+        job = site.daemon.post("/+scheduler/apollo/poll", worker_limit=1)["job"]["job_id"]
         site.daemon.post(f"/+scheduler/apollo/jobs/{job}/start")
         site.daemon.post(f"/+scheduler/apollo/jobs/{job}/heartbeat", logtail=f"Fetching {HOSTILE}")
 
@@ -114,7 +114,7 @@ class Forms(WithBrowser):
         self.browser.press("Set Online")
         self.assertEqual(self.browser.text("h1"), "boris: Online")
         notice = self.browser.text(".notice")
-        self.assertTrue(notice.startswith("boris is Online by now, so it was not set Online."), notice)
+        self.assertTrue(notice.startswith("boris is Online by now and was not set Online."), notice)
         self.assertNotIn("anna", self.browser.text("#events li:first-child"))
         self.site.daemon.post("/+scheduler/boris/leave")
 
@@ -135,7 +135,7 @@ class Forms(WithBrowser):
         self.browser.press("Cordon")
         self.assertIn("smells of smoke", self.browser.text("dl"))
         self.assertNotIn("Set Online", self.browser.text("main"))
-        self.assertTrue(self.site.daemon.post("/+scheduler/boris/arrive")["held"])
+        self.assertTrue(self.site.daemon.post("/+scheduler/boris/arrive")["cordoned"])
         self.open("/machines")
         self.assertIn("smells of smoke (anna)", self.browser.text("#machines"))
         self.open("/machines/boris")
@@ -161,7 +161,7 @@ class Forms(WithBrowser):
         self.browser.press("Add")
         self.assertEqual(self.browser.text("h1"), "emacs: Reviewed")
         self.browser.press("Import now")
-        self.assertIn("asked for by anna", self.browser.text("main"))
+        self.assertIn("requested by anna", self.browser.text("main"))
         self.browser.fill("update_interval", "no time")
         self.browser.press("Save")
         self.assertIn("Nothing was changed: update_interval", self.browser.text(".notice"))

@@ -13,13 +13,8 @@ from librarian.machines.enums import (
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
-from librarian.machines.interfaces import (
-    ICodeImportMachineSet,
-    ICodeImportScheduler,
-    ICodeImportSet,
-    JobGone,
-    WrongMachineState,
-)
+from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportSet, JobGone, WrongMachineState
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree

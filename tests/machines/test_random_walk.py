@@ -38,7 +38,7 @@ class Walk:
 
     def step(self) -> None:
         """One of the things that can happen; refusals are among them."""
-        act = self.world.act(self.random.choice([None, "sam"]))
+        context = self.world.context(self.random.choice([None, "sam"]))
         machine = self.registry.machines[self.random.choice("abc")]
         code_import = self.registry.imports.get(self.random.choice("klmn"))
         job = self.registry.jobs.get(self.random.choice([*self.registry.jobs, 0]))
@@ -47,27 +47,27 @@ class Walk:
         choices: list[Callable[[], object]] = [
             lambda: self.world.take(machine.hostname, self.random.randrange(4)),
             lambda: self.world.take(machine.hostname, 2),
-            lambda: set_online(registry, machine, act),
-            lambda: set_offline(registry, machine, CodeImportMachineOfflineReason.STOPPED, act),
-            lambda: set_quiescing(registry, machine, act),
-            lambda: arrive(registry, machine.hostname, act),
-            lambda: watch(registry, timedelta(minutes=15), act),
+            lambda: set_online(registry, machine, context),
+            lambda: set_offline(registry, machine, CodeImportMachineOfflineReason.STOPPED, context),
+            lambda: set_quiescing(registry, machine, context),
+            lambda: arrive(registry, machine.hostname, context),
+            lambda: watch(registry, timedelta(minutes=15), context),
         ]
         if job is not None:
             choices += [
-                lambda: start_job(registry, job, machine, act),
-                lambda: job_heartbeat(job, "x", act),
-                lambda: finish_job(registry, job, status, act),
+                lambda: start_job(registry, job, machine, context),
+                lambda: job_heartbeat(job, "x", context),
+                lambda: finish_job(registry, job, status, context),
             ]
         if code_import is not None:
             choices += [
-                lambda: request_job(registry, code_import, act),
-                lambda: kill_job(registry, code_import, act),
-                lambda: edit_import(registry, code_import, {"review_status": review_status}, act),
-                lambda: edit_import(registry, code_import, {"url": "https://example.org/y"}, act),
+                lambda: request_job(registry, code_import, context),
+                lambda: kill_job(registry, code_import, context),
+                lambda: edit_import(registry, code_import, {"review_status": review_status}, context),
+                lambda: edit_import(registry, code_import, {"url": "https://example.org/y"}, context),
             ]
             if self.random.random() < 0.05:
-                choices.append(lambda: delete_import(registry, code_import, act))
+                choices.append(lambda: delete_import(registry, code_import, context))
         self.world.now += seconds(self.random.choice([0, 1, 60, 301, 3600, 90_000, -5, -7200]))
         try:
             self.random.choice(choices)()
@@ -93,7 +93,7 @@ class Invariants(unittest.TestCase):
             if machine.state is OFFLINE:
                 self.assertEqual(machine.job_ids, (), "what is offline runs nothing")
             if machine.state is ONLINE:
-                self.assertFalse(machine.held)
+                self.assertFalse(machine.pinned)
 
     def check_events(self, walk: Walk) -> None:
         """The events alone tell how each machine came to be what it is, by ways there are."""

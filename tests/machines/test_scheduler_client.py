@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from librarian.machines.agent.scheduler_client import Api, JobLost, Refused, RemoteHeadquarters, Unreachable
+from librarian.machines.agent.interfaces import JobLost, Refused, Unreachable
+from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.machines.agent.watchdog import Watchdog
 from tests.support.layers import Functional
 from tests.support.servers.keep_alive import KeepAlive
@@ -52,7 +53,7 @@ class OddAnswers(unittest.TestCase):
         server = OddServer(status, body, headers)
         self.addCleanup(server.close)
         self.server = server
-        return RemoteHeadquarters(Api(server.url, "secret"), "apollo").look(1)
+        return HTTPSchedulerClient(Api(server.url, "secret"), "apollo").poll(1)
 
     def test_what_blames_the_server_may_be_tried_again(self) -> None:
         for status in (500, 502, 503, 507, 429):
@@ -76,7 +77,7 @@ class OddAnswers(unittest.TestCase):
     def test_the_token_is_sent_to_nobody_else(self) -> None:
         with self.assertRaises(Refused):
             self.ask(302, Location="http://127.0.0.1:9/elsewhere")
-        self.assertEqual(self.server.asked, [("POST", "/machines/+scheduler/apollo/look", "Bearer secret")])
+        self.assertEqual(self.server.asked, [("POST", "/machines/+scheduler/apollo/poll", "Bearer secret")])
 
     def test_a_connection_that_breaks_off(self) -> None:
         with self.assertRaises(Unreachable):
@@ -107,7 +108,7 @@ class FilesThatChange(unittest.TestCase):
         self.api.path.write_bytes(b"so far")
 
     def deliver(self, kind: str) -> None:
-        RemoteHeadquarters(self.api, "apollo").deliver(7, kind, self.api.path)
+        HTTPSchedulerClient(self.api, "apollo").deliver(7, kind, self.api.path)
 
     def test_of_a_log_that_grows_comes_what_it_was_at_the_start(self) -> None:
         self.api.change = b" and further"
@@ -146,16 +147,16 @@ class WatchdogsMemory(unittest.TestCase):
     def test_it_says_how_long_it_has_seen_the_registry_without_a_break(self) -> None:
         api, now = ScriptedApi(), [100.0]
         dog = Watchdog(api, lambda: now[0])  # type: ignore[arg-type]
-        dog.turn()
+        dog.check()
         for step in (60, 60):
             now[0] += step
-            dog.turn()
+            dog.check()
         api.reachable = False
         now[0] += 1000
-        self.assertRaises(Unreachable, dog.turn)
+        self.assertRaises(Unreachable, dog.check)
         api.reachable = True
         for step in (1, 60):
             now[0] += step
-            dog.turn()
-        dog.turn(judge_now=True)
+            dog.check()
+        dog.check(judge_now=True)
         self.assertEqual([fields.get("reachable_seconds") for fields in api.told], [0, 60, 120, 0, 60, None])

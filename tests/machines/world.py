@@ -11,9 +11,11 @@ from librarian.machines.enums import (
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
-from librarian.machines.events import Act
 from librarian.machines.jobs import finish_job, start_job
-from librarian.machines.model import CodeImportJob, CodeImportRegistry, ImportRecord, MachineRecord
+from librarian.machines.model.events import ChangeContext
+from librarian.machines.model.imports import CodeImport, CodeImportJob
+from librarian.machines.model.machines import CodeImportMachine
+from librarian.machines.model.registry import CodeImportRegistry
 from librarian.machines.transitions import get_job_for_machine, new_machine
 
 START = datetime(2007, 11, 20, 12, 0, tzinfo=UTC)
@@ -30,31 +32,31 @@ class World:
         self.registry = CodeImportRegistry()
         self.now = START
 
-    def act(self, person: str | None = None, message: str | None = None) -> Act:
-        return Act(self.now, person, message)
+    def context(self, person: str | None = None, message: str | None = None) -> ChangeContext:
+        return ChangeContext(self.now, person, message)
 
     def machine(
         self, hostname: str = "apollo", state: CodeImportMachineState = CodeImportMachineState.ONLINE
-    ) -> MachineRecord:
-        return new_machine(self.registry, hostname, state, self.act())
+    ) -> CodeImportMachine:
+        return new_machine(self.registry, hostname, state, self.context())
 
-    def code_import(self, name: str = "gimp", **more: Any) -> ImportRecord:
+    def code_import(self, name: str = "gimp", **more: Any) -> CodeImport:
         more.setdefault("review_status", CodeImportReviewStatus.REVIEWED)
         url = more.pop("url", f"https://example.com/{name}.git")
-        return new_import(self.registry, self.act(), name, RevisionControlSystem.GIT, url, "sam", **more)
+        return new_import(self.registry, self.context(), name, RevisionControlSystem.GIT, url, "sam", **more)
 
     def take(self, hostname: str = "apollo", limit: int = 10) -> CodeImportJob | None:
-        return get_job_for_machine(self.registry, hostname, limit, self.act())
+        return get_job_for_machine(self.registry, hostname, limit, self.context())
 
     def run(self, hostname: str = "apollo") -> CodeImportJob:
         """Take a job and start it."""
         job = self.take(hostname)
         assert job is not None
-        start_job(self.registry, job, self.registry.machines[hostname], self.act())
+        start_job(self.registry, job, self.registry.machines[hostname], self.context())
         return job
 
     def finish(self, job: CodeImportJob, status: str = "SUCCESS") -> None:
-        finish_job(self.registry, job, CodeImportResultStatus[status], self.act())
+        finish_job(self.registry, job, CodeImportResultStatus[status], self.context())
 
     def hand_in(self, job: CodeImportJob, kind: str, file_id: int) -> None:
         """Let the job's worker have put a file into the library."""

@@ -16,7 +16,7 @@ from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.quantities import Duration, Size
 from librarian.machines.agent.controller import Controller
 from librarian.machines.agent.runner import Limits
-from librarian.machines.agent.scheduler_client import Api, RemoteHeadquarters
+from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.machines.agent.watchdog import Watchdog
 
 BYTES = Size(binary=True)
@@ -114,7 +114,7 @@ def run(
     if once:
         refuse_idle("with --once", "every", "exit_when_quiesced")
     controller = Controller(
-        RemoteHeadquarters(api_of(app_url, token_file), hostname),
+        HTTPSchedulerClient(api_of(app_url, token_file), hostname),
         directory.resolve(),
         workers,
         limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit),
@@ -143,7 +143,7 @@ def watchdog(every: float, once: bool, app_url: str, token_file: Path | None) ->
     if not once:
         dog.run(until_stopped(), every)
         return
-    for hostname in dog.turn(judge_now=True):
+    for hostname in dog.check(judge_now=True):
         click.echo(f"{hostname} set offline")
 
 

@@ -1,29 +1,19 @@
 """Who may see code imports and their machines, and who may change them."""
 
-from dataclasses import dataclass
-
 from zope.component import adapter, getUtility
-from zope.interface import implementer, provider
+from zope.interface import implementer
 
 from librarian.machines.interfaces import ICodeImportThing
+from librarian.machines.settings import MachinesSettings
 from librarian.security.authorization import AdminsOnly, TeamOrAdmins
 from librarian.security.interfaces import IAuthorization, IPrincipal
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import ISettings
 
-DAEMON = "importd"  # the system principal, and the person whose token daemons on other hosts use
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class WhoMayChange(Section):
-    """Who, beside ``admins`` and the daemons, changes machines and imports."""
-
-    prefix = "machines"
-    editors: tuple[str, ...] = ()  # names of teams, as in: vcs-imports
+DAEMON = "importd"  # a system principal, and the account whose token daemons on other hosts send
 
 
 def is_daemon(principal: IPrincipal) -> bool:
-    """Whether a person acts who is none: the account that tokens for daemons belong to."""
+    """Whether `principal` is the account that the tokens of daemons belong to, which is no human being."""
     return principal.person is not None and principal.person.name == DAEMON
 
 
@@ -41,10 +31,10 @@ class ViewMachines(TeamOrAdmins):
 @implementer(IAuthorization)
 @adapter(ICodeImportThing)
 class EditMachines(AdminsOnly):
-    """``admins``, the teams that the settings name, and the daemons."""
+    """``admins``, the teams that the setting `editors` names, and the daemons."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         if is_daemon(principal) or super().checkAuthenticated(principal):
             return True
-        editors = getUtility(ISettings).section(WhoMayChange).editors
+        editors = getUtility(ISettings).section(MachinesSettings).editors
         return any(principal.in_team_named(name) for name in editors)

@@ -1,4 +1,4 @@
-"""Making, changing and forgetting imports."""
+"""The rules for imports: made, changed, deleted."""
 
 import re
 from datetime import timedelta
@@ -11,10 +11,11 @@ from librarian.machines.enums import (
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
-from librarian.machines.events import Act, CodeImportEvent
 from librarian.machines.interfaces import BadCodeImport, CodeImportExists
 from librarian.machines.jobs import drop_job, end_job, job_of, make_job
-from librarian.machines.model import CodeImportRegistry, ImportRecord
+from librarian.machines.model.events import ChangeContext, CodeImportEvent
+from librarian.machines.model.imports import CodeImport
+from librarian.machines.model.registry import CodeImportRegistry
 from librarian.machines.urls import checked_url
 
 DEFAULT_INTERVAL = timedelta(hours=6)
@@ -23,7 +24,7 @@ LONGEST_INTERVAL = timedelta(days=366)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,99}")
 
-# Attributes of an import that may change, and the kind of item that tells their value.
+# The attributes of an import that may change; each is a CodeImportEventDataType in upper case.
 EDITABLE = ("owner", "review_status", "assignee", "update_interval", "url")
 
 
@@ -34,7 +35,7 @@ def checked(field: str, value: Any, rcs_type: RevisionControlSystem) -> Any:
     if field == "url":
         return checked_url(value, rcs_type)
     if field == "owner" and not value:
-        raise BadCodeImport(field, "somebody has to answer for it")
+        raise BadCodeImport(field, "a name is needed")
     if field == "update_interval" and not SHORTEST_INTERVAL <= value <= LONGEST_INTERVAL:
         raise BadCodeImport(field, "between a minute and a year")
     if field == "review_status" and not isinstance(value, CodeImportReviewStatus):
@@ -42,8 +43,8 @@ def checked(field: str, value: Any, rcs_type: RevisionControlSystem) -> Any:
     return value
 
 
-def told(value: Any) -> str:
-    """How an event tells the value of a field."""
+def as_item(value: Any) -> str:
+    """The value of a field as the item of an event."""
     if isinstance(value, CodeImportReviewStatus):
         return value.name
     return "" if value is None else str(value)
@@ -51,7 +52,7 @@ def told(value: Any) -> str:
 
 def new_import(
     registry: CodeImportRegistry,
-    act: Act,
+    context: ChangeContext,
     name: str,
     rcs_type: RevisionControlSystem,
     url: str,
@@ -61,28 +62,33 @@ def new_import(
     update_interval: timedelta | None = None,
     assignee: str | None = None,
     private: bool = False,
-) -> ImportRecord:
+) -> CodeImport:
+    """Make an import, with a job that is due at once if REVIEWED.  Raises BadCodeImport, CodeImportExists."""
     interval = DEFAULT_INTERVAL if update_interval is None else update_interval
     wanted = {"name": name, "url": url, "owner": owner, "review_status": review_status}
     for field, value in (wanted | {"update_interval": interval}).items():
         checked(field, value, rcs_type)
     if name in registry.imports:
         raise CodeImportExists(name)
-    code_import = ImportRecord(name, rcs_type, url, owner, act.now, interval, assignee, private)
+    code_import = CodeImport(name, rcs_type, url, owner, context.now, interval, assignee, private)
     registry.imports[name] = code_import
     code_import.review_status = review_status
     if review_status is CodeImportReviewStatus.REVIEWED:
-        make_job(registry, code_import, act.now)
-    items = {CodeImportEventDataType[field.upper()]: told(getattr(code_import, field)) for field in EDITABLE}
+        make_job(registry, code_import, context.now)
+    values = {field: getattr(code_import, field) for field in EDITABLE}
+    items = {CodeImportEventDataType[field.upper()]: as_item(value) for field, value in values.items()}
     items[CodeImportEventDataType.CODE_IMPORT] = name
-    registry.events.note(CodeImportEventType.CREATE, act, code_import=name, items=items)
+    registry.events.note(CodeImportEventType.CREATE, context, code_import=name, items=items)
     return code_import
 
 
 def edit_import(
-    registry: CodeImportRegistry, code_import: ImportRecord, changes: dict[str, Any], act: Act
+    registry: CodeImportRegistry, code_import: CodeImport, changes: dict[str, Any], context: ChangeContext
 ) -> CodeImportEvent | None:
-    """Apply what differs; the MODIFY event, with the old values, or None if nothing does."""
+    """Apply the changes; the MODIFY event with new and old values, or None if no value differs.
+
+    Raises BadCodeImport.
+    """
     items = {CodeImportEventDataType.CODE_IMPORT: code_import.name}
     changed: dict[str, Any] = {}
     for field, wanted in changes.items():
@@ -91,47 +97,49 @@ def edit_import(
         value, old = checked(field, wanted, code_import.rcs_type), getattr(code_import, field)
         if value != old:
             changed[field] = value
-            items[CodeImportEventDataType[field.upper()]] = told(value)
-            items[CodeImportEventDataType[f"OLD_{field.upper()}"]] = told(old)
+            items[CodeImportEventDataType[field.upper()]] = as_item(value)
+            items[CodeImportEventDataType[f"OLD_{field.upper()}"]] = as_item(old)
     if not changed:
         return None
     for field, value in changed.items():
         setattr(code_import, field, value)
-    event = registry.events.note(CodeImportEventType.MODIFY, act, code_import=code_import.name, items=items)
-    _adjust_job(registry, code_import, changed, act)
+    event = registry.events.note(
+        CodeImportEventType.MODIFY, context, code_import=code_import.name, items=items
+    )
+    _adjust_job(registry, code_import, changed, context)
     return event
 
 
 def _adjust_job(
-    registry: CodeImportRegistry, code_import: ImportRecord, changed: dict[str, Any], act: Act
+    registry: CodeImportRegistry, code_import: CodeImport, changed: dict[str, Any], context: ChangeContext
 ) -> None:
-    """Let the job follow what the import has become."""
+    """End, make or reschedule the job after a change of its import."""
     reviewed = code_import.review_status is CodeImportReviewStatus.REVIEWED
     if "review_status" in changed and reviewed:
         code_import.consecutive_failures = code_import.consecutive_reclaims = 0
     job = job_of(registry, code_import)
     if job is not None and (not reviewed or "url" in changed):
-        # What it brings home is from the wrong place, or not wanted any more.
-        end_job(registry, code_import, job, act)
+        # Its bundle would be that of the old URL, or is not wanted any more.
+        end_job(registry, code_import, job, context)
         job = None
     if job is None and reviewed:
-        make_job(registry, code_import, act.now)
+        make_job(registry, code_import, context.now)
     elif job is not None and job.state is CodeImportJobState.PENDING:
         registry.queue.remove(job.queue_key())
-        job.date_due = min(job.date_due, act.now + code_import.update_interval)
+        job.date_due = min(job.date_due, context.now + code_import.update_interval)
         registry.queue.add(job.queue_key())
 
 
-def delete_import(registry: CodeImportRegistry, code_import: ImportRecord, act: Act) -> None:
-    """Forget the import; its events stay."""
+def delete_import(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
+    """Delete the import, its job and its results; its events stay."""
     job = job_of(registry, code_import)
     if job is not None:
         drop_job(registry, job)
-    registry.let_all_go(code_import)
+    registry.release_all_files(code_import)
     del registry.imports[code_import.name]
     registry.events.note(
         CodeImportEventType.DELETE,
-        act,
+        context,
         code_import=code_import.name,
         items={CodeImportEventDataType.CODE_IMPORT: code_import.name},
     )

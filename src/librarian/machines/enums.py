@@ -1,14 +1,14 @@
-"""The closed vocabularies of code imports, and which state may follow which."""
+"""The enumerations of code imports, and the transitions between the states of a machine."""
 
 from enum import Enum
 
 
 class CodeImportMachineState(Enum):
-    """What a machine is doing, as far as anybody may rely on it."""
+    """Whether a machine gets jobs."""
 
-    OFFLINE = 10  # runs no job
-    ONLINE = 20  # takes jobs
-    QUIESCING = 30  # finishes the jobs it has and takes no more
+    OFFLINE = 10  # has no jobs
+    ONLINE = 20  # gets jobs
+    QUIESCING = 30  # finishes the jobs it has and gets no more
 
 
 TRANSITIONS = {
@@ -25,13 +25,13 @@ TRANSITIONS = {
 class CodeImportMachineOfflineReason(Enum):
     """Why a machine went offline."""
 
-    STOPPED = 110  # its daemon was stopped in good order, or a person said so
-    QUIESCED = 120  # a person asked it to quiesce, and its last job is done
-    WATCHDOG = 210  # nothing was heard from it for too long
+    STOPPED = 110  # its daemon stopped in good order, or a person set it OFFLINE
+    QUIESCED = 120  # it was QUIESCING, and its last job ended
+    WATCHDOG = 210  # it gave no sign of life for too long
 
 
 class CodeImportEventType(Enum):
-    """What happened."""
+    """The kinds of events."""
 
     CREATE = 110
     MODIFY = 120
@@ -50,7 +50,7 @@ class CodeImportEventType(Enum):
 
 
 class CodeImportEventDataType(Enum):
-    """What an item of an event tells; an ``OLD_`` item is the value before a change."""
+    """The kinds of details of an event; an ``OLD_`` one is the value before a change."""
 
     MESSAGE = 10
     CODE_IMPORT = 110
@@ -77,7 +77,7 @@ class RevisionControlSystem(Enum):
 
 
 class CodeImportReviewStatus(Enum):
-    """Whether an import runs, and if not, who waits for whom.  Only REVIEWED ones have a job."""
+    """Whether an import runs: only REVIEWED ones have a job."""
 
     NEW = 1
     INVALID = 10
@@ -89,8 +89,8 @@ class CodeImportReviewStatus(Enum):
 class CodeImportJobState(Enum):
     """How far a job has come."""
 
-    PENDING = 10  # waits for its due date and for a machine
-    SCHEDULED = 20  # given to a machine that has not yet said it started
+    PENDING = 10  # in the queue until its due date, and until a machine polls
+    SCHEDULED = 20  # given to a machine that has not started it
     RUNNING = 30
 
 
@@ -100,10 +100,10 @@ class CodeImportResultStatus(Enum):
     SUCCESS = 100
     SUCCESS_NOCHANGE = 110
     FAILURE = 200
-    INTERNAL_FAILURE = 210  # the machine is to blame: no disk, no tool
-    FAILURE_INVALID = 230  # no repository of that kind is there
-    FAILURE_FORBIDDEN = 250  # it wants credentials, or the URL is one we do not follow
-    RECLAIMED = 310  # the machine fell silent or went offline
+    INTERNAL_FAILURE = 210  # a fault of the machine: disk full, tool missing
+    FAILURE_INVALID = 230  # there is no repository of that kind
+    FAILURE_FORBIDDEN = 250  # it wants credentials, or the URL is not allowed
+    RECLAIMED = 310  # the machine was silent or went OFFLINE
     KILLED = 320  # a person ended it
 
     @property
@@ -112,7 +112,7 @@ class CodeImportResultStatus(Enum):
 
     @property
     def blames_import(self) -> bool:
-        """Whether it counts towards FAILING.  What a machine or a person did does not."""
+        """Whether it counts towards FAILING; the acts of a machine or a person do not."""
         return self in _FAILURES
 
 

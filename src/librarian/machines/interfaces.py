@@ -1,8 +1,47 @@
-"""Code imports: the machines that run them, the jobs they run, what happened, and every refusal."""
+"""Code imports: foreign repositories, fetched at intervals by a farm of machines.
+
+An *import* names a foreign repository (git, hg or svn), its owner, and how often it is fetched.  A person
+reviews it; only a REVIEWED import runs.  It then has exactly one *job*, its next run or its present one:
+
+    PENDING    waits in the queue for its due date and for a machine
+    SCHEDULED  was given to a machine
+    RUNNING    was started by that machine, whose heartbeats renew its lease of 300 seconds
+
+When the job ends it leaves a *result*, and the import gets a new job of a new id, due after the interval.
+A successful run puts two files into the library: a log, and a *bundle*, which is the whole repository in one
+file.  Five failures in a row make the import FAILING, without a job, until a person reviews it again.
+
+A *machine* runs a *controller*, a daemon that polls the service for jobs and reports on them.  The state of
+a machine says whether it gets jobs:
+
+    ONLINE     gets jobs
+    QUIESCING  finishes the jobs it has, gets no more, and then goes OFFLINE
+    OFFLINE    has no jobs
+
+A *transition* is a change of this state, with a reason and an *event* of its own.  Three parties make them:
+the controller, when it starts and stops; a person, who may also *pin* a machine by this; and the *watchdog*,
+which sets a machine OFFLINE that gave no heartbeat for 15 minutes.  A pinned machine comes back ONLINE by a
+person only, and not by its controller.  A *cordon* is independent of the state: a cordoned machine keeps its
+jobs and its state, and gets no new job until the cordon is removed.
+
+The rule that everything here serves: the state that is shown is true.  A machine that goes OFFLINE loses its
+jobs in the same transaction; they are *reclaimed*, which replaces each by a job of a new id.  Reports on the
+old id raise JobGone, so a late worker does no harm.  No state changes without its event.
+
+A typical hour: anna makes the import *gimp* and reviews it.  The controller of *apollo* polls, gets the job,
+starts it, sends heartbeats, uploads log and bundle, and finishes it with SUCCESS; the next job is due in six
+hours.  Anna sets apollo QUIESCING for a new kernel.  It finishes its jobs and goes OFFLINE (QUIESCED),
+pinned.  The restarted controller asks to come back and is refused with MachinePinned, until anna sets
+apollo ONLINE.
+
+Where it is: the rules are in `transitions` (machines), `jobs` and `editing` (imports), as functions of the
+registry and a ChangeContext; `model` is what is stored; `service` has the utilities below, for components
+and views; `scheduler` has the utility that daemons call; `agent` runs on the machines.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
@@ -22,7 +61,7 @@ from librarian.machines.enums import (
 
 
 class WrongMachineState(LibrarianError, AssertionError):
-    """The machine's state does not allow this; nothing changed and no event was made."""
+    """The machine's state does not allow this transition; nothing changed and there is no event."""
 
     def __init__(self, hostname: str, state: CodeImportMachineState) -> None:
         super().__init__(f"State of machine {hostname} was {state.name}.")
@@ -31,7 +70,7 @@ class WrongMachineState(LibrarianError, AssertionError):
 
 
 class NoOfflineReason(LibrarianError, AssertionError):
-    """A machine goes offline for one of the known reasons, or not at all."""
+    """setOffline() without a CodeImportMachineOfflineReason."""
 
     def __init__(self, hostname: str, reason: object) -> None:
         super().__init__(f"{reason!r} is no reason for {hostname} to go offline")
@@ -39,8 +78,8 @@ class NoOfflineReason(LibrarianError, AssertionError):
         self.reason = reason
 
 
-class MachineHeld(LibrarianError, RuntimeError):
-    """A person took the machine out of service; its daemon alone may not bring it back."""
+class MachinePinned(LibrarianError, RuntimeError):
+    """A person took the machine out of service, and its daemon may not bring it back."""
 
     def __init__(self, hostname: str, state: CodeImportMachineState, person: str | None) -> None:
         who = person or "a person"
@@ -50,17 +89,19 @@ class MachineHeld(LibrarianError, RuntimeError):
         self.person = person
 
 
-class MachineCordoned(MachineHeld):
-    """The machine is cordoned: it takes no job, and does not come ONLINE, until the cordon is lifted."""
+class MachineCordoned(LibrarianError, RuntimeError):
+    """The machine is cordoned: it gets no job and does not come ONLINE until the cordon is removed."""
 
     def __init__(self, hostname: str, state: CodeImportMachineState, person: str | None, reason: str) -> None:
-        super().__init__(hostname, state, person)
-        self.args = (f"Machine {hostname} was cordoned by {person or 'a program'}: {reason}",)
+        super().__init__(f"Machine {hostname} was cordoned by {person or 'a program'}: {reason}")
+        self.hostname = hostname
+        self.state = state
+        self.person = person
         self.reason = reason
 
 
 class NotCordoned(LibrarianError, LookupError):
-    """There is no cordon to lift."""
+    """There is no cordon to remove."""
 
     def __init__(self, hostname: str) -> None:
         super().__init__(f"Machine {hostname} is not cordoned.")
@@ -68,15 +109,15 @@ class NotCordoned(LibrarianError, LookupError):
 
 
 class NoCordonReason(LibrarianError, ValueError):
-    """A cordon says why; it is what colleagues see who wonder about the machine."""
+    """A cordon without a reason, which the other operators would miss."""
 
     def __init__(self, hostname: str) -> None:
-        super().__init__(f"say why {hostname} is cordoned")
+        super().__init__(f"a reason is needed to cordon {hostname}")
         self.hostname = hostname
 
 
 class MachineInQuarantine(LibrarianError, RuntimeError):
-    """The watchdog took the machine out of service, and it may not come back yet."""
+    """The watchdog set the machine OFFLINE, and it may not come back before `until`."""
 
     def __init__(self, hostname: str, until: datetime) -> None:
         super().__init__(f"Machine {hostname} may come back at {until:%Y-%m-%d %H:%M:%S} UTC.")
@@ -142,7 +183,7 @@ class NoSuchCodeImport(LibrarianError, LookupError):
 
 
 class NotRequestable(LibrarianError, ValueError):
-    """An import cannot be asked for now: it is not reviewed, is running, or was asked for."""
+    """The job cannot be requested or killed now; `why` says what stands against it."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"import {name} {why}")
@@ -151,9 +192,9 @@ class NotRequestable(LibrarianError, ValueError):
 
 
 class JobGone(LibrarianError, LookupError):
-    """The job is not this machine's (any more): it was reclaimed, killed or finished.
+    """The machine does not have this job, or not any more: it was reclaimed, killed or finished.
 
-    A late worker meets this wherever it reports; nothing it says is kept.
+    Every report of a late worker is refused with this, and nothing of it is stored.
     """
 
     def __init__(self, job_id: int, hostname: str) -> None:
@@ -163,7 +204,7 @@ class JobGone(LibrarianError, LookupError):
 
 
 class WrongJobState(LibrarianError, AssertionError):
-    """The job has not come that far, or is already past it."""
+    """The state of the job does not allow this call."""
 
     def __init__(self, job_id: int, state: CodeImportJobState) -> None:
         super().__init__(f"State of job {job_id} was {state.name}.")
@@ -172,21 +213,21 @@ class WrongJobState(LibrarianError, AssertionError):
 
 
 class ICodeImportThing(Interface):
-    """Marks everything below: who may see and who may change is decided once, for all of it."""
+    """The base of all contracts here: one policy for viewing and one for editing cover all of them."""
 
 
 class ICodeImportEvent(ICodeImportThing):
-    """Something that happened; an event is written by the verb that made it happen, never alone."""
+    """A change of a machine or an import, written in the transaction of that change."""
 
     id: int = Attribute("Grows with time; below 2**53.")
     event_type = Attribute("A CodeImportEventType.")
-    date_created: datetime = Attribute("When, aware, UTC.")
+    date_created: datetime = Attribute("When it happened, aware, UTC.")
     machine: str | None = Attribute("The host name of the machine concerned.")
     code_import: str | None = Attribute("The name of the import concerned.")
-    person: str | None = Attribute("The name of the person who did it; None: a daemon.")
+    person: str | None = Attribute("The name of the person who made the change; None: a daemon.")
 
     def items() -> list[tuple[CodeImportEventDataType, str]]:
-        """What there is to tell, in the order of the data types; fit for ``dict()``."""
+        """The details, in the order of the data types; fit for ``dict()``."""
 
 
 class ICodeImportEventSet(ICodeImportThing):
@@ -203,12 +244,12 @@ class ICodeImportEventSet(ICodeImportThing):
 
 
 class ICodeImportResult(ICodeImportThing):
-    """How one job ended.  Never changed after it was made."""
+    """How one job ended; immutable."""
 
-    status: CodeImportResultStatus = Attribute("How.")
+    status: CodeImportResultStatus = Attribute("How it ended.")
     job_id: int = Attribute("The job that ended.")
     machine: str | None = Attribute("The host name of the machine that ran it.")
-    requesting_user: str | None = Attribute("Who asked for it, if anybody did.")
+    requesting_user: str | None = Attribute("The name of the person who requested the job, if one did.")
     date_job_started: datetime | None = Attribute("When it started, aware, UTC.")
     date_created: datetime = Attribute("When it ended, aware, UTC.")
     log_file: int | None = Attribute("The id of its log in the library.")
@@ -216,8 +257,7 @@ class ICodeImportResult(ICodeImportThing):
 
 
 class ICodeImportJob(ICodeImportThing):
-    """One run of an import, from waiting to the end.  Its id is used once: after a reclaim there
-    is another job, so that whoever still holds the old id is refused (fencing)."""
+    """One run of an import.  A reclaimed job is replaced by one of another id: its worker is fenced off."""
 
     id: int = Attribute("Random, below 2**53.")
     code_import: str = Attribute("The name of the import.")
@@ -225,38 +265,37 @@ class ICodeImportJob(ICodeImportThing):
     date_due: datetime = Attribute("When it should start, aware, UTC.")
     machine: str | None = Attribute("The host name of the machine that has it; None while PENDING.")
     date_started: datetime | None = Attribute("When it started, aware, UTC.")
-    heartbeat: datetime | None = Attribute("When its machine last spoke of it, aware, UTC.")
+    heartbeat: datetime | None = Attribute("When its machine last reported on it, aware, UTC.")
     logtail: str = Attribute("The last lines of its log.")
-    requested: bool = Attribute("Whether it was asked for, and so comes before all that are merely due.")
-    requesting_user: str | None = Attribute("The name of the person who asked.")
+    requested: bool = Attribute("Whether it was requested, and so runs before all jobs that are only due.")
+    requesting_user: str | None = Attribute("The name of the person who requested it; None: a program.")
 
 
 class ICordon(ICodeImportThing):
-    """Why a machine takes no jobs: a hold that any state can carry."""
+    """Why a machine gets no jobs, whatever its state."""
 
-    reason: str = Attribute("What was said, one line.")
-    person: str | None = Attribute("The name of the person who did it; None: a program.")
-    since: datetime = Attribute("When, aware, UTC.")
+    reason: str = Attribute("Why, one line.")
+    person: str | None = Attribute("The name of the person who cordoned it; None: a program.")
+    since: datetime = Attribute("Since when, aware, UTC.")
 
 
 class ICodeImportMachine(ICodeImportThing):
     """A machine that runs imports.  Its state changes by the methods below and in no other way.
 
-    Who changes it is who acts in this thread: a person, whose name the event keeps, or a daemon.
-    What a person took out of service only a person puts back.
+    The event of a change has the name of the person who acts in this thread, or None for a daemon.
     """
 
     hostname: str = Attribute("The name of the machine, lower case.")
-    state: CodeImportMachineState = Attribute("What it is doing.")
+    state: CodeImportMachineState = Attribute("ONLINE, QUIESCING or OFFLINE.")
     state_since: datetime = Attribute("Since when, aware, UTC.")
     offline_reason: CodeImportMachineOfflineReason | None = Attribute("Why, while it is OFFLINE.")
-    message: str | None = Attribute("What was said when the state changed.")
-    held: bool = Attribute("Whether only a person can bring it online.")
+    message: str | None = Attribute("What was given as the reason of the last change of state, one line.")
+    pinned: bool = Attribute("Whether a person took it out of service, so that its daemon may not return it.")
     cordon: Any = Attribute("An ICordon while the machine is cordoned, otherwise None.")
-    heartbeat: datetime | None = Attribute("When its daemon last looked for work, aware, UTC.")
-    date_created: datetime = Attribute("When it was made known, aware, UTC.")
-    events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
-    current_jobs: Sequence[ICodeImportJob] = Attribute("What it is running; nothing while it is OFFLINE.")
+    heartbeat: datetime | None = Attribute("When its daemon last polled for a job, aware, UTC.")
+    date_created: datetime = Attribute("When it was registered, aware, UTC.")
+    events: Sequence[ICodeImportEvent] = Attribute("The events that concern it, oldest first.")
+    current_jobs: Sequence[ICodeImportJob] = Attribute("The jobs it has; none while it is OFFLINE.")
 
     def newestEvents(count: int) -> Sequence[ICodeImportEvent]:
         """At most `count` events, newest first."""
@@ -264,41 +303,41 @@ class ICodeImportMachine(ICodeImportThing):
     def setOnline(message: str | None = None) -> None:
         """The daemon starts, or a person puts the machine back into service.
 
-        Raises WrongMachineState unless OFFLINE or QUIESCING, MachineHeld for a daemon whose
-        machine was taken out of service by a person, and MachineCordoned for all while it is cordoned.
+        Raises WrongMachineState unless OFFLINE or QUIESCING, MachinePinned if it is pinned and a daemon
+        asks, and MachineCordoned while it is cordoned.
         """
 
     def setOffline(reason: CodeImportMachineOfflineReason, message: str | None = None) -> None:
-        """The machine stops.  Jobs it still had go back to the queue under new ids.
+        """The machine stops.  Its jobs go back to the queue under new ids.  A person's call pins it.
 
         Raises WrongMachineState if it is OFFLINE, and NoOfflineReason.
         """
 
     def setQuiescing(message: str | None = None) -> None:
-        """The machine takes no more jobs, and goes offline when it has none left.
+        """The machine gets no more jobs, and goes OFFLINE when its last job ends.  A person's call pins it.
 
         Raises WrongMachineState unless ONLINE.
         """
 
     def addCordon(reason: str) -> None:
-        """Hold the machine out of service, whatever its state: it takes no job until removeCordon().
+        """Give the machine no job until removeCordon(), whatever its state.
 
-        The state stays, and so do the jobs it runs; heartbeats, the watchdog and the daemon's own coming
-        and going do not lift it.  Leaves a CORDON event.  Raises NoCordonReason for an empty `reason`,
-        and MachineCordoned if it is cordoned.
+        The state and the jobs it runs stay as they are.  Heartbeats, the watchdog and a restart of the
+        daemon do not remove the cordon.  Leaves a CORDON event.  Raises NoCordonReason for an empty
+        `reason`, and MachineCordoned if it is cordoned.
         """
 
     def removeCordon(message: str | None = None) -> None:
-        """Let the machine take jobs again as its state allows.  Leaves an UNCORDON event.
+        """Give the machine jobs again, as its state allows.  Leaves an UNCORDON event.
 
-        A machine that was held for another reason, too, stays held.  Raises NotCordoned.
+        A pinned machine stays pinned.  Raises NotCordoned.
         """
 
     def shouldLookForJob(worker_limit: int) -> bool:
-        """Whether the machine, asking, may take another job; the asking is its heartbeat.
+        """Whether the machine gets another job now, with fewer than `worker_limit`; this is its heartbeat.
 
-        Cordoned: no.  OFFLINE: no, and no heartbeat.  QUIESCING: no, and without jobs it goes
-        OFFLINE (QUIESCED).
+        False for a cordoned machine.  False and no heartbeat for an OFFLINE one.  False for a QUIESCING
+        one, which goes OFFLINE (QUIESCED) if it has no jobs.
         """
 
 
@@ -317,53 +356,53 @@ class ICodeImportMachineSet(ICodeImportThing):
     def new(
         hostname: str, state: CodeImportMachineState = CodeImportMachineState.ONLINE
     ) -> ICodeImportMachine:
-        """Make a machine known; one that is ONLINE gets an ONLINE event.
+        """Register a machine; an ONLINE one gets an ONLINE event.
 
         Raises BadHostname, MachineExists, and InvalidCreationState for QUIESCING.
         """
 
     def remove(hostname: str) -> None:
-        """Forget a machine that is gone for good; its events stay.
+        """Delete a machine that will not come back; its events stay.
 
         Raises NoSuchMachine, and WrongMachineState unless it is OFFLINE.
         """
 
 
 class ICodeImport(ICodeImportThing):
-    """A foreign repository that is fetched again and again.
+    """A foreign repository that is fetched at intervals.
 
     It is an IFileHolder too: `bundle_name` is the newest bundle, ``<job id>.log`` the log of a job.
     """
 
     name: str = Attribute("Unique: lower-case letters, digits, '+', '-', '.'; at most 100.")
-    rcs_type: RevisionControlSystem = Attribute("What kind of repository it is.")
-    url: str = Attribute("Where it is.")
-    owner: str = Attribute("The name of the person who answers for it.")
-    assignee: str | None = Attribute("The name of the person who should look at it.")
+    rcs_type: RevisionControlSystem = Attribute("The kind of repository.")
+    url: str = Attribute("The URL it is fetched from.")
+    owner: str = Attribute("The name of the person who is responsible for it.")
+    assignee: str | None = Attribute("The name of the person who shall review it.")
     private: bool = Attribute("Whether bundle and logs are restricted files; fixed at creation.")
     review_status: CodeImportReviewStatus = Attribute("Whether it runs.")
-    update_interval: timedelta = Attribute("How often it should be fetched.")
+    update_interval: timedelta = Attribute("The time from the end of a run to the next.")
     date_created: datetime = Attribute("When it was made, aware, UTC.")
-    date_last_successful: datetime | None = Attribute("When it last succeeded, aware, UTC.")
-    consecutive_failures: int = Attribute("Failures that blame the import since the last success.")
-    bundle_name: str = Attribute("What its bundles are called.")
+    date_last_successful: datetime | None = Attribute("When a job last succeeded, aware, UTC.")
+    consecutive_failures: int = Attribute("Failures since the last success, without those of machines.")
+    bundle_name: str = Attribute("The file name of its bundles.")
     bundle_file: int | None = Attribute("The id of its newest bundle in the library.")
     import_job: ICodeImportJob | None = Attribute("Its next or current job; only REVIEWED ones have one.")
-    results: Sequence[ICodeImportResult] = Attribute("How its last jobs ended, oldest first.")
-    events: Sequence[ICodeImportEvent] = Attribute("What happened to it, oldest first.")
+    results: Sequence[ICodeImportResult] = Attribute("How its last 100 jobs ended, oldest first.")
+    events: Sequence[ICodeImportEvent] = Attribute("The events that concern it, oldest first.")
 
     def edit(message: str | None = None, **changes: object) -> ICodeImportEvent | None:
-        """Change owner, assignee, review_status, update_interval or url; None if nothing differs.
+        """Change owner, assignee, review_status, update_interval or url; the event, None if nothing differs.
 
-        Becoming REVIEWED makes a job that is due at once; ceasing to be drops the job, running
-        or not.  Another url ends a running job.  Raises BadCodeImport.
+        REVIEWED makes a job that is due at once; any other status drops the job, running or not.
+        Another URL ends a running job.  Raises BadCodeImport.
         """
 
     def request() -> None:
-        """Ask for the next job to run now, before all that are merely due.  Raises NotRequestable."""
+        """Have the next job run before all jobs that are only due.  Raises NotRequestable."""
 
     def kill() -> None:
-        """End the running job; the next is due after the interval.  Raises NotRequestable."""
+        """End the running job; the next one is due after the interval.  Raises NotRequestable."""
 
 
 class ICodeImportSet(ICodeImportThing):
@@ -391,67 +430,8 @@ class ICodeImportSet(ICodeImportThing):
     ) -> ICodeImport:
         """Make an import; a REVIEWED one has a job that is due at once.
 
-        `update_interval` is six hours where none is given.  Raises BadCodeImport and
-        CodeImportExists.
+        `update_interval` defaults to six hours.  Raises BadCodeImport and CodeImportExists.
         """
 
     def delete(name: str) -> None:
-        """Forget an import, its job and its results.  Raises NoSuchCodeImport."""
-
-
-class ICodeImportScheduler(ICodeImportThing):
-    """What a controller daemon calls, for its own machine.
-
-    Raises JobGone where the job is not (or no longer) that machine's, which is the fence that keeps
-    a late worker from doing harm, and BadHostname.
-    """
-
-    def arrive(hostname: str) -> ICodeImportMachine:
-        """The daemon starts, or finds its machine declared dead: bring it ONLINE.
-
-        A machine nobody knows is made known.  Jobs that a former run left behind go back to the
-        queue.  A QUIESCING machine stays so.  Raises MachineHeld and MachineInQuarantine.
-        """
-
-    def getJobForMachine(hostname: str, worker_limit: int) -> ICodeImportJob | None:
-        """The job the machine shall run next, now SCHEDULED for it, or None.
-
-        Asking is the machine's heartbeat.  Reclaims all jobs whose lease ran out; makes a machine
-        nobody knows known, ONLINE; asked-for jobs come first, then the most overdue.
-        """
-
-    def startJob(job_id: int, hostname: str) -> None:
-        """The worker begins.  Raises WrongJobState and WrongMachineState."""
-
-    def updateHeartbeat(job_id: int, hostname: str, logtail: str) -> None:
-        """Renew the job's lease of 300 seconds, and show the end of its log.  Raises WrongJobState."""
-
-    def addFile(job_id: int, hostname: str, kind: str, size: int, file: BinaryIO) -> int:
-        """Keep the worker's ``log`` or ``bundle`` in the library, restricted if the import is private.
-
-        `file` holds `size` bytes and stays the caller's; the id of the alias.  Nothing refers to a
-        bundle until finishJob() says SUCCESS.  Raises WrongJobState and what the library raises.
-        """
-
-    def openBundle(job_id: int, hostname: str) -> Any:
-        """The bundle to start from, with read() and close(), the caller's to close; None for a first
-        import, and after the import's url was changed."""
-
-    def finishJob(job_id: int, hostname: str, status: CodeImportResultStatus) -> None:
-        """The job ended; the next one is made, or, after five failures, none.  Raises WrongJobState."""
-
-    def leave(hostname: str) -> None:
-        """The daemon stops in good order: OFFLINE (STOPPED, or QUIESCED if it was quiescing), and jobs
-        it still had go back.  Nothing happens to a machine that is OFFLINE.  Raises NoSuchMachine."""
-
-    def drained(hostname: str) -> None:
-        """The daemon ends a drain that took too long: OFFLINE (QUIESCED), jobs go back to the queue.
-        Nothing happens to a machine that is not QUIESCING.  Raises NoSuchMachine."""
-
-    def watch(reachable_for: timedelta | None = None) -> Sequence[str]:
-        """The watchdog: set OFFLINE (WATCHDOG) whoever was silent for longer than the setting
-        ``librarian.machines.silence_limit``; their host names.
-
-        `reachable_for`: how long it is certain that machines could report.  Nobody is judged before
-        that is the limit, or else every outage of ours would look like the death of all machines.
-        """
+        """Delete an import, its job and its results; its events stay.  Raises NoSuchCodeImport."""

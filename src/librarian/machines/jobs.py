@@ -1,7 +1,7 @@
-"""The life of a job: made, given to a machine, started, reported, finished, reclaimed, killed.
+"""The rules for jobs: made, given to a machine, started, finished, reclaimed, requested, killed.
 
-Every verb takes the registry it works on and the `Act` (when, who) it is done in, leaves the
-events that tell of it, and does all or nothing.
+Every function changes the registry it is given, records the events of the change with the time, the person
+and the message of its ChangeContext, and changes nothing where it raises.
 """
 
 import logging
@@ -16,29 +16,25 @@ from librarian.machines.enums import (
     CodeImportResultStatus,
     CodeImportReviewStatus,
 )
-from librarian.machines.events import Act
 from librarian.machines.interfaces import NotRequestable, WrongJobState, WrongMachineState
-from librarian.machines.model import (
-    CodeImportJob,
-    CodeImportRegistry,
-    CodeImportResult,
-    ImportRecord,
-    MachineRecord,
-)
+from librarian.machines.model.events import ChangeContext
+from librarian.machines.model.imports import CodeImport, CodeImportJob, CodeImportResult
+from librarian.machines.model.machines import CodeImportMachine
+from librarian.machines.model.registry import CodeImportRegistry
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=300)  # a job unheard of for longer is taken from its machine
+LEASE = timedelta(seconds=300)  # a job without a heartbeat for longer is reclaimed
 FAILURES_UNTIL_FAILING = 5
-RECLAIMS_UNTIL_PATIENCE = 3  # a job that takes its machines down with it does not run at once again
+RECLAIMS_UNTIL_PAUSE = 3  # in a row: then the next job waits its interval
 LONGEST_PAUSE = timedelta(days=30)
 LOGTAIL_CHARACTERS = 4000
 
 JOB_IDS = random.SystemRandom()
 
 
-def make_job(registry: CodeImportRegistry, code_import: ImportRecord, due: datetime) -> CodeImportJob:
-    """The next job of an import that has none."""
+def make_job(registry: CodeImportRegistry, code_import: CodeImport, due: datetime) -> CodeImportJob:
+    """Queue a job for an import that has none; it runs at `due` or later."""
     assert code_import.job_id is None, code_import.name
     job_id = JOB_IDS.randrange(1, 2**53)
     while job_id in registry.jobs:
@@ -50,57 +46,64 @@ def make_job(registry: CodeImportRegistry, code_import: ImportRecord, due: datet
     return job
 
 
-def job_of(registry: CodeImportRegistry, code_import: ImportRecord) -> CodeImportJob | None:
-    """The job the import has, waiting or not."""
+def job_of(registry: CodeImportRegistry, code_import: CodeImport) -> CodeImportJob | None:
+    """The job of the import, PENDING or not; None if it has none."""
     return None if code_import.job_id is None else registry.jobs[code_import.job_id]
 
 
-def drop_job(registry: CodeImportRegistry, job: CodeImportJob) -> ImportRecord:
-    """Take a job out of the world; its import, which now has none."""
+def drop_job(registry: CodeImportRegistry, job: CodeImportJob) -> CodeImport:
+    """Delete a job from queue or machine; its import, which then has no job."""
     if job.state is CodeImportJobState.PENDING:
         registry.queue.remove(job.queue_key())
     else:
         machine = registry.machines[job.machine]
         machine.job_ids = tuple(job_id for job_id in machine.job_ids if job_id != job.id)
     del registry.jobs[job.id]
-    code_import: ImportRecord = registry.imports[job.code_import]
+    code_import: CodeImport = registry.imports[job.code_import]
     code_import.job_id = None
     return code_import
 
 
-def schedule_job(registry: CodeImportRegistry, job: CodeImportJob, machine: MachineRecord, act: Act) -> None:
-    """Give a PENDING job to a machine.  The lease runs from now."""
+def schedule_job(
+    registry: CodeImportRegistry, job: CodeImportJob, machine: CodeImportMachine, context: ChangeContext
+) -> None:
+    """Give a PENDING job to a machine; its lease starts.  Raises WrongJobState."""
     if job.state is not CodeImportJobState.PENDING:
         raise WrongJobState(job.id, job.state)
     registry.queue.remove(job.queue_key())
     job.state = CodeImportJobState.SCHEDULED
     job.machine = machine.hostname
-    job.heartbeat = act.now
+    job.heartbeat = context.now
     machine.job_ids = (*machine.job_ids, job.id)
 
 
-def start_job(registry: CodeImportRegistry, job: CodeImportJob, machine: MachineRecord, act: Act) -> None:
-    """The machine begins.  A PENDING job, not handed out before, may be started directly."""
+def start_job(
+    registry: CodeImportRegistry, job: CodeImportJob, machine: CodeImportMachine, context: ChangeContext
+) -> None:
+    """The machine starts a job that it has, or, if ONLINE and not cordoned, a PENDING one.
+
+    Raises WrongJobState, WrongMachineState and MachineCordoned.
+    """
     if machine.state is not CodeImportMachineState.ONLINE and job.machine != machine.hostname:
         raise WrongMachineState(machine.hostname, machine.state)
     if job.machine != machine.hostname:
         machine.refuse_if_cordoned()
     if job.state is CodeImportJobState.PENDING:
-        schedule_job(registry, job, machine, act)
+        schedule_job(registry, job, machine, context)
     elif job.state is not CodeImportJobState.SCHEDULED or job.machine != machine.hostname:
         raise WrongJobState(job.id, job.state)
     job.state = CodeImportJobState.RUNNING
-    job.date_started = job.heartbeat = act.now
+    job.date_started = job.heartbeat = context.now
     registry.events.note(
-        CodeImportEventType.START, act, machine=machine.hostname, code_import=job.code_import
+        CodeImportEventType.START, context, machine=machine.hostname, code_import=job.code_import
     )
 
 
-def job_heartbeat(job: CodeImportJob, logtail: str, act: Act) -> None:
-    """Renew the lease, and show the last lines of the log."""
+def job_heartbeat(job: CodeImportJob, logtail: str, context: ChangeContext) -> None:
+    """Renew the lease, and store the last 4,000 characters of the log.  Raises WrongJobState."""
     if job.state is not CodeImportJobState.RUNNING:
         raise WrongJobState(job.id, job.state)
-    job.heartbeat = act.now
+    job.heartbeat = context.now
     job.logtail = printable(logtail)[-LOGTAIL_CHARACTERS:]
 
 
@@ -110,131 +113,147 @@ def printable(text: str) -> str:
 
 
 def finish_job(
-    registry: CodeImportRegistry, job: CodeImportJob, status: CodeImportResultStatus, act: Act
+    registry: CodeImportRegistry, job: CodeImportJob, status: CodeImportResultStatus, context: ChangeContext
 ) -> CodeImportResult:
-    """The job ended, with the files its worker handed in; the next one is made, or none."""
+    """Replace a RUNNING job by its result and, unless the import fails too often, the next job.
+
+    Raises WrongJobState.
+    """
     if job.state is not CodeImportJobState.RUNNING:
         raise WrongJobState(job.id, job.state)
     code_import = drop_job(registry, job)
-    result = CodeImportResult(job, status, act.now)
+    result = CodeImportResult(job, status, context.now)
     code_import.add_result(result)
-    registry.events.note(CodeImportEventType.FINISH, act, machine=job.machine, code_import=job.code_import)
+    registry.events.note(
+        CodeImportEventType.FINISH, context, machine=job.machine, code_import=job.code_import
+    )
     if status.succeeded and job.bundle_file is not None:
-        _publish(registry, code_import, job, act)
-    registry.let_go(code_import)
+        _publish(registry, code_import, job, context)
+    registry.release_unused_files(code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
     if code_import.consecutive_failures >= FAILURES_UNTIL_FAILING:
-        _set_failing(registry, code_import, act)
+        _set_failing(registry, code_import, context)
     elif code_import.review_status is CodeImportReviewStatus.REVIEWED:
-        make_job(registry, code_import, act.now + pause_after(code_import))
+        make_job(registry, code_import, context.now + pause_after(code_import))
     return result
 
 
-def _publish(registry: CodeImportRegistry, code_import: ImportRecord, job: CodeImportJob, act: Act) -> None:
-    """The bundle that the job brought home is from now on the import's own."""
+def _publish(
+    registry: CodeImportRegistry, code_import: CodeImport, job: CodeImportJob, context: ChangeContext
+) -> None:
+    """Make the job's bundle that of the import."""
     code_import.bundle_file = job.bundle_file
     code_import.bundle_url = code_import.url
-    registry.events.note(CodeImportEventType.PUBLISH, act, machine=job.machine, code_import=job.code_import)
+    registry.events.note(
+        CodeImportEventType.PUBLISH, context, machine=job.machine, code_import=job.code_import
+    )
 
 
-def pause_after(code_import: ImportRecord) -> timedelta:
+def pause_after(code_import: CodeImport) -> timedelta:
     """The interval, doubled for each failure in a row but the first."""
     doublings = max(code_import.consecutive_failures - 1, 0)
     return min(code_import.update_interval * 2**doublings, max(LONGEST_PAUSE, code_import.update_interval))
 
 
-def _set_failing(registry: CodeImportRegistry, code_import: ImportRecord, act: Act) -> None:
+def _set_failing(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
     items = {
         CodeImportEventDataType.CODE_IMPORT: code_import.name,
         CodeImportEventDataType.REVIEW_STATUS: CodeImportReviewStatus.FAILING.name,
         CodeImportEventDataType.OLD_REVIEW_STATUS: code_import.review_status.name,
     }
     code_import.review_status = CodeImportReviewStatus.FAILING
-    registry.events.note(CodeImportEventType.MODIFY, act, code_import=code_import.name, items=items)
+    registry.events.note(CodeImportEventType.MODIFY, context, code_import=code_import.name, items=items)
     log.warning("import failing import=%s", code_import.name)
 
 
 def reclaim_job(
-    registry: CodeImportRegistry, job: CodeImportJob, act: Act, blame: bool = True
+    registry: CodeImportRegistry, job: CodeImportJob, context: ChangeContext, blame: bool = True
 ) -> CodeImportJob:
-    """Take a job from its machine; a fresh one, due at once, takes its place under another id.
+    """Take a job from its machine and replace it by one of another id, due at once; the new job.
 
-    `blame` says that the machine may have been lost to the job: then the third time in a row makes the
-    import wait its interval.  A machine that was stopped in good order hands its job back without,
-    and the next is as urgent as it was.
+    `blame` says that the job may have brought its machine down.  The third such time in a row makes the
+    new job wait the interval of the import.  Without `blame`, after a stop in good order, a requested job
+    stays requested.  Raises WrongJobState for a PENDING job.
     """
     if job.state is CodeImportJobState.PENDING:
         raise WrongJobState(job.id, job.state)
     code_import = drop_job(registry, job)
     if job.state is CodeImportJobState.RUNNING:
-        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, act.now), blame)
-    registry.let_go(code_import)
-    patience = blame and code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PATIENCE
-    fresh = make_job(registry, code_import, act.now + code_import.update_interval * int(patience))
+        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.RECLAIMED, context.now), blame)
+    registry.release_unused_files(code_import)
+    pause = blame and code_import.consecutive_reclaims >= RECLAIMS_UNTIL_PAUSE
+    new_job = make_job(registry, code_import, context.now + code_import.update_interval * int(pause))
     if job.requested and not blame:
-        hurry(registry, fresh, Act(act.now, job.requesting_user))
+        move_to_front(registry, new_job, ChangeContext(context.now, job.requesting_user))
     registry.events.note(
         CodeImportEventType.RECLAIM,
-        act,
+        context,
         machine=job.machine,
         code_import=job.code_import,
         items={CodeImportEventDataType.RECLAIMED_JOB_ID: str(job.id)},
     )
     log.info("job reclaimed job=%d import=%s machine=%s", job.id, job.code_import, job.machine)
-    return fresh
+    return new_job
 
 
-def reclaim_stale_jobs(registry: CodeImportRegistry, act: Act) -> list[CodeImportJob]:
-    """Reclaim every job whose lease ran out; the fresh ones."""
+def reclaim_stale_jobs(registry: CodeImportRegistry, context: ChangeContext) -> list[CodeImportJob]:
+    """Reclaim every job whose lease ran out; the jobs that replace them."""
     stale = [
         job
         for machine in registry.machines.values()
         for job in registry.jobs_of(machine)
-        if job.heartbeat is not None and act.now - job.heartbeat > LEASE
+        if job.heartbeat is not None and context.now - job.heartbeat > LEASE
     ]
-    return [reclaim_job(registry, job, act) for job in stale]
+    return [reclaim_job(registry, job, context) for job in stale]
 
 
-def request_job(registry: CodeImportRegistry, code_import: ImportRecord, act: Act) -> None:
-    """Let the next job run before all that are merely due."""
+def request_job(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
+    """Have the next job run before all jobs that are only due.  Raises NotRequestable."""
     job = job_of(registry, code_import)
     if job is None:
         raise NotRequestable(code_import.name, f"is {code_import.review_status.name}")
     if job.state is not CodeImportJobState.PENDING:
         raise NotRequestable(code_import.name, "is running")
     if job.requested:
-        who = f" by {job.requesting_user}" if job.requesting_user else ""
-        raise NotRequestable(code_import.name, f"was asked for{who}")
-    hurry(registry, job, act)
+        requester = f" by {job.requesting_user}" if job.requesting_user else ""
+        raise NotRequestable(code_import.name, f"was requested{requester}")
+    move_to_front(registry, job, context)
     registry.events.note(
         CodeImportEventType.REQUEST,
-        act,
+        context,
         code_import=code_import.name,
         items={CodeImportEventDataType.CODE_IMPORT: code_import.name},
     )
 
 
-def hurry(registry: CodeImportRegistry, job: CodeImportJob, act: Act) -> None:
-    """Put a PENDING job before all that are merely due, for the person of `act`."""
+def move_to_front(registry: CodeImportRegistry, job: CodeImportJob, context: ChangeContext) -> None:
+    """Sort a PENDING job before all jobs that are only due, as requested by the actor of `context`."""
     registry.queue.remove(job.queue_key())
-    job.requested, job.requesting_user = True, act.person
-    job.date_due = min(job.date_due, act.now)
+    job.requested, job.requesting_user = True, context.actor
+    job.date_due = min(job.date_due, context.now)
     registry.queue.add(job.queue_key())
 
 
-def kill_job(registry: CodeImportRegistry, code_import: ImportRecord, act: Act) -> None:
-    """End the job that runs; its machine learns of it at the next heartbeat, which is refused."""
+def kill_job(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
+    """End the running job; its machine learns this from the next heartbeat, which raises JobGone.
+
+    Raises NotRequestable if no job is running.
+    """
     job = job_of(registry, code_import)
     if job is None or job.state is CodeImportJobState.PENDING:
         raise NotRequestable(code_import.name, "is not running")
-    end_job(registry, code_import, job, act)
-    make_job(registry, code_import, act.now + code_import.update_interval)
+    end_job(registry, code_import, job, context)
+    make_job(registry, code_import, context.now + code_import.update_interval)
 
 
-def end_job(registry: CodeImportRegistry, code_import: ImportRecord, job: CodeImportJob, act: Act) -> None:
-    """Drop a job; one that a machine has leaves a KILLED result and a KILL event."""
+def end_job(
+    registry: CodeImportRegistry, code_import: CodeImport, job: CodeImportJob, context: ChangeContext
+) -> None:
+    """Delete a job; one that a machine has leaves a KILLED result and a KILL event."""
     drop_job(registry, job)
     if job.state is not CodeImportJobState.PENDING:
-        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.KILLED, act.now))
-        registry.let_go(code_import)
-        registry.events.note(CodeImportEventType.KILL, act, machine=job.machine, code_import=code_import.name)
+        code_import.add_result(CodeImportResult(job, CodeImportResultStatus.KILLED, context.now))
+        registry.release_unused_files(code_import)
+        registry.events.note(
+            CodeImportEventType.KILL, context, machine=job.machine, code_import=code_import.name
+        )

@@ -1,18 +1,17 @@
-"""Code imports as components use them: the rules, with the time and whoever acts filled in."""
+"""The utilities of code imports, and machines and imports bound to what they need."""
 
 import unicodedata
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import implementer, provider
+from zope.interface import implementer
 
+from librarian.binding import Bound, stored
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IFileHolder
 from librarian.library.service import HeldInSubtree
-from librarian.machines import editing, jobs
-from librarian.machines import transitions as moves
+from librarian.machines import editing, jobs, transitions
 from librarian.machines.agent.vcs import MIRRORS
 from librarian.machines.authorization import is_daemon
 from librarian.machines.enums import (
@@ -21,7 +20,6 @@ from librarian.machines.enums import (
     CodeImportReviewStatus,
     RevisionControlSystem,
 )
-from librarian.machines.events import Act, CodeImportEvent
 from librarian.machines.interfaces import (
     ICodeImport,
     ICodeImportEventSet,
@@ -30,32 +28,17 @@ from librarian.machines.interfaces import (
     ICodeImportSet,
     NoSuchCodeImport,
 )
-from librarian.machines.model import (
-    CodeImportJob,
-    CodeImportRegistry,
-    CodeImportResult,
-    Cordon,
-    ImportRecord,
-    MachineRecord,
-)
+from librarian.machines.model.events import ChangeContext, CodeImportEvent
+from librarian.machines.model.imports import CodeImportJob
+from librarian.machines.model.registry import CodeImportRegistry
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettingsSection, Section
 from librarian.tree.interfaces import ITree
 
 LONGEST_MESSAGE = 500  # characters
 
 
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class MachinesSettings(Section):
-    """The watchdog's patience."""
-
-    prefix = "machines"
-    silence_limit: timedelta = timedelta(minutes=15)  # a machine unheard of for longer is OFFLINE
-
-
-class Desk:
-    """What everything here works with: the registry of this thread's tree, and the act it is in."""
+class Services:
+    """What bound machines and imports work with: the registry of this thread's tree, and the clock."""
 
     def __init__(self) -> None:
         self._tree = getUtility(ITree)
@@ -66,100 +49,59 @@ class Desk:
         registry: CodeImportRegistry = self._tree.subtree("machines")
         return registry
 
-    def act(self, message: str | None = None) -> Act:
-        """Now, by whoever acts in this thread: a person by name, daemons and scripts without."""
+    def context(self, message: str | None = None) -> ChangeContext:
+        """A change now, by the person who acts in this thread; daemons and scripts have no name."""
         principal = current_principal()
         person = None if principal.person is None or is_daemon(principal) else principal.person.name
-        return Act(self._clock.now(), person, one_line(message))
+        return self.daemon_context(message, person)
+
+    def daemon_context(self, message: str | None = None, person: str | None = None) -> ChangeContext:
+        """A change now by a daemon, whichever principal acts in this thread."""
+        return ChangeContext(self._clock.now(), person, one_line(message))
 
 
 def one_line(message: str | None) -> str | None:
-    """What somebody said, without control characters and line ends, and not too long; None if empty."""
+    """`message` without control characters and line ends, at most 500 characters; None if nothing is left."""
     kept = (" " if unicodedata.category(char).startswith(("C", "Z")) else char for char in message or "")
     return " ".join("".join(kept).split())[:LONGEST_MESSAGE] or None
 
 
 @implementer(ICodeImportMachine)
-class CodeImportMachine:
-    """A machine at work: its record, and the desk."""
+class BoundMachine(Bound):
+    """A CodeImportMachine with its jobs and events, and the transitions."""
 
-    def __init__(self, desk: Desk, record: MachineRecord) -> None:
-        self._desk = desk
-        self._record = record
-
-    def __repr__(self) -> str:
-        return f"<CodeImportMachine {self.hostname} {self.state.name}>"
-
-    def __eq__(self, other: object) -> bool:
-        return ICodeImportMachine.providedBy(other) and other.hostname == self.hostname
-
-    def __hash__(self) -> int:
-        return hash(self.hostname)
-
-    @property
-    def hostname(self) -> str:
-        return self._record.hostname
-
-    @property
-    def state(self) -> CodeImportMachineState:
-        return self._record.state
-
-    @property
-    def state_since(self) -> datetime:
-        return self._record.state_since
-
-    @property
-    def offline_reason(self) -> CodeImportMachineOfflineReason | None:
-        return self._record.offline_reason
-
-    @property
-    def message(self) -> str | None:
-        return self._record.message
-
-    @property
-    def held(self) -> bool:
-        return self._record.held or self._record.cordon is not None
-
-    @property
-    def cordon(self) -> Cordon | None:
-        return self._record.cordon
-
-    @property
-    def heartbeat(self) -> datetime | None:
-        return self._record.heartbeat
-
-    @property
-    def date_created(self) -> datetime:
-        return self._record.date_created
+    __slots__ = ()
 
     @property
     def events(self) -> list[CodeImportEvent]:
-        return self._desk.registry.events.of_machine(self.hostname)
+        return self._services.registry.events.of_machine(self.hostname)
 
     @property
     def current_jobs(self) -> list[CodeImportJob]:
-        return self._desk.registry.jobs_of(self._record)
+        return self._services.registry.jobs_of(self)
 
     def newestEvents(self, count: int) -> list[CodeImportEvent]:
-        return self._desk.registry.events.newest_of_machine(self.hostname, count)
+        return self._services.registry.events.newest_of_machine(self.hostname, count)
 
     def setOnline(self, message: str | None = None) -> None:
-        moves.set_online(self._desk.registry, self._record, self._desk.act(message))
+        transitions.set_online(self._services.registry, stored(self), self._services.context(message))
 
     def setOffline(self, reason: CodeImportMachineOfflineReason, message: str | None = None) -> None:
-        moves.set_offline(self._desk.registry, self._record, reason, self._desk.act(message))
+        context = self._services.context(message)
+        transitions.set_offline(self._services.registry, stored(self), reason, context)
 
     def setQuiescing(self, message: str | None = None) -> None:
-        moves.set_quiescing(self._desk.registry, self._record, self._desk.act(message))
+        transitions.set_quiescing(self._services.registry, stored(self), self._services.context(message))
 
     def addCordon(self, reason: str) -> None:
-        moves.add_cordon(self._desk.registry, self._record, self._desk.act(reason))
+        transitions.add_cordon(self._services.registry, stored(self), self._services.context(reason))
 
     def removeCordon(self, message: str | None = None) -> None:
-        moves.remove_cordon(self._desk.registry, self._record, self._desk.act(message))
+        transitions.remove_cordon(self._services.registry, stored(self), self._services.context(message))
 
     def shouldLookForJob(self, worker_limit: int) -> bool:
-        return moves.should_look_for_job(self._desk.registry, self._record, worker_limit, self._desk.act())
+        context = self._services.context()
+        return transitions.should_look_for_job(self._services.registry, stored(self), worker_limit, context)
 
 
 @implementer(ICodeImportMachineSet)
@@ -167,125 +109,65 @@ class CodeImportMachineSet:
     """The machines, by host name."""
 
     def __init__(self) -> None:
-        self._desk = Desk()
+        self._services = Services()
 
-    def getAll(self) -> list[CodeImportMachine]:
-        return [CodeImportMachine(self._desk, record) for record in self._desk.registry.machines.values()]
+    def getAll(self) -> list[BoundMachine]:
+        machines = self._services.registry.machines.values()
+        return [BoundMachine(machine, self._services) for machine in machines]
 
-    def getByHostname(self, hostname: str) -> CodeImportMachine | None:
-        record = self._desk.registry.machines.get(hostname.lower())
-        return None if record is None else CodeImportMachine(self._desk, record)
+    def getByHostname(self, hostname: str) -> BoundMachine | None:
+        machine = self._services.registry.machines.get(hostname.lower())
+        return None if machine is None else BoundMachine(machine, self._services)
 
-    def __getitem__(self, hostname: str) -> CodeImportMachine:
-        return CodeImportMachine(self._desk, self._desk.registry.machines[hostname.lower()])
+    def __getitem__(self, hostname: str) -> BoundMachine:
+        return BoundMachine(self._services.registry.machines[hostname.lower()], self._services)
 
     def new(
         self, hostname: str, state: CodeImportMachineState = CodeImportMachineState.ONLINE
-    ) -> CodeImportMachine:
-        record = moves.new_machine(self._desk.registry, hostname, state, self._desk.act())
-        return CodeImportMachine(self._desk, record)
+    ) -> BoundMachine:
+        services = self._services
+        machine = transitions.new_machine(services.registry, hostname, state, services.context())
+        return BoundMachine(machine, services)
 
     def remove(self, hostname: str) -> None:
-        moves.remove_machine(self._desk.registry, hostname)
+        transitions.remove_machine(self._services.registry, hostname)
 
 
 @implementer(ICodeImport, IFileHolder)
-class CodeImport:
-    """An import at work: its record, and the desk."""
+class BoundImport(Bound):
+    """A CodeImport with its job, its events and its files, and what can be done to it."""
 
-    def __init__(self, desk: Desk, record: ImportRecord) -> None:
-        self._desk = desk
-        self._record = record
-
-    def __repr__(self) -> str:
-        return f"<CodeImport {self.name} {self.review_status.name}>"
-
-    def __eq__(self, other: object) -> bool:
-        return ICodeImport.providedBy(other) and other.name == self.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    @property
-    def name(self) -> str:
-        return self._record.name
-
-    @property
-    def rcs_type(self) -> RevisionControlSystem:
-        return self._record.rcs_type
-
-    @property
-    def url(self) -> str:
-        return self._record.url
-
-    @property
-    def owner(self) -> str:
-        return self._record.owner
-
-    @property
-    def assignee(self) -> str | None:
-        return self._record.assignee
-
-    @property
-    def private(self) -> bool:
-        return self._record.private
-
-    @property
-    def review_status(self) -> CodeImportReviewStatus:
-        return self._record.review_status
-
-    @property
-    def update_interval(self) -> timedelta:
-        return self._record.update_interval
-
-    @property
-    def date_created(self) -> datetime:
-        return self._record.date_created
-
-    @property
-    def date_last_successful(self) -> datetime | None:
-        return self._record.date_last_successful
-
-    @property
-    def consecutive_failures(self) -> int:
-        return self._record.consecutive_failures
+    __slots__ = ()
 
     @property
     def bundle_name(self) -> str:
         return f"{self.name}{MIRRORS[self.rcs_type].suffix}"
 
     @property
-    def bundle_file(self) -> int | None:
-        return self._record.bundle_file
-
-    @property
     def import_job(self) -> CodeImportJob | None:
-        return jobs.job_of(self._desk.registry, self._record)
-
-    @property
-    def results(self) -> list[CodeImportResult]:
-        return self._record.results
+        return jobs.job_of(self._services.registry, stored(self))
 
     @property
     def events(self) -> list[CodeImportEvent]:
-        return self._desk.registry.events.of_import(self.name)
+        return self._services.registry.events.of_import(self.name)
 
     def getFileByName(self, filename: str) -> int:
         found = {f"{result.job_id}.log": result.log_file for result in self.results}
         found[self.bundle_name] = self.bundle_file
-        alias_id = found.get(filename)
+        alias_id: int | None = found.get(filename)
         if alias_id is None:
             raise LookupError(filename)
         return alias_id
 
     def edit(self, message: str | None = None, **changes: Any) -> CodeImportEvent | None:
-        return editing.edit_import(self._desk.registry, self._record, changes, self._desk.act(message))
+        context = self._services.context(message)
+        return editing.edit_import(self._services.registry, stored(self), changes, context)
 
     def request(self) -> None:
-        jobs.request_job(self._desk.registry, self._record, self._desk.act())
+        jobs.request_job(self._services.registry, stored(self), self._services.context())
 
     def kill(self) -> None:
-        jobs.kill_job(self._desk.registry, self._record, self._desk.act())
+        jobs.kill_job(self._services.registry, stored(self), self._services.context())
 
 
 @implementer(ICodeImportSet)
@@ -293,17 +175,17 @@ class CodeImportSet:
     """The imports, by name."""
 
     def __init__(self) -> None:
-        self._desk = Desk()
+        self._services = Services()
 
-    def getAll(self) -> list[CodeImport]:
-        return [CodeImport(self._desk, record) for record in self._desk.registry.imports.values()]
+    def getAll(self) -> list[BoundImport]:
+        return [BoundImport(found, self._services) for found in self._services.registry.imports.values()]
 
-    def getByName(self, name: str) -> CodeImport | None:
-        record = self._desk.registry.imports.get(name)
-        return None if record is None else CodeImport(self._desk, record)
+    def getByName(self, name: str) -> BoundImport | None:
+        found = self._services.registry.imports.get(name)
+        return None if found is None else BoundImport(found, self._services)
 
-    def __getitem__(self, name: str) -> CodeImport:
-        return CodeImport(self._desk, self._desk.registry.imports[name])
+    def __getitem__(self, name: str) -> BoundImport:
+        return BoundImport(self._services.registry.imports[name], self._services)
 
     def new(
         self,
@@ -316,10 +198,10 @@ class CodeImportSet:
         update_interval: timedelta | None = None,
         assignee: str | None = None,
         private: bool = False,
-    ) -> CodeImport:
-        record = editing.new_import(
-            self._desk.registry,
-            self._desk.act(),
+    ) -> BoundImport:
+        made = editing.new_import(
+            self._services.registry,
+            self._services.context(),
             name,
             rcs_type,
             url,
@@ -329,13 +211,13 @@ class CodeImportSet:
             assignee=assignee,
             private=private,
         )
-        return CodeImport(self._desk, record)
+        return BoundImport(made, self._services)
 
     def delete(self, name: str) -> None:
-        record = self._desk.registry.imports.get(name)
-        if record is None:
+        found = self._services.registry.imports.get(name)
+        if found is None:
             raise NoSuchCodeImport(name)
-        editing.delete_import(self._desk.registry, record, self._desk.act())
+        editing.delete_import(self._services.registry, found, self._services.context())
 
 
 @implementer(ICodeImportEventSet)
@@ -343,16 +225,16 @@ class CodeImportEventSet:
     """The events, for reading."""
 
     def __init__(self) -> None:
-        self._desk = Desk()
+        self._services = Services()
 
     def getAll(self) -> list[CodeImportEvent]:
-        return list(self._desk.registry.events)
+        return list(self._services.registry.events)
 
     def getEventsForMachine(self, hostname: str) -> list[CodeImportEvent]:
-        return self._desk.registry.events.of_machine(hostname.lower())
+        return self._services.registry.events.of_machine(hostname.lower())
 
     def getEventsForCodeImport(self, name: str) -> list[CodeImportEvent]:
-        return self._desk.registry.events.of_import(name)
+        return self._services.registry.events.of_import(name)
 
 
 #: The bundles and logs that imports hold.

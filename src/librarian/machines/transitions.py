@@ -1,4 +1,8 @@
-"""What a machine may do and have done to it: online, offline, quiescing, asking for work, falling silent."""
+"""The rules for machines: their transitions, cordons, polls for jobs, and the watchdog's check.
+
+Every function changes the registry it is given, records the events of the change with the time, the person
+and the message of its ChangeContext, and changes nothing where it raises.
+"""
 
 import logging
 import re
@@ -10,13 +14,12 @@ from librarian.machines.enums import (
     CodeImportMachineOfflineReason,
     CodeImportMachineState,
 )
-from librarian.machines.events import Act
 from librarian.machines.interfaces import (
     BadHostname,
     InvalidCreationState,
     MachineExists,
-    MachineHeld,
     MachineInQuarantine,
+    MachinePinned,
     NoCordonReason,
     NoOfflineReason,
     NoSuchMachine,
@@ -24,7 +27,10 @@ from librarian.machines.interfaces import (
     WrongMachineState,
 )
 from librarian.machines.jobs import reclaim_job, reclaim_stale_jobs, schedule_job
-from librarian.machines.model import EPOCH, CodeImportJob, CodeImportRegistry, Cordon, MachineRecord
+from librarian.machines.model.events import ChangeContext
+from librarian.machines.model.imports import EPOCH, CodeImportJob
+from librarian.machines.model.machines import CodeImportMachine, Cordon
+from librarian.machines.model.registry import CodeImportRegistry
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +40,7 @@ OFFLINE, ONLINE, QUIESCING = CodeImportMachineState
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
-# A machine the watchdog took out may come back after this, doubled for each further time in a day.
+# A machine that the watchdog set OFFLINE may come back after this; it doubles each further time in a day.
 QUARANTINE = timedelta(seconds=10)
 LONGEST_QUARANTINE = timedelta(hours=1)
 QUARANTINE_MEMORY = timedelta(days=1)
@@ -49,174 +55,189 @@ def checked_hostname(hostname: str) -> str:
 
 
 def new_machine(
-    registry: CodeImportRegistry, hostname: str, state: CodeImportMachineState, act: Act
-) -> MachineRecord:
+    registry: CodeImportRegistry, hostname: str, state: CodeImportMachineState, context: ChangeContext
+) -> CodeImportMachine:
+    """Register a machine.  Raises BadHostname, InvalidCreationState and MachineExists."""
     name = checked_hostname(hostname)
     if state not in (ONLINE, OFFLINE):
         raise InvalidCreationState(state)
     if name in registry.machines:
         raise MachineExists(name)
-    machine = MachineRecord(name, state, act.now)
+    machine = CodeImportMachine(name, state, context.now)
     registry.machines[name] = machine
     if state is ONLINE:
-        registry.events.note(CodeImportEventType.ONLINE, act, machine=name)
+        registry.events.note(CodeImportEventType.ONLINE, context, machine=name)
     return machine
 
 
 def remove_machine(registry: CodeImportRegistry, hostname: str) -> None:
+    """Delete an OFFLINE machine.  Raises NoSuchMachine and WrongMachineState."""
     machine = registry.machines.get(hostname.lower())
     if machine is None:
         raise NoSuchMachine(hostname)
     if machine.state is not OFFLINE:
         raise WrongMachineState(machine.hostname, machine.state)
     del registry.machines[machine.hostname]
-    # Written, so that a daemon that comes back at this moment collides with us instead of being lost.
+    # Written, so that a daemon that arrives at this moment gets a write conflict, and its change is not lost.
     machine.last_sign_of_life = machine.state_since
     log.info("machine forgotten machine=%s", machine.hostname)
 
 
-def set_online(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
+def set_online(registry: CodeImportRegistry, machine: CodeImportMachine, context: ChangeContext) -> None:
+    """Raises WrongMachineState, MachineCordoned, and MachinePinned for a daemon."""
     if machine.state is not ONLINE:
         machine.refuse_if_cordoned()
-    if act.person is None and machine.held:
-        raise MachineHeld(machine.hostname, machine.state, machine.held_by)
-    machine.move(ONLINE, act)
-    registry.events.note(CodeImportEventType.ONLINE, act, machine=machine.hostname)
+    if context.actor is None and machine.pinned:
+        raise MachinePinned(machine.hostname, machine.state, machine.pinned_by)
+    machine.change_state(ONLINE, context)
+    registry.events.note(CodeImportEventType.ONLINE, context, machine=machine.hostname)
 
 
 def set_offline(
     registry: CodeImportRegistry,
-    machine: MachineRecord,
+    machine: CodeImportMachine,
     reason: CodeImportMachineOfflineReason,
-    act: Act,
+    context: ChangeContext,
 ) -> None:
-    """An OFFLINE machine runs nothing, so its jobs go back to the queue in the same transaction."""
+    """An OFFLINE machine has no jobs: they are reclaimed in the same transaction.
+
+    Raises NoOfflineReason and WrongMachineState.
+    """
     if not isinstance(reason, CodeImportMachineOfflineReason):
         raise NoOfflineReason(machine.hostname, reason)
-    machine.move(OFFLINE, act, reason)
+    machine.change_state(OFFLINE, context, reason)
     registry.events.note(
         CodeImportEventType.OFFLINE,
-        act,
+        context,
         machine=machine.hostname,
         items={CodeImportEventDataType.OFFLINE_REASON: reason.name},
     )
     log.info("machine offline machine=%s reason=%s", machine.hostname, reason.name)
-    give_up_jobs(registry, machine, act.now, blame=reason is CodeImportMachineOfflineReason.WATCHDOG)
+    reclaim_jobs(registry, machine, context.now, blame=reason is CodeImportMachineOfflineReason.WATCHDOG)
 
 
-def give_up_jobs(registry: CodeImportRegistry, machine: MachineRecord, now: datetime, blame: bool) -> None:
+def reclaim_jobs(
+    registry: CodeImportRegistry, machine: CodeImportMachine, now: datetime, blame: bool
+) -> None:
+    """Reclaim all jobs of a machine; `blame` is that of reclaim_job()."""
     for job in registry.jobs_of(machine):
-        reclaim_job(registry, job, Act(now), blame)
+        reclaim_job(registry, job, ChangeContext(now), blame)
 
 
-def set_quiescing(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
-    machine.move(QUIESCING, act)
-    registry.events.note(CodeImportEventType.QUIESCE, act, machine=machine.hostname)
+def set_quiescing(registry: CodeImportRegistry, machine: CodeImportMachine, context: ChangeContext) -> None:
+    """Raises WrongMachineState unless ONLINE."""
+    machine.change_state(QUIESCING, context)
+    registry.events.note(CodeImportEventType.QUIESCE, context, machine=machine.hostname)
 
 
-def add_cordon(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
-    """`act.message` is the reason."""
-    if act.message is None:
+def add_cordon(registry: CodeImportRegistry, machine: CodeImportMachine, context: ChangeContext) -> None:
+    """`context.message` is the reason.  Raises NoCordonReason and MachineCordoned."""
+    if context.message is None:
         raise NoCordonReason(machine.hostname)
     machine.refuse_if_cordoned()
-    machine.cordon = Cordon(act.message, act.person, act.now)
-    registry.events.note(CodeImportEventType.CORDON, act, machine=machine.hostname)
+    machine.cordon = Cordon(context.message, context.actor, context.now)
+    registry.events.note(CodeImportEventType.CORDON, context, machine=machine.hostname)
     log.info("machine cordoned machine=%s", machine.hostname)
 
 
-def remove_cordon(registry: CodeImportRegistry, machine: MachineRecord, act: Act) -> None:
+def remove_cordon(registry: CodeImportRegistry, machine: CodeImportMachine, context: ChangeContext) -> None:
+    """Raises NotCordoned."""
     if machine.cordon is None:
         raise NotCordoned(machine.hostname)
     machine.cordon = None
-    registry.events.note(CodeImportEventType.UNCORDON, act, machine=machine.hostname)
+    registry.events.note(CodeImportEventType.UNCORDON, context, machine=machine.hostname)
     log.info("machine no longer cordoned machine=%s", machine.hostname)
 
 
 def should_look_for_job(
-    registry: CodeImportRegistry, machine: MachineRecord, worker_limit: int, act: Act
+    registry: CodeImportRegistry, machine: CodeImportMachine, worker_limit: int, context: ChangeContext
 ) -> bool:
-    """Whether `machine` may take one more job; the asking is a heartbeat, unless it is OFFLINE."""
+    """Whether `machine` gets one more job; the call is a heartbeat, unless it is OFFLINE."""
     if machine.state is OFFLINE:
         return False
-    machine.beat(act.now)
+    machine.record_heartbeat(context.now)
     if machine.state is QUIESCING:
         if not machine.job_ids:
-            set_offline(registry, machine, CodeImportMachineOfflineReason.QUIESCED, act)
+            set_offline(registry, machine, CodeImportMachineOfflineReason.QUIESCED, context)
         return False
     return machine.cordon is None and len(machine.job_ids) < worker_limit
 
 
 def get_job_for_machine(
-    registry: CodeImportRegistry, hostname: str, worker_limit: int, act: Act, *, judge: bool = True
+    registry: CodeImportRegistry,
+    hostname: str,
+    worker_limit: int,
+    context: ChangeContext,
+    *,
+    judge: bool = True,
 ) -> CodeImportJob | None:
-    """The job `hostname` shall run next, now SCHEDULED for it; None if there is nothing for it.
+    """The job `hostname` shall run next, now SCHEDULED for it; None if there is none for it.
 
-    A machine nobody knows is made known, ONLINE.  Jobs that were asked for come first, then the
-    most overdue one.  `judge` says that the age of leases can be believed: stale ones are reclaimed.
+    An unknown machine is registered as ONLINE.  Requested jobs come first, then the most overdue.
+    `judge` says that the age of leases can be trusted, so that stale jobs are reclaimed.
     """
     if judge:
-        reclaim_stale_jobs(registry, act)
+        reclaim_stale_jobs(registry, context)
     machine = registry.machines.get(checked_hostname(hostname))
     if machine is None:
-        machine = new_machine(registry, hostname, ONLINE, act)
-    if not should_look_for_job(registry, machine, worker_limit, act) or not registry.queue:
+        machine = new_machine(registry, hostname, ONLINE, context)
+    if not should_look_for_job(registry, machine, worker_limit, context) or not registry.queue:
         return None
     first: tuple[int, int, int] = registry.queue.minKey()
     _rank, due, job_id = first
-    if due > (act.now - EPOCH) // timedelta(microseconds=1):
+    if due > (context.now - EPOCH) // timedelta(microseconds=1):
         return None
     job: CodeImportJob = registry.jobs[job_id]
-    schedule_job(registry, job, machine, act)
+    schedule_job(registry, job, machine, context)
     return job
 
 
-def arrive(registry: CodeImportRegistry, hostname: str, act: Act) -> MachineRecord:
-    """A daemon starts, or finds itself declared dead: bring its machine online if that may be.
+def arrive(registry: CodeImportRegistry, hostname: str, context: ChangeContext) -> CodeImportMachine:
+    """A daemon starts, or finds its machine set OFFLINE: bring the machine ONLINE.
 
-    Jobs a former run of the daemon left behind are given up.  Raises MachineHeld where a person
-    took the machine out, MachineCordoned where one holds it, and MachineInQuarantine where the watchdog
-    set it OFFLINE a moment ago.  A machine nobody knows is made known.
+    Jobs from an earlier run of the daemon are reclaimed.  An unknown machine is registered.  Raises
+    MachinePinned, MachineCordoned, and MachineInQuarantine soon after the watchdog set it OFFLINE.
     """
-    machine: MachineRecord | None = registry.machines.get(checked_hostname(hostname))
+    machine: CodeImportMachine | None = registry.machines.get(checked_hostname(hostname))
     if machine is None:
-        return new_machine(registry, hostname, ONLINE, act)
-    give_up_jobs(registry, machine, act.now, blame=True)  # its former run was killed: it did not leave
+        return new_machine(registry, hostname, ONLINE, context)
+    reclaim_jobs(registry, machine, context.now, blame=True)  # its earlier run did not call leave()
     if machine.state is OFFLINE:
         machine.refuse_if_cordoned()
         until = quarantined_until(registry, machine)
-        if not machine.held and until is not None and until > act.now:
+        if not machine.pinned and until is not None and until > context.now:
             raise MachineInQuarantine(machine.hostname, until)
-        set_online(registry, machine, act)
+        set_online(registry, machine, context)
     return machine
 
 
-def quarantined_until(registry: CodeImportRegistry, machine: MachineRecord) -> datetime | None:
-    """When the watchdog's verdict ends; None if it was not the watchdog."""
+def quarantined_until(registry: CodeImportRegistry, machine: CodeImportMachine) -> datetime | None:
+    """When a machine that the watchdog set OFFLINE may come back; None if it was not the watchdog."""
     if machine.offline_reason is not CodeImportMachineOfflineReason.WATCHDOG:
         return None
-    bites = 0
+    times_caught = 0
     for event in registry.events.newest_of_machine(machine.hostname, 100):
         if machine.state_since - event.date_created > QUARANTINE_MEMORY:
             break
-        bites += (CodeImportEventDataType.OFFLINE_REASON, "WATCHDOG") in event.items()
-    doublings = min(max(bites - 1, 0), 20)
+        times_caught += (CodeImportEventDataType.OFFLINE_REASON, "WATCHDOG") in event.items()
+    doublings = min(max(times_caught - 1, 0), 20)
     return machine.state_since + min(QUARANTINE * 2**doublings, LONGEST_QUARANTINE)
 
 
 def watch(
-    registry: CodeImportRegistry, silence_limit: timedelta, act: Act, *, judge: bool = True
+    registry: CodeImportRegistry, silence_limit: timedelta, context: ChangeContext, *, judge: bool = True
 ) -> list[str]:
-    """Set every machine OFFLINE that was silent for longer; their host names.
+    """Set every machine OFFLINE (WATCHDOG) that was silent for longer than the limit; their host names.
 
     `judge` is that of get_job_for_machine().
     """
     found = [
         machine
         for machine in registry.machines.values()
-        if machine.state is not OFFLINE and machine.silent_for(act.now) > silence_limit
+        if machine.state is not OFFLINE and machine.silent_for(context.now) > silence_limit
     ]
     for machine in found:
-        set_offline(registry, machine, CodeImportMachineOfflineReason.WATCHDOG, act)
+        set_offline(registry, machine, CodeImportMachineOfflineReason.WATCHDOG, context)
     if judge:
-        reclaim_stale_jobs(registry, act)
+        reclaim_stale_jobs(registry, context)
     return [machine.hostname for machine in found]

@@ -1,7 +1,7 @@
 """Which URLs an import may read from.
 
-A URL is handed to git, hg or svn on a machine of ours, and these follow much more than the web:
-``ext::`` runs a command, a plain path reads our disk, a leading hyphen is an option.
+A URL is passed to git, hg or svn on a machine of the service, and these accept more than web addresses:
+``ext::`` runs a command, a plain path reads the local disk, a leading hyphen is an option.
 """
 
 import re
@@ -22,10 +22,10 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def checked_url(url: str, rcs_type: RevisionControlSystem) -> str:
-    """`url` if it has the shape of one `rcs_type` reads.  Raises BadCodeImport.
+    """`url` if it is one that an import of `rcs_type` may have.  Raises BadCodeImport.
 
-    ``file:`` has the shape too, for repositories beside the service; a machine follows it only if
-    its operator said so (``librarian machines run --local-repositories``).
+    A ``file:`` URL is accepted, for repositories on the machines; a controller fetches it only if it was
+    started with ``--local-repositories``.
     """
     if len(url) > LONGEST_URL or not url.isprintable() or not url.isascii() or " " in url:
         raise BadCodeImport("url", "printable ASCII without spaces, at most 2000 characters")
@@ -44,6 +44,6 @@ def checked_url(url: str, rcs_type: RevisionControlSystem) -> str:
     if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not port_is_fine:
         raise BadCodeImport("url", "a host, and a port if any")
     if parts.password is not None or (parts.username is not None and not _USER.fullmatch(parts.username)):
-        # It would show in logs and pages; give the machine a key or a credential helper instead.
+        # Logs and pages would show it; the machines have an ssh agent instead.
         raise BadCodeImport("url", "no password, and a plain user name if any")
     return url

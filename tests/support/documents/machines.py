@@ -1,4 +1,4 @@
-"""What documents on machines need: people to act, and short ways to show what is."""
+"""What documents on machines need: people to context, and short ways to show what is."""
 
 import json
 from collections.abc import Callable

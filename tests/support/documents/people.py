@@ -1,4 +1,4 @@
-"""What documents on security need: people to act, and what programs send of themselves."""
+"""What documents on security need: people to context, and what programs send of themselves."""
 
 import base64
 

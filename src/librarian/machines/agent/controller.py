@@ -1,4 +1,4 @@
-"""The daemon on a machine: says that it lives, asks for work, keeps its jobs' leases, obeys."""
+"""The controller: the daemon of a machine, which sends heartbeats, polls for jobs and runs them."""
 
 import fcntl
 import logging
@@ -10,25 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from librarian.interfaces import LibrarianError
+from librarian.machines.agent.interfaces import (
+    AlreadyRunning,
+    Assignment,
+    JobLost,
+    MachineStatus,
+    SchedulerClient,
+    Unreachable,
+)
 from librarian.machines.agent.runner import Limits, Runner
-from librarian.machines.agent.scheduler_client import JobLost, SchedulerClient, Standing, Unreachable
 
 log = logging.getLogger(__name__)
-
-
-class AlreadyRunning(LibrarianError, RuntimeError):
-    """Another controller works in this directory."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(f"another controller works in {directory}")
-        self.directory = directory
 
 
 class Controller:
     """Runs up to `workers` jobs at a time for one machine.
 
-    Reports go out from the jobs' own threads, so that a slow upload delays nobody's heartbeat.
+    Each job reports from a thread of its own, so that a slow upload delays no heartbeat of another job.
     """
 
     def __init__(
@@ -52,14 +50,14 @@ class Controller:
         self.beat_seconds = beat_seconds
         self.monotonic = monotonic
         self.runners: list[Runner] = []
-        self.standing: Standing | None = None  # what the registry last thought of us
-        self._beaten: dict[int, float] = {}  # job id -> when
+        self.status: MachineStatus | None = None  # the last that was received
+        self._beaten: dict[int, float] = {}  # job id -> monotonic seconds of its last heartbeat
         self._draining_since: float | None = None
 
     def lock(self) -> IO[str]:
-        """Make the directory ours until the file is closed, and clear away what a former run left.
+        """Lock the directory until the returned file is closed, and remove the jobs of an earlier run.
 
-        Raises AlreadyRunning: two controllers of one host name would take each other's jobs.
+        Raises AlreadyRunning: two controllers in one directory would remove each other's jobs.
         """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (self.directory / "controller.lock").open("w")
@@ -72,18 +70,21 @@ class Controller:
         return file
 
     def run(self, stop: threading.Event, poll_seconds: float, *, exit_when_quiesced: bool = False) -> None:
-        """Work until `stop` is set, or, if so asked, until a person's quiescing is done."""
+        """Take turns every `poll_seconds` until `stop` is set.
+
+        `exit_when_quiesced` ends it as well once the machine is OFFLINE by the decision of a person.
+        """
         with self.lock():
             self.arrive()
             while not stop.is_set():
                 self.turn()
-                if exit_when_quiesced and self.is_quiesced():
+                if exit_when_quiesced and self.status is not None and self.status.needs_person:
                     return
                 stop.wait(poll_seconds)
             self.leave()
 
     def run_once(self) -> None:
-        """Come, do what there is to do, and leave."""
+        """Arrive, run the jobs that are due, and leave."""
         with self.lock():
             self.arrive()
             self.turn()
@@ -93,34 +94,31 @@ class Controller:
                 self.turn()
             self.leave()
 
-    def is_quiesced(self) -> bool:
-        return self.standing is not None and self.standing.state == "OFFLINE" and self.standing.held
-
     def arrive(self) -> None:
-        """Tell that we start; who cannot be told now is told in the next turn."""
+        """Report the start; where the service is out of reach, the next turn does it."""
         try:
             self._follow(self.scheduler_client.arrive())
         except Unreachable as error:
             log.warning("registry out of reach reason=%s", error)
 
     def turn(self) -> None:
-        """Everything that is to be done now and then."""
+        """Forget runners that ended, send heartbeats, and poll."""
         self.runners = [runner for runner in self.runners if runner.is_alive()]
         try:
             self._beat()
-            if self.standing is None or (self.standing.state == "OFFLINE" and not self.standing.held):
+            if self.status is None or (self.status.state == "OFFLINE" and not self.status.needs_person):
                 self._follow(self.scheduler_client.arrive())
-            self._look()
+            self._poll()
         except Unreachable as error:
             log.warning("registry out of reach reason=%s", error)
 
     def leave(self) -> None:
-        """Stop in good order: end all workers, then tell; others take the jobs at once."""
+        """Stop in good order: end all workers, and report it, so that other machines get the jobs."""
         self._abandon_all()
         try:
             self.scheduler_client.leave()
         except Unreachable as error:
-            # The watchdog will find out.
+            # The watchdog will set the machine OFFLINE.
             log.warning("registry out of reach reason=%s", error)
 
     def _beat(self) -> None:
@@ -137,28 +135,30 @@ class Controller:
         running = {runner.assignment.job_id for runner in self.runners}
         self._beaten = {job_id: when for job_id, when in self._beaten.items() if job_id in running}
 
-    def _look(self) -> None:
-        """Ask for jobs until there is none, or no worker free.  Asking is our sign of life, so we do it
-        when we are full as well; the registry counts."""
+    def _poll(self) -> None:
+        """Ask for jobs until none is given.  A full machine asks too, because this is its heartbeat."""
         while True:
-            standing = self.scheduler_client.look(self.workers)
-            self._follow(standing)
-            if standing.job is None:
+            status = self.scheduler_client.poll(self.workers)
+            self._follow(status)
+            if status.job is None:
                 return
-            directory = self.directory / "jobs" / str(standing.job.job_id)
-            runner = Runner(self.scheduler_client, standing.job, directory, self.limits, self.local)
-            self._beaten[standing.job.job_id] = self.monotonic()
-            self.runners.append(runner)
-            runner.start()
+            self._start(status.job)
 
-    def _follow(self, standing: Standing) -> None:
-        """Do as the registry says about our state."""
-        if self.standing is None or self.standing.state != standing.state:
-            log.info("state %s note=%s", standing.state, standing.note)
-        self.standing = standing
-        if standing.state == "OFFLINE":
-            self._abandon_all()  # an OFFLINE machine runs nothing
-        if standing.state != "QUIESCING":
+    def _start(self, assignment: Assignment) -> None:
+        directory = self.directory / "jobs" / str(assignment.job_id)
+        runner = Runner(self.scheduler_client, assignment, directory, self.limits, self.local)
+        self._beaten[assignment.job_id] = self.monotonic()
+        self.runners.append(runner)
+        runner.start()
+
+    def _follow(self, status: MachineStatus) -> None:
+        """Act on the state that the service has for this machine."""
+        if self.status is None or self.status.state != status.state:
+            log.info("state %s note=%s", status.state, status.note)
+        self.status = status
+        if status.state == "OFFLINE":
+            self._abandon_all()  # an OFFLINE machine has no jobs
+        if status.state != "QUIESCING":
             self._draining_since = None
         elif self._draining_since is None:
             self._draining_since = self.monotonic()

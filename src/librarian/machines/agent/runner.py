@@ -1,4 +1,4 @@
-"""One job on this machine: a thread that prepares it, watches its worker process, and reports."""
+"""The runner of one job: a thread that prepares a directory, watches the worker process, and reports."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 
-from librarian.machines.agent.scheduler_client import (
+from librarian.machines.agent.interfaces import (
     Assignment,
     JobLost,
     Refused,
@@ -27,19 +27,19 @@ from librarian.machines.enums import CodeImportResultStatus
 log = logging.getLogger(__name__)
 
 LOGTAIL_BYTES = 4000
-SECONDS_BETWEEN_GLANCES = 0.1  # at the worker process
-SECONDS_BETWEEN_SURVEYS = 10.0  # of the disk that a job takes
-SURVEY_SHARE = 0.02  # of the time, at most: a survey of many files comes the more rarely
-SECONDS_BETWEEN_TRIES = 5.0  # to report, while the registry cannot be reached
+SECONDS_BETWEEN_CHECKS = 0.1  # polls of the worker process
+SECONDS_BETWEEN_SURVEYS = 10.0  # of the disk usage of a job
+SURVEY_SHARE = 0.02  # of the time, at most: a survey that takes longer is made less often
+SECONDS_BETWEEN_TRIES = 5.0  # to report, while the service is out of reach
 REPORT_PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one job may take."""
+    """The limits of one job."""
 
     seconds: float = 24 * 3600
-    inactivity_seconds: float = 3600  # without a word in the log
+    inactivity_seconds: float = 3600  # without a new line in the log
     log_bytes: int = 10 * 2**20
     file_bytes: int = 20 * 2**30
     disk_bytes: int = 60 * 2**30  # of everything below the job's directory together
@@ -67,11 +67,11 @@ class Runner(threading.Thread):
         self._abandoned = threading.Event()
 
     def abandon(self) -> None:
-        """End the worker, and say nothing: the job is not ours any more."""
+        """End the worker without a report: this machine does not have the job any more."""
         self._abandoned.set()
 
     def logtail(self) -> str:
-        """The end of the log so far."""
+        """The last 4,000 bytes of the log so far."""
         try:
             with (self.directory / LOG).open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LOGTAIL_BYTES))
@@ -83,9 +83,9 @@ class Runner(threading.Thread):
         job_id = self.assignment.job_id
         try:
             self.directory.mkdir(parents=True)
-            self._do(lambda: self.scheduler_client.start(job_id))
+            self._retry(lambda: self.scheduler_client.start(job_id))
             self.started = True
-            self._do(lambda: self.scheduler_client.fetch_bundle(job_id, self.directory / LAST))
+            self._retry(lambda: self.scheduler_client.fetch_bundle(job_id, self.directory / LAST))
             status = self._work()
             self._report(status)
             log.info("job done job=%d import=%s status=%s", job_id, self.assignment.code_import, status.name)
@@ -93,22 +93,22 @@ class Runner(threading.Thread):
             log.warning("job given up job=%d reason=%s", job_id, error)
         except OSError as error:
             log.error("job failed here job=%d error=%r", job_id, error)
-            self._confess()
+            self._report_internal_failure()
         finally:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _confess(self) -> None:
-        """This machine could not do it: a full disk, say.  The import is not to blame."""
+    def _report_internal_failure(self) -> None:
+        """Report a fault of this machine, such as a full disk, which does not count against the import."""
         failure = CodeImportResultStatus.INTERNAL_FAILURE.name
         try:
-            self._do(lambda: self.scheduler_client.finish(self.assignment.job_id, failure))
+            self._retry(lambda: self.scheduler_client.finish(self.assignment.job_id, failure))
         except (JobLost, Refused, Unreachable) as error:
             log.warning("job given up job=%d reason=%s", self.assignment.job_id, error)
 
-    def _do(self, call: Callable[[], object]) -> None:
-        """Call until the registry can be reached, or the job is not ours any more.
+    def _retry(self, call: Callable[[], object]) -> None:
+        """Repeat `call` while it raises Unreachable, for REPORT_PATIENCE_SECONDS at most.
 
-        Raises Unreachable after REPORT_PATIENCE_SECONDS, as for a library whose disk stays full.
+        Raises Unreachable then, and JobLost once the job is abandoned.
         """
         began = time.monotonic()
         while True:
@@ -125,11 +125,11 @@ class Runner(threading.Thread):
                 return
 
     def _work(self) -> CodeImportResultStatus:
-        """Run the worker process within the limits."""
+        """Run the worker process within the limits; the status in its result file."""
         self.order.write(self.directory)
         command = [sys.executable, "-m", "librarian.machines.agent.worker", str(self.directory)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        # A session of its own, so that the tools it starts end with it; a pipe that ends when we do.
+        # A new session, so that its tools are killed with it; its stdin closes when this process ends.
         with subprocess.Popen(command, stdin=PIPE, start_new_session=True, env=environment) as worker:
             too_long = self._watch(worker)
             if too_long or self._abandoned.is_set():
@@ -146,27 +146,35 @@ class Runner(threading.Thread):
             return CodeImportResultStatus.INTERNAL_FAILURE
 
     def _watch(self, worker: "subprocess.Popen[bytes]") -> str:
-        """Wait for the worker; what it exceeded, or ''."""
+        """Wait for the worker to end; '', or which limit it exceeded."""
         began = heard = time.monotonic()
         size, next_survey = -1, began
-        while worker.poll() is None and not self._abandoned.wait(SECONDS_BETWEEN_GLANCES):
+        while worker.poll() is None and not self._abandoned.wait(SECONDS_BETWEEN_CHECKS):
             now = time.monotonic()
             size_now = self._log_size()
             if size_now != size:
                 size, heard = size_now, now
-            if now - began > self.limits.seconds:
-                return f"ended after {self.limits.seconds:.0f} seconds"
-            if now - heard > self.limits.inactivity_seconds:
-                return f"ended after {self.limits.inactivity_seconds:.0f} seconds without a word"
+            if exceeded := self._exceeded_time(now - began, now - heard):
+                return exceeded
             if now >= next_survey:
-                taken = disk_usage(self.directory)
-                if taken > self.limits.disk_bytes:
-                    return (
-                        f"ended with {taken} bytes on the disk, above the limit of {self.limits.disk_bytes}"
-                    )
+                if exceeded := self._exceeded_disk():
+                    return exceeded
                 pause = max(self.survey_seconds, (time.monotonic() - now) / SURVEY_SHARE)
                 next_survey = time.monotonic() + pause
         return ""
+
+    def _exceeded_time(self, running: float, silent: float) -> str:
+        if running > self.limits.seconds:
+            return f"ended after {self.limits.seconds:.0f} seconds"
+        if silent > self.limits.inactivity_seconds:
+            return f"ended after {self.limits.inactivity_seconds:.0f} seconds without output"
+        return ""
+
+    def _exceeded_disk(self) -> str:
+        taken = disk_usage(self.directory)
+        if taken <= self.limits.disk_bytes:
+            return ""
+        return f"ended with {taken} bytes on the disk, above the limit of {self.limits.disk_bytes}"
 
     def _log_size(self) -> int:
         try:
@@ -180,17 +188,17 @@ class Runner(threading.Thread):
 
     def _report(self, status: CodeImportResultStatus) -> None:
         job_id = self.assignment.job_id
-        self._do(lambda: self.scheduler_client.beat(job_id, self.logtail()))
-        self._do(lambda: self.scheduler_client.deliver(job_id, "log", self.directory / LOG))
+        self._retry(lambda: self.scheduler_client.beat(job_id, self.logtail()))
+        self._retry(lambda: self.scheduler_client.deliver(job_id, "log", self.directory / LOG))
         if status is CodeImportResultStatus.SUCCESS:
-            self._do(lambda: self.scheduler_client.deliver(job_id, "bundle", self.directory / BUNDLE))
-        self._do(lambda: self.scheduler_client.finish(job_id, status.name))
+            self._retry(lambda: self.scheduler_client.deliver(job_id, "bundle", self.directory / BUNDLE))
+        self._retry(lambda: self.scheduler_client.finish(job_id, status.name))
 
 
 def disk_usage(directory: Path) -> int:
-    """The bytes that everything below `directory` takes on its disk, each inode once, as du(1) counts.
+    """The disk usage of `directory` in bytes, each inode once, as du(1) counts.
 
-    What vanishes meanwhile, as a tool's temporary files do, counts for nothing.
+    A file that is removed during the count, as a tool's temporary files are, counts as 0.
     """
     taken: dict[tuple[int, int], int] = {}
     for folder, _folders, files in os.walk(directory):

@@ -1,94 +1,25 @@
-"""The registry as a controller daemon sees it: over HTTP, from any host, with a bearer token."""
+"""The service as daemons call it: JSON over HTTP with a bearer token, from any host."""
 
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import urllib3
 
-from librarian.interfaces import LibrarianError
+from librarian.machines.agent.interfaces import Assignment, JobLost, MachineStatus, Refused, Unreachable
 from librarian.net.bodies import DeclaredBody, WrongLength
 
 CHUNK = 1 << 18  # bytes
 
-# A refused connection is tried again; a request that went out is not.
+# A connection that is refused is tried again; a request that was sent is not.
 RETRIES = urllib3.Retry(total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
 
 
-class Unreachable(LibrarianError, OSError):
-    """No answer, or one that blames the server; the same call may succeed later."""
-
-
-class JobLost(LibrarianError, LookupError):
-    """The registry has taken the job from us; whatever we still say of it is refused."""
-
-
-class Refused(LibrarianError, RuntimeError):
-    """The registry understood and said no: a wrong token, a wrong host name."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(f"{status} {reason}")
-        self.status = status
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A job we were given."""
-
-    job_id: int
-    code_import: str
-    rcs_type: str
-    url: str
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the registry thinks of our machine, and what it gives us to do."""
-
-    state: str  # a name of CodeImportMachineState
-    held: bool  # whether only a person brings us back
-    note: str  # why we may not work, for the log; empty if we may
-    job: Assignment | None = None
-
-
-class SchedulerClient(Protocol):
-    """Everything a controller says and asks.  All raise Unreachable and Refused."""
-
-    def arrive(self) -> Standing:
-        """We start, or were declared dead."""
-
-    def look(self, worker_limit: int) -> Standing:
-        """We live; is there a job?"""
-
-    def start(self, job_id: int) -> None:
-        """A worker begins.  Raises JobLost, as everything below that names a job."""
-
-    def beat(self, job_id: int, logtail: str) -> None:
-        """The job goes on."""
-
-    def fetch_bundle(self, job_id: int, target: Path) -> bool:
-        """Write the bundle to start from to `target`; False if there is none."""
-
-    def deliver(self, job_id: int, kind: str, path: Path) -> None:
-        """Hand in the ``log`` or the ``bundle``; of a log that grows meanwhile, what it was at the start."""
-
-    def finish(self, job_id: int, status: str) -> None:
-        """The job ended, with the name of a CodeImportResultStatus."""
-
-    def leave(self) -> None:
-        """We stop in good order."""
-
-    def drained(self) -> None:
-        """While quiescing we ended what took too long."""
-
-
 class Api:
-    """``/machines`` of a web application, as somebody with a token."""
+    """``/machines`` of the web application, with the token of an account."""
 
     def __init__(self, app_url: str, token: str) -> None:
         self._base = f"{app_url.rstrip('/')}/machines"
@@ -102,7 +33,7 @@ class Api:
         return self._json(self.send("GET", path))
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
-        """Send `fields` as JSON; the JSON that comes back, {} if none does."""
+        """Send `fields` as JSON; the JSON of the answer, {} for an empty body."""
         body, headers = json.dumps(fields).encode(), {"Content-Type": "application/json"}
         return self._json(self.send("POST", path, body=body, headers=headers))
 
@@ -142,18 +73,18 @@ class Api:
             return answer.reason or "no reason given"
 
 
-class RemoteHeadquarters:
-    """The daemons' door, ``/machines/+scheduler/<hostname>``."""
+class HTTPSchedulerClient:
+    """A SchedulerClient for one machine: ``/machines/+scheduler/<hostname>``."""
 
     def __init__(self, api: Api, hostname: str) -> None:
         self._api = api
         self._base = f"/+scheduler/{quote(hostname, safe='')}"
 
-    def arrive(self) -> Standing:
-        return self._standing(self._post("arrive"))
+    def arrive(self) -> MachineStatus:
+        return _status(self._post("arrive"))
 
-    def look(self, worker_limit: int) -> Standing:
-        return self._standing(self._post("look", worker_limit=worker_limit))
+    def poll(self, worker_limit: int) -> MachineStatus:
+        return _status(self._post("poll", worker_limit=worker_limit))
 
     def start(self, job_id: int) -> None:
         self._post(f"jobs/{job_id}/start")
@@ -178,7 +109,7 @@ class RemoteHeadquarters:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-            # A log may still be written to; what it held at this moment is sent.
+            # A log may grow meanwhile; `size` bytes of it are sent.
             body = DeclaredBody(file, size, may_grow=kind == "log")
             try:
                 self._api.send("PUT", f"{self._base}/jobs/{job_id}/{kind}", headers, body=body)
@@ -197,10 +128,12 @@ class RemoteHeadquarters:
     def _post(self, verb: str, **fields: Any) -> dict[str, Any]:
         return self._api.post(f"{self._base}/{verb}", **fields)
 
-    @staticmethod
-    def _standing(told: dict[str, Any]) -> Standing:
-        job = told.get("job")
-        try:
-            return Standing(told["state"], told["held"], told["note"], Assignment(**job) if job else None)
-        except (KeyError, TypeError) as error:
-            raise Refused(200, f"the answer says not where we stand: {error}; is the URL right?") from error
+
+def _status(told: dict[str, Any]) -> MachineStatus:
+    """The answer to arrive() and poll().  Raises Refused if it is another kind of JSON."""
+    job = told.get("job")
+    try:
+        assignment = Assignment(**job) if job else None
+        return MachineStatus(told["state"], told["pinned"], told["cordoned"], told["note"], assignment)
+    except (KeyError, TypeError) as error:
+        raise Refused(200, f"the answer is no machine's status: {error}; is the URL right?") from error

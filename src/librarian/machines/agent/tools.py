@@ -1,4 +1,4 @@
-"""Running git, hg and svn: an environment of their own, their output in a bounded log."""
+"""Running git, hg and svn: with a clean environment, and their output in a log of limited size."""
 
 import os
 import re
@@ -7,36 +7,18 @@ import time
 from pathlib import Path
 from typing import IO
 
-from librarian.interfaces import LibrarianError
+from librarian.machines.agent.interfaces import ToolFailed, ToolMissing
 
 SECONDS_BETWEEN_PROGRESS_LINES = 10
 TAIL_BYTES = 2000
 LINE_ENDS = re.compile(rb"(?<=[\r\n])")
 
-# What a tool may see of our own environment.  Credentials come from an ssh agent or not at all.
+# The variables that a tool inherits.  The only credentials are those of an ssh agent.
 INHERITED = ("PATH", "SSH_AUTH_SOCK", "TMPDIR", "http_proxy", "https_proxy", "no_proxy")
 
 
-class ToolMissing(LibrarianError, RuntimeError):
-    """The program is not installed on this machine."""
-
-    def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} is not installed")
-        self.tool = tool
-
-
-class ToolFailed(LibrarianError, RuntimeError):
-    """The program ended with another status than 0; `output` is the end of what it said."""
-
-    def __init__(self, command: str, status: int, output: str) -> None:
-        super().__init__(f"{command} ended with status {status}")
-        self.command = command
-        self.status = status  # negative: the signal that ended it
-        self.output = output
-
-
 class Log:
-    """The log of one job, cut off at `limit` bytes; writing to it goes on and is counted."""
+    """The log of one job, cut off at `limit` bytes; close() adds a line with the number of bytes dropped."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self._file = path.open("ab", buffering=0)
@@ -45,6 +27,7 @@ class Log:
         self._progress_at = 0.0
 
     def say(self, text: str) -> None:
+        """Append a line with the time, in UTC."""
         self.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n".encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
@@ -54,7 +37,7 @@ class Log:
         self._file.write(kept)
 
     def write_line(self, line: bytes) -> None:
-        """Progress, which ends in a carriage return, is let through now and then only."""
+        """Append a line of output; of progress lines, which end in CR, at most one each 10 seconds."""
         if line.endswith(b"\r"):
             if time.monotonic() - self._progress_at < SECONDS_BETWEEN_PROGRESS_LINES:
                 return
@@ -69,7 +52,7 @@ class Log:
 
 
 class Tools:
-    """Runs programs in one directory, which is their HOME too, so that no personal file is read."""
+    """Runs programs in one directory, which is their HOME too: no personal configuration is read."""
 
     def __init__(self, directory: Path, log: Log) -> None:
         self.directory = directory
@@ -78,7 +61,7 @@ class Tools:
         self.environment |= {"HOME": str(directory), "LC_ALL": "C.UTF-8"}
 
     def run(self, *command: str, stdin: Path | None = None, stdout: Path | None = None) -> None:
-        """Run to the end; output goes to the log, or standard output to a file.
+        """Run `command` to its end; its output goes to the log, or standard output to the file `stdout`.
 
         Raises ToolMissing and ToolFailed.
         """
@@ -87,9 +70,9 @@ class Tools:
         target = stdout.open("wb") if stdout else None
         try:
             process = self._start(command, source, target or subprocess.PIPE, subprocess.STDOUT)
-            said = process.stderr if stdout else process.stdout
-            assert said is not None
-            tail = self._pump(said)
+            output = process.stderr if stdout else process.stdout
+            assert output is not None
+            tail = self._pump(output)
         finally:
             for file in (source, target):
                 if file is not None:
@@ -98,7 +81,7 @@ class Tools:
             raise ToolFailed(command[0], process.returncode, tail)
 
     def ask(self, *command: str) -> str:
-        """Run to the end; what it wrote to standard output, stripped."""
+        """Run `command` to its end; its standard output, stripped.  Raises ToolMissing and ToolFailed."""
         answer = self.directory / "answer"
         self.run(*command, stdout=answer)
         return answer.read_text(errors="replace").strip()
@@ -119,14 +102,13 @@ class Tools:
         except FileNotFoundError:
             raise ToolMissing(command[0]) from None
 
-    def _pump(self, said: IO[bytes]) -> str:
+    def _pump(self, output: IO[bytes]) -> str:
+        """Copy output to the log, line by line; its last 2,000 bytes."""
         tail = pending = b""
-        with said:
-            while chunk := os.read(said.fileno(), 65536):
+        with output:
+            while chunk := os.read(output.fileno(), 65536):
                 tail = (tail + chunk)[-TAIL_BYTES:]
-                *lines, pending = (
-                    (pending + chunk).replace(b"\r", b"\r\0").replace(b"\n", b"\n\0").split(b"\0")
-                )
+                *lines, pending = LINE_ENDS.split(pending + chunk)
                 for line in lines:
                     self.log.write_line(line)
                 if len(pending) > TAIL_BYTES:

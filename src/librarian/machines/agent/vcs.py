@@ -1,45 +1,25 @@
-"""A mirror of a foreign repository in a directory: brought back from a bundle, fetched, bundled again.
+"""Mirrors of git, hg and svn repositories in a directory: restored from a bundle, fetched, packed again.
 
-Each bundle is whole, so that one file is all that is needed to get the code back (``git clone
-gimp.bundle``); what is incremental is the fetch, which asks the foreign server only for what the
-last bundle lacks.
+Each bundle is the complete repository, so that one file is enough to clone from (``git clone gimp.bundle``).
+The fetch is incremental: it asks the foreign server for what the last bundle lacks.
 """
 
 import gzip
 import shutil
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
-from librarian.machines.agent.tools import ToolFailed, Tools
+from librarian.machines.agent.interfaces import ToolFailed
+from librarian.machines.agent.tools import Tools
 from librarian.machines.enums import RevisionControlSystem
 from librarian.machines.interfaces import BadCodeImport
-
-
-class Mirror(Protocol):
-    """What the three kinds have in common.  Every method raises ToolMissing and ToolFailed."""
-
-    suffix: str  # of a bundle's file name
-    mimetype: str
-
-    def restore(self, bundle: Path) -> None:
-        """Bring back what an earlier run bundled."""
-
-    def fetch(self) -> None:
-        """Make the mirror equal to the foreign repository."""
-
-    def fingerprint(self) -> str:
-        """Equal texts mean equal mirrors; '' means there is nothing in it."""
-
-    def pack(self, bundle: Path) -> None:
-        """Write everything into one file.  The mirror is not empty."""
 
 
 class GitMirror:
     suffix = ".bundle"
     mimetype = "application/octet-stream"
 
-    # All refs, but for those that hosting sites make for every proposal anybody ever sent them.
+    # All refs but those that hosting sites keep for each pull or merge request.
     REFSPECS = ("+refs/*:refs/*", "^refs/pull/*", "^refs/merge-requests/*")
 
     def __init__(self, tools: Tools, url: str, local: bool) -> None:
@@ -123,7 +103,7 @@ class SvnMirror:
         self.tools.run("svnadmin", "create", "mirror")
 
     def _load(self, dump: Path) -> None:
-        # Properties that old servers took and new ones refuse must not stop a mirror.
+        # --bypass-prop-validation: old servers stored properties that new ones refuse.
         self.tools.run(
             "svnadmin", "load", "--quiet", "--force-uuid", "--bypass-prop-validation", "mirror", stdin=dump
         )
@@ -174,7 +154,7 @@ MIRRORS: dict[RevisionControlSystem, type[GitMirror] | type[HgMirror] | type[Svn
     RevisionControlSystem.SVN: SvnMirror,
 }
 
-# What the tools say, in the C locale, when it is no repository or not for us.
+# Parts of the messages of git, hg and svn in the C locale, in lower case.
 _FORBIDDEN = (
     "authentication failed",
     "authorization failed",
@@ -202,8 +182,10 @@ _INVALID = (
 
 
 def is_forbidden(error: ToolFailed) -> bool:
+    """Whether the foreign server wants credentials, or the URL is not allowed."""
     return any(sign in error.output.lower() for sign in _FORBIDDEN)
 
 
 def is_invalid(error: ToolFailed) -> bool:
+    """Whether there is no repository of that kind at the URL."""
     return any(sign in error.output.lower() for sign in _INVALID)

@@ -1,6 +1,6 @@
-"""The watchdog: now and then it has the registry look for machines that have fallen silent.
+"""The watchdog: asks the service at intervals to set silent machines OFFLINE.
 
-Any number may run; the registry's transactions see to it that each silence is noted once.
+Any number may run: the transaction of the service records each silence once.
 """
 
 import logging
@@ -8,45 +8,49 @@ import threading
 import time
 from collections.abc import Callable
 
-from librarian.machines.agent.scheduler_client import Api, Unreachable
+from librarian.machines.agent.interfaces import Unreachable
+from librarian.machines.agent.scheduler_client import Api
 
 log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Knows how long it has seen the registry answer without a break.
+    """Measures how long the service has answered without a break, and sends that along.
 
-    Machines that could not report are not silent: after an outage, and after its own start, it
-    lets one whole limit pass before anybody is judged.
+    Machines cannot report while the service is away.  So after an outage, and after the start of the
+    watchdog, no machine is set OFFLINE before one whole silence limit has passed.
     """
 
     def __init__(self, api: Api, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self._monotonic = monotonic
+        self._monotonic = monotonic  # seconds
         self._reachable_since: float | None = None
 
-    def turn(self, judge_now: bool = False) -> list[str]:
-        """One round; the host names of the machines set OFFLINE.  Raises Unreachable."""
+    def check(self, judge_now: bool = False) -> list[str]:
+        """One request; the host names of the machines that were set OFFLINE.
+
+        `judge_now` leaves out how long the service has been reachable.  Raises Unreachable.
+        """
         fields = {} if judge_now else {"reachable_seconds": self._reachable_seconds()}
         try:
-            told = self._api.post("/+scheduler/+watch", **fields)
+            answer = self._api.post("/+scheduler/+watch", **fields)
         except Unreachable:
             self._reachable_since = None
             raise
         if self._reachable_since is None:
             self._reachable_since = self._monotonic()
-        for hostname in told["offline"]:
+        for hostname in answer["offline"]:
             log.warning("machine silent machine=%s", hostname)
-        return list(told["offline"])
+        return list(answer["offline"])
 
     def _reachable_seconds(self) -> int:
         return 0 if self._reachable_since is None else int(self._monotonic() - self._reachable_since)
 
     def run(self, stop: threading.Event, pause_seconds: float) -> None:
-        """Rounds until `stop` is set."""
+        """Check every `pause_seconds` until `stop` is set."""
         while not stop.is_set():
             try:
-                self.turn()
+                self.check()
             except Unreachable as error:
                 log.warning("registry out of reach reason=%s", error)
             stop.wait(pause_seconds)

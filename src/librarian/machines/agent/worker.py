@@ -1,9 +1,9 @@
-"""One run of one import, as a process of its own: ``python -m librarian.machines.agent.worker DIRECTORY``.
+"""The worker: one job as a process, ``python -m librarian.machines.agent.worker DIRECTORY``.
 
-The directory is the worker's alone.  It finds ``order.json`` there, and ``last`` if there is a
-bundle to start from; it leaves ``log``, ``bundle`` if there is something new, and at the very end
-``result.json``.  It knows nothing of the tree or the network's other side: whoever started it
-reports for it, ends it when it takes too long, and by closing its standard input ends it too.
+Before it starts, the directory has ``order.json``, and ``last`` if there is a bundle to start from.  When
+it ends, the directory has ``log``, ``bundle`` if the mirror changed, and, written last, ``result.json``.
+The worker knows neither the tree nor the service: the runner that started it reports for it, and ends it by
+a signal or by closing its standard input.
 """
 
 import dataclasses
@@ -18,8 +18,9 @@ import zlib
 from pathlib import Path
 
 from librarian.interfaces import LibrarianError
-from librarian.machines.agent.tools import Log, ToolFailed, ToolMissing, Tools
-from librarian.machines.agent.vcs import MIRRORS, Mirror, is_forbidden, is_invalid
+from librarian.machines.agent.interfaces import Mirror, ToolFailed, ToolMissing
+from librarian.machines.agent.tools import Log, Tools
+from librarian.machines.agent.vcs import MIRRORS, is_forbidden, is_invalid
 from librarian.machines.enums import CodeImportResultStatus, RevisionControlSystem
 from librarian.machines.urls import checked_url
 
@@ -28,7 +29,7 @@ ORDER, LAST, LOG, BUNDLE, RESULT = "order.json", "last", "log", "bundle", "resul
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """What a worker is to do."""
+    """The arguments of a worker."""
 
     rcs_type: str  # a name of RevisionControlSystem
     url: str
@@ -45,10 +46,10 @@ class Order:
 
 
 def perform(order: Order, directory: Path, log: Log) -> CodeImportResultStatus:
-    """Fetch, and bundle what is new.  Raises what the tools raise."""
+    """Fetch the repository, and pack a bundle if it changed.  Raises ToolMissing, ToolFailed and OSError."""
     rcs_type = RevisionControlSystem[order.rcs_type]
     if checked_url(order.url, rcs_type).startswith("file:") and not order.local:
-        log.say("this machine follows no file: URL")
+        log.say("file: URLs are not allowed on this machine (--local-repositories)")
         return CodeImportResultStatus.FAILURE_FORBIDDEN
     tools = Tools(directory, log)
     mirror, before = start_mirror(order, rcs_type, tools)
@@ -63,8 +64,10 @@ def perform(order: Order, directory: Path, log: Log) -> CodeImportResultStatus:
 
 
 def start_mirror(order: Order, rcs_type: RevisionControlSystem, tools: Tools) -> tuple[Mirror, str]:
-    """A mirror as the last bundle has it, and its fingerprint.  A bundle that cannot be read costs
-    a full fetch, not the import."""
+    """A mirror restored from the last bundle, and its fingerprint; an empty mirror and '' without one.
+
+    After a bundle that cannot be read the mirror is empty, and the fetch a full one.
+    """
     mirror = MIRRORS[rcs_type](tools, order.url, order.local)
     last = tools.directory / LAST
     if not last.exists():
@@ -79,7 +82,7 @@ def start_mirror(order: Order, rcs_type: RevisionControlSystem, tools: Tools) ->
 
 
 def judge(error: Exception) -> CodeImportResultStatus:
-    """Whose fault an error is."""
+    """The result status for an error: a failure of the import, or of this machine."""
     if isinstance(error, ToolFailed):
         if is_forbidden(error):
             return CodeImportResultStatus.FAILURE_FORBIDDEN
@@ -90,7 +93,7 @@ def judge(error: Exception) -> CodeImportResultStatus:
 
 
 def work(directory: Path) -> CodeImportResultStatus:
-    """Carry out the order in `directory` and leave the result there."""
+    """Perform the order in `directory` and write the result there."""
     order = Order.read(directory)
     log = Log(directory / LOG, order.log_limit)
     try:

@@ -1,4 +1,4 @@
-"""Machines, imports, jobs and events in plain data: the same for JSON and for pages."""
+"""Machines, imports, jobs and events as plain data, which JSON answers and page templates share."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +13,12 @@ def moment(when: datetime | None) -> str | None:
 
 
 def ago(when: datetime | None, now: datetime) -> str | None:
-    """How long ago, in the one or two units a person would use; None if never."""
+    """The time since `when`, as span() writes it; None for None."""
     return None if when is None else span(now - when)
 
 
 def span(length: timedelta) -> str:
-    """A length of time in words: ``3 minutes``, ``2 hours 5 minutes``; what is negative is ``0 seconds``."""
+    """A time span in its one or two largest units: ``2 hours 5 minutes``; ``0 seconds`` if negative."""
     seconds = max(int(length.total_seconds()), 0)
     units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
     first = next((place for place, (_name, size) in enumerate(units) if seconds >= size), 3)
@@ -31,7 +31,7 @@ def span(length: timedelta) -> str:
 
 
 def title(name: str) -> str:
-    """An enumeration's name as a page shows it: ``Online``."""
+    """The name of an enumeration's member as a page shows it: ``Online``."""
     return name.replace("_", " ").capitalize()
 
 
@@ -78,7 +78,7 @@ def describe_result(result: Any) -> dict[str, Any]:
 
 
 def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
-    """What a list shows of a machine."""
+    """A machine as lists show it."""
     reason = machine.offline_reason
     return {
         "hostname": machine.hostname,
@@ -87,7 +87,7 @@ def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
         "state_ago": ago(machine.state_since, now),
         "offline_reason": None if reason is None else reason.name,
         "message": machine.message,
-        "held": machine.held,
+        "pinned": machine.pinned,
         "cordon": _describe_cordon(machine.cordon),
         "heartbeat": moment(machine.heartbeat),
         "heartbeat_ago": ago(machine.heartbeat, now),
@@ -102,7 +102,7 @@ def _describe_cordon(cordon: Any) -> dict[str, Any] | None:
 
 
 def describe_machine(machine: Any, now: datetime) -> dict[str, Any]:
-    """Everything about a machine."""
+    """A machine with its jobs and its newest events."""
     return summarize_machine(machine, now) | {
         "date_created": moment(machine.date_created),
         "current_jobs": [describe_job(job, now) for job in machine.current_jobs],
@@ -111,7 +111,7 @@ def describe_machine(machine: Any, now: datetime) -> dict[str, Any]:
 
 
 def summarize_import(code_import: Any, now: datetime) -> dict[str, Any]:
-    """What a list shows of an import."""
+    """An import as lists show it."""
     job = code_import.import_job
     return {
         "name": code_import.name,
@@ -127,7 +127,7 @@ def summarize_import(code_import: Any, now: datetime) -> dict[str, Any]:
 
 
 def describe_import(code_import: Any, now: datetime) -> dict[str, Any]:
-    """Everything about an import."""
+    """An import with its newest results and events."""
     newest = [describe_result(result) for result in code_import.results[: -RESULTS_SHOWN - 1 : -1]]
     return summarize_import(code_import, now) | {
         "owner": code_import.owner,

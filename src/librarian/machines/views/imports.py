@@ -64,7 +64,7 @@ def _imports_page(notice: str = "", entered: dict[str, Any] | None = None) -> di
 
 
 def add_import(context: Imports, request: Request) -> Any:
-    """Make an import: ``name``, ``rcs_type``, ``url``, and what else a change may have."""
+    """Make an import: ``name``, ``rcs_type``, ``url``, ``private``, and the fields of a change."""
     fields = fields_of(request)
     try:
         kind = _chosen(RevisionControlSystem, fields, "rcs_type")
@@ -73,7 +73,7 @@ def add_import(context: Imports, request: Request) -> Any:
             text_of(fields, "name"),
             kind,
             changes.pop("url", ""),
-            changes.pop("owner", None) or _who(),
+            changes.pop("owner", None) or _owner(),
             private=fields.get("private") in (True, "on"),
             **changes,
         )
@@ -89,7 +89,7 @@ def add_import(context: Imports, request: Request) -> Any:
 imports_index = by_method(GET=imports_page, POST=add_import)
 
 
-def _who() -> str:
+def _owner() -> str:
     principal = current_principal()
     return principal.person.name if principal.person is not None else principal.id
 
@@ -102,9 +102,9 @@ def _chosen(kind: Any, fields: dict[str, Any], name: str) -> Any:
 
 
 def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
-    """What `fields` say about an import, as edit() takes it.  Raises BadCodeImport.
+    """The arguments of ICodeImport.edit() in `fields`.  Raises BadCodeImport.
 
-    ``update_interval`` is a duration such as 90m or 6h; an ``assignee`` of '' is nobody.
+    ``update_interval`` is a duration such as 90m or 6h; an empty ``assignee`` means none.
     """
     changes: dict[str, Any] = {}
     for name in ("url", "owner", "assignee"):
@@ -123,18 +123,18 @@ def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def import_page(context: Any, request: Request) -> Any:
-    """One import: what it is, its job, how the last ones ended, and what may be done."""
+    """One import: its fields, its job, its results, and forms to change it."""
     if not wants_page(request):
         return Response(json_body=describe_import(context, getUtility(IClock).now()), vary=("Accept",))
     return _import_page(context)
 
 
 def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
-    told = describe_import(code_import, getUtility(IClock).now())
-    job = told["job"]
+    shown = describe_import(code_import, getUtility(IClock).now())
+    job = shown["job"]
     return {
-        "title": f"{told['name']}: {title(told['review_status'])}",
-        "code_import": told,
+        "title": f"{shown['name']}: {title(shown['review_status'])}",
+        "code_import": shown,
         "interval": span(code_import.update_interval),
         "notice": notice,
         "may_edit": checkPermission(EDIT, code_import),
@@ -147,13 +147,13 @@ def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
 def change_import(context: Any, request: Request) -> Any:
     """Do what ``do`` says: ``edit`` (the default), ``request``, ``kill`` or ``delete``."""
     fields = fields_of(request)
-    verb = text_of(fields, "do", "edit")
+    action = text_of(fields, "do", "edit")
     try:
-        if verb == "edit":
+        if action == "edit":
             context.edit(message=text_of(fields, "message", ""), **changes_in(fields))
-        elif verb in ("request", "kill"):
-            getattr(context, verb)()
-        elif verb == "delete":
+        elif action in ("request", "kill"):
+            getattr(context, action)()
+        elif action == "delete":
             getUtility(ICodeImportSet).delete(context.name)
             return SeeOther(PATH)
         else:

@@ -1,4 +1,4 @@
-"""Machines in the web application: ``/machines``, for people and for their programs."""
+"""Machines in the web application: ``/machines``, as pages and as JSON."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +15,7 @@ from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportM
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
     MachineCordoned,
+    MachinePinned,
     NoCordonReason,
     NotCordoned,
     WrongMachineState,
@@ -32,7 +33,7 @@ EDIT = "librarian.machines.Edit"
 
 
 class Machines:
-    """``/machines``: holds every machine by its host name, the imports, and the daemons' door."""
+    """``/machines``: holds every machine by its host name, ``+imports`` and ``+scheduler``."""
 
     __name__ = "machines"
 
@@ -52,7 +53,7 @@ class MachinesSection:
     """The link to the machines, and their container."""
 
     title = "Machines"
-    description = "The machines that import code, what they are doing, and why those that are quiet are."
+    description = "The machines that import code, their states and the reasons for them."
 
     def root(self, parent: Any, request: Request) -> Machines:
         return Machines(parent)
@@ -71,26 +72,26 @@ def machines_page(context: Machines, request: Request) -> Any:
 
 
 def machine_page(context: Any, request: Request) -> Any:
-    """One machine: its state, its jobs, what happened, and what may be done about it."""
+    """One machine: its state, its jobs, its events, and forms to change it."""
     if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()), vary=("Accept",))
     return _page(context)
 
 
 def _page(machine: Any, notice: str = "") -> dict[str, Any]:
-    told = describe_machine(machine, getUtility(IClock).now())
+    shown = describe_machine(machine, getUtility(IClock).now())
     return {
-        "title": f"{told['hostname']}: {title(told['state'])}",
-        "machine": told,
+        "title": f"{shown['hostname']}: {title(shown['state'])}",
+        "machine": shown,
         "notice": notice,
         "may_edit": checkPermission(EDIT, machine),
-        "verbs": _verbs(machine),
+        "transitions": _transitions(machine),
         "show": title,
     }
 
 
-def _verbs(machine: Any) -> list[tuple[str, str]]:
-    """The states a person may choose: value and label of each button."""
+def _transitions(machine: Any) -> list[tuple[str, str]]:
+    """The transitions that are possible: value and label of each button."""
     state = machine.state
     possible = {
         CodeImportMachineState.ONLINE: state is not CodeImportMachineState.ONLINE and not machine.cordon,
@@ -101,8 +102,8 @@ def _verbs(machine: Any) -> list[tuple[str, str]]:
 
 
 def change_machine(context: Any, request: Request) -> Any:
-    """Set the state, as the form or a JSON body wants: ``state``, ``message``, and ``seen``, the state
-    the machine was in when whoever asks looked at it."""
+    """Set the state, from a form or a JSON body: ``state``, ``message``, and ``seen``, the state that the
+    client was shown.  Where ``seen`` is not the present state, nothing is changed."""
     fields = fields_of(request)
     try:
         wanted = CodeImportMachineState[text_of(fields, "state")]
@@ -112,7 +113,7 @@ def change_machine(context: Any, request: Request) -> Any:
         if fields.get("seen", context.state.name) != context.state.name:
             raise WrongMachineState(context.hostname, context.state)
         set_state(context, wanted, text_of(fields, "message", ""))
-    except (WrongMachineState, MachineCordoned) as error:
+    except (WrongMachineState, MachineCordoned, MachinePinned) as error:
         return _stale(context, request, wanted, error)
     if not wants_page(request):
         return Response(json_body=describe_machine(context, getUtility(IClock).now()))
@@ -121,19 +122,19 @@ def change_machine(context: Any, request: Request) -> Any:
 
 @takes("POST")
 def cordon_machine(context: Any, request: Request) -> Any:
-    """``+cordon``: hold the machine out of service, for the reason in ``reason``."""
-    return _done_to(context, request, context.addCordon, "reason")
+    """``+cordon``: give the machine no more jobs, for the reason in ``reason``."""
+    return _call(context, request, context.addCordon, "reason")
 
 
 @takes("POST")
 def uncordon_machine(context: Any, request: Request) -> Any:
-    """``+uncordon``: let it take jobs again."""
-    return _done_to(context, request, context.removeCordon, "message")
+    """``+uncordon``: give the machine jobs again."""
+    return _call(context, request, context.removeCordon, "message")
 
 
-def _done_to(machine: Any, request: Request, verb: Callable[[str], None], word: str) -> Any:
+def _call(machine: Any, request: Request, method: Callable[[str], None], field: str) -> Any:
     try:
-        verb(text_of(fields_of(request), word, ""))
+        method(text_of(fields_of(request), field, ""))
     except (MachineCordoned, NotCordoned, NoCordonReason) as error:
         if not wants_page(request):
             raise
@@ -145,13 +146,13 @@ def _done_to(machine: Any, request: Request, verb: Callable[[str], None], word: 
 
 @takes("POST")
 def forget_machine(context: Any, request: Request) -> Any:
-    """``+forget``: the machine is gone for good."""
+    """``+forget``: delete a machine that will not come back."""
     try:
         getUtility(ICodeImportMachineSet).remove(context.hostname)
     except WrongMachineState as error:
         if not wants_page(request):
             raise
-        return _page(context, f"It was not forgotten: {error}")
+        return _page(context, f"The machine was not forgotten: {error}")
     return SeeOther("/machines") if wants_page(request) else Response(json_body={})
 
 
@@ -159,7 +160,7 @@ machine_index = by_method(GET=machine_page, POST=change_machine)
 
 
 def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> None:
-    """The verb that leads to `wanted`.  Raises WrongMachineState."""
+    """Make the transition to `wanted`.  Raises WrongMachineState, MachinePinned and MachineCordoned."""
     if wanted is CodeImportMachineState.ONLINE:
         machine.setOnline(message)
     elif wanted is CodeImportMachineState.OFFLINE:
@@ -169,16 +170,11 @@ def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> Non
 
 
 def _stale(machine: Any, request: Request, wanted: CodeImportMachineState, error: Exception) -> Any:
-    """Nobody did wrong: the machine has moved on.  A person gets the page as it is now."""
+    """The state has changed meanwhile: 409 for a program, the page with the present state for a person."""
     if not wants_page(request):
         return error_response(request, 409, str(error))
     return _page(
         machine,
-        f"{machine.hostname} is {title(machine.state.name)} by now, so it was not set {title(wanted.name)}."
-        " What you see below is how it is at this moment.",
+        f"{machine.hostname} is {title(machine.state.name)} by now and was not set {title(wanted.name)}."
+        " This page shows its present state.",
     )
-
-
-def conflict(context: Exception, request: Request) -> Response:
-    """What is asked does not fit what is: another name is taken, a job is already running."""
-    return error_response(request, 409, str(context))

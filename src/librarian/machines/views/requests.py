@@ -1,4 +1,4 @@
-"""What the views here read from requests."""
+"""Reading the fields of requests."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def fields_of(request: Request) -> dict[str, Any]:
         return {name: value for name, value in request.POST.items() if isinstance(value, str)}
     fields = request.json_body
     if not isinstance(fields, dict):
-        raise HTTPBadRequest("the body is no JSON object")
+        raise HTTPBadRequest("the body must be a JSON object")
     return fields
 
 
@@ -24,7 +24,7 @@ def text_of(fields: dict[str, Any], name: str, default: str | None = None) -> st
     """A field that must be text, and be there if it has no default.  Raises HTTPBadRequest."""
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise HTTPBadRequest(f"{name}: a text is needed")
+        raise HTTPBadRequest(f"{name}: text is needed")
     return value
 
 

@@ -1,6 +1,6 @@
-"""The daemons' door: ``/machines/+scheduler/<hostname>/...``, in JSON.
+"""The scheduler over HTTP: ``/machines/+scheduler/<hostname>/...``, for daemons, in JSON.
 
-Everything is checked by the scheduler itself, which is secured; here is only the translation.
+The utility behind it is secured and checks everything; these views translate requests to its methods.
 """
 
 import re
@@ -22,11 +22,12 @@ from zope.component import getUtility
 from librarian.machines.enums import CodeImportResultStatus
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
-    ICodeImportScheduler,
     ICodeImportSet,
-    MachineHeld,
+    MachineCordoned,
     MachineInQuarantine,
+    MachinePinned,
 )
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
 from librarian.machines.views.requests import fields_of, number_of, text_of
 from librarian.web.forms import by_method
@@ -39,7 +40,7 @@ _JOB_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
 class Scheduler:
-    """``+scheduler``: a door for each host name, known or not."""
+    """``+scheduler``: holds a Daemon for each host name, registered or not."""
 
     def __getitem__(self, segment: str) -> "Daemon":
         if not HOSTNAME.fullmatch(segment.lower()):
@@ -49,7 +50,7 @@ class Scheduler:
 
 @dataclass(frozen=True)
 class Daemon:
-    """``<hostname>``: what the controller of that machine calls."""
+    """``<hostname>``: the context of the calls of that machine's controller."""
 
     hostname: str
 
@@ -79,36 +80,44 @@ class DaemonJob:
     job_id: int
 
 
-def _standing(machine: Any, note: str = "", job: Any = None) -> dict[str, Any]:
-    given = None
-    if job is not None:
-        code_import = getUtility(ICodeImportSet)[job.code_import]
-        given = {
-            "job_id": job.id,
-            "code_import": code_import.name,
-            "rcs_type": code_import.rcs_type.name,
-            "url": code_import.url,
-        }
-    return {"state": machine.state.name, "held": machine.held, "note": note, "job": given}
+def _status(machine: Any, note: str = "", job: Any = None) -> dict[str, Any]:
+    """The answer to ``arrive`` and ``poll``, as MachineStatus in the agent's interfaces."""
+    return {
+        "state": machine.state.name,
+        "pinned": machine.pinned,
+        "cordoned": machine.cordon is not None,
+        "note": note,
+        "job": None if job is None else _assignment(job),
+    }
+
+
+def _assignment(job: Any) -> dict[str, Any]:
+    code_import = getUtility(ICodeImportSet)[job.code_import]
+    return {
+        "job_id": job.id,
+        "code_import": code_import.name,
+        "rcs_type": code_import.rcs_type.name,
+        "url": code_import.url,
+    }
 
 
 @takes("POST")
 def arrive(context: Daemon, request: Request) -> dict[str, Any]:
-    """``POST arrive``: the daemon starts.  That it may not is an answer, and no error."""
+    """``POST arrive``: the daemon starts; that it may not bring its machine ONLINE is a 200 with a note."""
     try:
-        return _standing(getUtility(ICodeImportScheduler).arrive(context.hostname))
-    except (MachineHeld, MachineInQuarantine) as error:
-        return _standing(getUtility(ICodeImportMachineSet)[context.hostname], str(error))
+        return _status(getUtility(ICodeImportScheduler).arrive(context.hostname))
+    except (MachinePinned, MachineCordoned, MachineInQuarantine) as error:
+        return _status(getUtility(ICodeImportMachineSet)[context.hostname], str(error))
 
 
 @takes("POST")
-def look(context: Daemon, request: Request) -> dict[str, Any]:
-    """``POST look`` with ``worker_limit``: the machine lives, and is given a job if there is one."""
+def poll(context: Daemon, request: Request) -> dict[str, Any]:
+    """``POST poll`` with ``worker_limit``: the machine's heartbeat; the answer has a job if there is one."""
     limit = number_of(fields_of(request), "worker_limit", MOST_WORKERS)
     job = getUtility(ICodeImportScheduler).getJobForMachine(context.hostname, limit)
     machine = getUtility(ICodeImportMachineSet)[context.hostname]
     note = f"cordoned: {machine.cordon.reason}" if machine.cordon else machine.message or ""
-    return _standing(machine, note, job)
+    return _status(machine, note, job)
 
 
 @takes("POST")
@@ -120,16 +129,16 @@ def leave(context: Daemon, request: Request) -> Response:
 
 @takes("POST")
 def drained(context: Daemon, request: Request) -> Response:
-    """``POST drained``: quiescing took too long, and was ended."""
+    """``POST drained``: the daemon ended the jobs of a drain that took too long."""
     getUtility(ICodeImportScheduler).drained(context.hostname)
     return HTTPNoContent()
 
 
 @takes("POST")
 def watch(context: Scheduler, request: Request) -> dict[str, Any]:
-    """``POST +watch``: the watchdog's round; whom it set OFFLINE.
+    """``POST +watch``: the watchdog's check; the host names of the machines that it set OFFLINE.
 
-    ``reachable_seconds``, if given, is how long the watchdog has seen us answer.
+    ``reachable_seconds``, where given, is how long the watchdog has had answers from this service.
     """
     fields = fields_of(request)
     reachable_for = None
@@ -140,7 +149,7 @@ def watch(context: Scheduler, request: Request) -> dict[str, Any]:
 
 @takes("POST")
 def start(context: DaemonJob, request: Request) -> Response:
-    """``POST start``."""
+    """``POST start``: the worker begins."""
     getUtility(ICodeImportScheduler).startJob(context.job_id, context.hostname)
     return HTTPNoContent()
 
@@ -169,9 +178,9 @@ def put_file(context: DaemonJob, request: Request) -> Response:
     """``PUT log`` and ``PUT bundle``: the bytes are the body."""
     size = request.content_length
     if size is None or "Transfer-Encoding" in request.headers:
-        raise HTTPLengthRequired("how long it is must be said first")
+        raise HTTPLengthRequired("a Content-Length is needed")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise HTTPUnsupportedMediaType("send the bytes as they are, without a Content-Encoding")
+        raise HTTPUnsupportedMediaType("a Content-Encoding is not supported; send the plain bytes")
     scheduler = getUtility(ICodeImportScheduler)
     kind, body = request.view_name, request.body_file
     alias_id = scheduler.addFile(context.job_id, context.hostname, kind, size, body)
@@ -179,7 +188,7 @@ def put_file(context: DaemonJob, request: Request) -> Response:
 
 
 def get_bundle(context: DaemonJob, request: Request) -> Response:
-    """``GET bundle``: what to start from; 204 if there is nothing."""
+    """``GET bundle``: the bundle to start from; 204 (No Content) if there is none."""
     bundle = getUtility(ICodeImportScheduler).openBundle(context.job_id, context.hostname)
     if bundle is None:
         return HTTPNoContent()
@@ -190,7 +199,7 @@ bundle = by_method(GET=get_bundle, PUT=put_file)
 
 
 class Blocks:
-    """A file as a body; closed when the server is done with it."""
+    """A file as the body of a response, in blocks of 256 KiB; close() closes the file."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

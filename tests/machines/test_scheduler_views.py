@@ -1,4 +1,4 @@
-"""Malformed and hostile requests at the daemons' door and at the pages: a 4xx with a reason, always."""
+"""Malformed and hostile requests to the scheduler and to the pages: a 4xx with a reason, always."""
 
 import json
 import unittest
@@ -7,7 +7,7 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.machines.interfaces import ICodeImportScheduler
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from tests.support.documents.machines import bearer, new_import
 from tests.support.layers import Functional
 from tests.support.servers import in_process as http
@@ -15,7 +15,7 @@ from tests.support.servers import in_process as http
 MACHINES = "http://localhost:6543/machines"
 
 
-class Door(unittest.TestCase):
+class SchedulerViews(unittest.TestCase):
     layer = Functional
 
     def setUp(self) -> None:
@@ -44,19 +44,19 @@ class Door(unittest.TestCase):
         return reason
 
     def test_bodies_that_are_no_json_object(self) -> None:
-        path = "/+scheduler/apollo/look"
+        path = "/+scheduler/apollo/poll"
         for body in (b"", b"x", b"[]", b'"x"', b"\xff", b"{", b"[" * 100_000, b"null"):
             with self.subTest(body=body[:10]):
                 self.refused(400, "POST", path, body, Content_Type="application/json")
 
     def test_fields_of_the_wrong_kind(self) -> None:
         for path, fields in (
-            ("/+scheduler/apollo/look", {}),
-            ("/+scheduler/apollo/look", {"worker_limit": "2"}),
-            ("/+scheduler/apollo/look", {"worker_limit": True}),
-            ("/+scheduler/apollo/look", {"worker_limit": -1}),
-            ("/+scheduler/apollo/look", {"worker_limit": 10**9}),
-            ("/+scheduler/apollo/look", {"worker_limit": 1.5}),
+            ("/+scheduler/apollo/poll", {}),
+            ("/+scheduler/apollo/poll", {"worker_limit": "2"}),
+            ("/+scheduler/apollo/poll", {"worker_limit": True}),
+            ("/+scheduler/apollo/poll", {"worker_limit": -1}),
+            ("/+scheduler/apollo/poll", {"worker_limit": 10**9}),
+            ("/+scheduler/apollo/poll", {"worker_limit": 1.5}),
             (f"/+scheduler/apollo/jobs/{self.job}/heartbeat", {}),
             (f"/+scheduler/apollo/jobs/{self.job}/heartbeat", {"logtail": ["x"]}),
             (f"/+scheduler/apollo/jobs/{self.job}/finish", {"status": "GREAT"}),
@@ -109,7 +109,7 @@ class Door(unittest.TestCase):
         ):
             with self.subTest(path=path):
                 self.refused(404, method, path)
-        self.refused(405, "GET", "/+scheduler/apollo/look")
+        self.refused(405, "GET", "/+scheduler/apollo/poll")
 
     def test_other_peoples_jobs(self) -> None:
         for hostname, job in (("boris", self.job), ("apollo", 12345)):
@@ -148,3 +148,8 @@ class Door(unittest.TestCase):
         ).json
         self.assertEqual(told["message"][:5], "a b c")
         self.assertEqual(len(told["message"]), 500)
+
+    def test_a_daemon_may_not_set_a_pinned_machine_online(self) -> None:
+        self.send("POST", "/apollo", {"state": "OFFLINE"}, Authorization=bearer("anna", "admins"))
+        reason = self.refused(409, "POST", "/apollo", {"state": "ONLINE"})
+        self.assertEqual(reason, "Machine apollo was set OFFLINE by anna; only a person sets it online.")

@@ -11,7 +11,8 @@ from librarian.library.interfaces import AliasNotFound, ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage import GarbageCollector
 from librarian.machines.enums import CodeImportResultStatus
-from librarian.machines.interfaces import ICodeImportScheduler, ICodeImportSet
+from librarian.machines.interfaces import ICodeImportSet
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from tests.support.documents.machines import new_import
 from tests.support.layers import Functional
 

@@ -9,15 +9,15 @@ from librarian.machines.interfaces import (
     InvalidCreationState,
     MachineCordoned,
     MachineExists,
-    MachineHeld,
     MachineInQuarantine,
+    MachinePinned,
     NoCordonReason,
     NoSuchMachine,
     NotCordoned,
     WrongMachineState,
 )
 from librarian.machines.jobs import start_job
-from librarian.machines.model import MachineRecord
+from librarian.machines.model.machines import CodeImportMachine
 from librarian.machines.transitions import (
     add_cordon,
     arrive,
@@ -42,10 +42,10 @@ class WithWorld(unittest.TestCase):
         self.world = World()
         self.registry = self.world.registry
 
-    def machine_in(self, state: CodeImportMachineState, hostname: str = "apollo") -> MachineRecord:
+    def machine_in(self, state: CodeImportMachineState, hostname: str = "apollo") -> CodeImportMachine:
         machine = self.world.machine(hostname, OFFLINE if state is OFFLINE else ONLINE)
         if state is QUIESCING:
-            set_quiescing(self.registry, machine, self.world.act("sam"))
+            set_quiescing(self.registry, machine, self.world.context("sam"))
         return machine
 
 
@@ -56,14 +56,14 @@ class Transitions(WithWorld):
         [(OFFLINE, ONLINE), (ONLINE, OFFLINE), (ONLINE, QUIESCING), (QUIESCING, OFFLINE), (QUIESCING, ONLINE)]
     )
 
-    def move(self, machine: MachineRecord, wanted: CodeImportMachineState) -> None:
-        act = self.world.act("sam")
+    def move(self, machine: CodeImportMachine, wanted: CodeImportMachineState) -> None:
+        context = self.world.context("sam")
         if wanted is ONLINE:
-            set_online(self.registry, machine, act)
+            set_online(self.registry, machine, context)
         elif wanted is OFFLINE:
-            set_offline(self.registry, machine, STOPPED, act)
+            set_offline(self.registry, machine, STOPPED, context)
         else:
-            set_quiescing(self.registry, machine, act)
+            set_quiescing(self.registry, machine, context)
 
     def test_every_pair(self) -> None:
         for before in CodeImportMachineState:
@@ -89,7 +89,7 @@ class Transitions(WithWorld):
         machine = self.machine_in(ONLINE)
         for reason in (None, "STOPPED", ONLINE):
             with self.assertRaises(AssertionError):
-                set_offline(self.registry, machine, reason, self.world.act())  # type: ignore[arg-type]
+                set_offline(self.registry, machine, reason, self.world.context())  # type: ignore[arg-type]
         self.assertEqual((machine.state, self.world.event_types()), (ONLINE, ["ONLINE"]))
 
     def test_only_an_offline_machine_is_forgotten_and_its_events_stay(self) -> None:
@@ -97,7 +97,7 @@ class Transitions(WithWorld):
             self.machine_in(state, "busy")
             self.assertRaises(WrongMachineState, remove_machine, self.registry, "busy")
             del self.registry.machines["busy"]
-        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.act())
+        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.context())
         remove_machine(self.registry, "APOLLO")
         self.assertEqual(list(self.registry.machines), [])
         self.assertEqual(self.world.event_types(), ["ONLINE", "OFFLINE"])
@@ -110,12 +110,12 @@ class Transitions(WithWorld):
 
     def test_offline_keeps_reason_and_message_and_online_clears_them(self) -> None:
         machine = self.machine_in(ONLINE)
-        set_offline(self.registry, machine, STOPPED, self.world.act("sam", "new disk"))
+        set_offline(self.registry, machine, STOPPED, self.world.context("sam", "new disk"))
         self.assertEqual(
-            (machine.offline_reason, machine.held_by, machine.message), (STOPPED, "sam", "new disk")
+            (machine.offline_reason, machine.pinned_by, machine.message), (STOPPED, "sam", "new disk")
         )
-        set_online(self.registry, machine, self.world.act("sam"))
-        self.assertEqual((machine.offline_reason, machine.message, machine.held), (None, None, False))
+        set_online(self.registry, machine, self.world.context("sam"))
+        self.assertEqual((machine.offline_reason, machine.message, machine.pinned), (None, None, False))
 
 
 class New(WithWorld):
@@ -155,22 +155,22 @@ class New(WithWorld):
 
     def test_a_name_is_given_once(self) -> None:
         self.world.machine("apollo")
-        self.assertRaises(MachineExists, new_machine, self.registry, "APOLLO", ONLINE, self.world.act())
+        self.assertRaises(MachineExists, new_machine, self.registry, "APOLLO", ONLINE, self.world.context())
 
 
 class LookingForJobs(WithWorld):
     """Each state, with no job, some, as many as the limit, and more."""
 
-    def look(self, machine: MachineRecord, limit: int) -> bool:
-        return should_look_for_job(self.registry, machine, limit, self.world.act())
+    def look(self, machine: CodeImportMachine, limit: int) -> bool:
+        return should_look_for_job(self.registry, machine, limit, self.world.context())
 
-    def with_jobs(self, state: CodeImportMachineState, jobs: int) -> MachineRecord:
+    def with_jobs(self, state: CodeImportMachineState, jobs: int) -> CodeImportMachine:
         machine = self.world.machine("apollo")
         for number in range(jobs):
             self.world.code_import(f"import-{number}")
             self.world.run()
         if state is QUIESCING:
-            set_quiescing(self.registry, machine, self.world.act("sam"))
+            set_quiescing(self.registry, machine, self.world.context("sam"))
         machine.heartbeat = None
         self.world.now += seconds(7)
         return machine
@@ -209,11 +209,11 @@ class Watchdog(WithWorld):
     LIMIT = 15 * MINUTES
 
     def watch(self) -> list[str]:
-        return watch(self.registry, self.LIMIT, self.world.act())
+        return watch(self.registry, self.LIMIT, self.world.context())
 
     def test_silence_up_to_the_limit_is_borne(self) -> None:
         machine = self.machine_in(ONLINE)
-        should_look_for_job(self.registry, machine, 1, self.world.act())
+        should_look_for_job(self.registry, machine, 1, self.world.context())
         self.world.now += self.LIMIT
         self.assertEqual(self.watch(), [])
         self.world.now += seconds(1)
@@ -232,20 +232,20 @@ class Watchdog(WithWorld):
     def test_a_person_setting_a_dead_machine_online_gives_it_one_more_limit(self) -> None:
         machine = self.machine_in(OFFLINE)
         self.world.now += 100 * self.LIMIT
-        set_online(self.registry, machine, self.world.act("sam"))
+        set_online(self.registry, machine, self.world.context("sam"))
         self.assertEqual(self.watch(), [])
 
     def test_a_clock_set_back_flips_nothing(self) -> None:
         machine = self.machine_in(ONLINE)
         self.world.code_import()
         self.world.run()
-        should_look_for_job(self.registry, machine, 1, self.world.act())
+        should_look_for_job(self.registry, machine, 1, self.world.context())
         for step in (timedelta(seconds=1), timedelta(hours=1), timedelta(days=400)):
             self.world.now -= step
             self.assertEqual(self.watch(), [])
         self.assertEqual(len(machine.job_ids), 1)
         # The first heartbeat by the new clock counts, so silence is found out by the new clock too.
-        should_look_for_job(self.registry, machine, 1, self.world.act())
+        should_look_for_job(self.registry, machine, 1, self.world.context())
         self.world.now += self.LIMIT + seconds(1)
         self.assertEqual(self.watch(), ["apollo"])
 
@@ -263,40 +263,40 @@ class Watchdog(WithWorld):
 class Return(WithWorld):
     """Who may bring a machine back, and when."""
 
-    def arrive(self) -> MachineRecord:
-        return arrive(self.registry, "apollo", self.world.act())
+    def arrive(self) -> CodeImportMachine:
+        return arrive(self.registry, "apollo", self.world.context())
 
     def test_an_unknown_machine_is_made_known(self) -> None:
         self.assertIs(self.arrive().state, ONLINE)
         self.assertEqual(self.world.event_types(), ["ONLINE"])
 
     def test_a_daemon_undoes_what_a_daemon_did(self) -> None:
-        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.act())
+        set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.context())
         self.assertIs(self.arrive().state, ONLINE)
 
     def test_what_a_person_stopped_stays_stopped(self) -> None:
         machine = self.machine_in(ONLINE)
-        set_offline(self.registry, machine, STOPPED, self.world.act("sam"))
+        set_offline(self.registry, machine, STOPPED, self.world.context("sam"))
         events = self.world.event_types()
-        self.assertRaises(MachineHeld, self.arrive)
-        self.assertRaises(MachineHeld, set_online, self.registry, machine, self.world.act())
+        self.assertRaises(MachinePinned, self.arrive)
+        self.assertRaises(MachinePinned, set_online, self.registry, machine, self.world.context())
         self.assertEqual((machine.state, self.world.event_types()), (OFFLINE, events))
-        set_online(self.registry, machine, self.world.act("sam"))
+        set_online(self.registry, machine, self.world.context("sam"))
         self.assertIs(machine.state, ONLINE)
 
     def test_what_a_person_let_quiesce_stays_so(self) -> None:
         machine = self.machine_in(QUIESCING)
         self.assertIs(self.arrive().state, QUIESCING)
-        self.assertRaises(MachineHeld, set_online, self.registry, machine, self.world.act())
-        should_look_for_job(self.registry, machine, 1, self.world.act())
+        self.assertRaises(MachinePinned, set_online, self.registry, machine, self.world.context())
+        should_look_for_job(self.registry, machine, 1, self.world.context())
         self.assertIs(machine.state, OFFLINE)
-        self.assertRaises(MachineHeld, self.arrive)
+        self.assertRaises(MachinePinned, self.arrive)
 
     def test_what_a_person_let_quiesce_stays_so_even_after_the_watchdog(self) -> None:
         machine = self.machine_in(QUIESCING)
-        set_offline(self.registry, machine, WATCHDOG, self.world.act())
+        set_offline(self.registry, machine, WATCHDOG, self.world.context())
         self.world.now += timedelta(hours=2)
-        self.assertRaises(MachineHeld, self.arrive)
+        self.assertRaises(MachinePinned, self.arrive)
 
     def test_a_daemon_that_comes_back_while_online_gives_up_the_jobs_of_its_former_run(self) -> None:
         machine = self.machine_in(ONLINE)
@@ -306,8 +306,8 @@ class Return(WithWorld):
         self.assertEqual((machine.state, machine.job_ids), (ONLINE, ()))
         self.assertEqual(self.world.event_types(), ["ONLINE", "START", "RECLAIM"])
 
-    def bite(self, machine: MachineRecord) -> None:
-        set_offline(self.registry, machine, WATCHDOG, self.world.act())
+    def bite(self, machine: CodeImportMachine) -> None:
+        set_offline(self.registry, machine, WATCHDOG, self.world.context())
 
     def test_after_the_watchdog_there_is_a_quarantine_that_doubles(self) -> None:
         machine = self.machine_in(ONLINE)
@@ -324,12 +324,12 @@ class Return(WithWorld):
         machine = self.machine_in(ONLINE)
         for _turn in range(15):
             self.bite(machine)
-            set_online(self.registry, machine, self.world.act("sam"))
+            set_online(self.registry, machine, self.world.context("sam"))
         self.bite(machine)
         with self.assertRaises(MachineInQuarantine) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + timedelta(hours=1))
-        set_online(self.registry, machine, self.world.act("sam"))
+        set_online(self.registry, machine, self.world.context("sam"))
         self.world.now += timedelta(days=2)
         self.bite(machine)
         with self.assertRaises(MachineInQuarantine) as caught:
@@ -340,9 +340,9 @@ class Return(WithWorld):
 class Cordons(WithWorld):
     """A hold that any state can carry."""
 
-    def cordoned(self, state: CodeImportMachineState) -> MachineRecord:
+    def cordoned(self, state: CodeImportMachineState) -> CodeImportMachine:
         machine = self.machine_in(state)
-        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
         return machine
 
     def test_it_changes_no_state_and_leaves_one_event(self) -> None:
@@ -351,7 +351,7 @@ class Cordons(WithWorld):
                 self.setUp()
                 machine = self.machine_in(state)
                 before = len(self.registry.events.of_machine("apollo"))
-                add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+                add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
                 self.assertIs(machine.state, state)
                 types = [event.event_type.name for event in self.registry.events.of_machine("apollo")]
                 self.assertEqual(types[before:], ["CORDON"])
@@ -363,21 +363,21 @@ class Cordons(WithWorld):
                     self.setUp()
                     machine = self.cordoned(state)
                     self.assertRaises(
-                        MachineCordoned, set_online, self.registry, machine, self.world.act(person)
+                        MachineCordoned, set_online, self.registry, machine, self.world.context(person)
                     )
                     self.assertIs(machine.state, state)
 
     def test_the_watchdogs_victim_does_not_come_back(self) -> None:
         machine = self.world.machine()
         self.world.now += 20 * MINUTES
-        self.assertEqual(watch(self.registry, 15 * MINUTES, self.world.act()), ["apollo"])
-        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        self.assertEqual(watch(self.registry, 15 * MINUTES, self.world.context()), ["apollo"])
+        add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
         for _turn in range(3):
             self.world.now += 60 * MINUTES
-            self.assertRaises(MachineCordoned, arrive, self.registry, "apollo", self.world.act())
+            self.assertRaises(MachineCordoned, arrive, self.registry, "apollo", self.world.context())
         self.assertIs(machine.state, OFFLINE)
-        remove_cordon(self.registry, machine, self.world.act("anna"))
-        arrive(self.registry, "apollo", self.world.act())
+        remove_cordon(self.registry, machine, self.world.context("anna"))
+        arrive(self.registry, "apollo", self.world.context())
         self.assertIs(machine.state, ONLINE)
 
     def test_it_survives_heartbeats_and_gets_no_job_and_finishes_those_it_has(self) -> None:
@@ -386,7 +386,7 @@ class Cordons(WithWorld):
         job = self.world.run()
         self.world.code_import("inkscape")
         machine = self.registry.machines["apollo"]
-        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
+        add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
         for _turn in range(3):
             self.world.now += MINUTES
             self.assertIsNone(self.world.take())
@@ -394,33 +394,33 @@ class Cordons(WithWorld):
         self.world.finish(job)
         self.assertEqual(self.registry.imports["gimp"].results[-1].status.name, "SUCCESS")
         self.assertIsNotNone(machine.cordon)
-        remove_cordon(self.registry, machine, self.world.act("anna"))
+        remove_cordon(self.registry, machine, self.world.context("anna"))
         self.assertIsNotNone(self.world.take())
 
     def test_a_job_that_was_not_given_to_it_cannot_be_started_by_it(self) -> None:
         machine = self.cordoned(ONLINE)
         code_import = self.world.code_import("gimp")
         job = self.registry.jobs[code_import.job_id]
-        self.assertRaises(MachineCordoned, start_job, self.registry, job, machine, self.world.act())
+        self.assertRaises(MachineCordoned, start_job, self.registry, job, machine, self.world.context())
 
     def test_a_quiescing_machine_goes_offline_and_stays_cordoned(self) -> None:
         machine = self.cordoned(QUIESCING)
-        self.assertFalse(should_look_for_job(self.registry, machine, 10, self.world.act()))
+        self.assertFalse(should_look_for_job(self.registry, machine, 10, self.world.context()))
         self.assertIs(machine.state, OFFLINE)
         self.assertIsNotNone(machine.cordon)
 
     def test_lifting_it_leaves_what_a_person_stopped_stopped(self) -> None:
         machine = self.world.machine()
-        set_offline(self.registry, machine, STOPPED, self.world.act("anna"))
-        add_cordon(self.registry, machine, self.world.act("bert", "smoke"))
-        remove_cordon(self.registry, machine, self.world.act("bert"))
-        self.assertRaises(MachineHeld, arrive, self.registry, "apollo", self.world.act())
+        set_offline(self.registry, machine, STOPPED, self.world.context("anna"))
+        add_cordon(self.registry, machine, self.world.context("bert", "smoke"))
+        remove_cordon(self.registry, machine, self.world.context("bert"))
+        self.assertRaises(MachinePinned, arrive, self.registry, "apollo", self.world.context())
 
     def test_what_is_refused(self) -> None:
         machine = self.machine_in(ONLINE)
-        self.assertRaises(NotCordoned, remove_cordon, self.registry, machine, self.world.act("anna"))
-        self.assertRaises(NoCordonReason, add_cordon, self.registry, machine, self.world.act("anna"))
-        add_cordon(self.registry, machine, self.world.act("anna", "smoke"))
-        again = self.world.act("bert", "water")
+        self.assertRaises(NotCordoned, remove_cordon, self.registry, machine, self.world.context("anna"))
+        self.assertRaises(NoCordonReason, add_cordon, self.registry, machine, self.world.context("anna"))
+        add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
+        again = self.world.context("bert", "water")
         self.assertRaises(MachineCordoned, add_cordon, self.registry, machine, again)
         self.assertEqual(machine.cordon and machine.cordon.reason, "smoke")

@@ -1,4 +1,4 @@
-"""What happened to machines and imports, in the order it was committed."""
+"""The events of machines and imports, in the order of their commits."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ ID_BITS_BELOW_MILLISECOND = 11  # ids stay below 2**53 until the year 2109
 
 
 @dataclass(frozen=True)
-class Act:
-    """When something is done, by whom, and what they say about it."""
+class ChangeContext:
+    """When a change is made, by which person, and the message that goes into its event."""
 
     now: datetime  # aware, UTC
-    person: str | None = None  # a person's name; None: a daemon
+    actor: str | None = None  # a person's name; None: a daemon
     message: str | None = None
 
 
 @implementer(ICodeImportEvent)
 class CodeImportEvent(Persistent):
-    """One event; never changed after it was made."""
+    """One event; immutable."""
 
     def __init__(
         self,
         event_id: int,
         event_type: CodeImportEventType,
-        act: Act,
+        context: ChangeContext,
         machine: str | None,
         code_import: str | None,
         items: Items,
     ) -> None:
         self.id = event_id
         self.event_type = event_type
-        self.date_created = act.now
-        self.person = act.person
+        self.date_created = context.now
+        self.person = context.actor
         self.machine = machine
         self.code_import = code_import
         self._items = tuple(sorted(items.items(), key=lambda item: item[0].value))
@@ -54,8 +54,8 @@ class CodeImportEvent(Persistent):
 class EventLog(Persistent):
     """All events by id, and the ids by machine and by import.
 
-    An id grows with the clock, so that two writers rarely want the same one; where they do, or
-    where the clock steps back, it is one more than the last id, and a conflict settles who is first.
+    An id is made from the clock, so that two writers rarely choose the same one.  If they do, or if the
+    clock was set back, the id is one above the last one, and a write conflict decides the order.
     """
 
     def __init__(self) -> None:
@@ -65,17 +65,17 @@ class EventLog(Persistent):
     def note(
         self,
         event_type: CodeImportEventType,
-        act: Act,
+        context: ChangeContext,
         *,
         machine: str | None = None,
         code_import: str | None = None,
         items: Items | None = None,
     ) -> CodeImportEvent:
-        """Add an event; the message of `act` becomes its MESSAGE item."""
-        told = dict(items or {})
-        if act.message:
-            told[CodeImportEventDataType.MESSAGE] = act.message
-        event = CodeImportEvent(self._new_id(act.now), event_type, act, machine, code_import, told)
+        """Add an event; the message of `context` becomes its MESSAGE item."""
+        details = dict(items or {})
+        if context.message:
+            details[CodeImportEventDataType.MESSAGE] = context.message
+        event = CodeImportEvent(self._new_id(context.now), event_type, context, machine, code_import, details)
         self._events[event.id] = event
         for kind, name in (("import", code_import), ("machine", machine)):
             if name is not None:

@@ -1,0 +1,18 @@
+"""The settings of code imports."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from zope.interface import provider
+
+from librarian.settings import ISettingsSection, Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class MachinesSettings(Section):
+    """How long the watchdog waits for a machine, and which teams may change machines."""
+
+    prefix = "machines"
+    silence_limit: timedelta = timedelta(minutes=15)  # a machine unheard of for longer is set OFFLINE
+    editors: tuple[str, ...] = ()  # names of teams beside admins that change machines and imports
