@@ -162,8 +162,8 @@ MANIFEST = json.dumps(
     {"format": 1, "made": "2026-03-01T12:00:00+00:00", "last_transaction": "03ff", "tree_size": 5,
      "tree_sha256": DIGEST, "contents": 1, "bytes": 2, "contents_sha256": DIGEST, "copied": 1, "damaged": []}
 ).encode()  # fmt: skip
-STANDING = json.dumps(
-    {"state": "ONLINE", "held": False, "note": "",
+STATUS = json.dumps(
+    {"state": "ONLINE", "pinned": False, "cordoned": False, "note": "",
      "job": {"job_id": 7, "code_import": "x", "rcs_type": "GIT", "url": "https://h/x"}}
 ).encode()  # fmt: skip
 REFUSAL = b'{"error": "no such file"}'
@@ -498,7 +498,7 @@ def targets(folder: Path) -> list[Target]:
             True,
         ),
         Target("command's refusal", lambda body: str(refusal("x", answer(body, 404))), (), [REFUSAL], True),
-        Target("standing", scheduler_client, (Refused, Unreachable), [STANDING], True),
+        Target("status", scheduler_client, (Refused, Unreachable), [STATUS], True),
         Target("registry's refusal", lambda body: scheduler_client(body, 403), (Refused,), [REFUSAL], True),
         Target("manifest", here.manifest, (NoBackup,), [MANIFEST], True),
         Target("sum of the store", here.room, (), [b"00000000000000012345\n"]),
