@@ -267,7 +267,7 @@ class HeldBack(Collecting):
 
     def setUp(self) -> None:
         super().setUp()
-        self.enterContext(overlay("[librarian]\nsweep_number = 3\nsweep_share = 0.5"))
+        self.enterContext(overlay("[librarian]\nsweep_max_files = 3\nsweep_max_share = 0.5"))
         self.add(b"named")
 
     def stray(self, number: int) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
-from librarian.library.interfaces import ILibraryFileAliasSet, ITimeLimitedTokenSet
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.tokens.interfaces import ITimeLimitedTokenSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 

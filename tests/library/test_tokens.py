@@ -16,13 +16,9 @@ import transaction
 from webob import Request
 from zope.component import getUtility
 
-from librarian.library.interfaces import (
-    ILibraryFileAliasSet,
-    InvalidLifetime,
-    InvalidUses,
-    ITimeLimitedTokenSet,
-)
+from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.model.tokens import TimeLimitedToken
+from librarian.library.tokens.interfaces import InvalidLifetime, InvalidUses, ITimeLimitedTokenSet
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request

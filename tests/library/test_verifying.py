@@ -13,7 +13,8 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
 from librarian.library.operations import Library
-from librarian.library.upkeep.verifying import SMALL, CheckedFile, ReadSettings
+from librarian.library.settings import ReadSettings
+from librarian.library.upkeep.verifying import SMALL, CheckedFile
 from librarian.settings import ISettings, Settings, SettingsError
 from librarian.store.interfaces import BytesDamaged
 from tests.support.documents.library import damage

@@ -1,4 +1,42 @@
-"""The library: contents, the aliases that expose them, the clients, and what each refuses."""
+"""The library: contents, the aliases that name them, the clients, and what each refuses.
+
+An application hands over bytes and gets an *alias* for them: an id, a filename, a media type and rules.  The
+bytes themselves are a *content*.  A byte store keeps each content once, under its SHA-256, however many
+aliases name it; contents and aliases are persistent objects in the database, below one subtree of its root.
+
+There are two spaces.  A public alias can be downloaded by everyone who reaches the public endpoint.  A
+restricted one lives in a space of its own, with a client, an upload endpoint and a download endpoint of its
+own; through the public endpoint it is reached only with a *token*, a secret in the URL that lets its bearer
+download one file for some time (see tokens.interfaces).
+
+A typical file goes this way.
+
+1. A component calls ILibraryFileAliasSet.create(), or ILibrarianClient.addFile(), in its own transaction.
+   The bytes are hashed while they are stored and are durable when the call returns.  The alias becomes
+   visible when the transaction commits; if it aborts, no alias names the bytes, and a sweep removes them
+   after a day.  A program on another machine sends ``PUT /<filename>`` to an upload endpoint, or calls
+   ILibrarianClient.remoteAddFile(), and gets the URL once the server has committed the alias.
+2. The component keeps the alias id, a random number below 2**53, and gives `http_url` or getURL() to
+   browsers.  ``GET /<id>/<filename>`` on a download endpoint is answered from the byte store.  A deleted
+   file has no URL; its id is never used again.
+3. In a process that has the database, ILibraryFileAlias.open() and read() give the bytes without HTTP.
+   Small files are verified whenever they are read, large ones once a day; see IVerifiedReads.
+4. Downloads are counted from the access logs, by day and country; see ILibraryFileDownloadCount.
+
+How long a file stays is in `expires`.  A file with a date is deleted a week after that date, whether or not
+anything refers to it; NEVER_EXPIRES keeps it for good.  A file without one stays while a system *holds* it:
+every system that keeps files registers an IFileReferences, which the garbage collector asks, and an alias
+that none has held for a week is dropped.  Bytes go when no alias names them any more.  A file that was
+deleted by hand can be brought back for a week (IEditableFileAlias.undelete).
+
+Objects are found through utilities: ILibraryFileAliasSet for aliases of both spaces, ILibrarianClient and
+IRestrictedLibrarianClient for ids and URLs of one space, ITimeLimitedTokenSet for tokens.  What they give out
+is guarded by permissions: ``librarian.View`` to read a file, ``librarian.Edit`` to change it (the owner and
+administrators), ``librarian.Upload`` to add one.  Scripts begin with librarian.library.open_library().
+
+Errors are LibrarianError with a second base that says how a caller may treat them: UploadFailed (nothing was
+kept), DownloadFailed (a LookupError: there is no such file here), LibrarianServerError (try again later).
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +47,7 @@ from zope.interface import Attribute, Interface
 from librarian.interfaces import LibrarianError
 from librarian.store.interfaces import IByteStore
 
-# ruff: noqa: N805  # names given by the specification; interface methods have no self
+# ruff: noqa: N805  # interface methods have no self
 
 #: A file with this expiry is never collected, whether or not anything refers to it.
 NEVER_EXPIRES = datetime(2038, 1, 1, tzinfo=UTC)
@@ -20,7 +58,7 @@ class UploadFailed(LibrarianError):
 
 
 class InvalidFilename(UploadFailed, ValueError):
-    """A name that cannot be the last segment of a URL and a file on every system."""
+    """The name cannot be both the last segment of a URL and a file name on every operating system."""
 
     def __init__(self, filename: str, why: str) -> None:
         super().__init__(f"Invalid filename: {why}")
@@ -28,7 +66,7 @@ class InvalidFilename(UploadFailed, ValueError):
 
 
 class InvalidContentType(UploadFailed, ValueError):
-    """Not of the form type/subtype, with or without parameters (RFC 9110, 8.3.1)."""
+    """The type is not type/subtype with optional parameters (RFC 9110, section 8.3.1)."""
 
     def __init__(self, content_type: str) -> None:
         super().__init__(f"Invalid content type: {content_type!r}")
@@ -36,11 +74,11 @@ class InvalidContentType(UploadFailed, ValueError):
 
 
 class InvalidExpiry(UploadFailed, ValueError):
-    """An expiry without a time zone means a different moment in every place."""
+    """The expiry has no time zone, or is a time that UTC does not have."""
 
 
 class DownloadFailed(LibrarianError, LookupError):
-    """The file is not to be had from here."""
+    """There is no such file here."""
 
 
 class AliasNotFound(DownloadFailed, KeyError):
@@ -62,7 +100,7 @@ class NotStored(DownloadFailed):
 
 
 class NoURL(LibrarianError, AssertionError):
-    """A view was to lead to a file that is deleted (the seed demands AssertionError)."""
+    """A view was asked for the URL of a deleted file, without looking at `deleted`: a bug of its caller."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -79,41 +117,15 @@ class WrongSpace(DownloadFailed):
 
 
 class LibrarianServerError(LibrarianError):
-    """The librarian answered that it cannot serve at the moment; trying later may help."""
-
-
-class InvalidLifetime(LibrarianError, ValueError):
-    """A token may live for some time, and no longer than the settings allow."""
-
-    def __init__(self, lifetime: timedelta, longest: timedelta) -> None:
-        allowed, asked = (str(duration).removesuffix(", 0:00:00") for duration in (longest, lifetime))
-        super().__init__(f"a token lives more than nothing and at most {allowed}, not {asked}")
-        self.lifetime = lifetime
-        self.longest = longest
-
-
-class InvalidUses(LibrarianError, ValueError):
-    """A token that cannot be used even once opens nothing."""
-
-    def __init__(self, max_uses: int) -> None:
-        super().__init__(f"a token is good for at least one use, not {max_uses}")
-        self.max_uses = max_uses
+    """The server answered with a 5xx status (RFC 9110, section 15.6); a later attempt may succeed."""
 
 
 class InvalidCount(LibrarianError, ValueError):
-    """Downloads are only ever added to a count: one or more."""
+    """Fewer than one download was to be added to a count."""
 
     def __init__(self, count: int) -> None:
         super().__init__(f"a download count grows by at least one, not by {count}")
         self.count = count
-
-
-class NoSuchToken(LibrarianError, LookupError):
-    """No token has this id; it may have been revoked or purged."""
-
-    def __init__(self, token_id: str) -> None:
-        super().__init__(f"no token has the id {token_id}")
-        self.token_id = token_id
 
 
 class UnreadableLog(LibrarianError, OSError):
@@ -133,7 +145,7 @@ class LogReadTwice(LibrarianError, RuntimeError):
 
 
 class CollectorRefuses(LibrarianError, RuntimeError):
-    """Something looks so wrong that collecting could take files which are wanted."""
+    """The collector found a reason to believe that it would remove files which are wanted."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"nothing was collected: {why}")
@@ -141,9 +153,9 @@ class CollectorRefuses(LibrarianError, RuntimeError):
 
 
 class NotOneInstallation(LibrarianError, RuntimeError):
-    """Tree and byte store are not of the same installation, or cannot be told to be.
+    """Tree and byte store belong to different installations, or nothing shows that they belong together.
 
-    To go on would be to sweep away what another tree names, or to name what is not there.
+    A collector would sweep bytes that another tree names, and downloads would find no bytes.
     """
 
     def __init__(self, why: str) -> None:
@@ -164,7 +176,7 @@ class CannotUndelete(LibrarianError, LookupError):
 
 
 class ILibraryFileContent(Interface):
-    """Bytes that the library holds, whatever names they go by.  Never changes."""
+    """Bytes that the library holds once, under any number of aliases.  Never changes."""
 
     sha256 = Attribute("64 hex digits; the key under which the byte store keeps the bytes.")
     sha1 = Attribute("40 hex digits.")
@@ -174,17 +186,18 @@ class ILibraryFileContent(Interface):
 
 
 class ILibraryFileAlias(Interface):
-    """A file as its users know it: an id, a name, and the content behind them.
+    """An id, a name, a type and rules for a content.
 
-    Valid while the tree stays open in the thread that looked it up.  Keep `id`, not the object.
+    Valid while the database session in which it was looked up is open.  Keep `id`, not the object.  Two are
+    equal if they have the same id.
     """
 
-    id = Attribute("Positive int below 2**53, random, never used again.")
+    id = Attribute("Random int from 1 to 2**53 - 1, which JSON and JavaScript have exactly.")
     filename = Attribute("The last segment of its URLs, unquoted.")
     mimetype = Attribute("The Content-Type downloads are given.")
     content = Attribute("ILibraryFileContent, or None once the file is deleted.")
-    expires = Attribute("None: while something refers to it; NEVER_EXPIRES; or a time, aware.")
-    restricted = Attribute("Whether it lives in the restricted space.")
+    expires = Attribute("An aware datetime, NEVER_EXPIRES, or None: it stays while a system holds it.")
+    restricted = Attribute("Whether it is in the restricted space.")
     owner = Attribute("The id of the principal who added it, or None.")
     date_created = Attribute("When it was added, aware, in UTC.")
     deleted = Attribute("Whether its content is gone; its URLs are then None.")
@@ -209,17 +222,17 @@ class ILibraryFileAlias(Interface):
         """
 
     def open() -> None:
-        """Start reading at the first byte.  Raises LookupError before the alias is committed and
-        after its file is deleted."""
+        """Start reading at the first byte.  Raises NotStored (a LookupError) before the alias is committed
+        and after its file is deleted."""
 
     def read(chunksize: int | None = None) -> bytes:
-        """The next `chunksize` bytes, or all that are left; b"" at the end.
+        """At most `chunksize` next bytes, by default all that are left; b"" at the end.
 
         Without open(), the whole file, opened and closed for this one call.
         """
 
     def close() -> None:
-        """Stop reading; harmless when nothing is open."""
+        """Stop reading; does nothing when the alias is not open."""
 
     def updateDownloadCount(day: date, country: Any, count: int) -> None:
         """Count `count` more downloads on `day` (in UTC) from `country`, an ICountry or None.
@@ -228,31 +241,31 @@ class ILibraryFileAlias(Interface):
 
 
 class ILibraryFileDownloadCount(Interface):
-    """How often one file was downloaded on one day from one country, as long as the tree is open."""
+    """How often one file was downloaded on one day from one country.  Valid as long as its alias."""
 
     libraryfilealias = Attribute("The ILibraryFileAlias.")
     day = Attribute("The date, in UTC.")
     country = Attribute("The ICountry; None where it is not known.")
-    count = Attribute("How often; follows what is counted later.")
+    count = Attribute("Number of downloads, read from the tree each time.")
 
 
 class IEditableFileAlias(Interface):
-    """What an alias lets those do who may change it: its owner, and administrators."""
+    """What the owner of an alias and administrators may do with it."""
 
     def tokens() -> list[dict[str, Any]]:
-        """What is known of the tokens for this file, oldest first; see describe_token()."""
+        """The tokens for this file as JSON has them, oldest first; see tokens.service.describe_token()."""
 
     def revokeToken(token_id: str) -> None:
-        """Make one of them worthless.  Raises NoSuchToken."""
+        """Revoke the token with this id.  Raises NoSuchToken."""
 
     def hold(reason: str) -> None:
-        """Keep the file until release() for the same `reason`.  Raises NotStored."""
+        """Keep the file until release() with the same `reason`, a few words.  Raises NotStored."""
 
     def release(reason: str) -> bool:
-        """Let go; whether it was held for this reason by hold()."""
+        """Undo hold(); returns whether the file was held for this reason."""
 
     def holders() -> list[str]:
-        """Who holds it, whatever the system, in words."""
+        """``<system>: <reason>`` of every hold that any system has on the file."""
 
     def delete() -> None:
         """Delete the file; for a week undelete() brings it back."""
@@ -277,9 +290,9 @@ class ILibraryFileAliasSet(Interface):
         """Add the `size` bytes that `file` holds, and return their new ILibraryFileAlias.
 
         The bytes are durable at once, the alias when the caller's transaction commits; if it
-        aborts, nobody names the bytes and they are swept after a day.  `file` is read to its end
-        and stays the caller's.  `debugID` is written to the log.  Raises UploadFailed,
-        SizeMismatch (an AssertionError), StoreFull.
+        aborts, no alias names the bytes and they are swept after a day.  `file` is read to its end
+        and not closed.  `debugID` is written to the log.  Raises UploadFailed, SizeMismatch (an
+        AssertionError), StoreFull.
         """
 
     def __getitem__(alias_id: int) -> Any:
@@ -293,7 +306,7 @@ class ILibraryFileAliasSet(Interface):
 
 
 class ILibrarianClient(Interface):
-    """The library at its lowest level: ids in, files and URLs out.  Sees the public space only."""
+    """Ids in, files and URLs out; the public space only."""
 
     def addFile(
         name: str,
@@ -309,7 +322,7 @@ class ILibrarianClient(Interface):
     def remoteAddFile(
         name: str, size: int, file: BinaryIO, contentType: str, expires: datetime | None = None
     ) -> str:
-        """Add a file in a transaction of the server's own; its download URL.
+        """Add a file through the upload endpoint, in a transaction of the server; returns its download URL.
 
         It can be downloaded when this returns, and stays if the caller aborts; the caller's tree
         shows it from the next transaction on.  Raises UploadFailed, LibrarianServerError; and
@@ -318,81 +331,40 @@ class ILibrarianClient(Interface):
         """
 
     def getFileByAlias(aid: int) -> Any:
-        """An open file with read(), close() and iteration, the caller's to close.
-        Raises DownloadFailed (a LookupError)."""
+        """An open ILibraryFile, which the caller closes.  Raises DownloadFailed (a LookupError)."""
 
     def getURLForAlias(aid: int, secure: bool = False) -> str | None:
-        """Where the file is downloaded from; None if it is deleted.  With `secure`, by https on
-        a host name that belongs to this file alone.  Raises DownloadFailed."""
+        """The download URL; None if the file is deleted.  With `secure`, an https URL on a host name that no
+        other file has.  Raises DownloadFailed."""
 
 
 class IRestrictedLibrarianClient(ILibrarianClient):
     """The same for the restricted space, and for nothing else."""
 
 
-class ITimeLimitedToken(Interface):
-    """What is known of a token; not the token, which only its bearer has."""
-
-    id = Attribute("16 hex digits that name it in lists; they say nothing about the token.")
-    path = Attribute("The path it opens, canonically quoted.")
-    alias_id = Attribute("The id in that path.")
-    created = Attribute("When it was allocated, aware, in UTC.")
-    expires = Attribute("The first moment at which it opens nothing any more.")
-    max_uses = Attribute("How many downloads it is good for; None: any number.")
-    uses = Attribute("How many it has been used for; counted where max_uses is set.")
-    asked_by = Attribute("The id of the principal who asked for it.")
-    last_used = Attribute("When it was last used, to the minute; None: never.")
-
-
-class ITimeLimitedTokenSet(Interface):
-    """All tokens that are not purged yet."""
-
-    def allocate(url: str, lifetime: timedelta | None = None, max_uses: int | None = None) -> str:
-        """A new token, 32 characters, for the file at `url`; committed when this returns.
-
-        `lifetime` is the setting token_lifetime unless given, token_lifetime_max at most.
-        Raises InvalidLifetime, InvalidUses.
-        """
-
-    def __iter__() -> Iterator[Any]:
-        """Every ITimeLimitedToken."""
-
-    def of_alias(alias_id: int) -> list[Any]:
-        """The tokens of one file, oldest first."""
-
-    def revoke(token_id: str) -> None:
-        """Make one token worthless, when the caller's transaction commits.  Raises NoSuchToken."""
-
-    def revoke_all(alias_id: int | None = None) -> int:
-        """Make all tokens worthless, or all of one file; how many there were."""
-
-    def purge(limit: int = 1000) -> int:
-        """Forget up to `limit` tokens that died of age, the oldest first; how many there were."""
-
-
 class ILibraryFile(Interface):
-    """An open file of the library, its reader's to close.  It needs neither the tree nor an interaction
-    once it is open, and may be read in another thread than the one that opened it."""
+    """An open file, which its reader closes.  It needs neither the tree nor an interaction, and may be read
+    in another thread than the one that opened it."""
 
     def read(chunksize: int | None = None) -> bytes:
-        """So many bytes, or all that are left; nothing at the end.  Raises BytesDamaged."""
+        """At most `chunksize` bytes, by default all that are left; b"" at the end.  Raises BytesDamaged."""
 
     def seek(offset: int, whence: int = 0) -> int:
-        """Go to a position, as io.IOBase has it; answers it."""
+        """Change the position as io.IOBase.seek() does, and return it."""
 
     def tell() -> int:
         """The position, in bytes."""
 
     def close() -> None:
-        """Harmless when it is closed already."""
+        """Close it; does nothing when it is closed already."""
 
 
 class IFileHolder(Interface):
-    """An object of another system that shows files it keeps under ``+files/<filename>``."""
+    """An object of another system whose files are shown under ``<its URL>/+files/<filename>``."""
 
     def getFileByName(filename: str) -> int:
         """The alias id of its file called `filename`.  Raises LookupError.  Guard it with the
-        permission that reading the files shall need."""
+        permission that reading the files needs; none is asked for the alias."""
 
 
 class IVerifiedReads(Interface):
@@ -400,8 +372,8 @@ class IVerifiedReads(Interface):
 
     A small file is hashed whenever it is read, before any of it is given.  A larger one is hashed in the
     background when it is first read in a day (``daily``), or while it is read (``always``).  What is
-    damaged is set aside, and written into the audit log with the files that have it.  One for each
-    process; what several processes have seen to they do not tell each other.
+    damaged is quarantined, and written into the audit log with the files that have it.  One for each
+    process: processes do not share what they have verified.
     """
 
     def open(store: IByteStore, sha256: str, size: int) -> BinaryIO:
@@ -413,17 +385,18 @@ class IVerifiedReads(Interface):
         will be read, so not `whole`, ``always`` verifies all of it first."""
 
     def must_stream(size: int) -> bool:
-        """Whether a file of so many bytes may only be sent by who verifies it while sending."""
+        """Whether a file of `size` bytes has to pass through checked() while it is sent, so not by sendfile()
+        or by a front end."""
 
     def is_sound(sha256: str, size: int) -> bool:
-        """Whether the bytes need not be doubted now: False for a larger file that ``daily`` has not
-        verified today.  An answer with such bytes is one that no cache should keep unasked."""
+        """False for a large file that ``daily`` has not verified today.  A response with such bytes should
+        not be cached without revalidation."""
 
     def set_aside(store: IByteStore, sha256: str) -> bool:
-        """Quarantine bytes that were seen to be wrong, and say so; False where they are sound."""
+        """Verify bytes that were found wrong, quarantine and log them; False if they are sound after all."""
 
     def finish() -> None:
-        """Wait until all that is due by now is verified."""
+        """Wait until everything that is queued for verification is verified."""
 
 
 class IFileReferences(Interface):
@@ -433,8 +406,7 @@ class IFileReferences(Interface):
     """
 
     def held_among(alias_ids: frozenset[int]) -> set[int]:
-        """Those of `alias_ids` that this system holds at this moment.  Called with some
-        thousands at a time, in an open tree session."""
+        """Those of `alias_ids`, some thousands, that this system holds now.  Called in an open session."""
 
     def holders(alias_id: int) -> list[str]:
-        """Who holds it, in words a person understands; empty if nobody here does."""
+        """``<system>: <reason>`` for each hold of this system on the file."""

@@ -19,12 +19,12 @@ from librarian.library.interfaces import (
     ILibraryFileAliasSet,
     ILibraryFileDownloadCount,
     InvalidCount,
-    NoSuchToken,
 )
 from librarian.library.model.counts import DownloadCounts
 from librarian.library.model.files import FileHolds, LibraryFileAlias
 from librarian.library.operations import Library, LibraryFile, digest_bytes
 from librarian.library.settings import LibrarySettings
+from librarian.library.tokens.interfaces import NoSuchToken
 from librarian.library.tokens.service import describe_token
 from librarian.tree.interfaces import ITree
 

@@ -1,50 +1,36 @@
 """The settings of the library: where its endpoints listen, and how it is reached from outside."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from zope.interface import provider
+from zope.interface import directlyProvides, provider
 
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
 from librarian.web.endpoints import EndpointSettings, endpoint_url
 
 
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class PublicEndpoint(EndpointSettings):
-    """Where unrestricted files are downloaded."""
-
-    prefix = "endpoint.public"
-    listen: str = "127.0.0.1:8000"
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class RestrictedEndpoint(EndpointSettings):
-    """Where restricted files are downloaded without a token; guarded by where it listens."""
-
-    prefix = "endpoint.restricted"
-    listen: str = "127.0.0.1:8005"
+def _endpoint(name: str, listen: str) -> type[EndpointSettings]:
+    """The section ``librarian.endpoint.<name>``; `listen` is where it is unless the site says otherwise."""
+    kind = make_dataclass(
+        f"{name.title().replace('-', '')}Endpoint",
+        [("listen", str, listen)],
+        bases=(EndpointSettings,),
+        namespace={"prefix": f"endpoint.{name}"},
+        frozen=True,
+    )
+    directlyProvides(kind, ISettingsSection)
+    return kind
 
 
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class UploadEndpoint(EndpointSettings):
-    """Where unrestricted files are added; guarded by where it listens."""
-
-    prefix = "endpoint.upload"
-    listen: str = "127.0.0.1:9090"
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class RestrictedUploadEndpoint(EndpointSettings):
-    """Where restricted files are added; guarded by where it listens."""
-
-    prefix = "endpoint.restricted-upload"
-    listen: str = "127.0.0.1:9095"
-
+#: Downloads of public files.
+PublicEndpoint = _endpoint("public", "127.0.0.1:8000")
+#: Downloads of restricted files without a token, for those who reach its address.
+RestrictedEndpoint = _endpoint("restricted", "127.0.0.1:8005")
+#: Uploads of public files, for those who reach its address.
+UploadEndpoint = _endpoint("upload", "127.0.0.1:9090")
+#: Uploads of restricted files, for those who reach its address.
+RestrictedUploadEndpoint = _endpoint("restricted-upload", "127.0.0.1:9095")
 
 _ENDPOINTS: dict[str, type[EndpointSettings]] = {
     "download_url": PublicEndpoint,
@@ -79,3 +65,39 @@ class LibrarySettings(Section):
     def secure_base(self) -> str:
         """Where the TLS front end is reached."""
         return self.secure_download_url or self.download_url.replace("http://", "https://", 1)
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class CountingSettings(Section):
+    """How often the server counts the downloads in its own access log."""
+
+    count_downloads_every: timedelta = timedelta(0)  # 0: never, `librarian count-downloads` does
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class SweepSettings(Section):
+    """How many files one sweep may remove unconfirmed: the share or the number, whichever is more."""
+
+    sweep_max_share: float = 0.1  # of the files held; 1: all of them
+    sweep_max_files: int = 1000
+
+    def is_too_much(self, number: int, held: int) -> bool:
+        """Whether a sweep that would remove `number` of `held` files has to be confirmed."""
+        return number > self.sweep_max_files and number > self.sweep_max_share * held
+
+
+VERIFY_MODES = ("always", "daily", "never")
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class ReadSettings(Section):
+    """Whether bytes are verified when they are read."""
+
+    verify_reads: str = "daily"  # always: large files too, while they are sent; daily: once; never
+
+    def __post_init__(self) -> None:
+        if self.verify_reads not in VERIFY_MODES:
+            raise SettingsError(self.key("verify_reads"), f"is none of {', '.join(VERIFY_MODES)}")

@@ -9,7 +9,8 @@ import transaction
 from zope.component import getUtility
 
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.library.interfaces import ILibraryFileAliasSet, ITimeLimitedTokenSet
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.tokens.interfaces import ITimeLimitedTokenSet
 from librarian.library.tokens.service import describe_token
 from librarian.quantities import parse_duration
 

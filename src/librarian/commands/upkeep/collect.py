@@ -20,7 +20,7 @@ empty_tree_option = click.option(
     "--trust-empty-tree", is_flag=True, help="Sweep even if the tree names nothing while there are bytes."
 )
 yes_really_option = click.option(
-    "--yes-really", is_flag=True, help="Sweep even an unusual share of all bytes (librarian.sweep_share)."
+    "--yes-really", is_flag=True, help="Sweep even an unusual share of all bytes (librarian.sweep_max_share)."
 )
 
 

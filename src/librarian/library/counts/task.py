@@ -1,30 +1,20 @@
 """Counting downloads from inside the server, where nobody wants to run the command at intervals."""
 
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import provider
 
 from librarian.library.counts.service import DownloadCounter
 from librarian.library.operations import Library
+from librarian.library.settings import CountingSettings
 from librarian.periodic import PeriodicTask
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.web.access_log import AccessLogSettings
 
 log = logging.getLogger(__name__)
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class CountingSettings(Section):
-    """How often the server counts the downloads in its own access log."""
-
-    count_downloads_every: timedelta = timedelta(0)  # 0: never, `librarian count-downloads` does
 
 
 def begin(event: Any) -> None:

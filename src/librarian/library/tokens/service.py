@@ -18,17 +18,17 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import IClock, LibrarianError
-from librarian.library.interfaces import (
-    InvalidLifetime,
-    InvalidUses,
-    ITimeLimitedTokenSet,
-    NoSuchToken,
-)
 from librarian.library.model.client_downloads import Piece
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.active_answers import ActiveAnswers, Bearer
+from librarian.library.tokens.interfaces import (
+    InvalidLifetime,
+    InvalidUses,
+    ITimeLimitedTokenSet,
+    NoSuchToken,
+)
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interaction import current_principal
 from librarian.settings import ISettings

@@ -26,8 +26,9 @@ from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileR
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
+from librarian.library.settings import SweepSettings
 from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
-from librarian.library.upkeep.sweeping import Doomed, SweepSettings
+from librarian.library.upkeep.sweeping import Doomed
 from librarian.security.audit import record_event
 from librarian.settings import ISettings
 from librarian.tree.interfaces import TreeFull
@@ -266,8 +267,8 @@ class GarbageCollector:
             return False
         self.report.held_back = number
         self.report.skipped["bytes"] = (
-            f"{number} of {held} files would go, more than {self._limit.sweep_share:.0%} and more than"
-            f" {self._limit.sweep_number}; is this the right tree? If it is, sweep with --yes-really"
+            f"{number} of {held} files would go, more than {self._limit.sweep_max_share:.0%} and more than"
+            f" {self._limit.sweep_max_files}; is this the right tree? If it is, sweep with --yes-really"
         )
         log.error("sweep held back files=%d held=%d", number, held)
         return True

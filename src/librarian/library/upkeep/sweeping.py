@@ -5,29 +5,13 @@ that would take an unusual share of all that is held takes nothing, and says so.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from zope.interface import provider
-
 from librarian.library.operations import Library
-from librarian.settings import ISettingsSection, Section
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 ROUND = 50_000  # digests in memory at the same time, some 5 MB
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class SweepSettings(Section):
-    """What one sweep may remove without being told to: the share, or the number where that is more."""
-
-    sweep_share: float = 0.1  # of the files held, 1 being all of them
-    sweep_number: int = 1000  # files
-
-    def is_too_much(self, number: int, held: int) -> bool:
-        return number > self.sweep_number and number > self.sweep_share * held
 
 
 class Doomed:

@@ -12,19 +12,19 @@ import logging
 import queue
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, BinaryIO, cast
 
 from zope.component import getUtility
-from zope.interface import implementer, provider
+from zope.interface import implementer
 
 from librarian.interfaces import IClock
 from librarian.library.interfaces import IVerifiedReads
+from librarian.library.settings import ReadSettings
 from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
-from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+from librarian.settings import ISettings
 from librarian.store import hashing
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
 from librarian.tree.interfaces import ITree
@@ -37,20 +37,6 @@ log = logging.getLogger(__name__)
 SMALL = 64 * 1024  # bytes
 MOST_A_DAY = 100_000  # files of which is remembered that they were seen to
 MOST_WAITING = 10_000
-
-MODES = ("always", "daily", "never")
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class ReadSettings(Section):
-    """Whether bytes are verified when they are read."""
-
-    verify_reads: str = "daily"  # always: large files too, while they are sent; daily: once; never
-
-    def __post_init__(self) -> None:
-        if self.verify_reads not in MODES:
-            raise SettingsError(self.key("verify_reads"), f"is none of {', '.join(MODES)}")
 
 
 @implementer(IVerifiedReads)
