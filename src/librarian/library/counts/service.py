@@ -31,6 +31,7 @@ from librarian.library.model.counts import LogPlace
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import PATIENCE, LibrarySubtree
 from librarian.library.operations import Library
+from librarian.tree.batches import change_in_batches
 
 log = logging.getLogger(__name__)
 
@@ -96,18 +97,14 @@ class DownloadCounter:
     def forget_slices(self) -> None:
         """Let go of downloads that were never completed; to be called when all logs are read."""
         too_old = (self._library.clock.now() - PATIENCE).timestamp()
-        last = b""
+        subtree = self._library.subtree
 
-        def batch() -> bytes | None:
-            slices = self._library.subtree.slices
-            some = list(islice(slices.items(min=last, excludemin=True), BATCH))
-            for key, (_size, seconds) in some:
-                if seconds < too_old:
-                    del slices[key]
-            return some[-1][0] if some else None
+        def forget(keys: list[bytes]) -> None:
+            for key in keys:
+                if subtree.slices[key][1] < too_old:
+                    del subtree.slices[key]
 
-        while (reached := self._library.tree.run(batch)) is not None:
-            last = reached
+        change_in_batches(self._library.tree, lambda: subtree.slices, forget, size=BATCH)
 
 
 def _commit(

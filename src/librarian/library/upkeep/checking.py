@@ -8,7 +8,7 @@ compared as of the same moment.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import transaction
@@ -18,8 +18,8 @@ from librarian.library.model.subtree import LibrarySubtree, content_key, moment_
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.operations import Library
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.tree.batches import BATCH, read_in_batches
 
-BATCH = 1000  # entries of one transaction
 DAY = timedelta(days=1)
 
 ERROR, NOTICE = "error", "notice"
@@ -69,21 +69,16 @@ class Check:
         entries: Callable[[LibrarySubtree], Any],
         look: Callable[[LibrarySubtree, Any], Iterator[Finding]],
     ) -> Iterator[Finding]:
-        last: Any = None
-        while True:
-            transaction.begin()
-            self._library.tree.forget_loaded()
-            subtree = self._library.subtree
-            more = {} if last is None else {"min": last, "excludemin": True}
-            keys = list(islice(entries(subtree).keys(**more), BATCH))
-            fetched = (_persistent(subtree, part, key) for key in keys)
-            self._library.tree.prefetch([thing for thing in fetched if thing is not None])
-            # Looked at before any is given away: whoever gets one may take a long time over it.
-            yield from list(chain.from_iterable(look(subtree, key) for key in keys))
+        library = self._library
+        batches = read_in_batches(
+            library.tree,
+            lambda: entries(library.subtree),
+            lambda key: _persistent(library.subtree, part, key),
+        )
+        for keys in batches:
+            # All are compared before the first finding is given: its consumer may take a long time over it.
+            yield from list(chain.from_iterable(look(library.subtree, key) for key in keys))
             self._saw(part, len(keys))
-            if len(keys) < BATCH:
-                return
-            last = keys[-1]
 
     def _saw(self, part: str, number: int) -> None:
         self.seen[part] = self.seen.get(part, 0) + number

@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappush, heappushpop
-from itertools import islice
 from typing import Any
 
 import transaction
 
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
+from librarian.tree.batches import read_in_batches
 
-BATCH = 1000  # objects that are looked at between two times of letting go of what was loaded
 NOBODY = "-"  # stands for the owner of files that came in by an endpoint for everybody
 
 AGES = (
@@ -92,18 +91,12 @@ def _add(found: LibraryReport, record: LibraryFileAlias, now: datetime) -> None:
 
 def _each(library: Library, part: str, moved: Callable[[int], object]) -> Iterator[Any]:
     """The values of a tree of the library's subtree, fetched and forgotten in batches."""
-    last: Any = None
+
+    def entries() -> Any:
+        return getattr(library.subtree, part)
+
     seen = 0
-    while True:
-        transaction.begin()
-        library.tree.forget_loaded()
-        entries = getattr(library.subtree, part)
-        more = {} if last is None else {"min": last, "excludemin": True}
-        items = list(islice(entries.items(**more), BATCH))
-        library.tree.prefetch([value for _key, value in items])
-        yield from (value for _key, value in items)
-        seen += len(items)
+    for keys in read_in_batches(library.tree, entries, lambda key: entries()[key]):
+        yield from (entries()[key] for key in keys)
+        seen += len(keys)
         moved(seen)
-        if len(items) < BATCH:
-            return
-        last = items[-1][0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 from heapq import nlargest
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import transaction
@@ -25,11 +25,12 @@ from librarian.library.operations import Library
 from librarian.library.upkeep.model import UpkeepSubtree
 from librarian.store.copies import Copies
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch
+from librarian.tree.batches import read_in_batches
 
 log = logging.getLogger(__name__)
 
-BATCH = 100  # contents between two notes of where the scrub is
-BATCH_BYTES = 1 << 28  # and bytes
+BATCH = 100  # the most contents between two notes of where the scrub is
+BATCH_BYTES = 1 << 28  # and the most bytes
 FIRST, LAST = b"\0" * 32, b"\xff" * 32
 DAY = timedelta(days=1)
 FAVOURITES = 100  # files that are downloaded most
@@ -138,26 +139,20 @@ class Scrub:
         self._library.tree.run_independently(lambda: self._upkeep.note(scrubbed_at=now))
 
     def _range(self, kind: str, after: int, until: int) -> None:
-        at, last = after.to_bytes(32), until.to_bytes(32)
-        while (at := self._batch(at, last)) != last:
-            self._keep(kind, at)
-            self._moved((int.from_bytes(at) - after) / (until - after))
+        """Verify the contents behind the digest `after` and up to `until`, and note how far it has come."""
+        begin = after.to_bytes(32) if after else None  # the digest of nothing but zeros is not left out
+        last, noted = until.to_bytes(32), self.report.bytes
+        for keys in read_in_batches(
+            self._library.tree, lambda: self._subtree.contents, size=BATCH, after=begin, last=last
+        ):
+            for number, key in enumerate(keys, 1):
+                if key.hex() not in self._read:
+                    self._verify(key.hex())
+                if number == BATCH or self.report.bytes - noted > BATCH_BYTES:
+                    noted = self.report.bytes
+                    self._keep(kind, bytes(key))
+                    self._moved((int.from_bytes(key) - after) / (until - after))
         self._keep(kind, last)
-
-    def _batch(self, after: bytes, last: bytes) -> bytes:
-        """Verify some contents; the digest up to which all is seen to."""
-        transaction.begin()
-        self._library.tree.forget_loaded()
-        begun = self.report.bytes
-        keys = list(
-            islice(self._subtree.contents.keys(min=after, max=last, excludemin=after != FIRST), BATCH)
-        )
-        for key in keys:
-            if key.hex() not in self._read:
-                self._verify(key.hex())
-            if self.report.bytes - begun > BATCH_BYTES:
-                return bytes(key)
-        return bytes(keys[-1]) if len(keys) == BATCH else last
 
     def _keep(self, kind: str, position: bytes) -> None:
         self._library.tree.run_independently(lambda: self._upkeep.keep_position(kind, position))
