@@ -4,7 +4,7 @@ import unittest
 
 from zope.component import getUtility
 
-from librarian.countries import ICountrySet, NoSuchCountry
+from librarian.countries.interfaces import ICountrySet, NoSuchCountry
 from tests.support.layers import Functional
 
 

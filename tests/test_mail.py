@@ -9,7 +9,8 @@ import transaction
 from zope.component import getGlobalSiteManager, getUtility
 from zope.sendmail.interfaces import IMailDelivery
 
-from librarian.mail import IPostOffice, Recipient, SettingsQueue, UnsendableMail, deliver_queue
+from librarian.mail.interfaces import IPostOffice, Recipient, UnsendableMail
+from librarian.mail.service import SettingsQueue, deliver_queue
 from tests.support.layers import Functional
 from tests.support.servers.smtp import SmtpServer
 from tests.support.world import overlay

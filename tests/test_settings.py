@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from librarian.settings import NoSuchOverlay, Section, Settings, SettingsError
+from librarian.interfaces import NoSuchOverlay, SettingsError
+from librarian.settings import Section, Settings
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from zope.configuration import xmlconfig
 from zope.configuration.config import ConfigurationMachine
 from zope.configuration.exceptions import ConfigurationError
 
-from librarian.interfaces import LibrarianError, one_line
+from librarian.interfaces import ISettings, ISettingsSection, LibrarianError, SettingsError, one_line
 from librarian.library.installation import unite
 from librarian.security.audit import open_audit_log
-from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
+from librarian.settings import Settings
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree

@@ -1,8 +1,13 @@
 """What every layer stands on.  This module imports nothing of ours."""
 
 from datetime import datetime
+from typing import TypeVar
 
 from zope.interface import Interface
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+T = TypeVar("T")
 
 
 class LibrarianError(Exception):
@@ -27,3 +32,38 @@ class IClock(Interface):
 
     def monotonic() -> float:
         """Seconds since a moment of its own; no step of the wall clock moves it (CLOCK_MONOTONIC)."""
+
+
+class SettingsError(LibrarianError, ValueError):
+    """A setting has a value that cannot be used, or a name that nobody reads."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"setting {key}: {why}")
+        self.key = key
+        self.why = why
+
+
+class NoSuchOverlay(LibrarianError, LookupError):
+    """pop() named an overlay that is not the one on top."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the overlay on top is not {name!r}")
+        self.name = name
+
+
+class ISettingsSection(Interface):
+    """A subclass of `Section`, registered under its package's name so that typing errors in an
+    ini file are found at start."""
+
+
+class ISettings(Interface):
+    """The settings this process runs with."""
+
+    def section(kind: type[T]) -> T:
+        """The values for one `Section` class, overlays applied.  Raises SettingsError."""
+
+    def push(name: str, text: str) -> None:
+        """Lay the ini `text` over the settings until ``pop(name)``."""
+
+    def pop(name: str) -> str:
+        """Take the topmost overlay, which must be `name`, off again; its text."""

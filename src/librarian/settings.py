@@ -13,34 +13,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, cast, get_type_hints
 
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import ISettings, NoSuchOverlay, SettingsError
 from librarian.net.networks import Networks, parse_networks
 from librarian.quantities import parse_duration
 
-# ruff: noqa: N805  # zope.interface methods are written without self
-
 ROOT = "librarian"
-
-
-class SettingsError(LibrarianError, ValueError):
-    """A setting has a value that cannot be used, or a name that nobody reads."""
-
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(f"setting {key}: {why}")
-        self.key = key
-        self.why = why
-
-
-class NoSuchOverlay(LibrarianError, LookupError):
-    """pop() named an overlay that is not the one on top."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the overlay on top is not {name!r}")
-        self.name = name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,25 +40,8 @@ class Section:
         return self
 
 
-class ISettingsSection(Interface):
-    """A subclass of `Section`, registered under its package's name so that typing errors in an
-    ini file are found at start."""
-
-
+T = TypeVar("T")
 S = TypeVar("S", bound=Section)
-
-
-class ISettings(Interface):
-    """The settings this process runs with."""
-
-    def section(kind: type[S]) -> S:
-        """The values for one `Section` class, overlays applied.  Raises SettingsError."""
-
-    def push(name: str, text: str) -> None:
-        """Lay the ini `text` over the settings until ``pop(name)``."""
-
-    def pop(name: str) -> str:
-        """Take the topmost overlay, which must be `name`, off again; its text."""
 
 
 def as_bool(text: str) -> bool:
@@ -135,16 +99,17 @@ class Settings:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = {key: value for key, value in values.items() if key.startswith(f"{ROOT}.")}
         self._overlays: list[tuple[str, str, dict[str, str]]] = []
-        self._sections: dict[type[Section], Section] = {}
+        self._sections: dict[type[Any], Section] = {}
 
-    def section(self, kind: type[S]) -> S:
+    def section(self, kind: type[T]) -> T:
         found = self._sections.get(kind)
         if found is None:
             values = dict(self._values)
             for _name, _text, overlay in self._overlays:
                 values.update(overlay)
-            found = self._sections[kind] = read_section(kind, values).completed(self)
-        return found  # type: ignore[return-value]  # stored under its own class
+            section = cast(type[Section], kind)
+            found = self._sections[kind] = read_section(section, values).completed(self)
+        return cast(T, found)
 
     def push(self, name: str, text: str) -> None:
         self._overlays.append((name, text, _read_overlay(text)))

@@ -16,7 +16,8 @@ from zope.security.checker import ProxyFactory
 from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
+from librarian.features.current import FeatureController, features
+from librarian.features.interfaces import FeatureRule, IFeatureRules
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import LibraryFile
 from librarian.library.views.alias import LibraryFileAliasSHA256View

@@ -2,8 +2,9 @@
 
 import unittest
 
+from librarian.interfaces import SettingsError
 from librarian.library.settings import LibrarySettings
-from librarian.settings import Settings, SettingsError
+from librarian.settings import Settings
 
 
 class ByTheEndpoints(unittest.TestCase):

@@ -11,11 +11,12 @@ from typing import Any
 import transaction
 from zope.component import getUtility
 
+from librarian.interfaces import ISettings, SettingsError
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
 from librarian.library.operations import Library
 from librarian.library.settings import ReadSettings
 from librarian.library.upkeep.verifying import SMALL, CheckedFile
-from librarian.settings import ISettings, Settings, SettingsError
+from librarian.settings import Settings
 from librarian.store.interfaces import BytesDamaged
 from tests.support.documents.library import damage
 from tests.support.layers import Functional

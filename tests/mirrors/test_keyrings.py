@@ -11,10 +11,10 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.interfaces import SettingsError
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.runs.periodic import import_archives
 from librarian.mirrors.settings import MirrorSettings
-from librarian.settings import SettingsError
 from tests.mirrors.test_running import RunCase
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools
 from tests.support.mirrors.sample import add_mirror

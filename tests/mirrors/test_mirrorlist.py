@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from librarian.countries import CountrySet
+from librarian.countries.service import CountrySet
 from librarian.mirrors.continents import continent_of
 from librarian.mirrors.views.metalink import MetalinkFile, as_metalink
 from librarian.mirrors.views.mirrorlist import ListedMirror, as_lines, order_for

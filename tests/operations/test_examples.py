@@ -11,7 +11,8 @@ from zope.component import getUtilitiesFor
 
 from librarian.app import SITE, read_ini
 from librarian.commands.main import COMMANDS
-from librarian.settings import ISettingsSection, Settings
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Settings
 from tests.support.layers import Functional
 
 UPKEEP = Path("examples/upkeep.sh").absolute()

@@ -15,11 +15,11 @@ from zope.security.management import getSecurityPolicy, setSecurityPolicy
 
 import librarian
 from librarian import people, security
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import SYSTEM
-from librarian.settings import ISettings, Settings
+from librarian.settings import Settings
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import Tree
 

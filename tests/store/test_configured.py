@@ -8,8 +8,8 @@ from pathlib import Path
 from zope.component import getGlobalSiteManager, getUtility
 from zope.configuration import xmlconfig
 
-from librarian.interfaces import IClock
-from librarian.settings import ISettings, ISettingsSection, Settings, SettingsError
+from librarian.interfaces import IClock, ISettings, ISettingsSection, SettingsError
+from librarian.settings import Settings
 from librarian.store.configured import StoreSettings
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore, StoreFull

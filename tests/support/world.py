@@ -14,12 +14,11 @@ from zope.component import getGlobalSiteManager, getUtility
 from zope.interface import implementer
 
 from librarian.app import make_app
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library.opening import open_library
 from librarian.people.credentials.authentication import Authenticator
 from librarian.people.credentials.interfaces import IAuthenticator
 from librarian.security.interaction import acting_as
-from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore
 from librarian.store.memory import MemoryStore
 from librarian.tree.interfaces import ITree

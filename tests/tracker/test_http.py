@@ -14,8 +14,9 @@ import transaction
 from webob import Request
 from zope.component import getUtility
 
+from librarian.interfaces import SettingsError
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.settings import Settings, SettingsError
+from librarian.settings import Settings
 from librarian.tracker.client.file_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerSettings

@@ -2,7 +2,8 @@
 
 import unittest
 
-from librarian.settings import Settings, SettingsError
+from librarian.interfaces import SettingsError
+from librarian.settings import Settings
 from librarian.web.files.accel import PROOF, AccelSettings
 
 KEY = "0123456789abcdef" * 4

@@ -16,18 +16,18 @@ MOST_PAGES = 300
 # What components may have unproxied: machinery that holds nobody's data, or is handed over to code
 # that is trusted with it (the tree, the bytes, telling who somebody is before anybody acts).
 MACHINERY = {
-    "librarian.countries.ICountrySet",
+    "librarian.countries.interfaces.ICountrySet",
     "librarian.net.http.IFetcher",
     "librarian.interfaces.IClock",
     "librarian.library.interfaces.IFileReferences",
-    "librarian.mail.IPostOffice",
+    "librarian.mail.interfaces.IPostOffice",
     "librarian.mirrors.interfaces.IProbeLogs",
     "librarian.people.credentials.interfaces.IAuthenticator",
     "librarian.people.credentials.interfaces.IScope",
     "librarian.people.interfaces.ICelebrity",
     "librarian.security.interfaces.IPrincipal",
-    "librarian.settings.ISettings",
-    "librarian.settings.ISettingsSection",
+    "librarian.interfaces.ISettings",
+    "librarian.interfaces.ISettingsSection",
     "librarian.library.interfaces.IVerifiedReads",  # of a store that its caller has
     "librarian.store.interfaces.IByteStore",
     "librarian.tree.interfaces.ISubtree",

@@ -9,7 +9,7 @@ from unittest import mock
 
 from zope.component import getUtility
 
-from librarian.settings import ISettings
+from librarian.interfaces import ISettings
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 

@@ -19,7 +19,7 @@ from tests.support.layers import Functional
 from tests.support.servers.in_process import _application, request
 
 #: Views that look themselves, and are asked over HTTP below.
-LOOK_THEMSELVES = ["Requested"]
+LOOK_THEMSELVES = ["ProtocolPath"]
 
 
 def views() -> Iterator[tuple[str, Any]]:

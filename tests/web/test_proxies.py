@@ -7,7 +7,8 @@ from typing import Any
 from pyramid.request import Request
 from zope.component import getGlobalSiteManager
 
-from librarian.settings import ISettings, Settings, SettingsError
+from librarian.interfaces import ISettings, SettingsError
+from librarian.settings import Settings
 from librarian.web.requests.proxies import SPOKEN_FOR, ProxySettings, believe_proxies
 
 

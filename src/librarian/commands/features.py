@@ -7,7 +7,7 @@ import transaction
 from zope.component import getUtility
 
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
+from librarian.features.interfaces import DEFAULT_SCOPE, FeatureRule, IFeatureRules
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
@@ -25,7 +25,6 @@ from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import record_at_commit
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoredBytes
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree

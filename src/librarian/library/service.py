@@ -10,7 +10,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import Bound, stored
-from librarian.countries import ICountry, ICountrySet
+from librarian.countries.interfaces import ICountry, ICountrySet
 from librarian.library import urls
 from librarian.library.interfaces import (
     IEditableFileAlias,

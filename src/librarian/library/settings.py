@@ -6,7 +6,8 @@ from typing import Any
 
 from zope.interface import directlyProvides, provider
 
-from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+from librarian.interfaces import ISettings, ISettingsSection, SettingsError
+from librarian.settings import Section
 from librarian.web.endpoints import EndpointSettings, endpoint_url
 
 

@@ -3,11 +3,11 @@
 from zope.component import adapter, getUtility
 from zope.interface import implementer
 
+from librarian.interfaces import ISettings
 from librarian.machines.interfaces import ICodeImportThing
 from librarian.machines.settings import MachinesSettings
 from librarian.security.authorization import AdminsOnly, TeamOrAdmins
 from librarian.security.interfaces import IAuthorization, IPrincipal
-from librarian.settings import ISettings
 
 DAEMON = "importd"  # a system principal, and the account whose token daemons on other hosts send
 

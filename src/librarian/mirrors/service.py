@@ -8,10 +8,10 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.service import HeldInSubtree
-from librarian.mail import IPostOffice, Recipient, UnsendableMail
+from librarian.mail.interfaces import IPostOffice, Recipient, UnsendableMail
 from librarian.mirrors import mails
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.interfaces import (
@@ -36,7 +36,6 @@ from librarian.mirrors.settings import MirrorSettings
 from librarian.people.interfaces import ITeam
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM, script_principal
-from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 

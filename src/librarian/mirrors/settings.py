@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from zope.interface import provider
 
+from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.mirrors.probing.interfaces import ProberSettings
 from librarian.net.networks import Networks
-from librarian.settings import ISettingsSection, Section, SettingsError
+from librarian.settings import Section
 
 
 @provider(ISettingsSection)

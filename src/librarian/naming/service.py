@@ -10,6 +10,7 @@ from zope.security.management import checkPermission, queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import Bound, stored
+from librarian.interfaces import ISettings
 from librarian.library.filenames import check_filename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
@@ -27,7 +28,6 @@ from librarian.naming.model import Entry, Folder, NamingSubtree, Node
 from librarian.naming.settings import NamingSettings
 from librarian.security.audit import record_at_commit
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings
 
 
 class NamingServices:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from zope.interface import provider
 
-from librarian.settings import ISettingsSection, Section
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
 
 
 @provider(ISettingsSection)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pyramid.request import Request
 from zope.interface import provider
 
-from librarian.settings import ISettingsSection
+from librarian.interfaces import ISettingsSection
 from librarian.web.endpoints import Endpoint, EndpointSettings
 
 

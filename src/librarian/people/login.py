@@ -10,12 +10,12 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
+from librarian.interfaces import ISettings
 from librarian.people.credentials.authentication import renew_hash
 from librarian.people.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
 from librarian.people.identity import challenge, set_session
 from librarian.people.settings import SecuritySettings
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther

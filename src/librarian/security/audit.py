@@ -19,9 +19,9 @@ from zope.component import getUtility
 from zope.interface import provider
 
 from librarian.durable import FILE_MODE, close_to_others, make_directories
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings, ISettingsSection
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import Section
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger("librarian.audit")

@@ -12,12 +12,11 @@ from typing import Any
 
 from zope.component import getUtility
 
-from librarian.interfaces import LibrarianError, one_line
+from librarian.interfaces import ISettings, LibrarianError, one_line
 from librarian.log_filters import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.draining import DrainingServer
-from librarian.settings import ISettings
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zope.component import getUtility
 
-from librarian.interfaces import IClock
-from librarian.settings import ISettings, Section
+from librarian.interfaces import IClock, ISettings
+from librarian.settings import Section
 from librarian.store.disk.store import DiskStore
 from librarian.store.memory import MemoryStore
 

@@ -6,10 +6,10 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.interfaces import ISettings
 from librarian.net.networks import is_within
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
-from librarian.settings import ISettings
 from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings
 from librarian.tracker.views.routes import protocol_root
 from librarian.web.endpoints import IEndpoint

@@ -9,12 +9,12 @@ from typing import BinaryIO
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.interfaces import ISettings
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import Library, LibraryFile
 from librarian.library.service import HeldInSubtree
 from librarian.security.audit import record_event
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings
 from librarian.store.interfaces import StoredBytes
 from librarian.tracker.authorization import check_directory, check_file
 from librarian.tracker.client.file_names import MAX_VERSION

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from zope.interface import provider
 
+from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.net.networks import EVERYWHERE, Networks
-from librarian.settings import ISettingsSection, Section, SettingsError
+from librarian.settings import Section
 from librarian.tracker.fallback import check_fallback_url
 from librarian.web.endpoints import EndpointSettings
 

@@ -19,7 +19,7 @@ from ZODB.utils import z64
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.settings import ISettings
+from librarian.interfaces import ISettings
 from librarian.tree.copying import copy_transactions
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from zope.interface import provider
 
-from librarian.settings import ISettingsSection, Section
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
 
 
 @provider(ISettingsSection)

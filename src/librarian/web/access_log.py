@@ -19,8 +19,8 @@ from urllib.parse import quote
 from zope.component import getUtility
 from zope.interface import provider
 
-from librarian.interfaces import IClock
-from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
+from librarian.interfaces import IClock, ISettings, ISettingsSection, SettingsError
+from librarian.settings import Section
 from librarian.web.log_file import LogFile
 
 MASKED = "***"

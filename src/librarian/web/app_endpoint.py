@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zope.interface import provider
 
-from librarian.settings import ISettingsSection
+from librarian.interfaces import ISettingsSection
 from librarian.web.endpoints import EndpointSettings, IdentifyingEndpoint
 from librarian.web.views import AppRoot
 

@@ -12,9 +12,10 @@ from pyramid.request import Request
 from zope.component import getUtilitiesFor, queryUtility
 from zope.interface import Attribute, Interface, implementer
 
+from librarian.interfaces import ISettings, SettingsError
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
-from librarian.settings import ISettings, Section, SettingsError
+from librarian.settings import Section
 from librarian.web.identity import principal_of
 from librarian.web.views import IAppSection, ITakesFiles
 

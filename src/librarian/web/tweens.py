@@ -10,7 +10,8 @@ from pyramid_retry import mark_error_retryable
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.features import FeatureController, FeatureRule, IFeatureRules, features
+from librarian.features.current import FeatureController, features
+from librarian.features.interfaces import FeatureRule, IFeatureRules
 from librarian.security.audit import record_event, requests_from
 from librarian.security.interaction import acting_as, current_principal
 from librarian.security.interfaces import CredentialsRefused

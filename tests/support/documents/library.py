@@ -26,11 +26,10 @@ from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import stored
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library.installation import unite
 from librarian.library.interfaces import IFileHolder
 from librarian.library.operations import Library
-from librarian.settings import ISettings
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree

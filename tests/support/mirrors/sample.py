@@ -13,7 +13,7 @@ import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.countries import ICountrySet
+from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.archive.interfaces import NotInArchive
 from librarian.mirrors.enums import (
     MirrorContent,

@@ -14,7 +14,7 @@ from librarian.commands.mirrors.lookup import (
     mirror_named,
     owner_named,
 )
-from librarian.countries import ICountrySet
+from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.enums import MirrorPulseType, MirrorReviewStatus, MirrorSpeed
 from librarian.mirrors.views.serializers import describe
 from librarian.tree.interfaces import ITree

@@ -7,9 +7,9 @@ from zope.component import getUtilitiesFor, getUtility
 from librarian.app import make_app, read_ini, reading
 from librarian.commands.common.refusals import in_one_line
 from librarian.commands.common.site import opened_site
+from librarian.interfaces import ISettings, SettingsError
 from librarian.serving import serve
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
-from librarian.settings import ISettings, SettingsError
 from librarian.tracker.interfaces import ITracker, Pruned
 from librarian.tracker.settings import TrackerSettings
 from librarian.web.endpoints import IEndpoint

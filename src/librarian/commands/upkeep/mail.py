@@ -5,7 +5,7 @@ import time
 import click
 
 from librarian.commands.common.site import ini_option, opened_site
-from librarian.mail import deliver_queue
+from librarian.mail.service import deliver_queue
 
 
 @click.command("send-mail")

@@ -23,7 +23,7 @@ from pathlib import Path
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.countries import ICountry, ICountrySet
+from librarian.countries.interfaces import ICountry, ICountrySet
 from librarian.library.counts.log_lines import Hit, MalformedLine, read_line
 from librarian.library.counts.log_reading import LogReader
 from librarian.library.interfaces import AliasNotFound

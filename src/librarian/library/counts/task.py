@@ -6,11 +6,11 @@ from typing import Any
 
 from zope.component import getUtility
 
+from librarian.interfaces import ISettings
 from librarian.library.counts.service import DownloadCounter
 from librarian.library.operations import Library
 from librarian.library.settings import CountingSettings
 from librarian.periodic import PeriodicTask
-from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.web.access_log import AccessLogSettings
 

@@ -17,7 +17,7 @@ from ZODB.POSException import POSError
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.interfaces import IClock, LibrarianError
+from librarian.interfaces import IClock, ISettings, LibrarianError
 from librarian.library.model.client_downloads import Piece
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.tokens import TimeLimitedToken
@@ -31,7 +31,6 @@ from librarian.library.tokens.interfaces import (
 )
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interaction import current_principal
-from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 
 # Digits and consonants: no word, polite or not, can come out.

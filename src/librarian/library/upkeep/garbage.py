@@ -21,6 +21,7 @@ import transaction
 from transaction.interfaces import TransientError
 from zope.component import getUtilitiesFor, getUtility
 
+from librarian.interfaces import ISettings
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import NEVER_EXPIRES, CollectorRefuses, IFileReferences
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
@@ -30,7 +31,6 @@ from librarian.library.settings import SweepSettings
 from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
 from librarian.library.upkeep.sweeping import Doomed
 from librarian.security.audit import record_event
-from librarian.settings import ISettings
 from librarian.tree.interfaces import TreeFull
 
 log = logging.getLogger(__name__)

@@ -18,13 +18,12 @@ from typing import Any, BinaryIO, cast
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import IVerifiedReads
 from librarian.library.settings import ReadSettings
 from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
-from librarian.settings import ISettings
 from librarian.store import hashing
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
 from librarian.tree.interfaces import ITree

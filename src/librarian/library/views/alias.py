@@ -17,7 +17,7 @@ from zope.publisher.interfaces.browser import IBrowserPublisher
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import stored
-from librarian.features import feature
+from librarian.features.current import feature
 from librarian.library.http.alias_response import deliver, facts_of
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
 from librarian.library.model.files import LibraryFileAlias

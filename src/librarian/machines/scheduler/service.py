@@ -8,7 +8,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import stored
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library, LibraryFile
 from librarian.machines import jobs, transitions
@@ -27,7 +27,6 @@ from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.scheduler.leases import SteadyClock
 from librarian.machines.service import BoundMachine, Services
 from librarian.machines.settings import MachinesSettings
-from librarian.settings import ISettings
 
 
 @implementer(ICodeImportScheduler)

@@ -11,7 +11,7 @@ from zope.event import notify
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.countries import ICountry, ICountrySet
+from librarian.countries.interfaces import ICountry, ICountrySet
 from librarian.interfaces import IClock
 from librarian.mirrors.base_urls import check_base_url
 from librarian.mirrors.enums import (

@@ -6,7 +6,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
-from librarian.mail import deliver_queue
+from librarian.mail.service import deliver_queue
 from librarian.mirrors.archive.sources import WebArchive
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions

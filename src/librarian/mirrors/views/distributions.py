@@ -8,7 +8,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.countries import ICountrySet
+from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.views.common import path_of, registry_page, status_title
 from librarian.mirrors.views.serializers import describe
 from librarian.web.forms import by_method, done, sent, text

@@ -8,7 +8,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.countries import ICountrySet
+from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.continents import continent_of
 from librarian.mirrors.enums import MirrorContent, MirrorStatus
 from librarian.mirrors.views.common import NOT_REUSED

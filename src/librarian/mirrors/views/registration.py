@@ -7,7 +7,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.countries import ICountrySet
+from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.views.common import SCHEMES, member_named, path_of, registry_page
 from librarian.mirrors.views.serializers import describe

@@ -8,7 +8,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.people.credentials.interfaces import IAuthenticator, WrongCredentials
 from librarian.people.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
 from librarian.people.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
@@ -20,7 +20,6 @@ from librarian.people.interfaces import IPersonSet
 from librarian.people.settings import SecuritySettings
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interfaces import IPrincipal
-from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)

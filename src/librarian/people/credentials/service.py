@@ -9,7 +9,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, ISettings
 from librarian.people.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
 from librarian.people.credentials.model import (
     TOKEN_PREFIX,
@@ -25,7 +25,6 @@ from librarian.people.credentials.scopes import granted_scope
 from librarian.people.interfaces import ICelebrities, IPerson, IPersonSet
 from librarian.people.settings import SecuritySettings
 from librarian.security.audit import record_at_commit
-from librarian.settings import ISettings
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 

@@ -9,7 +9,7 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.settings import ISettings
+from librarian.interfaces import ISettings
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tracker.fallback import redirection
 from librarian.tracker.interfaces import ConditionFailed, FileVersion, ITracker, NoSuchFile

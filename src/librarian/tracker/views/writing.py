@@ -6,7 +6,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.settings import ISettings
+from librarian.interfaces import ISettings
 from librarian.tracker.client.wire.version_dates import version_to_date
 from librarian.tracker.interfaces import FileVersion, ITracker
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version

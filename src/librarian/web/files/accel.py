@@ -19,7 +19,8 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.interface import provider
 
-from librarian.settings import ISettingsSection, Section, SettingsError
+from librarian.interfaces import ISettingsSection, SettingsError
+from librarian.settings import Section
 from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
 from librarian.web.files.delivery import request_headers
 from librarian.web.files.ranges import Slice

@@ -14,8 +14,9 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import provider
 
+from librarian.interfaces import ISettings, ISettingsSection
 from librarian.net.networks import parse_address
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import Section
 
 
 @provider(ISettingsSection)

@@ -14,8 +14,9 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import provider
 
+from librarian.interfaces import ISettings, ISettingsSection
 from librarian.net.networks import Networks, is_within, parse_address
-from librarian.settings import ISettings, ISettingsSection, Section
+from librarian.settings import Section
 
 SPOKEN_FOR = (
     "HTTP_FORWARDED",

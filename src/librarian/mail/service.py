@@ -1,13 +1,7 @@
-"""Mail that leaves when the transaction commits, and not at all when it aborts.
-
-zope.sendmail writes it to a queue, a folder in Maildir format, as part of the commit; the queue is
-emptied by ``librarian send-mail`` (or by whoever calls `deliver_queue`), so that no transaction waits
-for, or fails with, an SMTP server.
-"""
+"""Writing messages to the queue, and sending what is in it."""
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,52 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import Interface, implementer, provider
+from zope.interface import implementer
 from zope.sendmail.delivery import QueuedMailDelivery
 from zope.sendmail.interfaces import IMailDelivery
 from zope.sendmail.maildir import Maildir
 from zope.sendmail.mailer import SMTPMailer
 from zope.sendmail.queue import QueueProcessorThread
 
-from librarian.interfaces import IClock, LibrarianError
-from librarian.settings import ISettings, ISettingsSection, Section
-
-# ruff: noqa: N805  # zope.interface methods are written without self
+from librarian.interfaces import IClock, ISettings
+from librarian.mail.interfaces import IPostOffice, Recipient, UnsendableMail
+from librarian.mail.settings import MailSettings
 
 log = logging.getLogger(__name__)
-
-
-class UnsendableMail(LibrarianError, ValueError):
-    """An address, a name or a subject that no mail header can hold."""
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class MailSettings(Section):
-    """Where mail comes from, waits, and goes."""
-
-    prefix = "mail"
-    sender: str = "librarian@localhost"
-    sender_name: str = "Librarian"
-    queue: str = "var/mail"
-    smtp_host: str = "localhost"
-    smtp_port: int = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Somebody mail goes to."""
-
-    display_name: str
-    email: str
-
-
-class IPostOffice(Interface):
-    """Takes mail, one copy for each recipient, for when this thread's transaction commits."""
-
-    def send(recipients: Iterable[Recipient], subject: str, body: str) -> int:
-        """How many copies there are.  Raises UnsendableMail; nothing is sent then."""
-
 
 # What `email` raises for an address it cannot read, depending on the address and on the version of Python.
 UNFIT_ADDRESS = (ValueError, IndexError, HeaderParseError)
@@ -90,7 +50,7 @@ class PostOffice:
         except UNFIT_ADDRESS as error:
             raise UnsendableMail(f"no mail can go to {recipient.email!r}: {error}") from error
         message["Date"] = format_datetime(getUtility(IClock).now())
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence notice answers this
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no absence notice answers it
         message.set_content(body)
         return message
 

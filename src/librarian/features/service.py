@@ -1,28 +1,13 @@
-"""Feature rules in the tree."""
+"""The rules of the tree as a utility."""
 
 from collections.abc import Iterator
 
 from BTrees.OOBTree import OOBTree
-from persistent import Persistent
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.features import DEFAULT_SCOPE, FeatureRule, IFeatureRules
+from librarian.features.interfaces import DEFAULT_SCOPE, FeatureRule, IFeatureRules
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_names
-
-
-class FeatureSubtree(Persistent):
-    """(flag, scope) -> (priority, value)."""
-
-    def __init__(self) -> None:
-        self.rules = OOBTree()
-
-
-FeatureBranch = FeatureSubtree  # the name under which older databases have it
-
-
-subtree = Subtree("features", FeatureSubtree, (store_new_class_names,))
 
 
 @implementer(IFeatureRules)

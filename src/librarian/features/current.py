@@ -1,42 +1,10 @@
-"""Feature flags: rules that switch behaviour for some requests, and one answer for each request.
-
-A rule says: in this scope, this flag has this value; of the rules whose scope a request is in, the
-one with the highest priority decides.  (Flag, scope, value and priority as Launchpad has them.)
-"""
+"""The flags of the request that runs in this thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 
-from zope.interface import Interface
-
-# ruff: noqa: N805  # zope.interface methods are written without self
-
-DEFAULT_SCOPE = "default"
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class FeatureRule:
-    """In `scope`, `flag` is `value`, unless a rule with a higher `priority` says otherwise."""
-
-    flag: str
-    scope: str
-    priority: int
-    value: str
-
-
-class IFeatureRules(Interface):
-    """The rules in force, kept where all processes see them."""
-
-    def __iter__() -> Iterator[FeatureRule]:
-        """All rules, by flag."""
-
-    def set(rule: FeatureRule) -> None:
-        """Put `rule` in the place of the one with its flag and scope, when the transaction commits."""
-
-    def unset(flag: str, scope: str = DEFAULT_SCOPE) -> bool:
-        """Remove the rule for `flag` in `scope`; whether there was one."""
+from librarian.features.interfaces import DEFAULT_SCOPE, FeatureRule
 
 
 class FeatureController:

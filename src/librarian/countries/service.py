@@ -1,4 +1,4 @@
-"""Countries by their ISO 3166 codes, and the country an address is in."""
+"""The list of countries, and the database of addresses."""
 
 import threading
 from collections.abc import Iterator
@@ -10,53 +10,11 @@ from typing import Any
 import maxminddb
 import pycountry
 from zope.component import getUtility
-from zope.interface import Attribute, Interface, implementer, provider
+from zope.interface import implementer
 
-from librarian.interfaces import LibrarianError
-from librarian.settings import ISettings, ISettingsSection, Section, SettingsError
-
-# ruff: noqa: N805  # zope.interface methods are written without self
-
-
-class NoSuchCountry(LibrarianError, KeyError):
-    """Not an alpha-2 code of ISO 3166-1."""
-
-    def __init__(self, code: object) -> None:
-        super().__init__(code)
-        self.code = code
-
-    def __str__(self) -> str:
-        return f"there is no country {self.code!r}"
-
-
-class ICountry(Interface):
-    """A country or territory."""
-
-    iso3166code2: str = Attribute("Two capital letters.")
-    iso3166code3: str = Attribute("Three capital letters.")
-    name: str = Attribute("Its short name in English.")
-
-
-class ICountrySet(Interface):
-    """All countries, and the one an address belongs to."""
-
-    def __getitem__(code: str) -> ICountry:  # noqa: PLE0302  # an interface method has no self
-        """By alpha-2 code, in whichever letter case.  Raises NoSuchCountry."""
-
-    def __iter__() -> Iterator[ICountry]:
-        """All of them, by name."""
-
-    def getByAddress(address: str) -> ICountry | None:
-        """Where an IPv4 or IPv6 address is, by the database the settings name; None if that does
-        not know, or if there is no database or no such address."""
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class CountrySettings(Section):
-    """Where addresses are looked up."""
-
-    country_database: str = ""  # a file in MaxMind's format; empty: no address has a country
+from librarian.countries.interfaces import ICountry, ICountrySet, NoSuchCountry
+from librarian.countries.settings import CountrySettings
+from librarian.interfaces import ISettings, SettingsError
 
 
 @implementer(ICountry)

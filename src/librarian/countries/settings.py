@@ -1,0 +1,16 @@
+"""The setting of countries."""
+
+from dataclasses import dataclass
+
+from zope.interface import provider
+
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class CountrySettings(Section):
+    """Where addresses are looked up."""
+
+    country_database: str = ""  # a file in MaxMind's format; empty: no address has a country

@@ -1,0 +1,21 @@
+"""The settings of mail."""
+
+from dataclasses import dataclass
+
+from zope.interface import provider
+
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class MailSettings(Section):
+    """Where mail comes from, waits, and goes."""
+
+    prefix = "mail"
+    sender: str = "librarian@localhost"
+    sender_name: str = "Librarian"
+    queue: str = "var/mail"
+    smtp_host: str = "localhost"
+    smtp_port: int = 25
