@@ -24,7 +24,9 @@ class Commands(unittest.TestCase):
     layer = Functional
 
     def setUp(self) -> None:
-        self.enterContext(mock.patch("librarian.commands.people.opened_site", lambda ini: open_library()))
+        for module in ("directory", "persons", "teams", "tokens"):
+            opened_site = f"librarian.commands.people.{module}.opened_site"
+            self.enterContext(mock.patch(opened_site, lambda ini: open_library()))
         self.folder = Path(self.enterContext(TemporaryDirectory()))
         self.ini = self.folder / "site.ini"
         self.ini.touch()

@@ -234,3 +234,7 @@ def new_people(celebrities: Mapping[str, str], now: datetime) -> People:
     people = People()
     people.add_celebrities(celebrities, now)
     return people
+
+
+_FORMER = "librarian.security.people.model"
+FORMER_NAMES = {f"{_FORMER}.{kind.__name__}": kind for kind in (People, Person, Team)}

@@ -19,15 +19,20 @@ from librarian.people.interfaces import (
     ITeamSet,
     NoSuchPerson,
 )
-from librarian.people.model import People, Person, Team, new_people
+from librarian.people.model import FORMER_NAMES, People, Person, Team, new_people
 from librarian.security.policy import ADMINS, forget_decisions
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree
+from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
 SUBTREE = "people"
-subtree = Subtree(SUBTREE, lambda: new_people(_declared_celebrities(), datetime.now(UTC)))
+subtree = Subtree(
+    SUBTREE,
+    lambda: new_people(_declared_celebrities(), datetime.now(UTC)),
+    (store_new_class_names,),
+    FORMER_NAMES,
+)
 
 
 class _Set:

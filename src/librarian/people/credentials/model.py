@@ -176,4 +176,8 @@ class CredentialsSubtree(Persistent):
         return found
 
 
-CredentialsBranch = CredentialsSubtree  # the name under which older databases have it
+_FORMER = "librarian.security.credentials.model"
+FORMER_NAMES = {
+    f"{_FORMER}.CredentialsBranch": CredentialsSubtree,
+    **{f"{_FORMER}.{kind.__name__}": kind for kind in (CredentialsSubtree, Account, ApiToken, Session)},
+}

@@ -12,6 +12,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.interfaces import IClock, ISettings
 from librarian.people.credentials.interfaces import BadToken, ICredentials, ICredentialSet, NewToken
 from librarian.people.credentials.model import (
+    FORMER_NAMES,
     TOKEN_PREFIX,
     Account,
     ApiToken,
@@ -31,7 +32,7 @@ from librarian.tree.subtree import Subtree, store_new_class_names
 log = logging.getLogger(__name__)
 
 SUBTREE = "credentials"
-subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names,))
+subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names,), FORMER_NAMES)
 
 MOST_TOKENS = 100  # of one person
 

@@ -1,0 +1,52 @@
+"""People, teams and tokens as JSON, and the paths of their pages."""
+
+from typing import Any
+
+from pyramid.request import Request
+
+
+def path_of(participant: Any, *more: str) -> str:
+    """The path of the page of an IParticipant; `more` are segments below it."""
+    return "/".join(("/people", participant.name, *more))
+
+
+def describe_person(person: Any, request: Request) -> dict[str, Any]:
+    """An IPerson as JSON; with the e-mail address if the principal may see it."""
+    described = {
+        "name": person.name,
+        "display_name": person.display_name,
+        "url": path_of(person),
+        "active": person.active,
+        "teams": [team.name for team in person.teams()],
+        "date_created": person.date_created.isoformat(),
+    }
+    if request.has_permission("librarian.people.ViewEmail", person):
+        described["email"] = person.email
+    return described
+
+
+def describe_team(team: Any) -> dict[str, Any]:
+    """An ITeam as JSON."""
+    owner = team.owner
+    return {
+        "name": team.name,
+        "display_name": team.display_name,
+        "url": path_of(team),
+        "owner": None if owner is None else owner.name,
+        "members": [member.name for member in team.members()],
+        "people": [person.name for person in team.people()],
+        "teams": [other.name for other in team.teams()],
+    }
+
+
+def describe_token(token: Any) -> dict[str, Any]:
+    """An IApiToken as JSON; its secret is not stored."""
+    return {
+        "id": token.id,
+        "title": token.title,
+        "scopes": list(token.scopes),
+        "date_created": token.date_created.isoformat(),
+        "expires": token.expires.isoformat(),
+        "revoked": None if token.revoked is None else token.revoked.isoformat(),
+        "last_used": None if token.last_used is None else token.last_used.isoformat(),
+    }

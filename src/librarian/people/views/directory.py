@@ -1,0 +1,78 @@
+"""``/people``: the list of persons and teams, and adding one."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.people.credentials.interfaces import ICredentialSet
+from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
+from librarian.people.views.description import describe_person, describe_team, path_of
+from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.views import IAppSection
+
+
+class Directory:
+    """``/people``: persons and teams by name."""
+
+    __name__ = "people"
+
+    def __init__(self, parent: Any) -> None:
+        self.__parent__ = parent
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return participant_named(name)
+        except NoSuchPerson:
+            raise KeyError(name) from None
+
+
+@implementer(IAppSection)
+class PeopleSection:
+    """The section ``/people`` of the web application."""
+
+    title = "People"
+    description = "Persons and their teams; your own password, API tokens and sessions."
+
+    def root(self, parent: Any, request: Request) -> Directory:
+        return Directory(parent)
+
+
+people_section = PeopleSection()
+
+
+def participant_named(name: str) -> Any:
+    """The person or the team called `name`.  Raises NoSuchPerson."""
+    found = getUtility(IPersonSet).getByName(name) or getUtility(ITeamSet).getByName(name)
+    if found is None:
+        raise NoSuchPerson(name)
+    return found
+
+
+def _list(context: Directory, request: Request) -> Response:
+    people, teams = getUtility(IPersonSet), getUtility(ITeamSet)
+    values = {
+        "_title": "People",
+        "_may_add": request.has_permission("librarian.Admin", people),
+        "people": [{"name": one.name, "display_name": one.display_name} for one in people],
+        "teams": [{"name": one.name, "display_name": one.display_name} for one in teams],
+    }
+    return page(request, "librarian.people:templates/people.jinja2", values)
+
+
+def _add(context: Directory, request: Request) -> Response:
+    fields = sent(request)
+    name, display_name = text(fields, "name"), text(fields, "display_name")
+    if fields.get("kind", "person") == "team":
+        owner = text(fields, "owner", "")
+        team = getUtility(ITeamSet).new(name, display_name, participant_named(owner) if owner else None)
+        return done(request, path_of(team), describe_team(team), 201)
+    person = getUtility(IPersonSet).new(name, display_name, text(fields, "email", "") or None)
+    if text(fields, "password", ""):
+        getUtility(ICredentialSet).of(person).setPassword(text(fields, "password"))
+    return done(request, path_of(person), describe_person(person, request), 201)
+
+
+directory = by_method(GET=_list, POST=_add)

@@ -1,0 +1,74 @@
+"""``/people/<name>`` of a person: the page, the password and the sessions."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+
+from librarian.people.credentials.interfaces import IAuthenticator, ICredentialSet, WrongCredentials
+from librarian.people.login import begin_session
+from librarian.people.views.description import describe_person, path_of
+from librarian.security.interaction import current_principal
+from librarian.web.errors import error_response
+from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.identity import client_address, session_secret
+
+
+def _show(context: Any, request: Request) -> Response:
+    may_edit = request.has_permission("librarian.Edit", context)
+    values = {
+        **describe_person(context, request),
+        "_title": context.display_name,
+        "_may_edit": may_edit,
+        "_may_disable": request.has_permission("librarian.Admin", context),
+        "_is_oneself": _is_oneself(context),
+        "_sessions": list(getUtility(ICredentialSet).of(context).sessions()) if may_edit else [],
+    }
+    return page(request, "librarian.people:templates/person.jinja2", values)
+
+
+def _change(context: Any, request: Request) -> Response:
+    fields = sent(request)
+    if "display_name" in fields:
+        context.display_name = text(fields, "display_name")
+    if "email" in fields:
+        context.setEmail(text(fields, "email") or None)
+    if "active" in fields:
+        (context.enable if fields["active"] in (True, "yes") else context.disable)()
+    return done(request, path_of(context), describe_person(context, request))
+
+
+index = by_method(GET=_show, POST=_change, PATCH=_change)
+
+
+def _is_oneself(person: Any) -> bool:
+    acting = current_principal().person
+    return acting is not None and bool(acting.name == person.name)
+
+
+def _set_password(context: Any, request: Request) -> Response:
+    fields, credentials = sent(request), getUtility(ICredentialSet).of(context)
+    oneself = _is_oneself(context)
+    if oneself and credentials.has_password:
+        # A stranger at an open browser must not be able to take the account over.
+        current, address = text(fields, "current"), client_address(request)
+        try:
+            getUtility(IAuthenticator).by_password(context.name, current, address)
+        except WrongCredentials:
+            return error_response(request, 403, "This is not your current password.")
+    credentials.setPassword(text(fields, "new"))
+    if oneself and session_secret(request) is not None:
+        return begin_session(request, current_principal(), path_of(context))
+    return done(request, path_of(context), {"name": context.name})
+
+
+password = by_method(POST=_set_password)
+
+
+def _end_sessions(context: Any, request: Request) -> Response:
+    getUtility(ICredentialSet).of(context).endSessions()
+    return done(request, path_of(context), {"sessions": []})
+
+
+sessions = by_method(POST=_end_sessions, DELETE=_end_sessions)

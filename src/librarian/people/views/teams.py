@@ -1,0 +1,56 @@
+"""``/people/<name>`` of a team: the page and the membership."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.people.views.description import describe_team, path_of
+from librarian.people.views.directory import participant_named
+from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.requests.methods import takes
+
+
+def _show(context: Any, request: Request) -> Response:
+    values = {
+        **describe_team(context),
+        "_title": context.display_name,
+        "_may_edit": request.has_permission("librarian.Edit", context),
+    }
+    return page(request, "librarian.people:templates/team.jinja2", values)
+
+
+def _change(context: Any, request: Request) -> Response:
+    fields = sent(request)
+    if "display_name" in fields:
+        context.display_name = text(fields, "display_name")
+    if "owner" in fields:
+        owner = text(fields, "owner")
+        context.setOwner(participant_named(owner) if owner else None)
+    return done(request, path_of(context), describe_team(context))
+
+
+index = by_method(GET=_show, POST=_change, PATCH=_change)
+
+
+def _join(context: Any, request: Request) -> Response:
+    context.addMember(participant_named(text(sent(request), "member")))
+    return done(request, path_of(context), describe_team(context))
+
+
+def _leave(context: Any, request: Request) -> Response:
+    if len(request.subpath) != 1:
+        raise HTTPNotFound()
+    context.removeMember(participant_named(request.subpath[0]))
+    return done(request, path_of(context), describe_team(context))
+
+
+_add_member = by_method(POST=_join)
+_one_member = by_method(POST=_leave, DELETE=_leave)
+
+
+@takes("POST", "DELETE")
+def members(context: Any, request: Request) -> Response:
+    """``+members`` to add a member, ``+members/<name>`` to remove one."""
+    return (_one_member if request.subpath else _add_member)(context, request)

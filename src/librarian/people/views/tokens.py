@@ -1,0 +1,81 @@
+"""``/people/<name>/+tokens``: the API tokens of a person."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtilitiesFor, getUtility
+
+from librarian.people.credentials.interfaces import ICredentialSet, IScope
+from librarian.people.views.description import describe_token, path_of
+from librarian.web.errors import wants_page
+from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.requests.methods import takes
+
+
+def _scopes() -> list[dict[str, str]]:
+    return [
+        {"name": name, "title": scope.title, "parameter": scope.parameter}
+        for name, scope in sorted(getUtilitiesFor(IScope))
+    ]
+
+
+def _list(context: Any, request: Request, secret: str | None = None) -> Response:
+    values = {
+        "tokens": [describe_token(token) for token in getUtility(ICredentialSet).of(context).tokens()],
+        "scopes": _scopes(),
+        "_title": f"API tokens of {context.display_name}",
+        "_path": path_of(context, "+tokens"),
+        "_person": context.display_name,
+        "_secret": secret,
+    }
+    return page(request, "librarian.people:templates/tokens.jinja2", values)
+
+
+def _add(context: Any, request: Request) -> Response:
+    fields, credentials = sent(request), getUtility(ICredentialSet).of(context)
+    new = credentials.newToken(text(fields, "title"), _wanted_scopes(fields), _lifetime(fields))
+    if wants_page(request):
+        return _list(context, request, new.secret)
+    token = next(token for token in credentials.tokens() if token.id == new.id)
+    return Response(json_body={**describe_token(token), "token": new.secret}, status=201)
+
+
+def _wanted_scopes(fields: Mapping[str, Any]) -> list[str]:
+    wanted = fields.get("scopes", [])
+    wanted = wanted.split() if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, list) or not all(isinstance(scope, str) for scope in wanted):
+        raise HTTPBadRequest("scopes must be a list of strings, or one string with spaces between them.")
+    return wanted
+
+
+def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
+    days = fields.get("days")
+    if "days" not in fields:
+        return None
+    if isinstance(days, bool):
+        raise HTTPBadRequest("days must be a number.")
+    try:
+        return timedelta(days=float(days))  # type: ignore[arg-type]  # what is none raises
+    except (TypeError, ValueError, OverflowError):
+        raise HTTPBadRequest("days must be a number.") from None
+
+
+def _revoke(context: Any, request: Request) -> Response:
+    if len(request.subpath) != 1:
+        raise HTTPNotFound()
+    getUtility(ICredentialSet).of(context).revokeToken(request.subpath[0])
+    return done(request, path_of(context, "+tokens"), {"id": request.subpath[0]})
+
+
+_all_tokens = by_method(GET=_list, POST=_add)
+_one_token = by_method(POST=_revoke, DELETE=_revoke)
+
+
+@takes("GET", "HEAD", "POST", "DELETE")
+def tokens(context: Any, request: Request) -> Response:
+    """``+tokens`` to list and add tokens, ``+tokens/<id>`` to revoke one."""
+    return (_one_token if request.subpath else _all_tokens)(context, request)
