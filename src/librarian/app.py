@@ -153,12 +153,12 @@ def make_app(values: Mapping[str, str]) -> Any:
     with _errors_of_ours():
         config.load_zcml(str(Path(site).absolute()), features=("web",))
     config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
-    config.add_tween("librarian.operations.probes.answer_probes", over="librarian.web.tweens.surroundings")
+    config.add_tween("librarian.operations.tweens.answer_probes", over="librarian.web.tweens.surroundings")
     config.add_tween(
-        "librarian.web.requests.proxies.believe_proxies", over="librarian.operations.probes.answer_probes"
+        "librarian.web.requests.proxies.believe_proxies", over="librarian.operations.tweens.answer_probes"
     )
     config.add_tween(
-        "librarian.operations.measuring.measure", over="librarian.web.requests.proxies.believe_proxies"
+        "librarian.operations.tweens.measure", over="librarian.web.requests.proxies.believe_proxies"
     )
     with _errors_of_ours():
         config.commit()

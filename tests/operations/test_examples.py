@@ -30,7 +30,7 @@ class Examples(unittest.TestCase):
                 Settings(values).check_names(sections)
 
     def test_nobody_else_knows_the_secret(self) -> None:
-        """A secret that everybody can read in an example would prove nothing."""
+        """A secret that is published with the examples would protect nothing."""
         values = read_ini("production.ini")
         self.assertNotIn("librarian.accel_secret", values)
         self.assertNotIn("librarian.accel_redirect", values)
@@ -50,7 +50,7 @@ class Examples(unittest.TestCase):
 
 
 class Upkeep(unittest.TestCase):
-    """The script that runs at night, with a command that fails where it is told to."""
+    """The script that runs at night, with a command that fails on request."""
 
     def setUp(self) -> None:
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -74,16 +74,16 @@ class Upkeep(unittest.TestCase):
         return done.returncode, done.stderr, lines
 
     def test_all_is_well(self) -> None:
-        status, told, steps = self.run_upkeep()
-        self.assertEqual((status, told), (0, ""))
+        status, output, steps = self.run_upkeep()
+        self.assertEqual((status, output), (0, ""))
         names = [step.split()[0] for step in steps]
         self.assertEqual(names, ["count-downloads", "gc", "pack", "backup", "scrub"])
 
     def test_a_failure_is_not_hidden_by_what_comes_after_it(self) -> None:
         for failing in ("count-downloads", "gc", "pack", "backup", "scrub", "gc backup"):
             with self.subTest(failing=failing):
-                status, told, steps = self.run_upkeep(failing)
-                self.assertEqual((status, told), (1, f"librarian upkeep failed: {failing}\n"))
+                status, output, steps = self.run_upkeep(failing)
+                self.assertEqual((status, output), (1, f"librarian upkeep failed: {failing}\n"))
                 self.assertEqual(len(steps), 5)
 
     def test_what_is_there_is_used(self) -> None:

@@ -1,5 +1,6 @@
-"""``librarian machines``: the daemons of code imports, and what an operator tells them."""
+"""``librarian machines``: the daemons of code imports, and the commands of their operators."""
 
+import functools
 import json
 import os
 import signal
@@ -20,8 +21,15 @@ from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.machines.agent.watchdog import Watchdog
 
 BYTES = Size(binary=True)
+LIMITS = (
+    ("--time-limit", "24h", Duration(), "For one job."),
+    ("--silence-limit", "1h", Duration(), "For a job without output."),
+    ("--log-limit", "10M", BYTES, "For the log of one job."),
+    ("--file-limit", "20G", BYTES, "For any file of a job."),
+    ("--disk-limit", "60G", BYTES, "For all files of a job."),
+)
 
-# Not those of `transfer`, which brings the library along: a machine that imports code needs none.
+# Not the options of `transfer`, which would import the library: machines that import code do without.
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 app_url_option = click.option(
     "--app-url",
@@ -39,12 +47,12 @@ token_file_option = click.option(
 
 
 def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --app-url and --token-file, out of which `api_of` makes an Api."""
+    """Adds --app-url and --token-file, the arguments of `api_of`."""
     return app_url_option(token_file_option(command))
 
 
 def api_of(app_url: str, token_file: Path | None) -> Api:
-    """Raises a usage error where there is no token, since nothing here is for everybody."""
+    """The JSON of the web application.  Raises click.UsageError without a token: all of it needs one."""
     token = token_file.read_text().strip() if token_file else os.environ.get("LIBRARIAN_TOKEN", "").strip()
     if not token or not token.isascii() or not token.isprintable():
         raise click.UsageError("a token is needed: --token-file FILE, or the variable LIBRARIAN_TOKEN")
@@ -64,39 +72,50 @@ def machines() -> None:
     """Code imports: the machines that run them, and the daemons on those."""
 
 
+def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options for the limits of a job, and gives the command one argument `limits`."""
+
+    @functools.wraps(command)
+    def limited(
+        time_limit: float,
+        silence_limit: float,
+        log_limit: int,
+        file_limit: int,
+        disk_limit: int,
+        **others: Any,
+    ) -> Any:
+        return command(limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit), **others)
+
+    for name, default, kind, text in reversed(LIMITS):
+        limited = click.option(name, default=default, show_default=True, type=kind, help=text)(limited)
+    return limited
+
+
 @machines.command()
-@click.option("--hostname", default=socket.gethostname, show_default="this machine's", help="Who we are.")
+@click.option(
+    "--hostname", default=socket.gethostname, show_default="this machine's", help="The machine's name."
+)
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 1000), help="Jobs at once.")
 @click.option(
     "--directory",
     default="code-imports",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where repositories are worked on; another controller may not use it.",
+    help="For the jobs' files; two controllers cannot share it.",
 )
-@click.option("--every", default="30s", show_default=True, type=Duration(), help="Pause between looks.")
-@click.option("--time-limit", default="24h", show_default=True, type=Duration(), help="For one job.")
-@click.option(
-    "--silence-limit", default="1h", show_default=True, type=Duration(), help="For a job without a word."
-)
-@click.option("--log-limit", default="10M", show_default=True, type=BYTES, help="For the log of one job.")
-@click.option("--file-limit", default="20G", show_default=True, type=BYTES, help="For any file of a job.")
-@click.option("--disk-limit", default="60G", show_default=True, type=BYTES, help="For all files of a job.")
-@click.option("--drain-deadline", type=Duration(), help="How long quiescing may take.  Without it: any time.")
-@click.option("--exit-when-quiesced", is_flag=True, help="End once a person's quiescing is done.")
-@click.option("--once", is_flag=True, help="Do what there is to do now, then end.")
-@click.option("--local-repositories", is_flag=True, help="Follow file: URLs: read our own disk.")
+@click.option("--every", default="30s", show_default=True, type=Duration(), help="Pause between polls.")
+@with_limits
+@click.option("--drain-deadline", type=Duration(), help="How long quiescing may take.  Default: any time.")
+@click.option("--exit-when-quiesced", is_flag=True, help="End once the machine was quiesced by a person.")
+@click.option("--once", is_flag=True, help="Run the jobs that are due, then end.")
+@click.option("--local-repositories", is_flag=True, help="Allow file: URLs, which read this machine's disk.")
 @with_api
 def run(
     hostname: str,
     workers: int,
     directory: Path,
     every: float,
-    time_limit: float,
-    silence_limit: float,
-    log_limit: int,
-    file_limit: int,
-    disk_limit: int,
+    limits: Limits,
     drain_deadline: float | None,
     exit_when_quiesced: bool,
     once: bool,
@@ -106,36 +125,37 @@ def run(
 ) -> None:
     """The controller daemon of this machine.
 
-    It sets the machine online, asks for jobs, runs each as a process of its own, and sets the
-    machine offline when it is stopped (SIGTERM or Ctrl-C): its jobs then go to other machines at
-    once.  A machine that a person took out of service stays so until a person sets it online;
-    the daemon waits for that.
+    It sets the machine online, polls for jobs, runs each as a process, and sets the machine offline
+    when it is stopped (SIGTERM or Ctrl-C): its jobs then go to other machines at once.  A machine
+    that a person took out of service stays so until a person sets it online; the daemon waits for
+    that.
     """
     if once:
         refuse_idle("with --once", "every", "exit_when_quiesced")
+    client = HTTPSchedulerClient(api_of(app_url, token_file), hostname)
     controller = Controller(
-        HTTPSchedulerClient(api_of(app_url, token_file), hostname),
+        client,
         directory.resolve(),
         workers,
-        limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit),
+        limits=limits,
         local=local_repositories,
         drain_seconds=drain_deadline,
     )
     if once:
         controller.run_once()
-        return
-    controller.run(until_stopped(), every, exit_when_quiesced=exit_when_quiesced)
+    else:
+        controller.run(until_stopped(), every, exit_when_quiesced=exit_when_quiesced)
 
 
 @machines.command()
-@click.option("--every", default="1m", show_default=True, type=Duration(), help="Pause between rounds.")
-@click.option("--once", is_flag=True, help="Judge by what is known now, then end.")
+@click.option("--every", default="1m", show_default=True, type=Duration(), help="Pause between checks.")
+@click.option("--once", is_flag=True, help="Check once, without waiting, then end.")
 @with_api
 def watchdog(every: float, once: bool, app_url: str, token_file: Path | None) -> None:
-    """Set machines offline that have fallen silent.
+    """Set machines offline that sent no heartbeat for too long.
 
-    How long a machine may be silent is the setting librarian.machines.silence_limit.  After its
-    start, and after the registry was out of reach, it waits that long before it judges.
+    How long is the setting librarian.machines.silence_limit of the server.  After its start, and
+    after the server was out of reach, the watchdog waits that long before it sets a machine offline.
     """
     if once:
         refuse_idle("with --once", "every")
@@ -151,28 +171,38 @@ def watchdog(every: float, once: bool, app_url: str, token_file: Path | None) ->
 @json_option
 @with_api
 def list_machines(as_json: bool, app_url: str, token_file: Path | None) -> None:
-    """Every machine: its state, its jobs, when it was last heard of, and why it is quiet."""
-    told = api_of(app_url, token_file).get("")
+    """Every machine: its state, its jobs, its last heartbeat, and the reasons for its state."""
+    _show(api_of(app_url, token_file).get("")["machines"], as_json, _machine_line)
+
+
+def _show(found: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
+    """Print JSON, or a line for each."""
     if as_json:
-        click.echo(json.dumps(told["machines"]))
+        click.echo(json.dumps(found))
         return
-    for machine in told["machines"]:
-        heard = f"{machine['heartbeat_ago']} ago" if machine["heartbeat_ago"] else "never"
-        cordon = machine["cordon"]
-        held = f"cordoned by {cordon['person'] or 'a program'}: {cordon['reason']}" if cordon else None
-        why = " ".join(filter(None, (held, machine["offline_reason"], machine["message"])))
-        jobs = machine["jobs_running"]
-        click.echo(f"{machine['hostname']:<30} {machine['state']:<9} {jobs:>3}  {heard:<24} {why}".rstrip())
+    for one in found:
+        click.echo(line(one))
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    heartbeat = f"{machine['heartbeat_ago']} ago" if machine["heartbeat_ago"] else "never"
+    cordon = machine["cordon"]
+    cordoned = f"cordoned by {cordon['person'] or 'a program'}: {cordon['reason']}" if cordon else None
+    why = " ".join(filter(None, (cordoned, machine["offline_reason"], machine["message"])))
+    jobs = machine["jobs_running"]
+    return f"{machine['hostname']:<30} {machine['state']:<9} {jobs:>3}  {heartbeat:<24} {why}".rstrip()
 
 
 def _state_command(name: str, state: str, doc: str) -> None:
     @machines.command(name, help=doc)
     @click.argument("hostname")
-    @click.option("--message", default="", help="Why, for whoever looks at the machine.")
+    @click.option("--message", default="", help="The reason, for other operators.")
     @with_api
     def command(hostname: str, message: str, app_url: str, token_file: Path | None) -> None:
-        told = api_of(app_url, token_file).post(f"/{quote(hostname, safe='')}", state=state, message=message)
-        click.echo(f"{told['hostname']} {told['state']}")
+        answer = api_of(app_url, token_file).post(
+            f"/{quote(hostname, safe='')}", state=state, message=message
+        )
+        click.echo(f"{answer['hostname']} {answer['state']}")
 
 
 _state_command("online", "ONLINE", "Put a machine back into service.")
@@ -182,7 +212,7 @@ _state_command("quiesce", "QUIESCING", "Take a machine out of service once its j
 
 @machines.command()
 @click.argument("hostname")
-@click.option("--reason", required=True, help="Why; for colleagues.")
+@click.option("--reason", required=True, help="The reason, for other operators.")
 @with_api
 def cordon(hostname: str, reason: str, app_url: str, token_file: Path | None) -> None:
     """Give a machine no more jobs, whatever its state, until `uncordon`."""
@@ -192,7 +222,7 @@ def cordon(hostname: str, reason: str, app_url: str, token_file: Path | None) ->
 
 @machines.command()
 @click.argument("hostname")
-@click.option("--message", default="", help="A word for colleagues.")
+@click.option("--message", default="", help="A note for other operators.")
 @with_api
 def uncordon(hostname: str, message: str, app_url: str, token_file: Path | None) -> None:
     """Give a machine jobs again."""
@@ -204,7 +234,7 @@ def uncordon(hostname: str, message: str, app_url: str, token_file: Path | None)
 @click.argument("hostname")
 @with_api
 def forget(hostname: str, app_url: str, token_file: Path | None) -> None:
-    """Drop an offline machine that will not come back; what happened to it stays on record."""
+    """Delete an offline machine that will not come back; its events stay."""
     api_of(app_url, token_file).post(f"/{quote(hostname, safe='')}/+forget")
     click.echo(f"{hostname} forgotten")
 
@@ -214,22 +244,25 @@ def forget(hostname: str, app_url: str, token_file: Path | None) -> None:
 @with_api
 def list_imports(as_json: bool, app_url: str, token_file: Path | None) -> None:
     """Every import: its status, its last success, its job."""
-    told = api_of(app_url, token_file).get("/+imports")
-    if as_json:
-        click.echo(json.dumps(told["imports"]))
-        return
-    for one in told["imports"]:
-        success = f"{one['last_successful_ago']} ago" if one["last_successful_ago"] else "never"
-        job = one["job"] or {"state": "-", "machine": None}
-        where = f" on {job['machine']}" if job["machine"] else ""
-        click.echo(f"{one['name']:<30} {one['review_status']:<9} {success:<24} {job['state']}{where}")
+    _show(api_of(app_url, token_file).get("/+imports")["imports"], as_json, _import_line)
+
+
+def _import_line(code_import: dict[str, Any]) -> str:
+    success = f"{code_import['last_successful_ago']} ago" if code_import["last_successful_ago"] else "never"
+    job = code_import["job"] or {"state": "-", "machine": None}
+    where = f" on {job['machine']}" if job["machine"] else ""
+    return f"{code_import['name']:<30} {code_import['review_status']:<9} {success:<24} {job['state']}{where}"
 
 
 @machines.command("import")
 @click.argument("name")
 @click.argument("url")
 @click.option(
-    "--kind", default="git", show_default=True, type=click.Choice(["git", "hg", "svn"]), help="Of repository."
+    "--kind",
+    default="git",
+    show_default=True,
+    type=click.Choice(["git", "hg", "svn"]),
+    help="Kind of repository.",
 )
 @click.option("--every", default="6h", show_default=True, help="How often it is fetched.")
 @click.option("--private", is_flag=True, help="Keep bundle and logs restricted.")
@@ -238,7 +271,7 @@ def add_import(
     name: str, url: str, kind: str, every: str, private: bool, app_url: str, token_file: Path | None
 ) -> None:
     """Import the repository at URL as NAME, from now on."""
-    told = api_of(app_url, token_file).post(
+    answer = api_of(app_url, token_file).post(
         "/+imports",
         name=name,
         url=url,
@@ -247,7 +280,7 @@ def add_import(
         private=private,
         review_status="REVIEWED",
     )
-    click.echo(f"{told['name']} {told['review_status']}")
+    click.echo(f"{answer['name']} {answer['review_status']}")
 
 
 @machines.command()

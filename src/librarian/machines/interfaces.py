@@ -18,7 +18,7 @@ a machine says whether it gets jobs:
     QUIESCING  finishes the jobs it has, gets no more, and then goes OFFLINE
     OFFLINE    has no jobs
 
-A *transition* is a change of this state, with a reason and an *event* of its own.  Three parties make them:
+A *transition* is a change of this state, with a reason and an *event*.  Three parties make them:
 the controller, when it starts and stops; a person, who may also *pin* a machine by this; and the *watchdog*,
 which sets a machine OFFLINE that gave no heartbeat for 15 minutes.  A pinned machine comes back ONLINE by a
 person only, and not by its controller.  A *cordon* is independent of the state: a cordoned machine keeps its
@@ -221,7 +221,7 @@ class ICodeImportEvent(ICodeImportThing):
 
     id: int = Attribute("Grows with time; below 2**53.")
     event_type = Attribute("A CodeImportEventType.")
-    date_created: datetime = Attribute("When it happened, aware, UTC.")
+    date_created: datetime = Attribute("The time of the change, aware, UTC.")
     machine: str | None = Attribute("The host name of the machine concerned.")
     code_import: str | None = Attribute("The name of the import concerned.")
     person: str | None = Attribute("The name of the person who made the change; None: a daemon.")

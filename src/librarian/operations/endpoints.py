@@ -1,21 +1,9 @@
-"""The endpoint for whoever watches the server."""
-
-from dataclasses import dataclass
+"""The endpoint *ops*, for monitoring."""
 
 from pyramid.request import Request
-from zope.interface import provider
 
-from librarian.interfaces import ISettingsSection
-from librarian.web.endpoints import Endpoint, EndpointSettings
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class OpsEndpointSettings(EndpointSettings):
-    """Where metrics are shown; guarded by where it listens, since they tell who stores how much."""
-
-    prefix = "endpoint.ops"
-    listen: str = "127.0.0.1:9191"
+from librarian.operations.settings import OpsEndpointSettings
+from librarian.web.endpoints import Endpoint
 
 
 class OpsRoot:

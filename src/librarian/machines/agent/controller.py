@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class Controller:
     """Runs up to `workers` jobs at a time for one machine.
 
-    Each job reports from a thread of its own, so that a slow upload delays no heartbeat of another job.
+    Each job reports from its own thread, so that a slow upload delays no heartbeat of another job.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ The *controller* (``librarian machines run``) is a daemon.  In each turn it send
 and polls the scheduler, over HTTP, through a *scheduler client*.  The answer is the *status* of the machine
 as the service sees it, and perhaps an *assignment*: a job to run.  An OFFLINE status ends all jobs here.
 
-Each assignment gets a *runner*, a thread with a directory of its own.  The runner downloads the last bundle,
+Each assignment gets a *runner*, a thread with its own directory.  The runner downloads the last bundle,
 starts a *worker* process, measures its time, log and disk usage, uploads the log and the new bundle, and
 reports the result.  The worker runs *tools* (git, hg, svn) on a *mirror* of the foreign repository: it
 restores the mirror from the bundle, fetches what is new, and packs the mirror into the next bundle.

@@ -46,7 +46,7 @@ class Limits:
 
 
 class Runner(threading.Thread):
-    """Runs one job to its end, in a directory of its own that is removed afterwards."""
+    """Runs one job to its end, in its own directory, which is removed afterwards."""
 
     def __init__(
         self,

@@ -58,12 +58,12 @@ class Api:
         if not answer.data:
             return {}
         try:
-            told = answer.json()
+            answered = answer.json()
         except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
+            answered = None
+        if not isinstance(answered, dict):
             raise Refused(answer.status, "the answer is no JSON object; is the URL right?")
-        return told
+        return answered
 
     @staticmethod
     def _reason(answer: Any) -> str:
@@ -129,11 +129,13 @@ class HTTPSchedulerClient:
         return self._api.post(f"{self._base}/{verb}", **fields)
 
 
-def _status(told: dict[str, Any]) -> MachineStatus:
+def _status(answered: dict[str, Any]) -> MachineStatus:
     """The answer to arrive() and poll().  Raises Refused if it is another kind of JSON."""
-    job = told.get("job")
+    job = answered.get("job")
     try:
         assignment = Assignment(**job) if job else None
-        return MachineStatus(told["state"], told["pinned"], told["cordoned"], told["note"], assignment)
+        return MachineStatus(
+            answered["state"], answered["pinned"], answered["cordoned"], answered["note"], assignment
+        )
     except (KeyError, TypeError) as error:
         raise Refused(200, f"the answer is no machine's status: {error}; is the URL right?") from error

@@ -44,9 +44,9 @@ class GitMirror:
 
     def fetch(self) -> None:
         self.tools.environment["GIT_ALLOW_PROTOCOL"] = self.allowed
-        told = self.tools.ask("git", "ls-remote", "--symref", "--", self.url, "HEAD")
+        heads = self.tools.ask("git", "ls-remote", "--symref", "--", self.url, "HEAD")
         self.git("fetch", "--progress", "--prune", "--no-auto-gc", "--", self.url, *self.REFSPECS)
-        for line in told.splitlines():
+        for line in heads.splitlines():
             if line.startswith("ref: refs/") and line.endswith("\tHEAD"):
                 self.git("symbolic-ref", "HEAD", line[len("ref: ") : -len("\tHEAD")])
 

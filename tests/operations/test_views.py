@@ -44,7 +44,7 @@ class Probes(Watching):
             self.assertIn("full: no room", self.get(f"{APP}/ready"))
 
     def test_tree_gone(self) -> None:
-        with patch.object(Functional.world.tree, "session", side_effect=OSError("nobody there")):
+        with patch.object(Functional.world.tree, "session", side_effect=OSError("connection refused")):
             self.assertEqual(self.get(f"{OPS}/ready", 503), '{"tree":"unavailable","store":"ok"}')
             self.get(f"{OPS}/health")
 

@@ -1,0 +1,83 @@
+"""What is measured: counters of requests, and gauges of the library."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from pyramid.request import Request
+from zope.interface import implementer
+
+from librarian.library.operations import Library
+from librarian.operations.interfaces import IMeasurements
+
+# A client may send any method; without this list each would be a time series, kept until the process ends.
+METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+@implementer(IMeasurements)
+class Measurements:
+    """Counters of requests, by endpoint."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "librarian_requests", "Requests answered.", ("endpoint", "method", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "librarian_request_seconds",
+            "From the arrival of a request to the beginning of its answer.",
+            ("endpoint",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._sent = _byte_counter("librarian_sent_bytes", "Length of the bodies in answers.", registry)
+        self._received = _byte_counter(
+            "librarian_received_bytes", "Length of the bodies in requests.", registry
+        )
+
+    def count(self, endpoint: str, request: Request, status: int, sent: int, seconds: float) -> None:
+        """Count one request; `sent` is the length of the answer's body in bytes."""
+        method = request.method if request.method in METHODS else "other"
+        self._requests.labels(endpoint, method, str(status)).inc()
+        self._seconds.labels(endpoint).observe(seconds)
+        if sent and method != "HEAD":
+            self._sent.labels(endpoint).inc(sent)
+        if received := request.content_length:
+            self._received.labels(endpoint).inc(received)
+
+
+def _byte_counter(name: str, documentation: str, registry: CollectorRegistry) -> Counter:
+    return Counter(name, documentation, ("endpoint",), registry=registry)
+
+
+class LibraryCollector(Collector):
+    """Gauges of the library, read at each scrape, in an open session of the tree."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        library = Library()
+        subtree, upkeep = library.subtree, library.tree.subtree("upkeep")
+        yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(subtree.tokens))
+        quarantined = sum(1 for _sha256 in library.store.quarantined())
+        yield _gauge("librarian_quarantined_files", "Damaged files in quarantine.", quarantined)
+        yield _gauge("librarian_store_room_bytes", "Bytes that may still be put.", library.store.room())
+        yield _gauge("librarian_store_bytes", "Bytes held at the last count, by gc.", upkeep.store_bytes)
+        yield _moment("librarian_store_counted", "When gc last counted the bytes.", upkeep.store_counted)
+        yield _moment("librarian_collected", "When gc last began.", subtree.collected_at)
+        yield _moment("librarian_scrubbed", "When a scrub last ended.", upkeep.scrubbed_at)
+        yield _moment("librarian_backed_up", "When a backup last ended.", upkeep.backed_up_at)
+
+
+def _gauge(name: str, documentation: str, value: float | None) -> GaugeMetricFamily:
+    """A gauge with a value, or without one where none is known yet."""
+    family = GaugeMetricFamily(name, documentation)
+    if value is not None:
+        family.add_metric((), value)
+    return family
+
+
+def _moment(name: str, documentation: str, moment: datetime | None) -> GaugeMetricFamily:
+    return _gauge(f"{name}_timestamp_seconds", documentation, None if moment is None else moment.timestamp())

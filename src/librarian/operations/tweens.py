@@ -1,0 +1,62 @@
+"""The two tweens: one counts every answer, one answers probes without the tree."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from pyramid.registry import Registry
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtilitiesFor
+
+from librarian.operations.interfaces import IMeasurements
+from librarian.operations.service import Measurements
+from librarian.operations.settings import OpsEndpointSettings
+from librarian.operations.views import health, ready
+from librarian.web.app_endpoint import AppEndpoint
+from librarian.web.endpoints import IEndpoint, endpoint_of
+from librarian.web.errors import error_response
+from librarian.web.requests.methods import READING
+
+Handler = Callable[[Request], Response]
+
+ENDPOINTS = (AppEndpoint, OpsEndpointSettings)
+
+
+def measure(handler: Handler, registry: Registry) -> Handler:
+    """The outermost tween: counts every answer, also those of other tweens and of errors."""
+    measurements = Measurements()
+    registry.registerUtility(measurements, IMeasurements)
+    names: dict[Any, str] = {endpoint.section: name for name, endpoint in getUtilitiesFor(IEndpoint)}
+
+    def tween(request: Request) -> Response:
+        begun = perf_counter()
+        status, sent = 500, 0
+        try:
+            response = handler(request)
+            status, sent = response.status_int, response.content_length or 0
+            return response
+        finally:
+            endpoint = endpoint_of(request)
+            name = "none" if endpoint is None else names.get(endpoint.section, "other")
+            measurements.count(name, request, status, sent, perf_counter() - begun)
+
+    return tween
+
+
+def answer_probes(handler: Handler, registry: Registry) -> Handler:
+    """``/health`` and ``/ready``, above all tweens that need the tree."""
+    views = {"/health": health, "/ready": ready}
+
+    def tween(request: Request) -> Response:
+        view = views.get(request.environ.get("PATH_INFO", ""))
+        endpoint = endpoint_of(request) if view is not None else None
+        if view is None or endpoint is None or endpoint.section not in ENDPOINTS:
+            return handler(request)
+        if request.method not in READING:
+            return error_response(request, 405, "This is only read.", Allow=", ".join(READING))
+        response = view(request)
+        response.cache_control = "no-store"
+        return response
+
+    return tween

@@ -1,0 +1,66 @@
+"""``/health``, ``/ready`` and ``/metrics``."""
+
+import logging
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+
+from librarian.operations.endpoints import OpsRoot
+from librarian.operations.interfaces import IMeasurements
+from librarian.operations.service import LibraryCollector
+from librarian.store.interfaces import IByteStore, StoreFull
+from librarian.tree.interfaces import ITree, TreeAway
+
+log = logging.getLogger(__name__)
+
+WELL = "ok"
+RETRY_AFTER_SECONDS = 2
+
+
+def health(request: Request) -> Response:
+    """200: the process answers."""
+    return Response(f"{WELL}\n", content_type="text/plain", charset="utf-8")
+
+
+def ready(request: Request) -> Response:
+    """200 if files can be served, else 503; the JSON has the states of ``tree`` and ``store``.
+
+    A full store is ready, because it still serves what it has; its state says that it is full.
+    """
+    found = {"tree": state_of(getUtility(ITree).check), "store": state_of(getUtility(IByteStore).check)}
+    well = all(state == WELL or state.startswith("full") for state in found.values())
+    response = Response(json_body=found, status=200 if well else 503)
+    if not well:
+        response.retry_after = RETRY_AFTER_SECONDS
+    return response
+
+
+def state_of(check: Callable[[], None]) -> str:
+    """``ok``, ``full: ...`` or ``unavailable``, as `check` returns or raises."""
+    try:
+        check()
+    except StoreFull as error:
+        return f"full: {error}"
+    except TreeAway:  # the tree has logged the reason
+        return "unavailable"
+    except Exception as error:  # noqa: BLE001  # with whatever error, this part cannot serve
+        log.error("not ready error=%r", error)
+        return "unavailable"
+    return WELL
+
+
+def metrics(context: OpsRoot, request: Request) -> Response:
+    """``/metrics``."""
+    gauges = CollectorRegistry()
+    gauges.register(LibraryCollector())
+    counters = request.registry.getUtility(IMeasurements).registry
+    body = generate_latest(counters) + generate_latest(gauges)
+    return Response(body, headerlist=[("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
+
+
+def index(context: OpsRoot, request: Request) -> Response:
+    """``/`` of the ops endpoint: the paths of the pages."""
+    return Response("/health\n/ready\n/metrics\n", content_type="text/plain", charset="utf-8")
