@@ -77,14 +77,9 @@ def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def limited(
-        time_limit: float,
-        silence_limit: float,
-        log_limit: int,
-        file_limit: int,
-        disk_limit: int,
-        **others: Any,
+        time_limit: float, silence_limit: float, log_limit: int, file_limit: int, disk_limit: int, **more: Any
     ) -> Any:
-        return command(limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit), **others)
+        return command(limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit), **more)
 
     for name, default, kind, text in reversed(LIMITS):
         limited = click.option(name, default=default, show_default=True, type=kind, help=text)(limited)
@@ -262,7 +257,7 @@ def _import_line(code_import: dict[str, Any]) -> str:
     default="git",
     show_default=True,
     type=click.Choice(["git", "hg", "svn"]),
-    help="Kind of repository.",
+    help="What it is.",
 )
 @click.option("--every", default="6h", show_default=True, help="How often it is fetched.")
 @click.option("--private", is_flag=True, help="Keep bundle and logs restricted.")

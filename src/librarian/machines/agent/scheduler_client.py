@@ -129,13 +129,11 @@ class HTTPSchedulerClient:
         return self._api.post(f"{self._base}/{verb}", **fields)
 
 
-def _status(answered: dict[str, Any]) -> MachineStatus:
+def _status(found: dict[str, Any]) -> MachineStatus:
     """The answer to arrive() and poll().  Raises Refused if it is another kind of JSON."""
-    job = answered.get("job")
+    job = found.get("job")
     try:
         assignment = Assignment(**job) if job else None
-        return MachineStatus(
-            answered["state"], answered["pinned"], answered["cordoned"], answered["note"], assignment
-        )
+        return MachineStatus(found["state"], found["pinned"], found["cordoned"], found["note"], assignment)
     except (KeyError, TypeError) as error:
         raise Refused(200, f"the answer is no machine's status: {error}; is the URL right?") from error
