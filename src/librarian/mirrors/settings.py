@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from zope.component import getUtility
 from zope.interface import provider
 
-from librarian.interfaces import ISettingsSection, SettingsError
+from librarian.interfaces import ISettings, ISettingsSection, SettingsError
 from librarian.mirrors.probing.interfaces import ProberSettings
 from librarian.net.networks import Networks
 from librarian.settings import Section
@@ -62,3 +63,8 @@ class MirrorSettings(Section):
                 raise SettingsError(self.key("keyrings"), f"{each!r} is not NAME:FILE")
             own[name] = path
         return own.get(distribution, self.keyring) or None
+
+
+def mirror_settings() -> MirrorSettings:
+    """The settings in force now."""
+    return getUtility(ISettings).section(MirrorSettings)

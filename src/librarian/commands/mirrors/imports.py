@@ -13,7 +13,7 @@ from librarian.commands.mirrors.progress import progress
 from librarian.mirrors.archive.sources import open_archive
 from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
 from librarian.mirrors.importing.manifests import import_images, import_json
-from librarian.mirrors.service import mirror_settings
+from librarian.mirrors.settings import mirror_settings
 from librarian.tree.interfaces import ITree
 
 

@@ -31,7 +31,7 @@ from librarian.mirrors.model.distributions import Distribution
 from librarian.mirrors.model.publications import BEFORE_RECORDS, Publication, Publications
 from librarian.mirrors.paths import suite as suite_name
 from librarian.mirrors.probing.plan import KnownRelease
-from librarian.mirrors.service import SUBTREE
+from librarian.mirrors.service.subtree import SUBTREE
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)

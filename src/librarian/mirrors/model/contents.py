@@ -1,17 +1,13 @@
-"""What mirrors hold, as it is kept: one record for each component of each suite."""
+"""What mirrors hold, as it is stored: one record for each component of each suite."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
 from persistent import Persistent
-from zope.component import getUtility
-from zope.interface import implementer
 
-from librarian.interfaces import IClock
 from librarian.mirrors.enums import MirrorStatus, PackagePublishingPocket
-from librarian.mirrors.freshness import STATUS_HOURS, as_utc
-from librarian.mirrors.interfaces import IMirrorDistroArchRelease, IMirrorDistroReleaseSource
+from librarian.mirrors.freshness import STATUS_HOURS
 from librarian.mirrors.model.publications import Publications
 from librarian.mirrors.model.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.paths import join_url
@@ -57,16 +53,15 @@ class _MirrorContents(Persistent):
     def _published(self) -> Publications | None:
         raise NotImplementedError
 
-    def getURLsToCheckUpdateness(self, when: datetime | None = None) -> dict[MirrorStatus, str]:
+    def urls_to_check(self, when: datetime) -> dict[MirrorStatus, str]:
+        """The URL on the mirror to ask for, for each status that can be told apart at `when` (aware)."""
         published = self._published()
         if published is None:
             return {}
-        moment = getUtility(IClock).now() if when is None else as_utc(when)
-        files = published.freshness_files(moment)
+        files = published.freshness_files(when)
         return {status: join_url(self.mirror.base_url, file.path) for status, file in files.items()}
 
 
-@implementer(IMirrorDistroArchRelease)
 class MirrorDistroArchRelease(_MirrorContents):
     """Binary packages a mirror holds."""
 
@@ -83,7 +78,6 @@ class MirrorDistroArchRelease(_MirrorContents):
         return ContentKey(release, self.pocket, self.component.name, self.distro_arch_release.architecture)
 
 
-@implementer(IMirrorDistroReleaseSource)
 class MirrorDistroReleaseSource(_MirrorContents):
     """Source packages a mirror holds."""
 

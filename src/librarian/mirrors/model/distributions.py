@@ -1,20 +1,15 @@
-"""Distributions and the subtree of the tree they are in, as they are kept."""
+"""Distributions and the subtree of the tree they are in, as they are stored."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from zope.interface import implementer
-from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.model.files import FileHolds
 from librarian.mirrors.base_urls import check_base_url, normal_url
-from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.interfaces import (
-    IDistribution,
     MirrorWasProbed,
     NameInUse,
     NoSuchRelease,
@@ -63,7 +58,6 @@ class MirrorsSubtree(Persistent):
 MirrorsBranch = MirrorsSubtree  # the name under which older databases have it
 
 
-@implementer(IDistribution)
 class Distribution(Persistent):
     """A distribution, its releases and its mirrors."""
 
@@ -119,48 +113,29 @@ class Distribution(Persistent):
 
     # -- mirrors
 
-    def __getitem__(self, name: str) -> DistributionMirror:
+    def mirror_named(self, name: str) -> DistributionMirror:
+        """The mirror of this name.  Raises KeyError."""
         mirror: DistributionMirror = self._mirrors[name]
         return mirror
 
     @property
-    def mirrors(self) -> list[DistributionMirror]:
+    def all_mirrors(self) -> list[DistributionMirror]:
+        """All its mirrors, by number."""
         return sorted(self._mirrors.values(), key=lambda mirror: mirror.id)
 
-    @property
-    def enabled_mirrors(self) -> list[DistributionMirror]:
-        return [mirror for mirror in self.mirrors if mirror.enabled]
-
-    @property
-    def enabled_official_mirrors(self) -> list[DistributionMirror]:
-        return [mirror for mirror in self.enabled_mirrors if mirror.isOfficial()]
-
-    def newMirror(  # the specification's own signature
-        self,
-        owner: Any,
-        name: str,
-        speed: MirrorSpeed,
-        country: Any,
-        content: MirrorContent,
-        pulse_type: MirrorPulseType,
-        http_base_url: str | None = None,
-        https_base_url: str | None = None,
-        ftp_base_url: str | None = None,
-        display_name: str | None = None,
-    ) -> DistributionMirror:
+    def refuse_taken_name(self, name: str) -> None:
+        """Raises BadName, and NameInUse if a mirror is called so."""
         if valid_name(name) in self._mirrors:
             raise NameInUse(name)
-        mirror = DistributionMirror(self, name, removeSecurityProxy(owner), country.iso3166code2)
-        mirror.display_name = display_name or name
-        mirror.speed, mirror.content, mirror.pulse_type = speed, content, pulse_type
-        mirror.setBaseURLs(http_base_url, https_base_url, ftp_base_url)
-        mirror.id = number(self.__parent__.mirrors_by_id, mirror)
-        self._mirrors[name] = mirror
-        return mirror
 
-    def removeMirror(self, mirror: Any) -> None:
-        mirror = removeSecurityProxy(mirror)
-        if mirror.last_probe_record is not None:
+    def add_mirror(self, mirror: DistributionMirror) -> None:
+        """Give the mirror its number, and register it under its name."""
+        mirror.id = number(self.__parent__.mirrors_by_id, mirror)
+        self._mirrors[mirror.name] = mirror
+
+    def remove_mirror(self, mirror: DistributionMirror) -> None:
+        """Forget a mirror that was never probed.  Raises MirrorWasProbed."""
+        if mirror.last_record is not None:
             raise MirrorWasProbed(mirror.name)
         del self._mirrors[mirror.name]
         del self.__parent__.mirrors_by_id[mirror.id]

@@ -1,18 +1,12 @@
-"""Mirrors as they are kept: what they are, what they hold, how their probes went."""
+"""Mirrors as they are stored: what they are, what they hold, how their probes went."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any, TypeVar
 
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
-from zope.component import getUtility
-from zope.event import notify
-from zope.interface import implementer
-from zope.security.proxy import removeSecurityProxy
 
-from librarian.countries.interfaces import ICountry, ICountrySet
-from librarian.interfaces import IClock
 from librarian.mirrors.base_urls import check_base_url
 from librarian.mirrors.enums import (
     DisabledBy,
@@ -23,25 +17,19 @@ from librarian.mirrors.enums import (
     MirrorStatus,
     PackagePublishingPocket,
 )
-from librarian.mirrors.events import MirrorDisabled, MirrorRecovered
 from librarian.mirrors.freshness import overall
-from librarian.mirrors.interfaces import (
-    BadBaseURL,
-    CannotResubmit,
-    IDistributionMirror,
-    IMirrorProbeRecord,
-    IProbeLogs,
-)
+from librarian.mirrors.interfaces import BadBaseURL, CannotResubmit
 from librarian.mirrors.model.contents import MirrorDistroArchRelease, MirrorDistroReleaseSource, Rows
 from librarian.mirrors.model.releases import Component, DistroArchRelease, DistroRelease
 from librarian.mirrors.paths import packages_path, sources_path
 from librarian.mirrors.probing.verdict import Score
 from librarian.people.names import valid_display_name
 
+T = TypeVar("T")
 
-@implementer(IMirrorProbeRecord)
+
 class MirrorProbeRecord(Persistent):
-    """One probe of a mirror.  `log_file_id` is an alias of the library, held through the record."""
+    """One probe of a mirror.  `log_file_id`: the alias of its log, which the library holds for as long."""
 
     verdict = ""
     freshness = MirrorStatus.UNKNOWN
@@ -51,25 +39,17 @@ class MirrorProbeRecord(Persistent):
     lag_hours = 0.0
     log_file_id: int | None = None
 
-    def __init__(self, mirror: "DistributionMirror", date_created: datetime) -> None:
+    def __init__(self, mirror: "DistributionMirror", date_created: datetime, log_file_id: int | None) -> None:
         self.mirror = mirror
         self.date_created = date_created
+        self.log_file_id = log_file_id
 
-    @property
-    def log_file(self) -> Any:
-        return None if self.log_file_id is None else getUtility(IProbeLogs).get(self.log_file_id)
-
-    def read_log(self) -> bytes | None:
-        """The bytes of the log; None when it was cleared away."""
-        return None if self.log_file_id is None else getUtility(IProbeLogs).read(self.log_file_id)
-
-    def destroySelf(self) -> None:
-        self.mirror.forget_record(self)
+    def __repr__(self) -> str:
+        return f"<MirrorProbeRecord of {self.mirror.name}, {self.date_created:%Y-%m-%d %H:%M:%S}>"
 
 
-@implementer(IDistributionMirror)
 class DistributionMirror(Persistent):
-    """A mirror.  The service asks, this remembers: see `recording.py` for how a probe changes it."""
+    """A mirror.  `librarian.mirrors.runs.recording` has how a probe changes it."""
 
     id = 0
     speed = MirrorSpeed.S1M
@@ -94,25 +74,23 @@ class DistributionMirror(Persistent):
     score: Score | None = None  # over the month before the last probe
     certificate_expires: datetime | None = None
     certificate_warned: datetime | None = None  # the end of validity the owner was told of
-    claim: tuple[str, datetime, str] | None = None  # (token, until, who) of a probe under way
+    claim: tuple[str, datetime, str] | None = None  # (token, until, process) of a probe under way
 
-    def __init__(self, distribution: Any, name: str, owner: Any, country_code: str) -> None:
+    def __init__(
+        self, distribution: Any, name: str, owner: Any, country_code: str, date_created: datetime
+    ) -> None:
         self.__parent__ = self.distribution = distribution
         self.name = self.__name__ = name
         self.display_name = name
         self.owner = owner
         self.country_code = country_code
-        self.date_created = getUtility(IClock).now()
+        self.date_created = date_created
         self._arch_releases = OOBTree()  # (arch release id, pocket, component) -> row
         self._source_releases = OOBTree()  # (release id, pocket, component) -> row
         self._records = OOBTree()  # date -> MirrorProbeRecord
 
     def __repr__(self) -> str:
         return f"<DistributionMirror {self.name}>"
-
-    @property
-    def country(self) -> ICountry:
-        return getUtility(ICountrySet)[self.country_code]
 
     @property
     def display_name(self) -> str:
@@ -155,39 +133,58 @@ class DistributionMirror(Persistent):
         self.down_since = None
         self.failures = 0
 
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing was wrong with it when it was last judged."""
+        return self.enabled and not self.failures
+
+    def is_due(self, now: datetime, probe_interval: timedelta, recheck_interval: timedelta) -> bool:
+        """Whether its last probe is long enough ago: `probe_interval` after a good one, `recheck_interval`
+        after any other.
+
+        A record from the future, which a wrong clock has made, does not count.
+        """
+        last = self.last_record
+        if last is None or last.date_created > now + recheck_interval:
+            return True
+        good = self.is_well and not self.inconclusive
+        return last.date_created + (probe_interval if good else recheck_interval) <= now
+
+    def disable(self, now: datetime) -> None:
+        """Switch it off on behalf of the prober; what a person switched off stays as it is."""
+        if self.disabled_by is not DisabledBy.PERSON:
+            self.disabled_by = DisabledBy.PROBER
+            self.down_since = now
+
+    def enable_again(self) -> bool:
+        """Switch it on if the prober had switched it off; whether that was so."""
+        if self.disabled_by is not DisabledBy.PROBER:
+            return False
+        self.disabled_by = self.down_since = None
+        return True
+
     def isOfficial(self) -> bool:
         return self.review_status is MirrorReviewStatus.OFFICIAL
 
-    def review(self, status: MirrorReviewStatus, reviewer: Any) -> None:
-        self.review_status = status
-        self.reviewer = removeSecurityProxy(reviewer)
-        self.date_reviewed = getUtility(IClock).now()
+    def note_review(self, status: MirrorReviewStatus, reviewer: Any, date: datetime) -> None:
+        """Note the judgement of a mirror administrator."""
+        self.review_status, self.reviewer, self.date_reviewed = status, reviewer, date
 
     def resubmitForReview(self) -> None:
         if self.review_status is not MirrorReviewStatus.BROKEN:
             raise CannotResubmit(self.name, self.review_status)
         self.review_status = MirrorReviewStatus.PENDING_REVIEW
 
-    def disableAndNotifyOwner(self, log: bytes = b"") -> None:
-        if self.disabled_by is not DisabledBy.PERSON:
-            self.disabled_by = DisabledBy.PROBER
-            self.down_since = getUtility(IClock).now()
-        notify(MirrorDisabled(self, log))
-
-    def recover(self) -> None:
-        """The prober found it well again; what a person switched off stays off."""
-        if self.disabled_by is DisabledBy.PROBER:
-            since, self.disabled_by, self.down_since = self.down_since, None, None
-            notify(MirrorRecovered(self, since))
-
     # -- what it holds
 
     @property
-    def source_releases(self) -> Rows[MirrorDistroReleaseSource]:
+    def source_parts(self) -> Rows[MirrorDistroReleaseSource]:
+        """What it holds as source, a record for each component of each suite."""
         return Rows(self._source_releases.values())
 
     @property
-    def arch_releases(self) -> Rows[MirrorDistroArchRelease]:
+    def binary_parts(self) -> Rows[MirrorDistroArchRelease]:
+        """What it holds as binaries, a record for each architecture of each component of each suite."""
         return Rows(self._arch_releases.values())
 
     def sum_up(self) -> None:
@@ -195,48 +192,46 @@ class DistributionMirror(Persistent):
         if self.content is MirrorContent.RELEASE:
             self.freshness = MirrorStatus.UP if self.images else MirrorStatus.UNKNOWN
         else:
-            parts = [row.freshness for row in (*self.source_releases, *self.arch_releases)]
+            parts = [part.freshness for part in (*self.source_parts, *self.binary_parts)]
             self.freshness = overall([*parts, *(status for _, status in self.suites)])
 
-    def ensureMirrorDistroArchRelease(
-        self, arch_release: Any, pocket: PackagePublishingPocket, component: Any
+    def ensure_binary_part(
+        self, arch_release: DistroArchRelease, pocket: PackagePublishingPocket, component: Component
     ) -> MirrorDistroArchRelease:
-        key = _row_key(arch_release, pocket, component)
-        if key not in self._arch_releases:
-            part = (removeSecurityProxy(arch_release), pocket, removeSecurityProxy(component))
-            self._arch_releases[key] = MirrorDistroArchRelease(self, *part)
-        row: MirrorDistroArchRelease = self._arch_releases[key]
-        return row
+        """The record that it holds these binaries; made if it is not there yet."""
+        key = _part_key(arch_release, pocket, component)
+        return _ensured(
+            self._arch_releases, key, lambda: MirrorDistroArchRelease(self, arch_release, pocket, component)
+        )
 
-    def ensureMirrorDistroReleaseSource(
-        self, release: Any, pocket: PackagePublishingPocket, component: Any
+    def ensure_source_part(
+        self, release: DistroRelease, pocket: PackagePublishingPocket, component: Component
     ) -> MirrorDistroReleaseSource:
-        key = _row_key(release, pocket, component)
-        if key not in self._source_releases:
-            part = (removeSecurityProxy(release), pocket, removeSecurityProxy(component))
-            self._source_releases[key] = MirrorDistroReleaseSource(self, *part)
-        row: MirrorDistroReleaseSource = self._source_releases[key]
-        return row
+        """The record that it holds these sources; made if it is not there yet."""
+        key = _part_key(release, pocket, component)
+        return _ensured(
+            self._source_releases, key, lambda: MirrorDistroReleaseSource(self, release, pocket, component)
+        )
 
     def deleteMirrorDistroArchRelease(
         self, arch_release: Any, pocket: PackagePublishingPocket, component: Any
     ) -> None:
-        self._arch_releases.pop(_row_key(arch_release, pocket, component), None)
+        self._arch_releases.pop(_part_key(arch_release, pocket, component), None)
 
     def deleteMirrorDistroReleaseSource(
         self, release: Any, pocket: PackagePublishingPocket, component: Any
     ) -> None:
-        self._source_releases.pop(_row_key(release, pocket, component), None)
+        self._source_releases.pop(_part_key(release, pocket, component), None)
 
-    def drop_inactive_rows(self) -> None:
+    def drop_inactive_parts(self) -> None:
         """Forget what belongs to releases that mirrors are not asked for any more."""
-        for arch_row in list(self.arch_releases):
-            if not arch_row.distro_arch_release.distro_release.active:
-                part = (arch_row.pocket, arch_row.component)
-                self.deleteMirrorDistroArchRelease(arch_row.distro_arch_release, *part)
-        for row in list(self.source_releases):
-            if not row.distro_release.active:
-                self.deleteMirrorDistroReleaseSource(row.distro_release, row.pocket, row.component)
+        for binary in list(self.binary_parts):
+            if not binary.distro_arch_release.distro_release.active:
+                part = (binary.pocket, binary.component)
+                self.deleteMirrorDistroArchRelease(binary.distro_arch_release, *part)
+        for source in list(self.source_parts):
+            if not source.distro_release.active:
+                self.deleteMirrorDistroReleaseSource(source.distro_release, source.pocket, source.component)
 
     def guessPackagesPaths(self) -> list[tuple[DistroArchRelease, PackagePublishingPocket, Component, str]]:
         return [
@@ -263,49 +258,53 @@ class DistributionMirror(Persistent):
     # -- how its probes went
 
     @property
-    def probe_records(self) -> Rows[MirrorProbeRecord]:
+    def records(self) -> Rows[MirrorProbeRecord]:
+        """Its probe records, newest first."""
         return Rows(reversed(self._records.values()))
 
     def latest_records(self) -> Iterator[MirrorProbeRecord]:
-        """Newest first, loaded one by one."""
+        """The same, loaded one by one."""
         return iter(reversed(self._records.values()))
 
     @property
-    def last_probe_record(self) -> MirrorProbeRecord | None:
+    def last_record(self) -> MirrorProbeRecord | None:
+        """The newest of them."""
         return self._records[self._records.maxKey()] if self._records else None
 
-    def newProbeRecord(self, log_file: BinaryIO) -> MirrorProbeRecord:
-        date = getUtility(IClock).now()
-        while date in self._records:  # two within one tick of the clock are two all the same
+    def add_record(self, date: datetime, log_file_id: int | None) -> MirrorProbeRecord:
+        """A record of a probe that ended at `date`; later by microseconds if there is one of that date."""
+        while date in self._records:
             date += timedelta(microseconds=1)
-        record = self._records[date] = MirrorProbeRecord(self, date)
-        record.log_file_id = getUtility(IProbeLogs).keep(f"{self.name}-probe-logfile.txt", log_file)
+        record = self._records[date] = MirrorProbeRecord(self, date, log_file_id)
         return record
 
-    def forget_record(self, record: MirrorProbeRecord) -> None:
-        self.forget_log(record)
+    def remove_record(self, record: MirrorProbeRecord) -> None:
+        """Forget a record, but for its log."""
         self._records.pop(record.date_created, None)
 
-    def forget_log(self, record: MirrorProbeRecord) -> None:
-        """Hold the log no longer; the library collects it in its own time."""
-        if record.log_file_id is not None:
-            getUtility(IProbeLogs).release(record.log_file_id)
-            record.log_file_id = None
-
-    def records_since(self, start: datetime) -> list[MirrorProbeRecord]:
-        """Oldest first."""
+    def records_from(self, start: datetime) -> list[MirrorProbeRecord]:
+        """Those from `start` on, oldest first."""
         return list(self._records.values(start))
 
-    def forget_records_before(self, moment: datetime) -> None:
-        for date in list(self._records.keys(None, moment)):
-            self.forget_record(self._records[date])
+    def records_until(self, end: datetime) -> list[MirrorProbeRecord]:
+        """Those up to `end`, oldest first."""
+        return list(self._records.values(None, end))
 
-    def forget_logs_before(self, moment: datetime) -> None:
-        for record in reversed(self._records.values(None, moment)):
+    def records_with_logs_until(self, end: datetime) -> Iterator[MirrorProbeRecord]:
+        """Those up to `end` whose log is kept, newest first.  Logs go oldest first, so the first record
+        without one ends the search."""
+        for record in reversed(self._records.values(None, end)):
             if record.log_file_id is None:
-                return  # and so is everything before it
-            self.forget_log(record)
+                return
+            yield record
 
 
-def _row_key(thing: Any, pocket: PackagePublishingPocket, component: Any) -> tuple[int, str, str]:
+def _ensured(parts: OOBTree, key: tuple[int, str, str], make: Callable[[], T]) -> T:
+    if key not in parts:
+        parts[key] = make()
+    found: T = parts[key]
+    return found
+
+
+def _part_key(thing: Any, pocket: PackagePublishingPocket, component: Any) -> tuple[int, str, str]:
     return thing.id, pocket.name, component.name

@@ -1,4 +1,4 @@
-"""The releases of a distribution and their builds, as they are kept."""
+"""The releases of a distribution and their builds, as they are stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

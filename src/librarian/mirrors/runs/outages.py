@@ -8,7 +8,6 @@ from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.model.mirrors import DistributionMirror
 from librarian.mirrors.probing.control import MIRRORS_TO_CHOOSE_FROM, ControlSite
 from librarian.mirrors.probing.verdict import Verdict
-from librarian.mirrors.runs.planning import is_well
 from librarian.mirrors.settings import MirrorSettings
 
 #: How long ago a mirror may have been found good to be believed in: longer than an outage lasts, for in an
@@ -32,7 +31,7 @@ def _good_mirrors(subtree: MirrorsSubtree, now: datetime, chance: random.Random)
     found: dict[str, ControlSite] = {}
     for number in chance.sample(numbers, len(numbers)):
         mirror = subtree.mirrors_by_id[number]
-        if is_well(mirror) and was_good_since(mirror, now - LATELY):
+        if mirror.is_well and was_good_since(mirror, now - LATELY):
             site = ControlSite(mirror.base_url, _known_path(mirror), is_mirror=True)
             found[site.place] = site
         if len(found) == MIRRORS_TO_CHOOSE_FROM:
@@ -51,7 +50,7 @@ def was_good_since(mirror: DistributionMirror, moment: datetime) -> bool:
 
 
 def _known_path(mirror: DistributionMirror) -> str:
-    rows: Iterable[object] = (*mirror.source_releases, *mirror.arch_releases)
+    rows: Iterable[object] = (*mirror.source_parts, *mirror.binary_parts)
     return next((row.key.path for row in rows), "")  # type: ignore[attr-defined]  # both kinds have it
 
 
@@ -60,5 +59,5 @@ def is_first_look(mirror: DistributionMirror, last_offline: datetime | None) -> 
     looked at once more before it counts."""
     if last_offline is None or mirror.date_created > last_offline:
         return False
-    last = mirror.last_probe_record
+    last = mirror.last_record
     return last is None or last.date_created <= last_offline

@@ -12,7 +12,8 @@ from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, explain
-from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
+from librarian.mirrors.service.subtree import PROBER, SUBTREE
+from librarian.mirrors.settings import mirror_settings
 from librarian.net.networks import AddressGuard
 from librarian.periodic import PeriodicTask
 from librarian.security.interaction import acting_as

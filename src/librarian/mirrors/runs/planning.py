@@ -1,6 +1,7 @@
-"""What a mirror is to be asked, drawn up from the tree; and the claim that keeps two probers apart."""
+"""What a mirror is asked in a probe, drawn up from the tree."""
 
 import random
+from dataclasses import replace
 from datetime import datetime
 
 from librarian.mirrors.enums import MirrorContent, PackagePublishingPocket
@@ -16,32 +17,17 @@ def plan_for(
     mirror: DistributionMirror, now: datetime, settings: MirrorSettings, chance: random.Random
 ) -> ProbePlan:
     """Everything to ask `mirror` at `now`.  Changes nothing."""
+    plan = ProbePlan(mirror.id, mirror.name, mirror.base_url, mirror.content, was_well=mirror.is_well)
     if mirror.content is MirrorContent.RELEASE:
-        return ProbePlan(
-            mirror.id,
-            mirror.name,
-            mirror.base_url,
-            mirror.content,
-            was_well=is_well(mirror),
-            images=_image_checks(mirror),
-        )
+        return replace(plan, images=_image_checks(mirror))
     found = _guesses(mirror)
-    checks = tuple(_content_check(key, published, now) for key, published in found)
     suites = {key.suite for key, _ in found}
-    return ProbePlan(
-        mirror.id,
-        mirror.name,
-        mirror.base_url,
-        was_well=is_well(mirror),
-        checks=checks,
-        releases={each: mirror.distribution.known_releases(each) for each in suites},
-        samples=samples_of(
-            _carried(mirror, [(key, published) for key, published in found if published is not None]),
-            now,
-            settings.samples,
-            settings.sample_bytes,
-            chance,
-        ),
+    published = [(key, publications) for key, publications in found if publications is not None]
+    return replace(
+        plan,
+        checks=tuple(_content_check(key, publications, now) for key, publications in found),
+        releases={suite: mirror.distribution.known_releases(suite) for suite in suites},
+        samples=samples_of(_carried(mirror, published), now, settings.samples, settings.sample_bytes, chance),
         probe_number=mirror.probes_judged,
         index_rounds=max(1, settings.index_rounds),
     )
@@ -92,27 +78,10 @@ def _all_guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publicati
 
 def _carried(mirror: DistributionMirror, parts: list[Part]) -> list[Part]:
     """The parts the mirror had when it was last judged; all of them, if it was not or had none."""
-    rows = {row.key for row in (*mirror.source_releases, *mirror.arch_releases)}
-    return [part for part in parts if part[0] in rows] or parts
+    carried = {part.key for part in (*mirror.source_parts, *mirror.binary_parts)}
+    return [part for part in parts if part[0] in carried] or parts
 
 
 def _image_checks(mirror: DistributionMirror) -> tuple[ImageCheck, ...]:
     images = mirror.distribution.images
     return tuple(ImageCheck(release, flavour, paths) for (release, flavour), paths in images.items())
-
-
-def is_well(mirror: DistributionMirror) -> bool:
-    """Whether nothing was wrong with it when it was last judged."""
-    return mirror.enabled and not mirror.failures
-
-
-def is_due(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> bool:
-    """Whether its last probe is long enough ago; less so after a probe that was not good.
-
-    A probe from a future that a wrong clock made up does not count.
-    """
-    last = mirror.last_probe_record
-    if last is None or last.date_created > now + settings.recheck_interval:
-        return True
-    well = is_well(mirror) and not mirror.inconclusive
-    return last.date_created + (settings.probe_interval if well else settings.recheck_interval) <= now

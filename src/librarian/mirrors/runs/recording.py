@@ -7,22 +7,22 @@ from zope.event import notify
 
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus
 from librarian.mirrors.events import CertificateExpiring
-from librarian.mirrors.model.mirrors import DistributionMirror, MirrorProbeRecord
 from librarian.mirrors.probing.plan import ContentKey, ProbeReport
 from librarian.mirrors.probing.verdict import Verdict, is_incomplete
 from librarian.mirrors.runs.scoring import score_of
+from librarian.mirrors.service.bound import BoundMirror, BoundProbeRecord
 from librarian.mirrors.settings import MirrorSettings
 
 TROUBLES = 200  # remembered per mirror; a mirror that lacks everything lacks thousands of files
 
 
 def record(
-    mirror: DistributionMirror,
+    mirror: BoundMirror,
     report: ProbeReport,
     verdict: Verdict,
     now: datetime,
     settings: MirrorSettings,
-) -> MirrorProbeRecord:
+) -> BoundProbeRecord:
     """Take in `report`, with its log as a new probe record.
 
     One bad probe is no verdict: what the mirror held before stands until `failures_to_disable` of them
@@ -46,7 +46,7 @@ def record(
     return made
 
 
-def _fill(made: MirrorProbeRecord, report: ProbeReport, verdict: Verdict) -> None:
+def _fill(made: BoundProbeRecord, report: ProbeReport, verdict: Verdict) -> None:
     made.verdict = verdict.value
     made.requests = report.requests
     made.findings = len(report.findings)
@@ -54,14 +54,14 @@ def _fill(made: MirrorProbeRecord, report: ProbeReport, verdict: Verdict) -> Non
     made.lag_hours = report.lag.total_seconds() / 3600 if report.lag is not None else 0.0
 
 
-def _note_troubles(mirror: DistributionMirror, report: ProbeReport, now: datetime) -> None:
+def _note_troubles(mirror: BoundMirror, report: ProbeReport, now: datetime) -> None:
     """What is wrong now; what was wrong before keeps the time it was first seen."""
     since = {(kind, url): when for kind, url, when in mirror.troubles}
     found = dict.fromkeys((finding.kind.value, finding.url) for finding in report.findings)
     mirror.troubles = tuple((*each, since.get(each, now)) for each in list(found)[:TROUBLES])
 
 
-def _take_well(mirror: DistributionMirror, report: ProbeReport) -> None:
+def _take_well(mirror: BoundMirror, report: ProbeReport) -> None:
     """Nothing wrong was found, be it that not everything is known."""
     mirror.failures = 0
     _take_contents(mirror, report)
@@ -73,12 +73,12 @@ def _take_well(mirror: DistributionMirror, report: ProbeReport) -> None:
         notify(CertificateExpiring(mirror, expires))
 
 
-def _take_contents(mirror: DistributionMirror, report: ProbeReport) -> None:
+def _take_contents(mirror: BoundMirror, report: ProbeReport) -> None:
     _replace_contents(mirror, report.contents)
     mirror.suites = tuple(sorted(report.suites.items()))
 
 
-def _take_bad(mirror: DistributionMirror, report: ProbeReport, settings: MirrorSettings) -> None:
+def _take_bad(mirror: BoundMirror, report: ProbeReport, settings: MirrorSettings) -> None:
     mirror.failures += 1
     if is_incomplete(report):  # what it has, and lacks, is known, and no reason to wait
         _take_contents(mirror, report)
@@ -92,25 +92,25 @@ def _take_bad(mirror: DistributionMirror, report: ProbeReport, settings: MirrorS
         mirror.disableAndNotifyOwner(report.log)
 
 
-def _replace_contents(mirror: DistributionMirror, contents: dict[ContentKey, MirrorStatus]) -> None:
+def _replace_contents(mirror: BoundMirror, contents: dict[ContentKey, MirrorStatus]) -> None:
     """Make the rows say exactly what was found."""
     if mirror.content is not MirrorContent.ARCHIVE:
         return
     for arch, pocket, component, _ in mirror.guessPackagesPaths():
         key = ContentKey(arch.distro_release.name, pocket, component.name, arch.architecture)
         if key in contents:
-            mirror.ensureMirrorDistroArchRelease(arch, pocket, component).freshness = contents[key]
+            mirror.ensure_binary_part(arch, pocket, component).freshness = contents[key]
         else:
             mirror.deleteMirrorDistroArchRelease(arch, pocket, component)
     for release, pocket, component, _ in mirror.guessSourcesPaths():
         key = ContentKey(release.name, pocket, component.name, None)
         if key in contents:
-            mirror.ensureMirrorDistroReleaseSource(release, pocket, component).freshness = contents[key]
+            mirror.ensure_source_part(release, pocket, component).freshness = contents[key]
         else:
             mirror.deleteMirrorDistroReleaseSource(release, pocket, component)
-    mirror.drop_inactive_rows()
+    mirror.drop_inactive_parts()
 
 
-def _clear_away(mirror: DistributionMirror, now: datetime, settings: MirrorSettings) -> None:
-    mirror.forget_records_before(now - settings.keep_records)
-    mirror.forget_logs_before(now - settings.keep_logs)
+def _clear_away(mirror: BoundMirror, now: datetime, settings: MirrorSettings) -> None:
+    mirror.forget_records_until(now - settings.keep_records)
+    mirror.forget_logs_until(now - settings.keep_logs)

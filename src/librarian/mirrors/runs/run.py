@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -37,11 +38,12 @@ from librarian.mirrors.probing.transport.throttle import Throttle
 from librarian.mirrors.probing.verdict import BatchGuard, Verdict, judge, was_reached
 from librarian.mirrors.runs.claims import Claimer
 from librarian.mirrors.runs.outages import control_sites, is_first_look
-from librarian.mirrors.runs.planning import is_due, plan_for
+from librarian.mirrors.runs.planning import plan_for
 from librarian.mirrors.runs.recording import record
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
-from librarian.mirrors.service import PROBER, SUBTREE, mirror_settings
-from librarian.mirrors.settings import MirrorSettings
+from librarian.mirrors.service.bound import bind_mirror
+from librarian.mirrors.service.subtree import PROBER, mirrors_subtree
+from librarian.mirrors.settings import MirrorSettings, mirror_settings
 from librarian.security.interaction import acting_as
 from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
@@ -139,14 +141,15 @@ class ProbeRun:
         now = self._clock.now()
         mirrors = [self._subtree.mirrors_by_id.get(number) for number in numbers]
         # Asked again: since the list was drawn up another prober may have been there.
-        due = [
-            each for each in mirrors if each and (self._options.force or is_due(each, now, self._settings))
-        ]
+        due = [each for each in mirrors if each and (self._options.force or self._is_due(each, now))]
         claimed = [mirror for mirror in due if self._claimer.claim(mirror, now)]
         return [
             replace(plan_for(mirror, now, self._settings, self._chance), keyring=self._keyring_for(mirror))
             for mirror in claimed
         ]
+
+    def _is_due(self, mirror: DistributionMirror, now: datetime) -> bool:
+        return mirror.is_due(now, self._settings.probe_interval, self._settings.recheck_interval)
 
     def _keyring_for(self, mirror: DistributionMirror) -> str | None:
         return self._settings.keyring_of(mirror.distribution.name)
@@ -195,7 +198,7 @@ class ProbeRun:
         offline = self._subtree.last_offline(families)
         if verdict is Verdict.FAILED and is_first_look(mirror, offline):
             verdict = Verdict.INCONCLUSIVE
-        record(mirror, report, verdict, self._clock.now(), self._settings)
+        record(bind_mirror(mirror), report, verdict, self._clock.now(), self._settings)
         mirror.claim = None
         log.info("mirror probed mirror=%s verdict=%s", mirror.id, verdict.value)
         return True
@@ -208,8 +211,7 @@ class ProbeRun:
 
     @property
     def _subtree(self) -> MirrorsSubtree:
-        found: MirrorsSubtree = self._tree.subtree(SUBTREE)
-        return found
+        return mirrors_subtree()
 
     async def _work(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_tree, work)
