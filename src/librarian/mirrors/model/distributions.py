@@ -55,9 +55,6 @@ class MirrorsSubtree(Persistent):
         return distribution
 
 
-MirrorsBranch = MirrorsSubtree  # the name under which older databases have it
-
-
 class Distribution(Persistent):
     """A distribution, its releases and its mirrors."""
 
