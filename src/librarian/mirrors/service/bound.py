@@ -9,7 +9,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import Bound, stored
-from librarian.countries import ICountry, ICountrySet
+from librarian.countries.interfaces import ICountry, ICountrySet
 from librarian.interfaces import IClock
 from librarian.mirrors.enums import (
     MirrorContent,
