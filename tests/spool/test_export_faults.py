@@ -1,7 +1,6 @@
 """What goes wrong on the way, and what the next try makes of it."""
 
 import hashlib
-import logging
 import os
 import socket
 import unittest
@@ -21,37 +20,15 @@ from librarian.spool.interfaces import (
 )
 from librarian.spool.model.ledger import deliveries, ledger_path
 from librarian.spool.model.report import Outcome, Report
+from tests.spool.cases import SceneCase
 from tests.support.servers.ftp import Scene
 
 BIG = os.urandom(3_000_000)
 
 
-class ExportCase(unittest.TestCase):
-    facts: dict[str, Any] = {}  # noqa: RUF012  # constant
-
-    def setUp(self) -> None:
-        self.scene = Scene(**self.facts)
-        self.addCleanup(self.scene.close)
-        self.partner = self.scene.partner
-        logging.getLogger("librarian.spool").setLevel(logging.INFO)
-
-    def run_export(self, **settings: Any) -> Report:
-        return Exporter(self.scene.target(**settings), SystemClock(), sleep=self.scene.pauses.append).run()
-
+class ExportCase(SceneCase):
     def verbs(self) -> list[str]:
         return [command.partition(" ")[0] for command in self.partner.commands]
-
-    def refuse(self, verb: str, reply: str, times: int = 1000) -> None:
-        left = times
-
-        def hook(command: str, argument: str) -> str | None:
-            nonlocal left
-            if command == verb and left > 0:
-                left -= 1
-                return reply
-            return None
-
-        self.partner.hook = hook
 
 
 class TestBrokenConnections(ExportCase):

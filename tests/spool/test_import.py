@@ -1,33 +1,19 @@
 """Fetching: nothing lost, nothing twice, nothing that is not ours."""
 
-import logging
 import os
-import unittest
-from typing import Any
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange.importer import Importer
 from librarian.spool.interfaces import FTPOSError, TransferDamaged
-from librarian.spool.model.report import Outcome, Report
-from tests.support.servers.ftp import Scene
+from librarian.spool.model.report import Outcome
+from tests.spool.cases import SceneCase
 
 BIG = os.urandom(3_000_000)
 
 
-class ImportCase(unittest.TestCase):
-    facts: dict[str, Any] = {}  # noqa: RUF012  # constant
-
-    def setUp(self) -> None:
-        self.scene = Scene(**self.facts)
-        self.addCleanup(self.scene.close)
-        self.partner = self.scene.partner
-        logging.getLogger("librarian.spool").setLevel(logging.INFO)
-
+class ImportCase(SceneCase):
     def offer(self, name: str, data: bytes) -> None:
         (self.partner.root / name).write_bytes(data)
-
-    def run_import(self, **settings: Any) -> Report:
-        return Importer(self.scene.target(**settings), SystemClock(), sleep=self.scene.pauses.append).run()
 
     def delivered(self) -> dict[str, bytes]:
         new = self.scene.store.path / "new"

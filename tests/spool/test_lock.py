@@ -1,8 +1,6 @@
 """The remote lock: whose it is, when it goes, and when it must not."""
 
-import logging
 import os
-import unittest
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -10,26 +8,15 @@ from librarian.clock import SystemClock
 from librarian.spool.exchange.exporter import Exporter
 from librarian.spool.interfaces import LockLost, LockStays
 from librarian.spool.model.ledger import Ledger, LockNote, ledger_path
-from librarian.spool.model.report import Outcome, Report
-from tests.support.servers.ftp import Scene
+from librarian.spool.model.report import Outcome
+from tests.spool.cases import SceneCase
 
 
-class LockCase(unittest.TestCase):
-    facts: dict[str, object] = {}  # noqa: RUF012  # constant
-
+class LockCase(SceneCase):
     def setUp(self) -> None:
-        self.scene = Scene(**self.facts)
-        self.addCleanup(self.scene.close)
-        logging.getLogger("librarian.spool").setLevel(logging.INFO)
-        self.lock_file = self.scene.partner.root / "write"
+        super().setUp()
+        self.lock_file = self.partner.root / "write"
         self.scene.spool("a", "data")
-
-    def run_export(self, **settings: object) -> Report:
-        target = self.scene.target(**settings)
-        return Exporter(target, SystemClock(), sleep=self.pause).run()
-
-    def pause(self, seconds: float) -> None:
-        self.scene.pauses.append(seconds)
 
     def arrived(self) -> list[str]:
         return list(self.scene.partner.files())

@@ -5,7 +5,7 @@ gocept.filestore lays it out.  Remotely: the "Content Drehscheibe" rule that who
 the server holds a file called `write` while doing so, and whoever takes them holds `read`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -79,6 +79,23 @@ class SpoolBusy(SpoolError):
 
 class BadTarget(SpoolError, ValueError):
     """The settings of a target are incomplete, contradictory, or not what they must be."""
+
+
+class NotExported(SpoolError, TypeError):
+    """The spool takes what comes from a partner; nothing that is delivered to it would be sent."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is an import: what is put into its spool goes nowhere")
+        self.name = name
+
+
+class NoSuchTarget(SpoolError, LookupError):
+    """The settings describe no target of this kind and name."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(f"there is no section [{kind}:{name}]")
+        self.kind = kind
+        self.name = name
 
 
 class ExchangeError(SpoolError):
@@ -237,6 +254,48 @@ class ISpoolWriter(Interface):
 
     def abort() -> None:
         """Forget the file.  Harmless after commit() or abort()."""
+
+
+class ISpool(Interface):
+    """A spool and the target it is exchanged with; there is one for each target of the settings."""
+
+    kind: Kind = Attribute("`export`: files go to the target; `import`: they come from there.")
+    name: str = Attribute("Of the section that describes the target.")
+    address: str = Attribute("`ftp://USER@HOST:PORT/PATH`; `ftps:` where TLS is asked for.")
+    path: str = Attribute("Where the spool is.")
+
+    def state() -> Any:
+        """What waits, what was sent, what is stuck and why, and the locks: a SpoolState.
+
+        Takes no lock and writes nothing, so that it can be asked while a run is at work.  A folder or
+        ledger that is missing, damaged or not to be read is told in the state's `trouble`.
+        """
+
+    def deliver(alias: Any, *, name: str | None = None, replace: bool = False) -> str:
+        """Copy the file of an ILibraryFileAlias to `new`, as `name` or by its own; the name there.
+
+        It appears when the transaction commits.  Makes the spool if it is missing.  Raises what
+        spool_alias() raises, and NotExported if files come from the target instead.
+        """
+
+    def exchange(*, sleep: Sleep | None = None, progress: Any = None) -> Any:
+        """One run, as `librarian export` or `import` does it; a Report.  Raises BadTarget."""
+
+
+class ISpoolSet(Interface):
+    """The spools of this installation, read anew from `librarian.spool.targets_file` at each call.
+
+    Every method raises BadTarget, with the reason in a line, if that file cannot be used.
+    """
+
+    def __iter__() -> Iterator[ISpool]:
+        """All of them, exports first, in the order of the file."""
+
+    def __getitem__(name: str) -> ISpool:  # an interface method has no self
+        """The one that exports to the target `name`.  Raises NoSuchTarget."""
+
+    def getByName(name: str, kind: Kind = "export") -> ISpool | None:
+        """The one of this kind and name, or None."""
 
 
 class IProgress(Protocol):

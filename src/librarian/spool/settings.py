@@ -8,8 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from zope.interface import provider
+
+from librarian.interfaces import ISettingsSection
 from librarian.quantities import parse_duration, parse_size
+from librarian.settings import Section
 from librarian.spool.interfaces import BadTarget, Kind
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class SpoolSettings(Section):
+    """Where the installation's partners are described."""
+
+    prefix = "spool"
+    targets_file: str = ""  # an ini file with sections [export:NAME] and [import:NAME]; empty: no partners
+
 
 Tls = Literal["no", "explicit", "implicit"]
 Verify = Literal["digest", "size"]
@@ -61,7 +75,9 @@ class Target:
         return f"{readable}-{hashlib.sha256(address.encode()).hexdigest()[:12]}"
 
 
-def read_targets(ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ) -> dict[str, Target]:
+def read_targets(
+    ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ, *, passwords: bool = True
+) -> dict[str, Target]:
     """The targets of an ini file by name, from its sections `[export:NAME]` or `[import:NAME]`.
 
     What `[DEFAULT]` says can be used as `%(name)s`, and `%(here)s` is the folder of the file.  Times
@@ -69,24 +85,30 @@ def read_targets(ini: Path, kind: Kind, environ: Mapping[str, str] = os.environ)
     A password comes from the file that `password_file` names or the environment variable that
     `password_env` names; one in the ini itself is refused, as settings get shown and shared.  Two
     targets of a kind with one spool are refused: the first to export would leave nothing for the
-    second.  Raises BadTarget.
+    second.  Without `passwords` they are not read, and left empty.  Raises BadTarget.
     """
-    prefix = f"{kind}:"
-    parser = configparser.ConfigParser(defaults={"here": str(ini.absolute().parent)})
+    sections = _sections(ini, f"{kind}:")
+    password = _password if passwords else _no_password
+    targets = {name: _target(f"{kind}:{name}", items, environ, password) for name, items in sections.items()}
+    _refuse_shared_spools(targets)
+    return targets
+
+
+def _sections(ini: Path, prefix: str) -> dict[str, dict[str, str]]:
+    """The settings of each section whose name begins with `prefix`, by the rest of the name."""
+    places = {"here": str(ini.absolute().parent), "__file__": str(ini.absolute())}  # as PasteDeploy has them
+    parser = configparser.ConfigParser(defaults=places)
     try:
         with ini.open(encoding="utf-8") as lines:
             parser.read_file(lines)
         shared = parser.defaults()
-        sections = {
-            name: {key: text for key, text in parser[name].items() if key not in shared}
+        return {
+            name.removeprefix(prefix): {key: text for key, text in parser[name].items() if key not in shared}
             for name in parser.sections()
             if name.startswith(prefix)
         }
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
         raise BadTarget(f"cannot read {ini}: {' '.join(str(error).split())}") from error
-    targets = {name.removeprefix(prefix): _target(name, items, environ) for name, items in sections.items()}
-    _refuse_shared_spools(targets)
-    return targets
 
 
 def read_password(path: Path) -> str:
@@ -115,11 +137,16 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _target(section: str, items: dict[str, str], environ: Mapping[str, str]) -> Target:
+Password = Callable[[dict[str, str], Mapping[str, str]], str]
+
+
+def _target(
+    section: str, items: dict[str, str], environ: Mapping[str, str], find_password: Password
+) -> Target:
     if "password" in items:
         raise BadTarget(f"[{section}] has a password; give password_file or password_env instead")
     try:
-        password = _password(items, environ)
+        password = find_password(items, environ)
         return Target(**{name: _read(name, text) for name, text in items.items()}, password=password)
     except (ValueError, TypeError) as error:
         raise BadTarget(f"[{section}] {error}") from error
@@ -141,6 +168,13 @@ def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
     if variable not in environ:
         raise BadTarget(f"the environment has no {variable}")
     return environ[variable]
+
+
+def _no_password(items: dict[str, str], environ: Mapping[str, str]) -> str:
+    """Take the same out of `items`, and get nothing."""
+    items.pop("password_file", None)
+    items.pop("password_env", None)
+    return ""
 
 
 def _refuse_shared_spools(targets: Mapping[str, Target]) -> None:

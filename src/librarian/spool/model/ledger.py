@@ -129,7 +129,7 @@ class Ledger:
             self.entries[entry.name] = entry
 
     def _replay(self) -> None:
-        for record in _records(self.path):
+        for record in records(self.path):
             if isinstance(record, Entry):
                 self._apply(record)
             elif isinstance(record, LockNote):
@@ -161,20 +161,18 @@ class Ledger:
 
 def deliveries(path: Path) -> Iterator[Entry]:
     """What a ledger says has arrived, oldest first: the proof of delivery, as far back as it is kept."""
-    for record in _records(path):
+    for record in records(path):
         if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
             yield record
 
 
 def stuck(path: Path) -> list[Entry]:
     """The files that the other side would not take when last tried, with its reasons; oldest first."""
-    latest = {
-        (record.name, record.identity): record for record in _records(path) if isinstance(record, Entry)
-    }
+    latest = {(record.name, record.identity): record for record in records(path) if isinstance(record, Entry)}
     return [entry for entry in latest.values() if entry.stage is Stage.STUCK]
 
 
-def _records(path: Path) -> Iterator[Entry | LockNote | str]:
+def records(path: Path) -> Iterator[Entry | LockNote | str]:
     """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
     if not path.exists():
         return

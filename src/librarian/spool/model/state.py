@@ -1,0 +1,180 @@
+"""How a spool and its exchange stand: read from what lies on disk, without a lock and without writing."""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from librarian.interfaces import one_line
+from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, BadName, Kind, NotPrepared, SpoolError
+from librarian.spool.model.filestore import FileStore
+from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, local_lock_path, records
+from librarian.spool.model.local_lock import holder
+from librarian.spool.model.names import check_remote_name
+from librarian.spool.model.report import LastRun, Outcome, read_record
+from librarian.spool.settings import Target
+
+SHOWN = 100  # files of each list; more are only counted
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """A file in `new`."""
+
+    name: str
+    size: int  # bytes
+    since: datetime  # of its last change
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file that has arrived: at the partner, or with an import here."""
+
+    name: str
+    size: int | None  # bytes
+    sha256: str | None  # hex
+    at: str | None  # RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
+class StuckFile:
+    """A file that does not go over under its name."""
+
+    name: str
+    reason: str
+    since: str | None  # RFC 3339, when that was last found; None: it has not been tried
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolState:
+    """A spool and its exchange at one moment.  Lists hold SHOWN files at most; the counts are of all."""
+
+    waiting: tuple[WaitingFile, ...] = ()  # by name, without the stuck ones
+    waiting_count: int = 0
+    sent: tuple[SentFile, ...] = ()  # the newest first
+    stuck: tuple[StuckFile, ...] = ()  # by name
+    stuck_count: int = 0
+    last_run: LastRun | None = None
+    lock: str = ""  # a sentence or two
+    trouble: str | None = None  # why nothing is known
+
+
+def read_state(kind: Kind, target: Target) -> SpoolState:
+    """The state of the exchange with a target.  What cannot be read is told in its `trouble`."""
+    try:
+        FileStore(target.store_dir).check_prepared()
+        return _read(kind, target)
+    except NotPrepared as error:
+        return SpoolState(trouble=f"{error}. The first delivery makes it, or `librarian feed`.")
+    except (OSError, SpoolError) as error:
+        return SpoolState(trouble=f"It cannot be read: {one_line(error)}")
+
+
+def _read(kind: Kind, target: Target) -> SpoolState:
+    path = ledger_path(kind, target)
+    ledger, last_run = _LedgerSummary(path), read_record(path)
+    names = sorted(entry.name for entry in os.scandir(target.store_dir / "new"))
+    if kind == "export":
+        stuck = list(_stuck_exports(target.store_dir / "new", names, ledger, last_run))
+    else:
+        stuck = [StuckFile(name, reason, last_run.at) for name, reason in _refused(last_run) if last_run]
+    apart = {file.name for file in stuck} if kind == "export" else set()
+    waiting = [name for name in names if name not in apart]
+    return SpoolState(
+        waiting=tuple(_waiting(target.store_dir / "new", waiting[:SHOWN])),
+        waiting_count=len(waiting),
+        sent=tuple(reversed(ledger.sent)),
+        stuck=tuple(stuck[:SHOWN]),
+        stuck_count=len(stuck),
+        last_run=last_run,
+        lock=_lock_state(kind, holder(local_lock_path(kind, target)), ledger.locks, last_run),
+    )
+
+
+class _LedgerSummary:
+    """What the lines of a ledger come to; a ledger that is missing is empty."""
+
+    def __init__(self, path: Path) -> None:
+        self.sent: deque[SentFile] = deque(maxlen=SHOWN)  # the oldest first
+        self.open: dict[str, Entry] = {}  # not closed yet, by name
+        self.locks: dict[str, LockNote] = {}  # wanted on the server and not seen released, by nonce
+        for record in records(path):
+            if isinstance(record, LockNote):
+                self.locks[record.nonce] = record
+            elif isinstance(record, str):
+                self.locks.pop(record, None)
+            else:
+                self._add(record)
+
+    def _add(self, entry: Entry) -> None:
+        if entry.stage is Stage.DELIVERED:
+            self.sent.append(SentFile(entry.name, entry.size, entry.sha256, entry.at))
+        if entry.stage is Stage.CLOSED:
+            self.open.pop(entry.name, None)
+        else:
+            self.open[entry.name] = entry
+
+
+def _refused(last_run: LastRun | None) -> list[tuple[str, str]]:
+    return sorted(last_run.reasons.items()) if last_run else []
+
+
+def _stuck_exports(
+    new: Path, names: list[str], ledger: _LedgerSummary, last_run: LastRun | None
+) -> Iterator[StuckFile]:
+    """The files in `new` that cannot be sent under their names, or that the server has refused."""
+    reasons = dict(_refused(last_run))
+    for name in names:
+        entry = ledger.open.get(name)
+        if (reason := _why_never(new, name)) is not None:
+            yield StuckFile(name, reason, None)
+        elif entry is not None and entry.stage is Stage.STUCK:
+            yield StuckFile(name, entry.reason or "the server refuses the name", entry.at)
+        elif name in reasons and last_run is not None:
+            yield StuckFile(name, reasons[name], last_run.at)
+
+
+def _why_never(new: Path, name: str) -> str | None:
+    """Why an export refuses this file before it asks the server; None if it does not."""
+    try:
+        check_remote_name(name)
+        if not stat.S_ISREG((new / name).lstat().st_mode):
+            raise BadName(name, "is not a regular file")
+    except BadName as error:
+        return str(error)
+    except FileNotFoundError:  # sent since, or taken back
+        return None
+    return None
+
+
+def _waiting(new: Path, names: list[str]) -> Iterator[WaitingFile]:
+    for name in names:
+        try:
+            found = (new / name).lstat()
+        except FileNotFoundError:  # gone since the names were read
+            continue
+        yield WaitingFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _lock_state(kind: Kind, process: int | None, locks: dict[str, LockNote], last_run: LastRun | None) -> str:
+    name = WRITE_LOCK if kind == "export" else READ_LOCK
+    since = next(iter(locks.values())).at if locks else ""
+    if process is not None:
+        held = f" and holds the lock file {name!r} on the server since {since}" if locks else ""
+        return f"An {kind} is running (process {process}){held}."
+    if locks:
+        return (
+            f"Our lock file {name!r} of {since} may still be on the server:"
+            " its run ended without removing it. The next run removes it."
+        )
+    if last_run is None:
+        return f"No {kind} has run yet."
+    if last_run.outcome is Outcome.POSTPONED:
+        return (
+            f"The lock file {last_run.lock!r} of another program was on the server at {last_run.at}."
+            " The next run tries again; if it stays for long, ask the partner."
+        )
+    return "No lock is held."
