@@ -247,7 +247,8 @@ FORM_FIELDS = (
         "person",
         "do",
     ),
-    *("kind", "scopes", "days", "lifetime", "uses", "id", "as", "active", "enabled", "country", "main_url"),
+    *("kind", "scopes", "days", "lifetime", "uses", "id", "reason", "active", "enabled", "country"),
+    "main_url",
     *("http_base_url", "https_base_url", "ftp_base_url", "speed", "content", "pulse_type", "status"),
     *("release", "new_release", "update_interval", "private", "url", "rcs_type", "state", "message", "seen"),
     *(
@@ -278,7 +279,7 @@ FORMS: tuple[tuple[str, dict[str, object]], ...] = (
     ("/files/{id}/+tokens", {"lifetime": "15m", "uses": 3}),
     ("/files/{id}/+tokens", {"lifetime": "24h", "uses": "1"}),
     ("/files/{id}/+revoke", {"id": "x" * 8}),
-    ("/files/{id}/+holds", {"as": "a reason"}),
+    ("/files/{id}/+holds", {"reason": "a reason"}),
     ("/mirrors", {"name": "d{number}", "display_name": "Dist", "main_url": "http://example.com/"}),
     ("/mirrors/fuzz", {"display_name": "Fuzz", "enabled": "yes", "release": "stable"}),
     (

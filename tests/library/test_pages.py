@@ -62,7 +62,7 @@ class Pages(PeopleInTheWorld):
     def test_a_link_from_its_making_to_its_end(self) -> None:
         bob = self.browser_of("bob")
         page = self.upload(bob, restricted=True)
-        self.assertIn("Nobody has a link", page.text)
+        self.assertIn("There is no link", page.text)
         page = self.submit(page, "+tokens", lifetime="1h", uses="2")
         link = page.html.find(id="link")["href"]
         self.assertRegex(
@@ -73,7 +73,7 @@ class Pages(PeopleInTheWorld):
         self.assertIn("1 of 2", page.text)
         self.assertNotIn(link, page.text)
         page = self.submit(page, "+revoke")
-        self.assertIn("Nobody has a link", page.text)
+        self.assertIn("There is no link", page.text)
         self.assertEqual(self.download(link).status_int, 404)
 
     def test_names_are_text(self) -> None:
@@ -94,7 +94,7 @@ class Pages(PeopleInTheWorld):
 
     def test_holding(self) -> None:
         page = self.upload(self.browser_of("bob"), restricted=False)
-        page = self.submit(page, "+holds", **{"as": "the exhibition"})
+        page = self.submit(page, "+holds", reason="the exhibition")
         self.assertIn("library: the exhibition", page.text)
 
     def test_who_may_not(self) -> None:
@@ -132,9 +132,9 @@ class Pages(PeopleInTheWorld):
         (token,) = listed.json
         self.assertEqual((token["uses"], token["max_uses"], token["asked_by"]), (1, 1, "person:bob"))
         self.assertEqual(
-            request("POST", f"{base}/+holds", json, b'{"as": "x"}').json, {"holders": ["library: x"]}
+            request("POST", f"{base}/+holds", json, b'{"reason": "x"}').json, {"holders": ["library: x"]}
         )
-        self.assertEqual(request("DELETE", f"{base}/+holds?as=x", auth).json, {"holders": []})
+        self.assertEqual(request("DELETE", f"{base}/+holds?reason=x", auth).json, {"holders": []})
         for body in (
             b'{"lifetime": "1 year"}',
             b'{"lifetime": "99d"}',

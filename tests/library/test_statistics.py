@@ -8,9 +8,10 @@ from io import BytesIO
 import transaction
 from zope.component import getUtility
 
+from librarian.countries import ICountrySet
 from librarian.countries.interfaces import ICountrySet
-from librarian.library.counts.views import HEIGHT, WIDTH, Plot, round_up
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.views.statistics import HEIGHT, WIDTH, Plot, round_up
 from tests.support.layers import Functional
 from tests.support.servers.in_process import browser, request
 

@@ -89,7 +89,7 @@ class LibrarianClient:
     def _alias(self, aid: int) -> LibraryFileAlias:
         alias = self._library.alias(aid)
         if alias.restricted is not self.restricted:
-            raise WrongSpace(aid)
+            raise WrongSpace(aid, alias.restricted)
         return alias
 
 

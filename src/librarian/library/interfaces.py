@@ -95,7 +95,7 @@ class NotStored(DownloadFailed):
     """The alias is not committed yet, or its file is deleted: there is nothing to open."""
 
     def __init__(self, alias_id: int, why: str) -> None:
-        super().__init__(f"Alias {alias_id} cannot be opened: {why}.")
+        super().__init__(f"alias {alias_id} cannot be opened: {why}")
         self.alias_id = alias_id
 
 
@@ -103,7 +103,7 @@ class NoURL(LibrarianError, AssertionError):
     """A view was asked for the URL of a deleted file, without looking at `deleted`: a bug of its caller."""
 
     def __init__(self) -> None:
-        super().__init__(
+        super().__init__(  # callers match this text
             "MixedFileAliasView can not operate on deleted librarian files, since their URL is undefined."
         )
 
@@ -111,8 +111,9 @@ class NoURL(LibrarianError, AssertionError):
 class WrongSpace(DownloadFailed):
     """A restricted file was asked of the public client, or the other way round."""
 
-    def __init__(self, alias_id: int) -> None:
-        super().__init__(f"Alias {alias_id} cannot be downloaded from this client.")
+    def __init__(self, alias_id: int, restricted: bool) -> None:
+        space = "restricted" if restricted else "public"
+        super().__init__(f"alias {alias_id} is in the {space} space: ask the client of that")
         self.alias_id = alias_id
 
 

@@ -14,7 +14,7 @@ from librarian.library.operations import Library
 
 alias_argument = click.argument("alias_id", type=click.IntRange(1))
 reason_option = click.option(
-    "--as", "reason", required=True, help="Who holds it and for what, in a few words."
+    "--reason", required=True, help="Which system or person needs the file, and for what."
 )
 
 

@@ -1,8 +1,8 @@
-"""Aliases as views: for Pyramid, and for a zope publisher in whose traversal they take part.
+"""Views of an alias, for Pyramid and for a zope publisher, in whose traversal they take part.
 
-A component that keeps a file has its traversal end in one of these.  Public files are redirected
-to their download URL.  Restricted ones are streamed from here, or redirected with a fresh token:
-the feature flag ``publicrestrictedlibrarian`` says which.
+The traversal of a component that keeps a file ends in file_alias_view().  A public file is redirected to its
+download URL.  A restricted one is streamed, or redirected with a fresh token where the feature flag
+``publicrestrictedlibrarian`` is on.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ REDIRECT_FLAG = "publicrestrictedlibrarian"
 
 @implementer(IBrowserPublisher)
 class LeafView:
-    """A view behind which there is nothing more to traverse."""
+    """A view at which traversal ends."""
 
     def browserDefault(self, request: Any) -> tuple[Any, tuple[str, ...]]:
         return self, ()
@@ -38,8 +38,16 @@ class LeafView:
         raise NotFound(self, name, request)
 
 
+class AliasView(LeafView):
+    """What the named views of an alias share."""
+
+    def __init__(self, context: Any, request: Any) -> None:
+        self.context = context
+        self.request = request
+
+
 class RedirectionView(LeafView):
-    """Leads to `target`; what the answer depends on is in `vary`."""
+    """A 302 to `target`; `vary` are the request fields that the choice of it depends on."""
 
     def __init__(self, target: str, request: Any, vary: tuple[str, ...] = ()) -> None:
         self.target = target
@@ -57,7 +65,7 @@ class RedirectionView(LeafView):
 
 
 def gone(request: Any) -> str:
-    """What is said of a deleted file.  Raises HTTPGone for Pyramid."""
+    """The answer for a deleted file, status 410.  Raises HTTPGone for Pyramid."""
     if IRequest.providedBy(request):
         raise HTTPGone("File deleted.")
     request.response.setStatus(410)
@@ -65,7 +73,7 @@ def gone(request: Any) -> str:
 
 
 def shown(request: Any, text: str) -> Any:
-    """Plain text, as a response for Pyramid."""
+    """Plain text: a response for Pyramid; for a zope publisher the text, with its type set."""
     if IRequest.providedBy(request):
         return Response(text, content_type="text/plain", charset="utf-8")
     request.response.setHeader("Content-Type", "text/plain;charset=utf-8")
@@ -96,13 +104,13 @@ class MixedFileAliasView:
 
 @implementer(IBrowserPublisher)
 class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
-    """Streams a restricted file from here: from the byte store, so through no proxy."""
+    """Streams a restricted file from the byte store, without an HTTP request to a download endpoint."""
 
     def restricted_view(self, request: Any) -> Any:
         return self
 
     def __call__(self) -> Any:
-        """For Pyramid the response; for a zope publisher an open file, the publisher's to close."""
+        """For Pyramid the response; for a zope publisher an open file, which the publisher closes."""
         alias: LibraryFileAlias = stored(removeSecurityProxy(self.context))
         if IRequest.providedBy(self.request):
             return deliver(Library(), alias, self.request)
@@ -116,7 +124,7 @@ class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
 
 @implementer(IBrowserPublisher)
 class RedirectPerhapsWithTokenLibraryFileAliasView(MixedFileAliasView):
-    """Redirects to a restricted file's own host, with a token that is good for a day."""
+    """Redirects to a restricted file's own host, with a token of the usual lifetime."""
 
     def restricted_view(self, request: Any) -> Any:
         return RedirectionView(self.context.getURL(include_token=True), request)
@@ -133,30 +141,22 @@ def file_alias_view(alias: Any, request: Any) -> MixedFileAliasView:
     return StreamOrRedirectLibraryFileAliasView(alias, request)
 
 
-class LibraryFileAliasView(LeafView):
+class LibraryFileAliasView(AliasView):
     """``+index``: a redirection to the download URL, with a token if the file is restricted."""
-
-    def __init__(self, context: Any, request: Any) -> None:
-        self.context = context
-        self.request = request
 
     def __call__(self) -> Any:
         if self.context.deleted:
             return gone(self.request)
-        # A front end that says the visitor came by plain http gets a link that stays there.
+        # A front end that had the request by plain http gets an http link.
         secure = self.request.headers.get("X-Scheme") != "http"
         url = self.context.getURL(secure=secure, include_token=True)
         return RedirectionView(url, self.request, vary=("Accept", "X-Scheme"))()
 
 
-class _DigestView(LeafView):
+class _DigestView(AliasView):
     """A digest and the name, as the tools that make checksums write them."""
 
     algorithm: str
-
-    def __init__(self, context: Any, request: Any) -> None:
-        self.context = context
-        self.request = request
 
     def __call__(self) -> Any:
         if self.context.deleted:
@@ -165,22 +165,21 @@ class _DigestView(LeafView):
 
 
 class LibraryFileAliasMD5View(_DigestView):
-    """``+md5``"""
+    """``+md5``: ``<hex digest> <filename>``."""
 
     algorithm = "md5"
 
 
 class LibraryFileAliasSHA256View(_DigestView):
-    """``+sha256``"""
+    """``+sha256``: ``<hex digest> <filename>``."""
 
     algorithm = "sha256"
 
 
 def held_file(context: Any, request: Any) -> Any:
-    """``<holder>/+files/<filename>``: a file that some object of another system keeps.
+    """``<holder>/+files/<filename>``: a file that an object of another system keeps.
 
-    Whether it may be had is the holder's affair: its own permission guards getFileByName(), and
-    who passes it needs none for the alias.
+    The permission that guards the holder's getFileByName() decides; none is asked for the alias.
     """
     if len(request.subpath) != 1:
         raise HTTPNotFound

@@ -13,20 +13,20 @@ BLOCK_SIZE = 256 * 1024  # bytes
 
 
 def published_alias(alias: Any, request: Any) -> MixedFileAliasView:
-    """The IBrowserPublisher of an alias that traversal has come to.  Raises Unauthorized.
+    """The IBrowserPublisher of an alias at which traversal ends.  Raises Unauthorized.
 
-    Unlike a component that holds a file and answers for it, nobody has looked who may see this one.
+    A component that holds a file has checked a permission of its own; here librarian.View is checked.
     """
-    alias.filename  # noqa: B018  # what the permission to view an alias guards
+    alias.filename  # noqa: B018  # guarded by librarian.View
     return file_alias_view(alias, request)
 
 
 @implementer(IResult)
 class PublishedFile:
-    """An open file as a response's body: its blocks, and then it is closed.
+    """An open file as the body of a response, in blocks; closed at its end.
 
-    A server holds it beyond the publication, in any thread.  Proxies of the interaction that is over by
-    then are taken off.
+    A server reads it after the publication, in any thread, so it has no security proxy, whose interaction
+    is over by then.
     """
 
     def __init__(self, file: Any, request: Any) -> None:
@@ -38,5 +38,5 @@ class PublishedFile:
                 yield block
 
     def close(self) -> None:
-        """For a server whose client has left (PEP 3333)."""
+        """For a server whose client closed the connection (PEP 3333, close())."""
         self._file.close()

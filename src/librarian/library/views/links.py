@@ -1,0 +1,69 @@
+"""Links to restricted files: ``+tokens`` lists and makes their tokens, ``+revoke`` revokes one."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.views.about import TEMPLATE, about_path, about_values, without_proxy
+from librarian.quantities import parse_duration
+from librarian.web.errors import wants_page
+from librarian.web.forms import by_method, done, sent, text
+
+_USES = re.compile("[1-9][0-9]{0,8}")
+
+
+def _list_tokens(context: Any, request: Request) -> Response:
+    return Response(json_body=without_proxy(context.tokens()))
+
+
+def _make_link(context: Any, request: Request) -> Response:
+    """A link with a fresh token; fields `lifetime`, as 15m or 24h, and `uses`, a number, both optional.
+
+    201 with the link, which no later response shows; a browser gets the about page with the link in it.
+    """
+    fields = sent(request)
+    if not context.restricted:
+        raise HTTPBadRequest("This file is public; its URL needs no token.")
+    context.tokens()  # raises Unauthorized: only those who may see and revoke tokens may make one
+    link = context.getURL(include_token=True, lifetime=_lifetime(fields), max_uses=_uses(fields))
+    if not wants_page(request):
+        return Response(json_body={"url": link}, status=201)
+    request.tm.begin()  # the token was committed independently; see it in the list
+    values = {name.removeprefix("_"): value for name, value in about_values(context, request).items()}
+    return render_to_response(TEMPLATE, {**values, "link": link}, request)
+
+
+def _lifetime(fields: Any) -> timedelta | None:
+    if "lifetime" not in fields:
+        return None
+    try:
+        return parse_duration(text(fields, "lifetime"))
+    except ValueError as error:
+        raise HTTPBadRequest(str(error)) from None
+
+
+def _uses(fields: Any) -> int | None:
+    if "uses" not in fields or fields["uses"] == "":  # a browser sends a field that was left empty
+        return None
+    stated = fields["uses"]
+    digits = str(stated) if type(stated) is int else stated
+    if not (isinstance(digits, str) and _USES.fullmatch(digits)):
+        raise HTTPBadRequest("uses is a whole number from 1 to 999999999.")
+    return int(digits)
+
+
+tokens = by_method(GET=_list_tokens, POST=_make_link)
+
+
+def _revoke(context: Any, request: Request) -> Response:
+    """Revoke the token whose id is in the field `id`."""
+    context.revokeToken(text(sent(request), "id"))
+    return done(request, about_path(context), {"revoked": True})
+
+
+revoke = by_method(POST=_revoke)

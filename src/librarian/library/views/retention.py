@@ -1,0 +1,54 @@
+"""How long a file stays: ``+holds`` holds and releases it, ``+delete`` and ``+undelete`` do what they say."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.http.description import describe
+from librarian.library.views.about import about_path, without_proxy
+from librarian.web.forms import by_method, done, sent, text
+
+LONGEST_REASON = 200  # characters
+
+
+def _holders(context: Any, request: Request) -> Response:
+    return Response(json_body=without_proxy(context.holders()))
+
+
+def _hold(context: Any, request: Request) -> Response:
+    """Hold the file for the reason in the field `reason`."""
+    context.hold(_reason(sent(request)))
+    return done(request, about_path(context), {"holders": without_proxy(context.holders())})
+
+
+def _release(context: Any, request: Request) -> Response:
+    """Release the hold with the reason in the query parameter `reason`."""
+    if not context.release(_reason(request.GET)):
+        raise HTTPBadRequest("The file is not held for this reason.")
+    return done(request, about_path(context), {"holders": without_proxy(context.holders())})
+
+
+def _reason(fields: Any) -> str:
+    reason = text(fields, "reason").strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise HTTPBadRequest(f"reason is 1 to {LONGEST_REASON} characters: who needs the file, and for what.")
+    return reason
+
+
+holds = by_method(GET=_holders, POST=_hold, DELETE=_release)
+
+
+def _delete(context: Any, request: Request) -> Response:
+    context.delete()
+    return done(request, about_path(context), describe(context))
+
+
+def _undelete(context: Any, request: Request) -> Response:
+    context.undelete()
+    return done(request, about_path(context), describe(context))
+
+
+delete = by_method(POST=_delete)
+undelete = by_method(POST=_undelete)

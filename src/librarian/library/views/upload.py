@@ -1,0 +1,53 @@
+"""``/+upload``: the form with which people add a file."""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.filenames import media_type_for
+from librarian.library.http.description import describe
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.views.about import about_path
+from librarian.web.errors import wants_page
+from librarian.web.forms import SeeOther, by_method, sent_file
+from librarian.web.requests.promises import check_part
+
+TEMPLATE = "librarian.library:templates/upload.jinja2"
+
+
+def _upload_form(context: Any, request: Request) -> Response:
+    aliases = getUtility(ILibraryFileAliasSet)
+    if not request.has_permission("librarian.Upload", aliases):
+        aliases.create  # noqa: B018  # raises Unauthorized, as create() would
+    return render_to_response(TEMPLATE, {"title": "Add a file"}, request)
+
+
+def _upload(context: Any, request: Request) -> Response:
+    """A file from a form: ``file``, and ``restricted`` unless the file is public."""
+    field = sent_file(request)
+    if field is None:
+        raise HTTPBadRequest("Choose a file to add.")
+    size = field.file.seek(0, 2)
+    check_part(field.headers.items(), field.file)
+    filename = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
+    restricted = request.POST.get("restricted") not in (None, "")
+    alias = getUtility(ILibraryFileAliasSet).create(
+        filename, size, field.file, _mimetype(field, filename), restricted=restricted
+    )
+    if wants_page(request):
+        return SeeOther(about_path(alias))
+    return Response(json_body=describe(removeSecurityProxy(alias)), status=201)
+
+
+def _mimetype(field: Any, filename: str) -> str:
+    """The type that the browser states, or that the name suggests where the browser knows none."""
+    stated: str = field.type
+    return stated if stated not in ("", None, "application/octet-stream") else media_type_for(filename)
+
+
+upload = by_method(GET=_upload_form, POST=_upload)
