@@ -8,7 +8,6 @@ from io import BytesIO
 import transaction
 from zope.component import getUtility
 
-from librarian.countries import ICountrySet
 from librarian.countries.interfaces import ICountrySet
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.views.statistics import HEIGHT, WIDTH, Plot, round_up
