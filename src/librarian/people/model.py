@@ -236,5 +236,5 @@ def new_people(celebrities: Mapping[str, str], now: datetime) -> People:
     return people
 
 
-_FORMER = "librarian.people.model"
+_FORMER = "librarian.security.people.model"
 FORMER_NAMES = {f"{_FORMER}.{kind.__name__}": kind for kind in (People, Person, Team)}

@@ -176,7 +176,7 @@ class CredentialsSubtree(Persistent):
         return found
 
 
-_FORMER = "librarian.people.credentials.model"
+_FORMER = "librarian.security.credentials.model"
 FORMER_NAMES = {
     f"{_FORMER}.CredentialsBranch": CredentialsSubtree,
     **{f"{_FORMER}.{kind.__name__}": kind for kind in (CredentialsSubtree, Account, ApiToken, Session)},
