@@ -1,6 +1,7 @@
 """Databases in which people and credentials are stored under the former names of their classes."""
 
 import unittest
+from typing import Any
 
 from librarian.people import service as people
 from librarian.people.credentials import model
@@ -11,7 +12,8 @@ from librarian.tree.class_names import ClassNames
 
 class FormerNames(unittest.TestCase):
     def test_each_stored_class_is_found_under_its_former_names(self) -> None:
-        find = ClassNames([people.subtree, credentials.subtree])
+        subtrees: list[Any] = [people.subtree, credentials.subtree]
+        find = ClassNames(subtrees)
         former = "librarian.security"
         for module, name, kind in (
             (f"{former}.people.model", "People", People),
