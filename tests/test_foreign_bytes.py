@@ -71,7 +71,7 @@ from librarian.tracker.protocol import (
     wanted_version,
 )
 from librarian.web import digests
-from librarian.web.access_log import masked
+from librarian.web.access_log.masking import masked
 from librarian.web.files import conditions, ranges
 from librarian.web.files.disposition import content_disposition
 from librarian.web.forms import sent

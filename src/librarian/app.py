@@ -24,9 +24,10 @@ from librarian.settings import Settings
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
-from librarian.web.access_log import with_access_log
+from librarian.web.access_log.middleware import with_access_log
 from librarian.web.bare import LastResort
-from librarian.web.endpoints import Endpoints, IEndpoints, root_factory
+from librarian.web.endpoints import Endpoints, root_factory
+from librarian.web.interfaces import IEndpoints
 
 SITE = "librarian.site"  # the setting that names the site's ZCML file
 

@@ -4,7 +4,8 @@ import socket
 import unittest
 
 from librarian.interfaces import LibrarianError
-from librarian.serving import CannotListen, bind
+from librarian.serving import bind
+from librarian.serving.interfaces import CannotListen
 
 
 class Binding(unittest.TestCase):

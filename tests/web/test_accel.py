@@ -4,7 +4,7 @@ import unittest
 
 from librarian.interfaces import SettingsError
 from librarian.settings import Settings
-from librarian.web.files.accel import PROOF, AccelSettings
+from librarian.web.settings import PROOF, AccelSettings
 
 KEY = "0123456789abcdef" * 4
 

@@ -32,9 +32,9 @@ MACHINERY = {
     "librarian.store.interfaces.IByteStore",
     "librarian.tree.interfaces.ISubtree",
     "librarian.tree.interfaces.ITree",
-    "librarian.web.endpoints.IEndpoint",
+    "librarian.web.interfaces.IEndpoint",
     "librarian.web.interfaces.IIdentification",
-    "librarian.web.views.IAppSection",
+    "librarian.web.interfaces.IAppSection",
 }
 
 

@@ -9,7 +9,8 @@ from zope.component import getGlobalSiteManager
 
 from librarian.interfaces import ISettings, SettingsError
 from librarian.settings import Settings
-from librarian.web.requests.proxies import SPOKEN_FOR, ProxySettings, believe_proxies
+from librarian.web.requests.proxies import SPOKEN_FOR, believe_proxies
+from librarian.web.settings import ProxySettings
 
 
 class Proxies(unittest.TestCase):

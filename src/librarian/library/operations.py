@@ -28,7 +28,7 @@ from librarian.security.interaction import current_principal
 from librarian.store.interfaces import IByteStore, StoredBytes
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree
-from librarian.web.files.accel import AccelSettings
+from librarian.web.settings import AccelSettings
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from zope.interface import directlyProvides, provider
 
 from librarian.interfaces import ISettings, ISettingsSection, SettingsError
 from librarian.settings import Section
-from librarian.web.endpoints import EndpointSettings, endpoint_url
+from librarian.web.endpoints import endpoint_url
+from librarian.web.settings import EndpointSettings
 
 
 def _endpoint(name: str, listen: str) -> type[EndpointSettings]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection
-from librarian.web.endpoints import EndpointSettings
+from librarian.web.settings import EndpointSettings
 
 
 @provider(ISettingsSection)

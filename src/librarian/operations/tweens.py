@@ -14,8 +14,9 @@ from librarian.operations.service import Measurements
 from librarian.operations.settings import OpsEndpointSettings
 from librarian.operations.views import health, ready
 from librarian.web.app_endpoint import AppEndpoint
-from librarian.web.endpoints import IEndpoint, endpoint_of
+from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
+from librarian.web.interfaces import IEndpoint
 from librarian.web.requests.methods import READING
 
 Handler = Callable[[Request], Response]

@@ -17,11 +17,13 @@ from librarian.log_filters import EXHAUSTED, Rarely
 from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.draining import DrainingServer
+from librarian.serving.interfaces import CannotListen
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
-from librarian.web.access_log import AccessLogged
-from librarian.web.endpoints import Endpoints, IEndpoint, IEndpoints, endpoint_addresses, url_at
+from librarian.web.access_log.middleware import AccessLogged
+from librarian.web.endpoints import Endpoints, endpoint_addresses, url_at
+from librarian.web.interfaces import IEndpoint, IEndpoints
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +39,9 @@ WAITRESS_OPTIONS: dict[str, Any] = {
     "send_bytes": 1,
     "channel_timeout": 120,
     "asyncore_use_poll": True,  # select() ends at descriptor 1023
-    # What a front end says is judged in web/proxies.py, the same under every server.
+    # What a front end says is judged in web/requests/proxies.py, the same under every server.
     "clear_untrusted_proxy_headers": False,
 }
-
-
-class CannotListen(LibrarianError, OSError):
-    """An endpoint's address is in use, is none of this machine, or may not be used by this user."""
-
-    def __init__(self, endpoint: str, host: str, port: int, why: str) -> None:
-        super().__init__(f"endpoint {endpoint} cannot listen on {host} port {port}: {why}")
-        self.endpoint = endpoint
 
 
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
@@ -110,7 +104,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
             {**WAITRESS_OPTIONS, **options},
             grace_seconds,
             getUtility(IByteStore),
-            quick_sockets(sockets),
+            file_lane_sockets(sockets),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.stop)
@@ -124,12 +118,12 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         tree.close()
 
 
-def quick_sockets(sockets: Mapping[str, socket.socket]) -> frozenset[int]:
+def file_lane_sockets(sockets: Mapping[str, socket.socket]) -> frozenset[int]:
     """The sockets of endpoints whose requests wait for nothing but the local disk; none where the tree
     is another process's, as its database can keep the server's loop waiting."""
     if not getUtility(ITree).is_local:
         return frozenset()
-    return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IEndpoint, name).quick)
+    return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IEndpoint, name).file_lane)
 
 
 def clear_incoming() -> None:

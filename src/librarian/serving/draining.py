@@ -15,8 +15,8 @@ from waitress.server import BaseWSGIServer
 from librarian.log_filters import Rarely
 from librarian.serving.admission import Admission
 from librarian.serving.answering import AnsweringChannel
+from librarian.serving.file_lane import FileLaneChannel, FileLaneDispatcher
 from librarian.serving.leaving import LeavingChannel
-from librarian.serving.quick import QuickChannel, QuickDispatcher
 from librarian.serving.receiving import ReceivingChannel
 from librarian.serving.sendfile import SendfileChannel, offer_sendfile
 from librarian.store.interfaces import IByteStore
@@ -28,7 +28,7 @@ crowded_log.addFilter(Rarely())
 TURN_SECONDS = 1.0  # the longest that the loop waits for something to happen
 
 
-class Connection(QuickChannel, ReceivingChannel, AnsweringChannel, SendfileChannel, LeavingChannel):
+class Connection(FileLaneChannel, ReceivingChannel, AnsweringChannel, SendfileChannel, LeavingChannel):
     """A connection as our server has it."""
 
 
@@ -38,7 +38,7 @@ class DrainingServer:
     waitress ends at an exception out of a signal handler, which can strike in the middle of an upload
     and gives running requests five seconds.  Here stop() only takes a note: listening ends, idle
     connections are closed, running requests and transfers have `grace_seconds` to come to their end.
-    `quick` are the file descriptors of the sockets whose quick requests need no thread.
+    `file_lane` are the descriptors of the sockets whose requests may take the file lane.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DrainingServer:
         options: Mapping[str, Any],
         grace_seconds: float,
         store: IByteStore,
-        quick: frozenset[int] = frozenset(),
+        file_lane: frozenset[int] = frozenset(),
     ) -> None:
         self._map: dict[int, Any] = {}
         application = offer_sendfile(app)
@@ -59,7 +59,9 @@ class DrainingServer:
             listener.channel_class = Connection
             listener.store = store
             listener.stopping = False
-        self._quick = [QuickDispatcher(part) for part in self._listeners if part.socket.fileno() in quick]
+        self._file_lanes = [
+            FileLaneDispatcher(part) for part in self._listeners if part.socket.fileno() in file_lane
+        ]
         self._grace_seconds = grace_seconds
         self._stopping = False
         # At its limit waitress lets nobody in until a connection has been idle for long enough.  It counts
@@ -86,7 +88,7 @@ class DrainingServer:
     def _turn(self, seconds: float) -> None:
         use_poll = self._server.adj.asyncore_use_poll
         wasyncore.loop(timeout=seconds, use_poll=use_poll, map=self._map, count=1)
-        for dispatcher in self._quick:
+        for dispatcher in self._file_lanes:
             dispatcher.work()
 
     def _drain(self) -> None:

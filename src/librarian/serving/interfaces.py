@@ -11,3 +11,11 @@ class RequestRefused(LibrarianError, ValueError):
         super().__init__(reason)
         self.reason = reason  # one line, for whoever sent it
         self.status = status
+
+
+class CannotListen(LibrarianError, OSError):
+    """An endpoint's address is in use, is none of this machine, or may not be used by this user."""
+
+    def __init__(self, endpoint: str, host: str, port: int, why: str) -> None:
+        super().__init__(f"endpoint {endpoint} cannot listen on {host} port {port}: {why}")
+        self.endpoint = endpoint

@@ -16,7 +16,7 @@ from librarian.spool.model.state import SentFile, SpoolState, StuckFile, Waiting
 from librarian.spool.service import KINDS
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, page
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 
 class Spools:

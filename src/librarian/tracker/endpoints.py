@@ -12,8 +12,8 @@ from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
 from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings
 from librarian.tracker.views.routes import protocol_root
-from librarian.web.endpoints import IEndpoint
 from librarian.web.identity import client_address, principal_of
+from librarian.web.interfaces import IEndpoint
 
 
 @implementer(IEndpoint)
@@ -24,7 +24,7 @@ class TrackerEndpoint:
     transactional = False
     for_browsers = False
     trusts_network = True
-    quick = False  # packing while sending takes CPU time
+    file_lane = False  # packing while sending takes CPU time
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)

@@ -9,7 +9,7 @@ from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.net.networks import EVERYWHERE, Networks
 from librarian.settings import Section
 from librarian.tracker.fallback import check_fallback_url
-from librarian.web.endpoints import EndpointSettings
+from librarian.web.settings import EndpointSettings
 
 
 @provider(ISettingsSection)

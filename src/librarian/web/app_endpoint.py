@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection
-from librarian.web.endpoints import EndpointSettings, IdentifyingEndpoint
+from librarian.web.endpoints import IdentifyingEndpoint
+from librarian.web.settings import EndpointSettings
 from librarian.web.views import AppRoot
 
 

@@ -10,47 +10,16 @@ from urllib.parse import urlsplit
 
 from pyramid.request import Request
 from zope.component import getUtilitiesFor, queryUtility
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import implementer
 
 from librarian.interfaces import ISettings, SettingsError
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
-from librarian.settings import Section
 from librarian.web.identity import principal_of
-from librarian.web.views import IAppSection, ITakesFiles
-
-# ruff: noqa: N805  # zope.interface methods are written without self
-
+from librarian.web.interfaces import IAppSection, IEndpoint, IEndpoints, ITakesFiles
+from librarian.web.settings import EndpointSettings
 
 ENDPOINT = "librarian.endpoint"  # in the WSGI environ: the IEndpoint that was found for it
-
-
-class EndpointSettings(Section):
-    """Settings of one endpoint; each endpoint has a subclass with a prefix and a default of its own."""
-
-    listen: str  # host:port; port 0: whichever is free; empty: this endpoint is not shown
-
-
-class IEndpoint(Interface):
-    """A named utility: one side of the site, with a root object and a port of its own."""
-
-    section = Attribute("Its EndpointSettings class, also registered as an ISettingsSection.")
-    transactional = Attribute(
-        "Whether each request runs in a transaction that is retried on conflict.  Downloads need"
-        " none, and an upload endpoint keeps its bytes and repeats the naming of them only."
-    )
-
-    quick = Attribute("Whether a plain GET waits for nothing but the byte store and the tree.")
-    for_browsers = Attribute("Whether people use it: log-ins by cookie count, and forms must be ours.")
-    trusts_network = Attribute(
-        "Whether reaching its port is all it takes: it listens where no stranger comes."
-    )
-
-    def root(request: Request) -> Any:
-        """Where traversal begins."""
-
-    def principal(request: Request) -> IPrincipal:
-        """Whoever acts in this request; called with the tree open."""
 
 
 @implementer(IEndpoint)
@@ -63,7 +32,7 @@ class Endpoint:
     transactional: bool = False
     for_browsers: bool = False
     trusts_network: bool = False
-    quick: bool = False
+    file_lane: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS
@@ -74,13 +43,6 @@ class IdentifyingEndpoint(Endpoint):
 
     def principal(self, request: Request) -> IPrincipal:
         return principal_of(request, sessions=self.for_browsers)
-
-
-class IEndpoints(Interface):
-    """The endpoints of one application, by port."""
-
-    def by_environ(environ: Mapping[str, Any]) -> Any:
-        """The IEndpoint that a WSGI request came in by, or None."""
 
 
 def split_listen(listen: str, key: str) -> tuple[str, int]:

@@ -1,12 +1,86 @@
-"""What the shared HTTP code needs of other packages, and its errors."""
+"""HTTP for all systems: endpoints, the web application and its sections, answers that are files.
+
+One process listens on several ports.  What is behind a port is an *endpoint* (`IEndpoint`): the web
+application, downloads for everybody, downloads for the trusted network, the upload protocol, and so on.  A
+system registers its endpoint as a named utility; the port is a setting, ``librarian.endpoint.<name>``.  Which
+endpoint a request meets is decided by the port it came in on, never by what the request says of itself.
+
+A request goes from the outside in: the access log (`access_log`), the WSGI application and its tweens
+(proxies, probes, measuring, `tweens`), then Pyramid's traversal, which begins at `IEndpoint.root`.  In
+`tweens` the tree is opened and `IEndpoint.principal` tells who acts; from there on the security policy judges
+each access.  Where the endpoint is transactional, the whole request is repeated on a conflict.
+
+The web application is itself put together from *sections* (`IAppSection`): a system registers what is shown
+under ``/<name>``, and appears on the home page.  `ITakesFiles` marks sections that receive files by PUT;
+those requests commit by themselves, so that the bytes are received once.
+
+A file is answered by `files`: conditions (RFC 9110, section 13), ranges (section 14), digests (RFC 9530), and
+the body, which the server, the loop or nginx sends.  A byte file that is shorter than the answer has promised
+raises FileCutShort: the connection is broken off, and no client takes what it got for the whole.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from pyramid.request import Request
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
 from librarian.security.interfaces import IPrincipal
 
 # ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class IEndpoint(Interface):
+    """A named utility: one side of the site, with a root object and a port of its own."""
+
+    section = Attribute("Its EndpointSettings class, also registered as an ISettingsSection.")
+    transactional = Attribute(
+        "Whether each request runs in a transaction that is retried on conflict.  Downloads need"
+        " none, and an upload endpoint keeps its bytes and repeats the naming of them only."
+    )
+
+    file_lane = Attribute(
+        "Whether a plain GET waits for nothing but the byte store and the tree, so that the server may answer"
+        " it in its loop."
+    )
+    for_browsers = Attribute(
+        "Whether people use it by a browser: session cookies count, forms carry a secret."
+    )
+    trusts_network = Attribute(
+        "Whether each client that can reach its port may use it: it listens on a trusted network only."
+    )
+
+    def root(request: Request) -> Any:
+        """Where traversal begins."""
+
+    def principal(request: Request) -> IPrincipal:
+        """The principal that acts in this request; called with the tree open."""
+
+
+class IEndpoints(Interface):
+    """The endpoints of one application, by port."""
+
+    def by_environ(environ: Mapping[str, Any]) -> Any:
+        """The IEndpoint that a WSGI request came in by, or None."""
+
+
+class IAppSection(Interface):
+    """A named utility: what the web application shows under ``/<name>``."""
+
+    title = Attribute("What the link on the home page says.")
+    description = Attribute("One sentence on what is to be found there.")
+
+    def root(parent: Any, request: Request) -> Any:
+        """The object that ``/<name>`` is; the request's interaction is on."""
+
+
+class ITakesFiles(Interface):
+    """A section below which the body of a PUT is a file.
+
+    Such a request runs outside of the web application's transactions, and commits by ITree.run:
+    the file is kept once, as it arrives, and only the naming of it is repeated on conflicts.
+    """
 
 
 class IIdentification(Interface):

@@ -5,29 +5,10 @@ from typing import Any
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtilitiesFor, queryUtility
-from zope.interface import Attribute, Interface
+
+from librarian.web.interfaces import IAppSection
 
 ROBOTS = "User-agent: *\nDisallow: /\n"
-
-# ruff: noqa: N805  # zope.interface methods are written without self
-
-
-class IAppSection(Interface):
-    """A named utility: what the web application shows under ``/<name>``."""
-
-    title = Attribute("What the link on the home page says.")
-    description = Attribute("One sentence on what is to be found there.")
-
-    def root(parent: Any, request: Request) -> Any:
-        """The object that ``/<name>`` is; the request's interaction is on."""
-
-
-class ITakesFiles(Interface):
-    """A section below which the body of a PUT is a file.
-
-    Such a request runs outside of the web application's transactions, and commits by ITree.run:
-    the file is kept once, as it arrives, and only the naming of it is repeated on conflicts.
-    """
 
 
 class AppRoot:

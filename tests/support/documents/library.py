@@ -34,7 +34,7 @@ from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import Tree
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 
 def delete_content(alias: Any) -> None:

@@ -12,7 +12,7 @@ from librarian.serving import serve
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.tracker.interfaces import ITracker, Pruned
 from librarian.tracker.settings import TrackerSettings
-from librarian.web.endpoints import IEndpoint
+from librarian.web.interfaces import IEndpoint
 
 
 @in_one_line()

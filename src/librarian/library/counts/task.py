@@ -12,7 +12,7 @@ from librarian.library.operations import Library
 from librarian.library.settings import CountingSettings
 from librarian.periodic import PeriodicTask
 from librarian.tree.interfaces import ITree
-from librarian.web.access_log import AccessLogSettings
+from librarian.web.settings import AccessLogSettings
 
 log = logging.getLogger(__name__)
 

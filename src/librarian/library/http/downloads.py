@@ -58,13 +58,13 @@ class Download:
 def restricted_endpoint() -> Endpoint:
     """The endpoint of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True, quick=True)
+    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True, file_lane=True)
 
 
 def public_endpoint() -> Endpoint:
     """The endpoint for everybody; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
-    return Endpoint(PublicEndpoint, lambda request: root, quick=True)
+    return Endpoint(PublicEndpoint, lambda request: root, file_lane=True)
 
 
 def download(context: Download, request: Request) -> Response:

@@ -12,7 +12,7 @@ from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.views.alias import LibraryFileAliasView
 from librarian.web.forms import SeeOther
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 
 class Files:

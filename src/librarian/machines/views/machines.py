@@ -26,8 +26,8 @@ from librarian.machines.views.requests import fields_of, text_of
 from librarian.machines.views.scheduler import Scheduler
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther, by_method
+from librarian.web.interfaces import IAppSection
 from librarian.web.requests.methods import takes
-from librarian.web.views import IAppSection
 
 EDIT = "librarian.machines.Edit"
 

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.views.common import path_of, registry_page
 from librarian.web.forms import by_method, done, sent, text
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 
 class Mirrors:

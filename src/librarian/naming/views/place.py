@@ -24,7 +24,7 @@ from librarian.naming.views.path import TreePath
 from librarian.naming.views.reading import show
 from librarian.naming.views.storing import put
 from librarian.web.forms import by_method
-from librarian.web.views import IAppSection, ITakesFiles
+from librarian.web.interfaces import IAppSection, ITakesFiles
 
 
 @implementer(IAppSection, ITakesFiles)

@@ -11,7 +11,7 @@ from librarian.people.credentials.interfaces import ICredentialSet
 from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.people.views.description import describe_person, describe_team, path_of
 from librarian.web.forms import by_method, done, page, sent, text
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 
 class Directory:

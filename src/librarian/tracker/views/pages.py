@@ -13,7 +13,7 @@ from librarian.tracker.interfaces import BadName, FileVersion, ITracker, NoSuchD
 from librarian.tracker.protocol import Endpoint, checked_name, parse_path
 from librarian.tracker.views.description import describe_version
 from librarian.tracker.views.routes import ProtocolPath
-from librarian.web.views import IAppSection
+from librarian.web.interfaces import IAppSection
 
 MOUNT = "/tracker"
 PAGE_SIZE = 500  # names on a page

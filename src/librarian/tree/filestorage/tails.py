@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from librarian.durable import FILE_MODE, sync_directory
-from librarian.tree.filestorage.transactions import START, Found, Torn, fault_of, read_all, read_one
+from librarian.tree.filestorage.interfaces import Torn
+from librarian.tree.filestorage.transactions import START, Found, fault_of, read_all, read_one
 from librarian.tree.interfaces import TreeDamaged, TreeShortened
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from persistent.TimeStamp import TimeStamp
 
+from librarian.tree.filestorage.interfaces import Torn
 from librarian.tree.filestorage.sums import sum_in, sum_of
 
 START = 4  # after the file's own first bytes
@@ -24,16 +25,6 @@ LENGTH = struct.Struct(">Q")
 UNFINISHED = b"c"
 PACKED = b"p"
 COMPRESSED = b".z"  # how records begin that are no pickles themselves (zc.zlibstorage)
-
-
-class Torn(Exception):  # it is what was found, and no fault of the reader's
-    """What begins at `position` is no whole transaction.  `unfinished`: it was never committed."""
-
-    def __init__(self, position: int, why: str, *, unfinished: bool = False) -> None:
-        super().__init__(why)
-        self.position = position
-        self.why = why
-        self.unfinished = unfinished
 
 
 @dataclass(frozen=True, slots=True)

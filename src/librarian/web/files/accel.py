@@ -9,53 +9,15 @@ request must carry a secret that only the front end knows: it sets that header a
 whatever the client sent.  An address proves nothing, since others use the front end's machine too.
 """
 
-import hmac
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.interface import provider
 
-from librarian.interfaces import ISettingsSection, SettingsError
-from librarian.settings import Section
 from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
 from librarian.web.files.delivery import request_headers
 from librarian.web.files.ranges import Slice
-
-PROOF = "HTTP_X_LIBRARIAN_FRONT_END"  # the header X-Librarian-Front-End, as WSGI names it
-
-_FIT = re.compile("(?!CHANGE-ME)[0-9A-Za-z_-]{16,200}")  # the example's own is known to everybody
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class AccelSettings(Section):
-    """Whether a front end sends the bytes."""
-
-    accel_redirect: str = ""  # nginx's internal location of the byte store, such as /+bytes/; empty: no
-    accel_secret: str = ""  # what the front end sends as X-Librarian-Front-End, and nobody else knows
-
-    def __post_init__(self) -> None:
-        prefix = self.accel_redirect
-        if prefix and not (prefix.startswith("/") and prefix.endswith("/")):
-            raise SettingsError(self.key("accel_redirect"), "does not begin and end with a slash")
-        if prefix and not self.accel_secret:
-            raise SettingsError(self.key("accel_redirect"), f"needs {self.key('accel_secret')} beside it")
-        if self.accel_secret and not _FIT.fullmatch(self.accel_secret):
-            raise SettingsError(
-                self.key("accel_secret"),
-                "is not 16 to 200 letters, digits, - or _ (try: openssl rand -hex 32)",
-            )
-
-    def proved_by(self, environ: Mapping[str, Any]) -> bool:
-        """Whether a WSGI request comes from the front end that sends the bytes."""
-        stated = environ.get(PROOF, "")
-        return bool(self.accel_redirect) and hmac.compare_digest(
-            stated.encode("latin-1", "replace"), self.accel_secret.encode("ascii")
-        )
+from librarian.web.settings import AccelSettings
 
 
 def handed_over(

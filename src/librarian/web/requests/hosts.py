@@ -5,28 +5,16 @@ talk to the ports of its visitor's machine and read what they answer: to it that
 trusts the address; but the Host is still evil.example, and no page chooses what a browser says there.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from pyramid.request import Request
 from zope.component import getUtility
-from zope.interface import provider
 
-from librarian.interfaces import ISettings, ISettingsSection
+from librarian.interfaces import ISettings
 from librarian.net.networks import parse_address
-from librarian.settings import Section
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class HostSettings(Section):
-    """Names of this machine."""
-
-    # For endpoints that trust the network, beside addresses and localhost; `.example.org`: all below it.
-    # None: any name will do where such an endpoint listens on other addresses than this machine's own.
-    allowed_hosts: tuple[str, ...] = ()
+from librarian.web.settings import HostSettings
 
 
 def is_misdirected(endpoint: Any, request: Request) -> bool:

@@ -5,18 +5,16 @@ address in ``librarian.trusted_proxies``, these headers are taken out before any
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
-from zope.interface import provider
 
-from librarian.interfaces import ISettings, ISettingsSection
+from librarian.interfaces import ISettings
 from librarian.net.networks import Networks, is_within, parse_address
-from librarian.settings import Section
+from librarian.web.settings import ProxySettings
 
 SPOKEN_FOR = (
     "HTTP_FORWARDED",
@@ -31,14 +29,6 @@ SPOKEN_FOR = (
 )
 
 Handler = Callable[[Request], Response]
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class ProxySettings(Section):
-    """Front ends."""
-
-    trusted_proxies: Networks = ()  # addresses or networks, such as 127.0.0.1 or 10.1.0.0/16
 
 
 def believe_proxies(handler: Handler, registry: Registry) -> Handler:

@@ -12,10 +12,10 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 
-QUICK_METHODS = ("GET", "HEAD")
+METHODS = ("GET", "HEAD")
 
 
-class QuickChannel(HTTPChannel):
+class FileLaneChannel(HTTPChannel):
     """A connection whose answers can be gathered, to go out in one piece."""
 
     gathering = False
@@ -34,19 +34,19 @@ class QuickChannel(HTTPChannel):
             self.handle_write()
 
 
-class QuickDispatcher:
+class FileLaneDispatcher:
     """Between a listener and its threads: keeps for the loop what is quick."""
 
     def __init__(self, listener: Any) -> None:
         self._threads = listener.task_dispatcher
-        self._waiting: deque[QuickChannel] = deque()
+        self._waiting: deque[FileLaneChannel] = deque()
         self._loop: int | None = None  # the thread that calls work()
         self._pull_trigger = listener.pull_trigger
         listener.task_dispatcher = self
         listener.pull_trigger = self._wake
 
-    def add_task(self, channel: QuickChannel) -> None:
-        if is_quick_download(channel):
+    def add_task(self, channel: FileLaneChannel) -> None:
+        if fits_file_lane(channel):
             self._waiting.append(channel)
         else:
             self._threads.add_task(channel)
@@ -57,7 +57,7 @@ class QuickDispatcher:
         while self._waiting:
             channel = self._waiting.popleft()
             # Behind the first request there may be others by now, for which service() would wait.
-            if is_quick_download(channel):
+            if fits_file_lane(channel):
                 channel.serve_at_once()
             else:
                 self._threads.add_task(channel)
@@ -71,7 +71,7 @@ class QuickDispatcher:
         return getattr(self._threads, name)
 
 
-def is_quick_download(channel: HTTPChannel) -> bool:
+def fits_file_lane(channel: HTTPChannel) -> bool:
     """Whether a request is sure not to wait for anything but the local disk.
 
     One request at a time, without a body, a query (a token is counted in a transaction) and a range
@@ -81,6 +81,6 @@ def is_quick_download(channel: HTTPChannel) -> bool:
     if len(channel.requests) != 1 or channel.total_outbufs_len:
         return False
     request = channel.requests[0]
-    if request.error or request.command not in QUICK_METHODS or request.query or request.body_rcv:
+    if request.error or request.command not in METHODS or request.query or request.body_rcv:
         return False
     return "RANGE" not in request.headers

@@ -15,9 +15,11 @@ from typing import Any, BinaryIO
 from unittest.mock import patch
 
 from librarian.library.counts.log_lines import read_line
-from librarian.web import access_log as accesslog
-from librarian.web.access_log import FORMATS, AccessLogged, Entry, as_json, combined, masked
-from librarian.web.log_file import LogFile
+from librarian.web.access_log import middleware
+from librarian.web.access_log.lines import FORMATS, Entry, as_json, combined
+from librarian.web.access_log.log_file import LogFile
+from librarian.web.access_log.masking import masked
+from librarian.web.access_log.middleware import AccessLogged
 from tests.support.layers import Server
 from tests.support.servers.librarian import ServerProcess
 
@@ -111,7 +113,7 @@ class Middleware(unittest.TestCase):
         application.registry = None  # type: ignore[attr-defined]  # as a router has one
         log = LogFile(self.path)
         self.addCleanup(log.close)
-        with patch.object(accesslog, "getUtility", lambda _interface: SimpleNamespace(now=lambda: NOON)):
+        with patch.object(middleware, "getUtility", lambda _interface: SimpleNamespace(now=lambda: NOON)):
             logged = AccessLogged(application, log, combined)
         request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/7/a", "REMOTE_ADDR": "192.0.2.1", **environ}
         return logged(request, lambda *arguments: None)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from librarian.serving.quick import is_quick_download
+from librarian.serving.file_lane import fits_file_lane
 from tests.support.layers import Server
 
 
@@ -21,7 +21,7 @@ def asked(command: str = "GET", query: str = "", error: Any = None, body: Any = 
 class Choosing(unittest.TestCase):
     def test_plain_downloads_are_quick(self) -> None:
         for request in (asked(), asked("HEAD"), asked(IF_NONE_MATCH='"x"', ACCEPT="*/*")):
-            self.assertTrue(is_quick_download(channel(request)))
+            self.assertTrue(fits_file_lane(channel(request)))
 
     def test_whatever_may_have_to_wait_is_not(self) -> None:
         for request in (
@@ -32,9 +32,9 @@ class Choosing(unittest.TestCase):
             asked(body=object()),
             asked(error=object()),
         ):
-            self.assertFalse(is_quick_download(channel(request)))
-        self.assertFalse(is_quick_download(channel(asked(), asked())))
-        self.assertFalse(is_quick_download(channel(asked(), unsent=1)))
+            self.assertFalse(fits_file_lane(channel(request)))
+        self.assertFalse(fits_file_lane(channel(asked(), asked())))
+        self.assertFalse(fits_file_lane(channel(asked(), unsent=1)))
 
 
 class Serving(unittest.TestCase):

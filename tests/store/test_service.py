@@ -10,17 +10,17 @@ from zope.configuration import xmlconfig
 
 from librarian.interfaces import IClock, ISettings, ISettingsSection, SettingsError
 from librarian.settings import Settings
-from librarian.store.configured import StoreSettings
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.store.memory import MemoryStore
+from librarian.store.settings import StoreSettings
 from tests.store.support import HandClock
 
 SITE = """
   <configure xmlns="http://namespaces.zope.org/zope">
     <include package="zope.component" file="meta.zcml" />
     <include package="librarian.store" />
-    <utility provides="librarian.store.interfaces.IByteStore" factory="librarian.store.configured.{}" />
+    <utility provides="librarian.store.interfaces.IByteStore" factory="librarian.store.service.{}" />
   </configure>
 """
 

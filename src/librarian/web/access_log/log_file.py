@@ -1,4 +1,10 @@
-"""A log that several processes append to, and that may be moved away at any time."""
+"""A log that several processes append to, and that may be moved away at any time.
+
+logging.handlers.WatchedFileHandler follows a file that is moved as well, but writes through Python's buffer.
+On a full disk the buffer keeps the rest of a line, and writes it later, behind what other processes have
+appended meanwhile: two lines become one that is wrong (tried with RLIMIT_FSIZE).  It also prints a traceback
+for each line that is lost, and makes the file with the rights of the umask.
+"""
 
 import logging
 import os
@@ -10,8 +16,8 @@ from librarian import durable
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0  # how often it is checked whether the file was moved
-MODE = 0o600  # addresses are not for everybody
+CHECK_SECONDS = 1.0  # how often it is checked whether the file was moved
+MODE = 0o600  # for its owner only: clients' addresses are in it
 
 
 class LogFile:
@@ -20,7 +26,7 @@ class LogFile:
     Each line is one write() to a descriptor opened with O_APPEND, so that lines of several
     processes do not mix.  When the file has been moved, or reopen() was called, the next line goes
     to a new file at the same path.  Raises OSError if the file cannot be opened at first; later a
-    log that cannot be written never stops whoever writes it.
+    log that cannot be written does not stop the request that is logged.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -58,15 +64,15 @@ class LogFile:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
         durable.close_to_others(descriptor)
         self._identity = _identity(os.fstat(descriptor))
-        self._looked = monotonic()
+        self._checked = monotonic()
         self._stale = False
         return descriptor
 
     def _follow(self) -> None:
         """Open the file at the path if it is another one than ours."""
-        if not self._stale and monotonic() - self._looked < LOOK_SECONDS:
+        if not self._stale and monotonic() - self._checked < CHECK_SECONDS:
             return
-        self._looked = monotonic()
+        self._checked = monotonic()
         if self._stale or self._moved():
             old, self._descriptor = self._descriptor, self._open()
             os.close(old)

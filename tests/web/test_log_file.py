@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from librarian.web import log_file as logfile
-from librarian.web.log_file import LogFile
+from librarian.web.access_log import log_file
+from librarian.web.access_log.log_file import LogFile
 
 
 def write_many(path: Path, name: str, number: int) -> None:
@@ -60,7 +60,7 @@ class LogFiles(unittest.TestCase):
         log = self.opened()
         log.write(b"1\n")
         rotated = self.path.rename(self.path.with_suffix(".1"))
-        with patch.object(logfile, "LOOK_SECONDS", 0.0):
+        with patch.object(log_file, "CHECK_SECONDS", 0.0):
             log.write(b"2\n")
         self.assertEqual((rotated.read_bytes(), self.path.read_bytes()), (b"1\n", b"2\n"))
 
@@ -68,7 +68,7 @@ class LogFiles(unittest.TestCase):
         log = self.opened()
         log.write(b"1\n")
         rotated = self.path.rename(self.path.with_suffix(".1"))
-        with patch.object(logfile, "LOOK_SECONDS", 3600.0):
+        with patch.object(log_file, "CHECK_SECONDS", 3600.0):
             log.write(b"2\n")
             log.reopen()
             log.write(b"3\n")
@@ -85,7 +85,7 @@ class LogFiles(unittest.TestCase):
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (9, limits[1]))
-            with self.assertLogs("librarian.web.log_file", "ERROR") as complaints:
+            with self.assertLogs("librarian.web.access_log.log_file", "ERROR") as complaints:
                 for _number in range(5):
                     log.write(b"second\n")
         finally:

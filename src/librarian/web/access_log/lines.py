@@ -1,0 +1,58 @@
+"""A line of the access log: its facts, and how they are written.
+
+The combined format is that of Apache's mod_log_config, with the seconds the answer took behind it.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+_UNSAFE = re.compile(r'[^ -~]|["\\]')
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Entry(NamedTuple):
+    """What is written of a request; texts as the client sent them, tokens masked."""
+
+    client: str  # address
+    time: datetime  # when the answer was sent, aware
+    method: str
+    target: str  # path and query
+    protocol: str
+    status: int
+    size: int  # bytes of the body that were sent
+    referer: str
+    agent: str
+    seconds: float  # from the request's arrival to the end of its answer
+
+
+def combined(entry: Entry) -> str:
+    """A line in Apache's Combined Log Format; what could break it is written as ``\\xHH``."""
+    request = f"{entry.method} {entry.target} {entry.protocol}"
+    return (
+        f'{entry.client or "-"} - - [{_stamp(int(entry.time.timestamp()))}] "{_safe(request)}"'
+        f' {entry.status} {entry.size} "{_safe(entry.referer or "-")}" "{_safe(entry.agent or "-")}"'
+        f" {entry.seconds:.3f}\n"
+    )
+
+
+def as_json(entry: Entry) -> str:
+    """A line of JSON; the time as RFC 3339 has it."""
+    facts = entry._asdict() | {"time": entry.time.isoformat(), "seconds": round(entry.seconds, 3)}
+    return json.dumps(facts, separators=(",", ":")) + "\n"
+
+
+FORMATS: dict[str, Callable[[Entry], str]] = {"combined": combined, "json": as_json}
+
+
+@lru_cache(maxsize=16)
+def _stamp(seconds: int) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"  # %b would be local
+
+
+def _safe(text: str) -> str:
+    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02X}", text)

@@ -1,0 +1,87 @@
+"""The access log: a line for each request, when its answer is sent.
+
+A WSGI middleware, because only outside of everything else it is known how much of a body went out.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+from zope.component import getUtility
+
+from librarian.interfaces import IClock, ISettings, SettingsError
+from librarian.web.access_log.lines import FORMATS, Entry
+from librarian.web.access_log.log_file import LogFile
+from librarian.web.access_log.masking import masked
+from librarian.web.access_log.sent_bytes import Answer
+from librarian.web.settings import AccessLogSettings
+
+
+class AccessLogged:
+    """The application, with every request written down."""
+
+    def __init__(self, application: Any, log: LogFile, write: Callable[[Entry], str]) -> None:
+        self.registry = application.registry
+        self.log = log
+        self._application = application
+        self._format = write
+        self._clock = getUtility(IClock)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer = Answer(environ, self._write)
+
+        def begin(status: str, headers: Any, *exc_info: Any) -> Any:
+            answer.status = int(status[:3])
+            return start_response(status, headers, *exc_info)
+
+        if "wsgi.file_wrapper" in environ:
+            environ["wsgi.file_wrapper"] = answer.file_wrapper(environ["wsgi.file_wrapper"])
+        try:
+            body: Iterable[bytes] = self._application(environ, begin)
+        except BaseException:
+            answer.status = 500
+            answer.end()
+            raise
+        return answer.counted(body)
+
+    def reopen(self, *signal: Any) -> None:
+        """Have the next line go to a new file, if the old one was moved; a signal handler."""
+        self.log.reopen()
+
+    def _write(self, environ: dict[str, Any], status: int, size: int, seconds: float) -> None:
+        entry = Entry(
+            # As the application has left it: a trusted front end's word on who the client is counts.
+            client=environ.get("REMOTE_ADDR", ""),
+            time=self._clock.now(),
+            method=environ["REQUEST_METHOD"],
+            target=masked(_target(environ)),
+            protocol=environ.get("SERVER_PROTOCOL", ""),
+            status=status,
+            size=size,
+            referer=masked(environ.get("HTTP_REFERER", "")),
+            agent=environ.get("HTTP_USER_AGENT", ""),
+            seconds=seconds,
+        )
+        self.log.write(self._format(entry).encode("ascii", "backslashreplace"))
+
+
+def _target(environ: dict[str, Any]) -> str:
+    """What was asked for, as it was spelled, if the server tells."""
+    stated: str | None = environ.get("REQUEST_URI")
+    if stated is not None:
+        return stated
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    query = environ.get("QUERY_STRING", "")
+    return quote(path.encode("latin-1", "replace"), safe="/~+:@!$&'()*,;=") + (query and f"?{query}")
+
+
+def with_access_log(application: Any) -> Any:
+    """`application`, logged to where the settings say; itself, if that is nowhere."""
+    settings = getUtility(ISettings).section(AccessLogSettings)
+    if not settings.access_log:
+        return application
+    try:
+        log = LogFile(settings.access_log)
+    except OSError as error:
+        raise SettingsError(settings.key("access_log"), str(error)) from error
+    return AccessLogged(application, log, FORMATS[settings.access_log_format])

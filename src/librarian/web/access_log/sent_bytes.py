@@ -1,0 +1,96 @@
+"""How many bytes of an answer were sent, and when it ended."""
+
+from collections.abc import Callable, Iterable, Iterator
+from io import SEEK_END
+from time import perf_counter
+from typing import Any, BinaryIO
+
+
+class Answer:
+    """How much of one answer was sent; end() writes it down, once."""
+
+    def __init__(
+        self, environ: dict[str, Any], write: Callable[[dict[str, Any], int, int, float], None]
+    ) -> None:
+        self.status = 0
+        self.size = 0
+        self._environ = environ
+        self._write = write
+        self._begun = perf_counter()
+        self._wrapped: Any = None
+        self._ended = False
+
+    def file_wrapper(self, wrapper: Callable[..., Any]) -> Callable[..., Any]:
+        """A server's wrapper, around a file that tells when the server lets go of it."""
+
+        def wrap(file: BinaryIO, *block_size: int) -> Any:
+            self._wrapped = wrapper(_CountedFile(file, self), *block_size)
+            return self._wrapped
+
+        return wrap
+
+    def counted(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """The body to give to the server."""
+        if body is self._wrapped:
+            return body  # servers know their own wrapper by its class
+        if isinstance(body, list | tuple):
+            # All of it is in memory; what the server holds back now is of no consequence.
+            self.size = sum(map(len, body))
+            self.end()
+            return body
+        return _CountedBody(body, self)
+
+    def end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._write(self._environ, self.status, self.size, perf_counter() - self._begun)
+
+
+class _CountedBody:
+    """A body that comes in blocks."""
+
+    def __init__(self, body: Iterable[bytes], answer: Answer) -> None:
+        self._body = body
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._body:
+            yield block
+            # Asked for the next one, so that this one is gone.
+            self._answer.size += len(block)
+
+    def close(self) -> None:
+        try:
+            if hasattr(self._body, "close"):
+                self._body.close()
+        finally:
+            self._answer.end()
+
+
+class _CountedFile:
+    """A file in a server's wrapper.  Its position says how much of it was sent: ours, like waitress,
+    moves it by what the socket has taken.  A server that works with the descriptor alone, and never
+    asks for the position, is believed to have sent everything."""
+
+    def __init__(self, file: BinaryIO, answer: Answer) -> None:
+        self._file = file
+        self._answer = answer
+        self._start = file.tell()
+        self._by_position = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Once is enough: where the client has gone, both the connection and the task close it."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            end = self._file.tell() if self._by_position else self._file.seek(0, SEEK_END)
+            self._answer.size = end - self._start
+        finally:
+            self._file.close()
+            self._answer.end()
+
+    def __getattr__(self, name: str) -> Any:
+        self._by_position |= name in ("read", "seek", "tell")
+        return getattr(self._file, name)
