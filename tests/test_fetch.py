@@ -9,7 +9,8 @@ from time import monotonic
 from unittest import mock
 
 from librarian.net.bodies import WrongLength
-from librarian.net.http import FetchFailed, UrllibFetcher
+from librarian.net.interfaces import FetchFailed
+from librarian.net.service import UrllibFetcher
 from tests.support.servers.keep_alive import KeepAlive
 from tests.support.servers.scripted import Peer
 

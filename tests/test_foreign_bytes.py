@@ -44,7 +44,7 @@ from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.probing.interfaces import ProbeFailed
 from librarian.mirrors.probing.transport import ftp as probing_ftp
 from librarian.mirrors.probing.transport.redirects import follow
-from librarian.net.http import Fetched
+from librarian.net.interfaces import Fetched
 from librarian.people import identity
 from librarian.people.credentials.interfaces import NoSuchScope
 from librarian.people.credentials.scopes import granted_scope

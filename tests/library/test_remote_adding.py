@@ -8,7 +8,8 @@ from zope.component import getUtility, provideUtility
 
 from librarian.library.client import LibrarianClient
 from librarian.library.interfaces import UploadFailed
-from librarian.net.http import IFetcher, UrllibFetcher
+from librarian.net.interfaces import IFetcher
+from librarian.net.service import UrllibFetcher
 from librarian.store.interfaces import SizeMismatch
 from tests.support.layers import Functional
 from tests.support.servers.keep_alive import KeepAlive

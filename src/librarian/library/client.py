@@ -1,8 +1,7 @@
 """The two clients, one for each space."""
 
-import json
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from zope.component import getUtility
 from zope.interface import implementer
@@ -20,7 +19,8 @@ from librarian.library.interfaces import (
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, LibraryFile, check_expires
 from librarian.net.bodies import WrongLength
-from librarian.net.http import Fetched, FetchFailed, IFetcher
+from librarian.net.http import json_object, refusal_reason
+from librarian.net.interfaces import Fetched, FetchFailed, IFetcher
 from librarian.store.interfaces import SizeMismatch
 
 
@@ -106,19 +106,11 @@ class RestrictedLibrarianClient(LibrarianClient):
 
 def _download_url(answer: Fetched) -> str:
     if answer.status == 201:  # Created
-        url = _json(answer).get("url")
+        url = (json_object(answer.body) or {}).get("url")
         if not isinstance(url, str):
             raise UploadFailed("201 without a URL: is this the upload endpoint of a librarian?")
         return url
-    reason = _json(answer).get("error", "no reason given")
+    reason = refusal_reason(answer.body) or answer.body[:200].decode("utf-8", "replace") or "no reason given"
     if answer.status >= 500:  # the server's fault, not the upload's
         raise LibrarianServerError(f"{answer.status} {reason}")
     raise UploadFailed(f"{answer.status} {reason}")
-
-
-def _json(answer: Fetched) -> dict[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {"error": answer.body[:200].decode("utf-8", "replace")}

@@ -1,78 +1,120 @@
-"""HTTP as a client: one small contract, so that documents and tests can answer in place of a network."""
+"""HTTP as a client: pools of connections, why a request failed, and what a refusal says.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+Only the standard library and urllib3 are needed here: the tracker's client and a controller daemon are
+installed without the rest.
+"""
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
 
 import urllib3
-from zope.interface import Interface, implementer
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from librarian.interfaces import LibrarianError
-from librarian.net.bodies import DeclaredBody
+CHUNK = 1 << 18  # bytes that are sent or received at once
 
-# ruff: noqa: N805  # zope.interface methods are written without self
-
-CHUNK = 1 << 18  # bytes
+Check = Callable[[HTTPConnection], None]
 
 
-class FetchFailed(LibrarianError, OSError):
-    """No answer came: the connection was refused, was cut, or took too long."""
+def connection_pool(
+    kind: type[urllib3.PoolManager] = urllib3.PoolManager,
+    *,
+    connect_tries: int = 3,
+    read_tries: int = 0,
+    pause: float = 0.3,
+    redirects: int = 0,
+    connect_seconds: float = 10,
+    read_seconds: float = 300,
+    most: int = 10,
+    check: Check | None = None,
+) -> Any:
+    """A PoolManager of this `kind`; it takes no proxy from the environment.
 
-    def __init__(self, method: str, url: str, why: str) -> None:
-        super().__init__(f"{method} {url}: {why}")
-        self.url = url
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """An answer, read whole: meant for small bodies.  Header names are lower-case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class IFetcher(Interface):
-    """Sends one request.  Never uses a proxy from the environment and follows no redirect."""
-
-    def request(method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None) -> Fetched:
-        """Send `body` from its current position, with a Content-Length if `headers` name one.
-
-        A refused connection is tried again for a few seconds, as a server that restarts needs;
-        once bytes may have gone out nothing is tried again.  Raises FetchFailed; and WrongLength where
-        `body` holds fewer or more bytes than that Content-Length: the connection is then closed before
-        the whole of it has gone out.
-        """
-
-
-def declared_body(headers: Mapping[str, str], body: BinaryIO | None) -> Any:
-    """`body` as IFetcher sends it: exactly as long as `headers` say, if they do."""
-    for name, value in headers.items():
-        if body is not None and name.lower() == "content-length":
-            return DeclaredBody(body, int(value))
-    return body
+    A connection that is refused is tried again `connect_tries` times, with pauses of `pause` seconds that
+    double; a request that was sent only with `read_tries`.  It gives up after `read_seconds` without a byte.
+    `redirects` of one request are followed.  `most` connections to one host are kept.  `check` is called with
+    each connection that was made, before anything is sent over it, and raises to refuse it.
+    """
+    retries = urllib3.Retry(
+        total=None,
+        connect=connect_tries,
+        read=read_tries,
+        redirect=redirects,
+        status=0,
+        other=0,
+        backoff_factor=pause,
+        raise_on_status=False,
+    )
+    timeout = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
+    pool = kind(retries=retries, timeout=timeout, blocksize=CHUNK, maxsize=most)
+    pool.pool_classes_by_scheme = _pool_classes(check)
+    return pool
 
 
-@implementer(IFetcher)
-class UrllibFetcher:
-    """urllib3: it streams bodies, pools connections, and looks at no proxy unless told to."""
+def _pool_classes(check: Check | None) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            # Every name below localhost is this machine (RFC 6761, 6.3), also where the resolver knows none.
+            named = self._dns_host
+            if named.rstrip(".").endswith(".localhost"):
+                self._dns_host = "localhost"
+            try:
+                return super()._new_conn()
+            finally:
+                self._dns_host = named
 
-    # 0.5 + 1 + 2 s of pauses, then the refusal is final.  Only connecting is tried again.
-    retries = urllib3.Retry(total=None, connect=4, read=0, redirect=0, status=0, other=0, backoff_factor=0.5)
+        def connect(self) -> None:
+            super().connect()
+            if check is not None:
+                check(self)
 
-    def __init__(self, timeout_seconds: float = 60.0) -> None:
-        self._pool = urllib3.PoolManager(timeout=timeout_seconds, retries=self.retries, blocksize=CHUNK)
+    class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            if check is not None:
+                check(self)
 
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None
-    ) -> Fetched:
-        sent = declared_body(headers, body)
-        try:
-            answer = self._pool.request(method, url, headers=dict(headers), body=sent, redirect=False)
-        except urllib3.exceptions.MaxRetryError as error:
-            raise FetchFailed(method, url, str(error.reason)) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise FetchFailed(method, url, str(error)) from error
-        found = {name.lower(): value for name, value in answer.headers.items()}
-        return Fetched(answer.status, found, answer.data)
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def failure(error: BaseException) -> str:
+    """Why a request failed, in a few words.
+
+    An error of urllib3 names its own objects; the error underneath has the reason.
+    """
+    inner = getattr(error, "reason", None) or error
+    if isinstance(inner, urllib3.exceptions.NameResolutionError):
+        return "there is no such host"
+    if isinstance(inner, urllib3.exceptions.TimeoutError) and not inner.__cause__:
+        return "no answer in time"
+    while isinstance(inner, urllib3.exceptions.HTTPError) and (cause := inner.__cause__ or _inner(inner)):
+        inner = cause
+    if isinstance(inner, TimeoutError):
+        return "no answer in time"
+    return getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    return next((each for each in error.args if isinstance(each, BaseException)), None)
+
+
+def json_object(body: bytes | str) -> dict[str, Any] | None:
+    """The JSON object that a body is; None for anything else."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def refusal_reason(body: bytes | str) -> str | None:
+    """The reason in a librarian's ``{"error": reason}``; None if a body has none."""
+    found = json_object(body)
+    return str(found["error"]) if found and "error" in found else None

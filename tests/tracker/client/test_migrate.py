@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import urllib3
-
 from librarian.tracker.client.interfaces import NotASource, RemoteUnavailable
 from librarian.tracker.client.migration.migrate import LISTINGS, Tally, migrate
 from librarian.tracker.client.migration.mover import Outcome
@@ -20,8 +18,7 @@ from tests.tracker.client.server import Tracker, tracker
 
 
 def store(server: Tracker) -> RemoteDataStore:
-    timeout = urllib3.Timeout(connect=5, read=5)
-    transport = Transport(server.url, timeout=timeout, sleep=lambda seconds: None)
+    transport = Transport(server.url, read_seconds=5, sleep=lambda seconds: None)
     return RemoteDataStore(server.url, transport=transport)
 
 

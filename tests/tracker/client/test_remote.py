@@ -42,9 +42,7 @@ class RemoteCase(unittest.TestCase):
             yield server, self.store(server.url, packed)
 
     def store(self, url: str, packed: bool = False, token: str | None = None) -> RemoteDataStore:
-        transport = Transport(
-            url, token=token, timeout=urllib3.Timeout(connect=5, read=5), sleep=self.pauses.append
-        )
+        transport = Transport(url, token=token, read_seconds=5, sleep=self.pauses.append)
         return RemoteDataStore(url, transport=transport, packed_downloads=packed, clock=lambda: 1000.5)
 
     def file(self, data: bytes) -> str:

@@ -11,11 +11,7 @@ import urllib3
 
 from librarian.machines.agent.interfaces import Assignment, JobLost, MachineStatus, Refused, Unreachable
 from librarian.net.bodies import DeclaredBody, WrongLength
-
-CHUNK = 1 << 18  # bytes
-
-# A connection that is refused is tried again; a request that was sent is not.
-RETRIES = urllib3.Retry(total=None, connect=3, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
+from librarian.net.http import CHUNK, connection_pool, failure, json_object, refusal_reason
 
 
 class Api:
@@ -24,9 +20,7 @@ class Api:
     def __init__(self, app_url: str, token: str) -> None:
         self._base = f"{app_url.rstrip('/')}/machines"
         self._headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
-        timeout = urllib3.Timeout(connect=10, read=300)
-        # No proxy from the environment; a connection for each of a controller's threads.
-        self._pool = urllib3.PoolManager(retries=RETRIES, timeout=timeout, blocksize=CHUNK, maxsize=64)
+        self._pool = connection_pool(most=64)  # a connection for each of a controller's threads
 
     def get(self, path: str) -> dict[str, Any]:
         """The JSON at `path`.  Raises Unreachable and Refused, as everything here."""
@@ -43,10 +37,10 @@ class Api:
         try:
             answer = self._pool.request(method, self._base + path, headers=headers, redirect=False, **options)
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(str(getattr(error, "reason", None) or error)) from error
+            raise Unreachable(failure(error)) from error
         if answer.status < 300:  # 2xx is done
             return answer
-        reason = self._reason(answer)
+        reason = refusal_reason(answer.data) or answer.reason or "no reason given"
         if answer.status == 410:  # Gone
             raise JobLost(reason)
         if answer.status >= 500 or answer.status == 429:  # the server's fault, or too much at once
@@ -57,20 +51,10 @@ class Api:
     def _json(answer: Any) -> dict[str, Any]:
         if not answer.data:
             return {}
-        try:
-            answered = answer.json()
-        except (ValueError, RecursionError):
-            answered = None
-        if not isinstance(answered, dict):
+        answered = json_object(answer.data)
+        if answered is None:
             raise Refused(answer.status, "the answer is no JSON object; is the URL right?")
         return answered
-
-    @staticmethod
-    def _reason(answer: Any) -> str:
-        try:
-            return str(json.loads(answer.data)["error"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return answer.reason or "no reason given"
 
 
 class HTTPSchedulerClient:

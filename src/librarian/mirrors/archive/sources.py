@@ -1,13 +1,15 @@
 """Where the files of an archive come from."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
 from librarian.mirrors.archive.interfaces import ArchiveUnreachable, IArchiveSource, NotInArchive
 from librarian.mirrors.paths import join_url
+from librarian.net.http import connection_pool, failure
 from librarian.net.networks import AddressGuard
 
 _MAX_BYTES = 512 * 1024 * 1024  # the largest index of a big distribution has about a tenth of this
@@ -18,47 +20,7 @@ def open_archive(location: str) -> IArchiveSource:
     return WebArchive(location) if "://" in location else DirectoryArchive(Path(location))
 
 
-def _why(error: urllib3.exceptions.HTTPError) -> str:
-    """In a few words what went wrong underneath: urllib3's own words name its objects, not the reason."""
-    inner = getattr(error, "reason", None) or error
-    if isinstance(inner, urllib3.exceptions.NameResolutionError):
-        return "there is no such host"
-    if isinstance(inner, urllib3.exceptions.TimeoutError) and not inner.__cause__:
-        return "no answer in time"
-    while isinstance(inner, urllib3.exceptions.HTTPError) and (cause := inner.__cause__ or _inner(inner)):
-        inner = cause
-    if isinstance(inner, TimeoutError):
-        return "no answer in time"
-    return getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    return next((each for each in error.args if isinstance(each, BaseException)), None)
-
-
-def _guarded_pools(guard: AddressGuard) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    """Pools whose connections look at whom they have reached before they ask anything."""
-
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            _refuse_peer(self, guard)
-
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            _refuse_peer(self, guard)
-
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
-
-
-def _refuse_peer(connection: HTTPConnection, guard: AddressGuard) -> None:
+def _refuse_peer(guard: AddressGuard, connection: HTTPConnection) -> None:
     peer = connection.sock.getpeername()[0]
     if not guard.permits(peer):
         connection.close()
@@ -99,12 +61,14 @@ class WebArchive:
 
     def __init__(self, base_url: str, timeout_seconds: float = 60, guard: AddressGuard | None = None) -> None:
         self._base_url = base_url
-        self._pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(timeout_seconds),
-            retries=urllib3.Retry(3, backoff_factor=0.2, raise_on_status=False),
+        self._pool = connection_pool(
+            read_tries=3,
+            pause=0.2,
+            redirects=3,
+            connect_seconds=timeout_seconds,
+            read_seconds=timeout_seconds,
+            check=None if guard is None else partial(_refuse_peer, guard),
         )
-        if guard is not None:
-            self._pool.pool_classes_by_scheme = _guarded_pools(guard)
 
     def read(self, path: str) -> bytes:
         url = join_url(self._base_url, path)
@@ -119,7 +83,7 @@ class WebArchive:
             finally:
                 response.release_conn()
         except urllib3.exceptions.HTTPError as error:
-            raise ArchiveUnreachable(f"{url} cannot be read: {_why(error)}") from error
+            raise ArchiveUnreachable(f"{url} cannot be read: {failure(error)}") from error
 
     def _body(self, response: urllib3.BaseHTTPResponse, path: str, url: str) -> bytes:
         if response.status in (404, 410):

@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from librarian.net.bodies import DeclaredBody, WrongLength
+from librarian.net.http import connection_pool, refusal_reason
 from librarian.tracker.client.interfaces import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Transport:
         *,
         token: str | None = None,
         attempts: int = ATTEMPTS,
-        timeout: urllib3.Timeout | None = None,
+        read_seconds: float = READ_TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url.rstrip("/")
@@ -55,9 +56,7 @@ class Transport:
         self._headers = {"User-Agent": "librarian-tracker"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._pool = urllib3.PoolManager(
-            maxsize=8, timeout=timeout or urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
-        )
+        self._pool = connection_pool(most=8, connect_seconds=CONNECT_TIMEOUT, read_seconds=read_seconds)
         self._owner = os.getpid()
 
     def staying(self) -> Self:
@@ -176,7 +175,4 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
 
 def _first_words(body: str) -> str:
     """The reason in a refusal's body: its first line, or what JSON calls the error."""
-    try:
-        return str(told(body, "error"))
-    except ProtocolMismatch:
-        return body.splitlines()[0] if body else ""
+    return refusal_reason(body) or next(iter(body.splitlines()), "")
