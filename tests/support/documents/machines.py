@@ -1,4 +1,4 @@
-"""What documents on machines need: people to context, and short ways to show what is."""
+"""For documents on machines: accounts, imports, and short ways to print results."""
 
 import json
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from zope.component import getUtility
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.interfaces import LibrarianError
-from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
+from librarian.interfaces import IClock, LibrarianError
+from librarian.machines.enums import CodeImportResultStatus, CodeImportReviewStatus, RevisionControlSystem
 from librarian.machines.interfaces import ICodeImportSet
 from librarian.people.credentials.interfaces import ICredentialSet
 from librarian.people.credentials.principal import PersonPrincipal
@@ -32,13 +32,13 @@ def event_types(events: Any) -> list[str]:
     return [event.event_type.name for event in events]
 
 
-def told(event: Any) -> dict[str, str]:
-    """What an event tells, with the names of the data types."""
+def items_of(event: Any) -> dict[str, str]:
+    """The items of an event, with the names of the data types."""
     return {data_type.name: value for data_type, value in event.items()}
 
 
 def attempt(call: Callable[[], Any]) -> None:
-    """Print what `call` returns, or which error of ours, or of permission, it raises."""
+    """Print the value of `call`, or the LibrarianError or error of permission that it raises."""
     try:
         print(call())
     except (Unauthorized, ForbiddenAttribute) as error:
@@ -54,6 +54,18 @@ def new_import(name: str, **more: Any) -> Any:
     return getUtility(ICodeImportSet).new(name, RevisionControlSystem.GIT, url, "sam", **more)
 
 
+def fail_once(scheduler: Any, code_import: Any, hostname: str) -> None:
+    """Run the job of an import when it is due, and let it fail; print the time to the next, or the status."""
+    clock: Any = getUtility(IClock)
+    clock.move(seconds=max((code_import.import_job.date_due - clock.now()).total_seconds(), 0))
+    code_import.request()
+    job = scheduler.getJobForMachine(hostname, 1)
+    scheduler.startJob(job.id, hostname)
+    scheduler.finishJob(job.id, hostname, CodeImportResultStatus.FAILURE)
+    following = code_import.import_job
+    print(code_import.review_status.name if following is None else following.date_due - clock.now())
+
+
 def bearer(name: str, *teams: str) -> str:
     """The Authorization header of a new person's token for machines."""
     principal = person(name, *teams)
@@ -64,9 +76,9 @@ def bearer(name: str, *teams: str) -> str:
 
 
 def show(url: str, authorization: str, /, **fields: Any) -> None:
-    """GET a page of JSON, or POST `fields` to it, and print what is there, one line for each key.
+    """GET a page of JSON, or POST `fields` to it, and print its items, one on each line.
 
-    Values that are lists are shown by their length, and what is empty, zero or false is left out.
+    Of a list the length is printed; empty, zero and false values are left out.
     """
     headers = {"Accept": "application/json", "Authorization": authorization}
     if fields:
