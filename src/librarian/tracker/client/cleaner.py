@@ -1,4 +1,4 @@
-"""Keeping a cache below a size."""
+"""Keeping caches below a size."""
 
 import glob
 import logging
@@ -17,17 +17,17 @@ from librarian.tracker.client.stores.local import LocalDataStore
 log = logging.getLogger(__name__)
 
 KEEP_PERCENT = 50.0
-_FORGOTTEN_SECONDS = 24 * 3600  # a draft or a lock file that nobody touched for so long is a left-over
+_LEFTOVER_SECONDS = 24 * 3600  # a draft of this age was left by a killed process
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """What a look at one cache found and did."""
+    """The result of cleaning one cache."""
 
     bytes_found: int
     bytes_kept: int
     files_removed: int
-    files_busy: int  # left alone because someone was using them
+    files_busy: int  # kept because they were locked
 
 
 def clean_cache(
@@ -40,32 +40,31 @@ def clean_cache(
 ) -> Cleaning:
     """If the cache holds more than `limit` bytes, remove files until `keep_percent` of it is left.
 
-    The file unused for longest goes first, of equally old ones the larger.  A file in use stays;
-    a reader that has one open reads on.  Raises NotACache for a directory without CACHEDIR.TAG.
+    Files are removed in the order of their last use, of equally old ones the larger first.  A locked file
+    is kept; a program that has a removed file open can read on.  Raises NotACache for a directory without
+    CACHEDIR.TAG.
     """
     if not store.is_tagged:
         raise NotACache(store.root)
     entries = store.list_files()
     found = kept = sum(entry.size for entry in entries)
     removed = busy = 0
-    if found > limit:
-        entries.sort(key=lambda entry: (_last_used(store, entry), -entry.size))
-        for entry in entries:
-            if kept <= limit * keep_percent / 100:
-                break
-            if dry_run or _remove(store, locks, entry):
-                kept -= entry.size
-                removed += 1
-            else:
-                busy += 1
-    log.info(
-        "cache cleaned dir=%s found=%d kept=%d removed=%d busy=%d", store.root, found, kept, removed, busy
-    )
+    enough = limit * keep_percent / 100 if found > limit else found
+    for entry in sorted(entries, key=lambda entry: (_last_used(store, entry), -entry.size)):
+        if kept <= enough:
+            break
+        if dry_run or _remove(store, locks, entry):
+            kept -= entry.size
+            removed += 1
+        else:
+            busy += 1
+    message = "cache cleaned dir=%s found=%d kept=%d removed=%d busy=%d"
+    log.info(message, store.root, found, kept, removed, busy)
     return Cleaning(found, kept, removed, busy)
 
 
 class CacheCleaner:
-    """Cleans several caches at intervals, as a process of its own does beside many workers.
+    """Cleans several caches, once or at intervals.
 
     `glob_cache_dirs` are patterns of cache directories; `cache_size_limit` (bytes) holds for each.
     `locks_dir`, if the clients were given one, must be given here too.
@@ -86,7 +85,7 @@ class CacheCleaner:
         self.locks_dir = locks_dir
 
     def clean(self, *, dry_run: bool = False) -> dict[str, Cleaning]:
-        """Look at every cache once; the result for each directory.  Raises NotACache."""
+        """Clean each cache once; returns the result for each directory.  Raises NotACache."""
         results = {}
         for pattern in self.glob_cache_dirs:
             for path in sorted(glob.glob(os.path.expanduser(pattern))):
@@ -102,7 +101,7 @@ class CacheCleaner:
         return results
 
     def run(self, stop: threading.Event) -> None:
-        """Clean now and after each interval until `stop` is set; trouble is logged, not raised."""
+        """Clean now and after each interval until `stop` is set; errors are logged, not raised."""
         while not stop.is_set():
             try:
                 self.clean()
@@ -112,11 +111,11 @@ class CacheCleaner:
 
 
 def remove_leftovers(store: LocalDataStore) -> int:
-    """Remove drafts that a killed process left behind; how many there were."""
+    """Remove drafts that killed processes left; returns how many."""
     removed = 0
     for entry in os.scandir(store.incoming):
         with suppress(FileNotFoundError):
-            if entry.stat().st_ctime < time.time() - _FORGOTTEN_SECONDS:
+            if entry.stat().st_ctime < time.time() - _LEFTOVER_SECONDS:
                 os.unlink(entry.path)
                 removed += 1
     return removed

@@ -9,7 +9,7 @@ BUFFER = 256 * 1024  # bytes
 
 
 class Readable(Protocol):
-    """All that is asked of a stream: up to `size` bytes, b"" at its end."""
+    """What is needed of a stream: read() returns up to `size` bytes, b"" at its end."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 

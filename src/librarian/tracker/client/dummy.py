@@ -1,4 +1,4 @@
-"""A client that keeps everything in memory, for the tests of whoever uses a client."""
+"""A client whose files are in memory, for tests of programs that use a client."""
 
 import io
 import time
@@ -14,7 +14,7 @@ from librarian.tracker.client.stores.base import DataStore, FileInfoEntry
 
 
 class DummyDataStore(DataStore):
-    """Files in a dictionary.  Not for large ones, nor for several threads."""
+    """Files in a dictionary; not for large files, nor for several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.data: dict[str, bytes] = {}

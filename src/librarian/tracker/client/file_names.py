@@ -1,18 +1,18 @@
 """Names and versions: ``/problems/7/in/1.txt@1273000000``.
 
-A name looks like an absolute path.  A version is a whole number of seconds since 1970, the time the
-file was modified, and follows the name after an ``@``.  The rules and their messages are those of
-filetracker 1.x; empty, ``.``, control-character and over-long components are refused as well, for
-on a disk two different names would otherwise meet in one file or in none.
+A name looks like an absolute path.  A version is the time when the file was modified, a whole number of
+seconds since 1970; it follows the name after an ``@``.  The rules and their messages are those of
+filetracker 1.x.  Components that are empty, ``.`` or too long, and control characters, are refused as well,
+because names become paths in caches: two names could have one path there, or a name none.
 """
 
 import re
 
 from librarian.tracker.client.interfaces import InvalidName
 
-MAX_COMPONENT = 254  # bytes in UTF-8: one less than file systems allow, the caches append a mark
-MAX_NAME = 2048  # bytes in UTF-8, so that name, directory and URL stay within common limits
-MAX_VERSION = 253_402_300_799  # seconds: the end of year 9999, the last an RFC 2822 date can say
+MAX_COMPONENT = 254  # bytes in UTF-8: one less than file systems allow, because caches append a mark
+MAX_NAME = 2048  # bytes in UTF-8; keeps paths and URLs within common limits
+MAX_VERSION = 253_402_300_799  # seconds: the end of the year 9999, the last that an RFC 2822 date can have
 
 _VERSION = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -57,7 +57,7 @@ def check_name(name: object, allow_version: bool = True) -> None:
 
 
 def checked_split(name: str) -> tuple[str, int | None]:
-    """split_name() of a name that has passed check_name()."""
+    """check_name() and split_name()."""
     check_name(name)
     return split_name(name)
 
@@ -76,7 +76,7 @@ def _check_path(name: str, directories: list[str], last: str) -> None:
 
 
 def _bad_characters(name: str) -> str | None:
-    """What is wrong with them, or None."""
+    """The rule that the characters break, or None."""
     if _CONTROL.search(name):
         return "control character in path"
     try:
@@ -87,7 +87,7 @@ def _bad_characters(name: str) -> str | None:
 
 
 def _bad_component(name: str) -> str | None:
-    """What is wrong with the first component that is wrong, or None."""
+    """The rule that a component breaks, or None."""
     for component in name.split("/")[1:]:
         if not component:
             return "empty component in path"

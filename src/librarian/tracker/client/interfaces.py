@@ -1,12 +1,33 @@
-"""What the client may refuse or fail at.
+"""The tracker's client: its errors, and how its parts work together.
 
-The client runs on machines that have neither zope nor ZODB, so its errors have a root of their own
-instead of LibrarianError, whose module needs zope.interface.
+A program on a worker machine makes one Client and calls get_file() and put_file() with names such as
+``/problems/7/in/1.txt``, with or without a version (``...@1273000000``).  The client consists of a *remote
+store* (a server), a *local store* (the cache of that server's files, or without a server the only copies),
+and *locks*, as any number of processes share one cache.  Each can be replaced: a DataStore, a LockManager.
+
+How get_file() goes: a name with a version is looked up in the local store under a shared lock (`cache`).  If
+it is not there, the exclusive lock is taken and the file is fetched (`read_through`): the download
+(`wire.downloads`) resumes after a broken connection and compares size and digest at its end; only then does
+the file take its path, in one step.  The cache gets a hard link of it, and a record of its digest
+(`stores.checksums`), so that a file that is edited through such a link is noticed and not given out again.
+A name without a version means the newest: the server is asked for version and digest first, and if the
+cached file has both, nothing is fetched.
+
+How put_file() goes: version, size and digest are determined, the file is packed if that is worth it
+(`wire.uploads`), and the server answers which version it holds now.  Then the cache gets the file too.
+
+Requests are idempotent, because they carry versions; so they are repeated when a connection breaks
+(`wire.transport`).  The cleaner (`cleaner`) keeps a cache below its limit; `migration` copies a whole name
+space to another server.
+
+The client runs on machines without zope and ZODB: it imports the standard library, urllib3, and of this
+package only librarian.durable, librarian.quantities, librarian.net.bodies and librarian.net.http, which need
+no more than that.  So its errors do not derive from LibrarianError, whose module needs zope.interface.
 """
 
 
 class FiletrackerError(Exception):
-    """The root of everything the tracker's client raises on purpose."""
+    """The base of all errors that the tracker's client raises on purpose."""
 
 
 class InvalidName(FiletrackerError, ValueError):
@@ -19,7 +40,7 @@ class InvalidName(FiletrackerError, ValueError):
 
 
 class InvalidDate(FiletrackerError, ValueError):
-    """Not a date that a version can be read from."""
+    """The text is no date, or one that no version can have."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"not a date as RFC 2822 writes them: {text[:80]!r}")
@@ -27,7 +48,7 @@ class InvalidDate(FiletrackerError, ValueError):
 
 
 class FileNotFound(FiletrackerError, LookupError):
-    """No store that was asked has this name."""
+    """None of the stores has this name."""
 
     def __init__(self, name: str, message: str | None = None) -> None:
         super().__init__(message or f"File not found: {name}")
@@ -35,7 +56,7 @@ class FileNotFound(FiletrackerError, LookupError):
 
 
 class VersionNotFound(FileNotFound):
-    """The name is there, this version of it is not; `available` is the version that is."""
+    """The name has another version than this one; `available` is the newest."""
 
     def __init__(self, name: str, available: int | None) -> None:
         super().__init__(name, f"Version {name} not available. Server has {available}")
@@ -43,7 +64,7 @@ class VersionNotFound(FileNotFound):
 
 
 class VersionChanged(FiletrackerError):
-    """The file was overwritten while it was being read, and the rest of the old version is gone."""
+    """The file was overwritten while it was read, and the server has not kept the old version."""
 
     def __init__(self, name: str, version: int, now: int) -> None:
         super().__init__(f"{name} was version {version} when reading began and is version {now} now")
@@ -53,7 +74,7 @@ class VersionChanged(FiletrackerError):
 
 
 class FileChanged(FiletrackerError):
-    """A file became shorter while it was sent; the server keeps nothing of it."""
+    """A file became shorter while it was sent; the server has stored nothing of it."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the file changed while it was sent: {why}")
@@ -68,7 +89,7 @@ class NameConflict(FiletrackerError, OSError):
 
 
 class DamagedFile(FiletrackerError, OSError):
-    """Stored bytes are no longer the bytes that were stored.  Digests are sha256 in hex."""
+    """A stored file has changed since it was stored.  Digests are sha256 in hex."""
 
     def __init__(self, name: str, expected: str, actual: str) -> None:
         super().__init__(f"{name} is damaged: its sha256 is {actual}, {expected} was stored")
@@ -78,7 +99,7 @@ class DamagedFile(FiletrackerError, OSError):
 
 
 class DamagedTransfer(FiletrackerError, OSError):
-    """What arrived is not what the server said it would send."""
+    """A download differs from what the server announced."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} did not arrive whole: {reason}")
@@ -87,7 +108,7 @@ class DamagedTransfer(FiletrackerError, OSError):
 
 
 class RemoteError(FiletrackerError):
-    """The server answered, and the answer was a refusal; `status` is the HTTP status."""
+    """The server refused the request; `status` is the HTTP status."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"HTTP/{status}: {reason}")
@@ -96,7 +117,7 @@ class RemoteError(FiletrackerError):
 
 
 class RemoteUnavailable(FiletrackerError, ConnectionError):
-    """No answer came from the server, however often it was asked."""
+    """The server did not answer any of the attempts."""
 
     def __init__(self, url: str, attempts: int, reason: str) -> None:
         super().__init__(f"no answer from {url} after {attempts} attempts: {reason}")
@@ -106,11 +127,11 @@ class RemoteUnavailable(FiletrackerError, ConnectionError):
 
 
 class ProtocolMismatch(FiletrackerError):
-    """The server speaks no version of the protocol that the call needs."""
+    """The server does not speak a version of the protocol that the call needs."""
 
 
 class GzipDamaged(FiletrackerError, OSError):
-    """The bytes are not gzip, are cut short, or do not match gzip's own check."""
+    """The bytes are not gzip, are truncated, or do not match the CRC of gzip."""
 
 
 class GzipTooLong(FiletrackerError, OSError):
@@ -122,7 +143,7 @@ class GzipTooLong(FiletrackerError, OSError):
 
 
 class NotACache(FiletrackerError, ValueError):
-    """The directory does not say that its files are copies; it may be the only place they are."""
+    """The directory is not marked as a cache, so its files may be the only copies."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} has no CACHEDIR.TAG, so its files may be the only copies")
@@ -130,7 +151,7 @@ class NotACache(FiletrackerError, ValueError):
 
 
 class NotASource(FiletrackerError, ValueError):
-    """There is nothing to migrate from; `path` is the directory that was given."""
+    """A directory has no files to migrate; `path` is the directory."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -138,7 +159,7 @@ class NotASource(FiletrackerError, ValueError):
 
 
 class NotAFile(FiletrackerError, ValueError):
-    """Something in a directory that is no file to copy; `name` is where."""
+    """Something in a directory to migrate is no regular file; `name` is its name."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(reason)

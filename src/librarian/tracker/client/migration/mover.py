@@ -1,4 +1,4 @@
-"""One name from a source to a server."""
+"""Copying one name from a source to a server."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from librarian.tracker.client.stores.remote import RemoteDataStore
 
 
 class Outcome(Enum):
-    """What became of one name."""
+    """The result of copying one name."""
 
     COPIED = "copied"
     THERE = "already there"
@@ -23,9 +23,9 @@ class Outcome(Enum):
 
 
 class Mover:
-    """Moves single names; safe to share between threads.  `scratch` is a directory for what is on its way.
+    """Copies single names; threads can share it.  `scratch` is a directory for files on their way.
 
-    What the target listed in the beginning saves a question for each name that it has not.
+    A name that the target did not list at the beginning is copied without asking the target for it.
     """
 
     def __init__(self, source: Source, target: RemoteDataStore, scratch: str, verify: bool) -> None:
@@ -40,12 +40,12 @@ class Mover:
         try:
             return [f"/{name}" for name in self._target.list_names()]
         except RemoteError as error:
-            if error.status not in (400, 404):  # how servers put it that nothing is there yet
+            if error.status not in (400, 404):  # the answers of servers that have no file yet
                 raise
             return []
 
     def move(self, name: str) -> tuple[Outcome, int, str]:
-        """Outcome, bytes copied, and why it failed, if it did.  GONE: the source did not find it just now."""
+        """The outcome, the bytes copied, and the reason of a failure.  GONE: the source did not find it."""
         try:
             check_name(name, allow_version=False)
             ours, theirs = self.source.describe(name), self._fact_there(name)
@@ -68,7 +68,7 @@ class Mover:
             if split_name(held)[1] != version:
                 return Outcome.NEWER, 0, ""
             if sha256 is None:
-                raise DamagedTransfer(name, "the target does not hold what was sent")
+                raise DamagedTransfer(name, "the target does not have the bytes that were sent")
             return Outcome.COPIED, size, ""
         finally:
             self._discard(path)

@@ -1,4 +1,4 @@
-"""Where a migration takes its files from."""
+"""The sources of a migration: a directory, or a running server."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from librarian.tracker.client.stores.remote import RemoteDataStore
 
 
 class Source(Protocol):
-    """Where names come from."""
+    """A name space to copy from."""
 
     def names(self) -> list[str]:
         """All of them, with their leading slash, as they are now."""
@@ -22,7 +22,7 @@ class Source(Protocol):
         """Version and size.  Raises FileNotFound."""
 
     def fetch(self, name: str, directory: str) -> tuple[str, int]:
-        """The path of a file with the content, perhaps made in `directory`, and the version it is of.
+        """The path of a file with the content, and its version; the file may be a new one in `directory`.
         Raises FileNotFound."""
 
 
@@ -55,14 +55,14 @@ class DirectorySource:
         return self._dir + name, self.describe(name).version
 
     def _paths(self) -> Iterator[str]:
-        """Also of links to directories: what they lead to was served too, and must not go unnoticed."""
+        """The paths of files, and of links to directories: they were served too, so they are reported."""
         for directory, directories, filenames in os.walk(self._dir, onerror=_fail):
             links = [one for one in directories if os.path.islink(os.path.join(directory, one))]
             yield from (os.path.join(directory, name) for name in [*filenames, *links])
 
 
 class ServerSource:
-    """A server of protocol version 2; what it has not got itself is not taken from its fallback."""
+    """A server of protocol version 2, without its fallback."""
 
     def __init__(self, store: RemoteDataStore) -> None:
         self._store = store.own()
@@ -82,5 +82,5 @@ class ServerSource:
 
 
 def _fail(error: OSError) -> None:
-    """A directory that cannot be read holds files that would be left behind."""
+    """For os.walk(): a directory that cannot be read has files that would be missed."""
     raise error

@@ -1,4 +1,4 @@
-"""What every store of files by name can do, be it a directory or a server."""
+"""The interface of stores of files by name, be it a directory or a server."""
 
 from typing import BinaryIO, NamedTuple, Self
 
@@ -8,15 +8,15 @@ from librarian.tracker.client.file_names import split_name, versioned_name
 
 
 class Fact(NamedTuple):
-    """What is known of the newest version of a name without reading it."""
+    """What a store knows about the newest version of a name without reading it."""
 
     version: int  # seconds
-    size: int | None  # bytes; None: the server does not tell
-    sha256: str | None = None  # hex; None: nobody has computed it
+    size: int | None  # bytes; None: the server does not state it
+    sha256: str | None = None  # hex; None: unknown
 
 
 class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be added to a tuple
-    """One line of a listing: a pair ``(path, mtime)`` that also knows its `size` in bytes.
+    """One file of a listing: a pair ``(path, mtime)`` with the attribute `size` (bytes).
 
     The path is relative to the root of the name space, ``d/x`` for the name ``/d/x``.
     """
@@ -30,7 +30,7 @@ class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be adde
 
     @property
     def name(self) -> str:
-        """As the methods of a store take it, with its leading slash."""
+        """The name as the methods of a store take it, with its leading slash."""
         return f"/{self[0]}"
 
     @property
@@ -50,21 +50,23 @@ class DataStore:
     """
 
     def add_stream(self, name: str, file: Readable) -> str:
-        """Store what `file` gives under `name`; the versioned name of what the store holds then.
+        """Store the bytes of `file` under `name`; returns the versioned name that the store has then.
 
-        With a version in `name` that is the file's version; a store that has this version or a
-        newer one keeps what it has.  Without one the file becomes the newest version.
+        A version in `name` is that of the file; a store that has this version or a greater one keeps what
+        it has.  Without one the file becomes the newest version.
         """
         raise NotImplementedError
 
     def add_file(self, name: str, filename: str, compress_hint: bool = True) -> str:
-        """add_stream() of the file `filename`.  `compress_hint`: whether packing it for the way
-        may be worth while; a store that sends nothing anywhere ignores it."""
+        """add_stream() of the file `filename`.
+
+        `compress_hint`: whether it may be packed for sending; a local store ignores it.
+        """
         with open(filename, "rb") as file:
             return self.add_stream(name, file)
 
     def exists(self, name: str) -> bool:
-        """Whether the name, or this very version of it, is held."""
+        """Whether the store has the name, or with a version in `name` exactly that version."""
         raise NotImplementedError
 
     def file_version(self, name: str) -> int:
@@ -76,12 +78,14 @@ class DataStore:
         raise NotImplementedError
 
     def get_stream(self, name: str) -> tuple[BinaryIO, str]:
-        """An open binary file, the caller's to close, and the versioned name of what it reads."""
+        """An open binary file, which the caller closes, and its versioned name."""
         raise NotImplementedError
 
     def get_file(self, name: str, filename: str) -> str:
-        """Write the file to `filename`, in one step when it is whole, with the version as its
-        modification time; the versioned name of what was written."""
+        """Write the file to `filename`, in one step when it is complete; returns its versioned name.
+
+        Its modification time is the version.
+        """
         stream, found = self.get_stream(name)
         with stream, replacing(filename, version=split_name(found)[1]) as target:
             while chunk := stream.read(BUFFER):
@@ -89,8 +93,7 @@ class DataStore:
         return found
 
     def delete_file(self, name: str) -> None:
-        """Forget the name, or do nothing if there is none; with a version, only if that is the
-        newest version."""
+        """Delete the file if there is one; with a version in `name`, only if that is the newest."""
         raise NotImplementedError
 
     def list_files(self) -> list[FileInfoEntry]:
@@ -98,5 +101,5 @@ class DataStore:
         raise NotImplementedError
 
     def describe(self, name: str) -> Fact:
-        """Version and size at once, and the digest if the store knows it."""
+        """Version, size, and the digest if the store knows it."""
         return Fact(self.file_version(name), self.file_size(split_name(name)[0]))

@@ -1,4 +1,4 @@
-"""What a local store remembers about each file, so that damage does not pass for content."""
+"""The records of a local store: the digest of each file, so that damage is noticed."""
 
 import json
 import os
@@ -13,16 +13,16 @@ _MARK = "@"  # occurs in no directory of a name: the record of /a is never in th
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A file as it was stored."""
+    """What is known of a file since it was stored."""
 
     version: int  # seconds
     size: int  # bytes
     sha256: str  # hex
-    stamp: str  # stamp_of() the file when its digest was last found to be right
+    stamp: str  # stamp_of() the file when its digest was last verified
 
     @classmethod
     def from_json(cls, fields: Mapping[str, object]) -> "Record":
-        """Raises KeyError, TypeError and ValueError for what is no record."""
+        """The record of these fields.  Raises KeyError, TypeError, ValueError."""
         version, size = fields["version"], fields["size"]
         if not isinstance(version, int) or not isinstance(size, int):
             raise TypeError("version and size must be whole numbers")
@@ -30,18 +30,18 @@ class Record:
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """Differs whenever the bytes may differ.
+    """A text that differs whenever the bytes of the file may differ.
 
-    Any write to a file sets its change time (ctime), which no program can set back, so a file with
-    the same stamp need not be hashed again.  Linking sets it too, which costs one hash too many.
-    The id of the boot is part of it, because a loss of power can lose bytes and keep the times.
+    Each write to a file sets its change time (ctime), which no program can set back; so a file with the
+    same stamp need not be hashed again.  Linking sets it too, which costs a hash that was not needed.  The
+    id of the boot is part of the stamp, because a power cut can lose bytes and keep the times.
     """
     times = f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
     return f"{times}:{_boot_id()}"
 
 
 class Records:
-    """The records of a store, one small file each."""
+    """The records of a store, one JSON file for each name."""
 
     def __init__(self, directory: str) -> None:
         self.dir = directory
@@ -50,7 +50,7 @@ class Records:
         return self.dir + name + _MARK
 
     def read(self, name: str) -> Record | None:
-        """None if there is none, or none that can be understood."""
+        """The record of a name; None if it is missing or damaged."""
         try:
             with open(self.path(name), encoding="utf-8") as file:
                 return Record.from_json(json.load(file))
@@ -64,12 +64,12 @@ class Records:
             file.write(json.dumps(asdict(record)).encode())
 
     def touch(self, name: str) -> None:
-        """Remember that the file was used now; the cache cleaner asks last_used()."""
+        """Note that the file was used now, for last_used()."""
         with suppress(OSError):
             os.utime(self.path(name))
 
     def last_used(self, name: str) -> float | None:
-        """Seconds since 1970, None without a record."""
+        """When the file was used last, in seconds since 1970; None without a record."""
         try:
             return os.stat(self.path(name)).st_mtime
         except OSError:

@@ -1,4 +1,4 @@
-"""A download that goes on where it broke off, and ends only if it is whole."""
+"""Downloads that resume after a broken connection, and end only if they are complete."""
 
 import hashlib
 import io
@@ -24,16 +24,16 @@ from librarian.tracker.client.wire.version_dates import date_to_version
 
 log = logging.getLogger(__name__)
 
-_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # more digits are no file's
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)  # no file has a size of more digits
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the headers of an answer to GET or HEAD /files/... say."""
+    """The headers of an answer to GET or HEAD ``/files/...``."""
 
     version: int  # seconds
     size: int | None  # bytes of the plain file
-    sha256: str | None  # hex, of the plain file; only our own server tells
+    sha256: str | None  # hex, of the plain file; filetracker-server does not state it
     etag: str | None
     packed: bool  # whether the body is gzip
 
@@ -61,11 +61,11 @@ class _Source(Protocol):
 class Download(io.RawIOBase):
     """The plain bytes of ``/files<name>``, of `version` if that is given.
 
-    A broken connection is met by asking for the rest: by range if the server has them, else from the
-    start, throwing away what was already given out.  Reading to the end raises DamagedTransfer unless
-    size, gzip check sum and digest agree, as far as the server states them; VersionChanged if the
-    file was overwritten meanwhile and the server keeps no history; RemoteUnavailable if
-    asking again did not help.  Wrap it in io.BufferedReader for small reads.
+    After a broken connection the rest is requested: by range if the server supports that, else from the
+    start, skipping what was given out already.  At its end it raises DamagedTransfer unless size, CRC of
+    gzip and digest agree, as far as the server states them.  It raises VersionChanged if the file was
+    overwritten meanwhile and the server keeps no history, RemoteUnavailable if no attempt succeeded.  Wrap
+    it in io.BufferedReader for small reads.
     """
 
     def __init__(self, transport: Transport, name: str, version: int | None, *, packed: bool = False) -> None:
@@ -74,7 +74,7 @@ class Download(io.RawIOBase):
         self._name = name
         self._path = "/files" + name
         self._accept = "gzip" if packed else "identity, gzip;q=0.5"
-        self._position = 0  # plain bytes given out
+        self._position = 0  # plain bytes given out so far
         self._digest = hashlib.sha256()
         self._complete = False
         query = {"version": str(version)} if version is not None else None

@@ -1,4 +1,4 @@
-"""Unpacking a gzip stream (RFC 1952) that nobody has vouched for, in bounded memory."""
+"""Unpacking a gzip stream (RFC 1952) of an untrusted peer in bounded memory."""
 
 import io
 import zlib
@@ -8,16 +8,16 @@ from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 
 CHUNK = 64 * 1024  # bytes read from the packed side at a time
 
-_GZIP_ONLY = 16 + zlib.MAX_WBITS  # zlib's code for: a gzip header and trailer, nothing else
+_GZIP_ONLY = 16 + zlib.MAX_WBITS  # zlib's code for a gzip header and trailer, and no other format
 
 
 class GunzipReader(io.RawIOBase):
     """The plain bytes of a gzip stream, as a file.
 
     `read_packed(n)` gives up to n packed bytes, b"" at the end.  At most `limit` plain bytes come
-    out: one more raises GzipTooLong, however small the packed stream is, so a bomb costs one chunk.
-    Several members one after the other are one stream (RFC 1952 section 2.2); anything else behind
-    the last member, a cut member and a wrong check sum raise GzipDamaged.
+    out: one more raises GzipTooLong, however small the packed stream is, so a decompression bomb costs one
+    chunk.  Several members in a row are one stream (RFC 1952, section 2.2).  Other bytes behind the last
+    member, a truncated member and a wrong CRC raise GzipDamaged.
     """
 
     def __init__(self, read_packed: Callable[[int], bytes], limit: int | None = None) -> None:
@@ -26,8 +26,8 @@ class GunzipReader(io.RawIOBase):
         self._limit = limit
         self._unpack = zlib.decompressobj(_GZIP_ONLY)
         self._packed = b""
-        self._begun = False  # whether the current member has been fed a byte
-        self._members = 0  # members that have ended well
+        self._begun = False  # whether the current member has got a byte
+        self._members = 0  # members that ended with a correct CRC
         self.plain_size = 0  # bytes given out so far
 
     def readable(self) -> bool:
@@ -63,7 +63,7 @@ class GunzipReader(io.RawIOBase):
         return data
 
     def _at_end(self, size: int) -> bytes:
-        """No more packed bytes: what zlib still holds back, then b"", if the last member is whole."""
+        """After the last packed byte: what zlib still has, then b"".  Raises GzipDamaged if truncated."""
         if self._begun and not self._unpack.eof:
             try:
                 data = self._unpack.decompress(b"", size)

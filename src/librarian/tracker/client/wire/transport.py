@@ -1,4 +1,4 @@
-"""One HTTP conversation with a tracker: what to ask again, how long to wait, what a refusal means."""
+"""HTTP requests to a tracker: repetition, timeouts, and refusals as errors."""
 
 import copy
 import json
@@ -27,17 +27,21 @@ _REDIRECTS = 5  # followed for one request
 _LONGEST_PAUSE = 10.0  # seconds, whatever Retry-After asks for
 _REASON_LENGTH = 2000  # bytes of a refusal's body that are read
 
-#: Busy, out of order or restarting.  507 is not among them: a full disk is full the next second too.
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+#: Statuses of a server that is busy or restarting.  507 (a full disk) is not among them: it lasts.
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+#: Redirections are urllib3's; repetition is ours, because it knows which statuses are transient.
+_RETRIES = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, raise_on_redirect=False)
 
 
 class Transport:
     """Requests to one server; safe to share between threads.
 
-    Every request here may be repeated without harm (reads, and writes that carry their version), so
-    a lost connection and a passing trouble of the server are met by asking again, `attempts` times in
-    all.  Proxies named in the environment are not used.  `token` is sent as a bearer token to this
-    server only, never to one that it redirects to.
+    All requests of the protocol are idempotent (a write carries its version), so a request is repeated
+    when the connection breaks or the server is busy, up to `attempts` times in all.  Proxies of the
+    environment are not used.  `token` is sent as a bearer token to this server only, never to one that it
+    redirects to.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class Transport:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.attempts = attempts
-        self.follows = True  # redirections, to other servers too
+        self.follows = True  # redirections, also to other servers
         self._sleep = sleep
         self._headers = {"User-Agent": "librarian-tracker"}
         if token is not None:
@@ -60,14 +64,16 @@ class Transport:
         self._owner = os.getpid()
 
     def staying(self) -> Self:
-        """The same conversation, in which to be sent to another server is a refusal: RemoteError, 3xx."""
+        """The same server, but a redirection to another one is a refusal: RemoteError with a 3xx status."""
         twin = copy.copy(self)
         twin.follows = False
         return twin
 
     def url(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        """The URL of `path`, which is plain text and begins with a slash; what was no UTF-8 where the
-        path came from (PEP 383) becomes those octets again."""
+        """The URL of `path`, unquoted text that begins with a slash.
+
+        Lone surrogates (PEP 383) in it become the octets that they stand for.
+        """
         tail = f"?{urlencode(query)}" if query else ""
         return self.base_url + quote(path, safe="/", errors="surrogateescape") + tail
 
@@ -80,11 +86,11 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: BinaryIO | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        """The answer, its body not yet read, its status below 300.
+        """The answer, with a status below 300 and its body not yet read.
 
-        `body` is sent from its present position, again from there if need be; its size must be in
-        `headers`, and no more than that is sent.  Raises RemoteError for a refusal, RemoteUnavailable
-        for none, FileChanged where `body` is shorter.
+        `body` is sent from its present position on, and from there again if the request is repeated;
+        `headers` must have its Content-Length, and no more is sent.  Raises RemoteError for a refusal,
+        RemoteUnavailable if no attempt was answered, FileChanged if `body` is shorter.
         """
         url, start = self.url(path, query), body.tell() if body is not None else 0
         reason = ""
@@ -94,22 +100,28 @@ class Transport:
             if body is not None:
                 body.seek(start)
             try:
-                response = self._send(method, url, headers or {}, body)
+                return self._request_once(method, url, headers or {}, body)
+            except RemoteError as error:
+                if error.status not in _TRANSIENT or attempt == self.attempts - 1:
+                    raise
+                reason = str(error)
             except (HTTPError, OSError) as error:
                 reason = str(error)
-                continue
-            except WrongLength as error:
-                raise FileChanged(str(error)) from None
-            if response.status < 300:
-                return response
-            refusal = _refusal(response)
-            if refusal.status not in _PASSING or attempt == self.attempts - 1:
-                raise refusal
-            reason = str(refusal)
         raise RemoteUnavailable(url, self.attempts, reason)
 
+    def _request_once(
+        self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            response = self._send(method, url, headers, body)
+        except WrongLength as error:
+            raise FileChanged(str(error)) from None
+        if response.status >= 300:
+            raise _refusal(response)
+        return response
+
     def pause(self, number: int, reason: str) -> None:
-        """Wait before asking again, longer each time, never in step with other machines."""
+        """Wait before attempt `number` + 1: longer each time, and by chance, so that machines spread out."""
         spread = random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         seconds = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * spread
         log.info("asking again url=%s pause_seconds=%.2f reason=%s", self.base_url, seconds, reason)
@@ -118,7 +130,7 @@ class Transport:
     def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None
     ) -> urllib3.BaseHTTPResponse:
-        if self._owner != os.getpid():  # after a fork, two processes must not share a socket
+        if self._owner != os.getpid():  # after a fork: two processes must not share a socket
             self._pool.clear()
             self._owner = os.getpid()
         sent: Any = None
@@ -132,9 +144,7 @@ class Transport:
             preload_content=False,
             decode_content=False,
             redirect=self.follows,
-            retries=urllib3.Retry(
-                connect=0, read=0, status=0, other=0, redirect=_REDIRECTS, raise_on_redirect=False
-            ),
+            retries=_RETRIES,
         )
         if not 200 <= response.status < 600:
             raise ProtocolError(f"unexpected status {response.status}")
@@ -151,8 +161,8 @@ def read_all(response: urllib3.BaseHTTPResponse) -> bytes:
         response.release_conn()
 
 
-def told(body: bytes | str, name: str) -> Any:
-    """What a JSON object in an answer calls `name`.  Raises ProtocolMismatch."""
+def json_field(body: bytes | str, name: str) -> Any:
+    """The field `name` of an answer that is a JSON object.  Raises ProtocolMismatch."""
     try:
         return json.loads(body)[name]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -169,10 +179,10 @@ def _refusal(response: urllib3.BaseHTTPResponse) -> RemoteError:
     location = response.headers.get("Location")
     if response.status < 400 and location:
         parts = urlsplit(location)
-        reason = f"the server sends us to {parts.scheme}://{parts.hostname or ''}{parts.path}"
+        reason = f"the server redirects to {parts.scheme}://{parts.hostname or ''}{parts.path}"
     return RemoteError(response.status, reason)
 
 
 def _first_words(body: str) -> str:
-    """The reason in a refusal's body: its first line, or what JSON calls the error."""
+    """The reason in the body of a refusal: its first line, or the field ``error`` of JSON."""
     return refusal_reason(body) or next(iter(body.splitlines()), "")
