@@ -6,11 +6,15 @@ import threading
 import unittest
 from io import BytesIO
 from typing import Any
+from unittest import mock
 
 import transaction
+from pyramid.request import Request
 from zope.component import getMultiAdapter, getUtility
+from zope.interface.verify import verifyObject
 from zope.publisher.browser import TestRequest
 from zope.publisher.interfaces import NotFound
+from zope.publisher.interfaces.browser import IBrowserPublisher
 from zope.publisher.interfaces.http import IResult
 from zope.security.checker import ProxyFactory
 from zope.security.interfaces import Unauthorized
@@ -20,7 +24,12 @@ from librarian.features.current import FeatureController, features
 from librarian.features.interfaces import FeatureRule, IFeatureRules
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import LibraryFile
-from librarian.library.views.alias import LibraryFileAliasSHA256View
+from librarian.library.views.alias import (
+    LibraryFileAliasSHA256View,
+    RedirectPerhapsWithTokenLibraryFileAliasView,
+    StreamOrRedirectLibraryFileAliasView,
+    file_alias_view,
+)
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
 from tests.support.documents.library import delete_content, zope_published
@@ -91,6 +100,42 @@ class Published(unittest.TestCase):
             response = self.published(alias)
         self.assertEqual(response.getStatus(), 302)
         self.assertIn("?token=", response.getHeader("Location"))
+
+    def test_a_flag_keeps_its_value_for_a_request(self) -> None:
+        alias = self.add()
+        rules = removeSecurityProxy(getUtility(IFeatureRules))
+        rules.set(FeatureRule("publicrestrictedlibrarian", "default", 1, "on"))
+        with features(FeatureController(lambda: rules, in_scope=lambda scope: False)):
+            before = file_alias_view(alias, TestRequest())
+            rules.unset("publicrestrictedlibrarian")
+            after = file_alias_view(alias, TestRequest())
+        self.assertIs(type(before), RedirectPerhapsWithTokenLibraryFileAliasView)
+        self.assertIs(type(after), RedirectPerhapsWithTokenLibraryFileAliasView)
+
+    def test_the_views_that_end_traversal(self) -> None:
+        alias, request = self.add(), TestRequest()
+        streaming = StreamOrRedirectLibraryFileAliasView(alias, request)
+        self.assertEqual(streaming.browserDefault(request), (streaming, ()))
+        redirecting = RedirectPerhapsWithTokenLibraryFileAliasView(alias, request)
+        for view in (streaming, redirecting, redirecting.browserDefault(request)[0]):
+            verifyObject(IBrowserPublisher, view)
+
+    def test_no_proxy_stands_between_the_view_and_the_bytes(self) -> None:
+        alias = self.add(b"PLAN")
+        with mock.patch.dict(os.environ, http_proxy="http://proxy.invalid:1"):
+            view = StreamOrRedirectLibraryFileAliasView(alias, Request.blank("/"))
+            self.assertEqual(view().body, b"PLAN")
+
+    def test_the_file_of_a_view_can_be_read_again(self) -> None:
+        with StreamOrRedirectLibraryFileAliasView(self.add(b"PLAN"), TestRequest())() as file:
+            self.assertEqual((file.read(), file.seek(1), file.read()), (b"PLAN", 1, b"LAN"))
+
+    def test_neither_view_has_a_url_for_a_deleted_file(self) -> None:
+        alias, request = self.add(restricted=False), TestRequest()
+        delete_content(alias)
+        for kind in (StreamOrRedirectLibraryFileAliasView, RedirectPerhapsWithTokenLibraryFileAliasView):
+            with self.subTest(kind.__name__), self.assertRaisesRegex(AssertionError, "MixedFileAliasView"):
+                kind(alias, request).browserDefault(request)
 
     def test_strangers(self) -> None:
         alias = self.add()

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import transaction
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 from zope.component import getGlobalSiteManager, getUtility, queryMultiAdapter
@@ -28,7 +29,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.binding import stored
 from librarian.interfaces import IClock, ISettings
 from librarian.library.installation import unite
-from librarian.library.interfaces import IFileHolder
+from librarian.library.interfaces import NEVER_EXPIRES, IFileHolder, ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
@@ -40,6 +41,17 @@ from librarian.web.interfaces import IAppSection
 def delete_content(alias: Any) -> None:
     """Delete the file behind an alias, as the collector does a week after its expiry."""
     getUtility(ITree).subtree("library").delete_content(stored(removeSecurityProxy(alias)))
+
+
+def three_files() -> tuple[Any, Any, Any]:
+    """Committed aliases: ``logo.txt``, public; ``plan.txt``, restricted; ``gone.txt``, deleted."""
+    aliases = getUtility(ILibraryFileAliasSet)
+    logo = aliases.create("logo.txt", 4, BytesIO(b"LOGO"), "text/plain", NEVER_EXPIRES)
+    plan = aliases.create("plan.txt", 4, BytesIO(b"PLAN"), "text/plain", NEVER_EXPIRES, restricted=True)
+    gone = aliases.create("gone.txt", 4, BytesIO(b"GONE"), "text/plain")
+    delete_content(gone)
+    transaction.commit()
+    return logo, plan, gone
 
 
 @implementer(IFileHolder)
