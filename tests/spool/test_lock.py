@@ -51,7 +51,7 @@ class TestForeignLocks(LockCase):
         os.utime(self.lock_file, (hour_ago.timestamp(),) * 2)
         self.assertEqual(self.run_export(break_lock_after=3700).outcome, Outcome.POSTPONED)
         self.assertEqual(self.run_export(break_lock_after=3500).outcome, Outcome.DONE)
-        self.assertIn("Breaking somebody else's lock file", "\n".join(self.scene.page.lines))
+        self.assertIn("Breaking the lock file of another program", "\n".join(self.scene.page.lines))
         self.assertEqual(self.arrived(), ["a"])
 
     def test_waiting_for_it_to_go(self) -> None:

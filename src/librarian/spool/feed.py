@@ -7,7 +7,7 @@ from typing import Any
 import transaction
 
 from librarian.library.interfaces import ILibraryFileAlias
-from librarian.spool.interfaces import IFileStore
+from librarian.spool.interfaces import IFileStore, ISpoolWriter
 from librarian.store.interfaces import DigestMismatch
 
 BLOCK = 256 * 1024  # bytes
@@ -29,18 +29,24 @@ def spool_alias(
     work on one; if one came meanwhile, with the commit.
     """
     name = alias.filename if name is None else name
-    digest = hashlib.sha256()
     with store.writer(name, replace=replace).join(transaction_manager or transaction.manager) as writer:
-        alias.open()
-        try:
-            while block := alias.read(BLOCK):
-                digest.update(block)
-                writer.write(block)
-        finally:
-            alias.close()
-        if digest.hexdigest() != alias.content.sha256:
-            raise DigestMismatch("sha256", alias.content.sha256, digest.hexdigest())
+        sha256 = _copy(alias, writer)
+        if sha256 != alias.content.sha256:
+            raise DigestMismatch("sha256", alias.content.sha256, sha256)
     return name
+
+
+def _copy(alias: ILibraryFileAlias, writer: ISpoolWriter) -> str:
+    """Write the bytes of an alias; their SHA-256 in hex."""
+    digest = hashlib.sha256()
+    alias.open()
+    try:
+        while block := alias.read(BLOCK):
+            digest.update(block)
+            writer.write(block)
+    finally:
+        alias.close()
+    return digest.hexdigest()
 
 
 def spool_aliases(

@@ -1,8 +1,47 @@
-"""The contracts of the spool and of its exchange with a partner's FTP server, and what they refuse.
+"""The spool: files on their way to a partner's FTP server, or from it.
 
-Two protocols meet here.  Locally: the drop folder with `tmp`, `new` and `cur`, laid out as
-gocept.filestore lays it out.  Remotely: the "Content Drehscheibe" rule that whoever puts files on
-the server holds a file called `write` while doing so, and whoever takes them holds `read`.
+A publisher gives copies of its files to partners, and takes files of theirs.  The partners' side is an FTP
+server with one directory.  Three things go wrong when this is done with a few lines of code: a partner
+takes a file that is not whole yet; a broken connection or a crash loses a file, or sends it twice; two
+programs work in one directory at the same time.  This package is about these three.
+
+A *spool* is a folder of this machine with three spaces.  Files are written in `tmp`, wait in `new`, and
+rest in `cur` once they have been sent.  They move by rename(2), so what is in `new` is whole and durable.
+The layout is that of gocept.filestore 1.0, and programs that use that package may work on the same folder.
+
+A *target* is the partner's directory and how to treat it, described by a section `[export:NAME]` or
+`[import:NAME]` of an ini file (settings.Target).  Each target has a spool of its own.
+
+A typical file goes this way.
+
+1. A component calls ISpool.deliver(alias), or a program IFileStore.writer(name).  The name is reserved at
+   once: a second writer gets NameTaken before it has written a byte.  The bytes go to `tmp`.  When the
+   transaction commits, the file appears in `new`.
+2. A run, which is `librarian export` from cron, or with --watch, has the spool to itself on this machine
+   (flock(2)); a second run leaves.  It logs in and takes the *lock*: a file called `write` in the partner's
+   directory.  This is the rule of the "Content Drehscheibe": the side that puts files holds `write`, the
+   side that takes files holds `read`, and each waits for the other.  Our lock file has a nonce in it, so
+   that a later run can tell a lock of ours from the partner's.
+3. The run sends the file under a temporary name, TEMP_PREFIX and random digits, and goes on where a broken
+   connection left off.  Size, and digest where the server offers one, are compared.  Then the file is
+   renamed.
+4. Before the rename, the run notes in the *ledger* that it is going to ask for it.  If the run dies now,
+   the next one finds the note and asks for the temporary name: if that is gone, the file has arrived.
+5. The run moves our copy to `cur`, and removes the lock.
+
+An import is the mirror of this: `read` instead of `write`, from the server to `new`, and a file is removed
+over there only when it is durable here.
+
+A file can be *stuck*: its name is one that no server carries (BadName), or this server refuses it
+(NameRefused).  The others go on.  ISpool.state() tells what waits, what was sent, what is stuck and why,
+and whose lock is in the way; the pages at `/spool` show it.
+
+How the names of modules map to those of the other systems: nothing of the spool is in the tree.  `model` is
+what lies on disk (the folder, writers, the ledger, the record of the last run), `exchange` and `ftp` are
+the runs, `service` has the utilities, `settings` the targets, `feed` copies from the library.
+
+Errors are SpoolError with a second base that says how a caller may treat them.  Of ExchangeError,
+FTPOSError and TemporaryError are worth another try; PermanentError (a 5xx reply, RFC 959, 4.2.1) is not.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +58,7 @@ from librarian.interfaces import LibrarianError
 SPACES = ("tmp", "new", "cur")
 WRITE_LOCK = "write"  # held by the side that puts files on the server
 READ_LOCK = "read"  # held by the side that takes them away
-TEMP_PREFIX = ".librarian-"  # what we have not finished yet, on either side, is called this
+TEMP_PREFIX = ".librarian-"  # of the names of our unfinished files, in `tmp` and on the server
 
 Sleep = Callable[[float], None]  # seconds
 Kind = Literal["export", "import"]
@@ -27,7 +66,7 @@ Names = list[str]  # the interface below has a method called list
 
 
 class SpoolError(LibrarianError):
-    """Anything the spool or its exchange refuses."""
+    """Base of the errors of the spool and of its exchange."""
 
 
 class NotPrepared(SpoolError, LookupError):
@@ -56,7 +95,7 @@ class BadName(SpoolError, ValueError):
 
 
 class NameTaken(SpoolError, FileExistsError):
-    """The space already holds a file of this name, and nobody asked to replace it."""
+    """The space already holds a file of this name, and it is not to be replaced."""
 
     def __init__(self, name: str, space: str) -> None:
         super().__init__(f"{space} already has a file called {name!r}")
@@ -74,7 +113,7 @@ class NotSpooled(SpoolError, FileNotFoundError):
 
 
 class SpoolBusy(SpoolError):
-    """Another run on this machine is exchanging this spool's files right now."""
+    """Another run on this machine is at work on this spool."""
 
 
 class BadTarget(SpoolError, ValueError):
@@ -113,7 +152,7 @@ class CertificateRefused(FTPOSError):
 
 
 class ReplyError(ExchangeError):
-    """The server said no; `reply` is what it said."""
+    """The server answered with an error; `reply` is its answer, as received."""
 
     def __init__(self, reply: str) -> None:
         super().__init__(reply)
@@ -126,11 +165,11 @@ class PermanentError(ReplyError):
 
 
 class NameRefused(PermanentError):
-    """The server has the file, and will not give it its final name."""
+    """The server has the file under its temporary name, and refuses to give it its final one."""
 
 
 class LockStays(ExchangeError):
-    """The server does not let us remove our own lock file: its partner is locked out."""
+    """The server refuses to remove our own lock file; until it is removed, the partner is locked out."""
 
 
 class TemporaryError(ReplyError):
@@ -138,7 +177,7 @@ class TemporaryError(ReplyError):
 
 
 class Locked(ExchangeError):
-    """Somebody holds a lock on the server; `lock` is its name, `write` or `read`."""
+    """Another program holds a lock on the server; `lock` is its name, `write` or `read`."""
 
     def __init__(self, lock: str) -> None:
         super().__init__(f"'{lock}' lockfile exists")
@@ -146,7 +185,7 @@ class Locked(ExchangeError):
 
 
 class LockLost(ExchangeError):
-    """The lock we held is gone or is somebody else's now; nothing more may be changed."""
+    """The lock we held is gone, or another program holds it: the run may change nothing more."""
 
 
 class TransferDamaged(ExchangeError):
@@ -175,7 +214,7 @@ class IFileStore(Interface):
         """A file in `tmp`, open for writing; closing makes it durable.
 
         `mode` is `w`, `wb`, `x` or `xb`, and all mean the same: bytes go in, and text as UTF-8.
-        NameTaken if somebody else has begun a file of that name and it is not yet forgotten.
+        NameTaken if another program has begun a file of that name in the last 36 hours.
         """
 
     def writer(filename: str, *, replace: bool = False) -> Any:
@@ -214,7 +253,7 @@ class IFileStore(Interface):
         """Delete what has rested in `cur` for longer than that; the names."""
 
     def unfinished() -> Path:
-        """A path in `tmp` that nobody else uses."""
+        """A path in `tmp` that no other writer uses."""
 
     def reserve(name: str) -> Any:
         """Keep other writers from a name until the answer's release() is called or the process ends.
@@ -253,7 +292,7 @@ class ISpoolWriter(Interface):
         """Make the file durable and let it appear in `new`.  NameTaken leaves it uncommitted."""
 
     def abort() -> None:
-        """Forget the file.  Harmless after commit() or abort()."""
+        """Remove the file from `tmp`.  Does nothing after commit() or abort()."""
 
 
 class ISpool(Interface):
@@ -299,7 +338,7 @@ class ISpoolSet(Interface):
 
 
 class IProgress(Protocol):
-    """Who wants to see a transfer go on.  Sizes are bytes."""
+    """Is told how transfers go on, to show it.  Sizes are bytes."""
 
     def begin(self, name: str, size: int, done: int) -> None:
         """A file starts, or goes on where it broke off: `done` bytes are there already."""

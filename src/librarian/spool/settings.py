@@ -47,9 +47,9 @@ class Target:
     backoff: float = 1  # before the second try, doubled for each further one
     backoff_limit: float = 60
     bandwidth: int | None = None  # bytes a second
-    lock_wait: float = 0  # how long to wait for somebody else's lock to go
+    lock_wait: float = 0  # how long to wait for another program to remove its lock
     lock_settle: float = 1  # before a lock written with STOR is read back
-    break_lock_after: float | None = None  # age of somebody else's lock; None: never
+    break_lock_after: float | None = None  # age at which the lock of another program is removed; None: never
     verify: Verify = "digest"  # by size and, where the server offers one, digest; or by size alone
     keep: float | None = None  # how long `cur` keeps a file; None: for ever
 

@@ -118,14 +118,9 @@ def exchange(
     as_json: bool,
     **single: Any,
 ) -> None:
-    """Run once, or again and again until somebody stops it."""
+    """Run once, or with --watch until the process is stopped."""
     _check(single["host"], single["tls"], as_json)
-    if single["host"] is None:
-        chosen = chosen_targets(kind, targets, ini)
-    elif targets:
-        raise click.UsageError("name targets of the ini file or give --host, not both")
-    else:
-        chosen = {single["host"]: single_target(**single)}
+    chosen = _chosen(kind, targets, ini, single)
     with ExitStack() as stack:
         if log_file is not None:
             stack.enter_context(logging_to(log_file))
@@ -135,6 +130,15 @@ def exchange(
             time.sleep(watch)
             left = _run_all(kind, chosen, quiet=quiet, as_json=as_json)
     sys.exit(int(left))
+
+
+def _chosen(kind: Kind, targets: tuple[str, ...], ini: str, single: dict[str, Any]) -> dict[str, Target]:
+    """Targets of the ini file by name, or the one that the options describe, by its host."""
+    if single["host"] is None:
+        return chosen_targets(kind, targets, ini)
+    if targets:
+        raise click.UsageError("name targets of the ini file or give --host, not both")
+    return {single["host"]: single_target(**single)}
 
 
 def _check(host: str | None, tls: str, as_json: bool) -> None:

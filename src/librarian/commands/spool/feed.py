@@ -57,13 +57,21 @@ def feed(
         names = [_spool_file(store, path, replace=replace) for path in files]
         if alias_ids or folders:
             library = stack.enter_context(opened_site(ini))
-            named: list[tuple[str | None, ILibraryFileAlias]]
-            named = [(None, library[alias_id]) for alias_id in alias_ids]
-            named += [pair for path in folders for pair in _files_in(path)]
+            named = list(_named_aliases(library, alias_ids, folders))
             names += [spool_alias(store, alias, name=name, replace=replace) for name, alias in named]
         transaction.commit()
     for name in names:
         click.echo(name)
+
+
+def _named_aliases(
+    library: Any, alias_ids: tuple[int, ...], folders: tuple[str, ...]
+) -> Iterator[tuple[str | None, ILibraryFileAlias]]:
+    """Aliases by their ids, without a name of their own in the spool, and those in folders by name."""
+    for alias_id in alias_ids:
+        yield None, library[alias_id]
+    for path in folders:
+        yield from _files_in(path)
 
 
 def _files_in(path: str) -> Iterator[tuple[str, ILibraryFileAlias]]:

@@ -51,7 +51,7 @@ def single_target(store_dir: Path | None, password_file: Path | None, **facts: A
     """The target that options describe."""
     if store_dir is None:
         raise click.UsageError("--host needs --store-dir")
-    # Never an option: everybody on the machine can read the command lines of the others.
+    # Never an option: all users of a machine can read the command lines of all processes.
     password = os.environ.get(PASSWORD_VARIABLE, "")
     try:
         if password_file is not None:

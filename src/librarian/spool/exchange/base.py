@@ -66,14 +66,11 @@ class Exchange(ABC):
         try:
             self._run_alone()
         except SpoolBusy:
-            log.info("Another run is at work on this spool.")
-            log.info("Exiting.")
-            self.report.outcome = Outcome.POSTPONED
+            self._end_early("Another run is at work on this spool.")
             return self.report  # the other run leaves a record
         except Locked as error:
-            log.info("Cannot access CDS FTP server as '%s' lockfile exists.", error.lock)
-            log.info("Exiting.")
-            self.report.outcome, self.report.lock = Outcome.POSTPONED, error.lock
+            self._end_early(f"Cannot access CDS FTP server as '{error.lock}' lockfile exists.")
+            self.report.lock = error.lock
         except Exception as error:  # any kind of it belongs into the log of cron's job
             log.exception("Exiting with exception:")
             self.report.outcome, self.report.error = Outcome.FAILED, error
@@ -111,6 +108,11 @@ class Exchange(ABC):
             yield
         finally:
             alone.close()
+
+    def _end_early(self, why: str) -> None:
+        log.info(why)
+        log.info("Exiting.")
+        self.report.outcome = Outcome.POSTPONED
 
     def _log_the_end(self) -> None:
         if self.report.refused:

@@ -27,10 +27,6 @@ class Connection:
 
         Errors are logged in the words of the protocol, and raised; the run logs the traceback.
         """
-        target = self._target
-        log.info(
-            "Connecting to CDS FTP server (host %s, port %s, user %s)", target.host, target.port, target.user
-        )
         try:
             self._log_in()
         except Exception:
@@ -62,8 +58,12 @@ class Connection:
             self.session.quit()
 
     def _log_in(self) -> None:
-        tries = Tries(self._target.connect_tries, self._target, self._sleep)
-        self.session = Session(self._target)
+        target = self._target
+        log.info(
+            "Connecting to CDS FTP server (host %s, port %s, user %s)", target.host, target.port, target.user
+        )
+        tries = Tries(target.connect_tries, target, self._sleep)
+        self.session = Session(target)
         while True:
             try:
                 self.session.log_in()

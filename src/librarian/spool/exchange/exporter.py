@@ -81,50 +81,72 @@ class Exporter(Exchange):
             return
         with os.fdopen(fd, "rb") as source:
             log.info("Uploading: %s", name)
-            try:
-                entry = self.persist(name, lambda: self._send(name, source))
-            except BadName as error:
-                self.refuse(name, error)
-                return
-            except PermanentError as error:
-                if error.code != NAME_NOT_ALLOWED and not isinstance(error, NameRefused):
-                    raise
-                self._give_up(self.ledger.entries[name], str(error))
-                return
-        self.progress.finish(name)
-        self.report.files.append(name)
-        self._put_away(entry)
+            entry = self._send_or_refuse(name, source)
+        if entry is not None:
+            self.progress.finish(name)
+            self.report.files.append(name)
+            self._put_away(entry)
+
+    def _send_or_refuse(self, name: str, source: BinaryIO) -> Entry | None:
+        """The entry of the file once it has arrived; None if the name, and nothing else, is to blame."""
+        try:
+            return self.persist(name, lambda: self._send(name, source))
+        except BadName as error:
+            self.refuse(name, error)
+        except PermanentError as error:
+            if error.code != NAME_NOT_ALLOWED and not isinstance(error, NameRefused):
+                raise
+            self._give_up(self.ledger.entries[name], str(error))
+        return None
 
     def _send(self, name: str, source: BinaryIO) -> Entry:
         """Bring one file to its final name on the server, from wherever the last try got to."""
         identity = _identity(os.fstat(source.fileno()))
+        begun = self._begun(name, identity)
+        if begun is not None and begun.stage is Stage.PUBLISHING:
+            return self._publish(begun, again=True)
+        entry = begun or self.ledger.note(Entry(name, identity, _temporary_name()), Stage.BEGUN)
+        size, sha256 = self._upload(entry, source, resume=begun is not None)
+        self.lock.check(self.session, full_every=LOCK_CHECK)
+        entry = self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
+        return self._publish(entry, again=False)
+
+    def _begun(self, name: str, identity: str) -> Entry | None:
+        """The entry of an earlier try with this very file; None if it is to be sent from its beginning.
+
+        Raises NameRefused for a file that is stuck and would be again: the server has a directory of
+        its name.  Any other refusal can be found only by sending the file.
+        """
         entry = self.ledger.entries.get(name)
-        if entry is not None and entry.identity != identity:  # replaced in `new` since then
+        if entry is None:
+            return None
+        if entry.identity != identity:  # replaced in `new` since then
             self._drop(entry)
-            entry = None
-        if entry is not None and entry.stage is Stage.STUCK:
-            # Not sent again only to be refused again; what else it may be can be seen only by trying.
+            return None
+        if entry.stage is Stage.STUCK:
             if self.session.is_directory(name):
                 raise NameRefused(entry.reason or "550 there is a directory of that name")
-            entry = None
-        if entry is not None and entry.stage is Stage.PUBLISHING:
-            return self._publish(entry, again=True)
-        resume = entry is not None
-        if entry is None:
-            entry = self.ledger.note(Entry(name, identity, _temporary_name()), Stage.BEGUN)
+            return None
+        return entry
+
+    def _upload(self, entry: Entry, source: BinaryIO, *, resume: bool) -> tuple[int, str]:
+        """Send the file under its temporary name; its size in bytes and its SHA-256 in hex.
+
+        Raises BadName if it was written to meanwhile.
+        """
         size = os.fstat(source.fileno()).st_size
         try:
-            sha256 = self.transfer.upload(self.session, source, size, entry.temp, name=name, resume=resume)
+            sha256 = self.transfer.upload(
+                self.session, source, size, entry.temp, name=entry.name, resume=resume
+            )
         except ExchangeError as error:
             if error.code in NO_SPACE:  # what is there would only keep the disk full
                 self._drop(entry)
             raise
-        if _identity(os.fstat(source.fileno())) != identity:
+        if _identity(os.fstat(source.fileno())) != entry.identity:
             self._drop(entry)
-            raise BadName(name, "was still being written; only finished files belong into new")
-        self.lock.check(self.session, full_every=LOCK_CHECK)
-        entry = self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
-        return self._publish(entry, again=False)
+            raise BadName(entry.name, "was still being written; only finished files belong into new")
+        return size, sha256
 
     def _publish(self, entry: Entry, *, again: bool) -> Entry:
         """Give the file its final name; `again` if an earlier try may have done so."""

@@ -44,7 +44,7 @@ class Importer(Exchange):
     For each file: fetch it into `tmp`, verify it, make it durable, note durably that it is about to
     be delivered, deliver it, note that, and only then remove it from the server.  A run that dies in
     between leaves a note; delivery is one rename, so if the file is gone from `tmp`, it was delivered,
-    even if somebody has taken it out of `new` since.  A file that the server will not remove stays in
+    even if it has been taken out of `new` since.  A file that the server will not remove stays in
     the ledger, so that it is not delivered again.
     """
 
@@ -78,7 +78,7 @@ class Importer(Exchange):
                 self._import(file)
 
     def _wanted(self, names: list[str]) -> list[str]:
-        """What is there to fetch: neither locks nor what somebody has not finished."""
+        """The names to fetch, sorted: neither locks nor unfinished files."""
         return sorted(
             name
             for name in names
@@ -102,33 +102,48 @@ class Importer(Exchange):
         return RemoteFile(name, size_there, None if modified is None else modified.isoformat())
 
     def _import(self, file: RemoteFile) -> None:
-        entry = self.ledger.entries.get(file.name)
-        if entry is not None and entry.identity != file.identity:  # another file of that name by now
-            self._drop(entry)
-            entry = None
+        entry = self._known(file)
         was_delivered = entry is not None and entry.stage is Stage.DELIVERED
         if entry is None or entry.stage is Stage.BEGUN:
-            if (self.store.path / "new" / file.name).exists():
-                self._postpone(file.name)
-                return
-            try:
-                entry = self.persist(file.name, lambda: self._fetch(file))
-            except PermanentError as error:
-                if error.code not in NO_SUCH_FILE:
-                    raise
-                self._drop(self.ledger.entries[file.name])
-                self.refuse(file.name, f"{file.name!r}: {error}")
-                return
-        if entry.stage is Stage.PUBLISHING:
-            try:
-                entry = self._deliver(entry)
-            except NameTaken:
-                self._postpone(file.name)
-                return
-        is_gone = self.persist(file.name, lambda: self._remove(entry))
+            entry = self._fetch_or_refuse(file)
+        if entry is not None and entry.stage is Stage.PUBLISHING:
+            entry = self._deliver_or_postpone(entry)
+        if entry is None:
+            return
+        delivered = entry
+        is_gone = self.persist(file.name, lambda: self._remove(delivered))
         if is_gone or not was_delivered:
             self.report.files.append(file.name)
         self.progress.finish(file.name)
+
+    def _known(self, file: RemoteFile) -> Entry | None:
+        """The open entry of this very file, not of another one that had its name."""
+        entry = self.ledger.entries.get(file.name)
+        if entry is not None and entry.identity != file.identity:
+            self._drop(entry)
+            return None
+        return entry
+
+    def _fetch_or_refuse(self, file: RemoteFile) -> Entry | None:
+        """The entry of the file once it is here, whole; None if it cannot come now."""
+        if (self.store.path / "new" / file.name).exists():
+            self._postpone(file.name)
+            return None
+        try:
+            return self.persist(file.name, lambda: self._fetch(file))
+        except PermanentError as error:
+            if error.code not in NO_SUCH_FILE:
+                raise
+            self._drop(self.ledger.entries[file.name])
+            self.refuse(file.name, f"{file.name!r}: {error}")
+            return None
+
+    def _deliver_or_postpone(self, entry: Entry) -> Entry | None:
+        try:
+            return self._deliver(entry)
+        except NameTaken:
+            self._postpone(entry.name)
+            return None
 
     def _fetch(self, file: RemoteFile) -> Entry:
         entry = self.ledger.entries.get(file.name)

@@ -1,4 +1,4 @@
-"""Runs: once, as cron wants it, or again and again."""
+"""Runs: one, as a job of cron makes it, or one every so many seconds."""
 
 import os
 import time
@@ -35,7 +35,7 @@ def watch(
     sleep: Sleep = time.sleep,
     progress: IProgress | None = None,
 ) -> Iterator[Report]:
-    """A run every `interval` seconds for as long as somebody asks for the next report."""
+    """The reports of runs with pauses of `interval` seconds between them; endless, a run for each next()."""
     while True:
         yield run(kind, target, sleep=sleep, progress=progress)
         sleep(interval)

@@ -166,7 +166,7 @@ class Channel:
     def _data(self, command: str, rest: int | None = None) -> Iterator[socket.socket]:
         """A data connection for `command`, and its closing reply.
 
-        Whoever is interrupted in between, by an error or a signal, leaves replies unread: such a
+        An error or a signal in between leaves replies unread: such a
         connection is dropped, for the next command would take them for its own.
         """
         with translated():

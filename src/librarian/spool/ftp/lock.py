@@ -2,8 +2,8 @@
 
 The protocol's lock is a file that is there or not, and plain FTP has no way to make a file only if
 there is none.  It does have APPE, which servers carry out with O_APPEND: of two who append to one
-file, one comes first, and both can see who.  So a lock is appended, read back, and held by whoever
-its first lines name.  A server without APPE gets STOR, a pause, and the same look back.
+file, one comes first, and both can see who.  So a lock is appended and read back; its first lines name
+the holder.  A server without APPE gets STOR, a pause, and the same look back.
 
 What cannot be had: a partner who knows only "is it there?" may create its lock between our look and
 our append.  It then sees its own file with lines of ours behind it, and we see that it was first,
@@ -32,7 +32,7 @@ SAME_TIME = timedelta(minutes=15)  # two clocks that show no more than this apar
 
 
 class RemoteLock:
-    """The lock `name` on the target; whoever uses it is alone on this machine with `ledger`."""
+    """The lock `name` on the target; `ledger` is open for this run alone on this machine."""
 
     def __init__(self, name: str, target: Target, ledger: Ledger, clock: IClock, sleep: Sleep) -> None:
         self.name = name
@@ -51,7 +51,15 @@ class RemoteLock:
         self.clear_dead(session)
         self.wait_for_others(session)
         log.info("Creating lock file: %s", self.name)
-        note = self._write(session)
+        self._hold(session, self._write(session))
+        other = READ_LOCK if self.name == WRITE_LOCK else WRITE_LOCK
+        if other in session.names():  # the other side looked before our lock was there
+            self.release(session)
+            raise Locked(other)
+        log.info("Lock file successfully created: %s", self.name)
+
+    def _hold(self, session: Session, note: LockNote) -> None:
+        """Note, durably, that the lock file that was written is ours; Locked if another came first."""
         mark = session.mark(self.name)
         if not self._is_ours(session, note):
             self._refuse_unreadable(session, note)
@@ -61,11 +69,6 @@ class RemoteLock:
         self._ledger.note_lock(self._note)
         self.held = True
         self._checked_at, self._mark = self._clock.now(), mark
-        other = READ_LOCK if self.name == WRITE_LOCK else WRITE_LOCK
-        if other in session.names():  # the other side looked before our lock was there
-            self.release(session)
-            raise Locked(other)
-        log.info("Lock file successfully created: %s", self.name)
 
     def check(self, session: Session, *, full_every: timedelta = timedelta(0)) -> None:
         """Raise LockLost unless the lock is still ours.
@@ -84,7 +87,7 @@ class RemoteLock:
         self._checked_at, self._mark = now, mark
 
     def release(self, session: Session) -> None:
-        """Remove the lock if it is still ours; somebody else's stays."""
+        """Remove the lock if it is still ours; that of another program stays.  Raises ExchangeError."""
         if self._note is None:
             return
         if self._is_ours(session, self._note):
@@ -136,13 +139,13 @@ class RemoteLock:
         return note
 
     def _refuse_unreadable(self, session: Session, note: LockNote) -> None:
-        """Some servers let nobody read what was just written: without a look back there is no owner."""
+        """Raise PermanentError if the server does not let us read the lock file: its owner is unknown."""
         for _look in range(LOOKS):
             size = session.size(self.name)
             if size is None or session.read(self.name) is not None:
                 return
             # Or its holder has removed it between the two questions: then ask both again.
-        if size == len(note.text):  # nobody else's lines are in it
+        if size == len(note.text):  # no other program has appended to it
             _remove(session, self.name)
         raise PermanentError(f"550 the server does not let us read the lock file {self.name} back")
 
@@ -154,7 +157,7 @@ class RemoteLock:
         """Whether this lock file was begun by the dead run that wrote `note`.
 
         A run that dies between the server's making the file and our filling it leaves an empty
-        lock, which could be anybody's.  It is taken for ours only if we died before we had seen
+        lock, which could be any program's.  It is taken for ours only if we died before we had seen
         our lock, and the file is from that time.
         """
         text = note.text.encode()
@@ -172,7 +175,9 @@ class RemoteLock:
         modified = None if limit is None else session.modified(lock)
         if limit is None or modified is None or self._clock.now() - modified < timedelta(seconds=limit):
             return False
-        log.warning("Breaking somebody else's lock file, unchanged since %s: %s", modified.isoformat(), lock)
+        log.warning(
+            "Breaking the lock file of another program, unchanged since %s: %s", modified.isoformat(), lock
+        )
         _remove(session, lock)
         return True
 

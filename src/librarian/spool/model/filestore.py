@@ -31,7 +31,7 @@ from librarian.spool.model.writer import SpoolFile, SpoolWriter
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN_AFTER = timedelta(hours=36)  # the maildir page's age for what nobody will finish any more
+FORGOTTEN_AFTER = timedelta(hours=36)  # the age at which maildir(5) takes an unfinished file for abandoned
 WRITE_MODES = {"w", "wb", "x", "xb"}
 
 
@@ -120,7 +120,7 @@ class FileStore:
     # For writers, and for what arrives from elsewhere.
 
     def unfinished(self) -> Path:
-        """A path in `tmp` that nobody else uses."""
+        """A path in `tmp` that no other writer uses."""
         return self._place("tmp") / f"{TEMP_PREFIX}{secrets.token_hex(8)}.part"
 
     def reserve(self, name: str) -> Reservation:

@@ -90,7 +90,7 @@ class Ledger:
         sync_directory(path.parent)
 
     def close(self) -> None:
-        """Make everything durable and let go of the file."""
+        """Make everything durable and close the file."""
         os.fsync(self._fd)
         os.close(self._fd)
 
@@ -138,7 +138,7 @@ class Ledger:
                 self.locks.pop(record, None)
 
     def _mend_tail(self) -> None:
-        """Let the next record start a line of its own, after one that was cut short."""
+        """End a last line that a crash has cut short, so that the next record begins on a new line."""
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.write(self._fd, b"\n")

@@ -1,4 +1,4 @@
-"""A name that one writer has until its file is delivered or given up."""
+"""The reservation of a name in `new` for one writer, until its file is delivered or aborted."""
 
 import fcntl
 import hashlib
@@ -11,7 +11,7 @@ from librarian.spool.interfaces import TEMP_PREFIX, NameTaken
 class Reservation:
     """Keeps other writers from a name, on this machine: an empty, locked file in `tmp`.
 
-    The kernel lets go of the lock when its holder dies, however it dies, so nobody waits for the dead.
+    The kernel releases the lock when its holder ends, also by a signal, so a dead writer blocks no name.
     Raises NameTaken if another writer has the name.
     """
 
@@ -26,10 +26,10 @@ class Reservation:
                 raise NameTaken(name, "tmp") from None
             if self._is_there():
                 return
-            self._file.close()  # who had it removed it between our opening and our locking
+            self._file.close()  # its holder removed the file between our open() and our flock()
 
     def release(self) -> None:
-        """Let others have the name.  Harmless when it was released already."""
+        """End the reservation.  Does nothing if it has ended already."""
         if not self._file.closed:
             if self._is_there():
                 self._path.unlink(missing_ok=True)

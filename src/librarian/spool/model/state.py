@@ -19,6 +19,15 @@ from librarian.spool.settings import Target
 
 SHOWN = 100  # files of each list; more are only counted
 
+LEFT_BEHIND = (
+    "Our lock file {lock!r} of {since} may still be on the server: its run ended without removing it."
+    " The next run removes it."
+)
+HELD_BY_PARTNER = (
+    "The lock file {lock!r} of another program was on the server at {at}."
+    " The next run tries again; if it stays for long, ask the partner."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingFile:
@@ -74,17 +83,17 @@ def read_state(kind: Kind, target: Target) -> SpoolState:
 
 
 def _read(kind: Kind, target: Target) -> SpoolState:
-    path = ledger_path(kind, target)
+    path, new = ledger_path(kind, target), target.store_dir / "new"
     ledger, last_run = _LedgerSummary(path), read_record(path)
-    names = sorted(entry.name for entry in os.scandir(target.store_dir / "new"))
+    names = sorted(entry.name for entry in os.scandir(new))
     if kind == "export":
-        stuck = list(_stuck_exports(target.store_dir / "new", names, ledger, last_run))
+        stuck = list(_stuck_exports(new, names, ledger, last_run))
+        waiting = _without(names, stuck)
     else:
-        stuck = [StuckFile(name, reason, last_run.at) for name, reason in _refused(last_run) if last_run]
-    apart = {file.name for file in stuck} if kind == "export" else set()
-    waiting = [name for name in names if name not in apart]
+        stuck = list(_stuck_imports(last_run))
+        waiting = names
     return SpoolState(
-        waiting=tuple(_waiting(target.store_dir / "new", waiting[:SHOWN])),
+        waiting=tuple(_waiting(new, waiting[:SHOWN])),
         waiting_count=len(waiting),
         sent=tuple(reversed(ledger.sent)),
         stuck=tuple(stuck[:SHOWN]),
@@ -118,15 +127,23 @@ class _LedgerSummary:
             self.open[entry.name] = entry
 
 
-def _refused(last_run: LastRun | None) -> list[tuple[str, str]]:
-    return sorted(last_run.reasons.items()) if last_run else []
+def _without(names: list[str], stuck: list[StuckFile]) -> list[str]:
+    apart = {file.name for file in stuck}
+    return [name for name in names if name not in apart]
+
+
+def _stuck_imports(last_run: LastRun | None) -> Iterator[StuckFile]:
+    """The files on the server that the last run refused."""
+    if last_run is not None:
+        for name, reason in sorted(last_run.reasons.items()):
+            yield StuckFile(name, reason, last_run.at)
 
 
 def _stuck_exports(
     new: Path, names: list[str], ledger: _LedgerSummary, last_run: LastRun | None
 ) -> Iterator[StuckFile]:
     """The files in `new` that cannot be sent under their names, or that the server has refused."""
-    reasons = dict(_refused(last_run))
+    reasons = last_run.reasons if last_run else {}
     for name in names:
         entry = ledger.open.get(name)
         if (reason := _why_never(new, name)) is not None:
@@ -166,15 +183,9 @@ def _lock_state(kind: Kind, process: int | None, locks: dict[str, LockNote], las
         held = f" and holds the lock file {name!r} on the server since {since}" if locks else ""
         return f"An {kind} is running (process {process}){held}."
     if locks:
-        return (
-            f"Our lock file {name!r} of {since} may still be on the server:"
-            " its run ended without removing it. The next run removes it."
-        )
+        return LEFT_BEHIND.format(lock=name, since=since)
     if last_run is None:
         return f"No {kind} has run yet."
     if last_run.outcome is Outcome.POSTPONED:
-        return (
-            f"The lock file {last_run.lock!r} of another program was on the server at {last_run.at}."
-            " The next run tries again; if it stays for long, ask the partner."
-        )
+        return HELD_BY_PARTNER.format(lock=last_run.lock, at=last_run.at)
     return "No lock is held."

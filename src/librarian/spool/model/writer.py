@@ -34,8 +34,9 @@ class SpoolFile(io.BufferedWriter):
 
 @implementer(ISpoolWriter)
 class SpoolWriter:
-    """Writes under a name of its own in `tmp`; has reserved the name it will be called by, unless it is
-    to replace what has that name."""
+    """Writes to a temporary file in `tmp`, and holds a reservation of its final name in `new`.
+
+    With `replace` there is no reservation: the last writer to commit wins."""
 
     def __init__(self, store: IFileStore, name: str, *, replace: bool) -> None:
         self.name = name
@@ -153,7 +154,7 @@ class SpoolWriter:
 class Delivery:
     """The writer's part in a two-phase commit (transaction.interfaces.ISavepointDataManager).
 
-    It sorts last: a file leaves for the partner only when everybody else has committed.  A crash
+    It sorts last: a file leaves for the partner only when all other participants have committed.  A crash
     between the others' commit and ours leaves the file in `tmp`, where the reaper finds it.
     """
 
