@@ -1,4 +1,4 @@
-"""The registry: the seed's dictionaries, refusals, who may."""
+"""The registry: the URLs that tell how fresh a part is, numbers and names, refusals, permissions."""
 
 import unittest
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ import transaction
 from zope.component import getUtility
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 
+from librarian.library.interfaces import IFileReferences
 from librarian.mirrors.enums import MirrorReviewStatus, PackagePublishingPocket
 from librarian.mirrors.interfaces import (
     BadBaseURL,
@@ -42,31 +43,30 @@ class RegistryCase(unittest.TestCase):
         self.mirrors = getUtility(IDistributionMirrorSet)
         self.clock = Functional.world.clock
 
-    def add(self, name: str = "foobarmirror", url: str = "http://foo.bar.com/pub") -> Any:
+    def add(self, name: str = "berlin", url: str = "http://berlin.example/ubuntu") -> Any:
         return add_mirror(self.ubuntu, self.owner, name, url)
 
 
 class Updateness(RegistryCase):
-    """The dates of the specification give its four dictionaries."""
+    """Four moments, and the URLs that are asked for at each."""
 
     def setUp(self) -> None:
         super().setUp()
-        mirror = self.add()
-        warty = getUtility(IDistroReleaseSet).get(1)
-        warty_i386 = getUtility(IDistroArchReleaseSet).get(1)
-        self.source = mirror.ensureMirrorDistroReleaseSource(warty, RELEASE, warty.components[0])
-        self.binary = mirror.ensureMirrorDistroArchRelease(warty_i386, RELEASE, warty.components[0])
+        mirror, release = self.add(), self.ubuntu.getRelease("warty")
+        main, [i386] = release.components[0], release.arch_releases
+        self.source = mirror.ensureMirrorDistroReleaseSource(release, RELEASE, main)
+        self.binary = mirror.ensureMirrorDistroArchRelease(i386, RELEASE, main)
 
     def check(self, row: Any, when: datetime | None, expected: list[tuple[str, str]]) -> None:
         urls = row.getURLsToCheckUpdateness(when) if when else row.getURLsToCheckUpdateness()
-        base = "http://foo.bar.com/pub/pool/main/"
+        base = "http://berlin.example/ubuntu/pool/main/"
         found = [(status.name, url) for status, url in urls.items()]
         self.assertEqual(found, [(status, base + path) for status, path in expected])
 
     def test_two_uploads_in_two_days(self) -> None:
         self.check(
             self.source,
-            datetime(2005, 9, 17),  # noqa: DTZ001  # the specification's own, without a zone
+            datetime(2005, 9, 17),  # noqa: DTZ001  # a moment without a zone is UTC
             [
                 ("ONEDAYBEHIND", "a/alsa-utils/alsa-utils_1.0.9a-4.dsc"),
                 ("TWODAYSBEHIND", "a/alsa-utils/alsa-utils_1.0.8-1ubuntu1.dsc"),
@@ -100,8 +100,20 @@ class Updateness(RegistryCase):
         self.check(self.source, datetime(2000, 1, 1, tzinfo=UTC), [])
 
 
+class Numbers(RegistryCase):
+    def test_releases_and_builds_are_found_by_number(self) -> None:
+        for release in self.ubuntu.releases:
+            self.assertEqual(getUtility(IDistroReleaseSet).get(release.id).name, release.name)
+            for build in release.arch_releases:
+                self.assertEqual(getUtility(IDistroArchReleaseSet).get(build.id), build)
+
+    def test_a_release_names_its_distribution(self) -> None:
+        release = getUtility(IDistroReleaseSet).get(1)
+        self.assertEqual((release.distribution.name, release.distribution.id), ("ubuntu", self.ubuntu.id))
+
+
 class Refusals(RegistryCase):
-    def test_names_and_numbers_nobody_has(self) -> None:
+    def test_unknown_names_and_numbers(self) -> None:
         with self.assertRaises(NoSuchMirror):
             self.mirrors[99]
         with self.assertRaises(NoSuchDistribution):
@@ -118,7 +130,7 @@ class Refusals(RegistryCase):
         self.add()
         with self.assertRaises(NameInUse):
             self.add(url="http://elsewhere.example/")
-        for same in ("http://foo.bar.com/pub", "http://FOO.bar.com/pub/"):
+        for same in ("http://berlin.example/ubuntu", "http://BERLIN.example/ubuntu/"):
             with self.assertRaises(URLInUse):
                 self.add("another", same)
         with self.assertRaises(NameInUse):
@@ -194,7 +206,7 @@ class Order(RegistryCase):
         self.assertEqual([each.name for each in self.mirrors.getMirrorsToRecover()], ["valid-mirror"])
 
 
-class WhoMay(RegistryCase):
+class Permissions(RegistryCase):
     def test_anonymous_sees_and_changes_nothing(self) -> None:
         mirror = self.mirrors[1]
         record = mirror.newProbeRecord(BytesIO(b"log"))
@@ -225,8 +237,6 @@ class WhoMay(RegistryCase):
         transaction.commit()
         self.assertEqual(record.log_file.filename, "valid-mirror-probe-logfile.txt")
         self.assertEqual((record.log_file.restricted, record.log_file.read()), (True, b"what happened"))
-        from librarian.library.interfaces import IFileReferences
-
         references = getUtility(IFileReferences, name="mirrors")
         self.assertEqual(references.held_among(frozenset({alias_id, 1})), {alias_id})
         self.assertEqual(references.holders(alias_id), ["mirrors: log of a probe"])

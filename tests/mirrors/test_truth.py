@@ -50,6 +50,7 @@ class TruthCase(unittest.TestCase):
     states: ClassVar[list[Files]]  # what a mirror would have copied each time
     folder: ClassVar[Path]
     keyring: ClassVar[str]
+    udebs: ClassVar[tuple[str, ...]] = ()  # published fifty hours ago, in indices of the installer
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -63,7 +64,10 @@ class TruthCase(unittest.TestCase):
             for name in names:
                 archive.add_deb("main", name, "1.0")
                 archive.add_source("main", name, "1.0")
-            archive.publish("hoary", ["main"], date=BEGINNING - timedelta(hours=hours_ago))
+            for name in cls.udebs if hours_ago == 50 else ():
+                archive.add_deb("main", name, "1.0", "udeb")
+            date = BEGINNING - timedelta(hours=hours_ago)
+            archive.publish("hoary", ["main"], date=date, installer=bool(cls.udebs))
             archive.sign("hoary")
             cls.states.append(archive.files())
 

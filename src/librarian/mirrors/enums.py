@@ -113,7 +113,7 @@ class DisabledBy(Enum):
 
 
 class PublicationKind(Enum):
-    """The sort of file a publication put into the pool; udebs are never asked of a mirror."""
+    """The format of a file in the pool.  A udeb is asked of mirrors that carry the installer's section."""
 
     DSC = "dsc"
     TARBALL = "tarball"  # any other file of a source package: orig, diff, signature

@@ -6,6 +6,7 @@ from librarian.mirrors.enums import PackagePublishingPocket
 
 # What RFC 3986 lets stand in a path and package files use: versions carry ~ and +, epochs a colon.
 _SAFE = "/~+:=@,;!$&'()*"
+_INSTALLER = "debian-installer"
 
 
 def checked_path(path: str) -> str:
@@ -27,6 +28,17 @@ def suite(release: str, pocket: PackagePublishingPocket) -> str:
 def packages_path(release: str, pocket: PackagePublishingPocket, component: str, architecture: str) -> str:
     """The index of the binary packages of one component and architecture."""
     return f"dists/{suite(release, pocket)}/{component}/binary-{architecture}/Packages.gz"
+
+
+def installer_section(component: str) -> str:
+    """The section of a component for the installer: its packages, udebs, have indices of their own there
+    (https://wiki.debian.org/DebianRepository/Format, "debian-installer")."""
+    return f"{component}/{_INSTALLER}"
+
+
+def is_installer_section(section: str) -> bool:
+    """Whether a component or section is one for the installer."""
+    return section.endswith(f"/{_INSTALLER}")
 
 
 def sources_path(release: str, pocket: PackagePublishingPocket, component: str) -> str:

@@ -65,13 +65,20 @@ class AptArchive:
         valid_until: datetime | None = None,
         compress: Sequence[str] = (".gz", ".xz"),
         by_hash: bool = False,
+        installer: bool = False,
     ) -> None:
-        """Write the indices and the Release file of `suite`, unsigned."""
+        """Write the indices and the Release file of `suite`, unsigned.
+
+        With `installer`, udebs are in indices of their own below `<component>/debian-installer`, as in the
+        archives of Debian and Ubuntu.
+        """
         dists = self.root / "dists" / suite
         shutil.rmtree(dists, ignore_errors=True)
         for component in components:
             self._index(dists / component / "binary-i386" / "Packages", "packages", component, compress)
             self._index(dists / component / "source" / "Sources", "sources", component, compress)
+            if installer:
+                self._move_udebs(dists / component, compress)
         fields = {
             "Suite": suite,
             "Codename": suite,
@@ -147,11 +154,29 @@ class AptArchive:
         pool = f"pool/{component}"
         (self.root / pool).mkdir(parents=True, exist_ok=True)
         target.write_bytes(_run("apt-ftparchive", what, pool, cwd=self.root))
-        for extension, tool in ((".gz", "gzip"), (".xz", "xz")):
-            if extension in compress:
-                _run(tool, "-kn" if tool == "gzip" else "-k", str(target))
-        if compress:
-            target.unlink()
+        _pack(target, compress)
+
+    def _move_udebs(self, folder: Path, compress: Sequence[str]) -> None:
+        """Take the udebs of a component out of its index, into that of its installer."""
+        packed = next((folder / "binary-i386").glob("Packages*"))
+        tool = {".gz": ["gzip", "-dc"], ".xz": ["xz", "-dc"]}.get(packed.suffix, ["cat"])
+        paragraphs = _run(*tool, str(packed)).decode().strip().split("\n\n")
+        for where, is_udeb in (("binary-i386", False), ("debian-installer/binary-i386", True)):
+            target = folder / where / "Packages"
+            shutil.rmtree(target.parent, ignore_errors=True)
+            target.parent.mkdir(parents=True)
+            chosen = [each for each in paragraphs if (".udeb\n" in f"{each}\n") is is_udeb]
+            target.write_text("".join(f"{each}\n\n" for each in chosen))
+            _pack(target, compress)
+
+
+def _pack(index: Path, compress: Sequence[str]) -> None:
+    """Replace an index by its compressed forms; without any it stays."""
+    for extension, tool in ((".gz", "gzip"), (".xz", "xz")):
+        if extension in compress:
+            _run(tool, "-kn" if tool == "gzip" else "-k", str(index))
+    if compress:
+        index.unlink()
 
 
 def _link_by_hash(dists: Path) -> None:

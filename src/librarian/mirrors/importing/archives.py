@@ -6,7 +6,7 @@ run again.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -29,8 +29,9 @@ from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.model.distributions import Distribution
 from librarian.mirrors.model.publications import BEFORE_RECORDS, Publication, Publications
+from librarian.mirrors.paths import installer_section, is_installer_section
 from librarian.mirrors.paths import suite as suite_name
-from librarian.mirrors.probing.plan import KnownRelease
+from librarian.mirrors.probing.plan import ContentKey, KnownRelease
 from librarian.mirrors.service.subtree import SUBTREE
 from librarian.tree.interfaces import ITree
 
@@ -100,13 +101,9 @@ class ArchiveImport:
             self.summary.unchanged.append(suite)
             return
         self._refuse_stale(suite, file, known)
-        components = [
-            each for each in file.components if each in (self._options.components or file.components)
-        ]
-        for component in components:
-            for architecture in (None, *sorted(set(file.architectures) - _NO_MACHINE)):
-                on_index(f"{suite} {component} {architecture or 'source'}")
-                self._read_index(release, pocket, file, component, architecture)
+        for part in self._parts(release, pocket, file):
+            on_index(str(part))
+            self._read_index(part, file)
         seen = KnownRelease(file.date, self._seen(file, bool(known)), digests)
         self._tree.run(lambda: self._distribution().note_release(suite, seen))
         self.summary.suites.append(suite)
@@ -143,35 +140,43 @@ class ArchiveImport:
         now = self._clock.now()
         return now if is_update else min(now, file.date)
 
-    def _read_index(
-        self,
-        release: str,
-        pocket: PackagePublishingPocket,
-        file: ReleaseFile,
-        component: str,
-        architecture: str | None,
-    ) -> None:
-        folder = "source/Sources" if architecture is None else f"binary-{architecture}/Packages"
-        suite = suite_name(release, pocket)
+    def _parts(
+        self, release: str, pocket: PackagePublishingPocket, file: ReleaseFile
+    ) -> Iterator[ContentKey]:
+        """The parts of a suite that may have an index: sources, binaries, and those of the installer."""
+        wanted = [name for name in file.components if name in (self._options.components or file.components)]
+        machines = sorted(set(file.architectures) - _NO_MACHINE)
+        for component in wanted:
+            for architecture in (None, *machines):
+                yield ContentKey(release, pocket, component, architecture)
+            for architecture in machines:
+                yield ContentKey(release, pocket, installer_section(component), architecture)
+
+    def _read_index(self, part: ContentKey, file: ReleaseFile) -> None:
+        index = part.index.removesuffix(".gz")
         try:
-            entries = {
-                each.path: each for each in read_index(self._source, suite, file, f"{component}/{folder}")
-            }
+            entries = {each.path: each for each in read_index(self._source, part.suite, file, index)}
         except NotInArchive as error:
-            if any(name.startswith(f"{component}/{folder}") for name in file.files):
-                raise MalformedArchive(f"{suite}: listed, but not there: {error.path}") from error
-            return  # not every component is built everywhere
+            if any(name.startswith(index) for name in file.files):
+                raise MalformedArchive(f"{part.suite}: listed, but not there: {error.path}") from error
+            return  # not every component is built everywhere, nor has every one an installer
         date = min(file.date, self._clock.now())
 
         def take() -> tuple[int, int]:
-            named = self._distribution().ensureRelease(release, file.version)
-            part = named.ensureComponent(component)
-            target = named if architecture is None else named.ensureArch(architecture)
-            return update(target.publications(pocket, part), entries, date, self._modified)
+            return update(self._publications(part, file), entries, date, self._modified)
 
         published, superseded = self._tree.run(take)
         self.summary.published += published
         self.summary.superseded += superseded
+
+    def _publications(self, part: ContentKey, file: ReleaseFile) -> Publications:
+        """What is known to be published of `part`; its release, component and build are made if need be."""
+        release = self._distribution().ensureRelease(part.release, file.version)
+        component = release.ensureComponent(part.component.partition("/")[0])
+        if is_installer_section(part.component):
+            component = release.ensureInstaller(component)
+        target = release if part.architecture is None else release.ensureArch(part.architecture)
+        return target.publications(part.pocket, component)
 
     def _modified(self, path: str) -> datetime:
         """When a file came into a pool that can be looked into; else: before we began to look."""

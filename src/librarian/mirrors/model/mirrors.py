@@ -243,7 +243,7 @@ class DistributionMirror(Persistent):
             )
             for release in self.distribution.active_releases()
             for pocket in PackagePublishingPocket
-            for component in release.components
+            for component in release.binary_sections
             for arch in release.arch_releases
         ]
 

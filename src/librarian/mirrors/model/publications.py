@@ -35,13 +35,16 @@ class Publication:
 class Publications(Persistent):
     """What one component of one suite has at present, as source or for one architecture."""
 
+    udebs_asked = False  # whether mirrors are asked for udebs: in the sections of the installer alone
     read_before = False  # whether an index was read already, so that what is new is new
     _tarballs_by_date: OOBTree | None = None  # (date, path) -> Publication
 
-    def __init__(self) -> None:
+    def __init__(self, *, udebs_asked: bool = False) -> None:
+        if udebs_asked:
+            self.udebs_asked = True
         self._by_path = OOBTree()  # path -> Publication
-        self._by_date = OOBTree()  # (date, path) -> Publication, without udebs and tarballs
-        self._numbered = LOBTree()  # number -> path, without udebs
+        self._by_date = OOBTree()  # (date, path) -> Publication, of what is asked for but tarballs
+        self._numbered = LOBTree()  # number -> path, of files that are asked for
         self._numbers = OOBTree()  # path -> number
 
     def __len__(self) -> int:
@@ -57,7 +60,7 @@ class Publications(Persistent):
         """Note a publication; one that is known keeps its date."""
         if publication.path not in self._by_path:
             self._by_path[publication.path] = publication
-            if publication.kind is not PublicationKind.UDEB:
+            if self._is_asked(publication):
                 self._dated(publication.kind)[publication.date, publication.path] = publication
                 self._number(publication.path)
 
@@ -66,8 +69,12 @@ class Publications(Persistent):
         publication = self._by_path.pop(path, None)
         if publication is not None:
             self._dated(publication.kind).pop((publication.date, path), None)
-            if publication.kind is not PublicationKind.UDEB:
+            if self._is_asked(publication):
                 self._give_up_number(path)
+
+    def _is_asked(self, publication: Publication) -> bool:
+        """Whether mirrors that carry this part are asked for the file."""
+        return self.udebs_asked or publication.kind is not PublicationKind.UDEB
 
     def _dated(self, kind: PublicationKind) -> OOBTree:
         """Where a file of this kind is by its date.  How fresh a mirror is, tarballs do not tell: one that
@@ -82,12 +89,15 @@ class Publications(Persistent):
         return set(self._by_path)
 
     def published_between(self, start: datetime, end: datetime) -> list[Publication]:
-        """Everything in the period, edges included, udebs too, oldest first."""
+        """Everything in the period, edges included, asked for or not, oldest first."""
         found = [each for each in self if start <= each.date <= end]
         return sorted(found, key=lambda each: (each.date, each.path))
 
     def newest(self, start: datetime | None, end: datetime) -> Publication | None:
-        """The newest one at or before `end` and at or after `start`; udebs and tarballs are left out."""
+        """The newest one at or before `end` and at or after `start`.
+
+        Tarballs are left out, and udebs outside the sections of the installer.
+        """
         try:
             date, path = self._by_date.maxKey((end, _LAST))
         except ValueError:  # nothing so old
@@ -102,7 +112,7 @@ class Publications(Persistent):
         return choose_by_window(self.newest, when)
 
     def newest_files(self, when: datetime, count: int) -> list[Publication]:
-        """The newest published at or before `when`, at least `count` if there are so many, udebs left out.
+        """The newest published at or before `when`, at least `count` if there are so many.
 
         What has one date comes together, for none of it is newer; of a large archive that was read at once
         only a first part, as it has no newest files.
@@ -116,7 +126,7 @@ class Publications(Persistent):
 
     @property
     def file_count(self) -> int:
-        """How many files a mirror that carries this has; udebs are left out."""
+        """How many files a mirror that carries this is asked for, now and then."""
         return 0 if not self._numbered else self._numbered.maxKey() + 1
 
     def numbered(self, number: int) -> Publication:
@@ -140,7 +150,7 @@ class Publications(Persistent):
         """Number what was published before there were numbers."""
         self._numbered, self._numbers = LOBTree(), OOBTree()
         for path, publication in self._by_path.items():
-            if publication.kind is not PublicationKind.UDEB:
+            if self._is_asked(publication):
                 self._number(path)
 
 

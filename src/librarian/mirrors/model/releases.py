@@ -13,6 +13,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.interfaces import IDistroArchRelease, IDistroRelease, NameInUse
 from librarian.mirrors.model.publications import Publications
+from librarian.mirrors.paths import installer_section, is_installer_section
 from librarian.people.names import valid_name
 
 
@@ -44,7 +45,7 @@ class _HasPublications(Persistent):
         key = (pocket.name, removeSecurityProxy(component).name)
         found: Publications | None = self._publications.get(key)
         if found is None:
-            found = self._publications[key] = Publications()
+            found = self._publications[key] = Publications(udebs_asked=is_installer_section(key[1]))
         return found
 
     @property
@@ -76,6 +77,7 @@ class DistroRelease(_HasPublications):
 
     id = 0
     active = True
+    installer_sections: tuple[Component, ...] = ()  # `main/debian-installer`, where the archive has it
 
     def __init__(self, distribution: Any, name: str, version: str, components: Sequence[str]) -> None:
         super().__init__()
@@ -100,6 +102,18 @@ class DistroRelease(_HasPublications):
     def ensureArch(self, architecture: str) -> DistroArchRelease:
         found: DistroArchRelease | None = self._arch_releases.get(architecture)
         return found or self.newArch(architecture)
+
+    @property
+    def binary_sections(self) -> list[Component]:
+        """What has indices of binary packages: the components, and after them the installer's sections."""
+        return [*self.components, *self.installer_sections]
+
+    def ensureInstaller(self, component: Component) -> Component:
+        """The section of `component` for the installer; noted if it is not there yet."""
+        section = Component(installer_section(component.name))
+        if section not in self.installer_sections:
+            self.installer_sections = (*self.installer_sections, section)
+        return section
 
     def ensureComponent(self, name: str) -> Component:
         component = Component(valid_name(name))
