@@ -5,11 +5,13 @@ import os
 import tempfile
 import unittest
 from pathlib import Path
+from subprocess import PIPE
 from unittest import mock
 
 from click.testing import CliRunner, Result
 
 from librarian.commands.tracker.files import tracker as command
+from tests.tracker.client.processes import python
 from tests.tracker.client.server import tracker
 
 
@@ -87,6 +89,27 @@ class FiveCommandsTests(CommandCase):
         self.assertEqual(self.run_command("ls", FILETRACKER_URL="").output, "/a\n")
         self.assertIn("history", self.run_command("history", "/a", status=1, FILETRACKER_URL="").output)
         self.assertEqual(self.server.log, [])
+
+
+class ClientAloneTests(unittest.TestCase):
+    def test_help_and_the_commands_of_a_server(self) -> None:
+        """Where zope is missing, as on a worker machine, the others are listed and these say why they fail."""
+        script = """
+            import sys
+            class Missing:
+                def find_spec(self, name, path=None, target=None):
+                    if name.split(".")[0] == "zope":
+                        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            sys.meta_path.insert(0, Missing())
+            from librarian.commands.tracker.files import main
+            sys.argv = ["filetracker", *sys.argv[1:]]
+            main()
+        """
+        listed, _errors = python(script, "--help").communicate(timeout=60)
+        self.assertIn(b"  get ", listed)
+        self.assertIn(b"It needs a whole installation", listed)
+        _printed, errors = python(script, "prune", "--dry-run", stderr=PIPE).communicate(timeout=60)
+        self.assertEqual(errors, b"Error: prune: It needs a whole installation; zope is missing here.\n")
 
 
 class OtherCommandsTests(CommandCase):

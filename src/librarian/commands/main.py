@@ -3,13 +3,13 @@
 Subcommands are imported when they are called: a worker that fetches a file need not load a database.
 """
 
-import importlib
 import logging
 import sys
 from typing import Any
 
 import click
 
+from librarian.commands.common.lazy import LazyGroup
 from librarian.commands.common.refusals import in_one_line
 
 #: name -> where its click command is
@@ -51,25 +51,15 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are found in COMMANDS."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+class LibrarianGroup(LazyGroup):
+    """The group of all commands; their refusals are one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with in_one_line():
             return super().invoke(ctx)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LibrarianGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="librarian")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on standard error.")
 def librarian(verbose: bool) -> None:

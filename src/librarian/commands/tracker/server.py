@@ -1,23 +1,33 @@
-"""The parts of ``librarian tracker`` that work inside an installation."""
+"""``librarian tracker serve`` and ``prune``, which work inside an installation."""
+
+import json
 
 import click
 import plaster
 from zope.component import getUtilitiesFor, getUtility
 
 from librarian.app import make_app, read_ini, reading
+from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.common.refusals import in_one_line
 from librarian.commands.common.site import opened_site
+from librarian.commands.tracker.options import json_option
 from librarian.interfaces import ISettings, SettingsError
-from librarian.serving import serve
+from librarian.serving import serve as run_server
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
-from librarian.tracker.interfaces import ITracker, Pruned
+from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerSettings
 from librarian.web.interfaces import IEndpoint
 
 
+@click.command()
+@click.argument("ini", default="development.ini", type=click.Path(exists=True, dir_okay=False))
+@click.option("-L", "--listen", metavar="HOST:PORT", help="The address, instead of that in INI.")
+@click.option("--fallback-url", help="A tracker to which requests for missing files are redirected.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Requests answered at the same time.")
 @in_one_line()
-def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
-    """Serve one endpoint of the installation until a signal comes."""
+def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
+    """Serve the tracker of the installation INI, and no other endpoint."""
+    refuse_idle_before("with serve", "remote_url", "cache_dir", "locks_dir")
     with reading(ini):
         plaster.get_loader(ini).setup_logging()
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
@@ -30,10 +40,11 @@ def serve_tracker(ini: str, listen: str | None, fallback_url: str | None, thread
         settings.section(TrackerSettings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    serve(app, tell_endpoints, **{**stated, **options})
+    run_server(app, tell_endpoints, **{**stated, **options})
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:
+    """Settings in which no other endpoint listens."""
     lines = []
     for name, endpoint in getUtilitiesFor(IEndpoint):
         wanted = listen if name == "tracker" else ""
@@ -45,9 +56,20 @@ def _overlay(listen: str | None, fallback_url: str | None) -> str:
     return "\n".join(lines)
 
 
+@click.command()
+@click.option(
+    "-c", "--config", "ini", envvar="LIBRARIAN_INI", default="development.ini", show_default=True,
+    type=click.Path(exists=True, dir_okay=False), help="The ini file of the installation.",
+)  # fmt: skip
+@click.option("-n", "--dry-run", is_flag=True, help="Only count the versions.")
+@json_option
 @in_one_line()
-def prune_versions(ini: str, dry_run: bool) -> Pruned:
-    """Let go of old versions in the installation of `ini`."""
+def prune(ini: str, dry_run: bool, as_json: bool) -> None:
+    """Release past versions that the settings do not keep; the garbage collector then deletes their bytes."""
+    refuse_idle_before("with prune", "remote_url", "cache_dir", "locks_dir")
     with opened_site(ini):
-        pruned: Pruned = getUtility(ITracker).prune(dry_run)
-        return pruned
+        pruned = getUtility(ITracker).prune(dry_run)
+    if as_json:
+        click.echo(json.dumps({"versions": pruned.versions, "bytes": pruned.bytes}))
+    else:
+        click.echo(f"{pruned.versions} versions, {pruned.bytes} bytes")
