@@ -23,7 +23,7 @@ class OneLine(unittest.TestCase):
         def failing() -> None:
             raise error
 
-        with mock.patch.object(main.LazyGroup, "get_command", lambda *arguments: failing):
+        with mock.patch.object(main.LibrarianGroup, "get_command", lambda *arguments: failing):
             result = CliRunner().invoke(main.librarian, ["gc"])
         self.assertEqual(result.exit_code, 1)
         return result.output.splitlines()[-1]  # before it, what others warn of

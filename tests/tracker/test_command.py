@@ -93,7 +93,7 @@ class FiveCommandsTests(CommandCase):
 
 class ClientAloneTests(unittest.TestCase):
     def test_help_and_the_commands_of_a_server(self) -> None:
-        """Where zope is missing, as on a worker machine, the others are listed and these say why they fail."""
+        """Where zope is missing, as on a worker machine, the others are listed and these say so."""
         script = """
             import sys
             class Missing:
