@@ -1,4 +1,4 @@
-"""A real server with people, for tests that look at it from outside."""
+"""A real server with accounts, for tests over HTTP."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ PASSWORD = "seven green bottles"
 
 
 class MachinesSite:
-    """A server of its own: administrators `admin` and anna, david of vcs-imports, joe, the daemons."""
+    """A server with the administrators `admin` and anna, david of vcs-imports, joe, and the daemons."""
 
     def __init__(self, more: str = "") -> None:
         self.server = ServerProcess(more)
@@ -39,8 +39,8 @@ class MachinesSite:
         return answer.json()
 
     def new_token(self, name: str) -> str:
-        told = self.as_admin(f"/people/{name}/+tokens", title="test", scopes=["machines"])
-        return str(told["token"])
+        answer = self.as_admin(f"/people/{name}/+tokens", title="test", scopes=["machines"])
+        return str(answer["token"])
 
     def api(self, name: str) -> Api:
         """The machines as `name` sees them with a token."""

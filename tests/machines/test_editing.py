@@ -1,4 +1,4 @@
-"""Imports: what may be in their fields, and what an event tells of a change."""
+"""Imports: the values of their fields, and the events of changes."""
 
 import unittest
 from datetime import timedelta
@@ -17,7 +17,7 @@ class Fields(unittest.TestCase):
     def setUp(self) -> None:
         self.world = World()
 
-    def test_bad_ones_are_refused_by_name(self) -> None:
+    def test_refusals_name_the_field(self) -> None:
         for field, values in {
             "name": ("", "Gimp", "a b", "../x", "-x", "x" * 101, "a\n", "+x"),
             "owner": ("",),
@@ -35,7 +35,7 @@ class Fields(unittest.TestCase):
     def make(self, fields: dict[str, Any]) -> None:
         new_import(self.world.registry, self.world.context(), rcs_type=GIT, **fields)
 
-    def test_a_name_is_given_once(self) -> None:
+    def test_names_are_unique(self) -> None:
         self.world.code_import("gimp")
         self.assertRaises(CodeImportExists, self.world.code_import, "gimp")
 
@@ -49,7 +49,7 @@ class Changes(unittest.TestCase):
         event = edit_import(self.world.registry, self.code_import, changes, self.world.context("kim"))
         return event and [(data_type.name, value) for data_type, value in event.items()]
 
-    def test_creation_tells_every_field(self) -> None:
+    def test_the_event_of_creation_has_every_field(self) -> None:
         (event,) = self.world.registry.events.of_import("gimp")
         self.assertEqual(
             [(data_type.name, value) for data_type, value in event.items()],
@@ -63,7 +63,7 @@ class Changes(unittest.TestCase):
             ],
         )
 
-    def test_a_change_tells_old_and_new(self) -> None:
+    def test_the_event_of_a_change_has_old_and_new_values(self) -> None:
         self.assertEqual(
             self.edit(owner="kim", assignee="lee"),
             [
@@ -75,7 +75,7 @@ class Changes(unittest.TestCase):
             ],
         )
 
-    def test_no_difference_no_event(self) -> None:
+    def test_a_change_to_the_same_value_leaves_no_event(self) -> None:
         self.assertIsNone(self.edit(owner="sam", review_status=CodeImportReviewStatus.REVIEWED))
         self.assertEqual(len(self.world.registry.events.of_import("gimp")), 1)
 
@@ -88,7 +88,7 @@ class Changes(unittest.TestCase):
 
 
 class Urls(unittest.TestCase):
-    def test_good_ones(self) -> None:
+    def test_accepted_urls(self) -> None:
         for rcs_type, url in (
             (GIT, "https://example.com/a.git"),
             (GIT, "http://127.0.0.1:8080/a"),
@@ -101,7 +101,7 @@ class Urls(unittest.TestCase):
             with self.subTest(url=url):
                 self.assertEqual(checked_url(url, rcs_type), url)
 
-    def test_bad_ones(self) -> None:
+    def test_refused_urls(self) -> None:
         for rcs_type, url in (
             (GIT, ""),
             (GIT, "/srv/a.git"),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.machines.repositories import GitRepository, tool
+from tests.machines.agent.repositories import GitRepository, tool
 from tests.machines.site import MachinesSite
 
 SILENCE_SECONDS = 5
@@ -94,7 +94,7 @@ class WithDaemons(unittest.TestCase):
 
 
 class KilledController(WithDaemons):
-    def test_the_other_one_finishes_everything(self) -> None:
+    def test_the_other_controller_finishes_all_jobs(self) -> None:
         repositories = [self.slow_repository(name) for name in NAMES]
         first = self.controller("apollo")
         self.wait_for(lambda: self.running_on("apollo") == 5)
@@ -105,7 +105,7 @@ class KilledController(WithDaemons):
         first.kill()
         first.wait(30)
         self.wait_for(lambda: not self.workers_in(self.site.folder("apollo")))
-        self.assertEqual(self.machine("apollo")["state"], "ONLINE")  # nobody has noticed yet
+        self.assertEqual(self.machine("apollo")["state"], "ONLINE")  # the watchdog has not run yet
 
         for repository in repositories:
             self.make_fast(repository)
@@ -150,7 +150,7 @@ class KilledController(WithDaemons):
 
 
 class Orders(WithDaemons):
-    def test_a_quiesced_daemon_ends_and_one_started_again_waits_for_a_person(self) -> None:
+    def test_a_quiesced_daemon_ends_and_after_a_restart_waits_for_a_person(self) -> None:
         quiet = self.controller("carol", "--exit-when-quiesced")
         self.wait_for(lambda: "carol" in self.site.librarian("machines", "list"))
         anna = self.site.api("anna")
@@ -174,14 +174,14 @@ class Orders(WithDaemons):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("401", done.stderr)
 
-    def test_an_ordinary_persons_token_does_not_do(self) -> None:
+    def test_a_token_without_the_permission_is_refused(self) -> None:
         token = self.site.folder("joe")
         token.write_text(self.site.new_token("joe"))
         done = self.site.server.command("machines", "list", "--token-file", str(token))
         self.assertEqual(done.returncode, 1)
         self.assertIn("403", done.stderr)
 
-    def test_a_private_import_is_for_those_who_may(self) -> None:
+    def test_the_files_of_a_private_import_need_a_permission(self) -> None:
         repository = GitRepository(self.site.folder("secret"))
         repository.commit("hush")
         self.add_import("secret", repository.url, private=True)

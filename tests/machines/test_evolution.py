@@ -11,7 +11,7 @@ from tests.machines.world import World
 
 
 class HeldBecomesPinned(unittest.TestCase):
-    def test_the_state_of_every_machine_is_carried_over(self) -> None:
+    def test_every_machine_keeps_its_pin(self) -> None:
         connection = ZODB.connection(None)
         self.addCleanup(connection.close)
         world = World()

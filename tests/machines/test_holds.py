@@ -1,4 +1,4 @@
-"""What the collector of the library may take of an import's files, and when."""
+"""Which files of an import the garbage collector of the library keeps."""
 
 import unittest
 from io import BytesIO
@@ -17,7 +17,7 @@ from tests.support.documents.machines import new_import
 from tests.support.layers import Functional
 
 
-class Held(unittest.TestCase):
+class Holds(unittest.TestCase):
     layer = Functional
 
     def setUp(self) -> None:
@@ -59,14 +59,14 @@ class Held(unittest.TestCase):
         there = [self.is_there(one) for one in (first_log, second_log, failed_log, first, second, failed)]
         self.assertEqual(there, [True, True, True, False, True, False])
 
-    def test_a_forgotten_import_lets_all_go(self) -> None:
+    def test_a_deleted_import_releases_its_files(self) -> None:
         log_id, bundle_id = self.run_job(b"one")
         getUtility(ICodeImportSet).delete("gimp")
         transaction.commit()
         self.collect_for_weeks()
         self.assertFalse(self.is_there(log_id) or self.is_there(bundle_id))
 
-    def test_handing_in_twice_keeps_the_second(self) -> None:
+    def test_a_second_upload_replaces_the_first(self) -> None:
         job = self.scheduler.getJobForMachine("apollo", 1)
         self.scheduler.startJob(job.id, "apollo")
         ids = [

@@ -1,4 +1,4 @@
-"""Jobs: who gets which, how long for, and what a late worker is told."""
+"""Jobs: which machine gets which, leases, results, and late workers."""
 
 import unittest
 from datetime import timedelta
@@ -41,7 +41,7 @@ class WithWorld(unittest.TestCase):
         return job
 
     def assert_sound(self) -> None:
-        """What must hold whatever happened: each job is in one place, and known to its import."""
+        """The invariants: each job is in one place, and its import refers to it."""
         waiting = {key[2] for key in self.registry.queue}
         placed = [job_id for machine in self.registry.machines.values() for job_id in machine.job_ids]
         self.assertEqual(sorted([*waiting, *placed]), list(self.registry.jobs))
@@ -57,13 +57,13 @@ class WithWorld(unittest.TestCase):
 
 
 class Allocation(WithWorld):
-    def test_an_unknown_machine_is_made_known_and_served(self) -> None:
+    def test_an_unknown_machine_is_registered_and_gets_a_job(self) -> None:
         self.world.code_import()
         job = self.world.take("new.example.com")
         self.assertEqual(job and job.code_import, "gimp")
         self.assertIs(self.registry.machines["new.example.com"].state, CodeImportMachineState.ONLINE)
 
-    def test_nothing_due_nothing_given(self) -> None:
+    def test_no_job_is_given_before_it_is_due(self) -> None:
         self.world.code_import()
         self.world.now -= seconds(1)
         self.assertIsNone(self.world.take())
@@ -81,12 +81,12 @@ class Allocation(WithWorld):
             [job.code_import for job in order if job], ["import-3", "import-1", "import-2", "import-4"]
         )
 
-    def test_a_job_is_given_once(self) -> None:
+    def test_a_job_is_given_to_one_machine(self) -> None:
         self.world.code_import()
         self.assertIsNotNone(self.world.take("apollo"))
         self.assertIsNone(self.world.take("boris"))
 
-    def test_the_limit_counts_what_is_scheduled_and_running(self) -> None:
+    def test_the_limit_counts_scheduled_and_running_jobs(self) -> None:
         for number in range(4):
             self.world.code_import(f"import-{number}")
         self.world.run()
@@ -121,7 +121,7 @@ class Lease(WithWorld):
                 self.assertNotEqual(fresh[0].id, job.id)
                 self.assertEqual([result.status.name for result in code_import.results], ["RECLAIMED"])
 
-    def test_a_late_worker_is_refused_whatever_it_says(self) -> None:
+    def test_all_reports_of_a_late_worker_are_refused(self) -> None:
         code_import = self.world.code_import()
         late = self.world.run("apollo")
         self.world.now += seconds(301)
@@ -129,12 +129,12 @@ class Lease(WithWorld):
         with self.assertRaises(JobGone) as caught:
             self.registry.job_of_machine(late.id, "apollo")
         self.assertEqual(caught.exception.job_id, late.id)
-        # Nor may a machine speak of a job that another one has.
+        # Nor may a machine report on the job of another one.
         self.assertRaises(JobGone, self.registry.job_of_machine, current.id, "apollo")
         self.assertIs(self.registry.job_of_machine(current.id, "boris"), current)
         self.assertEqual([result.status.name for result in code_import.results], ["RECLAIMED"])
 
-    def test_the_late_worker_may_even_be_given_the_fresh_job(self) -> None:
+    def test_the_late_worker_may_get_the_new_job(self) -> None:
         self.world.code_import()
         late = self.world.run()
         self.world.now += seconds(301)
@@ -142,7 +142,7 @@ class Lease(WithWorld):
         self.assertNotEqual(again.id, late.id)
         self.assertRaises(JobGone, self.registry.job_of_machine, late.id, "apollo")
 
-    def test_a_reclaim_tells_which_job(self) -> None:
+    def test_the_event_of_a_reclaim_names_the_job(self) -> None:
         self.world.code_import()
         job = self.world.run()
         self.world.now += seconds(301)
@@ -151,7 +151,7 @@ class Lease(WithWorld):
         self.assertEqual(event.items(), [(CodeImportEventDataType.RECLAIMED_JOB_ID, str(job.id))])
         self.assertEqual((event.event_type.name, event.code_import), ("RECLAIM", "gimp"))
 
-    def test_a_job_given_but_never_started_goes_back_without_a_result(self) -> None:
+    def test_a_scheduled_job_is_reclaimed_without_a_result(self) -> None:
         code_import = self.world.code_import()
         self.world.take()
         self.world.now += seconds(301)
@@ -170,7 +170,7 @@ class Lease(WithWorld):
             self.world.now += 7 * HOURS
         self.assertEqual(waits, [0, 0, 6, 6])
 
-    def test_a_stop_in_good_order_blames_nobody(self) -> None:
+    def test_a_stop_in_good_order_does_not_count_as_a_reclaim(self) -> None:
         """Two machines lost to the job, a stop between them, and the next job is due at once."""
         code_import = self.world.code_import()
         for _turn in range(2):
@@ -187,7 +187,7 @@ class Lease(WithWorld):
                 self.assertEqual(code_import.results[-1].status.name, "RECLAIMED")
                 set_online(self.registry, machine, self.world.context("sam"))
 
-    def test_a_job_that_was_asked_for_stays_so_when_it_is_handed_back(self) -> None:
+    def test_a_requested_job_stays_requested_after_a_stop_in_good_order(self) -> None:
         code_import = self.world.code_import()
         request_job(self.registry, code_import, self.world.context("sam"))
         self.world.run()
@@ -216,7 +216,7 @@ class Starting(WithWorld):
         start_job(self.registry, job, self.world.machine("boris"), self.world.context())
         self.assertIs(job.state, CodeImportJobState.RUNNING)
 
-    def test_a_job_starts_once_and_on_its_own_machine(self) -> None:
+    def test_a_job_starts_once_and_on_its_machine(self) -> None:
         self.world.code_import()
         job = self.world.take()
         assert job is not None
@@ -227,7 +227,7 @@ class Starting(WithWorld):
             start_job(self.registry, job, self.registry.machines["apollo"], self.world.context())
         self.assertEqual(str(caught.exception), f"State of job {job.id} was RUNNING.")
 
-    def test_a_job_already_given_starts_though_the_machine_quiesces(self) -> None:
+    def test_a_scheduled_job_starts_on_a_quiescing_machine(self) -> None:
         self.world.code_import()
         job = self.world.take()
         assert job is not None
@@ -235,7 +235,7 @@ class Starting(WithWorld):
         start_job(self.registry, job, self.registry.machines["apollo"], self.world.context())
         self.assertIs(job.state, CodeImportJobState.RUNNING)
 
-    def test_a_job_not_started_neither_beats_nor_finishes(self) -> None:
+    def test_a_scheduled_job_takes_no_heartbeat_and_no_result(self) -> None:
         self.world.code_import()
         job = self.world.take()
         assert job is not None
@@ -286,10 +286,10 @@ class Finishing(WithWorld):
             (code_import.review_status, code_import.job_id), (CodeImportReviewStatus.FAILING, None)
         )
         (event,) = [event for event in self.registry.events if event.event_type.name == "MODIFY"]
-        told = {data_type.name: value for data_type, value in event.items()}
-        self.assertEqual((told["OLD_REVIEW_STATUS"], told["REVIEW_STATUS"]), ("REVIEWED", "FAILING"))
+        items = {data_type.name: value for data_type, value in event.items()}
+        self.assertEqual((items["OLD_REVIEW_STATUS"], items["REVIEW_STATUS"]), ("REVIEWED", "FAILING"))
 
-    def test_one_success_forgets_the_failures(self) -> None:
+    def test_a_success_resets_the_failures(self) -> None:
         code_import = self.world.code_import()
         for status in (
             "FAILURE",
@@ -302,14 +302,14 @@ class Finishing(WithWorld):
             self.end(code_import, status)
         self.assertEqual(code_import.consecutive_failures, 1)
 
-    def test_what_the_machine_did_is_not_held_against_the_import(self) -> None:
+    def test_faults_of_the_machine_are_no_failures_of_the_import(self) -> None:
         code_import = self.world.code_import()
         for _turn in range(7):
             self.end(code_import, "INTERNAL_FAILURE")
         self.assertIs(code_import.review_status, CodeImportReviewStatus.REVIEWED)
         self.assertEqual(self.job_of(code_import).date_due, self.world.now + 6 * HOURS)
 
-    def test_a_failing_import_reviewed_again_gets_five_more(self) -> None:
+    def test_after_another_review_five_more_failures_are_needed(self) -> None:
         code_import = self.world.code_import()
         for _turn in range(5):
             self.end(code_import)
@@ -318,7 +318,7 @@ class Finishing(WithWorld):
         self.end(code_import)
         self.assertIs(code_import.review_status, CodeImportReviewStatus.REVIEWED)
 
-    def test_a_bundle_is_taken_over_with_success_only(self) -> None:
+    def test_only_success_publishes_the_bundle(self) -> None:
         code_import = self.world.code_import()
         for status, bundle in (("SUCCESS", 11), ("FAILURE", 12), ("SUCCESS_NOCHANGE", None)):
             self.world.now = self.job_of(code_import).date_due
@@ -329,7 +329,7 @@ class Finishing(WithWorld):
             self.assertEqual(code_import.bundle_file, 11)
             self.assertEqual(self.world.held(), [11])
 
-    def test_old_results_go(self) -> None:
+    def test_only_the_newest_results_are_kept(self) -> None:
         code_import = self.world.code_import()
         for number in range(RESULTS_KEPT + 5):
             self.world.now = self.job_of(code_import).date_due
@@ -340,7 +340,7 @@ class Finishing(WithWorld):
 
 
 class Requests(WithWorld):
-    def test_a_request_is_due_now_and_tells_who(self) -> None:
+    def test_a_request_makes_the_job_due_and_has_the_name_of_the_person(self) -> None:
         code_import = self.world.code_import()
         self.world.finish(self.world.run())
         request_job(self.registry, code_import, self.world.context("sam"))
@@ -364,7 +364,7 @@ class Requests(WithWorld):
         self.world.run()
         self.assertEqual(refused(asked), "is running")
 
-    def test_a_killed_job_is_fenced_and_comes_again_after_the_interval(self) -> None:
+    def test_a_killed_job_is_fenced_off_and_the_next_is_due_after_the_interval(self) -> None:
         code_import = self.world.code_import()
         self.assertRaises(NotRequestable, kill_job, self.registry, code_import, self.world.context("sam"))
         job = self.world.run()
@@ -388,7 +388,7 @@ class JobsFollowTheirImport(WithWorld):
         self.edit(code_import, review_status=CodeImportReviewStatus.REVIEWED)
         self.assertEqual(self.job_of(code_import).date_due, self.world.now)
 
-    def test_another_url_ends_what_runs_and_starts_anew(self) -> None:
+    def test_another_url_ends_the_running_job_and_makes_a_new_one(self) -> None:
         code_import = self.world.code_import()
         job = self.world.run()
         self.edit(code_import, url="https://example.org/moved.git")
@@ -403,7 +403,7 @@ class JobsFollowTheirImport(WithWorld):
         self.edit(code_import, update_interval=24 * HOURS)
         self.assertEqual(self.job_of(code_import).date_due, self.world.now + HOURS)
 
-    def test_a_deleted_import_leaves_events_and_no_job_and_no_file(self) -> None:
+    def test_a_deleted_import_leaves_only_events(self) -> None:
         code_import = self.world.code_import()
         self.world.hand_in(self.world.run(), "bundle", 5)
         delete_import(self.registry, code_import, self.world.context("sam"))

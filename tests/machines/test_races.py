@@ -1,4 +1,4 @@
-"""Many at once: one event for each change, one machine for each job, whatever the order."""
+"""Concurrent calls: one event for each change, one machine for each job, in any order."""
 
 import threading
 import unittest
@@ -55,7 +55,7 @@ class Races(unittest.TestCase):
         transaction.begin()
         return [event.event_type.name for event in self.machines["apollo"].events]
 
-    def test_twenty_threads_take_a_machine_offline_and_one_does(self) -> None:
+    def test_of_twenty_threads_one_sets_the_machine_offline(self) -> None:
         reason = CodeImportMachineOfflineReason.STOPPED
         outcomes = in_threads(20, lambda number: self.machines["apollo"].setOffline(reason))
         refused = [outcome for outcome in outcomes if isinstance(outcome, WrongMachineState)]
@@ -76,8 +76,8 @@ class Races(unittest.TestCase):
         in_threads(12, work)
         self.assertEqual(self.events(), ["ONLINE", "OFFLINE"])
 
-    def test_a_heartbeat_that_comes_first_saves_the_machine(self) -> None:
-        """Whoever commits second decides by what the first one left."""
+    def test_a_heartbeat_before_the_watchdogs_commit_keeps_the_machine_online(self) -> None:
+        """The second commit is decided on what the first one stored."""
         Functional.world.clock.move(hours=1)
         tree, held, go = getUtility(ITree), threading.Event(), threading.Event()
         found: list[list[str]] = []
@@ -104,7 +104,7 @@ class Races(unittest.TestCase):
         watchdog.join()
         self.assertEqual((found, self.events()), ([[]], ["ONLINE"]))
 
-    def test_ten_machines_and_twenty_jobs_each_job_once(self) -> None:
+    def test_ten_machines_get_each_of_twenty_jobs_once(self) -> None:
         imports = getUtility(ICodeImportSet)
         for number in range(20):
             imports.new(
@@ -124,7 +124,7 @@ class Races(unittest.TestCase):
         self.assertEqual([len(taken) for taken in outcomes], [2] * 10)
         self.assertEqual(len({name for taken in outcomes for name in taken}), 20)
 
-    def test_one_reclaim_whoever_notices(self) -> None:
+    def test_a_stale_job_is_reclaimed_once(self) -> None:
         getUtility(ICodeImportSet).new(
             "gimp",
             RevisionControlSystem.GIT,

@@ -1,4 +1,4 @@
-"""Machines: every transition, every answer to one that asks for work, silence and return."""
+"""Machines: every transition, polls for jobs, the watchdog, and cordons."""
 
 import unittest
 from datetime import timedelta
@@ -56,7 +56,7 @@ class Transitions(WithWorld):
         [(OFFLINE, ONLINE), (ONLINE, OFFLINE), (ONLINE, QUIESCING), (QUIESCING, OFFLINE), (QUIESCING, ONLINE)]
     )
 
-    def move(self, machine: CodeImportMachine, wanted: CodeImportMachineState) -> None:
+    def change(self, machine: CodeImportMachine, wanted: CodeImportMachineState) -> None:
         context = self.world.context("sam")
         if wanted is ONLINE:
             set_online(self.registry, machine, context)
@@ -73,13 +73,13 @@ class Transitions(WithWorld):
                     machine = self.machine_in(before, hostname)
                     events = self.world.event_types(hostname)
                     if (before, wanted) in self.ALLOWED:
-                        self.move(machine, wanted)
+                        self.change(machine, wanted)
                         self.assertIs(machine.state, wanted)
                         name = "QUIESCE" if wanted is QUIESCING else wanted.name
                         self.assertEqual(self.world.event_types(hostname), [*events, name])
                         continue
                     with self.assertRaises(AssertionError) as caught:
-                        self.move(machine, wanted)
+                        self.change(machine, wanted)
                     self.assertIsInstance(caught.exception, WrongMachineState)
                     self.assertEqual(str(caught.exception), f"State of machine {hostname} was {before.name}.")
                     self.assertIs(machine.state, before)
@@ -92,7 +92,7 @@ class Transitions(WithWorld):
                 set_offline(self.registry, machine, reason, self.world.context())  # type: ignore[arg-type]
         self.assertEqual((machine.state, self.world.event_types()), (ONLINE, ["ONLINE"]))
 
-    def test_only_an_offline_machine_is_forgotten_and_its_events_stay(self) -> None:
+    def test_only_an_offline_machine_is_removed_and_its_events_stay(self) -> None:
         for state in (ONLINE, QUIESCING):
             self.machine_in(state, "busy")
             self.assertRaises(WrongMachineState, remove_machine, self.registry, "busy")
@@ -128,7 +128,7 @@ class New(WithWorld):
         self.world.machine("apollo", OFFLINE)
         self.assertEqual(self.world.event_types(), [])
 
-    def test_quiescing_is_no_way_to_begin(self) -> None:
+    def test_a_new_machine_is_not_quiescing(self) -> None:
         with self.assertRaises(InvalidCreationState) as caught:
             self.world.machine("apollo", QUIESCING)
         self.assertEqual(str(caught.exception), "Invalid machine creation state: QUIESCING.")
@@ -153,15 +153,15 @@ class New(WithWorld):
             with self.subTest(name=name):
                 self.assertRaises(BadHostname, self.world.machine, name)
 
-    def test_a_name_is_given_once(self) -> None:
+    def test_names_are_unique(self) -> None:
         self.world.machine("apollo")
         self.assertRaises(MachineExists, new_machine, self.registry, "APOLLO", ONLINE, self.world.context())
 
 
-class LookingForJobs(WithWorld):
+class Polling(WithWorld):
     """Each state, with no job, some, as many as the limit, and more."""
 
-    def look(self, machine: CodeImportMachine, limit: int) -> bool:
+    def poll(self, machine: CodeImportMachine, limit: int) -> bool:
         return should_look_for_job(self.registry, machine, limit, self.world.context())
 
     def with_jobs(self, state: CodeImportMachineState, jobs: int) -> CodeImportMachine:
@@ -180,27 +180,27 @@ class LookingForJobs(WithWorld):
             with self.subTest(jobs=jobs):
                 self.setUp()
                 machine = self.with_jobs(ONLINE, jobs)
-                self.assertIs(self.look(machine, 2), expected)
+                self.assertIs(self.poll(machine, 2), expected)
                 self.assertEqual(machine.heartbeat, START + seconds(7))
 
     def test_a_limit_of_nothing(self) -> None:
-        self.assertFalse(self.look(self.with_jobs(ONLINE, 0), 0))
+        self.assertFalse(self.poll(self.with_jobs(ONLINE, 0), 0))
 
     def test_quiescing_with_jobs_waits(self) -> None:
         machine = self.with_jobs(QUIESCING, 1)
-        self.assertFalse(self.look(machine, 2))
+        self.assertFalse(self.poll(machine, 2))
         self.assertIs(machine.state, QUIESCING)
         self.assertEqual(machine.heartbeat, START + seconds(7))
 
     def test_quiescing_without_jobs_goes_offline(self) -> None:
         machine = self.with_jobs(QUIESCING, 0)
-        self.assertFalse(self.look(machine, 2))
+        self.assertFalse(self.poll(machine, 2))
         self.assertEqual((machine.state, machine.offline_reason), (OFFLINE, QUIESCED))
         self.assertEqual(self.world.event_types()[-2:], ["QUIESCE", "OFFLINE"])
 
-    def test_offline_says_nothing_and_beats_not(self) -> None:
+    def test_an_offline_machine_gets_no_job_and_no_heartbeat(self) -> None:
         machine = self.world.machine("apollo", OFFLINE)
-        self.assertFalse(self.look(machine, 2))
+        self.assertFalse(self.poll(machine, 2))
         self.assertIsNone(machine.heartbeat)
         self.assertEqual(self.world.event_types(), [])
 
@@ -211,7 +211,7 @@ class Watchdog(WithWorld):
     def watch(self) -> list[str]:
         return watch(self.registry, self.LIMIT, self.world.context())
 
-    def test_silence_up_to_the_limit_is_borne(self) -> None:
+    def test_a_machine_may_be_silent_up_to_the_limit(self) -> None:
         machine = self.machine_in(ONLINE)
         should_look_for_job(self.registry, machine, 1, self.world.context())
         self.world.now += self.LIMIT
@@ -222,20 +222,20 @@ class Watchdog(WithWorld):
         self.assertEqual(self.watch(), [])
         self.assertEqual(self.world.event_types(), ["ONLINE", "OFFLINE"])
 
-    def test_a_machine_that_never_spoke_and_one_that_quiesces_are_judged_too(self) -> None:
+    def test_machines_without_a_heartbeat_and_quiescing_ones_are_judged(self) -> None:
         self.machine_in(ONLINE, "a")
         self.machine_in(QUIESCING, "b")
         self.machine_in(OFFLINE, "c")
         self.world.now += self.LIMIT + seconds(1)
         self.assertEqual(self.watch(), ["a", "b"])
 
-    def test_a_person_setting_a_dead_machine_online_gives_it_one_more_limit(self) -> None:
+    def test_a_dead_machine_set_online_gets_one_more_limit(self) -> None:
         machine = self.machine_in(OFFLINE)
         self.world.now += 100 * self.LIMIT
         set_online(self.registry, machine, self.world.context("sam"))
         self.assertEqual(self.watch(), [])
 
-    def test_a_clock_set_back_flips_nothing(self) -> None:
+    def test_a_clock_that_is_set_back_makes_no_machine_silent(self) -> None:
         machine = self.machine_in(ONLINE)
         self.world.code_import()
         self.world.run()
@@ -244,7 +244,7 @@ class Watchdog(WithWorld):
             self.world.now -= step
             self.assertEqual(self.watch(), [])
         self.assertEqual(len(machine.job_ids), 1)
-        # The first heartbeat by the new clock counts, so silence is found out by the new clock too.
+        # From the first heartbeat by the new clock, silence is measured by the new clock.
         should_look_for_job(self.registry, machine, 1, self.world.context())
         self.world.now += self.LIMIT + seconds(1)
         self.assertEqual(self.watch(), ["apollo"])
@@ -260,21 +260,21 @@ class Watchdog(WithWorld):
         self.assertIsNotNone(self.world.take("boris"))
 
 
-class Return(WithWorld):
+class Arriving(WithWorld):
     """Who may bring a machine back, and when."""
 
     def arrive(self) -> CodeImportMachine:
         return arrive(self.registry, "apollo", self.world.context())
 
-    def test_an_unknown_machine_is_made_known(self) -> None:
+    def test_an_unknown_machine_is_registered(self) -> None:
         self.assertIs(self.arrive().state, ONLINE)
         self.assertEqual(self.world.event_types(), ["ONLINE"])
 
-    def test_a_daemon_undoes_what_a_daemon_did(self) -> None:
+    def test_a_daemon_brings_back_a_machine_that_a_daemon_stopped(self) -> None:
         set_offline(self.registry, self.machine_in(ONLINE), STOPPED, self.world.context())
         self.assertIs(self.arrive().state, ONLINE)
 
-    def test_what_a_person_stopped_stays_stopped(self) -> None:
+    def test_a_machine_that_a_person_stopped_is_pinned(self) -> None:
         machine = self.machine_in(ONLINE)
         set_offline(self.registry, machine, STOPPED, self.world.context("sam"))
         events = self.world.event_types()
@@ -284,7 +284,7 @@ class Return(WithWorld):
         set_online(self.registry, machine, self.world.context("sam"))
         self.assertIs(machine.state, ONLINE)
 
-    def test_what_a_person_let_quiesce_stays_so(self) -> None:
+    def test_a_machine_that_a_person_quiesced_is_pinned(self) -> None:
         machine = self.machine_in(QUIESCING)
         self.assertIs(self.arrive().state, QUIESCING)
         self.assertRaises(MachinePinned, set_online, self.registry, machine, self.world.context())
@@ -292,13 +292,13 @@ class Return(WithWorld):
         self.assertIs(machine.state, OFFLINE)
         self.assertRaises(MachinePinned, self.arrive)
 
-    def test_what_a_person_let_quiesce_stays_so_even_after_the_watchdog(self) -> None:
+    def test_a_machine_that_a_person_quiesced_stays_pinned_after_the_watchdog(self) -> None:
         machine = self.machine_in(QUIESCING)
         set_offline(self.registry, machine, WATCHDOG, self.world.context())
         self.world.now += timedelta(hours=2)
         self.assertRaises(MachinePinned, self.arrive)
 
-    def test_a_daemon_that_comes_back_while_online_gives_up_the_jobs_of_its_former_run(self) -> None:
+    def test_a_restarted_daemon_loses_the_jobs_of_its_earlier_run(self) -> None:
         machine = self.machine_in(ONLINE)
         self.world.code_import()
         self.world.run()
@@ -306,13 +306,13 @@ class Return(WithWorld):
         self.assertEqual((machine.state, machine.job_ids), (ONLINE, ()))
         self.assertEqual(self.world.event_types(), ["ONLINE", "START", "RECLAIM"])
 
-    def bite(self, machine: CodeImportMachine) -> None:
+    def catch(self, machine: CodeImportMachine) -> None:
         set_offline(self.registry, machine, WATCHDOG, self.world.context())
 
-    def test_after_the_watchdog_there_is_a_quarantine_that_doubles(self) -> None:
+    def test_the_quarantine_after_the_watchdog_doubles(self) -> None:
         machine = self.machine_in(ONLINE)
         for quarantine in (10, 20, 40, 80):
-            self.bite(machine)
+            self.catch(machine)
             self.world.now += seconds(quarantine) - timedelta(microseconds=1)
             with self.assertRaises(MachineInQuarantine) as caught:
                 self.arrive()
@@ -320,18 +320,18 @@ class Return(WithWorld):
             self.world.now += timedelta(microseconds=1)
             self.assertIs(self.arrive().state, ONLINE)
 
-    def test_the_quarantine_is_never_longer_than_an_hour_and_forgets_after_a_day(self) -> None:
+    def test_the_quarantine_is_an_hour_at_most_and_is_reset_after_a_day(self) -> None:
         machine = self.machine_in(ONLINE)
         for _turn in range(15):
-            self.bite(machine)
+            self.catch(machine)
             set_online(self.registry, machine, self.world.context("sam"))
-        self.bite(machine)
+        self.catch(machine)
         with self.assertRaises(MachineInQuarantine) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + timedelta(hours=1))
         set_online(self.registry, machine, self.world.context("sam"))
         self.world.now += timedelta(days=2)
-        self.bite(machine)
+        self.catch(machine)
         with self.assertRaises(MachineInQuarantine) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + seconds(10))
@@ -345,7 +345,7 @@ class Cordons(WithWorld):
         add_cordon(self.registry, machine, self.world.context("anna", "smoke"))
         return machine
 
-    def test_it_changes_no_state_and_leaves_one_event(self) -> None:
+    def test_a_cordon_changes_no_state_and_leaves_one_event(self) -> None:
         for state in CodeImportMachineState:
             with self.subTest(state.name):
                 self.setUp()
@@ -356,7 +356,7 @@ class Cordons(WithWorld):
                 types = [event.event_type.name for event in self.registry.events.of_machine("apollo")]
                 self.assertEqual(types[before:], ["CORDON"])
 
-    def test_neither_daemon_nor_person_brings_it_online(self) -> None:
+    def test_neither_daemon_nor_person_sets_a_cordoned_machine_online(self) -> None:
         for state in (OFFLINE, QUIESCING):
             for person in (None, "anna"):
                 with self.subTest(state.name, person=person):
@@ -367,7 +367,7 @@ class Cordons(WithWorld):
                     )
                     self.assertIs(machine.state, state)
 
-    def test_the_watchdogs_victim_does_not_come_back(self) -> None:
+    def test_a_cordoned_machine_does_not_come_back_after_the_watchdog(self) -> None:
         machine = self.world.machine()
         self.world.now += 20 * MINUTES
         self.assertEqual(watch(self.registry, 15 * MINUTES, self.world.context()), ["apollo"])
@@ -380,7 +380,7 @@ class Cordons(WithWorld):
         arrive(self.registry, "apollo", self.world.context())
         self.assertIs(machine.state, ONLINE)
 
-    def test_it_survives_heartbeats_and_gets_no_job_and_finishes_those_it_has(self) -> None:
+    def test_a_cordoned_machine_finishes_its_jobs_and_gets_no_more(self) -> None:
         self.world.machine()
         self.world.code_import("gimp")
         job = self.world.run()
@@ -397,7 +397,7 @@ class Cordons(WithWorld):
         remove_cordon(self.registry, machine, self.world.context("anna"))
         self.assertIsNotNone(self.world.take())
 
-    def test_a_job_that_was_not_given_to_it_cannot_be_started_by_it(self) -> None:
+    def test_a_cordoned_machine_cannot_start_a_pending_job(self) -> None:
         machine = self.cordoned(ONLINE)
         code_import = self.world.code_import("gimp")
         job = self.registry.jobs[code_import.job_id]
@@ -409,14 +409,14 @@ class Cordons(WithWorld):
         self.assertIs(machine.state, OFFLINE)
         self.assertIsNotNone(machine.cordon)
 
-    def test_lifting_it_leaves_what_a_person_stopped_stopped(self) -> None:
+    def test_a_pinned_machine_stays_pinned_without_its_cordon(self) -> None:
         machine = self.world.machine()
         set_offline(self.registry, machine, STOPPED, self.world.context("anna"))
         add_cordon(self.registry, machine, self.world.context("bert", "smoke"))
         remove_cordon(self.registry, machine, self.world.context("bert"))
         self.assertRaises(MachinePinned, arrive, self.registry, "apollo", self.world.context())
 
-    def test_what_is_refused(self) -> None:
+    def test_refused_cordons(self) -> None:
         machine = self.machine_in(ONLINE)
         self.assertRaises(NotCordoned, remove_cordon, self.registry, machine, self.world.context("anna"))
         self.assertRaises(NoCordonReason, add_cordon, self.registry, machine, self.world.context("anna"))

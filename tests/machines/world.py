@@ -1,4 +1,4 @@
-"""A registry, a clock moved by hand, and short ways to make things happen in them."""
+"""A registry and a clock without a database, and short calls of the rules."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ def seconds(number: float) -> timedelta:
 
 
 class World:
-    """Everything a test of the rules needs, without a database."""
+    """A registry, and the time, which a test sets."""
 
     def __init__(self) -> None:
         self.registry = CodeImportRegistry()
@@ -59,7 +59,7 @@ class World:
         finish_job(self.registry, job, CodeImportResultStatus[status], self.context())
 
     def hand_in(self, job: CodeImportJob, kind: str, file_id: int) -> None:
-        """Let the job's worker have put a file into the library."""
+        """Record a file of the job, as after its upload."""
         record: Any = SimpleNamespace(id=file_id, content="some")
         self.registry.hold_file(self.registry.imports[job.code_import], record)
         setattr(job, f"{kind}_file", file_id)

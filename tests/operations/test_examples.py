@@ -29,7 +29,7 @@ class Examples(unittest.TestCase):
                 sections = [section for _name, section in getUtilitiesFor(ISettingsSection)]
                 Settings(values).check_names(sections)
 
-    def test_nobody_else_knows_the_secret(self) -> None:
+    def test_the_examples_have_no_secret(self) -> None:
         """A secret that is published with the examples would protect nothing."""
         values = read_ini("production.ini")
         self.assertNotIn("librarian.accel_secret", values)
@@ -73,20 +73,20 @@ class Upkeep(unittest.TestCase):
         (self.folder / "done").unlink()
         return done.returncode, done.stderr, lines
 
-    def test_all_is_well(self) -> None:
+    def test_every_step_succeeds(self) -> None:
         status, output, steps = self.run_upkeep()
         self.assertEqual((status, output), (0, ""))
         names = [step.split()[0] for step in steps]
         self.assertEqual(names, ["count-downloads", "gc", "pack", "backup", "scrub"])
 
-    def test_a_failure_is_not_hidden_by_what_comes_after_it(self) -> None:
+    def test_a_failure_is_reported_though_later_steps_succeed(self) -> None:
         for failing in ("count-downloads", "gc", "pack", "backup", "scrub", "gc backup"):
             with self.subTest(failing=failing):
                 status, output, steps = self.run_upkeep(failing)
                 self.assertEqual((status, output), (1, f"librarian upkeep failed: {failing}\n"))
                 self.assertEqual(len(steps), 5)
 
-    def test_what_is_there_is_used(self) -> None:
+    def test_steps_use_the_log_and_the_backup_that_exist(self) -> None:
         (self.folder / "access.log.1").touch()
         (self.folder / "backup" / "bytes").mkdir(parents=True)
         steps = self.run_upkeep()[2]

@@ -28,7 +28,7 @@ class Watching(unittest.TestCase):
 
 
 class Probes(Watching):
-    def test_well(self) -> None:
+    def test_ready(self) -> None:
         for base in (APP, OPS):
             self.assertEqual(self.get(f"{base}/health"), "ok\n")
             self.assertEqual(self.get(f"{base}/ready"), '{"tree":"ok","store":"ok"}')

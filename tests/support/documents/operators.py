@@ -1,4 +1,4 @@
-"""What documents that run the real server need to operate code imports: accounts, a repository."""
+"""For documents that operate code imports on a real server: accounts, a repository, results."""
 
 import json
 import os
@@ -20,7 +20,7 @@ GIT_ENVIRONMENT = {
 
 
 def as_admin(server: ServerProcess, path: str, **fields: Any) -> Any:
-    """What the web application says to the first administrator, who sends `fields` to `path`."""
+    """POST `fields` to `path` of the web application as the first administrator; the JSON of the answer."""
     headers = urllib3.make_headers(basic_auth=f"admin:{server.admin_password}")
     headers |= {"Content-Type": "application/json", "Accept": "application/json"}
     url = server.urls["app"].rstrip("/") + path
@@ -34,8 +34,8 @@ def account(server: ServerProcess, name: str, token_file: str, teams: list[str] 
     as_admin(server, "/people", name=name, display_name=name.capitalize())
     for team in teams or []:
         as_admin(server, f"/people/{team}/+members", member=name)
-    told = as_admin(server, f"/people/{name}/+tokens", title="machines", scopes=["machines"])
-    (server.folder / token_file).write_text(told["token"])
+    answer = as_admin(server, f"/people/{name}/+tokens", title="machines", scopes=["machines"])
+    (server.folder / token_file).write_text(answer["token"])
 
 
 def git(*arguments: str, cwd: Path) -> None:
@@ -58,8 +58,8 @@ def _api(server: ServerProcess, token_file: str) -> Api:
 
 def results(server: ServerProcess, name: str, token_file: str) -> list[str]:
     """How the jobs of an import ended, newest first."""
-    told = _api(server, token_file).get(f"/+imports/{name}")
-    return [result["status"] for result in told["results"]]
+    answer = _api(server, token_file).get(f"/+imports/{name}")
+    return [result["status"] for result in answer["results"]]
 
 
 def clone_bundle(server: ServerProcess, name: str, token_file: str) -> None:

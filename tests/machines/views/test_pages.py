@@ -54,13 +54,13 @@ class WithBrowser(unittest.TestCase):
 
 
 class Visitors(WithBrowser):
-    def test_somebody_unknown_is_led_to_the_log_in(self) -> None:
+    def test_an_anonymous_visitor_is_sent_to_the_log_in_page(self) -> None:
         for path in ("/machines", "/machines/apollo", "/machines/+imports/gimp"):
             self.open(path)
             self.assertIn("/+login", self.browser.url)
             self.assertNotIn("apollo", self.browser.text("main"))
 
-    def test_an_ordinary_person_sees_nothing(self) -> None:
+    def test_a_person_without_permission_sees_nothing(self) -> None:
         self.log_in("joe")
         for path in ("/machines", "/machines/apollo", "/machines/+imports", "/machines/+imports/gimp"):
             self.open(path)
@@ -80,7 +80,7 @@ class Visitors(WithBrowser):
         self.open("/machines/+imports/gimp")
         self.assertEqual((self.browser.text("h1"), self.browser.texts("form")), ("gimp: Reviewed", []))
 
-    def test_what_a_page_does_not_offer_cannot_be_sent_either(self) -> None:
+    def test_a_forged_form_is_refused(self) -> None:
         self.log_in("david")
         status = self.browser.run(
             "const answer = new XMLHttpRequest(); answer.open('POST', '/machines/apollo', false);"
@@ -89,7 +89,7 @@ class Visitors(WithBrowser):
         )
         self.assertEqual((status, self.machine("apollo")["state"]), (403, "ONLINE"))
 
-    def test_an_administrator_leads_a_machine_through_its_states(self) -> None:
+    def test_an_administrator_makes_every_transition(self) -> None:
         self.log_in("anna", "/machines/carol")
         self.browser.fill("message", "kernel update")
         self.browser.press("Set Quiescing")
@@ -118,7 +118,7 @@ class Forms(WithBrowser):
         self.assertNotIn("anna", self.browser.text("#events li:first-child"))
         self.site.daemon.post("/+scheduler/boris/leave")
 
-    def test_hostile_text_is_text(self) -> None:
+    def test_hostile_text_is_escaped(self) -> None:
         self.log_in("anna", "/machines/carol")
         self.browser.fill("message", HOSTILE)
         self.browser.press("Set Quiescing")
@@ -143,7 +143,7 @@ class Forms(WithBrowser):
         self.assertIn("Set Online", self.browser.text("#change"))
         self.assertIsNone(self.machine("boris")["cordon"])
 
-    def test_a_machine_that_is_gone_for_good_is_forgotten(self) -> None:
+    def test_an_offline_machine_is_forgotten(self) -> None:
         self.site.daemon.post("/+scheduler/zeppelin/arrive")
         self.log_in("anna", "/machines/zeppelin")
         self.assertNotIn("Forget this machine", self.browser.text("main"))
@@ -151,7 +151,7 @@ class Forms(WithBrowser):
         self.browser.press("Forget this machine")
         self.assertNotIn("zeppelin", self.browser.text("#machines"))
 
-    def test_an_import_is_added_asked_for_and_deleted(self) -> None:
+    def test_an_import_is_added_requested_and_deleted(self) -> None:
         self.log_in("anna", "/machines/+imports")
         self.browser.fill("name", "emacs")
         self.browser.fill("url", "ext::sh -c id")

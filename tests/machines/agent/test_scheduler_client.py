@@ -1,4 +1,4 @@
-"""The HTTP client of the daemons, and the watchdog, against servers that answer oddly."""
+"""The HTTP client of the daemons, and the watchdog, against servers with unexpected answers."""
 
 import os
 import threading
@@ -55,39 +55,39 @@ class OddAnswers(unittest.TestCase):
         self.server = server
         return HTTPSchedulerClient(Api(server.url, "secret"), "apollo").poll(1)
 
-    def test_what_blames_the_server_may_be_tried_again(self) -> None:
+    def test_server_errors_are_unreachable(self) -> None:
         for status in (500, 502, 503, 507, 429):
             with self.subTest(status=status), self.assertRaises(Unreachable):
                 self.ask(status, b"<html>oops</html>")
 
-    def test_a_refusal_carries_its_reason(self) -> None:
+    def test_a_refusal_has_status_and_reason(self) -> None:
         with self.assertRaises(Refused) as caught:
             self.ask(403, b'{"error": "Joe may not do this."}')
         self.assertEqual((caught.exception.status, caught.exception.reason), (403, "Joe may not do this."))
 
-    def test_gone_is_a_lost_job(self) -> None:
+    def test_status_410_is_a_lost_job(self) -> None:
         self.assertRaises(JobLost, self.ask, 410, b"{}")
 
-    def test_another_kind_of_server_is_noticed(self) -> None:
+    def test_answers_of_another_kind_of_server_are_refused(self) -> None:
         for body in (b"<html>welcome</html>", b"[]", b"\xff"):
             with self.subTest(body=body), self.assertRaises(Refused) as caught:
                 self.ask(200, body)
             self.assertIn("is the URL right?", str(caught.exception))
 
-    def test_the_token_is_sent_to_nobody_else(self) -> None:
+    def test_redirections_are_not_followed_with_the_token(self) -> None:
         with self.assertRaises(Refused):
             self.ask(302, Location="http://127.0.0.1:9/elsewhere")
         self.assertEqual(self.server.asked, [("POST", "/machines/+scheduler/apollo/poll", "Bearer secret")])
 
-    def test_a_connection_that_breaks_off(self) -> None:
+    def test_a_broken_connection_is_unreachable(self) -> None:
         with self.assertRaises(Unreachable):
             self.ask(200, b'{"state": "ONL', **{"Content-Length": "500"})
 
 
 class GrowingApi(Api):
-    """Has the file that is handed in change just before it is sent."""
+    """Changes the file just before it is sent."""
 
-    change = b""  # what is added to it; empty: it is cut
+    change = b""  # appended to the file; empty: the file is cut
     path = Path()
 
     def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
@@ -110,19 +110,19 @@ class FilesThatChange(unittest.TestCase):
     def deliver(self, kind: str) -> None:
         HTTPSchedulerClient(self.api, "apollo").deliver(7, kind, self.api.path)
 
-    def test_of_a_log_that_grows_comes_what_it_was_at_the_start(self) -> None:
+    def test_a_growing_log_is_sent_as_it_was_at_the_start(self) -> None:
         self.api.change = b" and further"
         self.deliver("log")
         self.deliver("log")
         self.assertEqual(self.peer.bodies, [b"so far", b"so far and further"])
         self.assertEqual(self.peer.connections, 1)
 
-    def test_a_bundle_that_grows_is_not_handed_in(self) -> None:
+    def test_a_growing_bundle_is_not_sent(self) -> None:
         self.api.change = b" and further"
         self.assertRaisesRegex(Unreachable, "f changed while it was sent", self.deliver, "bundle")
         self.assertEqual(self.peer.bodies, [])
 
-    def test_what_became_shorter_is_told_at_once(self) -> None:
+    def test_a_file_that_was_cut_is_noticed(self) -> None:
         for kind in ("log", "bundle"):
             self.api.path.write_bytes(b"so far")
             self.assertRaisesRegex(Unreachable, "size is 6, but 3 were read", self.deliver, kind)
@@ -130,21 +130,21 @@ class FilesThatChange(unittest.TestCase):
 
 
 class ScriptedApi:
-    """An Api for the watchdog: answers, or is out of reach, as told."""
+    """An Api for the watchdog: it answers, or is unreachable, as the test sets it."""
 
     def __init__(self) -> None:
         self.reachable = True
-        self.told: list[dict[str, Any]] = []
+        self.posted: list[dict[str, Any]] = []
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
         if not self.reachable:
             raise Unreachable("down")
-        self.told.append(fields)
+        self.posted.append(fields)
         return {"offline": []}
 
 
-class WatchdogsMemory(unittest.TestCase):
-    def test_it_says_how_long_it_has_seen_the_registry_without_a_break(self) -> None:
+class WatchdogReachability(unittest.TestCase):
+    def test_it_sends_how_long_the_service_has_answered(self) -> None:
         api, now = ScriptedApi(), [100.0]
         dog = Watchdog(api, lambda: now[0])  # type: ignore[arg-type]
         dog.check()
@@ -159,4 +159,6 @@ class WatchdogsMemory(unittest.TestCase):
             now[0] += step
             dog.check()
         dog.check(judge_now=True)
-        self.assertEqual([fields.get("reachable_seconds") for fields in api.told], [0, 60, 120, 0, 60, None])
+        self.assertEqual(
+            [fields.get("reachable_seconds") for fields in api.posted], [0, 60, 120, 0, 60, None]
+        )

@@ -1,4 +1,4 @@
-"""The worker process against real repositories: first import, increments, and everything that fails."""
+"""The worker process against real repositories: first import, increments, and failures."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import librarian
 from librarian.machines.agent.worker import BUNDLE, LAST, LOG, RESULT, Order
-from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
+from tests.machines.agent.repositories import GitRepository, HgRepository, SvnRepository, tool
 from tests.support.layers import Functional
 from tools.runner.left_out import left_out
 
@@ -74,7 +74,7 @@ class Git(WithDirectory):
         tool("git", "clone", "--quiet", str(self.last), str(clone.path))
         return clone
 
-    def test_first_nothing_new_then_more(self) -> None:
+    def test_first_run_no_change_then_a_change(self) -> None:
         self.repository.commit("one")
         self.repository.git("tag", "v1")
         self.assertEqual(self.work(self.order), "SUCCESS")
@@ -105,26 +105,26 @@ class Git(WithDirectory):
         self.assertEqual(clone.git("branch", "--remotes", "--format=%(refname:lstrip=3)"), "HEAD\ntrunk")
         self.assertEqual(clone.git("log", "--format=%s"), "another one")
 
-    def test_proposals_of_a_hosting_site_stay_there(self) -> None:
+    def test_merge_requests_of_a_hosting_site_are_not_fetched(self) -> None:
         self.repository.commit("one")
         self.repository.git("update-ref", "refs/pull/1/head", "HEAD")
         self.work(self.order)
         assert self.last is not None
         self.assertNotIn("pull", tool("git", "bundle", "list-heads", str(self.last)))
 
-    def test_an_empty_repository_is_fine_and_brings_nothing(self) -> None:
+    def test_an_empty_repository_makes_no_bundle(self) -> None:
         self.assertEqual(self.work(self.order), "SUCCESS_NOCHANGE")
         self.assertIsNone(self.last)
         self.assertIn("the repository is empty", self.log())
 
-    def test_no_repository_there(self) -> None:
+    def test_a_missing_repository(self) -> None:
         order = Order("GIT", (self.top / "nowhere").as_uri(), local=True)
         self.assertEqual(self.work(order), "FAILURE_INVALID")
 
-    def test_nobody_listens(self) -> None:
+    def test_a_refused_connection(self) -> None:
         self.assertEqual(self.work(Order("GIT", "http://127.0.0.1:9/x.git")), "FAILURE")
 
-    def test_local_repositories_need_the_operators_word(self) -> None:
+    def test_local_repositories_need_the_option(self) -> None:
         self.repository.commit("one")
         self.assertEqual(self.work(Order("GIT", self.repository.url)), "FAILURE_FORBIDDEN")
 
@@ -148,7 +148,7 @@ class Git(WithDirectory):
         self.assertIn("the last bundle cannot be used", self.log())
         self.assertEqual(self.clone().git("log", "--format=%s"), "one")
 
-    def test_a_file_beyond_the_limit_ends_it(self) -> None:
+    def test_a_file_beyond_the_limit_ends_the_worker(self) -> None:
         self.repository.commit(os.urandom(40_000).hex())
         order = Order("GIT", self.repository.url, local=True, file_limit=20_000)
         self.assertEqual(self.work(order), "FAILURE")
@@ -159,10 +159,10 @@ class Git(WithDirectory):
         self.assertRegex(self.log(), r"bytes more, not kept\n$")
         self.assertLess(len(self.log()), 200)
 
-    def test_it_dies_with_whoever_started_it(self) -> None:
+    def test_the_worker_dies_with_its_parent(self) -> None:
         directory = self.top / "orphan"
         directory.mkdir()
-        os.mkfifo(directory / LAST)  # nobody ever writes to it, so restoring from it never ends
+        os.mkfifo(directory / LAST)  # without a writer, so restoring from it never ends
         self.order.write(directory)
         with start_worker(directory) as worker:
             deadline = time.monotonic() + 30
@@ -176,7 +176,7 @@ class Git(WithDirectory):
 class Hg(WithDirectory):
     needs = "hg"
 
-    def test_first_nothing_new_then_more(self) -> None:
+    def test_first_run_no_change_then_a_change(self) -> None:
         repository = HgRepository(self.top / "origin")
         order = Order("HG", repository.url, local=True)
         self.assertEqual(self.work(order), "SUCCESS_NOCHANGE")
@@ -190,7 +190,7 @@ class Hg(WithDirectory):
         tool("hg", "unbundle", str(self.last), cwd=self.top / "again")
         self.assertEqual(tool("hg", "log", "-T", "{desc} ", cwd=self.top / "again"), "two one")
 
-    def test_no_repository_there(self) -> None:
+    def test_a_missing_repository(self) -> None:
         order = Order("HG", (self.top / "nowhere").as_uri(), local=True)
         self.assertEqual(self.work(order), "FAILURE_INVALID")
 
@@ -198,7 +198,7 @@ class Hg(WithDirectory):
 class Svn(WithDirectory):
     needs = "svnrdump"
 
-    def test_first_nothing_new_then_more(self) -> None:
+    def test_first_run_no_change_then_a_change(self) -> None:
         repository = SvnRepository(self.top / "origin")
         order = Order("SVN", repository.url, local=True)
         self.assertEqual(self.work(order), "SUCCESS_NOCHANGE", self.log())
@@ -222,6 +222,6 @@ class Svn(WithDirectory):
                 tool("svnlook", "log", "-r", revision, str(repository.path)),
             )
 
-    def test_no_repository_there(self) -> None:
+    def test_a_missing_repository(self) -> None:
         order = Order("SVN", (self.top / "nowhere").as_uri(), local=True)
         self.assertEqual(self.work(order), "FAILURE_INVALID")

@@ -27,7 +27,7 @@ class SchedulerViews(unittest.TestCase):
         self.token = bearer("importd")
 
     def send(self, method: str, path: str, body: Any = b"", **headers: str) -> Any:
-        """An answer, whose status is checked to be no fault of ours."""
+        """The answer; its status is checked to be below 500."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers.setdefault("Content_Type", "application/json")
@@ -43,7 +43,7 @@ class SchedulerViews(unittest.TestCase):
         reason: str = answer.json["error"]
         return reason
 
-    def test_bodies_that_are_no_json_object(self) -> None:
+    def test_bodies_that_are_not_json_objects(self) -> None:
         path = "/+scheduler/apollo/poll"
         for body in (b"", b"x", b"[]", b'"x"', b"\xff", b"{", b"[" * 100_000, b"null"):
             with self.subTest(body=body[:10]):
@@ -85,7 +85,7 @@ class SchedulerViews(unittest.TestCase):
             with self.subTest(path=path, fields=fields):
                 self.refused(400, "POST", path, fields)
 
-    def test_host_names_that_are_none(self) -> None:
+    def test_bad_host_names(self) -> None:
         for name in ("%3Cscript%3E", "a..b", "-a", "a%2Fb", "%00", "%FF", "+x", "a" * 64, "a%0Ab"):
             with self.subTest(name=name):
                 self.assertIn(
@@ -94,9 +94,9 @@ class SchedulerViews(unittest.TestCase):
         self.assertEqual(self.send("GET", "").json["machines"][0]["hostname"], "apollo")
         self.assertEqual(len(self.send("GET", "").json["machines"]), 1)
 
-    def test_what_is_not_there(self) -> None:
+    def test_unknown_paths(self) -> None:
         for method, path in (
-            ("GET", "/nobody"),
+            ("GET", "/unknown"),
             ("GET", "/+imports/nothing"),
             ("GET", "/+imports/gimp/+files/other.bundle"),
             ("GET", "/+imports/gimp/+files/gimp.bundle"),
@@ -105,13 +105,13 @@ class SchedulerViews(unittest.TestCase):
             ("POST", "/+scheduler/apollo/jobs/0/start"),
             ("POST", "/+scheduler/apollo/jobs/-1/start"),
             ("POST", "/+scheduler/apollo/jobs/99999999999999999999/start"),
-            ("POST", "/+scheduler/nobody/leave"),
+            ("POST", "/+scheduler/unknown/leave"),
         ):
             with self.subTest(path=path):
                 self.refused(404, method, path)
         self.refused(405, "GET", "/+scheduler/apollo/poll")
 
-    def test_other_peoples_jobs(self) -> None:
+    def test_jobs_of_another_machine(self) -> None:
         for hostname, job in (("boris", self.job), ("apollo", 12345)):
             for verb, body in (
                 ("start", {}),
@@ -131,7 +131,7 @@ class SchedulerViews(unittest.TestCase):
     def test_files_without_length_or_content(self) -> None:
         path = f"/+scheduler/apollo/jobs/{self.job}/log"
         self.refused(400, "PUT", path, b"")
-        # Without a length said first, a body that was cut short looks like a whole one on some servers.
+        # Without a Content-Length some servers take a truncated body for a complete one.
         self.refused(411, "PUT", path, b"bytes", Transfer_Encoding="chunked")
 
     def test_a_form_that_is_too_large(self) -> None:
@@ -141,13 +141,13 @@ class SchedulerViews(unittest.TestCase):
         self.assertEqual(self.send("GET", "/apollo", Authorization="Bearer nonsense").status_int, 401)
         self.assertEqual(self.send("GET", "/apollo", Authorization=bearer("joe")).status_int, 403)
 
-    def test_control_characters_in_a_message_do_not_survive(self) -> None:
+    def test_control_characters_in_a_message_are_removed(self) -> None:
         self.token = bearer("anna", "admins")
-        told = self.send(
+        answer = self.send(
             "POST", "/apollo", {"state": "QUIESCING", "message": "a\r\nb\x00\u202ec" + "x" * 900}
         ).json
-        self.assertEqual(told["message"][:5], "a b c")
-        self.assertEqual(len(told["message"]), 500)
+        self.assertEqual(answer["message"][:5], "a b c")
+        self.assertEqual(len(answer["message"]), 500)
 
     def test_a_daemon_may_not_set_a_pinned_machine_online(self) -> None:
         self.send("POST", "/apollo", {"state": "OFFLINE"}, Authorization=bearer("anna", "admins"))

@@ -26,8 +26,8 @@ from librarian.machines.enums import (
 from librarian.machines.interfaces import ICodeImportMachineSet, ICodeImportSet
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.tree.interfaces import ITree
-from tests.machines.local import LocalSchedulerClient
-from tests.machines.repositories import GitRepository, HgRepository, SvnRepository, tool
+from tests.machines.agent.local import LocalSchedulerClient
+from tests.machines.agent.repositories import GitRepository, HgRepository, SvnRepository, tool
 from tests.support.layers import Functional
 from tools.runner.left_out import left_out
 
@@ -63,7 +63,7 @@ class WithController(unittest.TestCase):
         getUtility(ITree).run(lambda: imports.new(name, kind, url, "sam", **more))
 
     def stuck_import(self, name: str = "stuck") -> None:
-        """An import whose worker never ends: the repository's objects are a pipe nobody writes to."""
+        """An import whose worker never ends: the objects of its repository are a pipe without a writer."""
         repository = GitRepository(self.top / name)
         (repository.path / ".git" / "packed-refs").unlink(missing_ok=True)
         os.mkfifo(repository.path / ".git" / "packed-refs")
@@ -172,7 +172,7 @@ class Imports(WithController):
         log = self.read(self.imported().results[-1].log_file).decode()
         self.assertNotIn("/last", log)
 
-    def test_what_a_private_import_brings_home_is_restricted(self) -> None:
+    def test_the_files_of_a_private_import_are_restricted(self) -> None:
         self.repository(private=True)
         self.work_off()
         code_import = self.imported()
@@ -180,13 +180,13 @@ class Imports(WithController):
         self.assertTrue(files[code_import.bundle_file].restricted)
         self.assertTrue(files[code_import.results[0].log_file].restricted)
 
-    def test_a_repository_that_is_not_there(self) -> None:
+    def test_a_missing_repository_is_an_invalid_import(self) -> None:
         self.code_import("gimp", (self.top / "nowhere").as_uri())
         self.work_off()
         self.assertEqual(self.results(), ["FAILURE_INVALID"])
         self.assertIsNone(self.imported().bundle_file)
 
-    def test_as_many_at_once_as_there_are_workers(self) -> None:
+    def test_at_most_as_many_jobs_as_workers(self) -> None:
         for number in range(5):
             self.repository(f"import-{number}")
         self.controller.turn()
@@ -205,7 +205,7 @@ class Limiting(WithController):
         log = self.read(self.imported("stuck").results[0].log_file)
         self.assertIn(b"ended after 2 seconds", log)
 
-    def test_a_worker_that_falls_silent_is_ended(self) -> None:
+    def test_a_worker_without_output_is_ended(self) -> None:
         self.controller = self.make_controller(limits=Limits(inactivity_seconds=1.5))
         self.stuck_import()
         self.work_off()
@@ -231,8 +231,8 @@ class Limiting(WithController):
         (self.top / "dangling").symlink_to(self.top / "nowhere")
         with (self.top / "sparse").open("wb") as file:
             file.truncate(1 << 30)
-        told = tool("du", "-s", "-B1", str(self.top)).split()[0]
-        self.assertEqual(disk_usage(self.top), int(told))
+        counted = tool("du", "-s", "-B1", str(self.top)).split()[0]
+        self.assertEqual(disk_usage(self.top), int(counted))
 
 
 class Leases(WithController):
@@ -253,7 +253,7 @@ class Leases(WithController):
         self.assertIn("ls-remote", job.logtail)
         self.assertEqual(self.results("stuck"), [])
 
-    def test_a_job_that_was_taken_away_is_dropped_with_its_worker(self) -> None:
+    def test_a_lost_job_ends_with_its_worker(self) -> None:
         runner = self.begin_stuck()
         getUtility(ITree).run(self.imported("stuck").kill)
         self.monotonic += 60
@@ -263,7 +263,7 @@ class Leases(WithController):
         self.assertFalse(runner.directory.exists())
         self.assertEqual(self.results("stuck"), ["KILLED"])
 
-    def test_a_report_that_comes_too_late_changes_nothing(self) -> None:
+    def test_a_late_report_changes_nothing(self) -> None:
         self.repository()
         self.scheduler_client.deliver = self.too_late(self.scheduler_client.deliver)  # type: ignore[method-assign]
         self.controller.turn()
@@ -282,7 +282,7 @@ class Leases(WithController):
 
         return late
 
-    def test_a_network_that_fails_for_a_while_costs_nothing(self) -> None:
+    def test_a_short_outage_of_the_network_loses_no_job(self) -> None:
         self.repository()
         self.controller.turn()
         self.scheduler_client.unreachable.set()
@@ -293,12 +293,12 @@ class Leases(WithController):
         self.assertEqual(self.results(), ["SUCCESS"])
 
 
-class Obedience(WithController):
+class StatesFromTheService(WithController):
     def set_state(self, verb: str, *arguments: Any) -> None:
         machines = getUtility(ICodeImportMachineSet)
         getUtility(ITree).run(lambda: getattr(machines["apollo"], verb)(*arguments))
 
-    def test_a_clean_stop_ends_workers_and_gives_the_jobs_to_others_at_once(self) -> None:
+    def test_a_stop_ends_workers_and_requeues_their_jobs(self) -> None:
         self.stuck_import()
         stop = threading.Event()
         thread = threading.Thread(target=self.controller.run, args=(stop, 0.05))
@@ -311,7 +311,7 @@ class Obedience(WithController):
         self.assertFalse(machine.pinned)
         self.assertIsNotNone(LocalSchedulerClient("boris").poll(1).job)
 
-    def test_set_offline_by_somebody_ends_the_workers(self) -> None:
+    def test_a_person_sets_the_machine_offline_and_its_workers_end(self) -> None:
         self.stuck_import()
         self.controller.turn()
         (runner,) = self.controller.runners
@@ -319,7 +319,7 @@ class Obedience(WithController):
         self.controller.turn()
         self.assertFalse(runner.is_alive())
 
-    def test_quiescing_waits_for_the_jobs_then_goes_offline_and_stays(self) -> None:
+    def test_a_quiescing_machine_finishes_its_jobs_and_goes_offline_pinned(self) -> None:
         self.repository()
         self.controller.turn()
         self.set_state("setQuiescing")
@@ -333,7 +333,7 @@ class Obedience(WithController):
         self.assertTrue(self.controller.status.needs_person)
         self.assertEqual(self.machine().offline_reason.name, "QUIESCED")
 
-    def test_a_drain_past_its_deadline_gives_the_jobs_away(self) -> None:
+    def test_a_drain_past_its_deadline_requeues_the_jobs(self) -> None:
         self.controller = self.make_controller(drain_seconds=100)
         self.stuck_import()
         self.controller.turn()
@@ -347,14 +347,14 @@ class Obedience(WithController):
         self.assertEqual(self.machine().offline_reason.name, "QUIESCED")
         self.assertEqual(self.controller.runners, [])
 
-    def test_after_the_watchdog_the_machine_comes_back_by_itself(self) -> None:
+    def test_after_the_watchdog_the_machine_comes_back_without_a_person(self) -> None:
         self.controller.turn()
         self.clock.move(hours=1)
         getUtility(ICodeImportScheduler).watch()
         transaction.commit()
         self.assertEqual(self.machine().offline_reason.name, "WATCHDOG")
         self.clock.move(seconds=10)
-        self.controller.turn()  # learns of it
+        self.controller.turn()  # polls and gets OFFLINE
         self.controller.turn()
         self.assertEqual(self.machine().state.name, "ONLINE")
 

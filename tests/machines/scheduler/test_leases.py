@@ -1,4 +1,4 @@
-"""Steps of the wall clock, and a registry that was away: no live machine loses its job by them."""
+"""Steps of the wall clock and outages of the service: a live machine keeps its job."""
 
 import unittest
 from datetime import timedelta
@@ -24,7 +24,7 @@ class Comparing(unittest.TestCase):
         self.clock = HandMovedClock()
         self.steady = SteadyClock(self.clock)
 
-    def test_time_that_passes_is_no_step(self) -> None:
+    def test_passing_time_is_no_step(self) -> None:
         for _turn in range(100):
             self.clock.move(minutes=7)
             self.assertFalse(self.steady.stepped_within(HOUR))
@@ -36,7 +36,7 @@ class Comparing(unittest.TestCase):
             self.clock.step(seconds=5)
             self.assertFalse(self.steady.stepped_within(HOUR))
 
-    def test_steps_either_way(self) -> None:
+    def test_steps_forward_and_back_are_noticed(self) -> None:
         for minutes in (20, -20):
             with self.subTest(minutes=minutes):
                 self.clock.step(minutes=minutes)
@@ -78,7 +78,7 @@ class Leases(unittest.TestCase):
                 self.scheduler.updateHeartbeat(self.job_id, "apollo", "")
             self.scheduler.getJobForMachine("boris", 0)
 
-    def test_a_step_forward_takes_no_job_from_a_machine_that_lives(self) -> None:
+    def test_after_a_step_forward_a_live_machine_keeps_its_job(self) -> None:
         for minutes in (20, 600, -600, 20):
             with self.subTest(minutes=minutes):
                 self.minutes(3, alive=True)
@@ -89,16 +89,16 @@ class Leases(unittest.TestCase):
                 self.minutes(10, alive=True)
                 self.assertEqual(self.machine_of_job(), "apollo")
 
-    def test_a_machine_that_is_dead_loses_it_all_the_same(self) -> None:
+    def test_after_a_step_forward_a_dead_machine_loses_its_job(self) -> None:
         self.clock.step(minutes=20)
         self.minutes(5, alive=False)
         self.assertEqual(self.machine_of_job(), "apollo")
         self.minutes(2, alive=False)
         self.assertIsNone(self.machine_of_job())
 
-    def test_a_registry_that_was_away_waits_for_those_who_could_not_report(self) -> None:
+    def test_after_an_outage_leases_get_time_to_be_renewed(self) -> None:
         self.clock.move(hours=1)
-        self.scheduler = CodeImportScheduler()  # it comes back
+        self.scheduler = CodeImportScheduler()  # the service starts again
         self.scheduler.getJobForMachine("boris", 0)
         self.assertEqual(self.machine_of_job(), "apollo")
         self.minutes(4, alive=True)
@@ -107,18 +107,18 @@ class Leases(unittest.TestCase):
         self.minutes(2, alive=False)
         self.assertIsNone(self.machine_of_job())
 
-    def test_a_stop_a_step_and_a_kill_do_not_put_the_import_off(self) -> None:
+    def test_a_stop_a_step_and_a_kill_do_not_delay_the_import(self) -> None:
         self.scheduler.leave("apollo")
         job = self.scheduler.getJobForMachine("boris", 1)
         assert job is not None
         self.scheduler.startJob(job.id, "boris")
         self.clock.step(minutes=20)
         self.scheduler.watch()
-        self.scheduler.arrive("boris")  # it was killed, and is started again
+        self.scheduler.arrive("boris")  # its daemon was killed and started again
         again = getUtility(ICodeImportSet)["gimp"].import_job
         self.assertEqual((again.state.name, again.date_due), ("PENDING", self.clock.now()))
 
-    def test_the_utility_judges_so_too(self) -> None:
+    def test_the_utility_does_not_judge_after_its_start(self) -> None:
         scheduler = getUtility(ICodeImportScheduler)
         scheduler.getJobForMachine("boris", 0)
         self.clock.step(minutes=20)

@@ -1,4 +1,4 @@
-"""Small repositories of each kind in a temporary directory, and what can be read from a bundle."""
+"""Small repositories of each kind in a temporary directory, and the contents of a bundle."""
 
 import os
 import subprocess
