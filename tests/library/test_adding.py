@@ -19,7 +19,7 @@ from librarian.library.interfaces import (
     UploadFailed,
 )
 from librarian.library.model.subtree import ID_LIMIT, LibrarySubtree
-from librarian.security.interfaces import NobodyActs
+from librarian.security.interfaces import NoActingPrincipal
 from tests.support.layers import Functional
 from tests.support.threads import elsewhere
 
@@ -83,7 +83,7 @@ class Adding(unittest.TestCase):
         transaction.commit()
         # Asked for in the thread: a method that was looked up before has been checked before.
         for name in ("filename", "open", "read", "close"):
-            self.assertRaises(NobodyActs, elsewhere, partial(getattr, alias, name))
+            self.assertRaises(NoActingPrincipal, elsewhere, partial(getattr, alias, name))
 
         def properly() -> bytes:
             with open_library() as library:

@@ -30,7 +30,7 @@ from librarian.people.credentials.interfaces import (
 )
 from librarian.people.credentials.model import MOST_SESSIONS
 from librarian.people.credentials.passwords import (
-    NOBODYS_HASH,
+    DUMMY_HASH,
     CheckedLately,
     check_strength,
     hash_password,
@@ -85,7 +85,7 @@ class Strength(unittest.TestCase):
             self.assertFalse(matches(stored, password))
 
     def test_nobodys_hash_costs_what_a_new_one_costs(self) -> None:
-        self.assertFalse(is_outdated(NOBODYS_HASH))
+        self.assertFalse(is_outdated(DUMMY_HASH))
 
 
 class Checked(unittest.TestCase):

@@ -329,8 +329,8 @@ class TheForm(PeopleInTheWorld):
     def test_a_wrong_password_and_a_wrong_name_look_the_same(self) -> None:
         one, other = self.submit("bob", "wrong"), self.submit("bobby", "wrong")
         self.assertEqual((one.status_int, other.status_int), (403, 403))
-        self.assertIn("nobody with this name and password", one.text)
-        self.assertIn("nobody with this name and password", other.text)
+        self.assertIn("The name or the password is wrong", one.text)
+        self.assertIn("The name or the password is wrong", other.text)
 
     def test_too_many_failures(self) -> None:
         for _time in range(5):

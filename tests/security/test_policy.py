@@ -8,7 +8,7 @@ from zope.interface import Interface, implementer
 from zope.security.checker import CheckerPublic, ProxyFactory
 from zope.security.management import checkPermission, endInteraction, newInteraction, queryInteraction
 
-from librarian.security.authorization import Everybody, KnownPeople, OwnerOrAdmins, TeamOrAdmins
+from librarian.security.authorization import Authenticated, Everyone, OwnerOrAdmins, TeamOrAdmins
 from librarian.security.interaction import Participation, acting_as
 from librarian.security.interfaces import IAuthorization, IPrincipal
 from librarian.security.policy import REMEMBERED, SecurityPolicy, forget_decisions
@@ -99,11 +99,11 @@ class Deciding(Guarded):
         self.assert_allowed("admin", "clerk", "system")
 
     def test_everybody_does_not_include_a_script_without_the_grant(self) -> None:
-        self.guard(Everybody)
+        self.guard(Everyone)
         self.assert_allowed("anonymous", "known", "owner", "reader", "admin", "clerk", "system")
 
     def test_known_people(self) -> None:
-        self.guard(KnownPeople)
+        self.guard(Authenticated)
         self.assert_allowed("known", "owner", "reader", "admin", "clerk", "system")
 
     def test_a_team_or_admins(self) -> None:
@@ -117,7 +117,7 @@ class Deciding(Guarded):
         self.assert_allowed("owner", "admin", "clerk", "system")
 
     def test_the_name_of_the_permission_counts(self) -> None:
-        self.guard(Everybody, "librarian.Edit")
+        self.guard(Everyone, "librarian.Edit")
         self.assertEqual(self.may(Member()), False)
         self.assertEqual(self.may(Member(), "librarian.Edit"), True)
 
@@ -131,7 +131,7 @@ class Deciding(Guarded):
     def test_the_authorization_sees_the_object_itself(self) -> None:
         seen = []
 
-        class Looking(Everybody):
+        class Looking(Everyone):
             def __init__(self, thing: Any) -> None:
                 seen.append(thing)
 
@@ -194,7 +194,7 @@ class Remembering(Guarded):
         self.assertFalse(self.check())
 
     def test_another_object_at_the_same_address_is_another_object(self) -> None:
-        class Once(Everybody):
+        class Once(Everyone):
             def checkAuthenticated(self, principal: IPrincipal) -> bool:
                 return self.thing.owner == "first"
 

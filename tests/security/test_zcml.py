@@ -19,7 +19,7 @@ from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.security.interaction import acting_as
-from librarian.security.interfaces import IPrincipal, NobodyActs, NoSuchPrincipal
+from librarian.security.interfaces import IPrincipal, NoActingPrincipal, NoSuchPrincipal
 from librarian.security.principals import ANONYMOUS, SYSTEM, script_principal
 from tests.security.zcml import ConfiguredTestCase
 
@@ -115,8 +115,8 @@ class SecuredUtilities(ConfiguredTestCase):
         self.configure(SECURED)
         shelf = getUtility(IShelf)
         self.assertEqual(shelf.count(), 3)
-        self.assertRaises(NobodyActs, hasattr, shelf, "read")
-        self.assertRaises(NobodyActs, setattr, shelf, "label", "new")
+        self.assertRaises(NoActingPrincipal, hasattr, shelf, "read")
+        self.assertRaises(NoActingPrincipal, setattr, shelf, "label", "new")
         self.assertRaises(ForbiddenAttribute, setattr, shelf, "colour", 1)
 
     def test_a_thread_must_say_for_whom_it_works(self) -> None:
@@ -126,7 +126,7 @@ class SecuredUtilities(ConfiguredTestCase):
         def work() -> None:
             try:
                 shelf.read()
-            except NobodyActs as error:
+            except NoActingPrincipal as error:
                 seen.append(error.name)
             with acting_as(SYSTEM):
                 seen.append(shelf.read())
@@ -146,8 +146,8 @@ class SecuredUtilities(ConfiguredTestCase):
             found = [book, by_iteration, book.next(), shelf.books()[0], shelf.by_name()["a"]]
             self.assertEqual([one.title for one in found], ["a book"] * 5)
         for one in found:
-            self.assertRaises(NobodyActs, hasattr, one, "title")
-            self.assertRaises(NobodyActs, setattr, one, "title", "new")
+            self.assertRaises(NoActingPrincipal, hasattr, one, "title")
+            self.assertRaises(NoActingPrincipal, setattr, one, "title", "new")
             self.assertRaises(ForbiddenAttribute, getattr, one, "pages")
             self.assertEqual(one.next().kind, "paper")
 

@@ -74,7 +74,7 @@ class WithBrowser(unittest.TestCase):
 class LoggingIn(WithBrowser):
     def test_there_and_back_again(self) -> None:
         self.log_in("not the password")
-        self.assertIn("nobody with this name and password", self.browser.text())
+        self.assertIn("The name or the password is wrong", self.browser.text())
         self.browser.fill("password", self.password)
         self.browser.press("Log in")
         self.assertEqual(self.browser.url, f"{self.app}/people")

@@ -1,4 +1,28 @@
-"""People, the teams they are in, and what is refused about either."""
+"""People: persons, the teams they are in, and how they log in.
+
+A *person* can own things, be in teams, log in and be written to.  A *team* is a set of persons and other
+teams that are permitted something together.  Both are *participants*: they share one name space, so that
+the owner of an object may be either, and a name is never changed or used again.
+
+A typical day: an administrator adds the person ``rita`` and the team ``readers``, and makes Rita its owner.
+Rita adds the team ``night-shift`` to the readers; from then on every member of the night shift is a reader.
+A check such as "may this principal see the file" ends in ``inTeam(team)``, which follows memberships
+through any number of teams.  When Rita leaves, she is not removed, since what she did keeps her name: she
+is *disabled*.  Her memberships stay, but she cannot log in and is not among the people of any team.
+
+Some teams are referred to by code: the members of ``admins`` have every permission, and those of
+``mirror-admins`` look after mirrors.  Such a team is a *celebrity*.  The system that refers to it declares
+it in ZCML (``<celebrity>``), it exists in every database, and ICelebrities finds it by name.  ``admins``
+keeps at least one active member, or no one could ever appoint another.
+
+Credentials (passwords, API tokens, sessions) are in the package `credentials`, which has contracts of its
+own.  Requests are identified by `identity`, the IIdentification that the web package asks for; `login` has
+the log-in form and the answers 401 and 403; `views` are the pages under ``/people``.
+
+Persons and teams come from two secured utilities, IPersonSet and ITeamSet.  Names and display names are
+public, as they are shown where their bearers own something.  Memberships are for those who are logged in,
+e-mail addresses for the person and ``admins``.  A team is changed by its owner and by ``admins``.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -44,7 +68,7 @@ class NameTaken(LibrarianError, ValueError):
 
 
 class EmailTaken(LibrarianError, ValueError):
-    """Somebody else has this address (letter case does not count)."""
+    """Another person has this address (letter case does not count)."""
 
     def __init__(self, email: str) -> None:
         super().__init__(f"the address {email!r} is taken")
@@ -52,7 +76,7 @@ class EmailTaken(LibrarianError, ValueError):
 
 
 class NoSuchPerson(LibrarianError, KeyError):
-    """Nobody, or no team, has this name."""
+    """No person and no team has this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -72,7 +96,7 @@ class MembershipCycle(LibrarianError, ValueError):
 
 
 class NotAMember(LibrarianError, LookupError):
-    """Whoever is to leave a team is not directly in it."""
+    """The participant that is to leave a team is not directly in it."""
 
     def __init__(self, team: str, member: str) -> None:
         super().__init__(f"{member!r} is not directly in {team!r}")
@@ -81,10 +105,10 @@ class NotAMember(LibrarianError, LookupError):
 
 
 class LastMember(LibrarianError, ValueError):
-    """The team needs somebody who can log in, and would have nobody left."""
+    """A change would leave ``admins`` without an active person."""
 
     def __init__(self, team: str) -> None:
-        super().__init__(f"{team!r} would have nobody left")
+        super().__init__(f"{team!r} needs at least one active member")
         self.team = team
 
 
@@ -97,7 +121,7 @@ class MalformedAuthorization(CredentialsRefused, ValueError):
 
 
 class IParticipant(Interface):
-    """What can be in a team: a person, or another team."""
+    """A person or a team: what can be a member of a team, or own an object."""
 
     name: str = Attribute("Unique among people and teams, never changed or used again; part of URLs.")
     display_name: str = Attribute("What a page shows: 1 to 200 characters.")
@@ -106,7 +130,7 @@ class IParticipant(Interface):
     def inTeam(team: "IParticipant") -> bool:
         """Whether this belongs to `team`, directly or through other teams.
 
-        Everybody belongs to themselves, so that an owner may be a person or a team."""
+        A participant belongs to itself, so that an owner may be a person or a team."""
 
     def in_team_named(name: str) -> bool:
         """Whether this is the team `name`, or belongs to it, directly or through other teams."""
@@ -116,12 +140,12 @@ class IParticipant(Interface):
 
 
 class IPerson(IParticipant):
-    """Somebody who can own things, log in, and be written to.
+    """A person, who can own things, log in, and be written to.
 
-    People are not removed, since what they did keeps their name; they are disabled.
+    Persons are never removed, since what they did keeps their name; they are disabled.
     """
 
-    email: str | None = Attribute("Where mail goes; None for somebody who gets none.")
+    email: str | None = Attribute("Where mail is sent; None: no mail is sent.")
     active: bool = Attribute("Whether they may log in.")
 
     def setEmail(email: str | None) -> None:
@@ -135,21 +159,21 @@ class IPerson(IParticipant):
 
 
 class ITeam(IParticipant):
-    """People who are allowed something, together."""
+    """Persons and teams that are permitted something together."""
 
-    owner: IParticipant | None = Attribute("Who looks after the membership, beside ``admins``.")
+    owner: IParticipant | None = Attribute("The one that may change the membership, beside ``admins``.")
 
     def members() -> Sequence[IParticipant]:
         """Who is directly in it, by name."""
 
     def people() -> Sequence[IPerson]:
-        """Everybody active who is in it, directly or through other teams, once each, by name."""
+        """All active persons in it, directly or through other teams, once each, by name."""
 
     def addMember(member: IParticipant) -> None:
-        """Let a person or a team join; joining twice is joining once.  Raises MembershipCycle."""
+        """Add a person or a team; adding a member again changes nothing.  Raises MembershipCycle."""
 
     def setOwner(owner: IParticipant | None) -> None:
-        """Have somebody else look after the membership."""
+        """Have another person or team, or with None ``admins`` alone, look after the membership."""
 
     def removeMember(member: IParticipant) -> None:
         """Raises NotAMember, and LastMember for a team that must not run empty."""
@@ -182,9 +206,9 @@ class ICelebrities(Interface):
 
 
 class IMembershipChanged(Interface):
-    """Event: somebody joined or left a team, or may or may not log in any more."""
+    """Event: a participant joined or left a team, or was disabled or enabled."""
 
-    participant: IParticipant = Attribute("Whom it concerns.")
+    participant: IParticipant = Attribute("The one that it concerns.")
 
 
 class IPersonSet(Interface):
@@ -203,7 +227,7 @@ class IPersonSet(Interface):
         """The person called `name`.  Raises NoSuchPerson."""
 
     def __iter__() -> Iterator[IPerson]:
-        """Everybody, by name."""
+        """All persons, by name."""
 
     def __len__() -> int:
         """How many people there are."""

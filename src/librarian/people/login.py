@@ -1,4 +1,4 @@
-"""Logging in and out, and what happens to those who may not."""
+"""Log-in and log-out by a browser, and the answers to what is not permitted."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def safe_next(path: str | None) -> str:
 
 @takes("GET", "HEAD", "POST")
 def login(context: Any, request: Request) -> Response:
-    """``/+login``: the form, and what becomes of it."""
+    """``/+login``: the form on GET, the log-in on POST."""
     if request.method in ("GET", "HEAD"):
         return _form(request, 200, safe_next(request.GET.get("next")))
     onward, name = safe_next(str(request.POST.get("next", ""))), str(request.POST.get("name", ""))
@@ -50,7 +50,7 @@ def login(context: Any, request: Request) -> Response:
     try:
         principal = authenticator.by_password(name, password, client_address(request))
     except WrongCredentials:
-        return _form(request, 403, onward, name, "There is nobody with this name and password.")
+        return _form(request, 403, onward, name, "The name or the password is wrong.")
     except TooManyFailures as error:
         response = _form(request, 429, onward, name, f"{str(error).capitalize()}.")
         response.headers["Retry-After"] = str(error.retry_after)
@@ -60,7 +60,7 @@ def login(context: Any, request: Request) -> Response:
 
 
 def begin_session(request: Request, principal: Any, onward: str) -> Response:
-    """A new session, never one that the browser brought along."""
+    """Begin a session with a new secret, end the one that the browser has, and lead on to `onward`."""
     _end_session(request)
     secret = getUtility(IAuthenticator).begin_session(principal, client_address(request))
     lifetime: timedelta = getUtility(ISettings).section(SecuritySettings).session_lifetime
@@ -79,7 +79,7 @@ def _form(request: Request, status: int, onward: str, name: str = "", problem: s
 
 @takes("GET", "HEAD", "POST")
 def logout(context: Any, request: Request) -> Response:
-    """``/+logout``: asks first, since a link must not log anybody out."""
+    """``/+logout``: a form, since following a link must not end a session."""
     if request.method in ("GET", "HEAD"):
         return render_to_response("librarian.people:templates/logout.jinja2", {"title": "Log out"}, request)
     _end_session(request)
@@ -95,8 +95,8 @@ def _end_session(request: Request) -> None:
 
 
 def unauthorized(context: Exception, request: Request) -> Response:
-    """What nobody, or not this person, may do: 401 for programs that have not said who they are,
-    the log-in page for people who have not, 403 for everybody else."""
+    """The principal lacks a permission: 401 for an anonymous program, the log-in page for an anonymous
+    browser, 403 for an authenticated principal."""
     principal = current_principal()
     if principal.authenticated:
         return _forbidden(request, principal)
@@ -104,7 +104,7 @@ def unauthorized(context: Exception, request: Request) -> Response:
     if endpoint is not None and endpoint.for_browsers and wants_page(request):
         onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
         return SeeOther(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
-    return challenge(request, "This needs somebody who may do it; say who you are.")
+    return challenge(request, "Log in to do this.")
 
 
 def _forbidden(request: Request, principal: Any) -> Response:
@@ -116,7 +116,7 @@ def _forbidden(request: Request, principal: Any) -> Response:
 
 
 def forbidden(context: Exception, request: Request) -> Response:
-    """What nobody may do at all: an attribute that no permission lets through."""
+    """No permission allows the attribute that a request would use."""
     return error_response(request, 403, "This cannot be done from outside.")
 
 

@@ -27,7 +27,7 @@ from librarian.security.policy import ADMINS
 
 @implementer(IMembershipChanged)
 class MembershipChanged:
-    """Somebody's rights are not what they were."""
+    """A participant joined or left a team, or was disabled or enabled."""
 
     def __init__(self, participant: IParticipant) -> None:
         self.participant = participant
@@ -35,7 +35,7 @@ class MembershipChanged:
 
 @implementer(IParticipant)
 class Participant(Persistent):
-    """What people and teams have in common."""
+    """The state that persons and teams have in common."""
 
     def __init__(self, people: "People", name: str, display_name: str, date_created: datetime) -> None:
         self.__parent__ = people
@@ -78,7 +78,7 @@ class Participant(Persistent):
 
 @implementer(IPerson)
 class Person(Participant):
-    """Somebody."""
+    """A person, who can own things, be in teams and log in."""
 
     active = True
     email: str | None = None
@@ -101,9 +101,7 @@ class Person(Participant):
 
 @implementer(ITeam)
 class Team(Participant):
-    """People and teams in a team; each side knows the other, and both change together."""
-
-    needs_somebody = False
+    """A team.  A membership is stored on both sides, and both change together."""
 
     def __init__(
         self,
@@ -121,7 +119,7 @@ class Team(Participant):
         return list(self._members.values())
 
     def people(self) -> list[Person]:
-        found = {person.name: person for person in self._everybody() if person.active}
+        found = {person.name: person for person in self._persons() if person.active}
         return [found[name] for name in sorted(found)]
 
     def addMember(self, member: IParticipant) -> None:
@@ -155,14 +153,14 @@ class Team(Participant):
         notify(MembershipChanged(leaving))
 
     def refuse_to_run_empty(self, without: Person | None = None) -> None:
-        """Raises LastMember if this team needs somebody and has nobody active but `without`."""
-        if not self.needs_somebody:
+        """Raises LastMember if this is ``admins`` and no active person but `without` is in it."""
+        if self.name != ADMINS:
             return
         self.__parent__.one_at_a_time()
         if not [person for person in self.people() if person is not without]:
             raise LastMember(self.name)
 
-    def _everybody(self) -> Iterator[Person]:
+    def _persons(self) -> Iterator[Person]:
         seen: set[str] = set()
         waiting: list[Any] = [self]
         while waiting:
@@ -177,7 +175,7 @@ class Team(Participant):
 
 
 class People(Persistent):
-    """The subtree ``people``: everybody and every team, by name."""
+    """The subtree ``people``: persons and teams by name."""
 
     def __init__(self) -> None:
         self.persons = OOBTree()  # name -> Person
@@ -195,19 +193,17 @@ class People(Persistent):
         self.teams[team.name] = team
 
     def add_celebrities(self, celebrities: Mapping[str, str], now: datetime) -> list[str]:
-        """Make the teams that are missing, with these display names by name; the names of those made."""
+        """Add the teams that are missing of `celebrities` (name -> display name); returns their names."""
         missing = [name for name in celebrities if name not in self._names]
         for name in missing:
-            team = Team(self, name, celebrities[name], now)
-            team.needs_somebody = name == ADMINS
-            self.add_team(team)
+            self.add_team(Team(self, name, celebrities[name], now))
         return missing
 
     def by_email(self, email: str) -> Person | None:
         return self._emails.get(email.lower())
 
     def move_email(self, person: Person, email: str | None) -> None:
-        """Note that `person` is now reached at `email`.  Raises BadEmail and EmailTaken."""
+        """Index `person` under `email` instead of the former address.  Raises BadEmail, EmailTaken."""
         if email is not None and self._emails.get(valid_email(email).lower(), person) is not person:
             raise EmailTaken(email)
         if person.email is not None:
@@ -216,10 +212,10 @@ class People(Persistent):
             self._emails[email.lower()] = person
 
     def one_at_a_time(self) -> None:
-        """Be in conflict with every other transaction that says so.
+        """Make this transaction conflict with every other one that calls this.
 
-        What is checked in many objects and written in others (no cycle, nobody is the last) two
-        transactions could each find right, and make wrong together.
+        Rules over many objects (no cycle of teams, a last member) are checked in objects that are only
+        read: two concurrent transactions could each keep such a rule and break it together.
         """
         self._turns += 1
 

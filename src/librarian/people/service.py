@@ -36,7 +36,7 @@ subtree = Subtree(
 
 
 class _Set:
-    """Reaches the subtree of whichever thread it is used in."""
+    """Base of the utilities; the subtree is that of the thread in which they are used."""
 
     @property
     def _people(self) -> People:
@@ -49,7 +49,7 @@ class _Set:
 
 @implementer(IPersonSet)
 class PersonSet(_Set):
-    """Everybody."""
+    """All persons."""
 
     def new(self, name: str, display_name: str, email: str | None = None) -> Person:
         person = Person(self._people, name, display_name, self._now())
@@ -80,7 +80,7 @@ class PersonSet(_Set):
 
 @implementer(ITeamSet)
 class TeamSet(_Set):
-    """Every team."""
+    """All teams."""
 
     def new(self, name: str, display_name: str, owner: IParticipant | None = None) -> Team:
         team = Team(self._people, name, display_name, self._now(), removeSecurityProxy(owner))

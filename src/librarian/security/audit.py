@@ -1,7 +1,7 @@
-"""The audit log: who added, deleted and opened what, a line of JSON for each event.
+"""The audit log: which principal added, deleted and opened what, a line of JSON for each event.
 
-An event is written when it has happened: for what is part of a transaction, when that commits.  Lines
-carry ids, names and addresses, never a password, a token or a file's bytes.
+An event that is part of a transaction is recorded when the transaction has committed.  Lines hold ids,
+names and addresses, never a password, a token or a file's bytes.
 """
 
 import json
@@ -26,35 +26,35 @@ from librarian.tree.interfaces import ITree
 
 log = logging.getLogger("librarian.audit")
 
-_place: ContextVar[str] = ContextVar("place", default="")
+_address: ContextVar[str] = ContextVar("address", default="")
 
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class AuditSettings(Section):
-    """Where events are written down."""
+    """Where the audit log is."""
 
-    audit_log: str = ""  # a file; empty: wherever the logger librarian.audit leads
+    audit_log: str = ""  # path of a file; empty: where the handlers of the logger librarian.audit write
 
 
 @contextmanager
-def requests_from(place: str) -> Iterator[None]:
-    """Events inside the `with` are caused from `place`, an IP address."""
-    before = _place.set(place)
+def requests_from(address: str) -> Iterator[None]:
+    """Events inside the `with` are recorded with `address`, the IP address of the client."""
+    before = _address.set(address)
     try:
         yield
     finally:
-        _place.reset(before)
+        _address.reset(before)
 
 
 def record_event(event: str, **facts: Any) -> None:
-    """Write down what cannot be undone any more.  `event` is a constant phrase."""
+    """Record an event that no abort can undo.  `event` is a constant phrase, `facts` are values for JSON."""
     if log.isEnabledFor(logging.INFO):
         log.info("%s", _line(event, facts))
 
 
 def record_at_commit(event: str, **facts: Any) -> None:
-    """Write it down when the transaction at work commits; an abort leaves no trace."""
+    """Record an event when the current transaction has committed; not at all if it is aborted."""
     if not log.isEnabledFor(logging.INFO):
         return
     line = _line(event, facts)
@@ -67,18 +67,18 @@ def record_at_commit(event: str, **facts: Any) -> None:
 
 
 def _line(event: str, facts: dict[str, Any]) -> str:
-    told = {
+    line = {
         "time": getUtility(IClock).now().isoformat(timespec="milliseconds"),
         "event": event,
         "by": current_principal().id,
-        "from": _place.get() or None,
+        "from": _address.get() or None,
         **facts,
     }
-    return json.dumps({name: value for name, value in told.items() if value is not None})
+    return json.dumps({name: value for name, value in line.items() if value is not None})
 
 
 class PrivateFileHandler(WatchedFileHandler):
-    """A log for its owner alone, whatever the umask, also where it was open to others before."""
+    """A log file that only its owner can read (mode 0600), whatever the umask or the mode it had."""
 
     def _open(self) -> Any:
         file = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
@@ -87,7 +87,7 @@ class PrivateFileHandler(WatchedFileHandler):
 
 
 def open_audit_log() -> None:
-    """Have events go to the file that the settings name, once per process; it may be rotated away."""
+    """Send events to the file that the settings name, once per process; the file may be rotated (renamed)."""
     path = getUtility(ISettings).section(AuditSettings).audit_log
     if not path or any(isinstance(handler, WatchedFileHandler) for handler in log.handlers):
         return

@@ -3,7 +3,7 @@
 A system registers a subclass, or one of these as it is, for its interface and a permission::
 
     <adapter for=".interfaces.IMirror" provides="librarian.security.interfaces.IAuthorization"
-             factory="librarian.security.authorization.Everybody" name="librarian.View" />
+             factory="librarian.security.authorization.Everyone" name="librarian.View" />
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from librarian.security.policy import is_admin
 
 @implementer(IAuthorization)
 class AdminsOnly:
-    """Members of ``admins``; to be subclassed by whoever lets more people in."""
+    """Members of ``admins``; the base of adapters that allow more principals."""
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
@@ -28,8 +28,8 @@ class AdminsOnly:
         return False
 
 
-class Everybody(AdminsOnly):
-    """Known or not."""
+class Everyone(AdminsOnly):
+    """Every principal, authenticated or not."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         return True
@@ -38,8 +38,8 @@ class Everybody(AdminsOnly):
         return True
 
 
-class KnownPeople(AdminsOnly):
-    """Everybody who has said who they are."""
+class Authenticated(AdminsOnly):
+    """Every principal whose credentials were accepted."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         return True

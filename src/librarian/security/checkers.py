@@ -1,4 +1,4 @@
-"""Checkers that say plainly when nobody acts, and that guard the members of a mapping's views.
+"""Checkers that raise NoActingPrincipal, and that guard the members of a mapping's views.
 
 zope.security's own looks for the interaction first, and where a thread has none dies of an
 AttributeError, which hasattr() and getattr() with a default take for an absent attribute.  It also takes
@@ -13,14 +13,14 @@ from zope.security.checker import Checker, CheckerPublic
 from zope.security.management import queryInteraction
 from zope.security.proxy import Proxy, getChecker, getObject
 
-from librarian.security.interfaces import NobodyActs
+from librarian.security.interfaces import NoActingPrincipal
 
 # What a mapping's values() and items() return; a persistent mapping's are those of collections.abc.
 _VIEWS = frozenset((type({}.values()), type({}.items()), ValuesView, ItemsView))
 
 
 class ActorChecker(Checker):
-    """A checker with that manner, and whose results have it too, and theirs."""
+    """A checker that does both; so do the checkers of its results, and of theirs."""
 
     # A proxy in C spells check() and check_getattr() as x[object] = name, and proxy() as x[value],
     # because slots are faster than methods.
@@ -29,7 +29,7 @@ class ActorChecker(Checker):
         try:
             super().__setitem__(thing, name)
         except AttributeError:
-            _blame_nobody(self.get_permissions, name)
+            _refuse_without_interaction(self.get_permissions, name)
             raise
 
     def check(self, thing: Any, name: str) -> None:
@@ -42,24 +42,24 @@ class ActorChecker(Checker):
         try:
             super().check_setattr(thing, name)
         except AttributeError:
-            _blame_nobody(self.set_permissions, name)
+            _refuse_without_interaction(self.set_permissions, name)
             raise
 
     def __getitem__(self, value: Any) -> Any:
         # A list of the members is guarded member by member; so are the pairs in it.
         members = list(value) if type(value) in _VIEWS else value
-        return _with_manner(super().__getitem__(members))
+        return _guarded_alike(super().__getitem__(members))
 
     def proxy(self, value: Any) -> Any:
         return self[value]
 
 
-def _blame_nobody(permissions: Any, name: str) -> None:
+def _refuse_without_interaction(permissions: Any, name: str) -> None:
     if queryInteraction() is None and permissions.get(name, CheckerPublic) is not CheckerPublic:
-        raise NobodyActs(name) from None
+        raise NoActingPrincipal(name) from None
 
 
-def _with_manner(result: Any) -> Any:
+def _guarded_alike(result: Any) -> Any:
     if type(result) is not Proxy:
         return result
     checker = getChecker(result)

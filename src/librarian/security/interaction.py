@@ -1,4 +1,4 @@
-"""Who acts in this thread.
+"""The principal that acts in a thread.
 
 zope.security keeps one interaction per thread and refuses a second.  Here they nest, so that a
 request that acts for a person can do one step as a script and go on as the person.
@@ -29,7 +29,7 @@ class Participation:
 def acting_as(principal: IPrincipal) -> Iterator[IPrincipal]:
     """Everything this thread does inside the `with` is checked against `principal`.
 
-    It nests; leaving brings back whoever acted before.  It does not reach into threads that are
+    It nests; on leaving, the principal that acted before acts again.  It does not reach into threads that are
     started inside it, nor into a generator that is consumed after it was left.
     """
     before = queryInteraction()
@@ -46,7 +46,7 @@ def acting_as(principal: IPrincipal) -> Iterator[IPrincipal]:
 
 
 def current_principal() -> IPrincipal:
-    """Who acts in this thread; ANONYMOUS where nobody does."""
+    """The principal that acts in this thread; ANONYMOUS without an interaction."""
     interaction = queryInteraction()
     if interaction is None or not interaction.participations:
         return ANONYMOUS

@@ -10,11 +10,11 @@ from librarian.interfaces import LibrarianError
 # ruff: noqa: N805  # zope.interface methods are written without self
 
 
-class NobodyActs(LibrarianError, NoInteraction):
-    """A secured utility was used in a thread in which no principal acts."""
+class NoActingPrincipal(LibrarianError, NoInteraction):
+    """A protected attribute was used in a thread in which no principal acts."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"nobody acts in this thread, so {name!r} cannot be checked; use acting_as()")
+        super().__init__(f"no principal acts in this thread, so {name!r} cannot be checked; use acting_as()")
         self.name = name
 
 
@@ -31,12 +31,12 @@ class NoSuchPrincipal(LibrarianError, LookupError):
 
 
 class IPrincipal(Interface):
-    """Who acts: nobody known, a person, or a script."""
+    """An actor: the anonymous one, a person, a script, or the program itself."""
 
     id: str = Attribute("Unique: ``anonymous``, ``system``, ``system:<name>`` or ``person:<name>``.")
     title: str = Attribute("What a page shows.")
     description: str = Attribute("A sentence about it.")
-    authenticated: bool = Attribute("Whether it is known who this is.")
+    authenticated: bool = Attribute("False for the anonymous principal alone.")
     person: Any = Attribute("The IPerson behind it, unproxied, or None.")
 
     def grants(permission: str) -> bool | None:
@@ -46,7 +46,7 @@ class IPrincipal(Interface):
     def reaches(permission: str) -> bool:
         """Whether the credential may be used for `permission` at all.
 
-        Where it may not, its bearer counts as nobody known."""
+        Where it may not, its bearer has what the anonymous principal has."""
 
     def inTeam(team: Any) -> bool:
         """Whether a person acts who belongs to the ITeam `team`, directly or through other teams."""
@@ -66,7 +66,7 @@ class IAuthorization(Interface):
     """
 
     def checkAuthenticated(principal: IPrincipal) -> bool:
-        """Whether this person has the permission."""
+        """Whether `principal`, which is authenticated, has the permission."""
 
     def checkUnauthenticated() -> bool:
-        """Whether everybody has it, known or not."""
+        """Whether every principal has it, authenticated or not."""

@@ -1,4 +1,4 @@
-"""The one security policy, behind URLs, utilities and scripts alike."""
+"""The one security policy, for requests, components and scripts."""
 
 from typing import Any
 
@@ -45,8 +45,8 @@ def is_allowed(principal: IPrincipal, permission: str, thing: Any) -> bool:
 class SecurityPolicy:
     """An interaction of this policy; every participant must have the permission.
 
-    A "yes" is remembered for the object until the transaction ends or a membership changes: who
-    could do a thing when the transaction began can finish it.  A "no" is always asked again.
+    A positive decision is kept for the object until the transaction ends or a membership changes, so
+    that what was permitted at the beginning of a transaction can be finished.  A negative one is not kept.
     """
 
     def __init__(self, *participations: IParticipation) -> None:
@@ -98,7 +98,7 @@ class SecurityPolicy:
 
 
 def forget_decisions() -> None:
-    """Have this thread's interaction ask again: a membership has changed."""
+    """Drop what this thread's interaction remembers; for a changed membership."""
     interaction = queryInteraction()
     if isinstance(interaction, SecurityPolicy):
         interaction.forget()

@@ -1,4 +1,4 @@
-"""Principals: nobody known, the program itself, scripts, and people."""
+"""Principals: the anonymous one, the program itself, and scripts; persons have theirs elsewhere."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,12 +10,12 @@ from librarian.security.interfaces import IPrincipal, NoSuchPrincipal
 
 
 @implementer(IPrincipal)
-class _NobodyKnown:
-    """Whoever sends a request without credentials."""
+class _Anonymous:
+    """The sender of a request without credentials."""
 
     id = "anonymous"
     title = "Anonymous"
-    description = "Nobody has said who this is."
+    description = "No credentials were given."
     authenticated = False
     person = None
 
@@ -37,7 +37,7 @@ class _NobodyKnown:
 
 @implementer(IPrincipal)
 class _System:
-    """Everything is permitted: tests, and the first start, when there is nobody else yet."""
+    """Every permission is granted: for tests, and for the first start, when there are no people yet."""
 
     id = "system"
     title = "System"
@@ -61,7 +61,7 @@ class _System:
         return True
 
 
-ANONYMOUS = _NobodyKnown()
+ANONYMOUS = _Anonymous()
 SYSTEM = _System()
 
 

@@ -1,4 +1,4 @@
-"""What keeps one site's pages from acting in another's name, and Pyramid's view of our policy."""
+"""Protection against forged requests (CSRF), security headers, and Pyramid's view of our policy."""
 
 import hashlib
 import hmac
@@ -72,7 +72,7 @@ class SessionBoundTokens:
     """CSRF tokens that belong to the session, or, before log-in, to a cookie of their own.
 
     A token made from the session's secret cannot be replaced from outside.  The cookie can, by
-    another host below our domain over plain http, and stands for nobody.
+    another host below our domain over plain http, and identifies no one.
     """
 
     COOKIE = "librarian-form"
@@ -129,8 +129,8 @@ class InteractionPolicy:
 
 
 def harden(event: NewResponse) -> None:
-    """Headers of our own pages, and no cache for what was made for somebody; elsewhere those that
-    keep a URL from being told on."""
+    """Add headers: on pages a content policy and no shared caching, on other endpoints those that keep a
+    URL with a token in it out of the Referer field."""
     request, response = event.request, event.response
     if response.conditional_response:
         forget_unreadable_range(request.environ)

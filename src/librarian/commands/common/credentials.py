@@ -1,4 +1,4 @@
-"""Saying who one is: options that the commands which speak HTTP share.
+"""Credentials: the options that all commands which speak HTTP share.
 
 Secrets come from files and the environment, never from the command line, which every process of the
 machine can read.
@@ -38,7 +38,7 @@ _user_option = click.option(
 
 
 def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a command take ``--app-url`` and say there who it acts for, if it is told.
+    """Have a command take ``--app-url`` and the options for credentials, and send those there.
 
     It is given `app_url`, and `ini` where it has a parameter of that name.
     """
@@ -68,7 +68,7 @@ def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def authorization(token_file: Path | None, user: str | None) -> str | None:
-    """The Authorization field (RFC 6750, RFC 7617), or None for nobody."""
+    """The Authorization field (RFC 6750, RFC 7617), or None without credentials."""
     if user:
         password = os.environ.get("LIBRARIAN_PASSWORD") or click.prompt(
             f"Password of {user}", hide_input=True

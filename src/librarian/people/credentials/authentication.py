@@ -1,4 +1,4 @@
-"""Telling who somebody is."""
+"""Which principal a password, a token or a session belongs to."""
 
 import logging
 from datetime import datetime
@@ -24,12 +24,12 @@ from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
 
-LONGEST_NAME = 254  # characters, of an e-mail address; more is not looked up, and not remembered
+LONGEST_NAME = 254  # characters of an e-mail address (RFC 5321, section 4.5.3.1.3); more is cut off
 
 
 @implementer(IAuthenticator)
 class Authenticator:
-    """Asks the tree; what it remembers between requests is bounded, and belongs to this process."""
+    """Looks credentials up in the tree; counts failures and remembers right passwords in this process."""
 
     def __init__(self) -> None:
         self._throttle = Throttle()
@@ -113,8 +113,8 @@ def _password_hash(person: Any) -> str | None:
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
-    """Write the day of use, and only when it is another one: a token may be used for every download,
-    and those must not each write to the tree."""
+    """Store the day of use if it is another day: a token may be used for every download, and a download
+    must not write to the tree."""
     today, sha256 = now.date(), token.sha256
     if token.last_used == today:
         return
@@ -128,7 +128,7 @@ def _note_use(token: ApiToken, now: datetime) -> None:
 
 
 def renew_hash(person_name: str, password: str) -> None:
-    """Keep a password that was just right under today's parameters, if they have changed."""
+    """Store a new hash of a password that was just right, if the parameters of argon2 have changed."""
     account = the_subtree().query(person_name)
     if account is not None and account.password_hash is not None and is_outdated(account.password_hash):
         account.password_hash = hash_password(password)

@@ -1,4 +1,21 @@
-"""How somebody proves who they are: passwords, API tokens and sessions."""
+"""Credentials: passwords, API tokens and sessions, by which a person is identified.
+
+A person can have one password, up to 100 API tokens, and up to 50 sessions.  Of none of them is the secret
+stored: of a password there is an argon2id hash, of a token or session the SHA-256 of its 256 random bits.
+
+A *password* is for people: it is typed into the log-in form, or sent by a program as Basic (RFC 7617) with
+the name or the e-mail address.  An *API token* is for programs: it is sent as Bearer (RFC 6750), expires,
+and has *scopes*.  A scope is declared by a system in ZCML (``<tokenscope>``) and stands for permissions; a
+token is good for the permissions of its scopes that its owner has at the time of use.  A *session* belongs
+to a browser: log-in begins it, its secret is the value of a cookie, and log-out, a new password or the
+disabling of the person ends it on the server.
+
+All three go through one utility, IAuthenticator, which gives an IPrincipal or raises an error that does
+not tell whether the name or the secret was wrong.  Failed passwords are counted by name, by address and
+by both; beyond a few, further tries have to wait, which is TooManyFailures.
+
+ICredentialSet gives what a person, and a member of ``admins``, can do with the credentials of that person.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +32,14 @@ from librarian.security.interfaces import CredentialsRefused, IPrincipal
 
 
 class WrongCredentials(CredentialsRefused, ValueError):
-    """Nobody has these; it is not said whether the name or the secret is wrong."""
+    """No active person has these; it is not told whether the name or the secret is wrong."""
 
     def __init__(self) -> None:
         super().__init__("wrong name or password, or a token that is not valid")
 
 
 class TooManyFailures(CredentialsRefused, RuntimeError):
-    """So many log-ins have failed here that nothing is checked for a while."""
+    """Too many log-ins have failed for this name or address; nothing is checked for `retry_after` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many failed log-ins; try again in {retry_after} s")
@@ -38,7 +55,7 @@ class WeakPassword(LibrarianError, ValueError):
 
 
 class NoSuchScope(LibrarianError, ValueError):
-    """Nothing declares this scope."""
+    """No ``<tokenscope>`` declares this scope."""
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"there is no scope {scope!r}")
@@ -46,7 +63,7 @@ class NoSuchScope(LibrarianError, ValueError):
 
 
 class BadToken(LibrarianError, ValueError):
-    """A token cannot be made so: without a title or scope, or for too long."""
+    """A token cannot be made: it has no title or scope, lives too long, or is one too many."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -77,30 +94,30 @@ class IApiToken(Interface):
     title: str = Attribute("What its owner calls it.")
     scopes: Sequence[str] = Attribute("How far it reaches, at most as far as its owner.")
     date_created: datetime = Attribute("Aware, in UTC.")
-    expires: datetime = Attribute("From then on it is worth nothing.")
-    revoked: datetime | None = Attribute("Since when it is worth nothing, if it was taken back.")
+    expires: datetime = Attribute("Aware, in UTC; it is not valid from then on.")
+    revoked: datetime | None = Attribute("When it was revoked; None otherwise.")
     last_used: date | None = Attribute("The last day (UTC) it was used on.")
 
 
 class ISession(Interface):
-    """A browser that somebody has logged in with."""
+    """A log-in by a browser."""
 
     id: str = Attribute("Names the session, and is no secret.")
     date_created: datetime = Attribute("Aware, in UTC.")
-    expires: datetime = Attribute("From then on it is worth nothing.")
+    expires: datetime = Attribute("Aware, in UTC; it is not valid from then on.")
     address: str = Attribute("The IP address it was begun from.")
 
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token at the one moment at which its secret is known."""
+    """A new token with its secret, which is not stored."""
 
     id: str
     secret: str
 
 
 class ICredentials(Interface):
-    """What one person can prove themselves with."""
+    """The credentials of one person."""
 
     person: IPerson = Attribute("Whose they are.")
     has_password: bool = Attribute("Whether they can log in with a password.")
@@ -109,18 +126,18 @@ class ICredentials(Interface):
         """Replace the password, and end all sessions; tokens stay.  Raises WeakPassword."""
 
     def removePassword() -> None:
-        """No log-in with a password any more, as for a robot; sessions end."""
+        """Allow no more log-ins with a password, as for a robot; sessions end."""
 
     def tokens() -> Sequence[IApiToken]:
-        """All that are not forgotten yet, newest first; the dead stay visible for 30 days."""
+        """All, newest first; expired and revoked ones stay in the list for 30 days."""
 
     def newToken(title: str, scopes: Sequence[str], lifetime: timedelta | None = None) -> NewToken:
-        """Make a token; its secret is told here and never again.
+        """Make a token; the result is the only place of its secret.
 
         Raises NoSuchScope, and BadToken for a `lifetime` beyond the configured maximum."""
 
     def revokeToken(token_id: str) -> None:
-        """Make it worth nothing, at once and for good.  Raises NoSuchToken."""
+        """End the validity of a token, at once and for good.  Raises NoSuchToken."""
 
     def sessions() -> Sequence[ISession]:
         """The live ones, newest first."""
@@ -130,34 +147,34 @@ class ICredentials(Interface):
 
 
 class ICredentialSet(Interface):
-    """Everybody's credentials: a secured utility."""
+    """The credentials of all persons: a secured utility."""
 
     def of(person: Any) -> ICredentials:
         """Those of an IPerson."""
 
 
 class IAuthenticator(Interface):
-    """Tells who somebody is.  Not secured: it is asked before anybody acts.
+    """Identifies the principal that credentials belong to.  Not secured: it is asked before any acts.
 
-    The tree must be open.  Whatever is wrong (no such person, a wrong secret, somebody disabled)
-    is the same WrongCredentials, after the same amount of work.
+    The tree must be open.  An unknown name, a wrong secret and a disabled person are the same
+    WrongCredentials, after the same amount of work.
     """
 
     def by_password(name: str, password: str, address: str) -> IPrincipal:
-        """Who has this name, or e-mail address, and password.
+        """The principal of the person with this name, or e-mail address, and password.
 
         `address` is the IP address it comes from; failures are counted by it and by name.
         Raises WrongCredentials and TooManyFailures."""
 
     def by_token(secret: str) -> IPrincipal:
-        """Who has this API token; the principal reaches as far as its scopes.
+        """The principal of the owner of this API token, limited to its scopes.
         Raises WrongCredentials."""
 
     def by_session(secret: str) -> IPrincipal:
-        """Who logged in and got `secret`.  Raises WrongCredentials."""
+        """The principal that began the session with this secret.  Raises WrongCredentials."""
 
     def begin_session(principal: IPrincipal, address: str) -> str:
-        """The secret of a new session for a person who has just given a password."""
+        """Begin a session of a person who has just given a password; returns its secret."""
 
     def end_session(secret: str) -> None:
-        """Log out.  A session that is not there has ended already."""
+        """End the session with this secret; without effect if there is none."""

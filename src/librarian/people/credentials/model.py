@@ -1,4 +1,4 @@
-"""Credentials as they are kept: hashes, never the secrets themselves."""
+"""Credentials as they are stored: hashes, never the secrets themselves."""
 
 import base64
 import hashlib
@@ -25,8 +25,10 @@ def new_secret(prefix: str = "") -> str:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret.  A fast hash will do, since nobody can try out 256 random bits; and
-    as the lookup is by this hash, its time tells nothing about the secret."""
+    """The SHA-256 of a secret in hex, which is what is stored of it.
+
+    A fast hash is enough for 256 random bits, which cannot be searched; and as tokens and sessions are
+    looked up by the hash, the time of a look-up tells nothing about the secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -55,13 +57,16 @@ class ApiToken(Persistent):
         self.expires = expires
         self.sha256 = sha256
 
+    def __repr__(self) -> str:
+        return f"<ApiToken {self.id} of {self.owner}>"
+
     @property
     def last_used(self) -> date | None:
         found: date | None = self.__parent__.last_uses.get(self.sha256)
         return found
 
     def died(self, now: datetime) -> datetime | None:
-        """Since when it is worth nothing; None while it is worth something."""
+        """When it expired or was revoked; None while it is valid at `now`."""
         if self.revoked is not None:
             return self.revoked
         return self.expires if self.expires <= now else None
@@ -79,6 +84,9 @@ class Session(Persistent):
         self.address = address
         self.sha256 = sha256
 
+    def __repr__(self) -> str:
+        return f"<Session {self.id} of {self.owner}>"
+
 
 class Account(Persistent):
     """The credentials of one person."""
@@ -90,6 +98,9 @@ class Account(Persistent):
         self.name = name
         self._tokens = OOBTree()  # id -> ApiToken
         self._sessions = OOBTree()  # id -> Session
+
+    def __repr__(self) -> str:
+        return f"<Account {self.name}>"
 
     def tokens(self) -> list[ApiToken]:
         return _newest_first(self._tokens.values())
@@ -138,7 +149,7 @@ def _newest_first(things: Iterable[Any]) -> list[Any]:
 
 
 class CredentialsSubtree(Persistent):
-    """The subtree ``credentials``: accounts, and the way from a secret's hash to what it is of."""
+    """The subtree ``credentials``: accounts by person, tokens and sessions by the hash of their secret."""
 
     def __init__(self) -> None:
         self._accounts = OOBTree()  # name of a person -> Account
@@ -153,23 +164,23 @@ class CredentialsSubtree(Persistent):
         self.last_uses.pop(sha256, None)
 
     def sign(self, secret: str) -> str:
-        """A secret for a cookie, with a signature that tells it from what others made up."""
+        """The secret with a signature (HMAC-SHA-256), so that made-up cookies need no look-up."""
         signature = hmac.new(self.signing_key, secret.encode(), hashlib.sha256).digest()
         return f"{secret}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
 
     def is_signed(self, secret: str) -> bool:
-        """Whether sign() made it; takes the same time for everything of its length."""
+        """Whether sign() made it; the time depends on the length alone."""
         try:
             return hmac.compare_digest(self.sign(secret.rpartition(".")[0]).encode(), secret.encode())
         except UnicodeEncodeError:
             return False
 
     def query(self, name: str) -> Account | None:
-        """The account, if there ever was a credential in it."""
+        """The account of the person `name`; None if it never had credentials."""
         return self._accounts.get(name)
 
     def account(self, name: str) -> Account:
-        """The account, to be changed; made when it is wanted first."""
+        """The account of the person `name`, made if it is missing."""
         found: Account | None = self._accounts.get(name)
         if found is None:
             found = self._accounts[name] = Account(self, name)

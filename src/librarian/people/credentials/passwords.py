@@ -19,13 +19,13 @@ FEWEST_DIFFERENT = 5
 # argon2id with RFC 9106's second recommended set (64 MiB, 3 passes, 4 lanes), the library's default.
 _hasher = PasswordHasher()
 
-# Of a random password that nobody knows: what is checked for somebody who does not exist or has no
-# password, so that a wrong name takes as long as a wrong password.
-NOBODYS_HASH = (
+# The hash of a random password that was thrown away.  It is checked for names without a password, so
+# that a wrong name takes as long as a wrong password.
+DUMMY_HASH = (
     "$argon2id$v=19$m=65536,t=3,p=4$V319X6+isYe1TfS260SBRQ$yznsx+EQCh4SdEZOTeoJU4kT21/3WW43WIp6Yc6V05Y"
 )
 
-# Long enough, and among the first that anybody tries.
+# Long enough, and in every list of common passwords.
 _COMMON = frozenset(
     {
         "1234567890123",
@@ -53,7 +53,7 @@ _COMMON = frozenset(
 
 
 def normalised(password: str) -> str:
-    """The same letters however a keyboard composed them (RFC 8265, OpaqueString)."""
+    """The password in Unicode form NFC (RFC 8265, section 4.2: OpaqueString)."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -85,15 +85,15 @@ def hash_password(password: str) -> str:
 
 
 def matches(stored: str | None, password: str) -> bool:
-    """Whether `password` is the one `stored` was made from; takes the same time when there is none."""
+    """Whether `stored` is the hash of `password`; with None, False after the same time."""
     try:
-        return _hasher.verify(stored or NOBODYS_HASH, normalised(password)[:LONGEST]) and stored is not None
+        return _hasher.verify(stored or DUMMY_HASH, normalised(password)[:LONGEST]) and stored is not None
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether it was made with weaker parameters than new ones are."""
+    """Whether `stored` was made with other parameters than those of today."""
     return _hasher.check_needs_rehash(stored)
 
 
@@ -103,11 +103,11 @@ def generate_password() -> str:
 
 
 class CheckedLately:
-    """Which passwords were right a few minutes ago, so that a program that sends one with every
-    request does not cost an argon2 each time.
+    """The passwords that were right in the last LIFETIME, so that a program that sends one with every
+    request does not need an argon2 (64 MiB, 0.1 s) each time.
 
-    Kept is a keyed hash, whose key dies with the process.  A change of password ends it at once,
-    because the hash it was checked against is part of what is remembered.
+    An entry is a hash with a key that is never stored.  The stored hash is part of it, so a change of
+    password makes the entry useless at once.
     """
 
     AT_MOST = 1000

@@ -1,4 +1,4 @@
-"""What a person can do with their own credentials."""
+"""The credentials of a person, and the first administrator."""
 
 import logging
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def _now() -> datetime:
 
 @implementer(ICredentials)
 class Credentials:
-    """One person's."""
+    """The credentials of one person, over the stored account."""
 
     def __init__(self, person: IPerson) -> None:
         self.person = person
@@ -132,15 +132,16 @@ def _lifetime(wanted: timedelta | None) -> timedelta:
 
 @implementer(ICredentialSet)
 class CredentialSet:
-    """Everybody's."""
+    """The credentials of all persons."""
 
     def of(self, person: Any) -> Credentials:
         return Credentials(removeSecurityProxy(person))
 
 
 def create_first_admin() -> str | None:
-    """In a database without any administrator, make the person ``admin``; the generated password,
-    to be told once, or None where there are administrators already.
+    """Make the person ``admin`` in a database without an active administrator.
+
+    Returns the generated password, which is not stored, or None if there is an administrator.
 
     Meant for `ITree.run`, as SYSTEM.
     """

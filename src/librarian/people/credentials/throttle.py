@@ -1,4 +1,4 @@
-"""Failed log-ins slow down whoever makes them.
+"""Failed log-ins slow down further ones.
 
 Nothing sleeps: an attempt that comes too early is refused, and told when to come back.  Failures
 are counted in this process alone and forgotten with it; n processes allow n times as much, which
@@ -16,14 +16,14 @@ from librarian.people.credentials.interfaces import TooManyFailures
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many failures are free, and how long the pauses after them grow."""
+    """How many failures have no consequence, and how long the pauses after them grow."""
 
     free: int
     longest: timedelta
 
 
-# Somebody who forgot a password meets the first; whoever tries many names from one place the second.
-# The third is for many places against one name, and is mild, so that nobody can lock somebody out.
+# PAIR is for a person with a forgotten password, ADDRESS for many names tried from one place, NAME for
+# one name tried from many places; the last is mild, so that strangers cannot lock a person out.
 PAIR = Patience(free=5, longest=timedelta(minutes=15))
 ADDRESS = Patience(free=20, longest=timedelta(minutes=15))
 NAME = Patience(free=50, longest=timedelta(seconds=30))

@@ -1,7 +1,7 @@
 """``<securedutility>``, ``<systemprincipal>`` and ``<immutable>``.
 
-zope.component's own ``<utility permission=...>`` protects a utility only where somebody wraps it;
-here what getUtility() returns is wrapped already, so there is no way round the checks by accident.
+zope.component's own ``<utility permission=...>`` protects a utility only where the caller wraps it;
+here what getUtility() returns is wrapped already, so the checks cannot be left out by accident.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,43 +9,14 @@ from typing import Any
 
 from zope.component.zcml import handler
 from zope.configuration.exceptions import ConfigurationError
-from zope.configuration.fields import GlobalInterface, GlobalObject, PythonIdentifier, Tokens
-from zope.interface import Interface
-from zope.schema import TextLine
 from zope.schema.interfaces import IField
 from zope.security.checker import CheckerPublic, NoProxy, defineChecker, getCheckerForInstancesOf
 from zope.security.interfaces import PUBLIC_PERMISSION_NAME
 from zope.security.proxy import Proxy, removeSecurityProxy
-from zope.security.zcml import Permission
 
 from librarian.security.checkers import ActorChecker
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ScriptPrincipal
-
-
-class ISecuredUtility(Interface):
-    """A utility that comes out of getUtility() in a security proxy."""
-
-    provides = GlobalInterface(title="The interface it is found by", required=True)
-    class_ = GlobalObject(title="A class to make it from", required=False)
-    factory = GlobalObject(title="A callable that makes it", required=False)
-    component = GlobalObject(title="The utility itself", required=False)
-    name = TextLine(title="The name it is found by", required=False, default="")
-
-
-class IAllow(Interface):
-    """Names that everybody may use."""
-
-    attributes = Tokens(title="Names", value_type=PythonIdentifier(), required=False)
-    interface = Tokens(title="Interfaces with the names", value_type=GlobalInterface(), required=False)
-
-
-class IRequire(IAllow):
-    """Names that need a permission."""
-
-    permission = Permission(title="The permission", required=True)
-    set_attributes = Tokens(title="Names that may be set", value_type=PythonIdentifier(), required=False)
-    set_schema = Tokens(title="Schemas whose fields may be set", value_type=GlobalInterface(), required=False)
 
 
 class SecuredUtility:
@@ -117,14 +88,6 @@ def _protect(protections: dict[str, Any], names: Iterable[str], permission: str)
             raise ConfigurationError(f"{name!r} is given two permissions")
 
 
-class ISystemPrincipal(Interface):
-    """A script and what it may do."""
-
-    id = TextLine(title="Its name", required=True)
-    title = TextLine(title="What it is", required=True)
-    permissions = Tokens(title="What it may do", value_type=Permission(), required=False)
-
-
 def systemprincipal(
     _context: Any,
     id: str,  # noqa: A002  # the attribute in ZCML
@@ -136,12 +99,6 @@ def systemprincipal(
         callable=handler,
         args=("registerUtility", ScriptPrincipal(id, permissions, title), IPrincipal, id, _context.info),
     )
-
-
-class IImmutable(Interface):
-    """A class whose instances cannot be changed and hold nothing that can."""
-
-    class_ = GlobalObject(title="An enumeration, a frozen dataclass, a named tuple", required=True)
 
 
 def immutable(_context: Any, class_: type) -> None:
