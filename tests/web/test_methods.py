@@ -86,7 +86,7 @@ class OverHttp(unittest.TestCase):
             ),
             *(f"{app}/{path}" for path in ("people", "machines", "machines/+imports", "mirrors")),
             *(f"{app}/{path}" for path in ("health", "ready", "+static/librarian.css")),
-            *(f"{app}/machines/+scheduler/{path}" for path in ("+watch", "apollo/look", "apollo/jobs/5/log")),
+            *(f"{app}/machines/+scheduler/{path}" for path in ("+watch", "apollo/poll", "apollo/jobs/5/log")),
             *(f"{public}/{path}" for path in ("", "robots.txt", "search", f"{self.alias_id}/f.txt")),
             "http://localhost:8005/search",
             "http://localhost:9090/f.txt",
