@@ -8,8 +8,8 @@ from io import BytesIO
 from time import monotonic
 from unittest import mock
 
-from librarian.net.bodies import WrongLength
-from librarian.net.interfaces import FetchFailed
+from librarian.interfaces import FetchFailed
+from librarian.net.interfaces import WrongLength
 from librarian.net.service import UrllibFetcher
 from tests.support.servers.keep_alive import KeepAlive
 from tests.support.servers.scripted import Peer

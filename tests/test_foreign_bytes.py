@@ -16,10 +16,14 @@ from unittest import mock
 import urllib3
 from pyramid.httpexceptions import HTTPBadRequest
 
-from librarian.commands.common.http import TransferFailed, answered, refusal
+from librarian.commands.common.http import answered, refusal
+from librarian.commands.interfaces import TransferFailed
+from librarian.interfaces import Fetched
 from librarian.library import client
-from librarian.library.backup.manifests import NoBackup, read_manifest
+from librarian.library.backup.interfaces import NoBackup
+from librarian.library.backup.manifests import read_manifest
 from librarian.library.counts import log_lines as accesslogs
+from librarian.library.counts.interfaces import MalformedLine
 from librarian.library.counts.log_reading import LogReader
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.http.bodies import stated_expires
@@ -44,7 +48,6 @@ from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.probing.interfaces import ProbeFailed
 from librarian.mirrors.probing.transport import ftp as probing_ftp
 from librarian.mirrors.probing.transport.redirects import follow
-from librarian.net.interfaces import Fetched
 from librarian.people import identity
 from librarian.people.credentials.interfaces import NoSuchScope
 from librarian.people.credentials.scopes import granted_scope
@@ -381,13 +384,13 @@ def targets(folder: Path) -> list[Target]:
         Target(
             "log line",
             lambda line: accesslogs.read_line(line.decode("utf-8", "backslashreplace")),
-            (accesslogs.MalformedLine,),
+            (MalformedLine,),
             [LOG, LOG_JSON],
         ),
         Target(
             "log line in JSON",
             lambda line: accesslogs.read_line(line.decode("utf-8", "backslashreplace")),
-            (accesslogs.MalformedLine,),
+            (MalformedLine,),
             [LOG_JSON],
             True,
         ),

@@ -1,7 +1,9 @@
 """What every layer stands on.  This module imports nothing of ours."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from zope.interface import Interface
 
@@ -67,3 +69,34 @@ class ISettings(Interface):
 
     def pop(name: str) -> str:
         """Take the topmost overlay, which must be `name`, off again; its text."""
+
+
+class FetchFailed(LibrarianError, OSError):
+    """No answer came: the connection was refused, was cut, or took too long."""
+
+    def __init__(self, method: str, url: str, why: str) -> None:
+        super().__init__(f"{method} {url}: {why}")
+        self.url = url
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer, read whole: meant for small bodies.  Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class IFetcher(Interface):
+    """Sends one request.  Never uses a proxy from the environment and follows no redirect."""
+
+    def request(method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None = None) -> Fetched:
+        """Send `body` from its current position, with a Content-Length if `headers` name one.
+
+        A refused connection is tried again for a few seconds, as a server that restarts needs;
+        once bytes may have gone out nothing is tried again.  Raises FetchFailed; and WrongLength where
+        `body` holds fewer or more bytes than that Content-Length: the connection is then closed before
+        the whole of it has gone out.
+        """

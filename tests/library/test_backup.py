@@ -10,13 +10,15 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from librarian.library.backup.manifests import BackupDamaged, Manifest, NoBackup, NotEmpty, NotOurBackup
+from librarian.library.backup.interfaces import BackupDamaged, NoBackup, NotEmpty, NotOurBackup
+from librarian.library.backup.manifests import Manifest
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.garbage import GarbageCollector
-from librarian.library.upkeep.model import LEASE, HeldLease, UpkeepBusy, leased
+from librarian.library.upkeep.interfaces import UpkeepBusy
+from librarian.library.upkeep.model import LEASE, HeldLease, leased
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
 

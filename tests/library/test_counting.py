@@ -13,7 +13,8 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.counts import service as counting
-from librarian.library.counts.log_lines import MalformedLine, read_line
+from librarian.library.counts.interfaces import MalformedLine
+from librarian.library.counts.log_lines import read_line
 from librarian.library.counts.service import DownloadCounter
 from librarian.library.counts.task import Schedule
 from librarian.library.interfaces import ILibraryFileAliasSet, LogReadTwice, UnreadableLog

@@ -11,7 +11,7 @@ from ZODB.MappingStorage import MappingStorage
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
-from librarian.library.backup.manifests import BackupDamaged, NotOurBackup
+from librarian.library.backup.interfaces import BackupDamaged, NotOurBackup
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.installation import installation_of, put_together, unite

@@ -6,9 +6,9 @@ from time import monotonic
 
 from zope.component import getUtility, provideUtility
 
+from librarian.interfaces import IFetcher
 from librarian.library.client import LibrarianClient
 from librarian.library.interfaces import UploadFailed
-from librarian.net.interfaces import IFetcher
 from librarian.net.service import UrllibFetcher
 from librarian.store.interfaces import SizeMismatch
 from tests.support.layers import Functional

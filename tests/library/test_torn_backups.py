@@ -11,7 +11,8 @@ from unittest import mock
 
 from ZODB.FileStorage import FileStorage
 
-from librarian.library.backup.manifests import BackupDamaged, Manifest, read_manifest
+from librarian.library.backup.interfaces import BackupDamaged
+from librarian.library.backup.manifests import Manifest, read_manifest
 from librarian.library.backup.restoring import CheckBackup, Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.upkeep.checking import Check

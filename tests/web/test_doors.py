@@ -17,7 +17,7 @@ MOST_PAGES = 300
 # that is trusted with it (the tree, the bytes, telling who somebody is before anybody acts).
 MACHINERY = {
     "librarian.countries.interfaces.ICountrySet",
-    "librarian.net.interfaces.IFetcher",
+    "librarian.interfaces.IFetcher",
     "librarian.interfaces.IClock",
     "librarian.library.interfaces.IFileReferences",
     "librarian.mail.interfaces.IPostOffice",

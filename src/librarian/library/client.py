@@ -6,6 +6,7 @@ from typing import BinaryIO
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.interfaces import Fetched, FetchFailed, IFetcher
 from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename, quoted
 from librarian.library.http.description import expires_text
@@ -18,9 +19,8 @@ from librarian.library.interfaces import (
 )
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, LibraryFile, check_expires
-from librarian.net.bodies import WrongLength
 from librarian.net.http import json_object, refusal_reason
-from librarian.net.interfaces import Fetched, FetchFailed, IFetcher
+from librarian.net.interfaces import WrongLength
 from librarian.store.interfaces import SizeMismatch
 
 

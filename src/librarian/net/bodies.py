@@ -6,19 +6,7 @@ a time-out.  Only the standard library is needed here: the tracker's client send
 
 from typing import Any
 
-
-class WrongLength(AssertionError):
-    """A file holds fewer or more bytes than were declared.
-
-    `read` counts the bytes taken from it; reading stops at the first byte too many.  The request was
-    cut off before its last block, so that its server keeps nothing of it.
-    """
-
-    def __init__(self, declared: int, read: int) -> None:
-        found = f"{read} were read from the file" if read < declared else f"the file holds at least {read}"
-        super().__init__(f"size is {declared}, but {found}")
-        self.declared = declared
-        self.read = read
+from librarian.net.interfaces import WrongLength
 
 
 class DeclaredBody:

@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 import urllib3
 from zope.interface import implementer
 
+from librarian.interfaces import Fetched, FetchFailed, IFetcher
 from librarian.net.bodies import DeclaredBody
 from librarian.net.http import connection_pool, failure
-from librarian.net.interfaces import Fetched, FetchFailed, IFetcher
 
 
 def declared_body(headers: Mapping[str, str], body: BinaryIO | None) -> Any:

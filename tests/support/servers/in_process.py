@@ -15,7 +15,7 @@ from webob import Request
 from webtest import TestApp
 from zope.interface import implementer
 
-from librarian.net.interfaces import Fetched, IFetcher
+from librarian.interfaces import Fetched, IFetcher
 from librarian.net.service import declared_body
 
 _application: list[Any] = []  # the one application of this test process; connect() puts it here

@@ -6,12 +6,8 @@ from typing import Any
 
 import urllib3
 
-from librarian.interfaces import LibrarianError
+from librarian.commands.interfaces import TransferFailed
 from librarian.net.http import connection_pool, failure, json_object, refusal_reason
-
-
-class TransferFailed(LibrarianError):
-    """A command got no file across, and says why in one line."""
 
 
 class Pool(urllib3.PoolManager):

@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from librarian.commands.common.http import TransferFailed, pool, refusal
+from librarian.commands.common.http import pool, refusal
 from librarian.commands.common.progress import sha256_of, transfer_bar
+from librarian.commands.interfaces import TransferFailed
 from librarian.library.filenames import check_filename
 
 BLOCK = 1 << 18  # bytes

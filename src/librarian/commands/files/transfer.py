@@ -16,13 +16,15 @@ import click
 
 from librarian.commands.common.credentials import speaks_to_app
 from librarian.commands.common.effects import is_said, refuse_idle
-from librarian.commands.common.http import TransferFailed, answered, pool, refusal
+from librarian.commands.common.http import answered, pool, refusal
 from librarian.commands.common.places import chosen_place
 from librarian.commands.common.progress import ReadingProgress
 from librarian.commands.files.download import download_to
 from librarian.commands.files.named import tree_url
+from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import LibrarianError
-from librarian.net.bodies import DeclaredBody, WrongLength
+from librarian.net.bodies import DeclaredBody
+from librarian.net.interfaces import WrongLength
 from librarian.web.digests import repr_digest
 
 BLOCK = 1 << 18  # bytes

@@ -18,7 +18,7 @@ from librarian.library.backup.manifests import Manifest
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.operations import Library
-from librarian.library.upkeep.model import UpkeepBusy
+from librarian.library.upkeep.interfaces import UpkeepBusy
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)

@@ -20,40 +20,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_origin
 
 from librarian import durable
-from librarian.interfaces import LibrarianError
+from librarian.library.backup.interfaces import NoBackup
 from librarian.tree.copying import Copy
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 BATCH = 1000  # contents between two times of letting go of what was loaded
-
-
-class NoBackup(LibrarianError, LookupError):
-    """The folder holds no backup of this name, or none that this version reads."""
-
-
-class BackupDamaged(LibrarianError, RuntimeError):
-    """A backup is not what its manifest says."""
-
-
-class NotOurBackup(LibrarianError, RuntimeError):
-    """The folder holds backups of another library, or of this one before its tree was set back."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"{folder} holds backups of another library, or of this one before it was restored;"
-            " begin a new folder"
-        )
-        self.folder = folder
-
-
-class NotEmpty(LibrarianError, FileExistsError):
-    """A backup is restored into an empty place only."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is not empty")
-        self.folder = folder
 
 
 @dataclass

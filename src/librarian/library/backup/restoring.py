@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from librarian import durable
 from librarian.interfaces import IClock
+from librarian.library.backup.interfaces import BackupDamaged, NotEmpty
 from librarian.library.backup.manifests import (
-    BackupDamaged,
     ContentsDigest,
     Manifest,
-    NotEmpty,
     contents_of,
     make_folder,
     new_file,

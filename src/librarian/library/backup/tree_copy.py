@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from librarian.library.backup.interfaces import NotOurBackup
 from librarian.library.backup.manifests import (
     Manifest,
-    NotOurBackup,
     all_manifests,
     make_folder,
     make_own_folder,

@@ -15,15 +15,8 @@ from typing import BinaryIO
 
 import transaction
 
-from librarian.library.backup.manifests import (
-    FORMAT,
-    BackupDamaged,
-    ContentsDigest,
-    Manifest,
-    NotOurBackup,
-    contents_of,
-    write_manifest,
-)
+from librarian.library.backup.interfaces import BackupDamaged, NotOurBackup
+from librarian.library.backup.manifests import FORMAT, ContentsDigest, Manifest, contents_of, write_manifest
 from librarian.library.backup.tree_copy import TreeCopy
 from librarian.library.installation import installation_of
 from librarian.library.operations import Library

@@ -3,6 +3,10 @@
 The Combined Log Format is the one that Apache's mod_log_config calls so:
 ``%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"``.  More fields may follow.  Our own JSON
 lines are read as well.
+
+Parsers of others were tried: clfparser gives empty fields for a user name with a space in it and raises nothing
+for a line that is none; apachelogs refuses lines with more fields or without referer and agent (each such
+format would have to be configured), and takes 60 us a line where this module takes 10.
 """
 
 import json
@@ -11,6 +15,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from librarian.library.counts.interfaces import MalformedLine
 
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _COMBINED = re.compile(
@@ -36,10 +42,6 @@ class Hit(NamedTuple):
     @property
     def day(self) -> date:
         return self.time.date()
-
-
-class MalformedLine(ValueError):
-    """Not a line of an access log."""
 
 
 def read_line(line: str) -> Hit | None:

@@ -24,7 +24,8 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.countries.interfaces import ICountry, ICountrySet
-from librarian.library.counts.log_lines import Hit, MalformedLine, read_line
+from librarian.library.counts.interfaces import MalformedLine
+from librarian.library.counts.log_lines import Hit, read_line
 from librarian.library.counts.log_reading import LogReader
 from librarian.library.interfaces import AliasNotFound
 from librarian.library.model.counts import LogPlace

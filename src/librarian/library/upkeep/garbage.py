@@ -28,7 +28,8 @@ from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
 from librarian.library.settings import SweepSettings
-from librarian.library.upkeep.model import HeldLease, UpkeepBusy, leased
+from librarian.library.upkeep.interfaces import UpkeepBusy
+from librarian.library.upkeep.model import HeldLease, leased
 from librarian.library.upkeep.sweeping import Doomed
 from librarian.security.audit import record_event
 from librarian.tree.interfaces import TreeFull

@@ -13,21 +13,13 @@ from typing import Any, NamedTuple
 
 from persistent import Persistent
 
-from librarian.interfaces import IClock, LibrarianError
+from librarian.interfaces import IClock
+from librarian.library.upkeep.interfaces import UpkeepBusy
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 MARKS = 500  # of backups that are remembered
 LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
-
-
-class UpkeepBusy(LibrarianError, RuntimeError):
-    """A backup, or a sweep, cannot begin or go on because another one is at work."""
-
-    def __init__(self, kind: str, since: datetime) -> None:
-        super().__init__(f"a {kind} is running since {since:%Y-%m-%d %H:%M} UTC")
-        self.kind = kind
-        self.since = since
 
 
 class Lease(NamedTuple):
