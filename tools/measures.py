@@ -253,14 +253,14 @@ MEASURES = [
     Measure("lines of a test file, at most", lengths("tests", "*.py"), largest, 450, 450, enforced=False),
     Measure("lines of a doctest, at most", lengths("doctests", "*.rst"), largest, 250, 250, enforced=False),
     Measure("lines of a function, 9 of 10 at most", function_sizes, ninth_tenth, 18, 18),
-    Measure("lines of a ZCML file, at most", lengths(SOURCE, "*.zcml"), largest, 60, 60, enforced=False),
+    Measure("lines of a ZCML file, at most", lengths(SOURCE, "*.zcml"), largest, 60, 60),
     Measure("module cycles", module_cycles),
     Measure("package cycles", package_cycles),
-    Measure("imports in functions", local_imports, enforced=False),
-    Measure("interfaces outside interfaces.py", classes_outside(INTERFACES), enforced=False),
+    Measure("imports in functions", local_imports),
+    Measure("interfaces outside interfaces.py", classes_outside(INTERFACES)),
     Measure("errors outside interfaces.py", classes_outside(ERRORS), enforced=False),
     Measure("look-ups in a model", model_look_ups),
-    Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3, enforced=False),
+    Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3),
     Measure("duplicates by shape, six lines and more", same_shapes, enforced=False),
 ]
 
