@@ -39,7 +39,7 @@ def small_files(folder: Path, port: int, count: int) -> None:
     times: dict[str, list[float]] = {"export": [], "plain loop": []}
     for turn in range(2):
         stores = {name: filled(folder / f"{name}-{turn}", count) for name in times}
-        # Whoever goes first in one turn goes second in the other.
+        # The one that goes first in one turn goes second in the other.
         for name in sorted(times, reverse=bool(turn)):
             run = export if name == "export" else plain_loop
             times[name].append(timed(lambda store=stores[name], run=run: run(store, port)))  # type: ignore[misc]

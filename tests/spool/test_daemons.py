@@ -67,14 +67,14 @@ class TestExplicit(DaemonCase):
         self.assertEqual(self.daemon.files(), {"a": data})
         self.assertIn("Resuming at byte", "\n".join(self.scene.page.lines))
 
-    def test_a_lock_of_somebody_else(self) -> None:
+    def test_a_lock_of_another_program(self) -> None:
         (self.daemon.root / "write").write_text("theirs")
         self.scene.spool("a", "x")
         self.assertEqual(self.make(Exporter).run().outcome, Outcome.POSTPONED)
         self.assertEqual(self.daemon.files(), {"write": b"theirs"})
 
     def test_names_that_it_will_not_have(self) -> None:
-        """A folder of that name; and what this server takes for somebody's home."""
+        """A folder of that name; and a name that this server takes for a home directory."""
         (self.daemon.root / "folder").mkdir()
         for name in ("a", "folder", "~", "~b", "z"):
             self.scene.spool(name, name)

@@ -27,7 +27,7 @@ class TestImport(ImportCase):
     def test_files_and_only_files(self) -> None:
         self.offer("b ü", BIG)
         self.offer("a", b"")
-        self.offer(".librarian-1.part", b"somebody else has not finished this")
+        self.offer(".librarian-1.part", b"another program has not finished this")
         (self.partner.root / "folder").mkdir()
         report = self.run_import()
         self.assertEqual((report.files, self.delivered()), (["a", "b ü"], {"a": b"", "b ü": BIG}))

@@ -202,7 +202,7 @@ class TestOurLocks(LockCase):
         self.assertEqual(self.run_export().outcome, Outcome.POSTPONED)
         self.assertEqual(self.run_export().outcome, Outcome.POSTPONED)
 
-    def test_a_server_that_lets_nobody_read_is_not_left_locked(self) -> None:
+    def test_a_server_that_lets_no_client_read_is_not_left_locked(self) -> None:
         self.scene.partner.hook = lambda command, argument: (
             "550 Permission denied." if command == "RETR" else None
         )
@@ -242,7 +242,7 @@ class TestOurLocks(LockCase):
         self.scene.partner.hook = lambda command, argument: None
         self.assertEqual(self.run_export().files, ["b"])
 
-    def test_removed_when_somebody_stops_the_program_while_it_removes_it(self) -> None:
+    def test_removed_when_the_program_is_stopped_while_it_removes_it(self) -> None:
         exporter = Exporter(self.scene.target(), SystemClock())
         release = exporter._remove_lock
         stops = [KeyboardInterrupt()]
@@ -256,7 +256,7 @@ class TestOurLocks(LockCase):
             self.assertRaises(KeyboardInterrupt, exporter.run)
         self.assertFalse(self.lock_file.exists())
 
-    def test_removed_when_somebody_stops_the_program(self) -> None:
+    def test_removed_when_the_program_is_stopped(self) -> None:
         class Stopped:
             def begin(self, name: str, size: int, done: int) -> None:
                 pass
@@ -279,7 +279,7 @@ class TestWithoutAppend(TestOurLocks):
         self.run_export(lock_settle=3)
         self.assertEqual(self.scene.pauses, [3])
 
-    def test_somebody_who_writes_in_the_pause_wins(self) -> None:
+    def test_a_program_that_writes_in_the_pause_wins(self) -> None:
         def pause(seconds: float) -> None:
             self.lock_file.write_text("theirs")
 

@@ -1,4 +1,4 @@
-"""Names nobody should have to carry."""
+"""Names that a spool and an FTP server refuse."""
 
 import unittest
 

@@ -18,7 +18,7 @@ from librarian.spool.model.report import record_path
 from librarian.spool.model.state import read_state
 from tests.spool.cases import SceneCase
 from tests.support.documents.people import bearer, person
-from tests.support.documents.spool import describe_partner
+from tests.support.documents.spool import describe_partner, partners_in
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 from tests.support.world import overlay
@@ -31,7 +31,8 @@ class SpoolCase(SceneCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.settings = describe_partner(self.scene, "cds")
+        self.ini = describe_partner(self.scene, "cds")
+        self.settings = partners_in(self.ini)
         self.target = self.scene.target()
         self.ledger_path = ledger_path("export", self.target)
         self.clock = Functional.world.clock
@@ -218,12 +219,11 @@ class UtilityTests(SpoolCase):
 
     def test_a_target_that_was_taken_out_since(self) -> None:
         spool = self.spools["cds"]
-        (self.scene.folder / "targets.ini").write_text("")
+        self.ini.write_text("")
         self.assertRaises(NoSuchTarget, spool.exchange)
 
     def test_nothing_is_delivered_to_an_import(self) -> None:
-        ini = self.scene.folder / "targets.ini"
-        ini.write_text(ini.read_text().replace("export:", "import:"))
+        self.ini.write_text(self.ini.read_text().replace("export:", "import:"))
         self.assertRaises(NotExported, self.spools.getByName("cds", "import").deliver, None)
 
     def test_strangers_see_nothing(self) -> None:

@@ -1,4 +1,4 @@
-"""Several at once: exporters who want one server, a consumer who looks all the time."""
+"""Several at once: exporters that want one server, a consumer that looks all the time."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ class RaceCase(unittest.TestCase):
 
 
 class Holders(logging.Handler):
-    """Counts those who believe that they hold the lock."""
+    """Counts the exporters that believe they hold the lock."""
 
     def __init__(self) -> None:
         super().__init__()

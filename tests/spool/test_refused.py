@@ -1,4 +1,4 @@
-"""What a partner's server will not do for one file; the others go on, and nobody is told that all is well."""
+"""What a partner's server refuses for one file; the others go on, and the run says that something is left."""
 
 from librarian.clock import SystemClock
 from librarian.spool.exchange.exporter import Exporter

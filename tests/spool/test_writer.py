@@ -60,7 +60,7 @@ class TestWriter(StoreCase):
         self.assertEqual((self.read("new", "a"), self.read("new", "a.~2~")), ("theirs", "ours"))
         self.assertEqual(self.all_in_tmp(), [])
 
-    def test_a_writer_that_was_killed_keeps_nobody_waiting(self) -> None:
+    def test_a_writer_that_was_killed_blocks_no_name(self) -> None:
         child = os.fork()
         if child == 0:
             writer = self.store.writer("a")
@@ -87,7 +87,7 @@ class TestWriter(StoreCase):
 
 
 class FailingVote:
-    """A data manager that votes no, after everybody else has voted yes."""
+    """A data manager that votes no, after all others have voted yes."""
 
     def __init__(self, manager: Any) -> None:
         self.transaction_manager = manager
@@ -125,7 +125,7 @@ class TestTransactions(StoreCase):
         self.manager.abort()
         self.assertEqual((self.names("new"), self.all_in_tmp()), ([], []))
 
-    def test_somebody_elses_no(self) -> None:
+    def test_a_no_of_another_participant(self) -> None:
         self.spool("a", "one")
         self.manager.get().join(FailingVote(self.manager))
         self.assertRaises(RuntimeError, self.manager.commit)

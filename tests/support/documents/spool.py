@@ -1,20 +1,41 @@
 """What documents on the spool need: settings that name its partner, and pages in few words."""
 
+import tempfile
 from pathlib import Path
 
+from click.testing import CliRunner
 from webtest import TestApp
 
-from tests.support.servers.ftp import USER, Scene
+from librarian.commands.main import librarian
+from tests.support.servers.ftp import PASSWORD, USER, Scene
 from tests.support.servers.in_process import ThreadedApplication
 
 
-def describe_partner(scene: Scene, name: str) -> str:
-    """Write an ini file that describes the scene's partner; the settings that name that file."""
-    ini = Path(scene.folder) / "targets.ini"
+def ini_file(*lines: str) -> Path:
+    """A new ini file of these lines, in a folder of its own."""
+    path = Path(tempfile.mkdtemp(prefix="librarian-ini-")) / "site.ini"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def describe_partner(scene: Scene, name: str) -> Path:
+    """Write an ini file that describes the scene's partner as an export; its password is in a variable."""
+    path = scene.folder / "site.ini"
     lines = [f"[export:{name}]", f"store_dir = {scene.store.path}", "host = localhost"]
     lines += [f"port = {scene.partner.port}", f"user = {USER}", "password_env = PARTNER_PASSWORD"]
-    ini.write_text("\n".join(lines))
+    path.write_text("\n".join(lines))
+    return path
+
+
+def partners_in(ini: Path) -> str:
+    """The settings of an installation whose partners are described in a file."""
     return f"[librarian.spool]\ntargets_file = {ini}"
+
+
+def run_command(*words: str, ini: Path) -> None:
+    """Run `librarian` with these words and the ini file; print its output and exit status."""
+    done = CliRunner().invoke(librarian, [*words, "-c", str(ini)], env={"PARTNER_PASSWORD": PASSWORD})
+    print(f"{done.output}exit status {done.exit_code}")
 
 
 class Visitor:

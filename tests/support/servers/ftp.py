@@ -87,7 +87,7 @@ class Partner:
         return taken
 
     def stop(self) -> None:
-        """Stop listening and drop everybody; the files stay."""
+        """Stop listening and drop all sessions; the files stay."""
         self._stopping.set()
         self._thread.join()
 
@@ -253,7 +253,7 @@ class Scene:
         self.store.prepare()
         self.partner = Partner(**facts)
         self.page = Page()
-        self.pauses: list[float] = []  # seconds that somebody wanted to sleep
+        self.pauses: list[float] = []  # seconds that runs wanted to sleep
 
     def spool(self, name: str, data: bytes | str) -> None:
         """Deliver a file to `new`."""

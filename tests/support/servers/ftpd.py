@@ -16,7 +16,7 @@ from tests.support.servers.certificates import Authority
 from tools.runner.left_out import left_out
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin"
-PASSWORD = "secret"  # of nobody
+PASSWORD = "secret"  # of no real account
 
 VSFTPD = """\
 listen=YES
@@ -142,7 +142,7 @@ class Daemon:
 
 
 class VsFTPD(Daemon):
-    """vsftpd; its user is anonymous, as everybody else needs PAM and root.  It is not locked up in `root`."""
+    """vsftpd; its user is anonymous, as any other user needs PAM and root.  It is not confined to `root`."""
 
     program = shutil.which("vsftpd", path=SBIN)
     user = "anonymous"
