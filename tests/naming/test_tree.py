@@ -1,4 +1,4 @@
-"""The named tree under many hands: races, refusals, what the collector sees, paths that are none."""
+"""The named tree: races, refusals, garbage collection, invalid paths."""
 
 import threading
 import unittest
@@ -75,14 +75,14 @@ class TreeCase(unittest.TestCase):
 
 
 class Races(TreeCase):
-    def test_of_twenty_creators_one_creates(self) -> None:
+    def test_one_of_twenty_concurrent_creations_succeeds(self) -> None:
         statuses = self.together(
             20, lambda number: self.send("PUT", "/ada/one", b"%d" % number, If_None_Match="*")
         )
         self.assertEqual(sorted(statuses), [201] + [412] * 19)
         self.assertEqual(self.tree["/ada/one"].version, 1)
 
-    def test_of_ten_who_replace_what_they_saw_one_does(self) -> None:
+    def test_one_of_ten_replacements_with_if_match_succeeds(self) -> None:
         self.put("/ada/one", b"first")
         tag = self.tree["/ada/one"].etag
         statuses = self.together(
@@ -104,7 +104,7 @@ class Races(TreeCase):
         self.assertEqual(statuses, [201] * 20)
         self.assertEqual(len(self.tree["/ada"].listing()), 20)
 
-    def test_nothing_gets_into_a_folder_that_is_removed(self) -> None:
+    def test_nothing_is_added_to_a_folder_being_removed(self) -> None:
         for round_number in range(10):
             self.tree.make_folder(f"/ada/f{round_number}")
             transaction.commit()
@@ -127,7 +127,7 @@ class Races(TreeCase):
                 self.tree.remove(path, recursive=True)
                 transaction.commit()
 
-    def test_two_moves_make_no_ring(self) -> None:
+    def test_two_moves_make_no_cycle(self) -> None:
         for round_number in range(10):
             one, two = f"/ada/a{round_number}", f"/ada/b{round_number}"
             self.tree.make_folder(one)
@@ -146,7 +146,7 @@ class Races(TreeCase):
 
 
 class Refusals(TreeCase):
-    def test_what_a_path_cannot_be(self) -> None:
+    def test_invalid_paths(self) -> None:
         for name, status in (
             ("%00", 400),
             ("a%0Ab", 400),
@@ -162,7 +162,7 @@ class Refusals(TreeCase):
             self.assertEqual(self.put(f"/ada/{name}"), status, name)
         self.assertEqual(self.ask("GET", "/ada/a%20b%3Fc%23d").status_int, 302)
 
-    def test_where_nothing_can_be_put(self) -> None:
+    def test_paths_where_nothing_can_be_put(self) -> None:
         self.put("/ada/file")
         for path, status in (
             ("/ada/no/file", 409),
@@ -179,7 +179,7 @@ class Refusals(TreeCase):
         self.assertEqual(self.put("/ada/no"), 409)
         self.assertEqual(self.put("/ada/file?parents=perhaps"), 400)
 
-    def test_how_deep_it_goes(self) -> None:
+    def test_maximal_depth(self) -> None:
         path = "/ada" + "/x" * (MAX_DEPTH - 2)
         self.assertEqual(self.put(f"{path}/file?parents=true"), 201)
         self.assertEqual(self.put(f"{path}/y/file?parents=true"), 409)
@@ -187,7 +187,7 @@ class Refusals(TreeCase):
         self.assertRaises(TooDeep, self.tree.move, "/ada", "/a/ada")
         self.assertEqual(self.tree["/ada"].path, "/ada")
 
-    def test_who_may_change_what(self) -> None:
+    def test_permission_to_change(self) -> None:
         bob = bearer(person("bob"), "tree")
         narrow = bearer(self.ada, "upload")
         admin = bearer(person("amy", "admins"), "tree")
@@ -217,7 +217,7 @@ class Refusals(TreeCase):
         self.assertEqual(self.ask("PUT", "/ada/bob/x", b"x", bearer(bob, "tree")).status_int, 201)
         self.assertEqual(self.put("/ada/bob/x"), 200)
 
-    def test_restricted_things_are_for_few(self) -> None:
+    def test_permission_to_see_restricted_nodes(self) -> None:
         bob, carl = person("bob"), bearer(person("carl"), "read")
         self.put("/ada/open.txt?restricted=true", b"PLAN")
         self.ask("PUT", "/ada/closed/?restricted=true")
@@ -237,7 +237,7 @@ class Refusals(TreeCase):
             self.assertRaises(Unauthorized, getattr, entry, "alias_id")
             self.assertRaises(Unauthorized, getattr, entry, "path")
 
-    def test_what_is_hidden_is_hidden_in_every_way_of_looking(self) -> None:
+    def test_restricted_nodes_cannot_be_told_from_missing_ones(self) -> None:
         """By listings of all kinds, their pages and counts; and by any difference to what is not there."""
         for number in range(6):
             self.put(f"/ada/f{number}?restricted={'true' if number % 2 else 'false'}", b"x")
@@ -286,7 +286,7 @@ class Refusals(TreeCase):
         mine = [each["name"] for each in self.ask("GET", "/ada", who=self.token).json["entries"]]
         self.assertEqual(mine, ["closed", *(f"f{number}" for number in range(6))])
 
-    def test_nobody_gets_at_a_file_by_giving_it_a_name(self) -> None:
+    def test_a_restricted_file_cannot_be_put_to_read_it(self) -> None:
         bob = person("bob")
         self.tree.make_folder("/bob", owner=bob.person)
         aliases = getUtility(ILibraryFileAliasSet)
@@ -297,7 +297,7 @@ class Refusals(TreeCase):
         public = aliases.create("s", 1, BytesIO(b"x"), "text/plain")
         self.assertRaises(NotRestricted, self.tree.put, "/closed/s", public)
 
-    def test_requests_that_make_no_sense(self) -> None:
+    def test_malformed_requests(self) -> None:
         self.put("/ada/file")
         for method, path, body, kind in (
             ("POST", "/ada/file", b"", "application/x-www-form-urlencoded"),
@@ -323,7 +323,7 @@ class Refusals(TreeCase):
         ):
             self.assertEqual(self.ask(method, path).status_int, status, (method, path))
 
-    def test_a_body_that_is_not_what_it_should_be_changes_nothing(self) -> None:
+    def test_a_wrong_body_changes_nothing(self) -> None:
         self.put("/ada/file", b"first")
         digest = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
         self.assertEqual(self.put("/ada/file", b"x", Repr_Digest=digest), 400)
@@ -357,7 +357,7 @@ class Keeping(TreeCase):
         GarbageCollector(Library()).run()
         transaction.abort()
 
-    def test_the_collector_leaves_what_the_tree_holds(self) -> None:
+    def test_the_collector_keeps_held_files(self) -> None:
         self.put("/ada/file", b"first")
         self.put("/ada/file", b"second")
         self.put("/ada/gone", b"third")
@@ -368,7 +368,7 @@ class Keeping(TreeCase):
         self.assertEqual([entry.alias(number).read() for number in (1, 2)], [b"first", b"second"])
         self.assertNotIn(gone, Library().subtree.aliases)
 
-    def test_a_renamed_file_has_its_new_name_everywhere(self) -> None:
+    def test_a_renamed_file_is_downloaded_under_its_new_name(self) -> None:
         self.put("/ada/old.txt", b"text")
         tag = self.tree["/ada/old.txt"].etag
         body, form = b"move_to=/ada/new.txt", {"Content_Type": "application/x-www-form-urlencoded"}
@@ -395,7 +395,7 @@ class Keeping(TreeCase):
         delete_content(alias)
         self.assertRaises(NotStored, self.tree.put, "/ada/other", removeSecurityProxy(alias))
 
-    def test_paging_meets_everything_once(self) -> None:
+    def test_paging_lists_each_name_once(self) -> None:
         folder = self.tree["/ada"]
         for number in range(25):
             folder.make_folder(f"f {number:02}&")
@@ -407,7 +407,7 @@ class Keeping(TreeCase):
             url = (page["next"] or "").removeprefix("/tree")
         self.assertEqual(names, [f"f {number:02}&" for number in range(25)])
 
-    def test_a_folder_that_is_removed_takes_everything_along(self) -> None:
+    def test_removing_a_folder_removes_all_below_it(self) -> None:
         for path in ("/ada/f/a/1", "/ada/f/a/2", "/ada/f/b/3"):
             self.put(f"{path}?parents=true")
         self.assertEqual(self.ask("DELETE", "/ada/f").status_int, 409)
@@ -439,6 +439,6 @@ class Browser(TreeCase):
         page = delete.submit().follow()
         self.assertEqual([row.td.text.strip() for row in page.html.tbody.find_all("tr")], ["inner/"])
 
-    def test_nobody_else_sees_forms(self) -> None:
+    def test_forms_are_for_those_who_may_change_the_folder(self) -> None:
         page = browser().get("/tree/ada/")
         self.assertEqual([form for form in page.forms.values() if form.method.lower() == "post"], [])

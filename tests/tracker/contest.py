@@ -1,4 +1,4 @@
-"""Writers who meet in one name, for tests on one server and on several."""
+"""Concurrent writers of one name, for tests on one server and on several."""
 
 import random
 import threading
@@ -9,7 +9,7 @@ import urllib3
 
 
 def content_of(version: int) -> bytes:
-    """What a test stores as a version: anybody can tell whether it is whole."""
+    """The content of a version in these tests: it shows whether it is complete."""
     return f"{version:012d}\n".encode() * (1 + version % 4000)
 
 

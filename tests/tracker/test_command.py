@@ -36,7 +36,7 @@ class CommandCase(unittest.TestCase):
 
 
 class FiveCommandsTests(CommandCase):
-    def test_as_filetracker_does(self) -> None:
+    def test_commands_of_filetracker(self) -> None:
         source, out = str(self.source), self.base / "out"
         self.assertEqual(self.run_command("put", source, "/a@5").output, "/a@5\n")
         self.assertEqual(self.run_command("version", "/a").output, "5\n")

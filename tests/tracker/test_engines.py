@@ -15,7 +15,7 @@ class EnginesTests(unittest.TestCase):
     def urls(self, place: int) -> list[str]:
         return [server.urls["tracker"].rstrip("/") for server in Engines.engines[place].servers]
 
-    def test_writers_through_all_processes(self) -> None:
+    def test_concurrent_writers_in_several_processes(self) -> None:
         for place, engine in enumerate(Engines.engines):
             with self.subTest(engine.name):
                 contest = Contest([f"{url}/files/contest/a" for url in self.urls(place)])
@@ -25,7 +25,7 @@ class EnginesTests(unittest.TestCase):
                     version = RemoteDataStore(url).file_version("/contest/a")
                     self.assertEqual(version, max(contest.sent))
 
-    def test_a_file_and_a_directory(self) -> None:
+    def test_a_file_and_a_directory_of_one_path(self) -> None:
         for place, engine in enumerate(Engines.engines):
             with self.subTest(engine.name):
                 for turn in range(8):

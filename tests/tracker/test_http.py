@@ -1,62 +1,18 @@
-"""The protocol, spoken correctly, wrongly and with bad intent."""
+"""The protocol over HTTP: which version wins, and what is sent."""
 
 import gzip
 import hashlib
-import json
-import tracemalloc
-import unittest
-import zlib
 from email.utils import formatdate
-from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 import transaction
-from webob import Request
 from zope.component import getUtility
 
-from librarian.interfaces import SettingsError
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.settings import Settings
 from librarian.tracker.client.file_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
-from librarian.tracker.settings import TrackerSettings
 from tests.support.layers import Functional
-from tests.support.servers.in_process import ThreadedApplication, request
-from tests.support.world import overlay
-
-BASE = "http://localhost:9999"
-HERE = {"REMOTE_ADDR": "127.0.0.1"}
-
-
-class HttpCase(unittest.TestCase):
-    layer = Functional
-
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return request(method, BASE + path, named, body, **HERE)
-
-    def put(self, name: str, version: int, body: bytes, **headers: str) -> Any:
-        return self.ask("PUT", f"/files{name}?last_modified={quote(formatdate(version))}", body, **headers)
-
-    def put_1(self, name: str, version: int | None, body: bytes) -> Any:
-        headers = {} if version is None else {"Last-Modified": formatdate(version)}
-        return request("PUT", f"{BASE}/files{name}", headers, body, **HERE)
-
-    def version(self, answer: Any) -> int:
-        return int(answer.last_modified.timestamp())
-
-    def get(self, path: str, **headers: str) -> bytes:
-        answer = self.ask("GET", f"/files{path}", b"", **headers)
-        self.assertIn(answer.status_int, (200, 206), answer.body)
-        return bytes(answer.body)
-
-    def assert_refused(self, status: int, answer: Any) -> None:
-        """A 4xx with one line of reason, the same in X-Exception, and nothing of the machine in it."""
-        self.assertEqual(answer.status_int, status, answer.body)
-        text = answer.body.decode()
-        self.assertEqual(text.count("\n"), 1)
-        for leak in ("Traceback", "/home", "librarian", 'File "', ".py"):
-            self.assertNotIn(leak, text + answer.headers["X-Exception"])
+from tests.tracker.http_case import HttpCase
 
 
 class VersionRuleTests(HttpCase):
@@ -96,7 +52,7 @@ class VersionRuleTests(HttpCase):
         self.put("/b", now + 500, b"ahead")
         self.assertEqual(self.version(self.put_1("/b", None, b"later")), now + 501)
 
-    def test_sent_twice_is_there_once(self) -> None:
+    def test_a_repeated_put_is_stored_once(self) -> None:
         for _attempt in range(3):
             self.put("/a", 5, b"five")
         transaction.begin()
@@ -121,7 +77,7 @@ class VersionRuleTests(HttpCase):
         self.assertEqual(self.ask("GET", "/list/").body, b"")
         self.assertEqual(self.put("/d", 5, b"now a file").status_int, 200)
 
-    def test_delete_as_1_x_sends_it(self) -> None:
+    def test_delete_in_the_form_of_filetracker_1(self) -> None:
         self.put("/a", 5, b"five")
         self.assertEqual(self.ask("DELETE", "/files/a", Last_Modified=formatdate(5)).status_int, 200)
         self.assertEqual(self.ask("GET", "/files/a").status_int, 404)
@@ -181,7 +137,7 @@ class ContentTests(HttpCase):
                     self.assertEqual(answer.headers["Vary"], "Accept-Encoding")
                     self.assertEqual(answer.headers["Content-Length"], str(len(answer.body)))
 
-    def test_large_and_packed_on_the_way(self) -> None:
+    def test_a_large_file_packed_while_sending(self) -> None:
         data = self.TEXT * 300
         self.put("/a", 5, data)
         answer = self.ask("GET", "/files/a", Accept_Encoding="gzip")
@@ -197,7 +153,7 @@ class ContentTests(HttpCase):
                 again = self.ask("GET", path, Accept_Encoding=coding, If_None_Match=etag)
                 self.assertEqual((again.status_int, again.body), (304, b""))
 
-    def test_conditions_on_what_is_packed_on_the_way(self) -> None:
+    def test_conditions_on_a_file_packed_while_sending(self) -> None:
         self.put("/a", 5, self.TEXT)
         etag = self.ask("GET", "/files/a", Accept_Encoding="gzip").headers["ETag"]
         before, after = formatdate(4, usegmt=True), formatdate(6, usegmt=True)
@@ -253,219 +209,3 @@ class ContentTests(HttpCase):
         self.assertEqual(answer.status_int, 503)
         for header in ("ETag", "Last-Modified", "Cache-Control"):
             self.assertNotIn(header, answer.headers)
-
-
-class DistrustTests(HttpCase):
-    """Whatever is declared and not true leaves no trace."""
-
-    def assert_nothing_stored(self) -> None:
-        self.assertEqual(list(Functional.world.store), [])
-        self.assertEqual(self.ask("GET", "/list/").body, b"")
-
-    def test_the_poisoned_store_of_the_original(self) -> None:
-        truth, lies = b"truth", b"lies!"
-        sha256 = hashlib.sha256(truth).hexdigest()
-        self.assert_refused(400, self.put("/a", 5, lies, SHA256_Checksum=sha256))
-        self.assert_nothing_stored()
-        self.assertEqual(self.put("/a", 5, truth, SHA256_Checksum=sha256.upper()).status_int, 200)
-        self.assertEqual(self.get("/a"), truth)
-
-    def test_declared_and_untrue(self) -> None:
-        packed = gzip.compress(b"x" * 1000)
-        wrong = "0" * 64
-        for body, headers in (
-            (b"12345", {"SHA256_Checksum": wrong}),
-            (b"12345", {"SHA256_Checksum": "../../PWNED"}),
-            (b"12345", {"Logical_Size": "4"}),
-            (b"12345", {"Content_Encoding": "gzip"}),
-            (packed, {"Content_Encoding": "gzip", "Logical_Size": "999"}),
-            (packed, {"Content_Encoding": "gzip", "Logical_Size": "1001"}),
-            (packed, {"Content_Encoding": "gzip", "SHA256_Checksum": wrong}),
-            (packed[:-1], {"Content_Encoding": "gzip"}),
-            (packed[:-1], {"Content_Encoding": "gzip", "Logical_Size": "1000"}),
-            (packed[:20], {"Content_Encoding": "gzip"}),
-            (packed + b"tail", {"Content_Encoding": "gzip"}),
-            (packed[:-8] + bytes(8), {"Content_Encoding": "gzip"}),
-            (b"", {"Content_Encoding": "gzip"}),
-            (zlib.compress(b"x"), {"Content_Encoding": "gzip"}),
-        ):
-            with self.subTest(body=body[:10], headers=headers):
-                self.assert_refused(400, self.put("/a", 5, body, **headers))
-                self.assert_nothing_stored()
-        self.assert_refused(415, self.put("/a", 5, b"x", Content_Encoding="br"))
-
-    def test_bombs(self) -> None:
-        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-        zeros = bytes(1 << 20)
-        bomb = b"".join([packer.compress(zeros) for _ in range(200)] + [packer.flush()])
-        tracemalloc.start()
-        try:
-            for headers in ({}, {"Logical_Size": "1000"}):
-                self.assert_refused(400, self.put("/a", 5, bomb, Content_Encoding="gzip", **headers))
-            with overlay("[librarian.tracker]\nlargest_file = 1000000"):
-                answer = self.put("/a", 5, bomb, Content_Encoding="gzip", Logical_Size=str(200 << 20))
-                self.assert_refused(413, answer)
-            _now, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        # The store of this layer keeps what it is given in memory: the sixteen megabytes an upload
-        # may grow to when it does not say how large it is, and as much again while they are joined.
-        self.assertLess(peak, 48 << 20)
-        self.assert_nothing_stored()
-
-    def test_a_body_that_ends_early(self) -> None:
-        url = f"{BASE}/files/a?last_modified={quote(formatdate(5))}"
-        for headers in ({}, {"Content-Encoding": "gzip"}):
-            body = gzip.compress(b"12345") if headers else b"12345"
-            blank = Request.blank(url, method="PUT", headers=headers, body=body)
-            blank.environ.update(SERVER_PORT="9999", CONTENT_LENGTH=str(len(body) + 1), **HERE)
-            answer = blank.get_response(ThreadedApplication())
-            self.assertEqual(answer.status_int, 400, answer.body)
-            self.assert_nothing_stored()
-
-    def test_paths(self) -> None:
-        self.put("/f", 5, b"file")
-        self.put("/d/f", 5, b"file in a directory")
-        date = f"?last_modified={quote(formatdate(6))}"
-        for path, status in {
-            "/files/../etc/passwd": 400,
-            "/files/a/%2e%2e/%2e%2e/x": 400,
-            "/files//etc/passwd": 400,
-            "/files/a//b": 400,
-            "/files/a%00": 400,
-            "/files/a%0d%0aX-Evil:%201": 400,
-            "/files/%ff": 400,
-            "/files/a@5": 400,
-            "/files/" + "x" * 300: 400,
-            "/files/": 400,
-            "/files": 400,
-            "/": 405,
-            "/list/a": 405,
-            "/version": 405,
-            "/elsewhere/a": 400,
-            "/files/d": 409,
-            "/files/f/below": 409,
-        }.items():
-            with self.subTest(path):
-                answer = self.ask("PUT", path + date, b"x")
-                self.assertEqual(answer.status_int, status, answer.body)
-                self.assertNotIn("X-Evil", answer.headers)
-        self.assertEqual(self.ask("GET", "/list/").body, b"d/f\nf\n")
-
-    def test_dates(self) -> None:
-        for date in (
-            "",
-            "x",
-            "0",
-            "5",
-            "Thu, 32 Jan 1970 00:00:00 GMT",
-            "Wed, 31 Dec 1969 23:59:59 GMT",
-            "%00",
-        ):
-            for method, path in (("PUT", "/files/a"), ("DELETE", "/files/a"), ("GET", "/list/")):
-                with self.subTest(date=date, path=path):
-                    body = b"x" if method == "PUT" else b""
-                    answer = self.ask(method, f"{path}?last_modified={date}", body)
-                    expected = 200 if (method, date) == ("GET", "") else 400
-                    self.assertEqual(answer.status_int, expected, answer.body)
-
-    def test_methods(self) -> None:
-        for method in ("POST", "OPTIONS", "PATCH", "TRACE", "PROPFIND"):
-            for path, allowed in (
-                ("/files/a", "GET, HEAD, PUT, DELETE"),
-                ("/list/", "GET, HEAD"),
-                ("/version/", "GET, HEAD"),
-                ("/history/a", "GET, HEAD"),
-            ):
-                with self.subTest(method=method, path=path):
-                    answer = self.ask(method, path, b"x")
-                    self.assert_refused(501 if method == "PROPFIND" else 405, answer)
-                    self.assertEqual(answer.headers["Allow"], allowed)
-
-
-class AccessTests(HttpCase):
-    def statuses(self, address: str) -> tuple[int, int]:
-        date = f"?last_modified={quote(formatdate(5))}"
-        put = request("PUT", f"{BASE}/files/a{date}", {}, b"x", REMOTE_ADDR=address)
-        got = request("GET", f"{BASE}/list/", {}, REMOTE_ADDR=address)
-        return put.status_int, got.status_int
-
-    def test_networks(self) -> None:
-        text = "[librarian.tracker]\nwrite_networks = 10.1.0.0/16\nread_networks = 10.0.0.0/8 ::1"
-        with overlay(text):
-            self.assertEqual(self.statuses("10.1.2.3"), (200, 200))
-            self.assertEqual(self.statuses("::ffff:10.1.2.3"), (200, 200))
-            for address in ("10.2.0.1", "::1"):
-                self.assertEqual(self.statuses(address), (401, 200))
-            for address in ("192.168.0.1", "::2", "nonsense", ""):
-                self.assertEqual(self.statuses(address), (401, 401))
-
-    def test_a_wrong_token_is_not_anonymous(self) -> None:
-        answer = self.ask("GET", "/list/", Authorization="Bearer wrong")
-        self.assertEqual(answer.status_int, 401)
-
-
-class AuditTests(HttpCase):
-    def test_what_was_done_is_written_down_and_what_was_not_is_not(self) -> None:
-        date = f"?last_modified={quote(formatdate(5))}"
-        with self.assertLogs("librarian.audit", "INFO") as logs:
-            self.put("/a", 5, b"five")
-            self.put("/a", 4, b"older")
-            self.put("/a", 6, b"x", SHA256_Checksum="0" * 64)
-            self.ask("DELETE", f"/files/a?last_modified={quote(formatdate(4))}")
-            self.ask("DELETE", f"/files/a{date}")
-        events = [json.loads(record.getMessage()) for record in logs.records]
-        told = [
-            (event["event"], event["name"], event["by"]) for event in events if "tracker" in event["event"]
-        ]
-        by = "system:tracker-writer"
-        self.assertEqual(told, [("tracker file put", "/a", by), ("tracker file deleted", "/a", by)])
-        self.assertEqual(events[-1]["from"], "127.0.0.1")
-
-
-class FallbackTests(HttpCase):
-    def test_only_reading_what_is_missing(self) -> None:
-        with overlay("[librarian.tracker]\nfallback_url = http://old.example:9999/"):
-            for method in ("GET", "HEAD"):
-                answer = self.ask(method, "/files/a%20b?version=5")
-                self.assertEqual(answer.status_int, 307)
-                location, _, query = answer.headers["Location"].partition("?")
-                self.assertEqual(location, "http://old.example:9999/files/a%20b")
-                self.assertEqual(dict(parse_qsl(query))["version"], "5")
-            self.assertEqual(self.put("/a%20b", 5, b"x").status_int, 200)
-            self.assertEqual(self.ask("GET", "/files/a%20b").status_int, 200)
-            self.assertEqual(
-                self.ask("DELETE", f"/files/c?last_modified={quote(formatdate(5))}").status_int, 404
-            )
-            self.assertEqual(self.ask("GET", "/list/nothing").status_int, 400)
-
-    def follow(self, *endpoints: str) -> list[int]:
-        """Ask for what is nowhere, and go where we are sent: to trackers with these fallbacks in turn."""
-        statuses, path = [], "/files/a%20b?version=5"
-        for fallback in endpoints:
-            with overlay(f"[librarian.tracker]\nfallback_url = {fallback}"):
-                answer = self.ask("GET", path)
-            statuses.append(answer.status_int)
-            parts = urlsplit(answer.headers.get("Location", ""))
-            path = f"{parts.path}?{parts.query}"
-        return statuses
-
-    def test_a_fallback_that_is_the_tracker_itself(self) -> None:
-        here = "http://127.0.0.1:9999"
-        self.assertEqual(self.follow(here, f"{here}/"), [307, 404])
-
-    def test_two_trackers_that_point_at_each_other(self) -> None:
-        statuses = self.follow("http://b.example", "http://a.example", "http://b.example")
-        self.assertEqual(statuses, [307, 307, 404])
-
-    def test_a_chain_of_three(self) -> None:
-        self.assertEqual(self.follow("http://b.example", "http://c.example", "http://d.example"), [307] * 3)
-
-    def test_fallbacks_that_clients_cannot_be_sent_to(self) -> None:
-        for url in ("http://user:secret@old.example", "http://secret@old.example", "ftp://old.example",
-                    "old.example:9999", "http://", "http://old.example:port", "http://old.example/?secret",
-                    "http://[secret"):  # fmt: skip
-            with self.subTest(url), self.assertRaises(SettingsError) as caught:
-                Settings({"librarian.tracker.fallback_url": url}).section(TrackerSettings)
-            self.assertIn("librarian.tracker.fallback_url: it ", str(caught.exception))
-            self.assertNotIn("secret", str(caught.exception))

@@ -1,4 +1,4 @@
-"""The name space in the tree, and writers who meet in it."""
+"""The tracker's subtree, and concurrent transactions on it."""
 
 import unittest
 
@@ -13,7 +13,7 @@ from librarian.tracker.model import StoredVersion, TrackerSubtree
 
 
 def stored(version: int = 5) -> StoredVersion:
-    return StoredVersion(version, 1, bytes(32), version + 1, 100, "somebody", 0, 0, b"")
+    return StoredVersion(version, 1, bytes(32), version + 1, 100, "ada", 0, 0, b"")
 
 
 class NameTests(unittest.TestCase):
@@ -48,7 +48,7 @@ class NameTests(unittest.TestCase):
         self.assertEqual(self.children(), ["a-b", "a.txt", "a/", "a0", "\U0010ffff"])
         self.assertEqual(self.children("z"), [])
 
-    def test_files_and_directories_in_each_others_way(self) -> None:
+    def test_conflicts_of_files_and_directories(self) -> None:
         self.put("a/b/c", "f")
         for path in ("a", "a/b", "f/g", "f/g/h", "a/b/c/d"):
             with self.subTest(path), self.assertRaises(NameConflict):
@@ -150,7 +150,7 @@ class MeetingTests(unittest.TestCase):
                 self.first.close_directory("a")
                 committed = dict(zip(order, self.commit(*order), strict=True))
                 self.managers[0].begin()
-                if committed[1]:  # then whoever wants the file finds it occupied
+                if committed[1]:  # then the path is occupied for the file
                     with self.assertRaises(NameConflict):
                         self.put(self.first, "a")
                 else:

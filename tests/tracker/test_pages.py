@@ -1,4 +1,4 @@
-"""The tracker in the web application: pages, and the protocol for who has a password or a token."""
+"""The tracker in the web application: pages, and the protocol for people and tokens."""
 
 import unittest
 from email.utils import formatdate
@@ -55,14 +55,14 @@ class ProtocolTests(PagesCase):
         self.assertEqual(self.ask("DELETE", path).status_int, 200)
         self.assertEqual(self.ask("GET", "/files/d/a").status_int, 404)
 
-    def test_networks_count_on_the_own_port_only(self) -> None:
+    def test_networks_matter_on_the_trackers_port_only(self) -> None:
         for path in ("/list/", "/files/a", "/history/a"):
             with self.subTest(path):
                 answer = self.ask("GET", path, known=False)
                 self.assertEqual(answer.status_int, 401)
                 self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
 
-    def test_another_sites_page(self) -> None:
+    def test_requests_of_a_foreign_page(self) -> None:
         path = f"/files/a?last_modified={quote(formatdate(5))}"
         answer = self.ask("DELETE", path, Origin="http://evil.example", Sec_Fetch_Site="cross-site")
         self.assertEqual(answer.status_int, 403)
@@ -117,16 +117,16 @@ class BrowsingTests(PagesCase):
         self.assertIn("/tree/500", second)
         self.assertNotIn("after=", second)
 
-    def test_not_there(self) -> None:
+    def test_not_found(self) -> None:
         for path in ("/tree/none", "/tree/a/../b", "/tree/%00", "/elsewhere"):
             with self.subTest(path):
                 self.assertEqual(self.ask("GET", path, Accept="text/html").status_int, 404)
 
-    def test_who_is_not_known_is_led_to_the_log_in(self) -> None:
+    def test_anonymous_visitors_are_sent_to_the_log_in(self) -> None:
         answer = self.ask("GET", "/tree/a", known=False, Accept="text/html")
         self.assertIn(answer.status_int, (302, 303))
         self.assertIn("/+login", answer.location)
 
-    def test_no_script_from_a_name(self) -> None:
+    def test_names_are_escaped(self) -> None:
         self.put("/<script>alert(1)<", 5, b"x")
         self.assertNotIn("<script>alert", self.page(""))

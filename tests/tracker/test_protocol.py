@@ -1,4 +1,4 @@
-"""What requests mean, without a server."""
+"""Parsing requests of the protocol, without a server."""
 
 import unittest
 from email.utils import formatdate
@@ -33,7 +33,7 @@ SHA = "ab" * 32
 
 
 class PathTests(unittest.TestCase):
-    def test_good(self) -> None:
+    def test_valid_names(self) -> None:
         for path, target in {
             "/": Target(Endpoint.TOP, "/"),
             "/version": Target(Endpoint.VERSION, "/"),
@@ -50,7 +50,7 @@ class PathTests(unittest.TestCase):
             with self.subTest(path):
                 self.assertEqual(parse_path(path), target)
 
-    def test_bad(self) -> None:
+    def test_invalid_names(self) -> None:
         for path, refusal in {
             "/files/..": BadName,
             "/files/a/../../etc/passwd": BadName,
@@ -74,7 +74,7 @@ class PathTests(unittest.TestCase):
                 parse_path(path)
 
     @given(st.text(st.characters(max_codepoint=255)))
-    def test_anything_means_something_or_is_refused(self, path: str) -> None:
+    def test_any_path_is_parsed_or_refused(self, path: str) -> None:
         try:
             target = parse_path(path)
         except TrackerRefusal as refusal:
@@ -147,7 +147,7 @@ class UploadTests(unittest.TestCase):
             with self.subTest(headers=headers), self.assertRaises(refusal):
                 declared_upload(headers, length, largest)
 
-    def test_how_much_may_come_out(self) -> None:
+    def test_limit_of_unpacked_size(self) -> None:
         self.assertEqual(most_unpacked(Declared(10, None, True, 7), 0), 10)
         self.assertEqual(most_unpacked(Declared(None, None, True, 7), 0), UNDECLARED_SIZE)
         self.assertEqual(most_unpacked(Declared(None, None, True, 1 << 30), 0), 100 << 30)

@@ -83,7 +83,7 @@ class OriginalClientTests(ServerCase):
         print("\\n" + json.dumps(said))
     """
 
-    def test_everything_it_does(self) -> None:
+    def test_all_methods_of_the_client(self) -> None:
         if not (PEERS / "filetracker").is_dir():
             raise SkipTest(
                 left_out("the client of filetracker 2.3.3", "it is not in parts/peers; run make test")
@@ -114,7 +114,7 @@ class OriginalClientTests(ServerCase):
             },
         )
 
-    def test_as_1_x_spoke(self) -> None:
+    def test_requests_of_filetracker_1(self) -> None:
         """Plain bytes, the version in a header, no word of gzip."""
         connection = http.client.HTTPConnection(self.host, timeout=10)
         self.addCleanup(connection.close)
@@ -196,7 +196,7 @@ class WireTests(ServerCase):
                 self.exchange(self.head("PUT", self.date_path("/a", 5), *fields), body, shut=True)
                 self.assertEqual(self.get("/a")[0], 404)
 
-    def test_an_interrupted_download_goes_on(self) -> None:
+    def test_an_interrupted_download_resumes(self) -> None:
         data = random.Random(2).randbytes(3_000_000)
         store = RemoteDataStore(self.url)
         store.add_file(f"{self.prefix}/a@5", self.file(data))
@@ -210,7 +210,7 @@ class WireTests(ServerCase):
 
 
 class ManyWritersTests(ServerCase):
-    def test_twenty_writers_and_readers_all_the_while(self) -> None:
+    def test_twenty_writers_beside_readers(self) -> None:
         path = f"{self.prefix}/a"
         contest = Contest([f"{self.url}/files{path}"])
         contest.hold(writers=20, turns=8)

@@ -1,4 +1,4 @@
-"""The tracker as a utility: what is kept, for how long, and for whom."""
+"""The utility ITracker: retention, errors, permissions."""
 
 import gzip
 import unittest
@@ -65,7 +65,7 @@ class KeepingTests(ServiceCase):
         transaction.begin()
         return len(list(Functional.world.store))
 
-    def test_the_collector_takes_what_is_let_go_of_and_nothing_else(self) -> None:
+    def test_the_collector_deletes_released_versions_only(self) -> None:
         with overlay("[librarian.tracker]\nkeep_for = 365d"):
             self.put("/a", 5, b"five")
             self.put("/a", 6, b"six")
@@ -80,7 +80,7 @@ class KeepingTests(ServiceCase):
         self.assertEqual(self.collect(), 1)
         self.assertEqual(self.versions("/a"), [6])
 
-    def test_an_ignored_upload_leaves_bytes_for_the_sweep_only(self) -> None:
+    def test_an_ignored_upload_leaves_bytes_to_the_sweep_only(self) -> None:
         """Two race, and the loser's bytes are durable before it is known that they lose."""
         self.put("/a", 6, b"six")
         present = self.tracker.get("/a")
@@ -117,7 +117,7 @@ class KeepingTests(ServiceCase):
         self.assertEqual(self.tracker.prune().versions, 600)
         self.assertEqual(self.tracker.prune().versions, 0)
 
-    def test_not_packed_if_not_wanted_or_not_smaller(self) -> None:
+    def test_the_gzip_form_is_kept_only_if_set_and_smaller(self) -> None:
         packed = gzip.compress(TEXT)
         self.assertIsNotNone(self.put("/a", 5, packed, Declared(packed=True)).packed_sha256)
         self.assertIsNone(
@@ -140,7 +140,7 @@ class KeepingTests(ServiceCase):
     def put_stream(self, name: str, stream: BytesIO) -> None:
         self.tracker.put(name, stream, 6, Overwrite.UNLESS_OLDER, Declared())
 
-    def test_our_own_transaction_is_left_alone(self) -> None:
+    def test_the_callers_transaction_is_untouched(self) -> None:
         """A put is durable although its caller aborts, and the caller's work is not committed with it."""
         aliases = getUtility(ILibraryFileAliasSet)
         alias = aliases.create("mine.txt", 4, BytesIO(b"mine"), "text/plain")
@@ -163,7 +163,7 @@ class NameTests(ServiceCase):
         self.assertEqual(self.tracker.listing("/"), b"d\n")
         self.assertEqual(self.versions("/d/e/f"), [5])
 
-    def test_names_that_are_none(self) -> None:
+    def test_invalid_names(self) -> None:
         for name in ("", "a", "/", "/a/", "/../a", "/a@5", "/a\0", "//a", "/" + "x" * 300):
             with self.subTest(name):
                 for call in (self.tracker.get, self.tracker.history):
@@ -174,7 +174,7 @@ class NameTests(ServiceCase):
                 with self.assertRaises(BadName):
                     self.tracker.delete(name, 5)
 
-    def test_not_there(self) -> None:
+    def test_not_found(self) -> None:
         self.put("/d/a", 5, b"x")
         for name in ("/b", "/d", "/d/a/b"):
             with self.subTest(name), self.assertRaises(NoSuchFile):
@@ -197,14 +197,14 @@ class NameTests(ServiceCase):
 
 
 class AccessTests(ServiceCase):
-    def test_nobody_known_may_nothing(self) -> None:
+    def test_anonymous_principals_have_no_permission(self) -> None:
         self.put("/a", 5, b"x")
         with acting_as(ANONYMOUS):
             for verb in ("get", "open", "history", "listing", "entries", "put", "delete", "prune"):
                 with self.subTest(verb), self.assertRaises(Unauthorized):
                     getattr(self.tracker, verb)
 
-    def test_a_reader_reads(self) -> None:
+    def test_a_reader_may_only_read(self) -> None:
         self.put("/a", 5, b"x")
         with acting_as(getUtility(IPrincipal, "tracker-reader")):
             self.assertEqual(self.tracker.get("/a").version, 5)
@@ -237,7 +237,7 @@ class AccessTests(ServiceCase):
                 with self.assertRaises(Unauthorized):
                     self.put("/problems/a", 6, b"y")
 
-    def test_nothing_but_the_interface(self) -> None:
+    def test_only_the_interface_is_accessible(self) -> None:
         for name in ("subtree", "settings", "open_bytes", "_library"):
             with self.subTest(name), self.assertRaises(ForbiddenAttribute):
                 getattr(self.tracker, name)

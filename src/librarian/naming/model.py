@@ -192,9 +192,6 @@ class NamingSubtree(Persistent):
         del before[0].children[before[1]]
 
 
-NamingBranch = NamingSubtree  # the name under which older databases have it
-
-
 def _conflict_with_writers(node: Node) -> None:
     """Fail this transaction if a concurrent one writes `node`.
 
@@ -241,4 +238,6 @@ def _height(node: Node) -> int:
     return height
 
 
-subtree = Subtree("naming", NamingSubtree, (store_new_class_names,))
+FORMER_NAMES = {"librarian.naming.model.NamingBranch": NamingSubtree}
+
+subtree = Subtree("naming", NamingSubtree, (store_new_class_names,), FORMER_NAMES)

@@ -212,9 +212,6 @@ class TrackerSubtree(Persistent):
         directory.gone = True  # a write, so that it conflicts: see Directory.close()
 
 
-TrackerBranch = TrackerSubtree  # the name under which older databases have it
-
-
 def _prefix(directory: str) -> str:
     return f"{directory}/" if directory else ""
 
@@ -229,6 +226,10 @@ def hold_reason(path: str, version: int) -> str:
     return f"/{path}@{version}"
 
 
-FORMER_NAMES = {"librarian.tracker.model.Held": StoredVersion, "librarian.tracker.model.Past": PastVersion}
+FORMER_NAMES = {
+    "librarian.tracker.model.Held": StoredVersion,
+    "librarian.tracker.model.Past": PastVersion,
+    "librarian.tracker.model.TrackerBranch": TrackerSubtree,
+}
 
 subtree = Subtree("tracker", TrackerSubtree, (store_new_class_names,), FORMER_NAMES)

@@ -1,4 +1,4 @@
-"""A tracker of a few lines that can be told to misbehave: the client's opponent in its tests."""
+"""A small tracker that can be made to fail, for the tests of the client."""
 
 import gzip
 import hashlib
@@ -37,7 +37,7 @@ class Tracker(ThreadingHTTPServer):
         self.open: list[socket.socket] = []
 
     def end(self) -> None:
-        """Hang up on whoever is still connected, and wait until nobody is."""
+        """Close all connections, and wait until their threads have ended."""
         self.shutdown()
         for connection in self.open:
             with suppress(OSError):

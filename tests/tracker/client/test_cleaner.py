@@ -1,4 +1,4 @@
-"""Emptying a cache that is in use."""
+"""Cleaning a cache that is in use."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ class CleanerTests(unittest.TestCase):
     def held(self) -> list[str]:
         return [entry.name for entry in self.store.list_files()]
 
-    def test_below_the_limit_nothing_goes(self) -> None:
+    def test_nothing_is_removed_below_the_limit(self) -> None:
         self.add("/a", 100, 1)
         self.assertEqual(clean_cache(self.store, self.locks, 100).files_removed, 0)
 
@@ -46,7 +46,7 @@ class CleanerTests(unittest.TestCase):
         clean_cache(self.store, self.locks, 100)
         self.assertEqual(self.held(), ["/middle", "/small"])
 
-    def test_reading_makes_young(self) -> None:
+    def test_reading_counts_as_use(self) -> None:
         self.add("/a", 60, 1000)
         self.add("/b", 60, 2000)
         self.store.get_stream("/a")[0].close()
@@ -58,7 +58,7 @@ class CleanerTests(unittest.TestCase):
         clean_cache(self.store, self.locks, 100)
         self.assertEqual(self.held(), ["/a"])
 
-    def test_what_is_in_use_stays(self) -> None:
+    def test_a_locked_file_stays(self) -> None:
         self.add("/a", 60, 1000)
         self.add("/b", 60, 2000)
         with self.locks.lock_for("/a") as lock:
@@ -66,7 +66,7 @@ class CleanerTests(unittest.TestCase):
             report = clean_cache(self.store, self.locks, 100)
         self.assertEqual((report.files_busy, self.held()), (1, ["/a"]))
 
-    def test_an_open_stream_reads_on(self) -> None:
+    def test_an_open_stream_of_a_removed_file(self) -> None:
         self.add("/a", 60, 1000)
         stream, _found = self.store.get_stream("/a")
         clean_cache(self.store, self.locks, 10)
@@ -100,7 +100,7 @@ class CleanerTests(unittest.TestCase):
         thread.join(10)
         self.assertFalse(thread.is_alive())
 
-    def test_leftovers_of_the_killed(self) -> None:
+    def test_drafts_of_killed_processes(self) -> None:
         fresh = Path(self.store.incoming, ".fresh.part")
         fresh.write_bytes(b"half a file")
         self.assertEqual((remove_leftovers(self.store), fresh.exists()), (0, True))

@@ -1,4 +1,4 @@
-"""What the cache may do, and what it must never do."""
+"""What a client serves from its cache, and what it asks the server for."""
 
 import os
 import tempfile
@@ -52,7 +52,7 @@ class CacheTests(ClientCase):
         self.assertEqual(self.get("/a@5", force_refresh=True), b"five")
         self.assertEqual(self.gets(), 2)
 
-    def test_the_newest_is_asked_for(self) -> None:
+    def test_the_server_is_asked_for_the_newest_version(self) -> None:
         self.server.files["/a"] = {5: b"five"}
         self.assertEqual(self.get("/a"), b"five")
         self.server.files["/a"] = {6: b"six"}
@@ -77,7 +77,7 @@ class CacheTests(ClientCase):
         self.assertEqual(self.get("/a"), b"older")
         self.assertEqual(self.client.list_local_files(), [("a", 5.0)])
 
-    def test_not_added_if_not_wanted(self) -> None:
+    def test_without_adding_to_the_cache(self) -> None:
         self.server.files["/a"] = {5: b"five"}
         self.assertEqual(self.get("/a@5", add_to_cache=False), b"five")
         self.assertEqual(self.client.list_local_files(), [])
@@ -107,7 +107,7 @@ class CacheTests(ClientCase):
             self.client.put_file("/a@6", self.file(b"second"))
         self.assertEqual((self.get("/a@5"), self.client.list_local_files()), (b"first", [("a", 5.0)]))
 
-    def test_put_to_one_side(self) -> None:
+    def test_put_to_one_store(self) -> None:
         self.client.put_file("/a@5", self.file(b"here"), to_remote_store=False)
         self.client.put_file("/b@5", self.file(b"there"), to_local_store=False)
         self.assertEqual(self.client.list_local_files(), [("a", 5.0)])
@@ -147,7 +147,7 @@ class CacheTests(ClientCase):
         with self.assertRaises(FileNotFound):
             self.client.file_size("/a@5", force_refresh=True)
 
-    def test_a_cache_that_cannot_be_written_is_no_obstacle(self) -> None:
+    def test_a_cache_that_cannot_be_written(self) -> None:
         self.server.files["/a"] = {5: b"five"}
         full = OSError(28, "No space left on device")
         with (
@@ -171,7 +171,7 @@ class CacheTests(ClientCase):
             self.client.put_file("a", self.file(b""))
         self.assertEqual(self.server.log, [])
 
-    def test_ten_processes_one_transfer(self) -> None:
+    def test_ten_processes_fetch_a_file_once(self) -> None:
         self.server.files["/a"] = {5: b"x" * 3_000_000}
         script = """
             import sys
@@ -244,7 +244,7 @@ class SetUpTests(unittest.TestCase):
         self.assertIsInstance(client.lock_manager, NoOpLockManager)
         self.assertEqual(client.list_local_files(), [])
 
-    def test_nothing_at_all(self) -> None:
+    def test_without_any_store(self) -> None:
         with self.assertRaises(ValueError):
             self.client({"HOME": self.dir}, local_store=None)
 

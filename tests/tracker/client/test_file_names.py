@@ -1,4 +1,4 @@
-"""Which names there are, and what is said about those there are not."""
+"""The rules of names, and the messages about invalid ones."""
 
 import unittest
 
@@ -35,7 +35,7 @@ class SplitTests(unittest.TestCase):
 
 
 class CheckTests(unittest.TestCase):
-    def test_good(self) -> None:
+    def test_valid_names(self) -> None:
         for name in (
             "/a",
             "/a/b/c",
@@ -49,7 +49,7 @@ class CheckTests(unittest.TestCase):
             with self.subTest(name):
                 check_name(name)
 
-    def test_bad(self) -> None:
+    def test_invalid_names(self) -> None:
         for name, reason in {
             None: "not string: None",
             b"/a": "not string: b'/a'",
@@ -87,7 +87,7 @@ class CheckTests(unittest.TestCase):
             check_name("/a@5", allow_version=False)
 
     @given(st.text())
-    def test_anything_is_accepted_or_refused(self, text: str) -> None:
+    def test_any_text_is_accepted_or_refused(self, text: str) -> None:
         try:
             check_name(text)
         except InvalidName:

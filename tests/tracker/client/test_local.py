@@ -1,4 +1,4 @@
-"""A directory of files under attack: editors, crashes, neighbours."""
+"""A local store whose files are edited, whose processes are killed, and that several share."""
 
 import io
 import os
@@ -24,12 +24,10 @@ class StoreCase(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.base = Path(directory.name)
 
-    def file(self, data: bytes, name: str = "source", version: int | None = None) -> str:
+    def file(self, data: bytes, name: str = "source") -> str:
         path = self.base / name
-        path.unlink(missing_ok=True)  # it may be a link to a stored file by now
+        path.unlink(missing_ok=True)  # it may have become a link to a stored file
         path.write_bytes(data)
-        if version is not None:
-            os.utime(path, (version, version))
         return str(path)
 
     def read(self, store: LocalDataStore, name: str) -> bytes:
@@ -78,7 +76,7 @@ class OnlyCopyTests(StoreCase):
         with self.assertRaises(InvalidName):
             self.store.add_stream("/a/../../x", io.BytesIO(b""))
 
-    def test_the_users_file_is_not_ours(self) -> None:
+    def test_files_of_the_user_share_no_bytes_with_stored_ones(self) -> None:
         """Neither the file put in nor the one taken out shares bytes with the stored one."""
         source, target = Path(self.file(b"original")), self.base / "target"
         self.store.add_file("/a@5", str(source))
@@ -143,7 +141,7 @@ class OnlyCopyTests(StoreCase):
         self.assertEqual(list((self.base / "store" / "files").iterdir()), [])
         self.assertEqual(list((self.base / "store" / "records").iterdir()), [])
 
-    def test_a_former_cache_is_a_cache_no_more(self) -> None:
+    def test_a_cache_that_gets_a_file_is_untagged(self) -> None:
         cache = LocalDataStore(str(self.base / "cache"), is_cache=True)
         self.assertTrue(cache.is_tagged)
         LocalDataStore(str(self.base / "cache")).add_file("/mine", self.file(b"only copy"))
@@ -158,7 +156,8 @@ class CacheTests(StoreCase):
 
     def take(self, data: bytes = b"original") -> str:
         """A download, now cached; its path."""
-        path = self.file(data, "download", version=5)
+        path = self.file(data, "download")
+        os.utime(path, times=(5, 5))
         self.assertEqual(self.store.take_file("/a@5", path), "/a@5")
         return path
 
@@ -212,7 +211,7 @@ class CacheTests(StoreCase):
             self.store.get_stream("/a")
         self.assertFalse(self.inside.exists())
 
-    def test_what_has_no_record_is_not_there(self) -> None:
+    def test_a_file_without_record_does_not_count(self) -> None:
         """As after a loss of power, or when another program wrote it."""
         self.take()
         self.store.records.remove("/a")
@@ -220,7 +219,7 @@ class CacheTests(StoreCase):
         self.take(b"again")
         self.assertEqual(self.read(self.store, "/a@5"), b"again")
 
-    def test_a_mutilated_record(self) -> None:
+    def test_damaged_records(self) -> None:
         for text in ("", "{", "[]", '{"version": "x"}', '{"version": 5}', "\0\0\0\0"):
             with self.subTest(text):
                 self.take()
@@ -235,7 +234,7 @@ class CacheTests(StoreCase):
         self.assertEqual(self.read(self.store, "/a"), b"original")
         self.assertNotEqual(Path(self.store.records.path("/a")).read_text(), before)
 
-    def test_the_server_has_the_last_word_about_directories(self) -> None:
+    def test_a_cached_file_in_place_of_a_directory_is_dropped(self) -> None:
         self.take()
         self.store.add_file("/a/b@6", self.file(b"below"))
         self.assertEqual(self.read(self.store, "/a/b"), b"below")
@@ -269,7 +268,7 @@ class CrashTests(StoreCase):
             self.assertGreaterEqual(store.file_version("/a"), int(acknowledged))
             store.delete_file("/a")
 
-    def test_neighbours_make_and_remove_one_directory(self) -> None:
+    def test_processes_that_make_and_remove_one_directory(self) -> None:
         script = """
             import io, sys
             from librarian.tracker.client.stores.local import LocalDataStore

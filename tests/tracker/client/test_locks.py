@@ -35,7 +35,7 @@ class FcntlTests(unittest.TestCase):
         lock.close()
         self.assertTrue(self.locks.lock_for("/a").try_lock_exclusive())
 
-    def test_names_do_not_meet(self) -> None:
+    def test_locks_of_different_names(self) -> None:
         """Neither as file and directory nor with a file of the manager's own."""
         for name in ("/a", "/a/b", "/a/b/c", "/tree.lock", "/a.lock"):
             with self.locks.lock_for(name) as lock:

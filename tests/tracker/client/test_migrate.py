@@ -1,4 +1,4 @@
-"""Moving over, interrupted, and with trouble on the way."""
+"""Migrations that are interrupted, and sources and targets that change or fail."""
 
 import os
 import tempfile
@@ -44,7 +44,7 @@ class MigrateCase(unittest.TestCase):
 
 
 class DirectoryTests(MigrateCase):
-    def test_all_of_it(self) -> None:
+    def test_a_whole_directory(self) -> None:
         self.add("a/ż ó", 5, b"text " * 1000)
         self.add("b", 7, b"")
         seen: list[tuple[str, Outcome]] = []
@@ -53,12 +53,12 @@ class DirectoryTests(MigrateCase):
         self.assertEqual((counts(tally), tally.bytes_copied), ({Outcome.COPIED: 2}, 5000))
         self.assertEqual(self.server.files, {"/a/ż ó": {5: b"text " * 1000}, "/b": {7: b""}})
 
-    def test_files_may_be_given_themselves(self) -> None:
+    def test_the_directory_files_itself(self) -> None:
         self.add("b", 7, b"x")
         migrate(DirectorySource(str(self.base / "files")), self.target)
         self.assertEqual(self.server.files, {"/b": {7: b"x"}})
 
-    def test_what_is_there_stays(self) -> None:
+    def test_greater_versions_at_the_target_stay(self) -> None:
         for name, version in (("same", 5), ("older-there", 5), ("newer-there", 5), ("other-size", 5)):
             self.add(name, version, b"data")
         self.server.files = {
@@ -81,7 +81,7 @@ class DirectoryTests(MigrateCase):
         self.assertEqual(counts(migrate(source, self.target, verify=True)), {Outcome.THERE: 1})
         self.assertEqual(self.server.files, {"/a": {5: b"data"}})
 
-    def test_names_that_cannot_be(self) -> None:
+    def test_invalid_names_are_reported(self) -> None:
         for name in ("good", "with@sign", "with\nline"):
             self.add(name, 5, b"x")
         tally = migrate(DirectorySource(str(self.base)), self.target)
@@ -108,7 +108,7 @@ class DirectoryTests(MigrateCase):
         self.assertEqual(second.counts[Outcome.COPIED], first.counts[Outcome.FAILED])
         self.assertEqual(len(self.server.files), 20)
 
-    def test_what_is_no_file_is_reported(self) -> None:
+    def test_other_things_than_files_are_reported(self) -> None:
         self.add("a/file", 5, b"x")
         elsewhere = self.base / "elsewhere"
         elsewhere.mkdir()
@@ -187,7 +187,7 @@ class ServerTests(MigrateCase):
             source.describe = late  # type: ignore[method-assign]  # deletes it after it was listed
             self.assertEqual(counts(migrate(source, self.target)), {Outcome.GONE: 1, Outcome.COPIED: 1})
 
-    def test_listed_and_not_found_is_no_proof_of_a_deletion(self) -> None:
+    def test_a_listed_name_that_is_not_found_is_a_failure(self) -> None:
         with tracker(modern=False) as old:
             old.files = {"/a": {5: b"x"}, "/b": {5: b"y"}}
             old.hidden = {"/a"}
@@ -220,7 +220,7 @@ class ServerTests(MigrateCase):
             self.assertEqual(tally.counts[Outcome.COPIED], LISTINGS)
             self.assertEqual([reason[-14:] for _name, reason in tally.failures], ["run this again"])
 
-    def test_what_only_the_fallback_has_is_not_there(self) -> None:
+    def test_files_of_the_fallback_do_not_count(self) -> None:
         """The target redirects to the very server that the files come from, as the guide has it."""
         with tracker(modern=False) as old:
             old.files = {"/a": {5: b"x"}, "/ü": {6: b"y"}}
@@ -237,7 +237,7 @@ class ServerTests(MigrateCase):
             self.assertEqual(counts(tally), {Outcome.COPIED: 1, Outcome.THERE: 1})
             self.assertEqual((tally.only_there, tally.failures), (["/ours ż"], []))
 
-    def test_verify_finds_what_the_target_took_and_does_not_list(self) -> None:
+    def test_verify_finds_names_that_the_target_does_not_list(self) -> None:
         with tracker(modern=False) as old:
             old.files = {"/a": {5: b"x"}, "/b": {6: b"y"}}
             self.server.unlisted = {"/b"}
@@ -251,7 +251,7 @@ class ServerTests(MigrateCase):
             with self.assertRaises(RemoteUnavailable):
                 migrate(ServerSource(store(old)), self.target)
 
-    def test_a_source_that_lies_about_its_bytes(self) -> None:
+    def test_a_source_with_wrong_sizes(self) -> None:
         with tracker() as old:
             old.files = {"/a": {5: b"x" * 100}, "/b": {5: b"y"}}
             old.lie = {"SHA256-Checksum": "0" * 64}
@@ -259,7 +259,7 @@ class ServerTests(MigrateCase):
             self.assertEqual(counts(tally), {Outcome.FAILED: 2})
             self.assertEqual(self.server.files, {})
 
-    def test_nobody_there(self) -> None:
+    def test_no_server_listens(self) -> None:
         with tracker() as old:
             source = ServerSource(store(old))
         with self.assertRaises(RemoteUnavailable):

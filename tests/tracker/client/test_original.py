@@ -100,7 +100,7 @@ class OriginalServerTests(unittest.TestCase):
         with stream:
             self.assertEqual(stream.read(), b"")
 
-    def test_what_it_cannot_do(self) -> None:
+    def test_unsupported_calls(self) -> None:
         with self.assertRaises(ProtocolMismatch):
             RemoteDataStore(self.url).history("/a")
 

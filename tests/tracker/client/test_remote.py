@@ -1,4 +1,4 @@
-"""A client against a server and a network that fail in every way we could think of."""
+"""A remote store against a server and a network that fail."""
 
 import tempfile
 import unittest
@@ -57,7 +57,7 @@ class RemoteCase(unittest.TestCase):
 
 
 class DownloadTests(RemoteCase):
-    def test_goes_on_by_range(self) -> None:
+    def test_resumes_by_range(self) -> None:
         with self.serving() as (server, store):
             server.files["/a"] = {5: DATA}
             server.faults = [100_000, "drop", 1, (503, "busy"), 250_000]
@@ -68,7 +68,7 @@ class DownloadTests(RemoteCase):
             self.assertEqual(ranges[-1], "bytes=350001-")
             self.assertTrue(all("version=5" in path for path in server.requests("GET")[1:]))
 
-    def test_goes_on_from_the_start_where_there_are_no_ranges(self) -> None:
+    def test_resumes_from_the_start_without_ranges(self) -> None:
         for modern, packed in ((False, False), (False, True), (True, True)):
             with self.subTest(modern=modern), self.serving(modern=modern, packed=packed) as (server, store):
                 server.files["/a"] = {5: DATA}
@@ -104,7 +104,7 @@ class DownloadTests(RemoteCase):
             with stream, self.assertRaises(VersionChanged):
                 stream.read()
 
-    def test_lies(self) -> None:
+    def test_wrong_headers(self) -> None:
         for lie in (
             {"SHA256-Checksum": "0" * 64},
             {"Logical-Size": "499999"},
@@ -127,7 +127,7 @@ class DownloadTests(RemoteCase):
             with self.assertRaises(DamagedTransfer):
                 self.read(store, "/a")
 
-    def test_gives_up_in_the_end(self) -> None:
+    def test_gives_up_after_the_last_attempt(self) -> None:
         with self.serving() as (server, store):
             server.files["/a"] = {5: DATA}
             server.faults = [100_000] + ["drop"] * 100
@@ -136,7 +136,7 @@ class DownloadTests(RemoteCase):
             self.assertLess(len(server.log), 40)
             self.assertTrue(all(0 < pause <= 10 for pause in self.pauses))
 
-    def test_not_there(self) -> None:
+    def test_not_found(self) -> None:
         with self.serving() as (server, store):
             server.files["/a"] = {5: b"x"}
             for call in (store.get_stream, store.file_version, store.file_size, store.describe):
@@ -154,7 +154,7 @@ class DownloadTests(RemoteCase):
             self.assertEqual(str(caught.exception), "Version /a@4 not available. Server has 5")
             self.assertFalse(store.exists("/a@4"))
 
-    def test_a_server_of_something_else(self) -> None:
+    def test_a_server_of_another_protocol(self) -> None:
         with self.serving() as (server, store):
             server.files["/a"] = {5: b"x"}
             server.lie = {"Last-Modified": "once upon a time"}
@@ -163,7 +163,7 @@ class DownloadTests(RemoteCase):
 
 
 class UploadTests(RemoteCase):
-    def test_text_is_packed_noise_is_not(self) -> None:
+    def test_text_is_packed_and_random_bytes_are_not(self) -> None:
         with self.serving() as (server, store):
             for data in (b"text " * 10000, DATA, b"", b"x"):
                 store.add_file("/a", self.file(data))
@@ -171,7 +171,7 @@ class UploadTests(RemoteCase):
             coded = [headers.get("Content-Encoding") for verb, _path, headers in server.log if verb == "PUT"]
             self.assertEqual(coded, ["gzip", None, None, None])
 
-    def test_repeated_until_it_is_in(self) -> None:
+    def test_an_upload_is_repeated(self) -> None:
         with self.serving() as (server, store):
             server.faults = [None, "drop", (503, "busy"), "drop"]
             self.assertEqual(store.add_file("/a@5", self.file(DATA)), "/a@5")
@@ -193,14 +193,14 @@ class UploadTests(RemoteCase):
             with self.assertRaisesRegex(RemoteError, "^HTTP/507: the byte store has no room$"):
                 store.add_file("/a@5", self.file(b"x"))
 
-    def test_nobody_listens(self) -> None:
+    def test_no_server_listens(self) -> None:
         with tracker() as server:
             url = server.url
         with self.assertRaises(RemoteUnavailable) as caught:
             self.store(url).file_version("/a")
         self.assertEqual((caught.exception.attempts, len(self.pauses)), (5, 4))
 
-    def test_a_newer_one_stays(self) -> None:
+    def test_a_greater_version_stays(self) -> None:
         with self.serving() as (server, store):
             server.files["/a"] = {9: b"newer"}
             self.assertEqual(store.add_file_checked("/a@5", self.file(b"older")), ("/a@9", None))
@@ -239,7 +239,7 @@ class ChangingFileTests(RemoteCase):
                 self.assertEqual(server.files[f"/a{number}"][5], data)
                 self.assertEqual(store.file_version(f"/a{number}"), 5)  # the connection is in step
 
-    def test_one_that_became_shorter_is_not_sent_and_not_tried_again(self) -> None:
+    def test_a_file_that_became_shorter_is_not_sent(self) -> None:
         with tracker() as server:
             store = self.storing(server.url, self.file(DATA), None)
             with self.assertRaisesRegex(FileChanged, "size is 500000, but 3 were read"):
@@ -258,13 +258,13 @@ class ProtocolTests(RemoteCase):
                 with self.assertRaises(ProtocolMismatch):
                     call()
 
-    def test_settled_once(self) -> None:
+    def test_negotiated_once(self) -> None:
         with self.serving([1, 2, 3]) as (server, store):
             store.add_file("/a", self.file(b"one"))
             store.delete_file("/a")
             self.assertEqual((store.protocol, server.requests("GET")), (2, ["/version/"]))
 
-    def test_nothing_in_common(self) -> None:
+    def test_no_common_version(self) -> None:
         for protocols in ([3], []):
             with self.subTest(protocols), self.serving([2, *protocols]) as (server, store):
                 server.protocols = [number for number in server.protocols if number != 2] or [2]

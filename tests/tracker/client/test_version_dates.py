@@ -13,7 +13,7 @@ from librarian.tracker.client.wire.version_dates import date_to_version, version
 
 class DateTests(unittest.TestCase):
     @given(st.integers(0, MAX_VERSION))
-    def test_there_and_back(self, version: int) -> None:
+    def test_round_trip(self, version: int) -> None:
         self.assertEqual(date_to_version(version_to_date(version)), version)
         self.assertEqual(date_to_version(formatdate(version)), version)
 
@@ -44,7 +44,7 @@ class DateTests(unittest.TestCase):
                 version_to_date(version)
 
     @given(st.text())
-    def test_anything_is_a_version_or_refused(self, text: str) -> None:
+    def test_any_text_is_a_version_or_refused(self, text: str) -> None:
         try:
             version = date_to_version(text)
         except InvalidDate:
