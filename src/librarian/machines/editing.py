@@ -75,11 +75,15 @@ def new_import(
     code_import.review_status = review_status
     if review_status is CodeImportReviewStatus.REVIEWED:
         make_job(registry, code_import, context.now)
+    _note_creation(registry, code_import, context)
+    return code_import
+
+
+def _note_creation(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
     values = {field: getattr(code_import, field) for field in EDITABLE}
     items = {CodeImportEventDataType[field.upper()]: as_item(value) for field, value in values.items()}
-    items[CodeImportEventDataType.CODE_IMPORT] = name
-    registry.events.note(CodeImportEventType.CREATE, context, code_import=name, items=items)
-    return code_import
+    items[CodeImportEventDataType.CODE_IMPORT] = code_import.name
+    registry.events.note(CodeImportEventType.CREATE, context, code_import=code_import.name, items=items)
 
 
 def edit_import(
@@ -89,25 +93,28 @@ def edit_import(
 
     Raises BadCodeImport.
     """
-    items = {CodeImportEventDataType.CODE_IMPORT: code_import.name}
-    changed: dict[str, Any] = {}
-    for field, wanted in changes.items():
-        if field not in EDITABLE:
-            raise BadCodeImport(field, "cannot be changed")
-        value, old = checked(field, wanted, code_import.rcs_type), getattr(code_import, field)
-        if value != old:
-            changed[field] = value
-            items[CodeImportEventDataType[field.upper()]] = as_item(value)
-            items[CodeImportEventDataType[f"OLD_{field.upper()}"]] = as_item(old)
+    changed = _differences(code_import, changes)
     if not changed:
         return None
+    items = {CodeImportEventDataType.CODE_IMPORT: code_import.name}
     for field, value in changed.items():
+        items[CodeImportEventDataType[field.upper()]] = as_item(value)
+        items[CodeImportEventDataType[f"OLD_{field.upper()}"]] = as_item(getattr(code_import, field))
         setattr(code_import, field, value)
     event = registry.events.note(
         CodeImportEventType.MODIFY, context, code_import=code_import.name, items=items
     )
     _adjust_job(registry, code_import, changed, context)
     return event
+
+
+def _differences(code_import: CodeImport, changes: dict[str, Any]) -> dict[str, Any]:
+    """The checked values that differ from the present ones.  Raises BadCodeImport."""
+    for field in changes:
+        if field not in EDITABLE:
+            raise BadCodeImport(field, "cannot be changed")
+    wanted = {field: checked(field, value, code_import.rcs_type) for field, value in changes.items()}
+    return {field: value for field, value in wanted.items() if value != getattr(code_import, field)}
 
 
 def _adjust_job(

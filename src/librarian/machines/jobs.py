@@ -33,6 +33,15 @@ LOGTAIL_CHARACTERS = 4000
 JOB_IDS = random.SystemRandom()
 
 
+def _note(
+    registry: CodeImportRegistry, event_type: CodeImportEventType, context: ChangeContext, job: CodeImportJob
+) -> None:
+    """Record an event of a job on a machine; that of a reclaim has the id of the job."""
+    reclaim = event_type is CodeImportEventType.RECLAIM
+    items = {CodeImportEventDataType.RECLAIMED_JOB_ID: str(job.id)} if reclaim else None
+    registry.events.note(event_type, context, machine=job.machine, code_import=job.code_import, items=items)
+
+
 def make_job(registry: CodeImportRegistry, code_import: CodeImport, due: datetime) -> CodeImportJob:
     """Queue a job for an import that has none; it runs at `due` or later."""
     assert code_import.job_id is None, code_import.name
@@ -94,9 +103,7 @@ def start_job(
         raise WrongJobState(job.id, job.state)
     job.state = CodeImportJobState.RUNNING
     job.date_started = job.heartbeat = context.now
-    registry.events.note(
-        CodeImportEventType.START, context, machine=machine.hostname, code_import=job.code_import
-    )
+    _note(registry, CodeImportEventType.START, context, job)
 
 
 def job_heartbeat(job: CodeImportJob, logtail: str, context: ChangeContext) -> None:
@@ -124,18 +131,21 @@ def finish_job(
     code_import = drop_job(registry, job)
     result = CodeImportResult(job, status, context.now)
     code_import.add_result(result)
-    registry.events.note(
-        CodeImportEventType.FINISH, context, machine=job.machine, code_import=job.code_import
-    )
+    _note(registry, CodeImportEventType.FINISH, context, job)
     if status.succeeded and job.bundle_file is not None:
         _publish(registry, code_import, job, context)
     registry.release_unused_files(code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
+    _follow_up(registry, code_import, context)
+    return result
+
+
+def _follow_up(registry: CodeImportRegistry, code_import: CodeImport, context: ChangeContext) -> None:
+    """After a finished job: make the next one, or set the import FAILING."""
     if code_import.consecutive_failures >= FAILURES_UNTIL_FAILING:
         _set_failing(registry, code_import, context)
     elif code_import.review_status is CodeImportReviewStatus.REVIEWED:
         make_job(registry, code_import, context.now + pause_after(code_import))
-    return result
 
 
 def _publish(
@@ -144,9 +154,7 @@ def _publish(
     """Make the job's bundle that of the import."""
     code_import.bundle_file = job.bundle_file
     code_import.bundle_url = code_import.url
-    registry.events.note(
-        CodeImportEventType.PUBLISH, context, machine=job.machine, code_import=job.code_import
-    )
+    _note(registry, CodeImportEventType.PUBLISH, context, job)
 
 
 def pause_after(code_import: CodeImport) -> timedelta:
@@ -185,13 +193,7 @@ def reclaim_job(
     new_job = make_job(registry, code_import, context.now + code_import.update_interval * int(pause))
     if job.requested and not blame:
         move_to_front(registry, new_job, ChangeContext(context.now, job.requesting_user))
-    registry.events.note(
-        CodeImportEventType.RECLAIM,
-        context,
-        machine=job.machine,
-        code_import=job.code_import,
-        items={CodeImportEventDataType.RECLAIMED_JOB_ID: str(job.id)},
-    )
+    _note(registry, CodeImportEventType.RECLAIM, context, job)
     log.info("job reclaimed job=%d import=%s machine=%s", job.id, job.code_import, job.machine)
     return new_job
 
@@ -254,6 +256,4 @@ def end_job(
     if job.state is not CodeImportJobState.PENDING:
         code_import.add_result(CodeImportResult(job, CodeImportResultStatus.KILLED, context.now))
         registry.release_unused_files(code_import)
-        registry.events.note(
-            CodeImportEventType.KILL, context, machine=job.machine, code_import=code_import.name
-        )
+        _note(registry, CodeImportEventType.KILL, context, job)

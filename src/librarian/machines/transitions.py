@@ -28,7 +28,7 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.jobs import reclaim_job, reclaim_stale_jobs, schedule_job
 from librarian.machines.model.events import ChangeContext
-from librarian.machines.model.imports import EPOCH, CodeImportJob
+from librarian.machines.model.imports import CodeImportJob
 from librarian.machines.model.machines import CodeImportMachine, Cordon
 from librarian.machines.model.registry import CodeImportRegistry
 
@@ -181,14 +181,11 @@ def get_job_for_machine(
     machine = registry.machines.get(checked_hostname(hostname))
     if machine is None:
         machine = new_machine(registry, hostname, ONLINE, context)
-    if not should_look_for_job(registry, machine, worker_limit, context) or not registry.queue:
+    if not should_look_for_job(registry, machine, worker_limit, context):
         return None
-    first: tuple[int, int, int] = registry.queue.minKey()
-    _rank, due, job_id = first
-    if due > (context.now - EPOCH) // timedelta(microseconds=1):
-        return None
-    job: CodeImportJob = registry.jobs[job_id]
-    schedule_job(registry, job, machine, context)
+    job = registry.first_due_job(context.now)
+    if job is not None:
+        schedule_job(registry, job, machine, context)
     return job
 
 

@@ -5,7 +5,7 @@ A URL is passed to git, hg or svn on a machine of the service, and these accept 
 """
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from librarian.machines.enums import RevisionControlSystem
 from librarian.machines.interfaces import BadCodeImport
@@ -29,11 +29,7 @@ def checked_url(url: str, rcs_type: RevisionControlSystem) -> str:
     """
     if len(url) > LONGEST_URL or not url.isprintable() or not url.isascii() or " " in url:
         raise BadCodeImport("url", "printable ASCII without spaces, at most 2000 characters")
-    try:
-        parts = urlsplit(url)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError as error:
-        raise BadCodeImport("url", str(error)) from None
+    parts = _parts_of(url)
     if parts.scheme == "file":
         if parts.netloc or not parts.path.startswith("/"):
             raise BadCodeImport("url", "file:///an/absolute/path")
@@ -41,9 +37,19 @@ def checked_url(url: str, rcs_type: RevisionControlSystem) -> str:
     if parts.scheme not in SCHEMES[rcs_type] or "::" in url.split("/", maxsplit=1)[0]:
         schemes = ", ".join(sorted(SCHEMES[rcs_type]))
         raise BadCodeImport("url", f"one of the schemes {schemes} for {rcs_type.name}")
-    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not port_is_fine:
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or parts.port == 0:
         raise BadCodeImport("url", "a host, and a port if any")
     if parts.password is not None or (parts.username is not None and not _USER.fullmatch(parts.username)):
         # Logs and pages would show it; the machines have an ssh agent instead.
         raise BadCodeImport("url", "no password, and a plain user name if any")
     return url
+
+
+def _parts_of(url: str) -> SplitResult:
+    """`url` in parts, of which the port is a number or None.  Raises BadCodeImport."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # raises ValueError for what is no number, and above 65535
+    except ValueError as error:
+        raise BadCodeImport("url", str(error)) from None
+    return parts

@@ -125,7 +125,7 @@ class Runner(threading.Thread):
                 return
 
     def _work(self) -> CodeImportResultStatus:
-        """Run the worker process within the limits; the status in its result file."""
+        """Run the worker process within the limits; the status of the job.  Raises JobLost if abandoned."""
         self.order.write(self.directory)
         command = [sys.executable, "-m", "librarian.machines.agent.worker", str(self.directory)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -139,10 +139,14 @@ class Runner(threading.Thread):
         if too_long:
             self._add_to_log(too_long)
             return CodeImportResultStatus.FAILURE
+        return self._result(worker.returncode)
+
+    def _result(self, returncode: int) -> CodeImportResultStatus:
+        """The status in the worker's result file; INTERNAL_FAILURE without one."""
         try:
             return CodeImportResultStatus[json.loads((self.directory / RESULT).read_text())["status"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            self._add_to_log(f"the worker ended with status {worker.returncode} and no result")
+            self._add_to_log(f"the worker ended with status {returncode} and no result")
             return CodeImportResultStatus.INTERNAL_FAILURE
 
     def _watch(self, worker: "subprocess.Popen[bytes]") -> str:

@@ -64,6 +64,15 @@ class CodeImportJob(Persistent):
 class CodeImport(Persistent):
     """A foreign repository that is fetched at intervals."""
 
+    review_status = CodeImportReviewStatus.NEW
+    date_last_successful: datetime | None = None
+    job_id: int | None = None
+    consecutive_failures = 0
+    consecutive_reclaims = 0
+    bundle_file: int | None = None  # library id
+    bundle_url: str | None = None  # the URL that the bundle was fetched from
+    held_files: tuple[int, ...] = ()  # library ids, see CodeImportRegistry.hold_file()
+
     def __init__(
         self,
         name: str,
@@ -82,15 +91,7 @@ class CodeImport(Persistent):
         self.assignee = assignee
         self.private = private
         self.update_interval = update_interval
-        self.review_status = CodeImportReviewStatus.NEW
         self.date_created = now
-        self.date_last_successful: datetime | None = None
-        self.job_id: int | None = None
-        self.consecutive_failures = 0
-        self.consecutive_reclaims = 0
-        self.bundle_file: int | None = None  # library id
-        self.bundle_url: str | None = None  # the URL that the bundle was fetched from
-        self.held_files: tuple[int, ...] = ()  # library ids, see CodeImportRegistry.hold_file()
         self._results = LOBTree()
 
     def __repr__(self) -> str:

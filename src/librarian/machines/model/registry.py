@@ -1,5 +1,7 @@
 """The subtree "machines": what holds all machines, imports, jobs and events."""
 
+from datetime import datetime
+
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
@@ -26,6 +28,11 @@ class CodeImportRegistry(Persistent):
     def jobs_of(self, machine: CodeImportMachine) -> list[CodeImportJob]:
         """The jobs that `machine` has, in the order they were given to it."""
         return [self.jobs[job_id] for job_id in machine.job_ids]
+
+    def first_due_job(self, now: datetime) -> CodeImportJob | None:
+        """The first job of the queue, if it is due."""
+        first = self.jobs[self.queue.minKey()[-1]] if self.queue else None
+        return first if first is not None and first.date_due <= now else None
 
     def job_of_machine(self, job_id: int, hostname: str) -> CodeImportJob:
         """The job of this id.  Raises JobGone unless that machine has it, which fences off late workers."""

@@ -67,16 +67,7 @@ def add_import(context: Imports, request: Request) -> Any:
     """Make an import: ``name``, ``rcs_type``, ``url``, ``private``, and the fields of a change."""
     fields = fields_of(request)
     try:
-        kind = _chosen(RevisionControlSystem, fields, "rcs_type")
-        changes = changes_in(fields)
-        made = getUtility(ICodeImportSet).new(
-            text_of(fields, "name"),
-            kind,
-            changes.pop("url", ""),
-            changes.pop("owner", None) or _owner(),
-            private=fields.get("private") in (True, "on"),
-            **changes,
-        )
+        made = _new_import(fields)
     except (BadCodeImport, CodeImportExists) as error:
         if not wants_page(request):
             raise
@@ -84,6 +75,16 @@ def add_import(context: Imports, request: Request) -> Any:
     if not wants_page(request):
         return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
     return SeeOther(f"{PATH}/{made.name}")
+
+
+def _new_import(fields: dict[str, Any]) -> Any:
+    kind = _chosen(RevisionControlSystem, fields, "rcs_type")
+    changes = changes_in(fields)
+    url, owner = changes.pop("url", ""), changes.pop("owner", None) or _owner()
+    private = fields.get("private") in (True, "on")
+    return getUtility(ICodeImportSet).new(
+        text_of(fields, "name"), kind, url, owner, private=private, **changes
+    )
 
 
 imports_index = by_method(GET=imports_page, POST=add_import)
