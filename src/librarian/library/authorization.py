@@ -1,4 +1,4 @@
-"""Who may see an alias."""
+"""Who may see an alias, and who may change it."""
 
 from zope.component import adapter
 from zope.interface import implementer
@@ -11,7 +11,7 @@ from librarian.security.interfaces import IAuthorization, IPrincipal
 @implementer(IAuthorization)
 @adapter(ILibraryFileAlias)
 class ViewAlias(AdminsOnly):
-    """Everybody may see a public file; a restricted one whoever added it, and admins."""
+    """librarian.View: a public file for all; a restricted one for its owner and administrators."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         alias = self.thing
@@ -26,7 +26,7 @@ class ViewAlias(AdminsOnly):
 @implementer(IAuthorization)
 @adapter(ILibraryFileAlias)
 class EditAlias(AdminsOnly):
-    """Whoever added it, and admins."""
+    """librarian.Edit: the owner and administrators."""
 
     def checkAuthenticated(self, principal: IPrincipal) -> bool:
         return self.thing.owner == principal.id or super().checkAuthenticated(principal)

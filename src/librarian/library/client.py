@@ -34,7 +34,7 @@ class LibrarianClient:
         self._library = Library()
         self._fetcher = getUtility(IFetcher)
 
-    def addFile(  # the specification's own signature
+    def addFile(  # the signature of ILibrarianClient
         self,
         name: str,
         size: int,
@@ -111,6 +111,6 @@ def _download_url(answer: Fetched) -> str:
             raise UploadFailed("201 without a URL: is this the upload endpoint of a librarian?")
         return url
     reason = refusal_reason(answer.body) or answer.body[:200].decode("utf-8", "replace") or "no reason given"
-    if answer.status >= 500:  # the server's fault, not the upload's
+    if answer.status >= 500:  # Server Error (RFC 9110, 15.6)
         raise LibrarianServerError(f"{answer.status} {reason}")
     raise UploadFailed(f"{answer.status} {reason}")

@@ -1,4 +1,4 @@
-"""What may be a file's name, and how it looks in a URL."""
+"""Filenames and media types: what is allowed, and how a name is quoted in a URL."""
 
 import mimetypes
 import re
@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from librarian.library.interfaces import InvalidContentType, InvalidFilename
 
-#: How an alias id is written in a URL: in one way only.
+#: An alias id in a URL: decimal, without a sign and leading zeros.
 ID = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 LONGEST_NAME = 255  # bytes of UTF-8: what common file systems store
@@ -16,12 +16,12 @@ _MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t!-~]*)?", re.ASCII)
 
 
 def check_filename(filename: str) -> str:
-    """`filename` itself if it can be the last segment of a URL and a file anywhere."""
+    """`filename` itself, at most 255 bytes of UTF-8.  Raises InvalidFilename."""
     if filename in ("", ".", ".."):
         raise InvalidFilename(filename, f"{filename!r} names no file")
     if "/" in filename:
         raise InvalidFilename(filename, "'/' separates names")
-    # Cc: control; Cs: a lone surrogate; Zl, Zp: line ends.  None survives headers and logs.
+    # Cc: control; Cs: a lone surrogate; Zl, Zp: line ends.  Headers and logs cannot carry them.
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in filename):
         raise InvalidFilename(filename, "control characters are not allowed")
     if len(filename.encode()) > LONGEST_NAME:
@@ -30,22 +30,22 @@ def check_filename(filename: str) -> str:
 
 
 def check_content_type(content_type: str) -> str:
-    """`content_type` itself if it is a media type (RFC 9110, 8.3.1)."""
+    """`content_type` itself if it is a media type (RFC 9110, section 8.3.1).  Raises InvalidContentType."""
     if len(content_type) > LONGEST_NAME or not _MEDIA_TYPE.fullmatch(content_type):
         raise InvalidContentType(content_type)
     return content_type
 
 
 def media_type_for(filename: str) -> str:
-    """The media type that a name suggests."""
+    """The media type that a name's extension suggests, or application/octet-stream."""
     return mimetypes.guess_type(filename)[0] or "application/octet-stream"
 
 
 def quoted(path: str) -> str:
-    """The one spelling of a path that URLs, and tokens bound to them, use."""
+    """The canonical spelling of a path, percent-encoded (RFC 3986, section 2.1), for URLs and tokens."""
     return quote(path, safe="/~+")
 
 
 def canonical_path(path: str) -> str:
-    """The same spelling for a path that is quoted already, in whatever way."""
+    """The canonical spelling of a path that is percent-encoded already."""
     return quoted(unquote(path))

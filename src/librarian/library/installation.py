@@ -1,9 +1,9 @@
 """One installation: a tree, and the byte store whose bytes it names.
 
-Both carry the same random id, made when they first meet.  A tree beside the bytes of another one (a wrong
-URI, a volume that is not mounted, a new tree where the old one was lost) would work, until the sweep removes
-whatever it does not name.  So every process compares the two before it does anything else, and the
-collector once more before it sweeps.
+Both carry the same random id, made when they are first used together.  A tree with the bytes of another one
+(a wrong URI, a volume that is not mounted, a new tree where the old one was lost) would work until a sweep
+removes the bytes that it does not name.  So every process compares the two before it does anything else, and
+the collector once more before it sweeps.
 
 Where one of the two has no id, because both are new or an older version made them, they are put together if
 they fit: both are empty, or most of the files that the tree names are held.
@@ -27,7 +27,7 @@ SAMPLE = 100  # contents that are looked for; ascending digests are a random cho
 
 
 class InstallationSubtree(Persistent):
-    """The tree's side of it."""
+    """The id of the installation, as the database has it."""
 
     id: str | None = None  # 32 hex digits
 
@@ -39,7 +39,7 @@ subtree = Subtree("installation", InstallationSubtree, (store_new_class_names,))
 
 
 def unite(tree: ITree, store: IByteStore) -> None:
-    """See that both are of one installation; the first time, make them so.
+    """Check that both are of one installation; the first time, give both the same id.
 
     A store that cannot be read is left for later, as nothing can be removed from it either.  Raises
     NotOneInstallation.

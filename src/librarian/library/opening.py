@@ -15,7 +15,7 @@ from librarian.tree.interfaces import ITree
 
 @contextmanager
 def open_library(principal: IPrincipal = SYSTEM) -> Iterator[Any]:
-    """Open the tree in this thread, acting as `principal`; the value is the ILibraryFileAliasSet.
+    """Open a database session in this thread, acting as `principal`; yields the ILibraryFileAliasSet.
 
     For scripts, threads and components of other applications, once the site's components are
     configured.  What is not committed when the `with` ends is aborted.

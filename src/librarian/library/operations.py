@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from zope.component import getUtility
 from zope.interface import implementer
@@ -19,7 +19,7 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
-from librarian.library.model.files import LibraryFileAlias
+from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 
 
 class Library:
-    """The parts the library works with, looked up once, and the verbs everything else is made of."""
+    """The tree, the byte store, the clock and the tokens, looked up once, with what is done to files.
+
+    Everything here is done in the transaction of the calling thread, and checks no permission.
+    """
 
     def __init__(self) -> None:
         self.tree = getUtility(ITree)
@@ -55,58 +58,68 @@ class Library:
 
     @property
     def subtree(self) -> LibrarySubtree:
+        """The library's subtree as the open session of this thread sees it."""
         subtree: LibrarySubtree = self.tree.subtree("library")
         return subtree
 
     def alias(self, alias_id: object) -> LibraryFileAlias:
+        """The stored alias with this id.  Raises AliasNotFound."""
         return self.subtree.alias(alias_id)
 
-    def add(self, stored: StoredBytes, filename: str, mimetype: str, **facts: Any) -> LibraryFileAlias:
-        """Name bytes that are durable already, in this thread's transaction.
+    def add(
+        self,
+        stored: StoredBytes,
+        filename: str,
+        mimetype: str,
+        *,
+        expires: datetime | None = None,
+        restricted: bool = False,
+        owner: str | None = None,
+    ) -> LibraryFileAlias:
+        """A new alias of bytes that are durable already; `owner` is the id of a principal.
 
-        Keywords: `expires` (None or an aware datetime), `restricted`, `owner` (a principal's id).
+        Raises InvalidFilename, InvalidContentType, InvalidExpiry.
         """
-        now, subtree = self.clock.now(), self.subtree
-        alias = LibraryFileAlias(
-            subtree.new_id(self.random_below),
-            check_filename(filename),
-            check_content_type(mimetype),
-            subtree.content_for(stored, now),
-            expires=check_expires(facts.get("expires")),
-            restricted=facts.get("restricted", False),
-            date_created=now,
-            owner=facts.get("owner"),
-        )
-        subtree.add(alias)
-        record_at_commit(
-            "file added",
-            alias=alias.id,
-            filename=alias.filename,
-            size=stored.size,
-            sha256=stored.sha256,
-            restricted=alias.restricted,
-        )
+        _check(filename, mimetype, expires)
+        content = self.subtree.content_for(stored, self.clock.now())
+        alias = self._new_alias(content, filename, mimetype, expires, restricted, owner)
+        facts = {"alias": alias.id, "filename": filename, "size": stored.size, "sha256": stored.sha256}
+        record_at_commit("file added", **facts, restricted=restricted)
         return alias
 
     def add_copy(self, alias: LibraryFileAlias, filename: str) -> LibraryFileAlias:
-        """Another alias of the same file, under another name.  Raises NotStored, InvalidFilename."""
+        """A new alias of the same content, under another name.  Raises NotStored, InvalidFilename."""
         if alias.content is None:
             raise NotStored(alias.id, "its file is deleted")
-        subtree = self.subtree
-        subtree.claim(alias.content)
-        copy = LibraryFileAlias(
-            subtree.new_id(self.random_below),
-            check_filename(filename),
-            alias.mimetype,
-            alias.content,
-            expires=alias.expires,
-            restricted=alias.restricted,
-            date_created=self.clock.now(),
-            owner=alias.owner,
-        )
-        subtree.add(copy)
+        check_filename(filename)
+        self.subtree.claim(alias.content)
+        rules = alias.expires, alias.restricted, alias.owner
+        copy = self._new_alias(alias.content, filename, alias.mimetype, *rules)
         record_at_commit("file copied", alias=copy.id, filename=copy.filename, original=alias.id)
         return copy
+
+    def _new_alias(
+        self,
+        content: LibraryFileContent,
+        filename: str,
+        mimetype: str,
+        expires: datetime | None,
+        restricted: bool,
+        owner: str | None,
+    ) -> LibraryFileAlias:
+        subtree = self.subtree
+        alias = LibraryFileAlias(
+            subtree.new_id(self.random_below),
+            filename,
+            mimetype,
+            content,
+            expires=expires,
+            restricted=restricted,
+            date_created=self.clock.now(),
+            owner=owner,
+        )
+        subtree.add(alias)
+        return alias
 
     def delete(self, alias: LibraryFileAlias) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
@@ -114,11 +127,11 @@ class Library:
         record_at_commit("file deleted", alias=alias.id, filename=alias.filename)
 
     def undelete(self, alias: LibraryFileAlias) -> None:
-        """Raises CannotUndelete."""
+        """Bring back the file that delete() took from an alias.  Raises CannotUndelete."""
         self.subtree.undelete(alias)
         record_at_commit("file undeleted", alias=alias.id, filename=alias.filename)
 
-    def put_and_add(  # the arguments of the public create()
+    def put_and_add(
         self,
         name: str,
         size: int,
@@ -130,12 +143,10 @@ class Library:
         debug_id: str | None,
         allow_zero_length: bool,
     ) -> LibraryFileAlias:
-        """Check everything that can be checked, make the bytes durable, then name them."""
+        """ILibraryFileAliasSet.create(): check the arguments, make the bytes durable, add an alias."""
         if size < 0 or (size == 0 and not allow_zero_length):
             raise UploadFailed(f"Invalid length: {size}")
-        check_filename(name)
-        check_content_type(mimetype)
-        check_expires(expires)
+        _check(name, mimetype, expires)
         stored = self.store.put(file, size=size)
         owner = acting_owner()
         alias = self.add(stored, name, mimetype, expires=expires, restricted=restricted, owner=owner)
@@ -143,7 +154,7 @@ class Library:
         return alias
 
     def open(self, alias: LibraryFileAlias) -> "LibraryFile":
-        """The file behind a committed alias.  Raises NotStored."""
+        """The open file of a committed alias.  Raises NotStored, BytesNotFound, BytesDamaged."""
         if alias.content is None:
             raise NotStored(alias.id, "its file is deleted")
         if not alias.committed:
@@ -154,28 +165,34 @@ class Library:
             return LibraryFile(self.reads.open(self.store, content.sha256, content.filesize), url)
 
 
+def _check(filename: str, mimetype: str, expires: datetime | None) -> None:
+    check_filename(filename)
+    check_content_type(mimetype)
+    check_expires(expires)
+
+
 def acting_owner() -> str | None:
-    """The id of whoever acts, to be the owner of what is added; None if that is nobody known."""
+    """The id of the acting principal, who owns what is added; None for an anonymous one."""
     principal = current_principal()
     return principal.id if principal.authenticated else None
 
 
 def check_expires(expires: datetime | None) -> datetime | None:
-    """`expires` itself if it is None, or a time that tells its zone and that UTC has as well."""
+    """`expires` itself: None, or a time with a zone that exists in UTC.  Raises InvalidExpiry."""
     if expires is None:
         return None
     if expires.tzinfo is None:
         raise InvalidExpiry("Invalid expiry: a time without a time zone")
     try:
         expires.astimezone(UTC)
-    except OverflowError as error:  # the first or the last day there is, west or east of Greenwich
+    except OverflowError as error:  # in the first or last hours that a datetime can have
         raise InvalidExpiry("Invalid expiry: a time beyond the years 1 to 9999") from error
     return expires
 
 
 @implementer(ILibraryFile)
 class LibraryFile:
-    """An open file of the library; its reads show in the request's timeline."""
+    """An open file; each read is noted in the request's timeline, with the file's URL."""
 
     def __init__(self, file: BinaryIO, url: str) -> None:
         self._file = file
@@ -205,7 +222,7 @@ class LibraryFile:
 
 
 def digest_bytes(digest: str, length: int) -> bytes:
-    """The `length` bytes that `digest` spells in hex.  Raises ValueError."""
+    """A digest of `length` bytes from its hex digits, of either case.  Raises ValueError."""
     try:
         raw = bytes.fromhex(digest)
     except ValueError:

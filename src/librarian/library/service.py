@@ -168,7 +168,7 @@ class LibraryFileAliasSet:
     def __init__(self) -> None:
         self._library = Library()
 
-    def create(  # the specification's own signature
+    def create(  # the signature of ILibraryFileAliasSet
         self,
         name: str,
         size: int,

@@ -45,16 +45,16 @@ _ENDPOINTS: dict[str, type[EndpointSettings]] = {
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class LibrarySettings(Section):
-    """How the library looks from outside.  Every URL ends in a slash; the first four, left empty, are
-    where the endpoint of that kind listens, so that two installations on a machine are never mixed up."""
+    """How the library is reached from outside.  Every URL ends in a slash.  The first four, if empty, are
+    the addresses at which the endpoints listen, so that two installations on a machine stay apart."""
 
     download_url: str = ""
     upload_url: str = ""
     restricted_download_url: str = ""
     restricted_upload_url: str = ""
-    secure_download_url: str = ""  # where a TLS front end shows it; empty: download_url, with https
+    secure_download_url: str = ""  # of a TLS front end; empty: download_url, with https
     use_https: bool = False
-    upload_requires_token: bool = False  # False: who reaches an upload endpoint may add files there
+    upload_requires_token: bool = False  # False: the network alone decides who may add files
     token_lifetime: timedelta = timedelta(days=1)
     token_lifetime_max: timedelta = timedelta(days=7)
 
@@ -65,7 +65,7 @@ class LibrarySettings(Section):
 
     @property
     def secure_base(self) -> str:
-        """Where the TLS front end is reached."""
+        """The URL of the TLS front end."""
         return self.secure_download_url or self.download_url.replace("http://", "https://", 1)
 
 

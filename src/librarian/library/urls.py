@@ -23,13 +23,13 @@ def https_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
 
 
 def own_host(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
-    """The host name that belongs to this file alone, so that no other file shares its origin."""
+    """The host name of this file alone: no other file has the same origin (RFC 6454)."""
     host = urlsplit(settings.secure_base).hostname
     return f"i{alias.id}.restricted.{host}" if alias.restricted else f"i{alias.id}.{host}"
 
 
 def private_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
-    """The URL on the file's own host: https, unless the setting says there is no TLS here."""
+    """The URL on the file's own host; https unless `secure_download_url` is an http URL."""
     base = urlsplit(settings.secure_base)
     port = f":{base.port}" if base.port else ""
     return f"{base.scheme}://{own_host(settings, alias)}{port}{base.path}{_path(alias)}"

@@ -1,4 +1,4 @@
-"""Sending an alias's file: what the download endpoints and the streaming view share."""
+"""The response with an alias's file, for download endpoints and for the view that streams."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from librarian.web.files.response import file_response
 log = logging.getLogger(__name__)
 
 
-def deliver(
+def alias_response(
     library: Library,
     alias: LibraryFileAlias,
     request: Request,
@@ -30,17 +30,15 @@ def deliver(
     admit: Callable[[FileAnswer], bool] = lambda answer: True,
     ended: Callable[[int], None] = lambda position: None,
 ) -> Response:
-    """The file, or what the request's conditions and ranges make of it.
+    """The file of an alias, or what the request's conditions and ranges make of it (RFC 9110, 13 and 14).
 
-    The file is opened before the response begins, so that what is missing is still a 503.  `admit`
-    has the last word, once it is known what would be sent.  `ended` is called with the position in the
-    file that the answer had come to when the server let go of it.  Raises HTTPNotFound.
+    The file is opened before the response begins, so that missing or damaged bytes are a 503.  `admit` is
+    called with the answer that would be sent; if it returns False, HTTPNotFound is raised, as for an alias
+    without content.  `ended` is called once, with the position in the file at which the server closed it.
     """
-    content = alias.content
-    if content is None:
+    if alias.content is None:
         raise HTTPNotFound
-    verified = library.reads.is_sound(content.sha256, content.filesize)
-    facts = replace(facts_of(alias, content, own_host), verified=verified)
+    facts = _verified_facts(library, alias, alias.content, own_host)
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
     try:
         file = _opened(library, facts, answer)
@@ -50,18 +48,30 @@ def deliver(
     if not admit(answer):
         file.close()
         raise HTTPNotFound
-    response = None
-    if not library.reads.must_stream(facts.size):  # what is verified while it is sent, is sent from here
-        response = handed_over(library.accel_settings, answer, facts, request, relative_path)
-    if response is not None:
-        file.close()
-        ended(facts.size)  # as far as is known here
-        return response
-    return file_response(answer, cast(BinaryIO, _ToldFile(file, ended)), request.environ)
+    handed = _handed_over(library, answer, facts, request)
+    if handed is None:
+        return file_response(answer, cast(BinaryIO, _ReportingFile(file, ended)), request.environ)
+    file.close()
+    ended(facts.size)  # how far the front end comes is not known here
+    return handed
+
+
+def _handed_over(library: Library, answer: FileAnswer, facts: FileFacts, request: Request) -> Response | None:
+    """A response that has the front end send the file; None where this process sends it."""
+    if library.reads.must_stream(facts.size):
+        return None
+    return handed_over(library.accel_settings, answer, facts, request, relative_path)
+
+
+def _verified_facts(
+    library: Library, alias: LibraryFileAlias, content: LibraryFileContent, own_host: bool
+) -> FileFacts:
+    verified = library.reads.is_sound(content.sha256, content.filesize)
+    return replace(facts_of(alias, content, own_host), verified=verified)
 
 
 def facts_of(alias: LibraryFileAlias, content: LibraryFileContent, own_host: bool = False) -> FileFacts:
-    """What has to be known of an alias that has a content."""
+    """What an answer has to know of an alias and its content."""
     return FileFacts(
         size=content.filesize,
         sha256=content.sha256,
@@ -74,7 +84,7 @@ def facts_of(alias: LibraryFileAlias, content: LibraryFileContent, own_host: boo
 
 
 def _opened(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:
-    """The file, verified as far as the answer has bytes of it.  Raises BytesNotFound, BytesDamaged."""
+    """The file, with the bytes verified that the answer has.  Raises BytesNotFound, BytesDamaged."""
     file: BinaryIO = library.store.open(facts.sha256)
     if not any(isinstance(segment, Slice) for segment in answer.segments):
         return file
@@ -83,8 +93,8 @@ def _opened(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:
     return checked
 
 
-class _ToldFile:
-    """A file that tells, once, at which position it is closed."""
+class _ReportingFile:
+    """A file that calls `ended` with its position when it is closed, once."""
 
     def __init__(self, file: BinaryIO, ended: Callable[[int], None]) -> None:
         self._file = file

@@ -1,6 +1,6 @@
-"""A request whose body is a file: its bytes, and what its fields say of them.
+"""Requests whose body is a file: the bytes, checked, and the fields that describe them.
 
-What the upload endpoints and every other place that takes files share.
+For the upload endpoints and for views of other systems that take files.
 """
 
 from datetime import datetime
@@ -15,12 +15,12 @@ from librarian.library.operations import Library, check_expires
 from librarian.store.interfaces import StoredBytes
 from librarian.web.requests.promises import promises, take_over
 
-# What curl and forms say when nobody has said anything: no statement about the bytes.
-_SAYS_NOTHING = ("", "application/x-www-form-urlencoded")
+# What curl and forms send by default, which says nothing about the bytes.
+_DEFAULT_TYPES = ("", "application/x-www-form-urlencoded")
 
 
 class SizedBody:
-    """A request body that ends after `size` bytes, whatever the server's stream does there."""
+    """A request body that ends after `size` bytes, also where the server's stream blocks there."""
 
     def __init__(self, stream: Any, size: int) -> None:
         self._stream = stream
@@ -63,7 +63,7 @@ _ALGORITHMS = {"sha-256": "sha256", "sha": "sha1", "md5": "md5"}  # as HTTP and 
 def stated_mimetype(request: Request, filename: str) -> str:
     """The Content-Type the request states, or the one that `filename` suggests."""
     stated = request.headers.get("Content-Type", "")
-    if stated in _SAYS_NOTHING:
+    if stated in _DEFAULT_TYPES:
         return media_type_for(filename)
     return check_content_type(stated)
 

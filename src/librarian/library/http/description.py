@@ -1,4 +1,4 @@
-"""An alias in words: what the upload endpoint answers, and ``/files/<id>`` as JSON."""
+"""An alias as JSON: the answer of the upload endpoint, and ``/files/<id>``."""
 
 from datetime import datetime
 from typing import Any
@@ -7,14 +7,14 @@ from librarian.library.interfaces import NEVER_EXPIRES
 
 
 def expires_text(expires: datetime | None) -> str | None:
-    """``never``, a time as RFC 3339 writes it, or None: while something refers to the file."""
+    """``never``, a time in the format of RFC 3339, or None: as long as a system holds the file."""
     if expires == NEVER_EXPIRES:
         return "never"
     return None if expires is None else expires.isoformat()
 
 
 def describe(alias: Any) -> dict[str, Any]:
-    """What JSON says of an ILibraryFileAlias; sizes in bytes, digests in hex, times in RFC 3339."""
+    """An ILibraryFileAlias as a JSON object; sizes in bytes, digests in hex, times as in RFC 3339."""
     content = alias.content
     return {
         "id": alias.id,

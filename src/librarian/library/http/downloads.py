@@ -9,7 +9,7 @@ from pyramid.response import Response
 
 from librarian.library import urls
 from librarian.library.filenames import ID, quoted
-from librarian.library.http.alias_response import deliver
+from librarian.library.http.alias_response import alias_response
 from librarian.library.model.client_downloads import IN_FLIGHT, Piece, client_key
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, digest_bytes
@@ -23,7 +23,7 @@ _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
 
 @dataclass(frozen=True)
 class DownloadRoot:
-    """``/`` of a download endpoint, which shows one space."""
+    """``/`` of a download endpoint: the aliases of one space by id."""
 
     library: Library
     restricted: bool
@@ -36,7 +36,7 @@ class DownloadRoot:
 
 @dataclass(frozen=True)
 class AliasFolder:
-    """``/<id>``: holds one file, under its own name and no other."""
+    """``/<id>``: has one child, the file under its filename."""
 
     root: DownloadRoot
     alias: LibraryFileAlias
@@ -62,28 +62,28 @@ def restricted_endpoint() -> Endpoint:
 
 
 def public_endpoint() -> Endpoint:
-    """The endpoint for everybody; for ZCML."""
+    """The endpoint of the public space; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
     return Endpoint(PublicEndpoint, lambda request: root, file_lane=True)
 
 
 def download(context: Download, request: Request) -> Response:
-    """The file, to whoever may have it from this endpoint."""
+    """The file, from the endpoint of its space or with a token.  Raises HTTPNotFound."""
     alias, library = context.alias, context.root.library
-    # Traversal is generous with slashes and dots; a file has one path, for caches and for tokens.
+    # Traversal ignores empty segments and dots; a file has one path, for caches and for tokens.
     if alias.content is None or request.path_info != f"/{alias.id}/{alias.filename}":
         raise HTTPNotFound
     by_token = _needed_token(context, request)
     own_host = _checked_host(request, library, alias)
     if by_token is None:
-        return deliver(library, alias, request, own_host)
-    return deliver(library, alias, request, own_host, by_token.admit, by_token.ended)
+        return alias_response(library, alias, request, own_host)
+    return alias_response(library, alias, request, own_host, by_token.admit, by_token.ended)
 
 
 def _needed_token(context: Download, request: Request) -> "_ByToken | None":
-    """The token that must be counted if bytes are sent; None where the endpoint itself is the key.
+    """The token that is counted if bytes are sent; None on the endpoint of the alias's own space.
 
-    Everything that is wrong here is the same 404: whoever guesses learns nothing.
+    A token that is missing, wrong, expired or used up is the same 404, so that guessing reveals nothing.
     """
     alias, root = context.alias, context.root
     if alias.restricted is root.restricted:
@@ -97,7 +97,7 @@ def _needed_token(context: Download, request: Request) -> "_ByToken | None":
 
 
 class _ByToken:
-    """One answer to the bearer of a token: counted when it begins, corrected when it broke off."""
+    """One answer to the bearer of a token: counted before it is sent, corrected if it broke off."""
 
     def __init__(self, library: Library, alias: LibraryFileAlias, token: str, client: str) -> None:
         self._tokens = library.tokens
@@ -109,7 +109,7 @@ class _ByToken:
         self.path = f"/{alias.id}/{quoted(alias.filename)}"
 
     def admit(self, answer: FileAnswer) -> bool:
-        """Count the bytes of the file that the answer has, if any; whether they may go."""
+        """Count the pieces of the file that the answer has; False if the token does not allow them."""
         self._pieces = [(part.start, part.stop) for part in answer.segments if isinstance(part, Slice)]
         if not self._pieces:
             return True
@@ -119,7 +119,10 @@ class _ByToken:
         return self._use is not None
 
     def ended(self, position: int) -> None:
-        """The server let go of the file at `position`; of several pieces it is not known which went."""
+        """Return what was not sent: the server closed the file at `position`, in bytes.
+
+        Of an answer with several pieces nothing is returned, as the position does not tell which were sent.
+        """
         if self._use:
             start, stop = self._pieces[-1]
             broken = len(self._pieces) == 1 and position < stop
@@ -131,13 +134,13 @@ class _ByToken:
 def _stated_token(request: Request) -> str:
     try:
         token: str = request.GET.get("token", "")
-    except UnicodeDecodeError:  # no token of ours, then
+    except UnicodeDecodeError:  # not UTF-8, so it is no token
         return ""
     return token
 
 
 def _checked_host(request: Request, library: Library, alias: LibraryFileAlias) -> bool:
-    """Whether the request is for the file's own host; a private host of another file is no host."""
+    """Whether the request is for the file's own host.  HTTPNotFound on the own host of another file."""
     host = request.environ.get("HTTP_HOST", "").rpartition(":")[0] or request.environ.get("HTTP_HOST", "")
     if host.lower() == urls.own_host(library.settings, alias):
         return True
@@ -172,5 +175,5 @@ def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
 
 
 def welcome(context: DownloadRoot, request: Request) -> Response:
-    """``/`` of a download endpoint: there is nothing to list."""
+    """``/`` of a download endpoint, which lists no files."""
     return Response("Librarian downloads\n", content_type="text/plain", charset="utf-8")

@@ -1,6 +1,6 @@
 """The upload endpoints: ``PUT /<filename>`` with the bytes as the body.
 
-The bytes are made durable once; only the naming of them is repeated when transactions conflict.
+The bytes are made durable once; only adding the alias is repeated when transactions conflict.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class UploadRoot:
 
 @dataclass(frozen=True)
 class UploadTarget:
-    """``/<filename>``: where a file of this name can be put, as often as one likes."""
+    """``/<filename>``: where files of this name are put, each with an alias of its own."""
 
     root: UploadRoot
     filename: str
@@ -60,27 +60,30 @@ def restricted_upload_endpoint() -> Endpoint:
 
 @takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:
-    """Keep the body under a new alias: 201 with its URL, once it can be downloaded."""
+    """Store the body under a new alias: 201 with its URL, once that is committed.
+
+    Raises UploadFailed, Unauthorized, HTTPBadRequest.
+    """
     _check_permission(context.root)
     library, filename = context.root.library, check_filename(context.filename)
-    if request.path_info != f"/{filename}":  # traversal is generous with slashes and dots
+    if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
         raise InvalidFilename(filename, "the path is not just a name")
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     stored = store_body(library, request)
     owner = acting_owner()
 
-    def name_it() -> dict[str, Any]:
+    def add_alias() -> dict[str, Any]:
         alias = library.add(
             stored, filename, mimetype, expires=expires, restricted=context.root.restricted, owner=owner
         )
         return describe(BoundAlias(alias, library))
 
-    described = library.tree.run(name_it)
+    described = library.tree.run(add_alias)
     return Response(json_body=described, status=201, location=described["url"])
 
 
 def _check_permission(root: UploadRoot) -> None:
-    """Whoever has come this far is let in by the network; a setting asks for credentials as well."""
+    """The network decides who reaches this port; `upload_requires_token` asks for a permission as well."""
     permission = "librarian.UploadRestricted" if root.restricted else "librarian.Upload"
     aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
     if root.library.settings.upload_requires_token and not checkPermission(permission, aliases):

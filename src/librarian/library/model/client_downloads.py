@@ -1,9 +1,9 @@
-"""What a client has been given of a file under one use of a token.
+"""What a client has been sent of a file under one use of a token.
 
-A use of a token is one download by one client: in any order, in any number of pieces, and each byte once
-more for a piece that arrived broken.  What was announced and not sent, because the connection ended, is
-taken back and may be asked for again.  So is the end of what was sent, which the network may have lost, but
-no more of that in all than the file is long.
+A use of a token is one download by one client: in any order, in any number of pieces, and each byte a
+second time in case a piece arrived broken.  What was counted and not sent, because the connection ended, may
+be asked for again.  So may the end of what was sent, which the network may have lost; in all that is at most
+as many bytes as the file has.
 """
 
 from collections import defaultdict
@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 
-# How often a byte is given under one use: once, and once more for repair.
+# How often a byte is sent under one use: once, and once more for repair.
 MOST_TIMES = 2
-# How long after the latest piece one that was given already is given again.
+# For how long after the latest piece a piece is sent a second time.
 REPAIR = timedelta(hours=1)
 # A download in more separate stretches than this is refused; pieces that touch make one stretch.
 MOST_STRETCHES = 1000
@@ -29,13 +29,13 @@ Stretch = tuple[int, int, int]  # a piece, and how often it was given
 
 
 def client_key(address: str, agent: str) -> str:
-    """What identifies a client: its address and its User-Agent, as a digest of 16 hex digits."""
+    """16 hex digits of a digest of address and User-Agent, by which clients are told apart."""
     return sha256(f"{address}\n{agent}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientDownload:
-    """One use.  A value: what changes is a new one."""
+    """The state of one use: an immutable value, stored with its token."""
 
     use: int  # which use of the token it is, from 1
     size: int  # bytes of the file
@@ -80,7 +80,7 @@ class ClientDownload:
 
 
 def _given_bytes(given: Iterable[Stretch]) -> int:
-    """How many bytes were given at least once."""
+    """How many bytes were sent at least once."""
     return sum(stop - start for start, stop, _times in given)
 
 

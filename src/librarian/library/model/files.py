@@ -15,7 +15,7 @@ from librarian.tree.keys import with_prefix
 
 @implementer(ILibraryFileContent)
 class LibraryFileContent(Persistent):
-    """Bytes the store holds.  Digests are kept raw: in hex they would take twice the room."""
+    """Bytes in the byte store.  Digests are stored raw, which takes half the room of hex."""
 
     unclaimed_since: datetime | None = None  # set while a collector thinks that no alias names it
 
@@ -91,7 +91,10 @@ class LibraryFileAlias(Persistent):
 
 
 class FileHolds(Persistent):
-    """Which files are held, and for what: a file may be held for several reasons at a time."""
+    """The files that a system holds, each for one or more reasons.
+
+    A system that keeps files has one in its subtree and registers a `HeldInSubtree` (service.py) for it.
+    """
 
     def __init__(self) -> None:
         self._keys = OOTreeSet()  # alias id, big-endian, + the reason in UTF-8
@@ -109,7 +112,7 @@ class FileHolds(Persistent):
         self._keys.add(_key(alias.id, reason))
 
     def release(self, alias_id: int, reason: str) -> bool:
-        """Let go; whether it was held for this reason."""
+        """Undo hold(); returns whether the file was held for this reason."""
         key = _key(alias_id, reason)
         if key not in self._keys:
             return False
@@ -117,7 +120,7 @@ class FileHolds(Persistent):
         return True
 
     def reasons(self, alias_id: int) -> list[str]:
-        """What a file is held for, sorted."""
+        """The reasons for which a file is held, sorted."""
         return [key[8:].decode() for key in with_prefix(self._keys, alias_id.to_bytes(8))]
 
     def held_among(self, alias_ids: frozenset[int]) -> set[int]:

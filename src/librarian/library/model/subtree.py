@@ -24,7 +24,7 @@ PATIENCE = timedelta(days=1)  # between two slices of one download; a token live
 class LibrarySubtree(Persistent):
     """All aliases and contents.  Digest keys are raw bytes; an index entry is one joined key.
 
-    There is no counter and no total: everybody who adds a file would fight over it.
+    There is no counter and no total: every transaction that adds a file would conflict on it.
     """
 
     collected_at: datetime | None = None  # when the garbage collector last began
@@ -45,7 +45,7 @@ class LibrarySubtree(Persistent):
         self.tokens_by_expiry = OOTreeSet()  # seconds since the epoch + sha256 of the token
 
     def new_id(self, random_below: Callable[[int], int]) -> int:
-        """An id nobody has: random, so that writers in many processes rarely meet."""
+        """A free id below ID_LIMIT, random, so that writers in many processes rarely conflict."""
         while True:
             alias_id = 1 + random_below(ID_LIMIT - 1)
             if alias_id not in self.aliases:
@@ -63,11 +63,11 @@ class LibrarySubtree(Persistent):
         return content
 
     def claim(self, content: LibraryFileContent) -> None:
-        """Make sure that a collector which thinks nobody names it cannot commit unseen."""
+        """Conflict with a collector that removes the content because no alias names it."""
         if content.unclaimed_since is not None:
             content.unclaimed_since = None
         elif content._p_jar is not None:
-            # No write, so that many may claim it at the same time.
+            # No write, so that many can claim it at the same time.
             content._p_jar.readCurrent(content)
 
     def add(self, alias: LibraryFileAlias) -> None:
@@ -76,7 +76,7 @@ class LibrarySubtree(Persistent):
             self.by_content.add(content_key(alias.content, alias.id))
 
     def delete_content(self, alias: LibraryFileAlias, now: datetime | None = None) -> None:
-        """Part an alias from its content; with `now`, so that undelete() can bring it back."""
+        """Take the content from an alias; with `now`, undelete() can bring it back."""
         content = alias.content
         if content is None:
             return
@@ -113,9 +113,12 @@ class LibrarySubtree(Persistent):
         del self.aliases[alias.id]
 
     def count_downloads(self, alias: LibraryFileAlias, day: date, country: str | None, count: int) -> None:
-        """Add to the count of a file; never writes the alias, so that nobody who holds it conflicts."""
+        """Add to the count of a file, for an alpha-2 country code or None.
+
+        The alias is not written: only dropping it conflicts with this.
+        """
         if alias._p_jar is not None:
-            alias._p_jar.readCurrent(alias)  # but who drops it does
+            alias._p_jar.readCurrent(alias)
         counts = self.downloads.get(alias.id)
         if counts is None:
             counts = self.downloads[alias.id] = DownloadCounts()
@@ -124,7 +127,7 @@ class LibrarySubtree(Persistent):
     def slice_completes(self, alias: LibraryFileAlias, client: bytes, size: int, seconds: float) -> int:
         """How many downloads `size` more bytes of a file complete for a client, a digest of it.
 
-        What was sent more than PATIENCE before counts for nothing any more.
+        What was sent more than PATIENCE before does not count.
         """
         content = alias.content or alias.former_content
         if content is None or not content.filesize:
@@ -199,8 +202,8 @@ class LibrarySubtree(Persistent):
             [self.tokens[key] for key in with_prefix(self.tokens, prefix)] if len(prefix) == TOKEN_ID else []
         )
 
-    def dead_tokens(self, now: datetime, limit: int) -> Iterator[TimeLimitedToken]:
-        """At most `limit` tokens that died of age, the oldest first."""
+    def expired_tokens(self, now: datetime, limit: int) -> Iterator[TimeLimitedToken]:
+        """At most `limit` expired tokens, the oldest first."""
         last = moment_key(now) + LAST
         for key in islice(self.tokens_by_expiry.keys(max=last), limit):
             yield self.tokens[key[8:]]

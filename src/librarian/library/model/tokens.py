@@ -14,9 +14,9 @@ TOKEN_ID = 8  # bytes of a token's hash that name it in lists
 
 
 class TimeLimitedToken(Persistent):
-    """A time-limited token, without the token: its hash, what it opens, and how it was used."""
+    """The hash of a token, the path it opens, and the downloads it was used for."""
 
-    # For tokens made before downloads were counted by the piece.
+    # Of tokens that were stored before downloads were counted by the piece.
     _downloads: dict[str, ClientDownload] = MappingProxyType({})  # type: ignore[assignment]
 
     def __init__(
@@ -46,7 +46,7 @@ class TimeLimitedToken(Persistent):
 
     @property
     def id(self) -> str:
-        """What a list shows and revoke() takes; says nothing about the token."""
+        """16 hex digits, which lists show and revoke() takes."""
         return self.key[:TOKEN_ID].hex()
 
     @property
@@ -59,17 +59,17 @@ class TimeLimitedToken(Persistent):
         return self.created + self.lifetime
 
     def alive_for(self, now: datetime, client: str) -> bool:
-        """Whether `client` may ask for anything.  The moment of `expires` is outside."""
+        """Whether `client` may download anything at `now`; at the moment `expires` it may not."""
         if not self.created <= now < self.expires:
             return False
         under_way = self._downloads.get(client)
         return not self._exhausted or (under_way is not None and under_way.unfinished(now))
 
     def use(self, now: datetime, client: str, pieces: Sequence[Piece], size: int) -> int | None:
-        """Count what `client` is about to be given of a file of `size` bytes.
+        """Count `pieces` that `client` is about to be sent of a file of `size` bytes.
 
-        Returns the number of the use that it belongs to (0 where uses are not limited), which
-        take_back() wants; None: it may not be given.
+        Returns the number of the use that they belong to, which take_back() takes, or 0 where uses are not
+        limited.  None: they may not be sent.
         """
         if not self.alive_for(now, client):
             return None

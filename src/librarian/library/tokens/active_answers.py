@@ -27,7 +27,7 @@ class ActiveAnswers:
             self._changed.notify_all()
 
     def ends_soon(self, bearer: Bearer) -> bool:
-        """Whether there were answers to `bearer`, and one has ended since the call."""
+        """Wait up to WAIT_SECONDS for the end of an answer to `bearer`; False if there is none."""
         with self._changed:
             before = self._counts[bearer]
             return before > 0 and self._changed.wait_for(lambda: self._counts[bearer] < before, WAIT_SECONDS)

@@ -1,9 +1,4 @@
-"""Time-limited tokens: a secret in a URL that lets its bearer download one restricted file.
-
-Only the SHA-256 of a token is kept, so whoever reads the database learns none.  A token is bound
-to one path in its canonical spelling, and committed in a transaction of its own: it works at once,
-whatever becomes of the transaction in which it was asked for.
-"""
+"""Making, checking, counting and revoking time-limited tokens; see tokens.interfaces."""
 
 import hashlib
 import logging
@@ -33,17 +28,17 @@ from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interaction import current_principal
 from librarian.tree.interfaces import ITree
 
-# Digits and consonants: no word, polite or not, can come out.
+# Digits and consonants, so that no words result.
 ALPHABET = "0123456789bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ"
 LENGTH = 32  # characters of log2(50) bits each: 180 bits
 
-# How exact "last used" is; a write for every download would be one too many.
+# The resolution of "last used", so that not every download writes to the database.
 LAST_USED_STEP = timedelta(minutes=1)
 log = logging.getLogger(__name__)
 
 
 def token_hash(token: str) -> bytes:
-    """What the tree knows a token by."""
+    """The key under which a token is stored: its SHA-256."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -55,7 +50,9 @@ class TimeLimitedTokenSet:
         self._tree = getUtility(ITree)
         self._clock = getUtility(IClock)
         self._settings = getUtility(ISettings)
-        self._corrections = ThreadPoolExecutor(1, "token-corrections")  # one: in order; starts when needed
+        self._corrections = ThreadPoolExecutor(
+            1, "token-corrections"
+        )  # one thread, so in order; started when needed
         self._active = ActiveAnswers()
 
     @property
@@ -73,9 +70,9 @@ class TimeLimitedTokenSet:
         }
         key, path = token_hash(token), TimeLimitedToken.path_of(url)
         record = TimeLimitedToken(key, path, **facts)
-        told = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
+        facts_of_event = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
         self._tree.run_independently(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
-        record_event("token made", **told)
+        record_event("token made", **facts_of_event)
         return token
 
     def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
@@ -87,16 +84,16 @@ class TimeLimitedTokenSet:
         return lifetime
 
     def admits(self, token: str, path: str, client: str) -> bool:
-        """Whether `token` lets `client` (its client_key) at `path` at this moment.  Costs no use."""
+        """Whether `token` lets `client`, a client_key(), download `path` now.  No use is counted."""
         record = self._subtree.tokens.get(token_hash(token))
         return record is not None and record.path == path and record.alive_for(self._clock.now(), client)
 
     def use(self, token: str, path: str, client: str, pieces: Sequence[Piece], size: int) -> int | None:
-        """Count `pieces` that `client` is about to be given of a file of `size` bytes.
+        """Count `pieces` that `client` is about to be sent of a file of `size` bytes.
 
-        Returns the number of the use they belong to, for ended(), or None: they may not be given.
-        Of many clients at once exactly as many win as there are uses.  A client that comes back before the
-        end of its broken connection has been noticed waits for that, a second at most.
+        Returns the number of the use they belong to, which ended() takes, or None: they may not be sent.
+        Of many clients at the same time exactly as many succeed as there are uses.  A client that comes back
+        before the end of its broken connection was noticed waits for that, a second at most.
         """
         key, now = token_hash(token), self._clock.now()
         record = self._subtree.tokens.get(key)
@@ -120,11 +117,10 @@ class TimeLimitedTokenSet:
         return counted
 
     def ended(self, token: str, client: str, use: int, unsent: Piece | None, in_flight: int) -> None:
-        """An answer that use() counted is over; `unsent` of it did not go out, and may be asked for again.
+        """An answer that use() counted is over: `unsent` of it was not sent and may be asked for again.
 
-        The `in_flight` bytes before it may have been lost on the way.
-
-        Returns at once, because the server calls it where it may not wait.
+        The `in_flight` bytes before that may have been lost on the way.  Returns at once, as the server
+        calls it in a thread that must not wait for the database.
         """
         key, now = token_hash(token), self._clock.now()
 
@@ -141,7 +137,7 @@ class TimeLimitedTokenSet:
     def _correct(self, correction: Callable[[], None], bearer: Bearer) -> None:
         try:
             self._tree.run_independently(correction)
-        except (LibrarianError, POSError) as error:  # the client gets less for repair, and nothing too much
+        except (LibrarianError, POSError) as error:  # the client can ask for less again, never for more
             log.warning("token not corrected error=%s", error)
         finally:
             self._active.end(bearer)
@@ -167,7 +163,7 @@ class TimeLimitedTokenSet:
         return len(doomed)
 
     def purge(self, limit: int = 1000) -> int:
-        doomed = list(self._subtree.dead_tokens(self._clock.now(), limit))
+        doomed = list(self._subtree.expired_tokens(self._clock.now(), limit))
         for record in doomed:
             self._subtree.drop_token(record)
         return len(doomed)
@@ -180,7 +176,7 @@ def _checked_uses(max_uses: int | None) -> int | None:
 
 
 def describe_token(token: Any) -> dict[str, Any]:
-    """An ITimeLimitedToken as JSON shows it; times in RFC 3339."""
+    """An ITimeLimitedToken as a JSON object; times as in RFC 3339."""
     return {
         "id": token.id,
         "alias_id": token.alias_id,

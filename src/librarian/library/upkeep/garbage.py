@@ -279,7 +279,7 @@ class GarbageCollector:
 
         def batch() -> tuple[list[Any], list[Action]]:
             subtree = self._library.subtree
-            dead = list(subtree.dead_tokens(self._now, self._size))
+            dead = list(subtree.expired_tokens(self._now, self._size))
             for token in dead:
                 subtree.drop_token(token)
             return dead, [Action("tokens", "forgotten", "token", token.id, token.path) for token in dead]

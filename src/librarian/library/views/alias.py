@@ -18,7 +18,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import stored
 from librarian.features.current import feature
-from librarian.library.http.alias_response import deliver, facts_of
+from librarian.library.http.alias_response import alias_response, facts_of
 from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoURL
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
@@ -113,7 +113,7 @@ class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
         """For Pyramid the response; for a zope publisher an open file, which the publisher closes."""
         alias: LibraryFileAlias = stored(removeSecurityProxy(self.context))
         if IRequest.providedBy(self.request):
-            return deliver(Library(), alias, self.request)
+            return alias_response(Library(), alias, self.request)
         file = Library().open(alias)
         assert alias.content is not None  # or it would not be open
         # The whole file: ranges and conditions are for the download endpoints.
