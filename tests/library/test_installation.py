@@ -100,7 +100,7 @@ class Meeting(WithAFolder):
     def test_the_id_is_none_of_the_noise(self) -> None:
         store = self.store()
         store.join("0" * 32)
-        self.assertEqual(list(store.noise()), [])
+        self.assertEqual(list(store.strays()), [])
         self.assertEqual(store.join("1" * 32), "0" * 32)
         self.assertEqual(store.join("1" * 32, anew=True), "1" * 32)
 

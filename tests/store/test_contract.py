@@ -285,7 +285,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(b"sound", self.read(sha256))
         self.assertEqual([], list(self.store.quarantined()))
 
-    def test_damaged_bytes_are_set_aside(self) -> None:
+    def test_damaged_bytes_are_move_to_quarantine(self) -> None:
         sha256, other = self.put(b"will rot"), self.put(b"will not")
         self.damage(sha256)
         with self.assertRaises(BytesDamaged) as caught:
@@ -311,7 +311,7 @@ class Contract(unittest.TestCase):
             self.assertEqual(b"will rot", self.read(sha256))
             self.assertEqual([], list(self.store.quarantined()))
 
-    def test_remove_forgets_what_is_set_aside_too(self) -> None:
+    def test_remove_forgets_what_is_move_to_quarantine_too(self) -> None:
         sha256 = self.put(b"will rot")
         self.damage(sha256)
         self.store.quarantine(sha256)
@@ -336,7 +336,7 @@ class Contract(unittest.TestCase):
         self.assertTrue(self.store.remove(first))
         self.put(pattern(599))
 
-    def test_the_quota_counts_a_copy_once_and_what_is_set_aside_too(self) -> None:
+    def test_the_quota_counts_a_copy_once_and_what_is_move_to_quarantine_too(self) -> None:
         self.store = self.make(quota=1000)
         sha256 = self.put(pattern(400))
         self.put(pattern(400))

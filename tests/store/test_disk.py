@@ -72,12 +72,12 @@ class Layout(DiskStoreTestCase):
         self.damage(self.put(b"rotten"))
         self.store.quarantine(sha256_of(b"rotten"))
         misplaced = "2c" * 32
-        noise = [
+        strays = [
             "README", "2C", "zz", "a", "ab.txt", "2c/F2", "2c/f2x", "2c/00", "2c/f2/notes.txt",
             "2c/f2/sub/file", f"2c/f2/{misplaced}", f"2c/{sha256}", f"quarantine/{sha256}.bak",
             "incoming/upload.part",
         ]  # fmt: skip
-        for name in noise:
+        for name in strays:
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"?")
@@ -85,12 +85,12 @@ class Layout(DiskStoreTestCase):
         link.symlink_to("/etc/passwd")
         (self.root / "lost+found").mkdir()
         (self.root / "incoming" / ("0" * 32)).write_bytes(b"half")
-        found = [*noise, f"2c/f2/{link.name}"]
+        found = [*strays, f"2c/f2/{link.name}"]
         found[found.index("2c/f2/sub/file")] = "2c/f2/sub"
-        self.assertEqual(sorted(found), sorted(self.store.noise()))
+        self.assertEqual(sorted(found), sorted(self.store.strays()))
         self.assertEqual([sha256], list(self.store))
         self.store.clear_incoming(timedelta(0))
-        self.assertEqual(sorted(found), sorted(self.store.noise()))
+        self.assertEqual(sorted(found), sorted(self.store.strays()))
 
     def test_a_link_is_not_followed_to_a_file_elsewhere(self) -> None:
         link = self.path("2cf2" + "0" * 60)
@@ -264,7 +264,7 @@ class Trouble(DiskStoreTestCase):
             lambda: self.store.remove(HELLO),
             lambda: self.store.quarantine(HELLO),
             lambda: list(self.store),
-            lambda: list(self.store.noise()),
+            lambda: list(self.store.strays()),
             lambda: self.store.clear_incoming(timedelta(0)),
         ):
             self.assertRaises(StoreUnavailable, action)

@@ -97,7 +97,7 @@ class Killed(ProcessesTestCase):
         self.assertLessEqual(acknowledged, held)
         for sha256 in held:
             self.store.verify(sha256)
-        self.assertEqual([], list(self.store.noise()))
+        self.assertEqual([], list(self.store.strays()))
 
         # The sum that the quota goes by may have become too high, but not too low.
         usage = self.root / "usage"

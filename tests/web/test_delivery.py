@@ -13,8 +13,9 @@ from wsgiref.validate import validator
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
 
-from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request, unavailable_answer
+from librarian.web.files.answer import answer_file_request, unavailable_answer
 from librarian.web.files.delivery import BLOCK_SIZE, READ_AT_ONCE, render, request_headers
+from librarian.web.files.facts import FileAnswer, FileFacts
 from librarian.web.interfaces import FileCutShort
 
 LONG = os.urandom(3 * BLOCK_SIZE + 17)

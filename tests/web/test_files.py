@@ -9,14 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from librarian.web.files.answer import (
-    REQUEST_FIELDS,
-    FileAnswer,
-    FileFacts,
-    answer_file_request,
-    segment_length,
-    unavailable_answer,
-)
+from librarian.web.files.answer import REQUEST_FIELDS, answer_file_request, unavailable_answer
+from librarian.web.files.facts import FileAnswer, FileFacts, segment_length
 from librarian.web.files.ranges import Slice
 
 DATA = bytes(range(256)) * 4

@@ -74,14 +74,14 @@ def copy_and_hash(
     return StoredBytes(sha256, sha1, md5, count)
 
 
-def sha256_of(file: BufferedReader, told: Callable[[int], object] | None = None) -> str:
-    """The SHA-256, in hex, of what a file still holds; `told` gets the size of each piece."""
-    if told is None:
+def sha256_of(file: BufferedReader, progress: Callable[[int], object] | None = None) -> str:
+    """The SHA-256, in hex, of what a file still holds; `progress` gets the size of each piece."""
+    if progress is None:
         return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
     for chunk in read_chunks(file):
         digest.update(chunk)
-        told(len(chunk))
+        progress(len(chunk))
     return digest.hexdigest()
 
 

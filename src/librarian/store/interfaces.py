@@ -141,10 +141,10 @@ class IByteStore(Interface):
         What is stored or removed meanwhile may or may not show up; all else shows up once.
         """
 
-    def verify(sha256: str, told: Callable[[int], object] | None = None) -> int:
+    def verify(sha256: str, progress: Callable[[int], object] | None = None) -> int:
         """Read all the bytes again and answer how many they are.
 
-        `told` is called with the size of each piece that was read, and may take its time.  Raises
+        `progress` is called with the size of each piece that was read, and may take its time.  Raises
         BytesDamaged when they do not hash to `sha256` or the medium fails to give them
         back, BytesNotFound when there are none.  Changes nothing.
         """
@@ -166,7 +166,7 @@ class IByteStore(Interface):
         that is not finished come again, where the store outlives its process.
         """
 
-    def noise() -> Iterator[str]:
+    def strays() -> Iterator[str]:
         """Names found where the store lives that are not its own, relative, in no promised order.
 
         Reported for a person to judge: nothing in here removes them.

@@ -31,7 +31,7 @@ class MemoryStore:
         self._quota = quota
         self._lock = RLock()
         self._held: dict[str, _Held] = {}
-        self._aside: dict[str, _Held] = {}
+        self._quarantined: dict[str, _Held] = {}
         self._fresh: set[str] = set()
         self._installation: str | None = None
 
@@ -55,7 +55,7 @@ class MemoryStore:
         hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
         with self._lock:
             self._require(found.size)
-            self._aside.pop(found.sha256, None)
+            self._quarantined.pop(found.sha256, None)
             if found.sha256 not in self._held:
                 self._fresh.add(found.sha256)
             self._held[found.sha256] = _Held(arriving.getvalue(), self._clock.now())
@@ -73,7 +73,7 @@ class MemoryStore:
     def remove(self, sha256: str, *, stored_before: datetime | None = None) -> bool:
         removed = False
         with self._lock:
-            for files in (self._held, self._aside):
+            for files in (self._held, self._quarantined):
                 found = files.get(sha256)
                 if found and (stored_before is None or found.stored_at < stored_before):
                     del files[sha256]
@@ -88,36 +88,36 @@ class MemoryStore:
             held = sorted(self._held)
         return iter(held)
 
-    def verify(self, sha256: str, told: Callable[[int], object] | None = None) -> int:
+    def verify(self, sha256: str, progress: Callable[[int], object] | None = None) -> int:
         data = self._find(sha256).data
-        if told is not None:
-            told(len(data))
+        if progress is not None:
+            progress(len(data))
         if sha256_of(data).hexdigest() != sha256:
             raise BytesDamaged(sha256)
         return len(data)
 
     def quarantine(self, sha256: str) -> bool:
         with self._lock:
-            if sha256 in self._aside:
+            if sha256 in self._quarantined:
                 return False
             try:
                 self.verify(sha256)
             except BytesDamaged:
-                self._aside[sha256] = self._held.pop(sha256)
+                self._quarantined[sha256] = self._held.pop(sha256)
                 return True
         return False
 
     def quarantined(self) -> Iterator[str]:
         with self._lock:
-            aside = sorted(self._aside)
-        return iter(aside)
+            found = sorted(self._quarantined)
+        return iter(found)
 
     def fresh(self) -> Iterator[str]:
         with self._lock:
             found, self._fresh = sorted(self._fresh), set()
         return iter(found)
 
-    def noise(self) -> Iterator[str]:
+    def strays(self) -> Iterator[str]:
         """Nothing: nobody else can put anything here."""
         return iter(())
 
@@ -145,11 +145,11 @@ class MemoryStore:
 
     def recount(self) -> int:
         with self._lock:
-            return sum(len(held.data) for files in (self._held, self._aside) for held in files.values())
+            return sum(len(held.data) for files in (self._held, self._quarantined) for held in files.values())
 
     def _find(self, sha256: str) -> _Held:
         with self._lock:
-            if sha256 in self._aside:
+            if sha256 in self._quarantined:
                 raise BytesDamaged(sha256)
             if sha256 not in self._held:
                 raise BytesNotFound(sha256)

@@ -62,10 +62,10 @@ def cut_copy(path: Path, size: int) -> None:
     _tidy(path)
 
 
-def copy_transactions(source: Any, path: Path, told: Callable[[], object]) -> bytes:
+def copy_transactions(source: Any, path: Path, progress: Callable[[], object]) -> bytes:
     """Append to the FileStorage at `path` what `source` has more; the id of the last transaction.
 
-    What was appended is read again, and compared with what was read from `source`.  `told` is called
+    What was appended is read again, and compared with what was read from `source`.  `progress` is called
     after each transaction.  Raises CannotCopy if `path` holds what `source` never had, or holds
     something else than was written.
     """
@@ -79,7 +79,7 @@ def copy_transactions(source: Any, path: Path, told: Callable[[], object]) -> by
             raise CannotCopy(
                 "the copy is newer than the tree; it is of another one, or the tree was set back"
             )
-        number = _append(_begin(iterator, have), target, told, written.update)
+        number = _append(_begin(iterator, have), target, progress, written.update)
         log.info("tree copied transactions=%d", number)
         copied: bytes = target.lastTransaction()
     _tidy(path)
@@ -138,7 +138,7 @@ def _snapshot(source: Any) -> Iterator[tuple[Callable[[bytes | None], Any], byte
 
 
 def _append(
-    transactions: Any, target: Any, told: Callable[[], object], seen: Callable[[bytes], object]
+    transactions: Any, target: Any, progress: Callable[[], object], seen: Callable[[bytes], object]
 ) -> int:
     number = 0
     for transaction in transactions:
@@ -149,7 +149,7 @@ def _append(
             _note(seen, record)
         target.tpc_vote(transaction)
         target.tpc_finish(transaction)
-        told()
+        progress()
     return number
 
 

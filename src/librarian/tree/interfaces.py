@@ -189,10 +189,10 @@ class ITree(Interface):
     def check() -> None:
         """Read something from the database itself.  Raises whatever its storage raises."""
 
-    def copy_to(path: Path, told: Callable[[], object]) -> bytes:
+    def copy_to(path: Path, progress: Callable[[], object]) -> bytes:
         """Bring the FileStorage at `path`, made if it is missing, up to what is committed now.
 
-        Others may commit meanwhile; the copy is as of one moment.  `told` is called after each
+        Others may commit meanwhile; the copy is as of one moment.  `progress` is called after each
         transaction.  Returns the id of the last one.  Raises CannotCopy.
         """
 

@@ -210,8 +210,8 @@ class Tree:
             assert connection is not None
             connection._storage.load(z64)  # past the caches: the root is always there
 
-    def copy_to(self, path: Path, told: Callable[[], object]) -> bytes:
-        return copy_transactions(self._database.storage, path, told)
+    def copy_to(self, path: Path, progress: Callable[[], object]) -> bytes:
+        return copy_transactions(self._database.storage, path, progress)
 
     def pack(self, days: float) -> None:
         self._in_need(lambda: self._database.pack(days=days))

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
-from librarian.web.files.answer import FileFacts, answer_file_request
+from librarian.web.files.answer import answer_file_request
 from librarian.web.files.delivery import render
+from librarian.web.files.facts import FileFacts
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from librarian.library.operations import Library
 from librarian.store.disk.layout import relative_path
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.web.files.accel import handed_over
-from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request, unavailable_answer
+from librarian.web.files.answer import answer_file_request, unavailable_answer
 from librarian.web.files.delivery import request_headers
+from librarian.web.files.facts import FileAnswer, FileFacts
 from librarian.web.files.ranges import Slice
 from librarian.web.files.response import file_response
 

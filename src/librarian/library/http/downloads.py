@@ -15,7 +15,7 @@ from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, digest_bytes
 from librarian.library.settings import PublicEndpoint, RestrictedEndpoint
 from librarian.web.endpoints import Endpoint
-from librarian.web.files.answer import FileAnswer
+from librarian.web.files.facts import FileAnswer
 from librarian.web.files.ranges import Slice
 
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256

@@ -124,7 +124,7 @@ class Check:
                     )
             except (BytesNotFound, BytesDamaged):
                 continue  # a sweep was here
-        yield from (Finding(NOTICE, "not the byte store's own", name) for name in store.noise())
+        yield from (Finding(NOTICE, "not the byte store's own", name) for name in store.strays())
 
 
 def _persistent(subtree: LibrarySubtree, part: str, key: Any) -> Any:

@@ -99,7 +99,7 @@ class Incoming:
         with troubles("clear incoming"), os.scandir(self.path) as entries:
             return sum(self._clear_one(entry.name, limit) for entry in entries if _is_own(entry.name))
 
-    def noise(self) -> Iterator[str]:
+    def strays(self) -> Iterator[str]:
         """Names in the folder that no writer of ours would give."""
         with troubles("list incoming"), os.scandir(self.path) as entries:
             yield from (entry.name for entry in entries if not _is_own(entry.name))

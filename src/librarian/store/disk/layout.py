@@ -64,7 +64,7 @@ class Layout:
         self._check(sha256)
         return f"{self.root}/{relative_path(sha256)}"
 
-    def aside(self, sha256: str) -> str:
+    def quarantined(self, sha256: str) -> str:
         """The path of quarantined bytes."""
         self._check(sha256)
         return f"{self.quarantine}/{sha256}"
@@ -87,20 +87,20 @@ class Layout:
                 prefix = folder[-2:] + leaf[-2:]
                 yield from (name for name in _names(leaf) if _is_held(leaf, name, prefix))
 
-    def walk_aside(self) -> Iterator[str]:
+    def walk_quarantine(self) -> Iterator[str]:
         """The digests of quarantined bytes, ascending."""
         yield from (name for name in _names(self.quarantine) if is_sha256(name))
 
-    def noise(self) -> Iterator[str]:
+    def strays(self) -> Iterator[str]:
         """Names relative to the root that no store of this kind gives."""
         for name in _names(self.root):
             if _is_fan_out(self.root, name):
-                yield from self._noise_in_folder(name)
+                yield from self._strays_in_folder(name)
             elif name not in _OWN_NAMES:
                 yield name
         yield from (f"quarantine/{name}" for name in _names(self.quarantine) if not is_sha256(name))
 
-    def _noise_in_folder(self, folder: str) -> Iterator[str]:
+    def _strays_in_folder(self, folder: str) -> Iterator[str]:
         for name in _names(f"{self.root}/{folder}"):
             leaf = f"{folder}/{name}"
             if not _is_fan_out(f"{self.root}/{folder}", name):

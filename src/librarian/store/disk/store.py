@@ -12,33 +12,29 @@ folder: whoever changes what is held under a digest holds the flock of its leaf 
 which locks no directory.)
 """
 
-import errno
 import logging
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BufferedReader
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
 from librarian import durable
-from librarian.interfaces import IClock, LibrarianError
+from librarian.interfaces import IClock
 from librarian.store import hashing
 from librarian.store.disk.fresh import Fresh
+from librarian.store.disk.held import EPOCH, HeldFiles, nanoseconds, verify_file
 from librarian.store.disk.incoming import Incoming, IncomingFile
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
-from librarian.store.disk.troubles import trouble, troubles
+from librarian.store.disk.troubles import troubles
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
 from librarian.store.room import Room
 
 log = logging.getLogger(__name__)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @implementer(IByteStore)
@@ -65,6 +61,7 @@ class DiskStore:
         self._layout = Layout(str(root.absolute()))
         self._incoming = Incoming(self._layout.incoming)
         self._room = Room(self._layout.root, quota, keep_free)
+        self._held = HeldFiles(self._layout, self._room)
         self._fresh = Fresh(self._layout.root)
         self._list_fresh = list_fresh
         try:
@@ -89,43 +86,36 @@ class DiskStore:
             found = hashing.copy_and_hash(stream, _Sink(file, self._room).write, size=size)
             hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
             with troubles("put"):
-                file.settle(_nanoseconds(self._clock.now()))
-                self._publish(file, found)
+                file.settle(nanoseconds(self._clock.now()))
+                is_new = self._held.publish(file, found)
+        if is_new and self._list_fresh:
+            self._fresh.add(found.sha256)
         return found
 
     def open(self, sha256: str) -> BufferedReader:
-        path = self._layout.held(sha256)
-        try:
-            return open(path, "rb", opener=_open_regular)
-        except (FileNotFoundError, IsADirectoryError):
-            raise self._absence(sha256) from None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise self._absence(sha256) from None
-            log.error("byte store trouble step=open error=%s", error)
-            raise trouble(error) from error
+        return self._held.open(sha256)
 
     def size(self, sha256: str) -> int:
-        return self._stat(sha256).st_size
+        return self._held.stat(sha256).st_size
 
     def stored_at(self, sha256: str) -> datetime:
-        return _EPOCH + timedelta(microseconds=self._stat(sha256).st_mtime_ns // 1000)
+        return EPOCH + timedelta(microseconds=self._held.stat(sha256).st_mtime_ns // 1000)
 
     def remove(self, sha256: str, *, stored_before: datetime | None = None) -> bool:
         if not hashing.is_sha256(sha256):
             return False
-        limit = None if stored_before is None else _nanoseconds(stored_before)
+        limit = None if stored_before is None else nanoseconds(stored_before)
         with troubles("remove"):
             try:
                 with durable.locked_directory(self._layout.leaf(sha256)) as leaf:
-                    return self._forget(sha256, leaf, limit)
+                    return self._held.forget(sha256, leaf, limit)
             except FileNotFoundError:  # nothing was ever stored near it
                 self._layout.require_volume()
                 return False
 
     def __contains__(self, sha256: str) -> bool:
         try:
-            self._stat(sha256)
+            self._held.stat(sha256)
         except (BytesNotFound, BytesDamaged):
             return False
         return True
@@ -134,9 +124,9 @@ class DiskStore:
         with troubles("iterate"):
             yield from self._layout.walk_held()
 
-    def verify(self, sha256: str, told: Callable[[int], object] | None = None) -> int:
+    def verify(self, sha256: str, progress: Callable[[int], object] | None = None) -> int:
         with self.open(sha256) as file:
-            return _verify(file, sha256, told)
+            return verify_file(file, sha256, progress)
 
     def quarantine(self, sha256: str) -> bool:
         while True:
@@ -146,27 +136,27 @@ class DiskStore:
                 return False
             with file:
                 try:
-                    _verify(file, sha256)
+                    verify_file(file, sha256)
                     return False
                 except BytesDamaged:
-                    if self._set_aside(sha256, os.fstat(file.fileno())):
+                    if self._held.move_to_quarantine(sha256, os.fstat(file.fileno())):
                         return True
             # Another put() or remove() came in between: judge what is there now.
 
     def quarantined(self) -> Iterator[str]:
         with troubles("list quarantine"):
-            yield from (sha256 for sha256 in self._layout.walk_aside() if sha256 not in self)
+            yield from (sha256 for sha256 in self._layout.walk_quarantine() if sha256 not in self)
 
     def fresh(self) -> Iterator[str]:
         with troubles("list what is fresh"):
             yield from self._fresh.take()
             self._fresh.done()
 
-    def noise(self) -> Iterator[str]:
-        with troubles("look for noise"):
+    def strays(self) -> Iterator[str]:
+        with troubles("list strays"):
             self._layout.require_volume()
-            yield from self._layout.noise()
-            yield from (f"incoming/{name}" for name in self._incoming.noise())
+            yield from self._layout.strays()
+            yield from (f"incoming/{name}" for name in self._incoming.strays())
 
     def clear_incoming(self, older_than: timedelta) -> int:
         return self._incoming.clear(older_than)
@@ -199,83 +189,14 @@ class DiskStore:
             if held is not None and not anew:
                 return held
             file.write(f"{installation}\n".encode("ascii"))
-            file.settle(_nanoseconds(self._clock.now()))
+            file.settle(nanoseconds(self._clock.now()))
             file.rename(INSTALLATION, root)
             os.fsync(root)
         return installation
 
     def recount(self) -> int:
         with troubles("recount"):
-            return self._room.recount(self._sizes)
-
-    def _publish(self, file: IncomingFile, found: StoredBytes) -> None:
-        """Give the file its final name, durably.
-
-        It replaces what is there, which renews the age and heals a damaged copy without a look at it.
-        """
-        self._layout.settle(found.sha256)
-        with durable.locked_directory(self._layout.leaf(found.sha256)) as leaf:
-            replaced = _stat_if_there(found.sha256, leaf)
-            with self._room.changing(found.size - (replaced.st_size if replaced else 0)):
-                file.rename(found.sha256, leaf)
-            os.fsync(leaf)
-            self._unlink(self._layout.aside(found.sha256), None, None)
-        if self._list_fresh and replaced is None:
-            self._fresh.add(found.sha256)
-
-    def _forget(self, sha256: str, leaf: int, limit: int | None) -> bool:
-        """Unlink both copies under the lock of the leaf; whether there was one."""
-        held = self._unlink(sha256, leaf, limit)
-        aside = self._unlink(self._layout.aside(sha256), None, limit)
-        if held:
-            os.fsync(leaf)
-        return held or aside
-
-    def _unlink(self, name: str, directory: int | None, limit: int | None) -> bool:
-        """Unlink a file claimed before `limit` (nanoseconds of the epoch; None: always); whether it was."""
-        found = _stat_if_there(name, directory)
-        if found is None or (limit is not None and found.st_mtime_ns >= limit):
-            return False
-        with self._room.changing(-found.st_size):
-            os.unlink(name, dir_fd=directory)
-        return True
-
-    def _set_aside(self, sha256: str, judged: os.stat_result) -> bool:
-        """Move a damaged file into quarantine, unless another has taken its place; whether it was moved."""
-        with troubles("quarantine"):
-            durable.make_directories(self._layout.quarantine)
-            with durable.locked_directory(self._layout.leaf(sha256)) as leaf:
-                found = _stat_if_there(sha256, leaf)
-                if found is None or not os.path.samestat(found, judged):
-                    return False
-                os.rename(sha256, self._layout.aside(sha256), src_dir_fd=leaf)
-                durable.sync_directory(self._layout.quarantine)
-                os.fsync(leaf)
-        log.error("bytes quarantined sha256=%s", sha256)
-        return True
-
-    def _stat(self, sha256: str) -> os.stat_result:
-        path = self._layout.held(sha256)
-        with troubles("stat"):
-            found = _stat_if_there(path, None)
-        if found is None:
-            raise self._absence(sha256)
-        return found
-
-    def _absence(self, sha256: str) -> LibrarianError:
-        """Why nothing is held under a digest."""
-        with troubles("look for"):
-            self._layout.require_volume()
-            if _stat_if_there(self._layout.aside(sha256), None) is not None:
-                return BytesDamaged(sha256)
-        return BytesNotFound(sha256)
-
-    def _sizes(self) -> Iterator[int]:
-        held = map(self._layout.held, self._layout.walk_held())
-        aside = map(self._layout.aside, self._layout.walk_aside())
-        for path in chain(held, aside):
-            if (found := _stat_if_there(path, None)) is not None:
-                yield found.st_size
+            return self._room.recount(self._held.sizes)
 
 
 class _Sink:
@@ -291,37 +212,3 @@ class _Sink:
             self._room.require(len(piece), self._written)
             self._file.write(piece)
         self._written += len(piece)
-
-
-def _verify(file: BufferedReader, sha256: str, told: Callable[[int], object] | None = None) -> int:
-    """The length of a file whose bytes are what its name says; anything else raises BytesDamaged."""
-    durable.forget_cached(file.fileno())  # the copy in memory may be sound when the one on the medium is not
-    try:
-        actual = hashing.sha256_of(file, told)
-    except OSError as error:
-        # Checksumming file systems and dying disks answer EIO for the damaged part.
-        if error.errno != errno.EIO:
-            raise trouble(error) from error
-        raise BytesDamaged(sha256) from error
-    if actual != sha256:
-        raise BytesDamaged(sha256)
-    return file.tell()
-
-
-def _open_regular(path: str, flags: int) -> int:
-    """Open what the store has put there itself, and it makes no links."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _stat_if_there(name: str, directory: int | None) -> os.stat_result | None:
-    """The stat of a regular file; None if there is none of this name."""
-    try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def _nanoseconds(moment: datetime) -> int:
-    """An aware time in nanoseconds of the epoch, exactly (float arithmetic would not be)."""
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -10,8 +10,9 @@ from webob.acceptparse import create_accept_encoding_header
 
 from librarian.tracker.client.wire.version_dates import version_to_date
 from librarian.tracker.interfaces import FileVersion
-from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
+from librarian.web.files.answer import answer_file_request
 from librarian.web.files.conditions import CONDITION_FIELDS, failed_condition
+from librarian.web.files.facts import FileAnswer, FileFacts
 
 Header = tuple[str, str]
 

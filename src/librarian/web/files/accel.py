@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.web.files.answer import FileAnswer, FileFacts, answer_file_request
+from librarian.web.files.answer import answer_file_request
 from librarian.web.files.delivery import request_headers
+from librarian.web.files.facts import FileAnswer, FileFacts
 from librarian.web.files.ranges import Slice
 from librarian.web.settings import AccelSettings
 

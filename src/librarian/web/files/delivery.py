@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import SEEK_END
 from typing import Any, BinaryIO
 
-from librarian.web.files.answer import REQUEST_FIELDS, FileAnswer, segment_length
+from librarian.web.files.answer import REQUEST_FIELDS
+from librarian.web.files.facts import FileAnswer, segment_length
 from librarian.web.files.ranges import Slice
 from librarian.web.interfaces import FileCutShort
 

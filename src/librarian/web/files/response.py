@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 from pyramid.response import Response
 
-from librarian.web.files.answer import FileAnswer
 from librarian.web.files.delivery import render
+from librarian.web.files.facts import FileAnswer
 
 
 def file_response(
