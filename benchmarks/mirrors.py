@@ -1,8 +1,8 @@
 """The prober on 1,000 mirrors of 20 files each, on loopback: bin/py -m benchmarks.mirrors
 
 Beside it, in the same run, the client library alone (aiohttp) asking for the same URLs with the same
-number of requests under way: what the rules of the prober cost.  Each runs in a process of its own, whose
-peak memory is its own.
+number of requests under way: what the rules of the prober cost.  Each runs in its own process, so that
+peak memory is told apart.
 """
 
 import asyncio

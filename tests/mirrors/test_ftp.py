@@ -169,7 +169,7 @@ class Ftp(unittest.TestCase):
             self.assertLess(time.monotonic() - started, 10)
             time.sleep(0.01)
 
-    def test_nobody_there(self) -> None:
+    def test_no_server_there(self) -> None:
         self.assertIsInstance(self.ask(("head", "ftp://127.0.0.1:9/x"))[0], ConnectionFailed)
 
 

@@ -1,4 +1,4 @@
-"""Taking archives in: real ones, again and again, and ones that lie."""
+"""Reading archives: real ones, repeatedly, and forged ones."""
 
 import gzip
 import shutil
@@ -98,7 +98,7 @@ class RealArchive(ImportCase):
         body = (self.archive.root / newest.path).read_bytes()
         self.assertEqual((newest.size, newest.sha256), (len(body), sha256(body).hexdigest()))
 
-    def test_over_the_web_nobody_knows_how_old_the_first_files_are(self) -> None:
+    def test_over_the_web_the_age_of_the_first_files_is_unknown(self) -> None:
         farm = MirrorFarm()
         self.addCleanup(farm.close)
         self.take(WebArchive(farm.add(self.archive.files()).url))
@@ -171,7 +171,7 @@ class Described(ImportCase):
         [found] = hoary.arch_releases[0].publications(updates, hoary.components[0])
         self.assertEqual((found.version, found.date), ("2:1.9-1", datetime(2005, 6, 20, tzinfo=UTC)))
 
-    def test_what_is_not_published_is_asked_of_nobody(self) -> None:
+    def test_mirrors_are_not_asked_for_what_is_not_published(self) -> None:
         def described(status: str) -> str:
             return GOOD.replace('"source"', f'"status": "{status}", "source"', 1)
 

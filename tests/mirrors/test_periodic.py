@@ -54,7 +54,7 @@ class PeriodicTask(RunCase):
         self.assertEqual(dict(mirror.suites)["hoary"].name, "UP")
         self.assertTrue(self.deliver.called)
 
-    def test_why_nobody_was_judged_is_in_the_log(self) -> None:
+    def test_why_no_mirror_was_judged_is_in_the_log(self) -> None:
         self.ubuntu.main_url = None
         self.add("inside")
         networks = overlay("[librarian.mirrors]\nallowed_networks =\n")

@@ -124,7 +124,7 @@ class Refusals(RegistryCase):
             getUtility(IDistroReleaseSet).get(99)
         with self.assertRaises(NoSuchRelease):
             getUtility(IDistroArchReleaseSet).get(99)
-        self.assertIsNone(self.mirrors.getByName(self.ubuntu, "nobody"))
+        self.assertIsNone(self.mirrors.getByName(self.ubuntu, "no-such-mirror"))
 
     def test_taken(self) -> None:
         self.add()

@@ -1,4 +1,4 @@
-"""Whole runs: what they record, whom they tell, and what they leave alone."""
+"""Whole runs: what they record, which mails they send, and what they leave alone."""
 
 import json
 import logging
@@ -110,7 +110,7 @@ class Recording(RunCase):
         self.clock.move(hours=25)
         self.assertEqual(self.probe().probed, 1)
 
-    def test_where_nobody_knows_what_there_should_be_nothing_follows(self) -> None:
+    def test_where_nothing_was_published_nothing_follows(self) -> None:
         for release in self.ubuntu.releases:
             release.active = False
         mirror = self.add("early")
@@ -261,7 +261,7 @@ class Certificates(RunCase):
 class Faults(RunCase):
     failures = 1
 
-    def test_a_fault_of_ours_is_held_against_nobody(self) -> None:
+    def test_an_error_in_the_prober_counts_against_no_mirror(self) -> None:
         good, other = self.add("good"), self.add("other")
         carries = MirrorProbe._carries
 
@@ -352,7 +352,7 @@ class Guard(RunCase):
         self.assertFalse(self.probe(force=True).prober_offline)
         self.assertEqual((fresh.enabled, {mirror.enabled for mirror in good}), (False, {True}))
 
-    def test_when_nobody_answers_only_control_urls_can_tell(self) -> None:
+    def test_when_no_server_answers_only_control_urls_can_tell(self) -> None:
         for mirror in self.dead(6):
             mirror.disableAndNotifyOwner()
         fresh = add_mirror(self.ubuntu, self.owner, "fresh", "http://127.0.2.99:9/")

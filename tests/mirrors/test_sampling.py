@@ -34,7 +34,7 @@ def part_of(*files: Publication, architecture: str = "i386") -> Part:
 
 
 def chi_square(counts: Counter[str], cells: int, draws: int) -> float:
-    """In standard deviations from what an even chance gives; the cells nobody drew count as well."""
+    """In standard deviations from what an even chance gives; cells that were not drawn count as well."""
     expected = draws / cells
     drawn_cells = sum((count - expected) ** 2 / expected for count in counts.values())
     statistic = drawn_cells + (cells - len(counts)) * expected
@@ -55,7 +55,7 @@ class Tarballs(unittest.TestCase):
         fresh = {each.source for each in published.freshness_files(NOW).values()}
         self.assertEqual(fresh, {"old"})
 
-    def test_what_is_removed_is_asked_of_nobody(self) -> None:
+    def test_mirrors_are_not_asked_for_what_is_removed(self) -> None:
         _, published = self.part
         published.remove("pool/main/o/orig/orig_1.deb")
         self.assertEqual([each.source for each in published.newest_files(NOW, 5)], ["old"])
@@ -138,7 +138,7 @@ class Chosen(unittest.TestCase):
             [each.source for each in newest([part], NOW, 3, random.Random(1))], ["p1", "p2", "p3"]
         )
 
-    def test_a_file_of_two_parts_is_asked_of_whoever_carries_one(self) -> None:
+    def test_a_file_of_two_parts_is_asked_of_mirrors_with_one_of_them(self) -> None:
         parts = [part_of(file("a"), architecture="amd64"), part_of(file("a", NOW))]
         [found] = samples_of(parts, NOW, 5, 100, random.Random(1))
         self.assertEqual(dict(found.homes), {parts[0][0]: BEFORE_RECORDS, parts[1][0]: NOW})

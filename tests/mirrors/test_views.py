@@ -25,7 +25,7 @@ EVIL = '"><script>alert(1)</script>'
 
 
 class MirrorPages(PeopleInTheWorld):
-    """Amy is an administrator, bob owns a mirror, cyd looks after mirrors, dan is nobody special."""
+    """Amy is an administrator, bob owns a mirror, cyd looks after mirrors, dan has no role."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -52,7 +52,7 @@ class MirrorPages(PeopleInTheWorld):
 
 
 class Programs(MirrorPages):
-    def test_lists_are_for_everybody(self) -> None:
+    def test_lists_are_public(self) -> None:
         found = self.send("GET", "").json["distributions"]
         self.assertEqual(
             [(each["name"], each["mirrors"], each["official"]) for each in found], [("ubuntu", 5, 1)]
@@ -69,7 +69,7 @@ class Programs(MirrorPages):
     def test_what_is_not_there(self) -> None:
         for path in (
             "/debian",
-            "/ubuntu/nobody",
+            "/ubuntu/no-such-mirror",
             "/ubuntu/bobs/+log/x",
             "/ubuntu/bobs/+log",
             "/ubuntu/+metalink",
@@ -197,7 +197,7 @@ class ForClients(MirrorPages):
         self.assertEqual(everywhere[-1], "http://archive.example/ubuntu")
         self.assertEqual(self.status("GET", "/ubuntu/+mirrorlist?country=XX"), 422)
 
-    def test_the_country_of_whoever_asks(self) -> None:
+    def test_the_country_of_the_client(self) -> None:
         with country_database({"203.0.113.0/24": "BR", "2001:db8:1::/48": "DE"}):
             for address, country, first in (
                 ("203.0.113.7", "BR", "near"),

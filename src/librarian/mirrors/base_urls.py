@@ -1,4 +1,4 @@
-"""Which URLs a mirror's files may start at."""
+"""Base URLs: the URLs below which a mirror's files are."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from librarian.mirrors.interfaces import BadBaseURL
 def check_base_url(url: str, *schemes: str) -> str:
     """`url`, if a mirror's files can start there.  Raises BadBaseURL."""
     if not url.isprintable() or " " in url:
-        raise BadBaseURL(url, "it has a blank or a character nobody sees")
+        raise BadBaseURL(url, "it has a blank or a character that cannot be printed")
     try:
         parts = urlsplit(url)
         _ = parts.port

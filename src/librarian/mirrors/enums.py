@@ -1,4 +1,4 @@
-"""The vocabulary of the mirror registry.  This module imports nothing of ours."""
+"""The enumerations of the mirror registry.  This module imports nothing of the package."""
 
 from enum import Enum, IntEnum
 
@@ -92,7 +92,7 @@ _STATUS_TITLES = {
 
 
 class MirrorReviewStatus(IntEnum):
-    """What a mirror administrator made of a registration."""
+    """The judgement of a mirror administrator on a registration."""
 
     PENDING_REVIEW = 10
     UNOFFICIAL = 20
@@ -141,10 +141,10 @@ class PackagePublishingStatus(Enum):
 
 
 class FindingKind(Enum):
-    """What a probe may hold against a mirror."""
+    """What a probe may find wrong with a mirror."""
 
     MISSING = "missing"  # a part that a mirror may leave out
-    INCOMPLETE = "incomplete"  # a file that whoever carries the part must have
+    INCOMPLETE = "incomplete"  # a file that a mirror with this part must have
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     CERTIFICATE = "certificate"

@@ -1,4 +1,4 @@
-"""What happened to a mirror, told to whoever subscribes."""
+"""Events: a probe has changed whether a mirror is switched on, or found its certificate ending."""
 
 from datetime import datetime
 

@@ -1,7 +1,7 @@
 """How fresh a mirror is: which recently published files to ask it for, and what having them means.
 
 A file published in the window of a status that a mirror already has proves that the mirror
-synchronised after that publication.  The windows are those of the seed (hours before `when`).
+synchronised after that publication.  The windows are in hours before the probe.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def as_utc(moment: datetime) -> datetime:
-    """The same moment, aware; a naive one is read as UTC, which is how the seed writes them."""
+    """The same moment, aware; a naive one is in UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -62,7 +62,7 @@ def status_for_lag(lag: timedelta) -> MirrorStatus:
 def overall(statuses: Iterable[MirrorStatus]) -> MirrorStatus:
     """The worst that is known for certain of a mirror's parts.
 
-    A mirror is not up to date while of one of them nobody knows; that it is behind in another is known.
+    With a part of unknown freshness it is UNKNOWN, unless another part is known to be behind.
     """
     found = list(statuses)
     behind = [status for status in found if MirrorStatus.UP < status < MirrorStatus.UNKNOWN]

@@ -186,11 +186,11 @@ class IMirrorProbeRecord(Interface):
 
     date_created: datetime = Attribute("When it was over, aware, in UTC.")
     log_file: Any = Attribute("The ILibraryFileAlias of its log; None when that was cleared away.")
-    verdict: str = Attribute("``good``, ``failed``, ``inconclusive``, or '' for one made by hand.")
+    verdict: str = Attribute("``good``, ``failed``, ``inconclusive``, or '' for a record that no probe made.")
     freshness: MirrorStatus = Attribute("Overall, by this probe.")
 
     def read_log() -> bytes | None:
-        """The bytes of the log, for whoever may read logs of this mirror; None when it is gone."""
+        """The bytes of the log, UTF-8, one line an event; None when the log was removed."""
 
     def destroySelf() -> None:
         """Forget this probe; the mirror is due when the one before it says so."""
@@ -318,7 +318,7 @@ class IDistributionMirrorSet(Interface):
         """The switched-on mirrors that are due: never probed first, then longest ago.
 
         Due is who was not probed in the last 24 hours (one hour after a probe that failed); with
-        `force`, everybody.
+        `force`, all of them.
         """
 
     def getMirrorsToRecover(
@@ -338,7 +338,7 @@ class IProbeLogs(Interface):
         """The ILibraryFileAlias of a log."""
 
     def read(alias_id: int) -> bytes:
-        """The bytes of a log, whoever asks: who may was asked about the record."""
+        """The bytes of a log.  The permission was checked on the record, so none is checked here."""
 
     def release(alias_id: int) -> None:
         """The log is wanted no longer; the library collects it in its own time."""

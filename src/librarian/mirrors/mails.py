@@ -1,4 +1,4 @@
-"""What mirror owners are written: what is wrong and since when, and that it is well again."""
+"""The texts of mails to owners of mirrors: switched off, switched on again, certificate ending."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _SAID = {
     FindingKind.INCOMPLETE: "Not there, though the archive's indices list it",
     FindingKind.TIMEOUT: "No answer in time",
     FindingKind.UNREACHABLE: "Not reachable",
-    FindingKind.CERTIFICATE: "A certificate nobody can trust",
+    FindingKind.CERTIFICATE: "A certificate that is not trusted",
     FindingKind.CERTIFICATE_EXPIRES: "A certificate about to expire",
     FindingKind.REDIRECTED_ELSEWHERE: "Redirected to another file",
     FindingKind.REDIRECT_LOOP: "Redirected in circles",
@@ -66,7 +66,7 @@ def failed(mirror: MirrorFacts, failures: int, troubles: Sequence[Trouble], log:
         f"Verification of {mirror.name} failed",
         f"Hello {mirror.owner},\n\n"
         f"the mirror {mirror.name} of {mirror.distribution}, at\n\n    {mirror.base_url}\n\n"
-        f"was probed and failed {times}. It is switched off now: nobody is sent there.\n"
+        f"was probed and failed {times}. It is switched off now, and in no list of mirrors.\n"
         "It will be probed again, and comes back by itself once a probe finds it well.\n\n"
         f"What is wrong:\n\n{describe(troubles)}\n"
         f"The first lines of the log:\n\n{_first_lines(log)}",
@@ -96,8 +96,7 @@ def warned(mirror: MirrorFacts, expires: datetime) -> MailText:
 
 
 def describe(troubles: Sequence[Trouble]) -> str:
-    """The troubles, by kind, each with its URL and when it was first seen, what is new first: what a
-    partial mirror never had is no news."""
+    """The troubles by kind, each with its URL and the time it was first seen, newest first."""
     paragraphs = []
     ordered = sorted(troubles, key=lambda each: (each.kind.value, -each.since.timestamp(), each.url))
     for kind, group in groupby(ordered, key=lambda each: each.kind):

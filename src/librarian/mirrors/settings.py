@@ -29,7 +29,7 @@ class MirrorSettings(Section):
     proxy: str = ""
     ca_file: str = ""
     keyring: str = ""  # a file with the archives' signing keys; empty: signatures are not checked
-    keyrings: tuple[str, ...] = ()  # NAME:FILE for a distribution with keys of its own; NAME: for one without
+    keyrings: tuple[str, ...] = ()  # NAME:FILE, by distribution; NAME: checks no signatures
     user_agent: str = "librarian mirror prober"
     samples: int = 10  # of the newest files, and as many by chance
     sample_bytes: int = 1 << 20  # larger ones are not fetched; only their size is compared

@@ -1,4 +1,4 @@
-"""A month of probing in which the prober's own network fails again and again; only the network and the
+"""A month of probing in which the prober's own network fails thirteen times; only the network and the
 clock are made up.
 """
 
@@ -52,7 +52,7 @@ _FILES = {
 
 
 @implementer(IProbeLogs)
-class _LogsNobodyReads:
+class _DiscardedLogs:
     """Keeps no log of a probe."""
 
     def keep(self, filename: str, log_file: BinaryIO) -> int:
@@ -155,7 +155,7 @@ class Month:
     def run(self) -> None:
         """Look for what is due, every twenty minutes for a month."""
         kept = getUtility(IProbeLogs)
-        provideUtility(_LogsNobodyReads(), IProbeLogs)
+        provideUtility(_DiscardedLogs(), IProbeLogs)
         try:
             asyncio.run(self._run())
             transaction.commit()

@@ -120,7 +120,7 @@ def add_packages(release: Any, count: int, *, date: datetime, size: int, prefix:
 class SampleFarm:
     """The sample distribution with mirrors that are real servers, and a prober for documents.
 
-    The mirrors of the sample itself are switched off, since nobody is there.
+    The mirrors of the sample itself are switched off, since there are no servers.
     """
 
     FILES: ClassVar[dict[str, bytes]] = {

@@ -53,7 +53,7 @@ class MirrorSite:
             print(f"exit status {done.returncode}")
 
     def mail(self) -> None:
-        """Print what was sent: to whom, and about what."""
+        """Print the recipient and the subject of each mail that was sent."""
         for message in self._inbox.messages:
             print(f"To: {message['To']}\nSubject: {message['Subject']}")
 

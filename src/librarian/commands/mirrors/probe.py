@@ -16,14 +16,14 @@ from librarian.mirrors.runs.summary import RunOptions, RunSummary, explain, summ
 
 
 def _say(message: str) -> None:
-    """A line for whoever reads the cron mail."""
+    """Print a line on standard error, which cron mails to its owner."""
     click.echo(f"{'INFO':<7} {message}", err=True)
 
 
 @click.command()
 @ini_option
 @content_option
-@click.option("--force", is_flag=True, help="Probe everybody, due or not.")
+@click.option("--force", is_flag=True, help="Probe all mirrors, due or not.")
 @click.option("--max-mirrors", type=click.IntRange(1), help="Probe at most so many.")
 @click.option("--no-mail", is_flag=True, help="Leave the mail to owners in the queue.")
 @click.option("--every", type=click.FloatRange(min=1), help="Go on, with so many seconds between runs.")

@@ -92,7 +92,7 @@ def enable(ini: str, distribution: str, name: str) -> None:
 @click.argument("distribution")
 @click.argument("name")
 def disable(ini: str, distribution: str, name: str) -> None:
-    """Switch the mirror NAME off, until somebody switches it on."""
+    """Switch the mirror NAME off, until it is switched on by a person."""
     _switch(ini, distribution, name, False)
 
 

@@ -1,4 +1,4 @@
-"""Taking in what an archive has published.
+"""Reading the publications of an archive into the registry.
 
 The archive is read without a transaction open; then each index is compared with what is known of it
 in one transaction, and what is new gets the date of the Release file.  A run that is cut off is simply
@@ -179,7 +179,7 @@ class ArchiveImport:
         return target.publications(part.pocket, component)
 
     def _modified(self, path: str) -> datetime:
-        """When a file came into a pool that can be looked into; else: before we began to look."""
+        """The modification time of a file of a local archive; BEFORE_RECORDS in any other."""
         look: Any = getattr(self._source, "modified", None)
         found: datetime | None = look(path) if look else None
         return found or BEFORE_RECORDS
@@ -197,7 +197,7 @@ def update(
 ) -> tuple[int, int]:
     """Make `publications` say what an index says now; how many files are new, and how many gone.
 
-    What the first reading finds was published before it, nobody knows when: `modified` is asked.
+    Files of the first reading were published at an unknown time before it: `modified` tells a later limit.
     """
     before = publications.paths()
     for path in before - entries.keys():

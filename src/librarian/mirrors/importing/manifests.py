@@ -1,4 +1,4 @@
-"""Publications and images described by hand or by another program.
+"""Manifests: publications as JSON and images as lines, written by a person or by another program.
 
 Publications, as JSON::
 
@@ -117,10 +117,10 @@ def _pocket(name: str) -> PackagePublishingPocket:
 
 
 def import_images(distribution: Distribution, lines: Iterable[str]) -> int:
-    """Replace what mirrors of images ought to have; how many images that is.  Raises BadImport.
+    """Replace the images that mirrors of images must have; how many they are.  Raises BadImport.
 
-    What the list does not name any more is asked of nobody; an empty list is refused, since it would
-    declare every mirror complete.
+    Mirrors are no longer asked for images that the list does not name.  An empty list is refused, since
+    with it every mirror would be complete.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for number, line in enumerate(lines, start=1):

@@ -38,7 +38,7 @@ class MirrorsSubtree(Persistent):
         self.holds = FileHolds()  # the logs of probes, which are files of the library
 
     def note_offline(self, families: Iterable[int], moment: datetime) -> None:
-        """The prober could not reach anybody over these address families up to `moment`."""
+        """Note that the prober reached no server over these address families up to `moment`."""
         self.offline = tuple({**dict(self.offline), **dict.fromkeys(families, moment)}.items())
 
     def last_offline(self, families: Iterable[int]) -> datetime | None:

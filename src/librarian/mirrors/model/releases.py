@@ -27,7 +27,7 @@ class Component:
 def number(index: LOBTree, thing: Any) -> int:
     """Put `thing` into `index` under the next number, and return that.
 
-    People register these by hand, so writers rarely meet; when they do, one is tried again.
+    Two transactions that number at once conflict, and one of them is repeated; registrations are rare.
     """
     found: int = index.maxKey() + 1 if index else 1
     index[found] = thing

@@ -1,4 +1,4 @@
-"""Whether it is us: servers that have no reason to be down are asked at the moment a mirror fails.
+"""Controls: servers that are asked at the moment a mirror fails, to tell an outage at the prober's end.
 
 A mirror that does not answer and a prober without a network look the same from here.  So a failure of that
 kind counts only if, within the same minute, servers elsewhere did answer the prober.
@@ -59,7 +59,7 @@ class ControlSite:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """Whether a failure counts (None: there was nobody to ask), and of which parts of the network that was
+    """Whether a failure counts (None: there was no server to ask), and of which parts of the network that was
     asked: AF_UNSPEC is all of it; AF_INET or AF_INET6 comes with it for a mirror with only such addresses."""
 
     counts: bool | None
@@ -76,10 +76,10 @@ def _host_of(url: str) -> str:
 
 
 def needs_control(report: ProbeReport, behind_proxy: bool) -> bool:
-    """Whether the failure could be of our own making.
+    """Whether the prober's own network could be the cause of the failure.
 
     Not so if the mirror's server answered everything with a plain refusal: then it speaks for itself.
-    Behind a proxy it never does, as a proxy has answers of its own.
+    Behind a proxy such an answer may be the proxy's.
     """
     return behind_proxy or not was_reached(report) or report.has(*_DOUBTFUL)
 
@@ -119,9 +119,9 @@ class Controls:
         """A mirror was found good just now, and so answered."""
         self._good.append(report)
 
-    def somebody_was_good_beside(self, report: ProbeReport) -> bool:
+    def another_was_good_beside(self, report: ProbeReport) -> bool:
         """Whether a mirror was found good within the minute in which `report` was finished: for a registry
-        so new that there was nobody to ask."""
+        so new that there are no controls."""
         return any(_moments_apart(good, report) <= WITHIN_SECONDS for good in self._good)
 
     async def is_offline(self) -> bool:
@@ -175,7 +175,7 @@ class Controls:
         return [site for site in others if not site.is_mirror] + [mirrors[place] for place in drawn]
 
     async def _ask(self, sites: list[ControlSite], family: int) -> dict[ControlSite, bool]:
-        """Which of `sites` answer within the minute; those we cannot or must not reach are left out."""
+        """Which of `sites` answer within WITHIN_SECONDS; those at refused addresses are left out."""
         asking = {asyncio.create_task(self._answers(site, family)): site for site in sites}
         if not asking:
             return {}
@@ -230,9 +230,11 @@ def _moments_apart(one: ProbeReport, other: ProbeReport) -> float:
 
 
 def _sum_up(answers: dict[ControlSite, bool]) -> bool | None:
-    """Whether we are connected.  Any server named in the settings shows it; of the others it takes half,
-    and not the archive alone where mirrors were asked too: the archive may stand in the next room.  One that
-    is silent shows nothing."""
+    """Whether the prober has a network; None if that is not known.
+
+    One server named in the settings that answers shows it.  Of the others more than half must answer, or half
+    with a mirror among them, as the archive may stand in the same room.  One silent server shows nothing.
+    """
     there = [site for site, answer in answers.items() if answer]
     if len(answers) - len(there) < 2 and not there and not any(site.chosen for site in answers):
         return None

@@ -34,8 +34,8 @@ class IndexFile:
 
     @property
     def packed(self) -> bool:
-        """Whether it is compressed: then the archive has it on disk.  Plain ones are listed for whoever
-        unpacks them, and often are nowhere."""
+        """Whether it is compressed: then the archive has it on disk.  Plain ones are often listed
+        only for their digests, and are not on disk."""
         return self.name.endswith((".gz", ".xz", ".bz2", ".zst", ".lzma"))
 
     @property
@@ -65,7 +65,7 @@ def turn_of(name: str, rounds: int) -> int:
 
 
 class IndexVerifier:
-    """Checks the indices of one mirror against the Release files of its own."""
+    """Checks the indices of one mirror against its own Release files."""
 
     def __init__(
         self,

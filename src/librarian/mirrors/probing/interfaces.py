@@ -1,4 +1,4 @@
-"""What the prober takes, gives, and may stumble over."""
+"""Contracts of the prober: its settings, its answers, its findings and its errors."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -109,7 +109,7 @@ class RedirectToDifferentFile(ProbeFailed):
 
 
 class ConnectionSkipped(ProbeFailed):
-    """The host kept us waiting too often; the next run asks again."""
+    """Too many requests to the host timed out in this run; the next run asks again."""
 
     kind = FindingKind.SKIPPED
 

@@ -26,7 +26,7 @@ class PartJudgement:
     """How fresh a part is, for certain, and what it lacks that it must have."""
 
     status: MirrorStatus
-    lag: timedelta | None = None  # how far behind; None: nobody knows
+    lag: timedelta | None = None  # how far behind; None: not known
     lacking: tuple[str, ...] = ()  # paths
     unsure: bool = False  # it lacks what the archive may have taken out meanwhile
 
@@ -37,8 +37,8 @@ def judge_part(
     """The worst that is known for certain of a part whose files were asked for.
 
     With a Release file that the archive had, it is exactly known what must be there: all that was published
-    until then, and nothing that came later.  Without one, files tell of each other: whoever has a file has
-    synchronised since it was published, and so must have the older ones.
+    until then, and nothing that came later.  Without one, files tell of each other: a mirror that has a
+    file has synchronised since it was published, and so must have the older ones.
     """
     if state is None:
         found = _by_windows(check, asked, now)

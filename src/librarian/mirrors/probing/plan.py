@@ -96,7 +96,7 @@ class ImageCheck:
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """Everything one mirror is to be asked."""
+    """Everything that one mirror is asked in one probe."""
 
     mirror_id: int
     name: str
@@ -135,7 +135,7 @@ class ProbeReport:
     lag: timedelta | None = None  # the longest any suite was behind
     certificate_expires: datetime | None = None
     log_lines: list[str] = field(default_factory=list)
-    broken_off: bool = False  # by a fault of ours; it says nothing about the mirror
+    broken_off: bool = False  # by an error in the prober; it says nothing about the mirror
 
     def has(self, *kinds: FindingKind) -> bool:
         """Whether any finding is of these kinds."""

@@ -59,7 +59,7 @@ class MirrorProbe:
         try:
             await self._ask_everything()
         except Exception as error:
-            # A fault of ours with one mirror must neither cost the others their probe nor be held against it.
+            # An error in the prober must neither end the other probes nor count as the mirror's failure.
             log.exception("probe broken off mirror=%s", self._plan.mirror_id)
             self.report.broken_off = True
             self.log(f"The probe was broken off by a fault of the prober: {error!r}")
@@ -148,7 +148,7 @@ class MirrorProbe:
         return True
 
     def _is_not_there(self, error: ProbeFailed) -> bool | None:
-        """False if the server said so, and None if it said nothing one could go by."""
+        """False if the server said that the file is absent; None if that is not known."""
         if proves_absence(error):
             self.log(str(error))
             return False
@@ -168,7 +168,7 @@ class MirrorProbe:
             self._asked[key].append(AskedFile(sample.path, there, date))
 
     async def _has_bytes(self, sample: Sample) -> bool | None:
-        """Whether a file is there; what it has instead of its own bytes becomes a finding."""
+        """Whether a file is there; other bytes than the archive's become a finding."""
         url = join_url(self._plan.base_url, sample.path)
         try:
             answer = await self.ask(self._fetcher.digest(url, sample.size))
@@ -300,7 +300,7 @@ class MirrorProbe:
         return answer
 
     def find(self, kind: FindingKind, url: str, message: str) -> None:
-        """Hold something against the mirror, in the findings and in the log."""
+        """Note a finding, and log it."""
         self.report.findings.append(Finding(kind, url, _one_line(message)))
         self.log(message)
 
@@ -308,13 +308,13 @@ class MirrorProbe:
         self.find(error.kind, error.url, str(error))
 
     def log(self, message: str) -> None:
-        """Append a line as the seed's prober writes them: time of day in UTC, colon, message."""
+        """Append a line to the log: date and time as ctime(3) writes them, in UTC, a colon, the message."""
         self.report.log_lines.append(f"{self._clock.now():%a %b %e %H:%M:%S %Y}: {_one_line(message)}")
 
 
 def _one_line(message: str) -> str:
-    """The message without what a server may have smuggled into it: bytes that are no text, line ends,
-    and more than anybody reads."""
+    """The message as one printable line of at most _LONGEST_LINE characters: it may quote what a server
+    sent, such as line ends or bytes that are not text."""
     shown = message[:_LONGEST_LINE].encode("utf-8", "backslashreplace").decode()
     if shown.isprintable():
         return shown

@@ -49,7 +49,7 @@ class SuiteVerifier:
             text = await self._signed_text(raw, signature)
             release = parse_release(text)
         except ProbeFailed as error:
-            # Whoever carries a suite of which the archive has a Release file must have it as well.
+            # A mirror that carries a suite must have its Release file, if the archive has one.
             lacks = known and proves_absence(error)
             self._find(FindingKind.INCOMPLETE if lacks else error.kind, error.url, str(error))
         except BadSignature as error:

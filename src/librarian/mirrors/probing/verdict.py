@@ -15,7 +15,7 @@ class Verdict(Enum):
 
     GOOD = "good"
     FAILED = "failed"
-    UNKNOWN = "unknown"  # nothing wrong was found, but of some part nobody knows
+    UNKNOWN = "unknown"  # nothing wrong was found, but the freshness of a part is not known
     INCONCLUSIVE = "inconclusive"  # the prober was offline: it says nothing about the mirror
 
 
@@ -24,7 +24,7 @@ def judge(report: ProbeReport) -> Verdict:
 
     An image mirror should have every image.  An archive mirror may leave out whole parts, but of those it
     has nothing the archive's indices list may be missing, and it is good only if of each it is known how
-    fresh that is.  Where nobody knows what it should have, nothing follows; nor where it changed while it
+    fresh that is.  Where it is not known what it should have, nothing follows; nor where it changed while it
     was asked, or is ahead of what was read of the archive and lacks something that may be gone there too.
     """
     if report.broken_off or not (report.plan.checks or report.plan.images):

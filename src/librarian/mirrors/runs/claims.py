@@ -15,20 +15,20 @@ class Claimer:
     def __init__(self, lifetime: timedelta) -> None:
         self.token = secrets.token_hex(8)
         self._lifetime = lifetime
-        self._who = _this_process()
+        self._process = _this_process()
 
     def claim(self, mirror: DistributionMirror, now: datetime) -> bool:
-        """Take the mirror, unless somebody else has it and is alive."""
+        """Take the mirror, unless another live process has it; whether it is taken."""
         if mirror.claim is not None:
-            _token, until, who = mirror.claim
+            _token, until, process = mirror.claim
             # Twice the lifetime away is what a clock that was wrong has left behind.
-            if now < until < now + 2 * self._lifetime and not _is_dead(who):
+            if now < until < now + 2 * self._lifetime and not _is_dead(process):
                 return False
-        mirror.claim = (self.token, now + self._lifetime, self._who)
+        mirror.claim = (self.token, now + self._lifetime, self._process)
         return True
 
     def holds(self, mirror: DistributionMirror) -> bool:
-        """Whether it is still ours: what somebody else has taken over is theirs to record."""
+        """Whether the claim is still this process's: another may have taken the mirror over meanwhile."""
         return mirror.claim is not None and mirror.claim[0] == self.token
 
 
@@ -36,9 +36,9 @@ def _this_process() -> str:
     return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
 
 
-def _is_dead(who: str) -> bool:
-    """Whether a process of this host is surely gone; of others nobody knows before the claim ends."""
-    host, pid, started = who.split(" ")
+def _is_dead(process: str) -> bool:
+    """Whether a process is gone for certain, which only processes of this host can be known to be."""
+    host, pid, started = process.split(" ")
     return host == socket.gethostname() and _started(int(pid)) != started
 
 

@@ -1,4 +1,4 @@
-"""What the registry knows that tells an outage at home from a mirror's failure."""
+"""What the registry knows to tell an outage of the prober's network from a mirror's failure."""
 
 import random
 from collections.abc import Iterable
@@ -11,15 +11,15 @@ from librarian.mirrors.probing.verdict import Verdict
 from librarian.mirrors.settings import MirrorSettings
 
 #: How long ago a mirror may have been found good to be believed in: longer than an outage lasts, for in an
-#: outage none is found good, and not so long that a mirror nobody could judge stays one for ever.
+#: outage none is found good, and short enough for a mirror that can no longer be judged to drop out.
 LATELY = timedelta(days=7)
 
 
 def control_sites(
     subtree: MirrorsSubtree, settings: MirrorSettings, now: datetime, chance: random.Random
 ) -> list[ControlSite]:
-    """Who is asked when a mirror fails: what the settings name, or else the archives themselves and mirrors
-    that were good lately."""
+    """The servers to ask when a mirror fails: those of the settings, or else the archives themselves and
+    mirrors that were good lately."""
     if settings.control_urls:
         return [ControlSite(url, chosen=True) for url in settings.control_urls]
     mains = [ControlSite(each.main_url) for each in subtree.distributions.values() if each.main_url]

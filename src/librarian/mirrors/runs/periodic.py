@@ -31,18 +31,18 @@ def begin(event: Any) -> None:
 
 
 class Schedule(PeriodicTask):
-    """Reads archives, probes what is due and sends the mail, again and again."""
+    """The periodic task that reads archives, probes the mirrors that are due and sends the mail."""
 
     def __init__(self, interval_seconds: float) -> None:
         super().__init__("mirror schedule", interval_seconds)
 
     def once(self) -> None:
-        """One round.  Whatever fails is logged and tried again in the next."""
+        """Do each step once.  A step that fails is logged, and tried again the next time."""
         steps = (import_archives, *(_probing(content) for content in MirrorContent), deliver_queue)
         for step in steps:
             try:
                 step()
-            except Exception as error:  # the schedule must outlive any round
+            except Exception as error:  # the next time must come whatever fails now
                 if getUtility(ITree).is_loss(error):
                     return  # its watch says so
                 log.exception("scheduled step failed")

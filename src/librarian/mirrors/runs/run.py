@@ -1,7 +1,7 @@
 """A probing run over the registry: claim, plan, probe, record.
 
-The tree is used by one thread of its own, in short transactions; the prober's loop never waits for it and
-no transaction waits for the network.
+One thread uses the tree, in short transactions, so that neither the event loop waits for a transaction nor
+a transaction for the network.
 """
 
 import asyncio
@@ -107,10 +107,10 @@ class ProbeRun:
         await self._judge_the_bad()
 
     async def _judge_the_bad(self) -> None:
-        """Whether it is the mirrors or ourselves is known for good when all are probed."""
+        """Judge the failures, now that all controls have been asked."""
         gone_at_once = self._most_are_gone()
         for report, found in self._bad:
-            counts = self._controls.somebody_was_good_beside(report) if found.counts is None else found.counts
+            counts = self._controls.another_was_good_beside(report) if found.counts is None else found.counts
             verdict = Verdict.FAILED if counts and not gone_at_once else Verdict.INCONCLUSIVE
             if verdict is Verdict.INCONCLUSIVE:
                 self.summary.unconfirmed.append(report.plan.name)
@@ -119,7 +119,7 @@ class ProbeRun:
         missed |= {socket.AF_UNSPEC} if gone_at_once else set()
         self.summary.prober_offline = socket.AF_UNSPEC in missed
         if missed:
-            # After the last record: whoever is probed from now on is looked at for the first time again.
+            # After the last record: the next failure of each mirror is a first look, which does not count.
             await self._work(lambda: self._subtree.note_offline(missed, self._clock.now()))
 
     def _due_and_sites(self) -> tuple[list[int], list[ControlSite]]:
@@ -172,11 +172,11 @@ class ProbeRun:
             self._bad.append((report, confirmation))
 
     def _most_are_gone(self) -> bool:
-        """Whether most of those that were well have gone at once: then it is us, whoever answers.  So it is
-        if of several mirrors none answers, and there was nobody to ask.
+        """Whether most mirrors that were well are gone at once: then the prober's network is the cause, even
+        if controls answer.  So it is if none of several mirrors answers and there are no controls.
 
-        Mirrors that were down before say nothing: they are probed so often that they would be most of a run.
-        Those we must not reach say nothing either.
+        Mirrors that were down before do not count, since they are probed so often that they would be most of
+        a run; nor do those at refused addresses.
         """
         unreached = [report for report, _ in self._bad if not was_reached(report)]
         refused = sum(report.plan.was_well for report in unreached if _is_refused(report))
@@ -229,7 +229,7 @@ def _batches(numbers: list[int], size: int) -> Iterable[list[int]]:
 
 
 def _lines(prober: ProberSettings) -> tuple[Throttle, Throttle]:
-    """What limits the probes, and what limits the controls; together they are within the limit."""
+    """The throttles of the probes and of the controls, which together keep to `prober.parallel`."""
     kept_back = min(ASKED_AT_ONCE, prober.parallel // 4)
     throttle = Throttle(prober.parallel - kept_back, prober.parallel_per_host)
     return throttle, throttle.spare(kept_back) if kept_back else throttle

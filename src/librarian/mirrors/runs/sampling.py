@@ -1,4 +1,4 @@
-"""Which published files a mirror is asked for, to see whether it has them and their bytes are right.
+"""Samples: the published files that a mirror is asked for, to compare their presence and their bytes.
 
 The newest always, since those are what most people fetch and what is most often half there; and some by
 chance, each published file as likely as any other, whatever its date, its size and its part.

@@ -58,7 +58,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
 
 
 def explain(summary: RunSummary) -> list[str]:
-    """What an operator is to be told of a run, a sentence each."""
+    """What an operator must know of a run, one sentence each."""
     said = []
     if summary.refused:
         said.append(

@@ -19,7 +19,7 @@ _NO_SCORE = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class ListedMirror:
-    """What a list needs to know of a mirror."""
+    """A mirror as an entry of a list."""
 
     base_url: str
     country: str  # ISO 3166 alpha-2
@@ -47,10 +47,10 @@ def as_lines(mirrors: Iterable[ListedMirror]) -> str:
 
 
 def listed(mirrors: Iterable[Any]) -> list[ListedMirror]:
-    """Mirrors as lists for programs want them.
+    """Mirrors as entries of a list.
 
-    Whose last probe was bad, or of whom nobody knows how fresh it is, has no score to be listed by: it comes
-    after those that are known to be well, however well it did before.
+    A mirror whose last probe was bad, or whose freshness is not known, is listed without its score, and so
+    after those that are known to be well.
     """
     return [
         ListedMirror(mirror.base_url, mirror.country.iso3166code2, _score_to_list_by(mirror))
@@ -66,7 +66,7 @@ def _score_to_list_by(mirror: Any) -> float | None:
 
 
 def country_of(request: Request) -> str | None:
-    """Where whoever asks is: what they say, or else what their address says."""
+    """The country of the client (ISO 3166 alpha-2): `country` in the query, or else that of its address."""
     stated = request.GET.get("country")
     if stated:
         return str(getUtility(ICountrySet)[stated].iso3166code2)

@@ -1,4 +1,4 @@
-"""Mirrors in words: as JSON, and as the rows of lists."""
+"""Mirrors, their parts and their probes as values for JSON, which pages show as well."""
 
 from datetime import datetime
 from typing import Any

@@ -1,6 +1,6 @@
 """One request at a time, as many at once as the throttle allows.
 
-aiohttp, because it lets us have the socket (`socket_factory`, for the address guard) and the
+aiohttp, because it gives access to the socket (`socket_factory`, for the address guard) and the
 connection (`response_class`, for the peer and its certificate), follows no redirect unless told to, and
 looks at no proxy of the environment; httpx 0.28 offers neither hook without private parts.
 """
@@ -40,13 +40,14 @@ from librarian.mirrors.probing.transport.redirects import STATUSES, check_scheme
 from librarian.mirrors.probing.transport.throttle import HostLedger, Line, Throttle
 from librarian.net.networks import AddressGuard
 
-# A name server that hangs holds a thread for a while; the loop's own few would starve everybody.
+# A name server that hangs holds a thread; the few threads of asyncio's default executor would all wait.
 _THREADS = 32
-_SLOWEST = 256 * 1024  # bytes a second; a mirror that is slower serves nobody
+_SLOWEST = 256 * 1024  # bytes a second; a slower mirror is of no use
 
 
 class _Response(aiohttp.ClientResponse):
-    """Remembers whom it came from: a short answer gives its connection back before we could ask."""
+    """An answer with the address and the certificate of the peer, read when the connection is still its own:
+    a short answer has given the connection back before `session.request` returns."""
 
     peer_address = ""
     certificate_expires: datetime | None = None
@@ -62,7 +63,7 @@ class _Response(aiohttp.ClientResponse):
         return await super().start(connection)
 
 
-class Redirected(Exception):
+class _Redirected(Exception):
     """Internal: the hop ended in a redirect."""
 
     def __init__(self, location: str) -> None:
@@ -135,7 +136,7 @@ class Fetcher:
         for _ in range(self.settings.max_redirects + 1):
             try:
                 return await self._hop(method, target, family, max_bytes, keep)
-            except Redirected as redirected:
+            except _Redirected as redirected:
                 target = follow(url, target, redirected.location)
             except (ProberTimeout, ConnectionFailed):
                 self.on_silence()
@@ -183,7 +184,7 @@ class Fetcher:
         ) as response:
             assert isinstance(response, _Response)
             if response.status in STATUSES and "Location" in response.headers:
-                raise Redirected(response.headers["Location"])
+                raise _Redirected(response.headers["Location"])
             if response.status != 200:
                 raise BadResponseCode(url, response.status)
             size, body, digest = response.content_length, b"", ""

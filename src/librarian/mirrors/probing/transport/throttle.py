@@ -36,7 +36,7 @@ class Line:
         self.session: Any = None  # with an async close()
 
     async def hang_up(self) -> None:
-        """Close the connection, and give the room to somebody else."""
+        """Close the connection, so that another host can have one."""
         self.host.forget(self)
         try:
             if self.session is not None:
@@ -76,8 +76,8 @@ class Throttle:
         self.idle: dict[Line, None] = {}  # longest idle first
 
     def spare(self, count: int) -> "Throttle":
-        """A throttle of `count` lines of its own, which shares the limit by host: for questions that must
-        not wait behind the others."""
+        """A throttle with `count` further lines and the same limit by host: for requests that must not wait
+        behind the others."""
         made = Throttle(count, 1)
         made._hosts = self._hosts
         return made
@@ -121,7 +121,7 @@ class Throttle:
         return Line(self, host, key)
 
     async def _leave(self, line: Line, keep: bool) -> None:
-        """Keep the line for the host that has it as long as nobody else waits for one, or the host has not
+        """Keep the line for the host that has it as long as no other host waits for one, or the host has not
         had it for long."""
         line.served += 1
         own_turn = line.host.queue.length and line.served % _KEPT_FOR
