@@ -1,4 +1,46 @@
-"""The mirror registry: distributions, their mirrors, what each holds, and what may be refused."""
+"""The mirror registry.
+
+A distribution publishes its packages in an archive: the files of packages below ``pool/``, and indices of
+them below ``dists/``.  Mirrors are copies of it that others run, and most people download from those.  The
+registry knows which mirrors there are, finds out which can be relied on, and hands out lists of them.
+
+What is published
+    A distribution has *releases* (hoary), a release *components* (main, universe) and *builds*, one for each
+    architecture (i386).  A release is published in five *suites*, one for each *pocket*: hoary-updates is the
+    release hoary with the pocket UPDATES.  A *part* is the least that a mirror can leave out: one component
+    of one suite, as sources or for one architecture.  It has an index, Sources.gz or Packages.gz.
+    `importing.archives` reads the indices, as the signed Release file of each suite vouches for them, and
+    stores which files are published in each part and since when.
+
+What is registered
+    The owner of a mirror, a person or a team, calls `IDistribution.newMirror`.  The mirror is probed at once,
+    and listed when a mirror administrator has reviewed it as official.
+
+How a mirror is probed
+    1. The server (`runs.periodic`) or cron (``librarian mirrors probe``) starts a run.
+       `IDistributionMirrorSet` tells which mirrors are due; each is *claimed*, so that no other process
+       probes it.
+    2. `runs.planning` draws up a *plan*: the indices that the mirror may have, the files that tell how fresh
+       each part is, *samples* to compare by their bytes.  A plan is a value and knows no database.
+    3. `probing` asks the mirror and fills a *report*: which parts are there, how far each is behind, and
+       *findings*, each something wrong with its URL.
+    4. `probing.verdict` judges the report: good, failed, unknown or inconclusive.  When a mirror does not
+       answer, *controls* (servers that have no reason to be down) show whether the prober's own network is
+       the cause.
+    5. `runs.recording` stores what follows: a record with the log, the freshness of each part, the score of
+       the last thirty days.  After two failed probes in a row the mirror is switched off, after a good one
+       it is switched on again.  Each is an event, whose subscriber sends mail to the owner.
+
+What comes of it
+    Pages and JSON below ``/mirrors``; ``+mirrorlist`` and ``+metalink`` for clients of the archive.
+
+Freshness is a `MirrorStatus`: how far a part is behind the archive.  The Release file of the mirror tells it
+to the minute; without one, the newest file that the mirror has tells when it last synchronised (`freshness`).
+A mirror is as fresh as its worst part.
+
+Stored objects are in `model` and know no services.  The utilities in this module hand out *bound* ones
+(`service.bound`), which have a clock, countries and the logs in the library.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -100,13 +142,19 @@ class IDistribution(Interface):
     name: str = Attribute("Unique; part of URLs.")
     display_name: str = Attribute("What a page shows.")
     main_url: str | None = Attribute("Where the archive itself is: the mirror that is always last in a list.")
-    releases: Any = Attribute("The IDistroReleases, oldest first.")
+    releases: Any = Attribute("The IDistroReleases, by number.")
     mirrors: Any = Attribute("All its IDistributionMirrors, by number.")
     enabled_mirrors: Any = Attribute("Those that are switched on, official or not, by number.")
     enabled_official_mirrors: Any = Attribute("Those that are switched on and reviewed as official.")
 
+    def __getitem__(name: str) -> "IDistributionMirror":
+        """The mirror of this name.  Raises KeyError."""
+
     def newRelease(name: str, version: str, components: Sequence[str]) -> "IDistroRelease":
-        """Raises BadName and NameInUse."""
+        """Add a release (``hoary``, ``5.04``) with these components.  Raises BadName, NameInUse."""
+
+    def getRelease(name: str) -> "IDistroRelease":
+        """The release of this name.  Raises NoSuchRelease."""
 
     def newMirror(
         owner: Any,
@@ -122,7 +170,8 @@ class IDistribution(Interface):
     ) -> "IDistributionMirror":
         """Register a mirror, switched on and waiting for review.
 
-        `owner` is a person or a team, `country` an ICountry.
+        `owner` is a person or a team, `country` an ICountry.  One base URL at least is needed, each with the
+        scheme that its argument names; `display_name` is the name if it is not given.
         Raises BadName, NameInUse, BadBaseURL, URLInUse.
         """
 
@@ -139,10 +188,10 @@ class IDistroRelease(Interface):
     active: bool = Attribute("Whether mirrors are asked for it.")
     components: Any = Attribute("Its components, in the order they are asked for.")
     arch_releases: Any = Attribute("Its IDistroArchReleases, by architecture.")
-    distribution: IDistribution = Attribute("The distribution it is a release of.")
+    distribution: IDistribution = Attribute("Its distribution: id, names and main URL.")
 
     def newArch(architecture: str) -> "IDistroArchRelease":
-        """Raises BadName and NameInUse."""
+        """Add a build for an architecture (``i386``).  Raises BadName, NameInUse."""
 
 
 class IDistroArchRelease(Interface):
@@ -161,11 +210,11 @@ class IMirrorContents(Interface):
     freshness: MirrorStatus = Attribute("How far behind it was at the last probe.")
 
     def getURLsToCheckUpdateness(when: datetime | None = None) -> dict[MirrorStatus, str]:
-        """Which URL on the mirror to ask for, for each status that can be told apart at `when`.
+        """The URL to ask the mirror for, for each status that can be told apart at `when`, freshest first.
 
-        For each window of freshness the newest publication in it; if there was none lately, the newest of
-        all stands for UP.  `when` None is now; a naive one is UTC.  Packages for the installer (udeb) are
-        left out.  Empty if nothing was ever published.
+        It is that of the newest file published in the window of the status (`freshness.STATUS_HOURS`); if no
+        window holds one, the newest file of all stands for UP.  `when` None is now; a naive one is in UTC.
+        Udebs count in the sections of the installer alone.  Empty if nothing was published before `when`.
         """
 
 
@@ -193,7 +242,8 @@ class IMirrorProbeRecord(Interface):
         """The bytes of the log, UTF-8, one line an event; None when the log was removed."""
 
     def destroySelf() -> None:
-        """Forget this probe; the mirror is due when the one before it says so."""
+        """Remove the record, and let the library collect its log.  The record before it tells from then on
+        when the mirror is due."""
 
 
 class IDistributionMirror(Interface):
@@ -221,54 +271,64 @@ class IDistributionMirror(Interface):
     probe_records: Any = Attribute("Its IMirrorProbeRecords, newest first, with ``count()``.")
     last_probe_record: IMirrorProbeRecord | None = Attribute("The newest of them.")
 
+    def setBaseURLs(http: str | None = None, https: str | None = None, ftp: str | None = None) -> None:
+        """Replace all base URLs, of which there must be one.  Raises BadBaseURL, URLInUse."""
+
     def isOfficial() -> bool:
-        """Whether a mirror administrator made it official."""
+        """Whether its last review is OFFICIAL."""
 
     def ensureMirrorDistroArchRelease(
         arch_release: IDistroArchRelease, pocket: PackagePublishingPocket, component: Any
     ) -> IMirrorDistroArchRelease:
-        """The record that the mirror holds this; made if it is not there yet."""
+        """The record that the mirror holds this part; made, of freshness UNKNOWN, if there is none."""
 
     def ensureMirrorDistroReleaseSource(
         release: IDistroRelease, pocket: PackagePublishingPocket, component: Any
     ) -> IMirrorDistroReleaseSource:
-        """The record that the mirror holds this; made if it is not there yet."""
+        """The record that the mirror holds this part; made, of freshness UNKNOWN, if there is none."""
 
     def deleteMirrorDistroArchRelease(
         arch_release: IDistroArchRelease, pocket: PackagePublishingPocket, component: Any
     ) -> None:
-        """The mirror does not hold this (any more); nothing happens if that was known."""
+        """Remove the record of this part, if there is one: the mirror does not hold it."""
 
     def deleteMirrorDistroReleaseSource(
         release: IDistroRelease, pocket: PackagePublishingPocket, component: Any
     ) -> None:
-        """The mirror does not hold this (any more); nothing happens if that was known."""
+        """Remove the record of this part, if there is one: the mirror does not hold it."""
 
     def guessPackagesPaths() -> Sequence[tuple[IDistroArchRelease, PackagePublishingPocket, Any, str]]:
-        """(arch release, pocket, component, path of Packages.gz) for all that a mirror may hold."""
+        """(build, pocket, component, path of Packages.gz) of each part that a mirror may hold.
+
+        Of releases that are active; components include the installer's sections, where the archive has them.
+        """
 
     def guessSourcesPaths() -> Sequence[tuple[IDistroRelease, PackagePublishingPocket, Any, str]]:
-        """(release, pocket, component, path of Sources.gz) for all that a mirror may hold."""
+        """(release, pocket, component, path of Sources.gz) of each part that a mirror may hold."""
 
     def newProbeRecord(log_file: BinaryIO) -> IMirrorProbeRecord:
-        """Note that the mirror was probed now; the log goes into the library as
-        ``<name>-probe-logfile.txt``.  `log_file` is read from its start and stays the caller's."""
+        """Note that a probe of the mirror has just ended.
+
+        `log_file` is seekable; it is read from its start and not closed.  The library keeps the log as the
+        restricted file ``<name>-probe-logfile.txt``.
+        """
 
     def disableAndNotifyOwner() -> None:
-        """Switch the mirror off on behalf of the prober; its owner hears of it once that commits."""
+        """Switch the mirror off on behalf of the prober (IMirrorDisabled).  The mail to its owner leaves when
+        the transaction is committed."""
 
     def review(status: MirrorReviewStatus, reviewer: Any) -> None:
-        """Note the judgement of a mirror administrator."""
+        """Note the judgement of a mirror administrator, the person `reviewer`, with the time."""
 
     def resubmitForReview() -> None:
-        """Ask for another review.  Raises CannotResubmit."""
+        """Wait for another review.  Raises CannotResubmit unless the last one was BROKEN."""
 
 
 class IDistributionSet(Interface):
     """All distributions: a secured utility."""
 
     def new(name: str, display_name: str, main_url: str | None = None) -> IDistribution:
-        """Raises BadName, NameInUse and BadBaseURL."""
+        """Add a distribution; `main_url` is that of its archive.  Raises BadName, NameInUse, BadBaseURL."""
 
     def get(id: int) -> IDistribution:  # noqa: A002  # the specification names it so
         """By number.  Raises NoSuchDistribution."""
@@ -315,24 +375,25 @@ class IDistributionMirrorSet(Interface):
     def getMirrorsToProbe(
         content: MirrorContent = MirrorContent.ARCHIVE, force: bool = False, limit: int | None = None
     ) -> Sequence[IDistributionMirror]:
-        """The switched-on mirrors that are due: never probed first, then longest ago.
+        """The mirrors with this content that are switched on and due, `limit` at most.
 
-        Due is who was not probed in the last 24 hours (one hour after a probe that failed); with
-        `force`, all of them.
+        Those that were never probed come first, then those whose last probe is longest ago.  A mirror is due
+        24 hours after a good probe and one hour after any other (`MirrorSettings.probe_interval` and
+        `recheck_interval`); with `force`, always.
         """
 
     def getMirrorsToRecover(
         content: MirrorContent = MirrorContent.ARCHIVE, force: bool = False, limit: int | None = None
     ) -> Sequence[IDistributionMirror]:
-        """Those the prober switched off itself and ought to look at again, in the same order."""
+        """The mirrors that the prober has switched off itself and that are due, in the same order."""
 
 
 class IProbeLogs(Interface):
-    """Where the logs of probes are kept."""
+    """The logs of probes, which are kept in the library: an unsecured utility for the registry's objects."""
 
     def keep(filename: str, log_file: BinaryIO) -> int:
-        """Put the bytes of `log_file` into the library as a restricted file that stays until it is
-        released; the id of its alias."""
+        """Store `log_file`, a seekable file, as a restricted file of the library, and hold it; the id of its
+        alias."""
 
     def get(alias_id: int) -> Any:
         """The ILibraryFileAlias of a log."""
@@ -341,7 +402,7 @@ class IProbeLogs(Interface):
         """The bytes of a log.  The permission was checked on the record, so none is checked here."""
 
     def release(alias_id: int) -> None:
-        """The log is wanted no longer; the library collects it in its own time."""
+        """End the hold, so that the library's garbage collector may remove the log."""
 
 
 class IMirrorEvent(Interface):

@@ -49,12 +49,11 @@ class DistributionSet:
         return bind_distribution(found)
 
     def getByName(self, name: str) -> BoundDistribution | None:
-        found = mirrors_subtree().distributions.get(name)
-        return None if found is None else bind_distribution(found)
+        distributions = mirrors_subtree().distributions
+        return bind_distribution(distributions[name]) if name in distributions else None
 
     def __getitem__(self, name: str) -> BoundDistribution:
-        found = self.getByName(name)
-        if found is None:
+        if (found := self.getByName(name)) is None:
             raise NoSuchDistribution(name)
         return found
 
