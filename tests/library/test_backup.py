@@ -16,7 +16,7 @@ from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.library.upkeep.interfaces import UpkeepBusy
 from librarian.library.upkeep.model import LEASE, HeldLease, leased
 from tests.support.documents.library import keep, library_in

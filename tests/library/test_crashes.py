@@ -15,7 +15,7 @@ from threading import Thread
 from librarian.library.interfaces import AliasNotFound
 from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
 

@@ -23,7 +23,10 @@ from librarian.library.interfaces import (
 )
 from librarian.library.model.files import FileHolds
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage import GarbageCollector, Report
+from librarian.library.upkeep.garbage.collector import GarbageCollector
+from librarian.library.upkeep.garbage.report import Report
+from librarian.library.upkeep.garbage.run import Run
+from librarian.library.upkeep.garbage.steps import drop_aliases
 from librarian.library.upkeep.model import HeldLease
 from tests.support.layers import Functional
 from tests.support.world import overlay
@@ -306,7 +309,7 @@ class HeldBack(Collecting):
 
     def test_more_than_fit_into_one_round(self) -> None:
         self.stray(7)
-        with patch("librarian.library.upkeep.sweeping.ROUND", 2):
+        with patch("librarian.library.upkeep.garbage.sweeping.ROUND", 2):
             self.assertEqual(self.sweep(however_much=True).done["bytes"], {"swept": 7})
         self.assertEqual(len(list(self.store)), 1)
 
@@ -390,17 +393,17 @@ class BusyWriters(Collecting):
     def test_a_batch_that_always_loses_becomes_smaller(self) -> None:
         ids = [self.add(b"%d" % number) for number in range(12)]
         self.clock.move(days=8)
-        collector = GarbageCollector(self.library)
+        collecting = Run(self.library, False, lambda action: None)
         sizes: list[int] = []
         run = self.library.tree.run
 
         def lose(work: Any) -> Any:
-            sizes.append(collector._size)
-            if collector._size > 5:
+            sizes.append(collecting.size)
+            if collecting.size > 5:
                 raise ConflictError
             return run(work)
 
         with patch.object(self.library.tree, "run", lose):
-            collector._aliases({})
-        self.assertEqual(collector.report.done["aliases"], {"marked": len(ids)})
+            drop_aliases(collecting, {})
+        self.assertEqual(collecting.report.done["aliases"], {"marked": len(ids)})
         self.assertEqual(sizes[:4], [1000, 100, 10, 1])

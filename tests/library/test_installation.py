@@ -16,7 +16,7 @@ from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.installation import installation_of, put_together, unite
 from librarian.library.interfaces import CollectorRefuses, NotOneInstallation
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.store.disk.store import DiskStore
 from librarian.store.memory import MemoryStore
 from librarian.tree.service import Tree

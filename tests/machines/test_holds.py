@@ -9,7 +9,7 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import AliasNotFound, ILibraryFileAliasSet
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.machines.enums import CodeImportResultStatus
 from librarian.machines.interfaces import ICodeImportSet
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler

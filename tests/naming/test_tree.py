@@ -14,7 +14,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.interfaces import ILibraryFileAliasSet, NotStored
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.naming.interfaces import INamedTree, NotRestricted, NotThere, TooDeep
 from librarian.naming.model import MAX_DEPTH
 from librarian.security.interaction import acting_as

@@ -12,7 +12,7 @@ from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage import GarbageCollector
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.security.audit import log, open_audit_log, record_at_commit
 from librarian.tree.interfaces import ITree
 from tests.support.layers import Functional

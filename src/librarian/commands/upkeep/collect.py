@@ -11,7 +11,8 @@ from rich.console import Console
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage import STEPS, Action, GarbageCollector, Report
+from librarian.library.upkeep.garbage.collector import STEPS, GarbageCollector
+from librarian.library.upkeep.garbage.report import Action, Report
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print a report as JSON, for scripts.")

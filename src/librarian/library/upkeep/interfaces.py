@@ -1,10 +1,10 @@
 """Looking after a library: what runs beside the server, by hand or at night.
 
-* `garbage` gives space back.  It goes through the tree in steps: aliases whose time is over lose their
-  content, aliases without references go, contents without aliases go, and at last the bytes that no content
-  names.  Each thing is marked in one run and removed in a later one, or a week or a day later, so that an
-  upload or a holder that comes meanwhile is seen.  `sweeping` has the last step and the limit of how much
-  one sweep may remove.
+* `garbage` gives space back (`collector`).  It goes through the tree in steps: aliases whose time is over
+  lose their content, aliases without references go, contents without aliases go, and at last the bytes that
+  no content names.  Each thing is marked in one run and removed in a later one, or a week or a day later,
+  so that an upload or a holder that comes meanwhile is seen.  `garbage.sweeping` has the last step and the
+  limit of how much one sweep may remove.
 * `scrubbing` reads all stored bytes again, some every night, quarantines those that no longer have their
   digest and takes sound ones from another copy.
 * `checking` (fsck) compares the tree with the byte store and with its own indexes; `tree_checking` reads

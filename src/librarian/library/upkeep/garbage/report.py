@@ -1,0 +1,35 @@
+"""What a run of the collector did, or in a dry run would do."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing done, or, in a dry run, that would be done."""
+
+    step: str
+    verb: str  # expired, marked, unmarked, dropped, forgotten, swept
+    kind: str  # alias, content, bytes, token
+    what: str  # the alias's or token's id, or the sha256
+    name: str = ""  # the alias's filename, or the token's path
+    size: int = 0  # bytes that this gives back
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.verb, self.kind, self.what, self.name) if part)
+
+
+@dataclass
+class Report:
+    """How many objects each step saw and what it did with them."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+    done: dict[str, dict[str, int]] = field(default_factory=dict)  # step -> verb -> number
+    freed: int = 0  # bytes
+    skipped: dict[str, str] = field(default_factory=dict)  # step -> why it was left out
+    held_back: int = 0  # files that a sweep did not remove because they were so many
+    full: bool = False  # a step was left out for want of room, even with the reserve
+
+    def add(self, action: Action) -> None:
+        verbs = self.done.setdefault(action.step, {})
+        verbs[action.verb] = verbs.get(action.verb, 0) + 1
+        self.freed += action.size

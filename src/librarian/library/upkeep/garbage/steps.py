@@ -1,0 +1,111 @@
+"""What is garbage, and when it goes: the steps of the collector that change the tree, in their order.
+
+`references` in each is the IFileReferences utilities by name, which say what the systems refer to.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from librarian.library.interfaces import NEVER_EXPIRES
+from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.subtree import LibrarySubtree
+from librarian.library.upkeep.garbage.report import Action
+from librarian.library.upkeep.garbage.run import Done, Run
+
+WEEK = timedelta(days=7)  # Launchpad's stay of execution for aliases
+
+
+def expire(run: Run, references: dict[str, Any]) -> None:
+    """A week after its expiry an alias loses its content, also one that a system refers to."""
+
+    def work(subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
+        expires = alias.expires
+        if alias.content is None or expires is None or expires == NEVER_EXPIRES:
+            return
+        if expires < run.now - WEEK:
+            subtree.delete_content(alias)
+            yield _action("expire", "expired", alias)
+
+    run.over_aliases("expire", {}, work)
+
+
+def drop_aliases(run: Run, references: dict[str, Any]) -> None:
+    """An alias without a reference is marked, and dropped a week later if it still has none.
+
+    It must be a week old, and must not expire at a later date: until then it was promised to stay.
+    """
+
+    def work(subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
+        if held:
+            if alias.unreferenced_since is not None:
+                alias.unreferenced_since = None
+                yield _action("aliases", "unmarked", alias)
+        elif _may_go(alias, run.now - WEEK):
+            if alias.unreferenced_since is None:
+                alias.unreferenced_since = run.now
+                yield _action("aliases", "marked", alias)
+            elif alias.unreferenced_since < run.now - WEEK:
+                subtree.drop(alias)
+                yield _action("aliases", "dropped", alias)
+
+    run.over_aliases("aliases", references, work)
+
+
+def _may_go(alias: LibraryFileAlias, week_ago: datetime) -> bool:
+    if alias.former_content is not None:
+        return False  # deleted, and may still be brought back
+    if alias.content is None:
+        return True
+    expired = alias.expires is None or alias.expires < week_ago
+    return expired and alias.date_created < week_ago
+
+
+def drop_contents(run: Run, references: dict[str, Any]) -> None:
+    """A content that no alias names is marked in one transaction and dropped in the next, so that an upload
+    which names it meanwhile is seen."""
+    run.over_aliases("contents", {}, partial(_forget_former, run.now))
+    run.over_contents(partial(_mark, run.now))
+    run.over_contents(_drop)
+
+
+def _forget_former(
+    now: datetime, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool
+) -> Iterator[Action]:
+    if alias.former_content is not None and (alias.content_deleted or now) < now - WEEK:
+        subtree.forget_former(alias)
+        yield _action("contents", "forgotten", alias)
+
+
+def _mark(now: datetime, subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
+    if content.unclaimed_since is None and not subtree.is_named(content):
+        content.unclaimed_since = now
+    return iter(())
+
+
+def _drop(subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
+    if content.unclaimed_since is None:
+        return
+    content.unclaimed_since = None
+    if not subtree.is_named(content):
+        subtree.drop_content(content)
+        yield Action("contents", "dropped", "content", content.sha256)
+
+
+def forget_tokens(run: Run, references: dict[str, Any]) -> None:
+    """Tokens whose lifetime is over are forgotten."""
+
+    def batch() -> Done:
+        subtree = run.library.subtree
+        over = list(subtree.expired_tokens(run.now, run.size))
+        for token in over:
+            subtree.drop_token(token)
+        return over, [Action("tokens", "forgotten", "token", token.id, token.path) for token in over]
+
+    while run.batch("tokens", batch):
+        continue
+
+
+def _action(step: str, verb: str, alias: LibraryFileAlias) -> Action:
+    return Action(step, verb, "alias", str(alias.id), alias.filename)
