@@ -4,17 +4,20 @@ import threading
 import time
 import unittest
 from datetime import timedelta
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import transaction
 from ZODB.POSException import ConflictError
-from zope.component import getUtility
+from zope.component import getGlobalSiteManager, getUtility
 from zope.interface.verify import verifyObject
 from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.people.credentials.authentication import renew_hash
+from librarian.interfaces import ISettings
+from librarian.people.credentials.authentication import Authenticator, renew_hash
 from librarian.people.credentials.interfaces import (
     BadToken,
     IApiToken,
@@ -40,10 +43,10 @@ from librarian.people.credentials.passwords import (
 from librarian.people.credentials.principal import PersonPrincipal
 from librarian.people.credentials.scopes import granted_scope
 from librarian.people.credentials.service import MOST_TOKENS, create_first_admin, the_subtree
-from librarian.people.credentials.throttle import AT_MOST, Throttle, network
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
+from librarian.settings import Settings
 from tests.people.test_people import PeopleTestCase
 from tests.security.zcml import HandMovedClock, TreeTestCase
 
@@ -106,82 +109,6 @@ class Checked(unittest.TestCase):
             self.checked.remember("hash", f"{GOOD}{number}", self.clock.now())
         self.assertEqual(len(self.checked._until), CheckedLately.AT_MOST)
         self.assertNotIn(GOOD, repr(vars(self.checked)))
-
-
-class Throttling(unittest.TestCase):
-    def setUp(self) -> None:
-        self.clock, self.throttle = HandMovedClock(), Throttle()
-
-    def failing(self, times: int, name: Any = "amy", address: Any = HERE) -> None:
-        for number in range(times):
-            self.throttle.failed(
-                name(number) if callable(name) else name,
-                address(number) if callable(address) else address,
-                self.clock.now(),
-            )
-
-    def wait(self, name: str = "amy", address: str = HERE) -> int:
-        try:
-            self.throttle.check(name, address, self.clock.now())
-        except TooManyFailures as error:
-            return error.retry_after
-        return 0
-
-    def test_the_pauses_double_up_to_a_quarter_of_an_hour(self) -> None:
-        self.failing(4)
-        waits = [self.wait()]
-        for _time in range(12):
-            self.failing(1)
-            waits.append(self.wait())
-        self.assertEqual(waits, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900])
-
-    def test_waiting_helps_and_an_hour_forgives(self) -> None:
-        self.failing(8)
-        self.clock.move(seconds=7.5)
-        self.assertEqual(self.wait(), 1)
-        self.clock.move(seconds=0.5)
-        self.assertEqual(self.wait(), 0)
-        self.clock.move(hours=1)
-        self.failing(4)
-        self.assertEqual(self.wait(), 0)
-
-    def test_success_forgives_the_name_there_but_not_the_address(self) -> None:
-        self.failing(6)
-        self.throttle.succeeded("amy", HERE)
-        self.assertEqual(self.wait(), 0)
-        self.failing(30, name=lambda number: f"name{number}")
-        self.throttle.succeeded("amy", HERE)
-        self.assertGreater(self.wait(), 0)
-
-    def test_nobody_is_locked_out_for_long_by_others(self) -> None:
-        self.failing(2000, address=lambda number: f"198.51.{number // 250}.{number % 250}")
-        self.assertLessEqual(self.wait(address=THERE), 30)
-        self.assertGreater(self.wait(address=THERE), 0)
-
-    def test_memory_is_bounded(self) -> None:
-        self.failing(
-            AT_MOST, name=lambda number: f"name{number}", address=lambda number: f"2001:db8:{number:x}::1"
-        )
-        self.assertEqual(len(self.throttle), AT_MOST)
-
-    def test_what_counts_as_one_place(self) -> None:
-        places = {
-            "192.0.2.1": "192.0.2.1",
-            "::ffff:192.0.2.1": "192.0.2.1",
-            "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-            "::1": "::/64",
-            "": "unknown",
-            "not an address": "unknown",
-        }
-        self.assertEqual({address: network(address) for address in places}, places)
-
-    def test_threads_lose_no_count(self) -> None:
-        threads = [threading.Thread(target=self.failing, args=(500,)) for _number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(self.throttle._counters["name", "amy"].failures, 2000)
 
 
 class CredentialsTestCase(PeopleTestCase):
@@ -528,6 +455,19 @@ class Sessions(CredentialsTestCase):
             (ISession, self.bobs.sessions()[0]),
         ):
             self.assertTrue(verifyObject(contract, removeSecurityProxy(thing)))
+
+
+class SharedFailures(CredentialsTestCase):
+    def test_one_process_refuses_what_another_has_counted(self) -> None:
+        file = Path(self.enterContext(TemporaryDirectory())) / "failed-logins"
+        settings = Settings({"librarian.security.failed_logins": str(file)})
+        getGlobalSiteManager().registerUtility(settings, ISettings)
+        one, other = Authenticator(), Authenticator()
+        for _time in range(5):
+            self.assertRaises(WrongCredentials, one.by_password, "bob", "wrong", HERE)
+        self.assertRaises(TooManyFailures, other.by_password, "bob", GOOD, HERE)
+        self.clock.move(seconds=1)
+        self.assertEqual(other.by_password("bob", GOOD, HERE).id, "person:bob")
 
 
 class FirstStart(TreeTestCase):

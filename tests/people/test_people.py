@@ -34,6 +34,7 @@ from librarian.people.interfaces import (
     NotAMember,
 )
 from librarian.people.names import valid_display_name, valid_email, valid_name
+from librarian.people.service import add_missing_celebrities
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
 from tests.security.zcml import TreeTestCase
@@ -342,3 +343,23 @@ class WhoMay(PeopleTestCase):
             (ICelebrities, getUtility(ICelebrities)),
         ):
             self.assertTrue(verifyObject(contract, removeSecurityProxy(thing)))
+
+
+class Celebrities(PeopleTestCase):
+    def test_one_that_a_newer_site_declares_is_added(self) -> None:
+        self.configure('<celebrity name="librarians" title="Librarians" />')
+        famous = getUtility(ICelebrities)
+        self.assertRaises(NoSuchPerson, famous.__getitem__, "librarians")
+        for _time in range(2):
+            add_missing_celebrities()
+        self.assertEqual([team.display_name for team in famous], ["Administrators", "Librarians"])
+
+    def test_a_team_that_no_system_declares_is_none(self) -> None:
+        self.teams.new("crew", "Crew")
+        self.assertRaises(NoSuchPerson, getUtility(ICelebrities).__getitem__, "crew")
+
+    def test_a_person_of_that_name_is_not_the_team(self) -> None:
+        self.people.new("librarians", "Libby")
+        self.configure('<celebrity name="librarians" title="Librarians" />')
+        add_missing_celebrities()
+        self.assertFalse(self.people["librarians"].in_team_named("librarians"))

@@ -12,10 +12,11 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class SecuritySettings(Section):
-    """How long log-ins and API tokens last."""
+    """How long log-ins and API tokens last, and where failed log-ins are counted."""
 
     prefix = "security"
 
     session_lifetime: timedelta = timedelta(days=7)
     token_lifetime: timedelta = timedelta(days=90)  # unless the maker of a token says another one
     max_token_lifetime: timedelta = timedelta(days=366)
+    failed_logins: str = ""  # a file in which the processes of a machine share the counts; empty: in memory

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from zope.component import getUtility
@@ -9,6 +10,7 @@ from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock, ISettings
+from librarian.people.credentials.failures import FileCounts, MemoryCounts
 from librarian.people.credentials.interfaces import IAuthenticator, WrongCredentials
 from librarian.people.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
 from librarian.people.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
@@ -29,11 +31,15 @@ LONGEST_NAME = 254  # characters of an e-mail address (RFC 5321, section 4.5.3.1
 
 @implementer(IAuthenticator)
 class Authenticator:
-    """Looks credentials up in the tree; counts failures and remembers right passwords in this process."""
+    """Looks credentials up in the tree; remembers right passwords in this process."""
 
     def __init__(self) -> None:
-        self._throttle = Throttle()
         self._checked = CheckedLately()
+
+    @cached_property
+    def _throttle(self) -> Throttle:
+        path = getUtility(ISettings).section(SecuritySettings).failed_logins
+        return Throttle(FileCounts(path) if path else MemoryCounts())
 
     def by_password(self, name: str, password: str, address: str) -> IPrincipal:
         now, asked = _now(), name.strip().lower()[:LONGEST_NAME]

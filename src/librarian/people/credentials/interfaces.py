@@ -116,6 +116,33 @@ class NewToken:
     secret: str
 
 
+FailureKey = tuple[str, ...]  # a kind, and what is counted of it: ("name", "rita")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCount:
+    """Failed log-ins for one key."""
+
+    number: int
+    last: datetime  # when the latest failed; aware, in UTC
+
+
+class IFailureCounts(Interface):
+    """Keeps counts of failed log-ins; an hour after the last failure a count begins again at 1."""
+
+    def get(key: FailureKey) -> FailureCount | None:
+        """The count for `key`; None if there was no failure."""
+
+    def add(keys: Sequence[FailureKey], now: datetime) -> None:
+        """Count one failure for each of `keys`, all at once."""
+
+    def forget(key: FailureKey) -> None:
+        """Drop the count for `key`."""
+
+    def __len__() -> int:
+        """The number of counts, which is bounded."""
+
+
 class ICredentials(Interface):
     """The credentials of one person."""
 

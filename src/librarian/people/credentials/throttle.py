@@ -1,17 +1,18 @@
 """Failed log-ins slow down further ones.
 
-Nothing sleeps: an attempt that comes too early is refused, and told when to come back.  Failures
-are counted in this process alone and forgotten with it; n processes allow n times as much, which
-the growing pauses make irrelevant.  In the tree they would let strangers write to the database.
+Nothing sleeps: an attempt that comes too early is refused with the time to wait.  Failures are counted by
+name, by address and by both; the counts are never in the tree, where strangers could make it write.
+
+The library `limits` was considered.  It counts in windows, so that a person who mistypes a password five
+times would wait for the rest of a window and not one second; it does not let pauses grow; and the storages
+it has are the memory of one process or a server such as Redis.  What would be left of it is a counter.
 """
 
 import ipaddress
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from librarian.people.credentials.interfaces import TooManyFailures
+from librarian.people.credentials.interfaces import FailureKey, IFailureCounts, TooManyFailures
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,66 +29,44 @@ PAIR = Patience(free=5, longest=timedelta(minutes=15))
 ADDRESS = Patience(free=20, longest=timedelta(minutes=15))
 NAME = Patience(free=50, longest=timedelta(seconds=30))
 
-FORGIVEN_AFTER = timedelta(hours=1)
-AT_MOST = 20_000  # counters; those touched longest ago go first
-
-
-@dataclass(slots=True)
-class _Counter:
-    failures: int
-    last: datetime
-
 
 class Throttle:
-    """Counts failures by name, by address, and by both."""
+    """Counts failures by name, by address, and by both; `counts` keeps the numbers."""
 
-    def __init__(self) -> None:
-        self._counters: OrderedDict[tuple[str, ...], _Counter] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._counters)
+    def __init__(self, counts: IFailureCounts) -> None:
+        self._counts = counts
 
     def check(self, name: str, address: str, now: datetime) -> None:
         """Raises TooManyFailures while a pause lasts."""
-        with self._lock:
-            waits = [self._wait(key, patience, now) for key, patience in _keys(name, address)]
-        longest = max(waits)
+        longest = max(self._wait(key, patience, now) for key, patience in _keys(name, address))
         if longest > timedelta(0):
             raise TooManyFailures(-int(-longest.total_seconds() // 1))
 
     def failed(self, name: str, address: str, now: datetime) -> None:
-        with self._lock:
-            for key, _patience in _keys(name, address):
-                counter = self._counters.setdefault(key, _Counter(0, now))
-                if now - counter.last >= FORGIVEN_AFTER:
-                    counter.failures = 0
-                counter.failures += 1
-                counter.last = now
-                self._counters.move_to_end(key)
-            while len(self._counters) > AT_MOST:
-                self._counters.popitem(last=False)
+        """Count a failure for `name` from `address`."""
+        self._counts.add([key for key, _patience in _keys(name, address)], now)
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forgive this name from this address; the address by itself is not forgiven, or an
-        attacker would log in with an account of their own between the attempts."""
-        with self._lock:
-            self._counters.pop(_pair(name, address), None)
+        """Forget the failures of `name` from `address`.
 
-    def _wait(self, key: tuple[str, ...], patience: Patience, now: datetime) -> timedelta:
-        counter = self._counters.get(key)
-        if counter is None or counter.failures < patience.free:
+        Those of the address alone stay, or an attacker would log in to another account between attempts.
+        """
+        self._counts.forget(_pair(name, address))
+
+    def _wait(self, key: FailureKey, patience: Patience, now: datetime) -> timedelta:
+        count = self._counts.get(key)
+        if count is None or count.number < patience.free:
             return timedelta(0)
-        beyond = min(counter.failures - patience.free, 20)
+        beyond = min(count.number - patience.free, 20)
         pause = min(timedelta(seconds=2**beyond), patience.longest)
-        return counter.last + pause - now
+        return count.last + pause - now
 
 
-def _pair(name: str, address: str) -> tuple[str, ...]:
+def _pair(name: str, address: str) -> FailureKey:
     return ("pair", name, network(address))
 
 
-def _keys(name: str, address: str) -> list[tuple[tuple[str, ...], Patience]]:
+def _keys(name: str, address: str) -> list[tuple[FailureKey, Patience]]:
     return [
         (_pair(name, address), PAIR),
         (("address", network(address)), ADDRESS),

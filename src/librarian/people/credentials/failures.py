@@ -1,0 +1,144 @@
+"""Counts of failed log-ins, in the memory of a process or in a file that all processes of a machine share."""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from zope.interface import implementer
+
+from librarian.durable import FILE_MODE, make_directories
+from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
+from librarian.people.credentials.interfaces import FailureCount, FailureKey, IFailureCounts
+
+log = logging.getLogger(__name__)
+log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
+
+FORGIVEN_AFTER = timedelta(hours=1)
+AT_MOST = 20_000  # counts; those touched longest ago go first
+PATIENCE = 2.0  # seconds to wait for another process that writes
+
+_TABLE = "CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, number INTEGER, last REAL) WITHOUT ROWID"
+_INDEX = "CREATE INDEX IF NOT EXISTS by_time ON failures (last)"
+_COUNT = (
+    "INSERT INTO failures VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET"
+    " number = CASE WHEN last <= ?3 THEN 1 ELSE number + 1 END, last = max(last, ?2)"
+)
+_DROP_OLD = "DELETE FROM failures WHERE last <= ?"
+_DROP_MOST = (
+    "DELETE FROM failures WHERE key IN (SELECT key FROM failures ORDER BY last DESC LIMIT -1 OFFSET ?)"
+)
+
+
+@implementer(IFailureCounts)
+class MemoryCounts:
+    """Counts in the memory of this process, at most AT_MOST of them."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[FailureKey, FailureCount] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def get(self, key: FailureKey) -> FailureCount | None:
+        return self._counts.get(key)
+
+    def add(self, keys: Sequence[FailureKey], now: datetime) -> None:
+        with self._lock:
+            for key in keys:
+                before = self._counts.pop(key, None)
+                forgiven = before is None or now - before.last >= FORGIVEN_AFTER
+                self._counts[key] = FailureCount(1 if forgiven or before is None else before.number + 1, now)
+            while len(self._counts) > AT_MOST:
+                self._counts.popitem(last=False)
+
+    def forget(self, key: FailureKey) -> None:
+        with self._lock:
+            self._counts.pop(key, None)
+
+
+@implementer(IFailureCounts)
+class FileCounts:
+    """Counts in an SQLite file, exact across the processes of one machine.
+
+    The file holds hashes of names and addresses, as people type passwords into the field for the name.  It
+    is not flushed to disk: a power failure may lose counts.  While it cannot be used, the counts are in the
+    memory of each process; a damaged file is replaced by an empty one.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._memory = MemoryCounts()
+
+    def __len__(self) -> int:
+        with self._connection() as file:
+            return int(file.execute("SELECT count(*) FROM failures").fetchone()[0])
+
+    def get(self, key: FailureKey) -> FailureCount | None:
+        try:
+            with self._connection() as file:
+                query = "SELECT number, last FROM failures WHERE key = ?"
+                found = file.execute(query, (_digest(key),)).fetchone()
+        except (sqlite3.Error, OSError) as error:
+            self._unusable(error)
+            return self._memory.get(key)
+        return None if found is None else FailureCount(found[0], datetime.fromtimestamp(found[1], UTC))
+
+    def add(self, keys: Sequence[FailureKey], now: datetime) -> None:
+        time, forgiven = now.timestamp(), (now - FORGIVEN_AFTER).timestamp()
+        try:
+            with self._connection() as file, _transaction(file):
+                file.executemany(_COUNT, [(_digest(key), time, forgiven) for key in keys])
+                file.execute(_DROP_OLD, (forgiven,))
+                file.execute(_DROP_MOST, (AT_MOST,))
+        except (sqlite3.Error, OSError) as error:
+            self._unusable(error)
+            self._memory.add(keys, now)
+
+    def forget(self, key: FailureKey) -> None:
+        self._memory.forget(key)
+        try:
+            with self._connection() as file:
+                file.execute("DELETE FROM failures WHERE key = ?", (_digest(key),))
+        except (sqlite3.Error, OSError) as error:
+            self._unusable(error)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        # One for each use, as connections must not be shared with a thread or a forked process.  That takes
+        # 0.1 ms beside the 100 ms of a password check.
+        if not Path(self._path).exists():
+            make_directories(str(Path(self._path).absolute().parent))
+            os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE))
+        with closing(sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)) as file:
+            file.execute("PRAGMA synchronous = OFF")
+            file.execute(_TABLE)
+            file.execute(_INDEX)
+            yield file
+
+    def _unusable(self, error: Exception) -> None:
+        log.error("failed log-ins are counted in memory file=%s error=%r", self._path, error)
+        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            Path(self._path).unlink(missing_ok=True)
+
+
+@contextmanager
+def _transaction(file: sqlite3.Connection) -> Iterator[None]:
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        file.execute("ROLLBACK")
+        raise
+    file.execute("COMMIT")
+
+
+def _digest(key: FailureKey) -> bytes:
+    return sha256("\0".join(key).encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,147 @@
+"""Failed log-ins: how long the pauses are, and where the counts are kept."""
+
+import threading
+import unittest
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import mock
+
+from librarian.people.credentials import failures
+from librarian.people.credentials.failures import FileCounts, MemoryCounts
+from librarian.people.credentials.interfaces import TooManyFailures
+from librarian.people.credentials.throttle import Throttle, network
+from tests.security.zcml import HandMovedClock
+
+HERE, THERE = "192.0.2.1", "198.51.100.1"
+
+
+class Throttling(unittest.TestCase):
+    """With counts in memory."""
+
+    def setUp(self) -> None:
+        self.clock, self.counts = HandMovedClock(), self.make_counts()
+        self.throttle = Throttle(self.counts)
+
+    share = 500  # of each thread
+
+    def make_counts(self) -> Any:
+        return MemoryCounts()
+
+    def failing(self, times: int, name: Any = "amy", address: Any = HERE) -> None:
+        for number in range(times):
+            self.throttle.failed(
+                name(number) if callable(name) else name,
+                address(number) if callable(address) else address,
+                self.clock.now(),
+            )
+
+    def wait(self, name: str = "amy", address: str = HERE) -> int:
+        try:
+            self.throttle.check(name, address, self.clock.now())
+        except TooManyFailures as error:
+            return error.retry_after
+        return 0
+
+    def test_the_pauses_double_up_to_a_quarter_of_an_hour(self) -> None:
+        self.failing(4)
+        waits = [self.wait()]
+        for _time in range(12):
+            self.failing(1)
+            waits.append(self.wait())
+        self.assertEqual(waits, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900])
+
+    def test_waiting_helps_and_an_hour_forgives(self) -> None:
+        self.failing(8)
+        self.clock.move(seconds=7.5)
+        self.assertEqual(self.wait(), 1)
+        self.clock.move(seconds=0.5)
+        self.assertEqual(self.wait(), 0)
+        self.clock.move(hours=1)
+        self.failing(4)
+        self.assertEqual(self.wait(), 0)
+
+    def test_success_forgives_the_name_there_but_not_the_address(self) -> None:
+        self.failing(6)
+        self.throttle.succeeded("amy", HERE)
+        self.assertEqual(self.wait(), 0)
+        self.failing(30, name=lambda number: f"name{number}")
+        self.throttle.succeeded("amy", HERE)
+        self.assertGreater(self.wait(), 0)
+
+    def test_strangers_lock_a_person_out_for_seconds_only(self) -> None:
+        self.failing(2000, address=lambda number: f"198.51.{number // 250}.{number % 250}")
+        self.assertLessEqual(self.wait(address=THERE), 30)
+        self.assertGreater(self.wait(address=THERE), 0)
+
+    def test_memory_is_bounded(self) -> None:
+        self.enterContext(mock.patch.object(failures, "AT_MOST", 300))
+        self.failing(
+            300, name=lambda number: f"name{number}", address=lambda number: f"2001:db8:{number:x}::1"
+        )
+        self.assertEqual(len(self.counts), 300)
+
+    def test_what_counts_as_one_place(self) -> None:
+        places = {
+            "192.0.2.1": "192.0.2.1",
+            "::ffff:192.0.2.1": "192.0.2.1",
+            "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+            "::1": "::/64",
+            "": "unknown",
+            "not an address": "unknown",
+        }
+        self.assertEqual({address: network(address) for address in places}, places)
+
+    def test_threads_lose_no_count(self) -> None:
+        threads = [threading.Thread(target=self.failing, args=(self.share,)) for _number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.counts.get(("name", "amy")).number, 4 * self.share)
+
+
+class SharedThrottling(Throttling):
+    """With counts in a file."""
+
+    share = 50
+
+    def make_counts(self) -> Any:
+        self.path = Path(self.enterContext(TemporaryDirectory())) / "state" / "failed-logins"
+        return FileCounts(str(self.path))
+
+    def test_processes_share_the_counts_and_lose_none(self) -> None:
+        context = get_context("fork")
+        processes = [context.Process(target=self.failing, args=(25,)) for _number in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        self.assertEqual(self.counts.get(("name", "amy")).number, 100)
+
+    def test_the_file_is_private_and_holds_no_name(self) -> None:
+        self.failing(1, name="s3cret-and-long")
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+        self.assertNotIn(b"s3cret", self.path.read_bytes())
+
+    def test_old_counts_leave_the_file(self) -> None:
+        self.failing(2)
+        self.clock.move(hours=1)
+        self.failing(1, name="bob", address=THERE)
+        self.assertEqual(len(self.counts), 3)
+
+    def test_a_damaged_file_is_replaced(self) -> None:
+        self.path.parent.mkdir()
+        self.path.write_bytes(b"not a database" * 100)
+        with self.assertLogs("librarian", "ERROR"):
+            self.failing(1)
+        self.failing(6)
+        self.assertEqual(self.wait(), 2)
+
+    def test_without_a_usable_file_the_memory_counts(self) -> None:
+        self.path.parent.write_text("a file where the folder should be")
+        with self.assertLogs("librarian", "ERROR"):
+            self.failing(6)
+            self.assertEqual(self.wait(), 2)
+        self.assertTrue(self.path.parent.is_file())
