@@ -144,7 +144,7 @@ ALWAYS = {
     "machines online": "message app_url token_file",
     "machines quiesce": "message app_url token_file",
     "machines request": "app_url token_file",
-    "machines run": "hostname workers directory time_limit silence_limit log_limit file_limit disk_limit"
+    "machines run": "hostname workers directory time_limit output_timeout log_limit file_limit disk_limit"
     " drain_deadline once local_repositories app_url token_file",
     "machines watchdog": "once app_url token_file",
     "mirrors add-distribution": "ini main_url",

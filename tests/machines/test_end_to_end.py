@@ -30,7 +30,7 @@ class Daemons:
 
     @classmethod
     def setUp(cls) -> None:
-        cls.site = MachinesSite(f"librarian.machines.silence_limit = {SILENCE_SECONDS}s\n")
+        cls.site = MachinesSite(f"librarian.machines.heartbeat_timeout = {SILENCE_SECONDS}s\n")
 
     @classmethod
     def tearDown(cls) -> None:

@@ -23,7 +23,7 @@ from librarian.machines.agent.watchdog import Watchdog
 BYTES = Size(binary=True)
 LIMITS = (
     ("--time-limit", "24h", Duration(), "For one job."),
-    ("--silence-limit", "1h", Duration(), "For a job without output."),
+    ("--output-timeout", "1h", Duration(), "For a job without output."),
     ("--log-limit", "10M", BYTES, "For the log of one job."),
     ("--file-limit", "20G", BYTES, "For any file of a job."),
     ("--disk-limit", "60G", BYTES, "For all files of a job."),
@@ -77,9 +77,14 @@ def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def limited(
-        time_limit: float, silence_limit: float, log_limit: int, file_limit: int, disk_limit: int, **more: Any
+        time_limit: float,
+        output_timeout: float,
+        log_limit: int,
+        file_limit: int,
+        disk_limit: int,
+        **more: Any,
     ) -> Any:
-        return command(limits=Limits(time_limit, silence_limit, log_limit, file_limit, disk_limit), **more)
+        return command(limits=Limits(time_limit, output_timeout, log_limit, file_limit, disk_limit), **more)
 
     for name, default, kind, text in reversed(LIMITS):
         limited = click.option(name, default=default, show_default=True, type=kind, help=text)(limited)
@@ -149,7 +154,7 @@ def run(
 def watchdog(every: float, once: bool, app_url: str, token_file: Path | None) -> None:
     """Set machines offline that sent no heartbeat for too long.
 
-    How long is the setting librarian.machines.silence_limit of the server.  After its start, and
+    How long is the setting librarian.machines.heartbeat_timeout of the server.  After its start, and
     after the server was out of reach, the watchdog waits that long before it sets a machine offline.
     """
     if once:

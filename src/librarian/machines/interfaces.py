@@ -20,7 +20,7 @@ a machine says whether it gets jobs:
 
 A *transition* is a change of this state, with a reason and an *event*.  Three parties make them:
 the controller, when it starts and stops; a person, who may also *pin* a machine by this; and the *watchdog*,
-which sets a machine OFFLINE that gave no heartbeat for 15 minutes.  A pinned machine comes back ONLINE by a
+which sets a machine OFFLINE that sent no heartbeat for 15 minutes.  A pinned machine comes back ONLINE by a
 person only, and not by its controller.  A *cordon* is independent of the state: a cordoned machine keeps its
 jobs and its state, and gets no new job until the cordon is removed.
 

@@ -15,5 +15,5 @@ class MachinesSettings(Section):
     """How long the watchdog waits for a machine, and which teams may change machines."""
 
     prefix = "machines"
-    silence_limit: timedelta = timedelta(minutes=15)  # a machine unheard of for longer is set OFFLINE
+    heartbeat_timeout: timedelta = timedelta(minutes=15)  # the watchdog sets a machine without one OFFLINE
     editors: tuple[str, ...] = ()  # names of teams beside admins that change machines and imports

@@ -222,7 +222,7 @@ def quarantined_until(registry: CodeImportRegistry, machine: CodeImportMachine) 
 
 
 def watch(
-    registry: CodeImportRegistry, silence_limit: timedelta, context: ChangeContext, *, judge: bool = True
+    registry: CodeImportRegistry, heartbeat_timeout: timedelta, context: ChangeContext, *, judge: bool = True
 ) -> list[str]:
     """Set every machine OFFLINE (WATCHDOG) that was silent for longer than the limit; their host names.
 
@@ -231,7 +231,7 @@ def watch(
     found = [
         machine
         for machine in registry.machines.values()
-        if machine.state is not OFFLINE and machine.silent_for(context.now) > silence_limit
+        if machine.state is not OFFLINE and machine.silent_for(context.now) > heartbeat_timeout
     ]
     for machine in found:
         set_offline(registry, machine, CodeImportMachineOfflineReason.WATCHDOG, context)

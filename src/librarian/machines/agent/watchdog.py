@@ -18,7 +18,7 @@ class Watchdog:
     """Measures how long the service has answered without a break, and sends that along.
 
     Machines cannot report while the service is away.  So after an outage, and after the start of the
-    watchdog, no machine is set OFFLINE before one whole silence limit has passed.
+    watchdog, no machine is set OFFLINE before one heartbeat timeout has passed.
     """
 
     def __init__(self, api: Api, monotonic: Callable[[], float] = time.monotonic) -> None:

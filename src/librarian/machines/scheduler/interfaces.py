@@ -87,7 +87,7 @@ class ICodeImportScheduler(ICodeImportThing):
     def watch(reachable_for: timedelta | None = None) -> Sequence[str]:
         """The watchdog's check: set silent machines OFFLINE (WATCHDOG); their host names.
 
-        A machine is silent without a heartbeat for longer than ``librarian.machines.silence_limit``.
+        A machine is silent without a heartbeat for longer than ``librarian.machines.heartbeat_timeout``.
         `reachable_for` is how long the caller has seen this service answer; below the limit no machine
         is set OFFLINE, because machines cannot report during an outage of the service itself.
         """

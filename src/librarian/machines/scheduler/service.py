@@ -123,7 +123,7 @@ class CodeImportScheduler:
             transitions.set_offline(self._registry, machine, reason, context)
 
     def watch(self, reachable_for: timedelta | None = None) -> list[str]:
-        limit = self._settings.section(MachinesSettings).silence_limit
+        limit = self._settings.section(MachinesSettings).heartbeat_timeout
         if reachable_for is not None and reachable_for < limit:
             return []
         if self._steady.stepped_within(limit):

@@ -17,11 +17,11 @@ from librarian.machines.interfaces import (
     NotRequestable,
 )
 from librarian.machines.views.description import describe_import, span, summarize_import, title
-from librarian.machines.views.requests import fields_of, text_of
+from librarian.machines.views.requests import fields_of
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import SeeOther, by_method
+from librarian.web.forms import SeeOther, by_method, done, text
 
 EDIT = "librarian.machines.Edit"
 PATH = "/machines/+imports"
@@ -72,9 +72,7 @@ def add_import(context: Imports, request: Request) -> Any:
         if not wants_page(request):
             raise
         return _imports_page(str(error), fields)
-    if not wants_page(request):
-        return Response(json_body=describe_import(made, getUtility(IClock).now()), status=201)
-    return SeeOther(f"{PATH}/{made.name}")
+    return done(request, f"{PATH}/{made.name}", describe_import(made, getUtility(IClock).now()), status=201)
 
 
 def _new_import(fields: dict[str, Any]) -> Any:
@@ -82,9 +80,7 @@ def _new_import(fields: dict[str, Any]) -> Any:
     changes = changes_in(fields)
     url, owner = changes.pop("url", ""), changes.pop("owner", None) or _owner()
     private = fields.get("private") in (True, "on")
-    return getUtility(ICodeImportSet).new(
-        text_of(fields, "name"), kind, url, owner, private=private, **changes
-    )
+    return getUtility(ICodeImportSet).new(text(fields, "name"), kind, url, owner, private=private, **changes)
 
 
 imports_index = by_method(GET=imports_page, POST=add_import)
@@ -110,12 +106,12 @@ def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in ("url", "owner", "assignee"):
         if name in fields:
-            changes[name] = text_of(fields, name).strip()
+            changes[name] = text(fields, name).strip()
     if "assignee" in changes:
         changes["assignee"] = changes["assignee"] or None
     if "update_interval" in fields:
         try:
-            changes["update_interval"] = parse_duration(text_of(fields, "update_interval"))
+            changes["update_interval"] = parse_duration(text(fields, "update_interval"))
         except ValueError as error:
             raise BadCodeImport("update_interval", str(error)) from None
     if "review_status" in fields:
@@ -148,10 +144,10 @@ def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
 def change_import(context: Any, request: Request) -> Any:
     """Do what ``do`` says: ``edit`` (the default), ``request``, ``kill`` or ``delete``."""
     fields = fields_of(request)
-    action = text_of(fields, "do", "edit")
+    action = text(fields, "do", "edit")
     try:
         if action == "edit":
-            context.edit(message=text_of(fields, "message", ""), **changes_in(fields))
+            context.edit(message=text(fields, "message", ""), **changes_in(fields))
         elif action in ("request", "kill"):
             getattr(context, action)()
         elif action == "delete":
@@ -163,9 +159,7 @@ def change_import(context: Any, request: Request) -> Any:
         if not wants_page(request):
             return error_response(request, 400 if isinstance(error, BadCodeImport) else 409, str(error))
         return _import_page(context, f"Nothing was changed: {error}.")
-    if not wants_page(request):
-        return Response(json_body=describe_import(context, getUtility(IClock).now()))
-    return SeeOther(request.path)
+    return done(request, request.path, describe_import(context, getUtility(IClock).now()))
 
 
 import_index = by_method(GET=import_page, POST=change_import)

@@ -22,10 +22,10 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.views.description import describe_machine, summarize_machine, title
 from librarian.machines.views.imports import Imports
-from librarian.machines.views.requests import fields_of, text_of
+from librarian.machines.views.requests import fields_of
 from librarian.machines.views.scheduler import Scheduler
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import SeeOther, by_method
+from librarian.web.forms import by_method, done, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.requests.methods import takes
 
@@ -106,18 +106,16 @@ def change_machine(context: Any, request: Request) -> Any:
     client was shown.  Where ``seen`` is not the present state, nothing is changed."""
     fields = fields_of(request)
     try:
-        wanted = CodeImportMachineState[text_of(fields, "state")]
+        wanted = CodeImportMachineState[text(fields, "state")]
     except KeyError:
         raise HTTPBadRequest("state: ONLINE, OFFLINE or QUIESCING") from None
     try:
         if fields.get("seen", context.state.name) != context.state.name:
             raise WrongMachineState(context.hostname, context.state)
-        set_state(context, wanted, text_of(fields, "message", ""))
+        set_state(context, wanted, text(fields, "message", ""))
     except (WrongMachineState, MachineCordoned, MachinePinned) as error:
         return _stale(context, request, wanted, error)
-    if not wants_page(request):
-        return Response(json_body=describe_machine(context, getUtility(IClock).now()))
-    return SeeOther(request.path)
+    return done(request, request.path, describe_machine(context, getUtility(IClock).now()))
 
 
 @takes("POST")
@@ -134,14 +132,13 @@ def uncordon_machine(context: Any, request: Request) -> Any:
 
 def _call(machine: Any, request: Request, method: Callable[[str], None], field: str) -> Any:
     try:
-        method(text_of(fields_of(request), field, ""))
+        method(text(fields_of(request), field, ""))
     except (MachineCordoned, NotCordoned, NoCordonReason) as error:
         if not wants_page(request):
             raise
         return _page(machine, f"Nothing was changed: {error}")
-    if not wants_page(request):
-        return Response(json_body=describe_machine(machine, getUtility(IClock).now()))
-    return SeeOther(f"/machines/{machine.hostname}")
+    described = describe_machine(machine, getUtility(IClock).now())
+    return done(request, f"/machines/{machine.hostname}", described)
 
 
 @takes("POST")
@@ -153,7 +150,7 @@ def forget_machine(context: Any, request: Request) -> Any:
         if not wants_page(request):
             raise
         return _page(context, f"The machine was not forgotten: {error}")
-    return SeeOther("/machines") if wants_page(request) else Response(json_body={})
+    return done(request, "/machines", {})
 
 
 machine_index = by_method(GET=machine_page, POST=change_machine)

@@ -5,6 +5,8 @@ from typing import Any
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.request import Request
 
+from librarian.web.forms import sent
+
 LARGEST_FORM = 1 << 20  # bytes
 
 
@@ -12,20 +14,7 @@ def fields_of(request: Request) -> dict[str, Any]:
     """The fields of a form or of a JSON object.  Raises HTTPBadRequest and HTTPRequestEntityTooLarge."""
     if (request.content_length or 0) > LARGEST_FORM:
         raise HTTPRequestEntityTooLarge(f"at most {LARGEST_FORM} bytes")
-    if request.content_type != "application/json":
-        return {name: value for name, value in request.POST.items() if isinstance(value, str)}
-    fields = request.json_body
-    if not isinstance(fields, dict):
-        raise HTTPBadRequest("the body must be a JSON object")
-    return fields
-
-
-def text_of(fields: dict[str, Any], name: str, default: str | None = None) -> str:
-    """A field that must be text, and be there if it has no default.  Raises HTTPBadRequest."""
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise HTTPBadRequest(f"{name}: text is needed")
-    return value
+    return dict(sent(request))
 
 
 def number_of(fields: dict[str, Any], name: str, highest: int) -> int:

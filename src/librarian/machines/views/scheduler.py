@@ -29,8 +29,8 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
-from librarian.machines.views.requests import fields_of, number_of, text_of
-from librarian.web.forms import by_method
+from librarian.machines.views.requests import fields_of, number_of
+from librarian.web.forms import by_method, text
 from librarian.web.requests.methods import takes
 
 MOST_WORKERS = 1000
@@ -157,7 +157,7 @@ def start(context: DaemonJob, request: Request) -> Response:
 @takes("POST")
 def heartbeat(context: DaemonJob, request: Request) -> Response:
     """``POST heartbeat`` with ``logtail``."""
-    logtail = text_of(fields_of(request), "logtail")
+    logtail = text(fields_of(request), "logtail")
     getUtility(ICodeImportScheduler).updateHeartbeat(context.job_id, context.hostname, logtail)
     return HTTPNoContent()
 
@@ -165,7 +165,7 @@ def heartbeat(context: DaemonJob, request: Request) -> Response:
 @takes("POST")
 def finish(context: DaemonJob, request: Request) -> Response:
     """``POST finish`` with ``status``, the name of a CodeImportResultStatus."""
-    name = text_of(fields_of(request), "status")
+    name = text(fields_of(request), "status")
     if name not in CodeImportResultStatus.__members__:
         raise HTTPBadRequest(f"status: one of {', '.join(CodeImportResultStatus.__members__)}")
     status = CodeImportResultStatus[name]
