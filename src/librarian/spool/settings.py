@@ -159,7 +159,7 @@ def _read(name: str, text: str) -> Any:
 
 
 def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
-    """Take what the password is to be had from out of `items`, and get it."""
+    """Remove `password_file` and `password_env` from `items`; the password that they name."""
     file, variable = items.pop("password_file", None), items.pop("password_env", None)
     if file is not None:
         return read_password(Path(file))
@@ -171,7 +171,7 @@ def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:
 
 
 def _no_password(items: dict[str, str], environ: Mapping[str, str]) -> str:
-    """Take the same out of `items`, and get nothing."""
+    """Remove the same from `items`; an empty password."""
     items.pop("password_file", None)
     items.pop("password_env", None)
     return ""

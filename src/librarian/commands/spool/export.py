@@ -31,7 +31,7 @@ WORDS = {
 }
 
 
-SHOWN_FROM = 256 * 1024  # bytes; a bar for less is a flicker, and thousands of them take their time
+SHOWN_FROM = 256 * 1024  # bytes; a bar for less would only flicker
 
 
 class Bar(NoProgress):
@@ -61,7 +61,7 @@ class Bar(NoProgress):
 
 
 def exchange_options(command: Any) -> Any:
-    """What export and import are told, besides the names of targets."""
+    """The arguments and options of export and import."""
     options = [
         click.argument("targets", nargs=-1),
         targets_option,
@@ -142,7 +142,7 @@ def _chosen(kind: Kind, targets: tuple[str, ...], ini: str, single: dict[str, An
 
 
 def _check(host: str | None, tls: str, as_json: bool) -> None:
-    """Refuse what would have no effect."""
+    """Refuse options that would have no effect.  Raises click.UsageError."""
     if host is None:
         of_one = ("store_dir", "port", "user", "password_file", "path", "tls", "ca_file")
         refuse_idle("without --host: the ini file says it of each target", *of_one)
@@ -169,7 +169,7 @@ def _run_all(kind: Kind, targets: dict[str, Target], *, quiet: bool, as_json: bo
         if as_json:
             click.echo(json.dumps(_described(name, report)))
         elif report.exit_status or not quiet:
-            click.echo(_told(name, report))
+            click.echo(_summary(name, report))
     return left
 
 
@@ -178,7 +178,7 @@ def _described(name: str, report: Report) -> dict[str, Any]:
     return {"target": name, **asdict(report), "error": error, "exit_status": report.exit_status}
 
 
-def _told(name: str, report: Report) -> str:
+def _summary(name: str, report: Report) -> str:
     words = [f"{name}: {WORDS[report.outcome]}"]
     if report.files:
         words.append(f"{len(report.files)} files went over")

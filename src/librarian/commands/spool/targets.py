@@ -1,4 +1,4 @@
-"""Which partners a command of the spool is about."""
+"""The targets that a command of the spool works on."""
 
 import os
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ targets_option = click.option(
 
 
 class BadCall(click.ClickException):
-    """What a command was told cannot be: one line, and the exit status of a wrong call."""
+    """The ini file or an option cannot be used: one line, and exit status 2."""
 
     exit_code = 2
 

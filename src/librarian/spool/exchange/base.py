@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LOCK_CHECK = timedelta(seconds=30)  # how old our knowledge of the lock may be when we rename
+LOCK_CHECK = timedelta(seconds=30)  # how long ago the lock file may have been read when a file is renamed
 
 
 class Exchange(ABC):
@@ -52,7 +52,7 @@ class Exchange(ABC):
         self.progress = progress or NoProgress()
         self.transfer = Transfer(Pace(target.bandwidth, sleep), self.progress)
         self.report = Report()
-        self.ledger: Ledger  # while the run has the spool to itself
+        self.ledger: Ledger  # while the spool is locked for this run
         self.lock: RemoteLock
         self._connection = Connection(target, sleep)
 
@@ -81,14 +81,14 @@ class Exchange(ABC):
 
     @abstractmethod
     def exchange(self) -> None:
-        """Do the work; the spool is there, and ours alone on this machine."""
+        """Do the work of this kind of run; the spool exists, and no other run on this machine uses it."""
 
     def _run_alone(self) -> None:
         self.store.check_prepared()
         log.info("Accessed filestore %s.", self.store.path)
         ledger = ledger_path(self.kind, self.target)
         ledger.parent.mkdir(exist_ok=True)
-        sync_directory(ledger.parent.parent)  # also for a run that died before it had done so
+        sync_directory(ledger.parent.parent)  # an earlier run may have died before it did this
         with self._alone(), Ledger(ledger, self.clock) as self.ledger:
             self.lock = RemoteLock(self.lock_name, self.target, self.ledger, self.clock, self.sleep)
             self.exchange()
@@ -130,7 +130,7 @@ class Exchange(ABC):
         except OSError as error:
             log.warning("The record of this run could not be written: %s", error)
 
-    # For the two kinds of run.
+    # For the exporter and the importer.
 
     def connected(self) -> AbstractContextManager[None]:
         """A connection in the target's directory; what goes wrong is logged and raised."""
@@ -184,7 +184,7 @@ class Exchange(ABC):
         return attempt
 
     def refuse(self, name: str, reason: object) -> None:
-        """Say why a file is left where it is; the others go on."""
+        """Log and report why a file is left where it is; the run goes on with the others."""
         log.warning("Refused, left where it is: %s", reason)
         self.report.refused.append(name)
         self.report.reasons[name] = str(reason)
@@ -206,7 +206,7 @@ class Exchange(ABC):
         """Remove the lock, over a new connection if this one is broken or the run is being stopped."""
         try:
             self._remove_lock()
-        except BaseException as error:  # SIGTERM may come in the midst of it, as SystemExit
+        except BaseException as error:  # SIGTERM may arrive meanwhile, as SystemExit
             self._connection.renew()
             self._remove_lock()
             if not isinstance(error, ExchangeError):
@@ -215,5 +215,5 @@ class Exchange(ABC):
     def _remove_lock(self) -> None:
         if self.lock.held:
             self.lock.release(self.session)
-        else:  # the try to take it broke off
+        else:  # taking it was interrupted
             self.lock.clear_dead(self.session)

@@ -68,7 +68,7 @@ class Exporter(Exchange):
                     raise BadName(path.name, "is not a regular file")
             except BadName as error:
                 self.refuse(path.name, error)
-            except FileNotFoundError:  # its publisher has taken it back
+            except FileNotFoundError:  # removed by its publisher since
                 continue
             else:
                 names.append(path.name)
@@ -88,7 +88,7 @@ class Exporter(Exchange):
             self._put_away(entry)
 
     def _send_or_refuse(self, name: str, source: BinaryIO) -> Entry | None:
-        """The entry of the file once it has arrived; None if the name, and nothing else, is to blame."""
+        """The entry of the file once it has arrived; None if the server refuses only its name."""
         try:
             return self.persist(name, lambda: self._send(name, source))
         except BadName as error:
@@ -100,7 +100,7 @@ class Exporter(Exchange):
         return None
 
     def _send(self, name: str, source: BinaryIO) -> Entry:
-        """Bring one file to its final name on the server, from wherever the last try got to."""
+        """Bring one file to its final name on the server, from where the last try ended."""
         identity = _identity(os.fstat(source.fileno()))
         begun = self._begun(name, identity)
         if begun is not None and begun.stage is Stage.PUBLISHING:
@@ -163,7 +163,7 @@ class Exporter(Exchange):
         return self.ledger.note(entry, Stage.DELIVERED)
 
     def _check_renaming(self, entry: Entry, refused: NameRefused) -> None:
-        """Raise PermanentError if the server renames nothing at all, for then no name is to blame.
+        """Raise PermanentError if the server renames nothing at all, as then the name is not the reason.
 
         Noted before it is tried: a temporary name that is gone must not be taken for a delivery.
         """
@@ -175,14 +175,14 @@ class Exporter(Exchange):
             raise PermanentError(refused.reply) from refused
 
     def _was_renamed(self, entry: Entry) -> bool:
-        """Whether the temporary name is gone; asked of a server that will not rename it."""
+        """Whether the temporary name is gone; asked when the server refuses to rename it."""
         try:
             return self.session.size(entry.temp) is None
         except PermanentError as error:
             if error.code not in NO_SUCH_COMMAND:
                 raise
             # A listing may leave out the temporary name, but not the final one.  If the partner has taken
-            # that, the file arrives twice: better than not at all.
+            # that, the file arrives twice: better than never.
             return entry.name in self.session.names()
 
     def _put_away(self, entry: Entry) -> None:
@@ -198,7 +198,7 @@ class Exporter(Exchange):
         log.info("Moved from 'new' to 'cur': %s%s", entry.name, suffix)
 
     def _put_away_delivered(self) -> None:
-        """Finish what a dead run had delivered; no server is needed for that."""
+        """Move to `cur` what a run that died had delivered; needs no connection."""
         for entry in list(self.ledger.entries.values()):
             if entry.stage is Stage.DELIVERED:
                 self._put_away(entry)
@@ -221,7 +221,7 @@ class Exporter(Exchange):
                 self.persist(name, lambda entry=entry: self._drop(entry))  # type: ignore[misc]
 
     def _give_up(self, entry: Entry, reason: str) -> None:
-        """Leave a file that the server will not have by its name, and nothing of it over there."""
+        """Note that a file is stuck, and remove what was sent of it from the server."""
         is_sent = entry.stage is not Stage.STUCK
         if is_sent and not self.session.delete(entry.temp) and self.session.is_there(entry.temp):
             log.warning("Could not be removed from the server: %s", entry.temp)

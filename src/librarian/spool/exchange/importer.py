@@ -27,7 +27,7 @@ NOT_ALLOWED = {532, 553}  # RFC 959, 4.2.2
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file as the server describes it; what it cannot tell is None."""
+    """A file as the server describes it; None for what it does not tell."""
 
     name: str
     size: int | None  # bytes
@@ -86,7 +86,7 @@ class Importer(Exchange):
         )
 
     def _describe(self, name: str, described: dict[str, dict[str, str]] | None) -> RemoteFile | None:
-        """None for what is no file."""
+        """Size and time of a file, by MLSD's facts or by SIZE and MDTM; None for what is not a file."""
         if described is not None:
             facts = described[name]
             if facts.get("type", "file").lower() != "file":
@@ -157,8 +157,9 @@ class Importer(Exchange):
             sha256 = self.transfer.download(self.session, file.name, sink, file.size)
             os.fsync(sink.fileno())
             size = sink.seek(0, os.SEEK_END)
-        self.lock.check(self.session, full_every=LOCK_CHECK)  # else it may have been written to meanwhile
-        # From the note on, "not in tmp" means "delivered": the name there must last as the note does.
+        # Without the lock the partner may have written to the file meanwhile.
+        self.lock.check(self.session, full_every=LOCK_CHECK)
+        # After the note, a file missing from tmp counts as delivered: its entry there must be as durable.
         sync_directory(self._temp(entry).parent)
         return self.ledger.note(entry, Stage.PUBLISHING, durable=True, size=size, sha256=sha256)
 
@@ -171,7 +172,7 @@ class Importer(Exchange):
         return self.ledger.note(entry, Stage.DELIVERED, durable=True)
 
     def _remove(self, entry: Entry) -> bool:
-        """Remove from the server what has been delivered here; whether it is gone.
+        """Remove from the server a file that is durable here; whether it is gone.
 
         Where the server will not, the ledger keeps the entry: the file must not be fetched again.
         """

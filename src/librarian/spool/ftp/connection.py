@@ -33,7 +33,7 @@ LONGEST_LISTING = 64 * 1024 * 1024  # bytes; memory for half a million names or 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let ftplib's, the network's and TLS's errors out as ours, with the original as their cause."""
+    """Raise ftplib's, the network's and TLS's errors as ExchangeErrors, with the original as cause."""
     try:
         yield
     except ExchangeError:
@@ -53,8 +53,7 @@ def translated() -> Iterator[None]:
 class Channel:
     """A connection in the target's directory, in binary mode.  Raises ExchangeErrors only.
 
-    `features` is what the server has told of itself (RFC 2389): what follows each name, by name in
-    capitals.
+    `features` is the answer to FEAT (RFC 2389, 3): parameters by the feature's name in capitals.
     """
 
     def __init__(self, target: Target, *, epsv: bool = True) -> None:
@@ -90,37 +89,37 @@ class Channel:
             self._ftp.voidcmd(f"CWD {self._target.path}")
 
     def quit(self) -> None:
-        """Say good-bye if the server still listens; never an error."""
+        """Send QUIT and close; never an error."""
         try:
             self._ftp.quit()
         except (OSError, EOFError, ftplib.Error, ValueError):
             self._ftp.close()
 
     def close(self) -> None:
-        """Drop the connection without a word."""
+        """Close the connection without QUIT."""
         self._ftp.close()
 
     def send(self, command: str, blocks: Iterator[bytes], rest: int | None = None) -> None:
-        """Give a STOR-like command its bytes, from offset `rest` of the file over there."""
+        """Send the bytes of STOR or APPE, from offset `rest` of the server's file (REST, RFC 3659, 5)."""
         with self._data(command, rest) as conn:
             try:
                 for block in blocks:
                     conn.sendall(block)
                 _end(conn)
-            except OSError:  # the server hung up, and has said why: its disk is full, it is closing
+            except OSError:  # the server has closed the data connection, and its reply has the reason
                 conn.close()
                 self._ftp.voidresp()
                 raise
 
     def fetch(self, name: str, sink: Callable[[bytes], object], rest: int | None = None) -> None:
-        """Hand the bytes of a file to `sink` block by block, from offset `rest` on."""
+        """Call `sink` with the bytes of a file, block by block, from offset `rest` on."""
         with self._data(f"RETR {name}", rest) as conn:
             while block := conn.recv(BLOCK):
                 sink(block)
 
     @property
     def digest_algorithm(self) -> str | None:
-        """What digest() will answer in, hashlib's name; None if the server tells no digests."""
+        """The algorithm of digest(), by hashlib's name; None if the server computes no digests."""
         return self._digest[0] if self._digest else None
 
     def _learn_features(self) -> None:
@@ -139,7 +138,7 @@ class Channel:
                 pass
 
     def ask(self, command: str) -> str | None:
-        """The reply to a command about a file, or None where there is no such file."""
+        """The reply to a command about a file, or None if it is 550 (no such file).  Raises ExchangeError."""
         try:
             with translated():
                 return self._ftp.sendcmd(command)
@@ -149,13 +148,14 @@ class Channel:
             raise
 
     def list_lines(self, command: str) -> list[str]:
+        """The lines of a listing; PermanentError above LONGEST_LISTING bytes."""
         listing = self.receive(command, LONGEST_LISTING)
         if len(listing) >= LONGEST_LISTING:
             raise PermanentError(f"{command} answers with more than {LONGEST_LISTING} bytes")
         return listing.decode(errors="surrogateescape").splitlines()
 
     def receive(self, command: str, limit: int) -> bytes:
-        """What a command sends; no more than `limit` bytes of it are kept."""
+        """The first `limit` bytes that a command sends; the rest is read and dropped."""
         received = bytearray()
         with self._data(command) as conn:
             while block := conn.recv(BLOCK):
@@ -166,8 +166,8 @@ class Channel:
     def _data(self, command: str, rest: int | None = None) -> Iterator[socket.socket]:
         """A data connection for `command`, and its closing reply.
 
-        An error or a signal in between leaves replies unread: such a
-        connection is dropped, for the next command would take them for its own.
+        An error or a signal in between leaves replies unread.  The connection is closed then, or the next
+        command would take them for its own.
         """
         with translated():
             try:
@@ -182,7 +182,7 @@ class Channel:
 
 
 def _end(conn: socket.socket) -> None:
-    """Tell a TLS peer that this was all; one that hangs up without answering is told off elsewhere."""
+    """Send TLS's close_notify (RFC 8446, 6.1); a peer that does not answer it is no error here."""
     if isinstance(conn, ssl.SSLSocket):
         try:
             conn.unwrap()

@@ -1,13 +1,13 @@
-"""The lock file on the server, with an owner.
+"""The lock file on the server, which names its owner.
 
-The protocol's lock is a file that is there or not, and plain FTP has no way to make a file only if
-there is none.  It does have APPE, which servers carry out with O_APPEND: of two who append to one
-file, one comes first, and both can see who.  So a lock is appended and read back; its first lines name
-the holder.  A server without APPE gets STOR, a pause, and the same look back.
+The protocol's lock is a file that exists or not, and FTP (RFC 959) has no command that makes a file
+only if it is missing.  It does have APPE, which servers carry out with O_APPEND: of two programs that
+append to one file, one comes first, and both can read which.  So a lock is appended and read back; its
+first lines name the holder.  A server without APPE gets STOR, a pause, and is read back in the same way.
 
-What cannot be had: a partner who knows only "is it there?" may create its lock between our look and
-our append.  It then sees its own file with lines of ours behind it, and we see that it was first,
-unless its lock file is empty.
+One case is not covered.  A partner that only asks whether the file exists may create its lock after we
+have asked and before we append.  If its lock file has contents, we read that it came first and retreat;
+if it is empty, both sides take the lock for theirs.
 """
 
 import logging
@@ -27,8 +27,8 @@ from librarian.spool.settings import Target
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 5
-LOOKS = 3  # at a lock file that is there and cannot be read, before that is believed
-SAME_TIME = timedelta(minutes=15)  # two clocks that show no more than this apart may show one time
+READ_TRIES = 3  # for a lock file that exists and cannot be read
+SAME_TIME = timedelta(minutes=15)  # how far the server's clock may be from ours
 
 
 class RemoteLock:
@@ -41,8 +41,8 @@ class RemoteLock:
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
-        self._note: LockNote | None = None  # once held
-        self._wanted: LockNote | None = None  # by this run
+        self._note: LockNote | None = None  # of the lock that is held
+        self._wanted: LockNote | None = None  # of the lock that this run has tried to take
         self._checked_at: datetime | None = None
         self._mark: str | None = None  # how the server described the lock when it was checked
 
@@ -100,7 +100,7 @@ class RemoteLock:
         self._forget()
 
     def clear_dead(self, session: Session) -> None:
-        """Remove our own lock of a run that died.  We are alone with the ledger: it has no other owner."""
+        """Remove the lock file of an earlier run of ours that died: its nonce is in the ledger."""
         for note in list(self._ledger.locks.values()):
             body = session.read(self.name)
             if body is not None and self._is_from(note, body, session):
@@ -140,7 +140,7 @@ class RemoteLock:
 
     def _refuse_unreadable(self, session: Session, note: LockNote) -> None:
         """Raise PermanentError if the server does not let us read the lock file: its owner is unknown."""
-        for _look in range(LOOKS):
+        for _try in range(READ_TRIES):
             size = session.size(self.name)
             if size is None or session.read(self.name) is not None:
                 return
@@ -165,7 +165,7 @@ class RemoteLock:
             return True
         if note.held or not text.startswith(body):
             return False
-        if note == self._wanted:  # we had looked a moment ago, and there was none
+        if note == self._wanted:  # before this run wrote it there was none
             return True
         modified = session.modified(self.name)
         return modified is not None and abs(modified - datetime.fromisoformat(note.at)) < SAME_TIME
@@ -188,6 +188,6 @@ class RemoteLock:
 
 
 def _remove(session: Session, name: str) -> None:
-    """Delete a lock; a server may answer 550 both for "not there" and for "you may not"."""
+    """Delete a lock file; PermanentError if it is still there, as 550 may mean "missing" or "refused"."""
     if not session.delete(name) and session.read(name) is not None:
         raise PermanentError(f"550 the server will not remove the lock file {name}")

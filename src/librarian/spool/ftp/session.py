@@ -1,4 +1,4 @@
-"""What is asked of, and done to, the files in the target's directory."""
+"""The FTP commands of an exchange: what the target's directory holds, and changes in it."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ class Session(Channel):
     """A logged-in connection with the commands that an exchange needs.  Raises ExchangeErrors only."""
 
     def names(self) -> list[str]:
-        """What the directory holds.  Without MLSD a server may leave out names that begin with a dot."""
+        """The names in the directory, by MLSD, or by NLST (RFC 959, 4.1.3), which may omit `.NAME`."""
         described = self.facts()
         if described is not None:
             return list(described)
@@ -41,12 +41,12 @@ class Session(Channel):
         except PermanentError as error:
             if error.code not in NO_SUCH_COMMAND:
                 raise
-            del self.features["MLST"]  # announced, and not meant
+            del self.features["MLST"]  # announced by FEAT, and not implemented
             lines = None
         return None if lines is None else parse_listing(lines)
 
     def size(self, name: str) -> int | None:
-        """Bytes, or None where there is no such file.  PermanentError 5xx if the server has no SIZE."""
+        """Bytes, by SIZE (RFC 3659, 4); None if there is no such file.  PermanentError if SIZE is unknown."""
         reply = self.ask(f"SIZE {name}")
         if reply is None:
             return None
@@ -56,8 +56,11 @@ class Session(Channel):
         return size
 
     def is_there(self, name: str) -> bool:
-        """Whether there is a file or directory of this name, asked in two ways: a server may say 550 to
-        SIZE for "not there", for "you may not" and for a directory, and leave names out of a listing."""
+        """Whether there is a file or directory of this name, by SIZE and then by a listing.
+
+        Neither is enough alone: servers answer 550 to SIZE for a missing file, for one that may not be
+        read and for a directory, and a listing may omit names.
+        """
         try:
             if self.size(name) is not None:
                 return True
@@ -67,7 +70,7 @@ class Session(Channel):
         return name in self.names()
 
     def is_directory(self, name: str) -> bool:
-        """Whether one can go there; the session stays where it is."""
+        """Whether CWD to it succeeds; the session returns to the target's directory."""
         try:
             with translated():
                 self._ftp.voidcmd(f"CWD {name}")
@@ -77,8 +80,10 @@ class Session(Channel):
         return True
 
     def mark(self, name: str) -> str | None:
-        """Something that is another when the file is another or has changed; None if there is no file or
-        the server cannot tell.  One or two short questions, no data connection."""
+        """A text that differs once the file has been replaced or changed: its MLST facts, or SIZE and MDTM.
+
+        None if there is no file or the server has none of these commands.  Opens no data connection.
+        """
         try:
             if "MLST" in self.features:
                 reply = self.ask(f"MLST {name}") or ""
@@ -89,7 +94,7 @@ class Session(Channel):
         return None if size is None else f"{size} {self.modified(name)}"
 
     def modified(self, name: str) -> datetime | None:
-        """When a file was last changed, by the server's clock; None if it cannot tell."""
+        """The file's last change by the server's clock, by MDTM (RFC 3659, 3); None if it is not told."""
         try:
             reply = self.ask(f"MDTM {name}")
         except PermanentError:
@@ -97,13 +102,11 @@ class Session(Channel):
         return None if reply is None else parse_time(reply[4:])
 
     def delete(self, name: str) -> bool:
-        """Remove a file; False where the server says 550, which may mean that there is none or that
-        it will not: see is_there()."""
+        """Remove a file; False if the server answers 550: there is none, or it refuses, see is_there()."""
         return self.ask(f"DELE {name}") is not None
 
     def rename(self, old: str, new: str) -> bool:
-        """Rename, replacing `new`; whether `old` was there.  Raises NameRefused for a `new` that the
-        server will not have."""
+        """Rename, replacing `new`; whether `old` was there.  NameRefused if the server refuses `new`."""
         if self.ask(f"RNFR {old}") is None:
             return False
         try:
@@ -114,7 +117,7 @@ class Session(Channel):
         return True
 
     def read(self, name: str, limit: int = 64 * 1024) -> bytes | None:
-        """The first bytes of a small file, or None where there is none."""
+        """The first `limit` bytes of a file, or None if there is none."""
         try:
             return self.receive(f"RETR {name}", limit)
         except PermanentError as error:
@@ -123,27 +126,27 @@ class Session(Channel):
             raise
 
     def store(self, name: str, data: bytes) -> None:
-        """Write a small file, replacing what is there."""
+        """Write a small file by STOR, replacing what is there."""
         self.send(f"STOR {name}", iter([data]))
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to a file, which is made if it is missing: the server appends in one step."""
+        """Add to a file by APPE, which makes it if it is missing; servers append in one step."""
         self.send(f"APPE {name}", iter([data]))
 
     def digest(self, name: str) -> str | None:
-        """The hex digest of a file as the server has it, or None if it cannot tell."""
+        """The hex digest of a file as the server computes it; None if it does not."""
         if self._digest is None:
             return None
         algorithm, command = self._digest
         try:
             reply = self.ask(f"{command} {name}") or ""
-        except PermanentError:  # announced, and not meant
+        except PermanentError:  # announced by FEAT, and not implemented
             self._digest = None
             return None
         return find_digest(algorithm, reply)
 
     def _replace(self, old: str, new: str, refused: PermanentError) -> None:
-        """Some servers will not rename onto a file: make room, then say it again."""
+        """Some servers refuse to rename onto an existing file: delete it, then rename again."""
         if refused.code == 553 or not self.delete(new):
             raise NameRefused(refused.reply) from refused
         try:

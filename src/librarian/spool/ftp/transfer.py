@@ -38,7 +38,7 @@ class Transfer:
         self._went = 0  # bytes, in this attempt
         self._pace = pace
         self._progress = progress
-        self._told: set[str] = set()  # what was said about this server once
+        self._warned: set[str] = set()  # warnings that were logged
 
     def upload(
         self, session: Session, source: BinaryIO, size: int, temp: str, *, name: str, resume: bool
@@ -97,7 +97,7 @@ class Transfer:
             digests.update(block)
 
         def blocks() -> Iterator[bytes]:
-            # No further: one that is still written to could go on for ever.
+            # No further: a file that is still written to might never end.
             while block := source.read(min(self._pace.piece(BLOCK), size - digests.size)):
                 digests.update(block)
                 yield block
@@ -153,7 +153,7 @@ class Transfer:
         except PermanentError as error:
             if error.code not in NO_SUCH_COMMAND:
                 raise
-            self._say_once("The server cannot tell sizes; what arrives is not verified.")
+            self._warn_once("The server cannot tell sizes; what arrives is not verified.")
             return
         try:
             if there != digests.size:
@@ -169,14 +169,14 @@ class Transfer:
         if algorithm is not None and there is not None and there != digests.hex(algorithm):
             raise TransferDamaged(remote, algorithm, digests.hex(algorithm), there)
 
-    def _say_once(self, line: str) -> None:
-        if line not in self._told:
-            self._told.add(line)
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
             log.warning(line)
 
 
 class Digests:
-    """The sha256 of bytes that pass by, and the digest the server will be asked for."""
+    """The SHA-256 of the bytes given to update(), and the digest that the server can compute."""
 
     def __init__(self, extra: str | None) -> None:
         self.size = 0

@@ -103,7 +103,7 @@ class FileStore:
     def archive(self, filename: str, *, durable: bool = True) -> str:
         source = self._find(filename, "new")
         twin = self._place("cur") / source.name
-        if twin.exists() and twin.samefile(source):  # the trace of a crash between link and unlink
+        if twin.exists() and twin.samefile(source):  # left by a crash between link(2) and unlink(2)
             source.unlink()
             return twin.name
         name = self._settle_numbered(source, source.name, "cur", durable=durable)
@@ -117,7 +117,7 @@ class FileStore:
     def expire(self, older_than: timedelta) -> Names:
         return self._delete_untouched("cur", older_than, "kept file expired file=%s")
 
-    # For writers, and for what arrives from elsewhere.
+    # For writers and for imports.
 
     def unfinished(self) -> Path:
         """A path in `tmp` that no other writer uses."""

@@ -102,23 +102,23 @@ class SpoolWriter:
         elif self._joined:
             self._file.close()
         else:
-            self._commit_or_forget()
+            self._commit_or_abort()
 
-    def _commit_or_forget(self) -> None:
-        """Deliver, if need be under a numbered name: a program that knows of no reservations may have
-        taken ours meanwhile, and the bytes are here by now."""
+    def _commit_or_abort(self) -> None:
+        """Deliver, or abort if that fails.  The name may be numbered: a program that does not know of
+        reservations may have taken ours meanwhile."""
         self._refuse_second_decision()
         try:
             self.prepare(check=False)
-            self.keep_promise()
+            self.finish()
         except BaseException:
             self.abort()
             raise
 
-    # For the transaction: close and check, promise, keep the promise.
+    # For the two-phase commit.
 
     def position(self) -> int:
-        """How many bytes have been written; they are in the operating system's hands now."""
+        """How many bytes have been written, all of them given to the operating system."""
         if self._decided:
             return 0
         if not self._file.closed:
@@ -126,7 +126,7 @@ class SpoolWriter:
         return self._temp.stat().st_size
 
     def rewind(self, position: int) -> None:
-        """Forget what was written after `position`."""
+        """Cut the file to `position` bytes."""
         if self._decided:
             return
         if self._file.closed:
@@ -136,14 +136,14 @@ class SpoolWriter:
         self._file.truncate()
 
     def prepare(self, *, check: bool = True) -> None:
-        """Make the bytes durable and check the name, so that keep_promise() cannot but succeed."""
-        if self._decided:  # aborted by an exception that was dealt with
+        """Make the bytes durable and check the name, so that finish() succeeds."""
+        if self._decided:  # aborted by an exception that the caller has handled
             return
         self._file.close()
         if check:
             self._store.check_free(self.name, "new", replace=self.replace)
 
-    def keep_promise(self) -> None:
+    def finish(self) -> None:
         """Let the file appear.  If the name was taken since prepare(), under a numbered one."""
         if self._decided:
             return
@@ -178,7 +178,7 @@ class Delivery:
         self._writer.prepare()
 
     def tpc_finish(self, transaction: Any) -> None:
-        self._writer.keep_promise()
+        self._writer.finish()
 
     def tpc_abort(self, transaction: Any) -> None:
         self._writer.abort()
