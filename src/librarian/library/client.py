@@ -18,7 +18,8 @@ from librarian.library.interfaces import (
     WrongSpace,
 )
 from librarian.library.model.files import LibraryFileAlias
-from librarian.library.operations import Library, LibraryFile, check_expires
+from librarian.library.open_files import LibraryFile
+from librarian.library.operations import Library, check_expires
 from librarian.net.http import json_object, refusal_reason
 from librarian.net.interfaces import WrongLength
 from librarian.store.interfaces import SizeMismatch

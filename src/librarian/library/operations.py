@@ -2,18 +2,16 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from zope.component import getUtility
-from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library import urls
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
-    ILibraryFile,
     InvalidExpiry,
     IVerifiedReads,
     NotStored,
@@ -21,6 +19,7 @@ from librarian.library.interfaces import (
 )
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
+from librarian.library.open_files import LibraryFile
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import record_at_commit
@@ -153,7 +152,7 @@ class Library:
         log.info("alias added alias=%d sha256=%s debug_id=%s", alias.id, stored.sha256, debug_id)
         return alias
 
-    def open(self, alias: LibraryFileAlias) -> "LibraryFile":
+    def open(self, alias: LibraryFileAlias) -> LibraryFile:
         """The open file of a committed alias.  Raises NotStored, BytesNotFound, BytesDamaged."""
         if alias.content is None:
             raise NotStored(alias.id, "its file is deleted")
@@ -188,37 +187,6 @@ def check_expires(expires: datetime | None) -> datetime | None:
     except OverflowError as error:  # in the first or last hours that a datetime can have
         raise InvalidExpiry("Invalid expiry: a time beyond the years 1 to 9999") from error
     return expires
-
-
-@implementer(ILibraryFile)
-class LibraryFile:
-    """An open file; each read is noted in the request's timeline, with the file's URL."""
-
-    def __init__(self, file: BinaryIO, url: str) -> None:
-        self._file = file
-        self.url = url
-
-    def read(self, chunksize: int | None = None) -> bytes:
-        with current_timeline().record("librarian-read", self.url):
-            return self._file.read(-1 if chunksize is None else chunksize)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(1 << 18), b"")
-
-    def __enter__(self) -> "LibraryFile":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def digest_bytes(digest: str, length: int) -> bytes:

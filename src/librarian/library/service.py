@@ -22,7 +22,8 @@ from librarian.library.interfaces import (
 )
 from librarian.library.model.counts import DownloadCounts
 from librarian.library.model.files import FileHolds, LibraryFileAlias
-from librarian.library.operations import Library, LibraryFile, digest_bytes
+from librarian.library.open_files import LibraryFile
+from librarian.library.operations import Library, digest_bytes
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.interfaces import NoSuchToken
 from librarian.library.tokens.service import describe_token

@@ -11,7 +11,8 @@ from zope.interface import implementer
 
 from librarian.interfaces import ISettings
 from librarian.library.interfaces import InvalidFilename
-from librarian.library.operations import Library, LibraryFile
+from librarian.library.open_files import LibraryFile
+from librarian.library.operations import Library
 from librarian.library.service import HeldInSubtree
 from librarian.security.audit import record_event
 from librarian.security.interaction import current_principal

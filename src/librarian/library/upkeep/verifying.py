@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import IVerifiedReads
+from librarian.library.open_files import FileWrapper
 from librarian.library.settings import ReadSettings
 from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as
@@ -163,16 +164,16 @@ class VerifiedReads:
         self.set_aside(store, sha256)
 
 
-class CheckedFile:
+class CheckedFile(FileWrapper):
     """A file that hashes what is read of it, and raises BytesDamaged instead of giving its last piece
     where all of it is not what it should be.  Has no descriptor, so no server sends it by itself."""
 
     def __init__(
         self, reads: VerifiedReads, store: IByteStore, file: BinaryIO, sha256: str, size: int
     ) -> None:
+        super().__init__(file)
         self._reads = reads
         self._store = store
-        self._file = file
         self._sha256 = sha256
         self._size = size
         self._digest = hashlib.sha256()
@@ -200,27 +201,12 @@ class CheckedFile:
             self._hashed = start
             self._file.seek(stop)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-
     @property
     def closed(self) -> bool:
         return self._file.closed
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
-
-    def __enter__(self) -> "CheckedFile":
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
 
 def _is(data: bytes, sha256: str) -> bool:
