@@ -65,7 +65,7 @@ class Adding(unittest.TestCase):
             self.assertIn(f"alias={alias_id} ", line)
             self.assertIn(f"debug_id={debug_id}", line)
 
-    def test_nothing_at_all_only_where_it_is_meant(self) -> None:
+    def test_an_empty_file_needs_allow_zero_length(self) -> None:
         for restricted in (False, True):
             self.assertRaises(UploadFailed, self.create, data=b"", restricted=restricted)
             alias = self.create(data=b"", restricted=restricted, allow_zero_length=True)
@@ -74,11 +74,11 @@ class Adding(unittest.TestCase):
         with self.assertRaises(UploadFailed):
             self.aliases.create("a", -1, BytesIO(b""), "text/plain", allow_zero_length=True)
 
-    def test_nothing_declared_and_something_sent(self) -> None:
+    def test_size_zero_for_a_file_with_bytes(self) -> None:
         with self.assertRaisesRegex(AssertionError, "size is 0"):
             self.aliases.create("a", 0, BytesIO(b"hello"), "text/plain", allow_zero_length=True)
 
-    def test_in_a_thread_somebody_must_act(self) -> None:
+    def test_a_thread_needs_an_interaction(self) -> None:
         alias = self.create()
         transaction.commit()
         # Asked for in the thread: a method that was looked up before has been checked before.
@@ -92,7 +92,7 @@ class Adding(unittest.TestCase):
 
         self.assertEqual(elsewhere(properly), b"data")
 
-    def test_an_alias_is_not_kept_in_the_tree_by_mistake(self) -> None:
+    def test_a_bound_alias_cannot_be_stored(self) -> None:
         alias = removeSecurityProxy(self.create())
         self.assertRaises(pickle.PicklingError, pickle.dumps, alias)
 
@@ -112,7 +112,7 @@ class Ids(unittest.TestCase):
         self.assertEqual(subtree.new_id(lambda bound: bound - 1), ID_LIMIT - 1)
         self.assertEqual((ID_LIMIT, asked), (2**53, [2**53 - 1]))
 
-    def test_one_that_is_taken_is_drawn_again(self) -> None:
+    def test_an_id_in_use_is_not_given_again(self) -> None:
         subtree = LibrarySubtree()
         subtree.aliases[7] = "taken"
         drawn = iter([6, 6, 8])

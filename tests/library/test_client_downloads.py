@@ -11,7 +11,7 @@ SIZE = 40
 
 
 class Counting(unittest.TestCase):
-    def test_as_a_count_of_each_byte_has_it(self) -> None:
+    def test_it_agrees_with_a_count_of_each_byte(self) -> None:
         for seed in range(300):
             chance, counts = random.Random(seed), [0] * SIZE
             download = ClientDownload(1, SIZE, NOW)
@@ -47,7 +47,7 @@ class Counting(unittest.TestCase):
         self.assertFalse(download.allows([(10**6, 10**6 + 1)], NOW))
         self.assertTrue(download.allows([(1, 2)], NOW))
 
-    def test_what_the_network_may_have_lost_is_given_again_once_on_the_whole(self) -> None:
+    def test_lost_bytes_are_sent_again_up_to_the_size_of_the_file(self) -> None:
         """A client that breaks each answer a byte before its end gets every byte three times, not more."""
         download, sent = ClientDownload(1, SIZE, NOW), 0
         while download.allows([(0, SIZE - 1)], NOW):
@@ -55,14 +55,14 @@ class Counting(unittest.TestCase):
             sent += SIZE - 2
         self.assertEqual(sent, 3 * (SIZE - 2))
 
-    def test_a_client_that_was_sent_everything_does_not_begin_anew(self) -> None:
+    def test_a_completed_download_does_not_restart(self) -> None:
         download = ClientDownload(1, SIZE, NOW).give([(0, SIZE)], NOW).take_back((30, SIZE), 30, NOW)
         self.assertTrue(download.allows([(0, SIZE)], NOW))
         download = download.give([(25, SIZE)], NOW)
         self.assertFalse(download.allows([(0, SIZE)], NOW))
         self.assertTrue(download.allows([(0, 25)], NOW))
 
-    def test_the_last_moment_of_repair(self) -> None:
+    def test_repair_ends_after_an_hour(self) -> None:
         download = ClientDownload(1, SIZE, NOW).give([(0, SIZE)], NOW)
         for late, expected in ((timedelta(0), True), (timedelta(microseconds=1), False)):
             with self.subTest(late):

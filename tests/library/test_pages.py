@@ -59,7 +59,7 @@ class Pages(PeopleInTheWorld):
             )
             self.assertEqual((answer.status_int, answer.json["status"]), (400, 400), place)
 
-    def test_a_link_from_its_making_to_its_end(self) -> None:
+    def test_a_link_is_made_listed_used_and_revoked(self) -> None:
         bob = self.browser_of("bob")
         page = self.upload(bob, restricted=True)
         self.assertIn("There is no link", page.text)
@@ -76,7 +76,7 @@ class Pages(PeopleInTheWorld):
         self.assertIn("There is no link", page.text)
         self.assertEqual(self.download(link).status_int, 404)
 
-    def test_names_are_text(self) -> None:
+    def test_filenames_are_escaped(self) -> None:
         page = self.upload(self.browser_of("bob"), restricted=False)
         self.assertIn("plan &lt;b&gt;.txt", page.text)
         self.assertNotIn("<b>", page.text)
@@ -97,7 +97,7 @@ class Pages(PeopleInTheWorld):
         page = self.submit(page, "+holds", reason="the exhibition")
         self.assertIn("library: the exhibition", page.text)
 
-    def test_who_may_not(self) -> None:
+    def test_without_permission(self) -> None:
         path = urlsplit(self.upload(self.browser_of("bob"), restricted=True).request.url).path
         base = path.removesuffix("/+about")
         for name, headers in (("cat", {"Authorization": self.basic("cat", GOOD)}), ("nobody", {})):

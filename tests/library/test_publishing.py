@@ -59,7 +59,7 @@ class Published(unittest.TestCase):
         sending.join()
         self.assertEqual((b"".join(blocks) == DATA, len(blocks)), (True, 4))
 
-    def test_it_is_closed_at_its_end_and_by_who_loses_the_client(self) -> None:
+    def test_it_is_closed_at_its_end_and_when_the_client_disconnects(self) -> None:
         for sent in (True, False):
             with self.subTest(sent=sent):
                 body = self.published(self.add()).consumeBodyIter()
@@ -69,7 +69,7 @@ class Published(unittest.TestCase):
                 with self.assertRaises(ValueError):
                     next(iter(body))
 
-    def test_a_page_that_may_do_harm_is_saved_and_not_shown(self) -> None:
+    def test_html_is_an_attachment_in_a_sandbox(self) -> None:
         response = self.published(self.add())
         self.assertTrue(response.getHeader("Content-Disposition").startswith("attachment"))
         self.assertIn("sandbox", response.getHeader("Content-Security-Policy"))
@@ -87,12 +87,12 @@ class Published(unittest.TestCase):
         self.assertIsInstance(view, LibraryFileAliasSHA256View)
         self.assertEqual(view(), f"{hashlib.sha256(DATA).hexdigest()} f.html")
 
-    def test_a_public_one_is_led_to(self) -> None:
+    def test_a_public_file_is_redirected(self) -> None:
         alias = self.add(restricted=False)
         response = self.published(alias)
         self.assertEqual((response.getStatus(), response.getHeader("Location")), (302, alias.http_url))
 
-    def test_by_the_flag_a_restricted_one_too(self) -> None:
+    def test_the_flag_redirects_a_restricted_file(self) -> None:
         alias = self.add()
         rules = removeSecurityProxy(getUtility(IFeatureRules))
         rules.set(FeatureRule("publicrestrictedlibrarian", "default", 1, "on"))
@@ -120,7 +120,7 @@ class Published(unittest.TestCase):
         for view in (streaming, redirecting, redirecting.browserDefault(request)[0]):
             verifyObject(IBrowserPublisher, view)
 
-    def test_no_proxy_stands_between_the_view_and_the_bytes(self) -> None:
+    def test_the_view_ignores_http_proxies(self) -> None:
         alias = self.add(b"PLAN")
         with mock.patch.dict(os.environ, http_proxy="http://proxy.invalid:1"):
             view = StreamOrRedirectLibraryFileAliasView(alias, Request.blank("/"))
@@ -137,7 +137,7 @@ class Published(unittest.TestCase):
             with self.subTest(kind.__name__), self.assertRaisesRegex(AssertionError, "MixedFileAliasView"):
                 kind(alias, request).browserDefault(request)
 
-    def test_strangers(self) -> None:
+    def test_anonymous_visitors(self) -> None:
         alias = self.add()
         for path in ("/f", "/f/+index", "/f/+md5"):
             with self.subTest(path=path), acting_as(ANONYMOUS), self.assertRaises(Unauthorized):

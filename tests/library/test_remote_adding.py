@@ -32,7 +32,7 @@ class WrongSizes(unittest.TestCase):
     def add(self, size: int, data: bytes) -> str:
         return self.client.remoteAddFile("a", size, BytesIO(data), "text/plain")
 
-    def test_more_than_was_declared_is_nobodys_next_request(self) -> None:
+    def test_more_bytes_than_declared_are_not_the_next_request(self) -> None:
         with self.assertRaises(SizeMismatch) as caught:
             self.add(5, b"12345" + SMUGGLED)
         self.assertIsInstance(caught.exception, AssertionError)
@@ -40,7 +40,7 @@ class WrongSizes(unittest.TestCase):
         self.assertEqual(self.peer.bodies, [b"next"])
         self.assertNotIn("PUT /smuggled.txt", self.peer.heard)
 
-    def test_fewer_is_told_at_once(self) -> None:
+    def test_fewer_bytes_than_declared_are_reported_at_once(self) -> None:
         began = monotonic()
         self.assertRaises(SizeMismatch, self.add, 10, b"12345")
         self.assertLess(monotonic() - began, 5)

@@ -40,7 +40,7 @@ class Attacks(unittest.TestCase):
             self.assertNotIn(SECRET[:10], answer.body)
             self.assertNotIn("ETag", answer.headers)
 
-    def test_names_and_ids_that_are_guessed(self) -> None:
+    def test_guessed_names_and_ids(self) -> None:
         for path in (
             f"/{self.secret}",
             f"/{self.secret}/",
@@ -61,7 +61,7 @@ class Attacks(unittest.TestCase):
             with self.subTest(path):
                 self.refused(path)
 
-    def test_paths_that_mean_the_same_to_somebody(self) -> None:
+    def test_paths_that_some_software_normalises(self) -> None:
         query = f"?token={self.token}"
         self.assertEqual(self.get(f"/{self.secret}/plan.txt{query}").body, SECRET)
         self.assertEqual(self.get(f"/{self.secret}/%70lan.txt{query}").body, SECRET)
@@ -98,10 +98,10 @@ class Attacks(unittest.TestCase):
                 self.refused(path, {"Host": host})
                 self.refused(f"/{self.open}/logo.txt", {"Host": host})
 
-    def test_a_private_host_does_not_open_by_itself(self) -> None:
+    def test_a_private_host_alone_gives_no_access(self) -> None:
         self.refused(f"/{self.secret}/plan.txt", {"Host": f"i{self.secret}.restricted.localhost"})
 
-    def test_claims_that_only_a_front_end_may_make(self) -> None:
+    def test_front_end_headers_from_clients_are_ignored(self) -> None:
         for headers in (
             {"X-Forwarded-Port": "8005"},
             {"X-Forwarded-Host": "localhost:8005"},
@@ -113,7 +113,7 @@ class Attacks(unittest.TestCase):
             with self.subTest(headers):
                 self.refused(f"/{self.secret}/plan.txt", headers)
 
-    def test_no_cache_is_told_to_keep_anything(self) -> None:
+    def test_no_answer_may_be_cached(self) -> None:
         path = f"/{self.secret}/plan.txt?token={self.token}"
         etag = self.get(path).headers["ETag"]
         asked: tuple[tuple[str, dict[str, str], int], ...] = (
@@ -133,7 +133,7 @@ class Attacks(unittest.TestCase):
                     self.assertEqual(answer.headers["Referrer-Policy"], "no-referrer")
         self.assertIn("no-store", self.get(f"/{self.secret}/plan.txt").headers["Cache-Control"])
 
-    def test_conditions_and_ranges_tell_nothing_without_a_token(self) -> None:
+    def test_conditions_and_ranges_reveal_nothing_without_a_token(self) -> None:
         etag = self.get(f"/{self.secret}/plan.txt?token={self.token}").headers["ETag"]
         for headers in (
             {"If-None-Match": etag},
@@ -143,14 +143,14 @@ class Attacks(unittest.TestCase):
         ):
             self.refused(f"/{self.secret}/plan.txt", headers)
 
-    def test_digests_do_not_find_it(self) -> None:
+    def test_a_search_by_digest_does_not_find_it(self) -> None:
         content = getUtility(ILibraryFileAliasSet)[self.secret].content
         for digest in (content.sha1, content.sha256, content.sha256.upper()):
             self.assertEqual(self.get(f"/search?digest={digest}").text, "0")
         for digest in ("", "xyz", "0" * 64, "%FF", "*", content.sha1 + "%00", content.md5):
             self.assertIn(self.get(f"/search?digest={digest}").status_int, (200, 400))
 
-    def test_names_split_no_header(self) -> None:
+    def test_names_cannot_inject_headers(self) -> None:
         aliases = getUtility(ILibraryFileAliasSet)
         for name in (
             'a"; filename="evil.exe',
@@ -165,7 +165,7 @@ class Attacks(unittest.TestCase):
             self.assertNotIn("Set-Cookie", answer.headers)
             self.assertEqual(answer.headers["Content-Disposition"].count('filename="'), 1)
 
-    def test_the_upload_endpoint_cannot_be_talked_into_the_other_space(self) -> None:
+    def test_no_upload_reaches_the_other_space(self) -> None:
         for headers in (
             {"Host": "localhost:9095"},
             {"X-Forwarded-Port": "9095"},

@@ -63,11 +63,11 @@ class Page(unittest.TestCase):
         page = browser().get(f"{self.url}?days=2")
         self.assertEqual(len(page.html.find_all("rect")), 1)
 
-    def test_what_is_no_number_of_days(self) -> None:
+    def test_malformed_numbers_of_days(self) -> None:
         for text in ("0", "-1", "x", "3661", "9" * 100, "%FF", "%D9%A3", ""):
             answer = request("GET", f"http://localhost:6543{self.url}?days={text}", {"Accept": "text/html"})
             self.assertEqual(answer.status_int, 400, text)
 
-    def test_those_of_a_restricted_file_are_not_for_everybody(self) -> None:
+    def test_counts_of_a_restricted_file_need_permission(self) -> None:
         answer = request("GET", f"http://localhost:6543/files/{self.secret.id}/+stats")
         self.assertEqual(answer.status_int, 401)

@@ -73,7 +73,7 @@ class Tokens(WithFiles):
             self.assertEqual(answer.body, answers[0].body)
             self.assertEqual(dict(answer.headers), dict(answers[0].headers))
 
-    def test_the_edges_of_a_day(self) -> None:
+    def test_a_token_works_for_exactly_a_day(self) -> None:
         token = self.allocate()
         for seconds, status in ((86399, 200), (1, 404), (-86401, 404), (1, 200)):
             self.clock.move(seconds=seconds)
@@ -87,7 +87,7 @@ class Tokens(WithFiles):
         for name in ("a%2520~+%2525.bin", "a%20~+%25.bin/", "./x/../b.bin"):
             self.assertEqual(request("GET", f"{base}{name}?token={token}").status_int, 404)
 
-    def test_of_many_at_once_as_many_win_as_there_are_uses(self) -> None:
+    def test_concurrent_downloads_succeed_as_often_as_there_are_uses(self) -> None:
         token = self.allocate(max_uses=3)
         answers: list[int] = []
         threads = [
@@ -127,7 +127,7 @@ class Tokens(WithFiles):
             thread.join()
         self.assertEqual(answers, [206] * len(wanted))
 
-    def test_each_byte_is_given_once_more_for_repair(self) -> None:
+    def test_each_byte_is_sent_once_more_for_repair(self) -> None:
         token = self.allocate(max_uses=1)
         self.assertEqual(self.get(token).status_int, 200)
         self.assertEqual(
@@ -145,7 +145,7 @@ class Tokens(WithFiles):
         self.assertEqual(self.ranges(token, "300-"), [404])
         self.assertEqual(self.get(token, method="HEAD").status_int, 404)
 
-    def test_another_client_has_no_part_in_it(self) -> None:
+    def test_another_client_does_not_share_a_use(self) -> None:
         token = self.allocate(max_uses=1)
         self.assertEqual(self.ranges(token, "0-99", User_Agent="one"), [206])
         self.assertEqual(self.ranges(token, "100-", User_Agent="two"), [404])
@@ -159,7 +159,7 @@ class Tokens(WithFiles):
             self.ranges(token, "0-9,20-29", "10-19", "30-", "0-9,20-29", "0-9"), [206] * 4 + [404]
         )
 
-    def test_what_sends_no_bytes_costs_nothing(self) -> None:
+    def test_answers_without_bytes_use_nothing(self) -> None:
         token = self.allocate(max_uses=1)
         self.assertEqual(self.get(token, method="HEAD").status_int, 200)
         self.assertEqual(self.get(token, Range="bytes=9999-").status_int, 416)
@@ -174,12 +174,12 @@ class Tokens(WithFiles):
     def test_a_token_does_not_reach_the_public_space(self) -> None:
         self.assertEqual(self.get(self.allocate(), url=self.other_url).status_int, 404)
 
-    def test_lifetimes_and_uses_that_make_no_sense(self) -> None:
+    def test_invalid_lifetimes_and_uses(self) -> None:
         for lifetime in (timedelta(0), timedelta(seconds=-1), timedelta(days=8)):
             self.assertRaises(InvalidLifetime, self.allocate, lifetime=lifetime)
         self.assertRaises(InvalidUses, self.allocate, max_uses=0)
 
-    def test_the_secret_is_nowhere_in_the_database(self) -> None:
+    def test_the_token_is_not_in_the_database(self) -> None:
         token = self.allocate()
         world = Functional.world
         dump = b"".join(record.data for record in _records(world.tree))
@@ -212,7 +212,7 @@ class Timing(WithFiles):
         real = hashlib.sha256(good.encode()).digest()
         self.assertNotIn(real[:3], [digest[:3] for digest in digests])
 
-    def test_and_takes_as_long_as_any_other(self) -> None:
+    def test_a_guess_takes_as_long_as_a_valid_token(self) -> None:
         good, path = self.allocate(), TimeLimitedToken.path_of(self.alias.private_url)
         transaction.abort()
         tokens = TimeLimitedTokenSet()
@@ -256,7 +256,7 @@ class BrokenOff(unittest.TestCase):
             body.close()
         return int(status[:3]), came
 
-    def test_from_where_it_broke_off_as_often_as_it_does(self) -> None:
+    def test_a_broken_download_resumes_any_number_of_times(self) -> None:
         position = 0
         for _turn in range(4):
             status, came = self.get(f"{position}-", blocks=1)
@@ -265,21 +265,21 @@ class BrokenOff(unittest.TestCase):
         self.assertEqual(position, self.SIZE)
         self.assertEqual(self.get()[0], 404)
 
-    def test_anew_if_not_all_had_been_sent(self) -> None:
+    def test_a_broken_download_restarts(self) -> None:
         self.assertEqual(self.get(blocks=1)[0], 200)
         self.assertEqual(self.get(), (200, self.SIZE))
         self.assertEqual(self.get()[0], 404)
 
-    def test_what_a_network_may_have_lost_may_be_asked_for_again_but_not_for_ever(self) -> None:
+    def test_lost_bytes_are_sent_again_up_to_the_size_of_the_file(self) -> None:
         with mock.patch("librarian.library.http.downloads.IN_FLIGHT", self.SIZE):
             statuses = [self.get(blocks=1)[0] for _turn in range(10)]
         self.assertEqual(statuses, [200] * 6 + [404] * 4)  # four times a quarter is forgiven, two are counted
 
-    def test_a_client_whose_download_broke_and_was_completed_does_not_begin_anew(self) -> None:
+    def test_a_completed_download_does_not_restart(self) -> None:
         with mock.patch("librarian.library.http.downloads.IN_FLIGHT", self.SIZE):
             _status, came = self.get(blocks=2)
             self.assertEqual(self.get(f"{came - 1000}-")[0], 206)
             self.assertEqual(self.get()[0], 404)
 
-    def test_a_client_that_only_ever_begins_gets_the_beginning_twice(self) -> None:
+    def test_a_client_that_aborts_gets_the_beginning_twice(self) -> None:
         self.assertEqual([self.get(blocks=1)[0] for _turn in range(3)], [200, 200, 404])

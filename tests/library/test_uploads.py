@@ -1,4 +1,4 @@
-"""Uploads that are cut, lie, contradict themselves, or come from nobody in particular."""
+"""Uploads that are cut off, malformed, contradictory or anonymous."""
 
 import base64
 import hashlib
@@ -115,7 +115,7 @@ class Uploads(PeopleInTheWorld):
         ):
             self.assertEqual(self.put(Librarian_Expires=stated).json["expires"], kept)
 
-    def test_a_store_in_trouble(self) -> None:
+    def test_errors_of_the_store(self) -> None:
         for error, status in ((StoreFull(28, "no room"), 507), (StoreUnavailable(30, "read-only"), 503)):
             with mock.patch.object(self.world.store, "put", side_effect=error):
                 answer = self.put()
@@ -143,7 +143,7 @@ class Credentials(Uploads):
     def bearer(self, *scopes: str) -> str:
         return f"Bearer {self.token('bob', *scopes)}"
 
-    def test_who_says_who_he_is_owns_it(self) -> None:
+    def test_an_authenticated_client_owns_its_upload(self) -> None:
         self.assertEqual(self.owner(self.put()), "None")
         self.assertEqual(self.owner(self.put(Authorization=self.bearer("upload"))), "person:bob")
         self.assertEqual(self.put(Authorization="Bearer wrong").status_int, 401)

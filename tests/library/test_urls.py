@@ -32,17 +32,17 @@ class ByTheEndpoints(unittest.TestCase):
             found, ["http://10.0.0.5:80/", "http://[::1]:81/", "http://lib:82/", "http://lib:83/"]
         )
 
-    def test_on_all_addresses_means_this_machine_too(self) -> None:
+    def test_listening_on_all_addresses_is_reached_at_loopback(self) -> None:
         found = self.urls(public="0.0.0.0:80", upload="[::]:81")
         self.assertEqual(found[:2], ["http://127.0.0.1:80/", "http://[::1]:81/"])
 
-    def test_a_free_port_is_nobody_elses(self) -> None:
+    def test_port_zero_stays_in_the_url(self) -> None:
         self.assertEqual(self.urls(upload="127.0.0.1:0")[1], "http://127.0.0.1:0/")
 
-    def test_a_closed_endpoint_has_its_usual_place(self) -> None:
+    def test_a_closed_endpoint_keeps_its_default_address(self) -> None:
         self.assertEqual(self.urls(public="")[0], "http://127.0.0.1:8000/")
 
-    def test_what_is_stated_counts(self) -> None:
+    def test_stated_urls_are_kept(self) -> None:
         settings = Settings(
             {
                 "librarian.endpoint.public.listen": "127.0.0.1:1",
@@ -61,7 +61,7 @@ class ByTheEndpoints(unittest.TestCase):
         settings.push("bound", "[librarian.endpoint.upload]\nlisten = 127.0.0.1:7")
         self.assertEqual(settings.section(LibrarySettings).upload_url, "http://127.0.0.1:7/")
 
-    def test_what_is_no_address(self) -> None:
+    def test_malformed_addresses(self) -> None:
         with self.assertRaisesRegex(
             SettingsError, r"librarian\.endpoint\.upload\.listen: 'here' is not host:port"
         ):

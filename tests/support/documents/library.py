@@ -80,7 +80,7 @@ class BugSection:
 
 
 def bug_report(attachments: dict[str, int], permission: str | None = None) -> Any:
-    """A bug report whose attachments need `permission`; None lets everybody have them."""
+    """A bug report whose attachments need `permission`; None: no permission."""
     needed = CheckerPublic if permission is None else permission
     return ProxyFactory(BugReport(attachments), SecurityChecker({"getFileByName": needed}))
 
