@@ -1,17 +1,9 @@
 """Whole runs: what they record, which mails they send, and what they leave alone."""
 
-import json
 import logging
-import os
 import random
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 import unittest
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +25,6 @@ from tests.support.mirrors.sample import add_mirror, add_sample
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer
 from tests.support.outbox import outbox
 from tests.support.servers.certificates import Authority
-from tests.support.servers.librarian import ServerProcess
 from tests.support.world import overlay
 
 SETTINGS = """
@@ -131,7 +122,7 @@ class Recording(RunCase):
         self.assertEqual((mirror.source_releases.count(), mirror.arch_releases.count()), (0, 1))
 
     def test_images(self) -> None:
-        _naked(self.ubuntu).images[("hoary", "ubuntu")] = ("hoary/desktop.iso",)
+        removeSecurityProxy(self.ubuntu).images[("hoary", "ubuntu")] = ("hoary/desktop.iso",)
         mirror = self.add(
             "images", self.farm.add({"hoary/desktop.iso": b"iso"}), content=MirrorContent.RELEASE
         )
@@ -223,21 +214,6 @@ class Damping(RunCase):
         self.assertEqual(told, ["Foo Bar <foo.bar@example.com>", "Sample Person <sample@example.com>"])
 
 
-class Clocks(RunCase):
-    def test_a_probe_from_the_future_does_not_count(self) -> None:
-        mirror = self.add("good")
-        self.clock.move(days=365)
-        self.probe()
-        self.clock.move(days=-365)
-        self.assertEqual(self.probe().probed, 1)
-        self.assertEqual(mirror.probe_records.count(), 2)
-
-    def test_a_claim_from_the_future_does_not_count(self) -> None:
-        mirror = _naked(self.add("good"))
-        mirror.claim = ("token", self.clock.now() + timedelta(days=365), "elsewhere 1 1")
-        self.assertEqual(self.probe().probed, 1)
-
-
 class Certificates(RunCase):
     def test_the_owner_is_warned_once(self) -> None:
         folder = Path(tempfile.mkdtemp())
@@ -315,188 +291,3 @@ class AtOnce(RunCase):
         mirror.enabled = False
         self.assertEqual(self.probe(force=True).probed, 0)
         self.assertIs(mirror.disabled_by, DisabledBy.PERSON)
-
-
-class Guard(RunCase):
-    failures = 1
-
-    def dead(self, count: int) -> list[Any]:
-        return [
-            add_mirror(self.ubuntu, self.owner, f"dead{n}", f"http://127.0.2.{n + 1}:9/")
-            for n in range(count)
-        ]
-
-    def test_when_most_fail_at_once_it_is_the_prober(self) -> None:
-        good, dead = self.add("good"), self.dead(9)
-        summary = self.probe()
-        self.assertTrue(summary.prober_offline)
-        self.assertTrue(all(mirror.enabled for mirror in (good, *dead)))
-        self.assertEqual(len(outbox), 0)
-        self.assertEqual(dead[0].last_probe_record.verdict, "inconclusive")
-        self.assertEqual(good.last_probe_record.verdict, "good")
-        self.clock.move(hours=1)
-        self.assertEqual(self.probe().probed, 9)  # not the good one
-
-    def test_a_few_dead_ones_are_dead(self) -> None:
-        good, dead = [self.add(f"good{n}") for n in range(6)], self.dead(4)
-        summary = self.probe()
-        self.assertFalse(summary.prober_offline)
-        self.assertEqual({mirror.enabled for mirror in good}, {True})
-        self.assertEqual({mirror.enabled for mirror in dead}, {False})
-
-    def test_those_that_were_down_before_do_not_count(self) -> None:
-        good = [self.add(f"good{n}") for n in range(5)]
-        for mirror in self.dead(6):
-            mirror.disableAndNotifyOwner()
-        fresh = add_mirror(self.ubuntu, self.owner, "fresh", "http://127.0.2.99:9/")
-        self.assertFalse(self.probe(force=True).prober_offline)
-        self.assertEqual((fresh.enabled, {mirror.enabled for mirror in good}), (False, {True}))
-
-    def test_when_no_server_answers_only_control_urls_can_tell(self) -> None:
-        for mirror in self.dead(6):
-            mirror.disableAndNotifyOwner()
-        fresh = add_mirror(self.ubuntu, self.owner, "fresh", "http://127.0.2.99:9/")
-        self.assertTrue(self.probe(force=True).prober_offline)
-        self.assertTrue(fresh.enabled)
-        with overlay(f"[librarian.mirrors]\ncontrol_urls = {self.farm.add({}).url}/\n"):
-            self.assertFalse(self.probe(force=True).prober_offline)
-            self.assertTrue(fresh.enabled)  # after an outage it takes a second look
-            self.assertFalse(self.probe(force=True).prober_offline)
-        self.assertFalse(fresh.enabled)
-
-    def test_two_that_are_silent_together(self) -> None:
-        dead = self.dead(2)
-        self.assertTrue(self.probe().prober_offline)
-        self.assertEqual({mirror.enabled for mirror in dead}, {True})
-
-    def test_mirrors_that_answer_404_do_not_count_as_unreachable(self) -> None:
-        for n in range(5):
-            self.add(f"empty{n}", self.farm.add({}))
-        self.assertFalse(self.probe().prober_offline)
-
-    def test_control_urls_tell_for_small_runs(self) -> None:
-        [dead] = self.dead(1)
-        with overlay("[librarian.mirrors]\ncontrol_urls = http://127.0.3.1:9/\n"):
-            self.assertTrue(self.probe().prober_offline)
-        self.assertTrue(dead.enabled)
-        control = self.farm.add({}).url
-        with overlay(f"[librarian.mirrors]\ncontrol_urls = http://127.0.3.1:9/ {control}/\n"):
-            self.assertFalse(self.probe(force=True).prober_offline)
-            self.assertTrue(dead.enabled)  # after an outage it takes a second look
-            self.assertFalse(self.probe(force=True).prober_offline)
-        self.assertFalse(dead.enabled)
-
-
-class TwoProbers(RunCase):
-    def test_two_at_once_leave_no_doubled_record(self) -> None:
-        mirrors = [self.add(f"mirror{n}", self.farm.add(FILES, mirrorservers.slow(0.01))) for n in range(6)]
-        transaction.commit()
-        runs = [ProbeRun(RunOptions()) for _ in range(3)]
-        threads = [threading.Thread(target=run.run) for run in runs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        transaction.begin()
-        self.assertEqual([mirror.probe_records.count() for mirror in mirrors], [1] * 6)
-        self.assertEqual(sum(run.summary.probed for run in runs), 6)
-        self.assertEqual({mirror.claim for mirror in map(_naked, mirrors)}, {None})
-
-    def test_a_claim_of_the_dead_is_void_and_one_of_the_living_is_not(self) -> None:
-        mirror = _naked(self.add("claimed"))
-        later = self.clock.now() + timedelta(hours=1)
-        for who, probed in (
-            (f"{socket.gethostname()} {os.getpid()} 1", 1),  # this pid, but another process
-            (f"{socket.gethostname()} 999999999 1", 1),
-            ("elsewhere 1 1", 0),
-        ):
-            mirror.claim = ("token", later, who)
-            self.assertEqual(self.probe(force=True).probed, probed, who)
-        self.clock.move(hours=2)
-        self.assertEqual(self.probe(force=True).probed, 1)  # even elsewhere, once the claim has ended
-
-
-_SET_UP = """
-import json, sys
-from zope.component import getUtility
-from librarian.commands.common.site import opened_site
-from librarian.people.interfaces import IPersonSet
-from tests.support.mirrors.sample import add_mirror, add_sample
-from librarian.tree.interfaces import ITree
-
-def work():
-    ubuntu = add_sample()
-    owner = getUtility(IPersonSet).getByName("name16")
-    for mirror in ubuntu.mirrors:
-        mirror.enabled = False
-    for number, url in enumerate(sys.argv[2:]):
-        add_mirror(ubuntu, owner, f"mirror{number}", url)
-
-with opened_site(sys.argv[1]):
-    getUtility(ITree).run(work)
-"""
-
-_COUNT = """
-import json, sys
-from zope.component import getUtility
-from librarian.commands.common.site import opened_site
-from librarian.mirrors.interfaces import IDistributionMirrorSet
-
-with opened_site(sys.argv[1]):
-    mirrors = [mirror for mirror in getUtility(IDistributionMirrorSet) if mirror.enabled]
-    print(json.dumps([mirror.probe_records.count() for mirror in mirrors]))
-"""
-
-
-class KilledInTheMiddle(unittest.TestCase):
-    """A prober that is killed leaves what it recorded, and nothing that stops the next one."""
-
-    def setUp(self) -> None:
-        self.farm = MirrorFarm()
-        self.addCleanup(self.farm.close)
-        more = "librarian.mirrors.allowed_networks = 127.0.0.0/8\nlibrarian.mirrors.parallel = 4"
-        self.site = ServerProcess(more)
-        self.addCleanup(self.site.remove)
-
-    def python(self, code: str, *arguments: str) -> "subprocess.Popen[str]":
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        return subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", code, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.site.folder,
-            env=environ,
-        )
-
-    def run_python(self, code: str, *arguments: str) -> str:
-        out, errors = self.python(code, str(self.site.ini), *arguments).communicate(timeout=60)
-        self.assertEqual(errors, "")
-        return out
-
-    def test_kill_9(self) -> None:
-        servers = [self.farm.add(FILES, mirrorservers.slow(0.01), host=f"127.0.4.{n + 1}") for n in range(6)]
-        self.run_python(_SET_UP, *(server.url for server in servers))
-        prober = self.python(
-            "from librarian.commands.main import main; main()",
-            *("mirrors", "probe", "--no-mail", "-c", str(self.site.ini)),
-        )
-        while len(self.farm.traffic.requests) < 3 * 43 and prober.poll() is None:  # half of them
-            time.sleep(0.005)
-        prober.send_signal(signal.SIGKILL)
-        prober.communicate(timeout=30)
-        counts = json.loads(self.run_python(_COUNT))
-        self.assertLessEqual(max(counts), 1)
-        done = self.site.command("mirrors", "probe", "--no-mail")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(json.loads(self.run_python(_COUNT)), [1] * 6)
-        self.assertIn("INFO    Probing Distribution Mirrors\n", done.stderr)
-        self.assertIn("INFO    Done.\n", done.stderr)
-
-
-def _naked(thing: Any) -> Any:
-    return removeSecurityProxy(thing)
-
-
-if __name__ == "__main__":
-    unittest.main()

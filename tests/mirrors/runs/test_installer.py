@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from librarian.mirrors.enums import MirrorStatus
-from tests.mirrors.test_truth import Files, TruthCase
+from tests.mirrors.runs.test_truth import Files, TruthCase
 
 SECTION = "main/debian-installer"
 NETCFG = "pool/main/n/netcfg/netcfg_1.0_i386.udeb"
