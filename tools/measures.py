@@ -258,7 +258,7 @@ MEASURES = [
     Measure("package cycles", package_cycles),
     Measure("imports in functions", local_imports),
     Measure("interfaces outside interfaces.py", classes_outside(INTERFACES)),
-    Measure("errors outside interfaces.py", classes_outside(ERRORS), enforced=False),
+    Measure("errors outside interfaces.py", classes_outside(ERRORS)),
     Measure("look-ups in a model", model_look_ups),
     Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3),
     Measure("duplicates by shape, six lines and more", same_shapes, enforced=False),

@@ -13,10 +13,10 @@ from zope.component import getUtility
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
+from librarian.testing.application import _application, request
 from librarian.web.endpoints import ENDPOINT
 from librarian.web.requests.methods import KNOWN, methods_of
 from tests.support.layers import Functional
-from tests.support.servers.in_process import _application, request
 
 #: Views that look themselves, and are asked over HTTP below.
 LOOK_THEMSELVES = ["ProtocolPath"]
