@@ -32,10 +32,9 @@ class InstallationSubtree(Persistent):
     id: str | None = None  # 32 hex digits
 
 
-InstallationBranch = InstallationSubtree  # the name under which older databases have it
+FORMER_NAMES = {"librarian.library.installation.InstallationBranch": InstallationSubtree}
 
-
-subtree = Subtree("installation", InstallationSubtree, (store_new_class_names,))
+subtree = Subtree("installation", InstallationSubtree, (store_new_class_names,), FORMER_NAMES)
 
 
 def unite(tree: ITree, store: IByteStore) -> None:

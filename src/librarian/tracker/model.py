@@ -232,4 +232,4 @@ FORMER_NAMES = {
     "librarian.tracker.model.TrackerBranch": TrackerSubtree,
 }
 
-subtree = Subtree("tracker", TrackerSubtree, (store_new_class_names,), FORMER_NAMES)
+subtree = Subtree("tracker", TrackerSubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)

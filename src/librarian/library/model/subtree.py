@@ -10,7 +10,8 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
-from librarian.library.model.counts import DownloadCounts, LogPlaces
+from librarian.library.model.client_downloads import ClientDownload
+from librarian.library.model.counts import DownloadCounts, LogPlace, LogPlaces
 from librarian.library.model.files import FileHolds, LibraryFileAlias, LibraryFileContent
 from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import StoredBytes
@@ -209,9 +210,6 @@ class LibrarySubtree(Persistent):
             yield self.tokens[key[8:]]
 
 
-LibraryBranch = LibrarySubtree  # the name under which older databases have it
-
-
 def moment_key(moment: datetime) -> bytes:
     return int(moment.timestamp()).to_bytes(8)
 
@@ -220,4 +218,17 @@ def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
 
 
-subtree = Subtree("library", LibrarySubtree, (store_new_class_names,))
+FORMER_NAMES = {
+    "librarian.library.counts.DownloadCounts": DownloadCounts,
+    "librarian.library.holds.FileHolds": FileHolds,
+    "librarian.library.logreading.LogPlace": LogPlace,
+    "librarian.library.logreading.LogPlaces": LogPlaces,
+    "librarian.library.model.LibraryBranch": LibrarySubtree,
+    "librarian.library.model.LibrarySubtree": LibrarySubtree,
+    "librarian.library.records.AliasRecord": LibraryFileAlias,
+    "librarian.library.records.LibraryFileContent": LibraryFileContent,
+    "librarian.library.records.TokenRecord": TimeLimitedToken,
+    "librarian.library.tokenuse.ClientDownload": ClientDownload,
+}
+
+subtree = Subtree("library", LibrarySubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)

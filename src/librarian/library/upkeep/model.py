@@ -70,10 +70,13 @@ class UpkeepSubtree(Persistent):
         self.positions = {**self.positions, kind: position}
 
 
-UpkeepBranch = UpkeepSubtree  # the name under which older databases have it
+FORMER_NAMES = {
+    "librarian.library.upkeep.Lease": Lease,
+    "librarian.library.upkeep.UpkeepBranch": UpkeepSubtree,
+    "librarian.library.upkeep.UpkeepSubtree": UpkeepSubtree,
+}
 
-
-subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_names,))
+subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)
 
 
 class HeldLease:

@@ -27,7 +27,9 @@ _FORMER_NAMES = {
     "librarian.mirrors.releases.DistroArchRelease": DistroArchRelease,
     "librarian.mirrors.releases.DistroRelease": DistroRelease,
 }
-subtree = Subtree(SUBTREE, MirrorsSubtree, (number_files, store_new_class_names), _FORMER_NAMES)
+subtree = Subtree(
+    SUBTREE, MirrorsSubtree, (number_files, store_new_class_names, store_new_class_names), _FORMER_NAMES
+)
 references = HeldInSubtree(SUBTREE)
 
 

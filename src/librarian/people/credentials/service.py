@@ -32,7 +32,7 @@ from librarian.tree.subtree import Subtree, store_new_class_names
 log = logging.getLogger(__name__)
 
 SUBTREE = "credentials"
-subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names,), FORMER_NAMES)
+subtree = Subtree(SUBTREE, CredentialsSubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)
 
 MOST_TOKENS = 100  # of one person
 
