@@ -8,8 +8,8 @@ reviews it; only a REVIEWED import runs.  It then has exactly one *job*, its nex
     RUNNING    was started by that machine, whose heartbeats renew its lease of 300 seconds
 
 When the job ends it leaves a *result*, and the import gets a new job of a new id, due after the interval.
-A successful run puts two files into the library: a log, and a *bundle*, which is the whole repository in one
-file.  Five failures in a row make the import FAILING, without a job, until a person reviews it again.
+Every run puts its log into the library, and one that found something new a *bundle*: the whole repository in
+one file.  Five failures in a row make the import FAILING, without a job, until a person reviews it again.
 
 A *machine* runs a *controller*, a daemon that polls the service for jobs and reports on them.  The state of
 a machine says whether it gets jobs:

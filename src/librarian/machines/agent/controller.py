@@ -99,7 +99,7 @@ class Controller:
         try:
             self._follow(self.scheduler_client.arrive())
         except Unreachable as error:
-            log.warning("registry out of reach reason=%s", error)
+            log.warning("server unreachable reason=%s", error)
 
     def turn(self) -> None:
         """Forget runners that ended, send heartbeats, and poll."""
@@ -110,7 +110,7 @@ class Controller:
                 self._follow(self.scheduler_client.arrive())
             self._poll()
         except Unreachable as error:
-            log.warning("registry out of reach reason=%s", error)
+            log.warning("server unreachable reason=%s", error)
 
     def leave(self) -> None:
         """Stop in good order: end all workers, and report it, so that other machines get the jobs."""
@@ -119,7 +119,7 @@ class Controller:
             self.scheduler_client.leave()
         except Unreachable as error:
             # The watchdog will set the machine OFFLINE.
-            log.warning("registry out of reach reason=%s", error)
+            log.warning("server unreachable reason=%s", error)
 
     def _beat(self) -> None:
         now = self.monotonic()

@@ -117,7 +117,7 @@ class Runner(threading.Thread):
             try:
                 call()
             except Unreachable as error:
-                log.warning("registry out of reach job=%d reason=%s", self.assignment.job_id, error)
+                log.warning("server unreachable job=%d reason=%s", self.assignment.job_id, error)
                 if time.monotonic() - began > REPORT_PATIENCE_SECONDS:
                     raise
                 self._abandoned.wait(SECONDS_BETWEEN_TRIES)

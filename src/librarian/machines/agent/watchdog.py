@@ -52,5 +52,5 @@ class Watchdog:
             try:
                 self.check()
             except Unreachable as error:
-                log.warning("registry out of reach reason=%s", error)
+                log.warning("server unreachable reason=%s", error)
             stop.wait(pause_seconds)
