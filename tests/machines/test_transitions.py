@@ -9,7 +9,7 @@ from librarian.machines.interfaces import (
     InvalidCreationState,
     MachineCordoned,
     MachineExists,
-    MachineInQuarantine,
+    MachineInBackoff,
     MachinePinned,
     NoCordonReason,
     NoSuchMachine,
@@ -309,30 +309,30 @@ class Arriving(WithWorld):
     def catch(self, machine: CodeImportMachine) -> None:
         set_offline(self.registry, machine, WATCHDOG, self.world.context())
 
-    def test_the_quarantine_after_the_watchdog_doubles(self) -> None:
+    def test_the_backoff_after_the_watchdog_doubles(self) -> None:
         machine = self.machine_in(ONLINE)
-        for quarantine in (10, 20, 40, 80):
+        for backoff in (10, 20, 40, 80):
             self.catch(machine)
-            self.world.now += seconds(quarantine) - timedelta(microseconds=1)
-            with self.assertRaises(MachineInQuarantine) as caught:
+            self.world.now += seconds(backoff) - timedelta(microseconds=1)
+            with self.assertRaises(MachineInBackoff) as caught:
                 self.arrive()
             self.assertEqual(caught.exception.until, self.world.now + timedelta(microseconds=1))
             self.world.now += timedelta(microseconds=1)
             self.assertIs(self.arrive().state, ONLINE)
 
-    def test_the_quarantine_is_an_hour_at_most_and_is_reset_after_a_day(self) -> None:
+    def test_the_backoff_is_an_hour_at_most_and_is_reset_after_a_day(self) -> None:
         machine = self.machine_in(ONLINE)
         for _turn in range(15):
             self.catch(machine)
             set_online(self.registry, machine, self.world.context("sam"))
         self.catch(machine)
-        with self.assertRaises(MachineInQuarantine) as caught:
+        with self.assertRaises(MachineInBackoff) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + timedelta(hours=1))
         set_online(self.registry, machine, self.world.context("sam"))
         self.world.now += timedelta(days=2)
         self.catch(machine)
-        with self.assertRaises(MachineInQuarantine) as caught:
+        with self.assertRaises(MachineInBackoff) as caught:
             self.arrive()
         self.assertEqual(caught.exception.until, self.world.now + seconds(10))
 

@@ -116,7 +116,7 @@ class NoCordonReason(LibrarianError, ValueError):
         self.hostname = hostname
 
 
-class MachineInQuarantine(LibrarianError, RuntimeError):
+class MachineInBackoff(LibrarianError, RuntimeError):
     """The watchdog set the machine OFFLINE, and it may not come back before `until`."""
 
     def __init__(self, hostname: str, until: datetime) -> None:

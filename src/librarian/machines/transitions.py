@@ -18,7 +18,7 @@ from librarian.machines.interfaces import (
     BadHostname,
     InvalidCreationState,
     MachineExists,
-    MachineInQuarantine,
+    MachineInBackoff,
     MachinePinned,
     NoCordonReason,
     NoOfflineReason,
@@ -41,9 +41,9 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 # A machine that the watchdog set OFFLINE may come back after this; it doubles each further time in a day.
-QUARANTINE = timedelta(seconds=10)
-LONGEST_QUARANTINE = timedelta(hours=1)
-QUARANTINE_MEMORY = timedelta(days=1)
+BACKOFF = timedelta(seconds=10)
+LONGEST_BACKOFF = timedelta(hours=1)
+BACKOFF_MEMORY = timedelta(days=1)
 
 
 def checked_hostname(hostname: str) -> str:
@@ -193,7 +193,7 @@ def arrive(registry: CodeImportRegistry, hostname: str, context: ChangeContext) 
     """A daemon starts, or finds its machine set OFFLINE: bring the machine ONLINE.
 
     Jobs from an earlier run of the daemon are reclaimed.  An unknown machine is registered.  Raises
-    MachinePinned, MachineCordoned, and MachineInQuarantine soon after the watchdog set it OFFLINE.
+    MachinePinned, MachineCordoned, and MachineInBackoff soon after the watchdog set it OFFLINE.
     """
     machine: CodeImportMachine | None = registry.machines.get(checked_hostname(hostname))
     if machine is None:
@@ -201,24 +201,24 @@ def arrive(registry: CodeImportRegistry, hostname: str, context: ChangeContext) 
     reclaim_jobs(registry, machine, context.now, blame=True)  # its earlier run did not call leave()
     if machine.state is OFFLINE:
         machine.refuse_if_cordoned()
-        until = quarantined_until(registry, machine)
+        until = backoff_until(registry, machine)
         if not machine.pinned and until is not None and until > context.now:
-            raise MachineInQuarantine(machine.hostname, until)
+            raise MachineInBackoff(machine.hostname, until)
         set_online(registry, machine, context)
     return machine
 
 
-def quarantined_until(registry: CodeImportRegistry, machine: CodeImportMachine) -> datetime | None:
+def backoff_until(registry: CodeImportRegistry, machine: CodeImportMachine) -> datetime | None:
     """When a machine that the watchdog set OFFLINE may come back; None if it was not the watchdog."""
     if machine.offline_reason is not CodeImportMachineOfflineReason.WATCHDOG:
         return None
     times_caught = 0
     for event in registry.events.newest_of_machine(machine.hostname, 100):
-        if machine.state_since - event.date_created > QUARANTINE_MEMORY:
+        if machine.state_since - event.date_created > BACKOFF_MEMORY:
             break
         times_caught += (CodeImportEventDataType.OFFLINE_REASON, "WATCHDOG") in event.items()
     doublings = min(max(times_caught - 1, 0), 20)
-    return machine.state_since + min(QUARANTINE * 2**doublings, LONGEST_QUARANTINE)
+    return machine.state_since + min(BACKOFF * 2**doublings, LONGEST_BACKOFF)
 
 
 def watch(

@@ -31,7 +31,7 @@ class ICodeImportScheduler(ICodeImportThing):
         """The daemon starts, or finds its machine declared OFFLINE: bring it ONLINE.
 
         An unknown machine is registered.  Jobs from an earlier run of the daemon go back to the queue.
-        A QUIESCING machine stays QUIESCING.  Raises MachinePinned, MachineCordoned and MachineInQuarantine.
+        A QUIESCING machine stays QUIESCING.  Raises MachinePinned, MachineCordoned and MachineInBackoff.
         """
 
     def getJobForMachine(hostname: str, worker_limit: int) -> ICodeImportJob | None:

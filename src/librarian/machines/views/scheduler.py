@@ -24,7 +24,7 @@ from librarian.machines.interfaces import (
     ICodeImportMachineSet,
     ICodeImportSet,
     MachineCordoned,
-    MachineInQuarantine,
+    MachineInBackoff,
     MachinePinned,
 )
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
@@ -106,7 +106,7 @@ def arrive(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST arrive``: the daemon starts; that it may not bring its machine ONLINE is a 200 with a note."""
     try:
         return _status(getUtility(ICodeImportScheduler).arrive(context.hostname))
-    except (MachinePinned, MachineCordoned, MachineInQuarantine) as error:
+    except (MachinePinned, MachineCordoned, MachineInBackoff) as error:
         return _status(getUtility(ICodeImportMachineSet)[context.hostname], str(error))
 
 
