@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ from librarian.spool.interfaces import BadTarget, ISpoolSet, NoSuchTarget, NotEx
 from librarian.spool.model.ledger import Entry, Ledger, LockNote, Stage, ledger_path, local_lock_path
 from librarian.spool.model.local_lock import holder
 from librarian.spool.model.report import record_path
-from librarian.spool.model.state import read_state
+from librarian.spool.model.state import SpoolState, read_state
 from tests.spool.cases import SceneCase
 from tests.support.documents.people import bearer, person
 from tests.support.documents.spool import describe_partner, partners_in
@@ -246,3 +247,34 @@ class RecordTests(SceneCase):
         facts = json.loads(record_path(ledger_path("export", self.scene.target())).read_text())
         self.assertEqual(sorted(facts), ["at", "error", "files", "lock", "outcome", "reasons"])
         self.assertEqual(facts["reasons"], {"write": "'write' is the name of a lock"})
+
+
+class ConcurrentReadingTests(SpoolCase):
+    def test_while_the_ledger_is_written_and_compacted(self) -> None:
+        """A reader meets whole lines only, in the old file or in the new one."""
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+        states: list[SpoolState] = []
+
+        def read() -> None:
+            while not stop.is_set():
+                states.append(read_state("export", self.target))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        with (
+            mock.patch("librarian.spool.model.ledger.COMPACT_ABOVE", 20_000),
+            self.assertNoLogs("librarian.spool.model.ledger"),
+        ):
+            for turn in range(8):
+                self.write(turn)
+            stop.set()
+            reader.join()
+        self.assertEqual({state.trouble for state in states}, {None})
+        self.assertEqual(read_state("export", self.target).sent[0].name, "7-49")
+
+    def write(self, turn: int) -> None:
+        with Ledger(self.ledger_path, self.clock) as ledger:
+            for number in range(50):
+                entry = ledger.note(Entry(f"{turn}-{number}", "1", "t"), Stage.DELIVERED)
+                ledger.note(entry, Stage.CLOSED)
