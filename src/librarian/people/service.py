@@ -1,9 +1,10 @@
 """People and teams as utilities."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 from zope.component import getUtilitiesFor, getUtility, queryUtility
 from zope.interface import implementer
@@ -26,6 +27,8 @@ from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
+P = TypeVar("P", Person, Team)
+
 SUBTREE = "people"
 subtree = Subtree(
     SUBTREE,
@@ -47,8 +50,31 @@ class _Set:
         return getUtility(IClock).now()
 
 
+class _ParticipantSet(_Set, Generic[P]):
+    """Look-ups by name, which persons and teams have in common."""
+
+    @property
+    def _by_name(self) -> Mapping[str, P]:
+        raise NotImplementedError
+
+    def getByName(self, name: str) -> P | None:
+        return self._by_name.get(name)
+
+    def __getitem__(self, name: str) -> P:
+        found = self.getByName(name)
+        if found is None:
+            raise NoSuchPerson(name)
+        return found
+
+    def __iter__(self) -> Iterator[P]:
+        return iter(self._by_name.values())
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
 @implementer(IPersonSet)
-class PersonSet(_Set):
+class PersonSet(_ParticipantSet[Person]):
     """All persons."""
 
     def new(self, name: str, display_name: str, email: str | None = None) -> Person:
@@ -59,27 +85,17 @@ class PersonSet(_Set):
         log.info("person created person=%s", name)
         return person
 
-    def getByName(self, name: str) -> Person | None:
-        return self._people.persons.get(name)
-
     def getByEmail(self, email: str) -> Person | None:
         return self._people.by_email(email)
 
-    def __getitem__(self, name: str) -> Person:
-        person = self.getByName(name)
-        if person is None:
-            raise NoSuchPerson(name)
-        return person
-
-    def __iter__(self) -> Iterator[Person]:
-        return iter(self._people.persons.values())
-
-    def __len__(self) -> int:
-        return len(self._people.persons)
+    @property
+    def _by_name(self) -> Mapping[str, Person]:
+        found: Mapping[str, Person] = self._people.persons
+        return found
 
 
 @implementer(ITeamSet)
-class TeamSet(_Set):
+class TeamSet(_ParticipantSet[Team]):
     """All teams."""
 
     def new(self, name: str, display_name: str, owner: IParticipant | None = None) -> Team:
@@ -88,20 +104,10 @@ class TeamSet(_Set):
         log.info("team created team=%s", name)
         return team
 
-    def getByName(self, name: str) -> Team | None:
-        return self._people.teams.get(name)
-
-    def __getitem__(self, name: str) -> Team:
-        team = self.getByName(name)
-        if team is None:
-            raise NoSuchPerson(name)
-        return team
-
-    def __iter__(self) -> Iterator[Team]:
-        return iter(self._people.teams.values())
-
-    def __len__(self) -> int:
-        return len(self._people.teams)
+    @property
+    def _by_name(self) -> Mapping[str, Team]:
+        found: Mapping[str, Team] = self._people.teams
+        return found
 
 
 @implementer(ICelebrity)

@@ -39,11 +39,9 @@ class ActorChecker(Checker):
         self[thing] = name
 
     def check_setattr(self, thing: Any, name: str) -> None:
-        try:
-            super().check_setattr(thing, name)
-        except AttributeError:
+        if queryInteraction() is None:
             _refuse_without_interaction(self.set_permissions, name)
-            raise
+        super().check_setattr(thing, name)
 
     def __getitem__(self, value: Any) -> Any:
         # A list of the members is guarded member by member; so are the pairs in it.

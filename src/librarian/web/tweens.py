@@ -37,7 +37,11 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
 
     def tween(request: Request) -> Response:
         try:
-            return surrounded(request)
+            endpoint = endpoint_of(request)
+            if endpoint is not None and is_misdirected(endpoint, request):
+                return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
+            with fresh_timeline(), tree.session(), requests_from(client_address(request)):
+                return _identified(handler, request)
         except Exception as error:
             if is_stale_oid(error):
                 mark_error_retryable(error)
@@ -45,31 +49,31 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
                 return away(request)
             raise
 
-    def surrounded(request: Request) -> Response:
-        endpoint = endpoint_of(request)
-        if endpoint is not None and is_misdirected(endpoint, request):
-            return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
-        with fresh_timeline(), tree.session():
-            try:
-                principal = ANONYMOUS if endpoint is None else endpoint.principal(request)
-            except CredentialsRefused as error:
-                with requests_from(client_address(request)), acting_as(ANONYMOUS):
-                    record_event("credentials refused", why=type(error).__name__)
-                    return request.invoke_exception_view()
-            with (
-                requests_from(client_address(request)),
-                acting_as(principal),
-                features(FeatureController(_rules, in_scope)),
-            ):
-                if is_cross_site(request):
-                    return error_response(request, 403, "Another site's page made this request.")
-                try:
-                    hold_to_promises(request.environ)
-                except (MalformedDigest, DigestMismatch, HTTPBadRequest) as error:
-                    return error_response(request, 400, str(error))
-                return handler(request)
-
     return tween
+
+
+def _identified(handler: Handler, request: Request) -> Response:
+    """Answer `request` as its principal; credentials that are refused have an exception view."""
+    endpoint = endpoint_of(request)
+    try:
+        principal = ANONYMOUS if endpoint is None else endpoint.principal(request)
+    except CredentialsRefused as error:
+        with acting_as(ANONYMOUS):
+            record_event("credentials refused", why=type(error).__name__)
+            return request.invoke_exception_view()
+    with acting_as(principal), features(FeatureController(_rules, in_scope)):
+        return _checked(handler, request)
+
+
+def _checked(handler: Handler, request: Request) -> Response:
+    """Answer `request` unless a forged form or the digests of its body are against it."""
+    if is_cross_site(request):
+        return error_response(request, 403, "Another site's page made this request.")
+    try:
+        hold_to_promises(request.environ)
+    except (MalformedDigest, DigestMismatch, HTTPBadRequest) as error:
+        return error_response(request, 400, str(error))
+    return handler(request)
 
 
 def _rules() -> Iterable[FeatureRule]:

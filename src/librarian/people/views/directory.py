@@ -1,5 +1,6 @@
 """``/people``: the list of persons and teams, and adding one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.request import Request
@@ -49,6 +50,12 @@ def participant_named(name: str) -> Any:
     if found is None:
         raise NoSuchPerson(name)
     return found
+
+
+def set_display_name(participant: Any, fields: Mapping[str, Any]) -> None:
+    """Change the display name if a form or JSON object has the field ``display_name``."""
+    if "display_name" in fields:
+        participant.display_name = text(fields, "display_name")
 
 
 def _list(context: Directory, request: Request) -> Response:

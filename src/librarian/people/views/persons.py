@@ -9,6 +9,7 @@ from zope.component import getUtility
 from librarian.people.credentials.interfaces import IAuthenticator, ICredentialSet, WrongCredentials
 from librarian.people.login import begin_session
 from librarian.people.views.description import describe_person, path_of
+from librarian.people.views.directory import set_display_name
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, done, page, sent, text
@@ -30,8 +31,7 @@ def _show(context: Any, request: Request) -> Response:
 
 def _change(context: Any, request: Request) -> Response:
     fields = sent(request)
-    if "display_name" in fields:
-        context.display_name = text(fields, "display_name")
+    set_display_name(context, fields)
     if "email" in fields:
         context.setEmail(text(fields, "email") or None)
     if "active" in fields:

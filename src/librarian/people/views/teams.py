@@ -7,7 +7,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.people.views.description import describe_team, path_of
-from librarian.people.views.directory import participant_named
+from librarian.people.views.directory import participant_named, set_display_name
 from librarian.web.forms import by_method, done, page, sent, text
 from librarian.web.requests.methods import takes
 
@@ -23,8 +23,7 @@ def _show(context: Any, request: Request) -> Response:
 
 def _change(context: Any, request: Request) -> Response:
     fields = sent(request)
-    if "display_name" in fields:
-        context.display_name = text(fields, "display_name")
+    set_display_name(context, fields)
     if "owner" in fields:
         owner = text(fields, "owner")
         context.setOwner(participant_named(owner) if owner else None)
