@@ -33,7 +33,7 @@ class MirrorSettings(Section):
     user_agent: str = "librarian mirror prober"
     samples: int = 10  # of the newest files, and as many by chance
     sample_bytes: int = 1 << 20  # larger ones are not fetched; only their size is compared
-    index_rounds: int = 30  # probes within which each large index was fetched and hashed
+    index_rotation: int = 30  # probes within which each large index was fetched and hashed
     control_urls: tuple[str, ...] = ()  # asked when a mirror fails; none: the archives and good mirrors
     certificate_warning: timedelta = timedelta(days=14)
     keep_records: timedelta = timedelta(days=365)

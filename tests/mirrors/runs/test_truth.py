@@ -282,7 +282,10 @@ class WrongBytes(TruthCase):
 
     def test_large_indices_take_turns_and_each_has_its_turn_within_the_bound(self) -> None:
         files = self.whole
-        with overlay("[librarian.mirrors]\nindex_rounds = 4\n"), mock.patch.object(indexfiles, "SMALL", 200):
+        with (
+            overlay("[librarian.mirrors]\nindex_rotation = 4\n"),
+            mock.patch.object(indexfiles, "SMALL", 200),
+        ):
             _, server = self.add("turns", files)
             named = {path for path in files if path.startswith("dists/") and path.endswith((".gz", ".xz"))}
             seen: list[set[str]] = []

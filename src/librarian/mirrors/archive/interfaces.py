@@ -1,4 +1,14 @@
-"""What reading an APT archive yields, and why it may be refused."""
+"""Reading an APT archive.
+
+An archive is a tree of files (https://wiki.debian.org/DebianRepository/Format).  `IArchiveSource` reads one
+of them, from a directory or a web server.  A suite begins with its Release file: `release.parse_release`
+reads the date, the components, the architectures and, for each index, size and SHA-256; `signatures.verify`
+checks with gpgv who signed it.  `indices.read_index` then fetches an index, by hash where the archive offers
+that, compares it with the Release file, and gives an `ArchiveEntry` for each file of the pool that it
+lists.
+
+Whatever is wrong with the archive is an ArchiveError.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol

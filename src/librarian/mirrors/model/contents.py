@@ -50,6 +50,14 @@ class _MirrorContents(Persistent):
         self.pocket = pocket
         self.component = component
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key} of {self.mirror.name}>"
+
+    @property
+    def key(self) -> ContentKey:
+        """Which part of the distribution it is."""
+        raise NotImplementedError
+
     def _published(self) -> Publications | None:
         raise NotImplementedError
 

@@ -70,6 +70,9 @@ class Distribution(Persistent):
         self._known_releases = OOBTree()  # suite -> tuple of KnownRelease, oldest first
         self.images = OOBTree()  # (release, flavour) -> tuple of paths, for mirrors of images
 
+    def __repr__(self) -> str:
+        return f"<Distribution {self.name}>"
+
     @property
     def display_name(self) -> str:
         return self._display_name

@@ -70,6 +70,9 @@ class DistroArchRelease(_HasPublications):
         self.distro_release = distro_release
         self.architecture = valid_name(architecture)
 
+    def __repr__(self) -> str:
+        return f"<DistroArchRelease {self.distro_release.name} {self.architecture}>"
+
 
 @implementer(IDistroRelease)
 class DistroRelease(_HasPublications):
@@ -86,6 +89,9 @@ class DistroRelease(_HasPublications):
         self.version = version
         self.components = [Component(valid_name(component)) for component in components]
         self._arch_releases = OOBTree()  # architecture -> DistroArchRelease
+
+    def __repr__(self) -> str:
+        return f"<DistroRelease {self.name}>"
 
     @property
     def arch_releases(self) -> list[DistroArchRelease]:

@@ -90,7 +90,7 @@ class IndexVerifier:
         due = [
             index
             for suite, state in self._report.states.items()
-            for index in due_indices(suite, state, plan.probe_number, plan.index_rounds)
+            for index in due_indices(suite, state, plan.probe_number, plan.index_rotation)
         ]
         found = await asyncio.gather(*(self._check(index, carried) for index in due))
         return [finding for finding in found if finding is not None]

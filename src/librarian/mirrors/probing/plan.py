@@ -108,7 +108,7 @@ class ProbePlan:
     samples: tuple[Sample, ...] = ()
     images: tuple[ImageCheck, ...] = ()
     probe_number: int = 0  # how many conclusive ones there were before
-    index_rounds: int = 1  # probes within which each large index has its turn
+    index_rotation: int = 1  # probes within which each large index has its turn
     keyring: str | None = None  # of the archive's signing keys; None: signatures are not checked
 
 

@@ -29,7 +29,7 @@ def plan_for(
         releases={suite: mirror.distribution.known_releases(suite) for suite in suites},
         samples=samples_of(_carried(mirror, published), now, settings.samples, settings.sample_bytes, chance),
         probe_number=mirror.probes_judged,
-        index_rounds=max(1, settings.index_rounds),
+        index_rotation=max(1, settings.index_rotation),
     )
 
 
