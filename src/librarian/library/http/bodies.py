@@ -34,34 +34,42 @@ class SizedBody:
 
 
 def store_body(library: Library, request: Request) -> StoredBytes:
-    """Make the body durable, once it has proved to be whole and what its digests say."""
+    """Make the body durable, if it is whole and has the digests that the request declares (RFC 9530).
+
+    Raises UploadFailed for an empty body, SizeMismatch, DigestMismatch, StoreFull, HTTPLengthRequired and
+    HTTPUnsupportedMediaType.
+    """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
-    # What the byte store hashes anyway it compares by itself.
+    # The byte store computes these digests anyway, so it compares them.
     taken = take_over(request.environ, _ALGORITHMS)
     declared = {_ALGORITHMS[name]: digest for name, digest in taken.items()}
-    size = request.content_length
-    stream: Any = request.environ["wsgi.input"]
-    if size is None:
-        # Some servers cannot tell a chunked body that was cut from one that ended.
-        if not promises(request.environ).keys() & {"sha-256", "sha-512"}:
-            raise HTTPLengthRequired("Send a Content-Length, or a Repr-Digest that proves the body whole.")
-    elif size == 0:
-        raise UploadFailed("Invalid length: 0")
-    else:
-        stream = SizedBody(stream, size)
-    body: BinaryIO = stream
-    stored = library.store.put(body, size=size, **declared)
+    stored = library.store.put(_body(request), size=request.content_length, **declared)
     if stored.size == 0:
         raise UploadFailed("Invalid length: 0")
     return stored
+
+
+def _body(request: Request) -> BinaryIO:
+    """The body as a stream that ends where the body ends."""
+    stream: Any = request.environ["wsgi.input"]
+    size = request.content_length
+    if size == 0:
+        raise UploadFailed("Invalid length: 0")
+    if size is not None:
+        stream = SizedBody(stream, size)
+    # Some servers cannot tell a chunked body that was cut from one that ended.
+    elif not promises(request.environ).keys() & {"sha-256", "sha-512"}:
+        raise HTTPLengthRequired("Send a Content-Length, or a Repr-Digest that proves the body whole.")
+    body: BinaryIO = stream
+    return body
 
 
 _ALGORITHMS = {"sha-256": "sha256", "sha": "sha1", "md5": "md5"}  # as HTTP and as the byte store call them
 
 
 def stated_mimetype(request: Request, filename: str) -> str:
-    """The Content-Type the request states, or the one that `filename` suggests."""
+    """The Content-Type of the request, or the one that `filename` suggests.  Raises InvalidContentType."""
     stated = request.headers.get("Content-Type", "")
     if stated in _DEFAULT_TYPES:
         return media_type_for(filename)
@@ -69,7 +77,7 @@ def stated_mimetype(request: Request, filename: str) -> str:
 
 
 def stated_expires(request: Request) -> datetime | None:
-    """Librarian-Expires: RFC 3339, or ``never``."""
+    """The field Librarian-Expires, a time as in RFC 3339 or ``never``.  Raises HTTPBadRequest."""
     text = request.headers.get("Librarian-Expires")
     if text is None:
         return None

@@ -69,10 +69,9 @@ class TimeLimitedTokenSet:
             "asked_by": current_principal().id,
         }
         key, path = token_hash(token), TimeLimitedToken.path_of(url)
-        record = TimeLimitedToken(key, path, **facts)
-        facts_of_event = {"token": record.id, "alias": record.alias_id, "expires": record.expires.isoformat()}
+        made = TimeLimitedToken(key, path, **facts)
         self._tree.run_independently(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
-        record_event("token made", **facts_of_event)
+        record_event("token made", token=made.id, alias=made.alias_id, expires=made.expires.isoformat())
         return token
 
     def _checked_lifetime(self, lifetime: timedelta | None) -> timedelta:
@@ -85,8 +84,8 @@ class TimeLimitedTokenSet:
 
     def admits(self, token: str, path: str, client: str) -> bool:
         """Whether `token` lets `client`, a client_key(), download `path` now.  No use is counted."""
-        record = self._subtree.tokens.get(token_hash(token))
-        return record is not None and record.path == path and record.alive_for(self._clock.now(), client)
+        known = self._subtree.tokens.get(token_hash(token))
+        return known is not None and known.path == path and known.alive_for(self._clock.now(), client)
 
     def use(self, token: str, path: str, client: str, pieces: Sequence[Piece], size: int) -> int | None:
         """Count `pieces` that `client` is about to be sent of a file of `size` bytes.
@@ -96,24 +95,29 @@ class TimeLimitedTokenSet:
         before the end of its broken connection was noticed waits for that, a second at most.
         """
         key, now = token_hash(token), self._clock.now()
-        record = self._subtree.tokens.get(key)
-        if record is None or record.path != path or not record.alive_for(now, client):
+        known = self._subtree.tokens.get(key)
+        if known is None or known.path != path or not known.alive_for(now, client):
             return None
-        if record.max_uses is None and record.last_used and now - record.last_used < LAST_USED_STEP:
+        if known.max_uses is None and known.last_used and now - known.last_used < LAST_USED_STEP:
             return 0
 
         def count() -> int | None:
             fresh = self._subtree.tokens.get(key)
             return None if fresh is None else fresh.use(now, client, pieces, size)
 
-        first = record.last_used is None
-        counted = self._tree.run_independently(count)
-        if counted is None and self._active.ends_soon((key, client)):
-            counted = self._tree.run_independently(count)
+        first = known.last_used is None
+        counted = self._count(count, (key, client))
         if counted is not None and first:
-            record_event("token used first", token=record.id, alias=record.alias_id)
+            record_event("token used first", token=known.id, alias=known.alias_id)
+        return counted
+
+    def _count(self, count: Callable[[], int | None], bearer: Bearer) -> int | None:
+        """Do `count` in an independent transaction, again if it gave None and an answer has ended since."""
+        counted = self._tree.run_independently(count)
+        if counted is None and self._active.ends_soon(bearer):
+            counted = self._tree.run_independently(count)
         if counted:
-            self._active.begin((key, client))
+            self._active.begin(bearer)
         return counted
 
     def ended(self, token: str, client: str, use: int, unsent: Piece | None, in_flight: int) -> None:
@@ -125,9 +129,9 @@ class TimeLimitedTokenSet:
         key, now = token_hash(token), self._clock.now()
 
         def correct() -> None:
-            record = self._subtree.tokens.get(key)
-            if record is not None and unsent is not None:
-                record.take_back(now, client, use, unsent, in_flight)
+            known = self._subtree.tokens.get(key)
+            if known is not None and unsent is not None:
+                known.take_back(now, client, use, unsent, in_flight)
 
         if unsent is None:
             self._active.end((key, client))
@@ -157,15 +161,15 @@ class TimeLimitedTokenSet:
 
     def revoke_all(self, alias_id: int | None = None) -> int:
         doomed = list(self if alias_id is None else self.of_alias(alias_id))
-        for record in doomed:
-            self._subtree.drop_token(record)
-            record_at_commit("token revoked", token=record.id, alias=record.alias_id)
+        for token in doomed:
+            self._subtree.drop_token(token)
+            record_at_commit("token revoked", token=token.id, alias=token.alias_id)
         return len(doomed)
 
     def purge(self, limit: int = 1000) -> int:
         doomed = list(self._subtree.expired_tokens(self._clock.now(), limit))
-        for record in doomed:
-            self._subtree.drop_token(record)
+        for token in doomed:
+            self._subtree.drop_token(token)
         return len(doomed)
 
 
