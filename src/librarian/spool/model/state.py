@@ -85,13 +85,12 @@ def read_state(kind: Kind, target: Target) -> SpoolState:
 def _read(kind: Kind, target: Target) -> SpoolState:
     path, new = ledger_path(kind, target), target.store_dir / "new"
     ledger, last_run = _LedgerSummary(path), read_record(path)
-    names = sorted(entry.name for entry in os.scandir(new))
+    waiting = sorted(entry.name for entry in os.scandir(new))
+    stuck = list(
+        _stuck_exports(new, waiting, ledger, last_run) if kind == "export" else _stuck_imports(last_run)
+    )
     if kind == "export":
-        stuck = list(_stuck_exports(new, names, ledger, last_run))
-        waiting = _without(names, stuck)
-    else:
-        stuck = list(_stuck_imports(last_run))
-        waiting = names
+        waiting = _without(waiting, stuck)
     return SpoolState(
         waiting=tuple(_waiting(new, waiting[:SHOWN])),
         waiting_count=len(waiting),
