@@ -50,6 +50,12 @@ class Copy(NamedTuple):
 class _CopyStorage(FileStorage):
     """A FileStorage that reads its file through instead of believing an index."""
 
+    def __init__(self, path: str, stop: bytes | None = None, **options: Any) -> None:
+        super().__init__(path, stop=stop, **options)
+        # FileStorage takes the transaction at which it stopped reading for the last that it has read.
+        if stop is not None and self.lastTransaction() >= stop:
+            self._ltid = _last_before(Path(path), stop)
+
     def _restore_index(self) -> None:
         return None
 
@@ -159,6 +165,17 @@ def _opened(path: Path, **options: Any) -> FileStorage:
         return _CopyStorage(str(path), **options)
     except Exception as error:  # whatever damaged data leads to
         raise CannotCopy(f"the copy {path} cannot be opened: {error}") from error
+
+
+def _last_before(path: Path, stop: bytes) -> bytes:
+    """The id of the last transaction of a file before the id `stop`; that of none is all zeros."""
+    found: bytes = z64
+    with closing(FileIterator(str(path))) as transactions:
+        for transaction in transactions:
+            if transaction.tid >= stop:
+                break
+            found = transaction.tid
+    return found
 
 
 def _tidy(path: Path) -> None:
