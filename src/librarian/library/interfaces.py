@@ -393,7 +393,7 @@ class IVerifiedReads(Interface):
         """False for a large file that ``daily`` has not verified today.  A response with such bytes should
         not be cached without revalidation."""
 
-    def set_aside(store: IByteStore, sha256: str) -> bool:
+    def quarantine(store: IByteStore, sha256: str) -> bool:
         """Verify bytes that were found wrong, quarantine and log them; False if they are sound after all."""
 
     def finish() -> None:

@@ -122,7 +122,7 @@ class Backup:
             log.error("content not backed up sha256=%s error=%s", sha256, error)
             manifest.damaged.append(sha256)
             if isinstance(error, (DigestMismatch, SizeMismatch)):
-                self._library.reads.set_aside(self._library.store, sha256)
+                self._library.reads.quarantine(self._library.store, sha256)
             return False
         manifest.copied += 1
         return True

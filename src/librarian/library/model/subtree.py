@@ -136,7 +136,7 @@ class LibrarySubtree(Persistent):
         key = alias.id.to_bytes(8) + client
         before, at = self.slices.get(key, (0, seconds))
         fresh = seconds - at <= PATIENCE.total_seconds()
-        # What separates several ranges in one answer makes it longer than the file; it is one all the same.
+        # The separators of a multipart answer make it longer than the file (RFC 9110, section 14.6).
         size = min(size, content.filesize)
         completed, rest = divmod(size + (before if fresh else 0), content.filesize)
         if rest:

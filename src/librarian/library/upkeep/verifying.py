@@ -84,7 +84,7 @@ class VerifiedReads:
     def must_stream(self, size: int) -> bool:
         return self._mode == "always" and size > SMALL
 
-    def set_aside(self, store: IByteStore, sha256: str) -> bool:
+    def quarantine(self, store: IByteStore, sha256: str) -> bool:
         try:
             if not store.quarantine(sha256):
                 return False
@@ -107,7 +107,7 @@ class VerifiedReads:
         data = _read_all(file, size)
         if not _is(data, sha256):
             # What is wrong in memory may be sound on the medium, where quarantine() looks.
-            if self.set_aside(store, sha256):
+            if self.quarantine(store, sha256):
                 raise BytesDamaged(sha256)
             data = _read_all(store.open(sha256), size)
             if not _is(data, sha256):
@@ -118,7 +118,7 @@ class VerifiedReads:
         """The file at its beginning, once all of it is read."""
         try:
             if _sha256_of(file) != sha256:
-                self.set_aside(store, sha256)
+                self.quarantine(store, sha256)
                 raise BytesDamaged(sha256)
         except BaseException:
             file.close()
@@ -161,7 +161,7 @@ class VerifiedReads:
                 with self._lock:
                     self._sound.add(sha256)
                 return
-        self.set_aside(store, sha256)
+        self.quarantine(store, sha256)
 
 
 class CheckedFile(FileWrapper):
@@ -188,7 +188,7 @@ class CheckedFile(FileWrapper):
             self._digest.update(memoryview(data)[max(self._hashed - start, 0) :])
             self._hashed = stop
             if stop >= self._size and self._digest.hexdigest() != self._sha256:
-                self._reads.set_aside(self._store, self._sha256)
+                self._reads.quarantine(self._store, self._sha256)
                 raise BytesDamaged(self._sha256)
         return data
 
