@@ -7,6 +7,7 @@ the cookie that they were given at log-in.
 import base64
 import binascii
 from typing import Any
+from urllib.parse import quote
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -16,8 +17,10 @@ from zope.interface import implementer
 from librarian.people.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
 from librarian.people.credentials.model import TOKEN_PREFIX
 from librarian.people.interfaces import MalformedAuthorization
+from librarian.security.interaction import current_principal
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
+from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.identity import client_address
 from librarian.web.interfaces import IIdentification
@@ -42,9 +45,25 @@ class Identification:
         except WrongCredentials:
             return ANONYMOUS
 
+    def account_links(self, request: Request) -> list[tuple[str, str]]:
+        principal, endpoint = current_principal(), endpoint_of(request)
+        if principal.person is not None:
+            return [(principal.title, f"/people/{principal.person.name}"), ("Log out", "/+logout")]
+        if endpoint is None or not endpoint.for_browsers or principal.authenticated:
+            return []
+        return [("Log in", f"/+login?next={quote(_path_of(request))}")]
+
     def session_secret(self, request: Request) -> str | None:
         found: str | None = request.cookies.get(_cookie_name(request))
         return found
+
+
+def _path_of(request: Request) -> str:
+    """The path and query of `request`, to come back to; ``/`` if they are no UTF-8."""
+    try:
+        return str(request.path_qs)
+    except UnicodeDecodeError:
+        return "/"
 
 
 def _by_header(header: str, address: str) -> IPrincipal:

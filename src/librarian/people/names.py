@@ -12,12 +12,14 @@ _UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, line and pa
 
 
 def valid_name(name: str) -> str:
+    """`name`, if it is 1 to 64 of a-z, 0-9, ``.+-`` and begins with a letter or digit.  Raises BadName."""
     if not _NAME.fullmatch(name):
         raise BadName(name)
     return name
 
 
 def valid_display_name(display_name: str) -> str:
+    """`display_name` without outer spaces, 1 to 200 printable characters.  Raises BadDisplayName."""
     shown = display_name.strip()
     if not 1 <= len(shown) <= 200 or any(unicodedata.category(one) in _UNSHOWABLE for one in shown):
         raise BadDisplayName(display_name)
@@ -25,6 +27,7 @@ def valid_display_name(display_name: str) -> str:
 
 
 def valid_email(email: str) -> str:
+    """`email`, if mail can be sent to it: a subset of RFC 5322, section 3.4.1.  Raises BadEmail."""
     if not _EMAIL.fullmatch(email):
         raise BadEmail(email)
     return email

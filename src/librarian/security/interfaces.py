@@ -1,4 +1,29 @@
-"""Who acts, what they may do, and how either is refused."""
+"""Security: the acting principal, permissions on objects, and the errors of both.
+
+Each thread that does something has an *interaction*, in which one *principal* acts: the sender of a
+request, or with `acting_as` any other.  A principal is the anonymous one, a person, a script that ZCML
+declares (``<systemprincipal>``), or the program itself (``system``), which has every permission.
+
+A *permission* is a name such as ``librarian.Edit``.  ZCML says for each attribute of a class or utility
+which permission it needs; an attribute that ZCML does not name cannot be used at all.  Utilities that
+hold data are registered by ``<securedutility>``, which wraps them in a security proxy, and the results of
+a proxied object are proxied in their turn.
+
+A typical decision: a view calls ``getUtility(ILibraryFileAliasSet)[id].filename``.  The proxy around the
+alias finds that ``filename`` needs ``librarian.View`` and asks the *policy* whether the acting principal
+has it on this alias.  The policy first asks the principal: a script knows at once (`grants`), and an API
+token is limited to the permissions of its scopes (`reaches`).  For a person it then looks up the
+*authorization* of the object, an adapter to IAuthorization that is named by the permission, and asks it
+about the principal.  An object without one leaves the permission to members of the team ``admins``.  A
+refusal is zope.security's Unauthorized, over HTTP a 401 or 403; a thread without an interaction gets
+NoActingPrincipal.
+
+What cannot be undone is recorded in the audit log (`audit`): the event, the principal, the address it
+came from, at the time at which the transaction has committed.
+
+The package knows no system above it.  A principal answers by name whether it is in a team
+(`in_team_named`), so that an authorization needs nothing but a name.
+"""
 
 from typing import Any
 

@@ -71,7 +71,7 @@ def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> st
 
 
 def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:
-    """What a change answers: a browser goes on to `path`, a program is told what is there now."""
+    """The answer to a change: 303 to `path` for a browser, the object as JSON for a program."""
     if wants_page(request):
         return SeeOther(path)
     response = Response(json_body=described, status=status)

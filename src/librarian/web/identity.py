@@ -1,4 +1,4 @@
-"""Who sends a request, as the system of people and credentials tells it.
+"""The sender of a request, as the system of people and credentials identifies it.
 
 This package knows no people: what it needs of them is one utility, IIdentification.  Without one, every
 request is anonymous.
@@ -25,6 +25,12 @@ def session_secret(request: Request) -> str | None:
     """The secret in the session cookie of `request`, valid or not; None without such a cookie."""
     identification = queryUtility(IIdentification)
     return None if identification is None else identification.session_secret(request)
+
+
+def account_links(request: Request) -> list[tuple[str, str]]:
+    """The links in the head of each page, as text and path: to log in, or to the account and log-out."""
+    identification = queryUtility(IIdentification)
+    return [] if identification is None else identification.account_links(request)
 
 
 def client_address(request: Request) -> str:

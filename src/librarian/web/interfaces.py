@@ -84,7 +84,7 @@ class ITakesFiles(Interface):
 
 
 class IIdentification(Interface):
-    """Tells who sends a request; a utility that the system of people registers.
+    """Identifies the sender of a request; a utility that the system of people registers.
 
     The tree must be open.  Each class of CredentialsRefused has an exception view, which is the answer
     to the request.
@@ -96,6 +96,9 @@ class IIdentification(Interface):
         With `sessions`, the session cookie of a browser counts as well; a cookie that is stale or made
         up counts as none.  Raises CredentialsRefused for an Authorization field that is malformed or
         wrong."""
+
+    def account_links(request: Request) -> list[tuple[str, str]]:
+        """The links in the head of each page, as text and path: to log in, or to the account and log-out."""
 
     def session_secret(request: Request) -> str | None:
         """The secret in the session cookie, valid or not; None without such a cookie."""

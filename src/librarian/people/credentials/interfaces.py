@@ -32,7 +32,7 @@ from librarian.security.interfaces import CredentialsRefused, IPrincipal
 
 
 class WrongCredentials(CredentialsRefused, ValueError):
-    """No active person has these; it is not told whether the name or the secret is wrong."""
+    """No active person has these; the message does not say whether the name or the secret is wrong."""
 
     def __init__(self) -> None:
         super().__init__("wrong name or password, or a token that is not valid")

@@ -81,6 +81,7 @@ def _is_made_of(password: str, name: str) -> bool:
 
 
 def hash_password(password: str) -> str:
+    """The argon2id hash of a password, with its parameters and salt, in PHC string format."""
     return _hasher.hash(normalised(password))
 
 

@@ -12,6 +12,7 @@ from librarian.people.service import Celebrity
 
 
 def celebrity(_context: Any, name: str, title: str) -> None:
+    """Register an ICelebrity; the team itself is made with the database or at the next start."""
     _context.action(
         discriminator=("celebrity", name),
         callable=handler,
@@ -27,6 +28,7 @@ def tokenscope(
     everything: bool = False,
     parameter: str = "",
 ) -> None:
+    """Register an IScope."""
     reach = {"*"} if everything else set(permissions)
     _context.action(
         discriminator=("tokenscope", name),

@@ -94,6 +94,7 @@ def systemprincipal(
     title: str,
     permissions: Iterable[str] = (),
 ) -> None:
+    """Register an IPrincipal under `id`, with `permissions` on every object."""
     _context.action(
         discriminator=("systemprincipal", id),
         callable=handler,

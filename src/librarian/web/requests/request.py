@@ -18,8 +18,7 @@ from webob.byterange import Range
 from webob.cookies import RequestCookies
 
 from librarian.interfaces import LibrarianError
-from librarian.security.interaction import current_principal
-from librarian.web.endpoints import endpoint_of
+from librarian.web.identity import account_links
 from librarian.web.requests.form_files import spool, spooling
 
 log = logging.getLogger(__name__)
@@ -71,18 +70,9 @@ class Request(request.Request):
         return create_tm(self)
 
     @property
-    def offers_login(self) -> bool:
-        """Whether a page may invite to log in."""
-        endpoint = endpoint_of(self)
-        return endpoint is not None and endpoint.for_browsers and not current_principal().authenticated
-
-    @property
-    def here(self) -> str:
-        """The path and query of this request, to come back to; ``/`` where they are malformed."""
-        try:
-            return str(self.path_qs)
-        except UnicodeDecodeError:
-            return "/"
+    def account_links(self) -> list[tuple[str, str]]:
+        """The links in the head of each page, as text and path."""
+        return account_links(self)
 
 
 def forget_unreadable_range(environ: dict[str, Any]) -> None:
