@@ -77,15 +77,19 @@ class Tracker:
         present = self._library.tree.run_independently(partial(self._prevailing, path, version, rule))
         if present is not None:
             return present.described(path), False
-        settings = self.settings
-        limit = most_unpacked(declared, settings.largest_file)
-        upload = store_upload(self._library.store, stream, declared, limit, settings.keep_packed)
-        self._check_size(upload.plain.size)
+        upload = self._store(stream, declared)
         file, is_ours = self._name(path, upload, version, rule)
         if is_ours:
             digest = file.sha256.hex()
             record_event("tracker file put", name=name, version=file.version, size=file.size, sha256=digest)
         return file.described(path), is_ours
+
+    def _store(self, stream: BinaryIO, declared: Declared) -> StoredUpload:
+        settings = self.settings
+        limit = most_unpacked(declared, settings.largest_file)
+        upload = store_upload(self._library.store, stream, declared, limit, settings.keep_packed)
+        self._check_size(upload.plain.size)
+        return upload
 
     def _check_size(self, size: int | None) -> None:
         largest = self.settings.largest_file

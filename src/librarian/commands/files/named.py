@@ -15,7 +15,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def tree_url(app_url: str, path: str) -> str:
-    """Where the tree's `path` is on the web."""
+    """The URL of a path of the named tree."""
     return f"{app_url.rstrip('/')}/tree/{quote(path.lstrip('/'))}"
 
 
@@ -25,9 +25,9 @@ def tree_url(app_url: str, path: str) -> str:
 @json_option
 @speaks_to_app
 def ls(path: str, long: bool, as_json: bool, app_url: str) -> None:
-    """List what is in the folder PATH of the named tree; of a file, the file."""
+    """List the folder PATH of the named tree, or the file PATH."""
     if as_json:
-        refuse_idle("with --json, which says all that is known", "long")
+        refuse_idle("with --json, which prints all fields", "long")
     for entry in _entries(tree_url(app_url, path), path):
         if as_json:
             click.echo(json.dumps(entry))
@@ -62,8 +62,8 @@ def _long(entry: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("-r", "--recursive", is_flag=True, help="Folders with all that is in them.")
-@click.option("--if-match", help="Only if this is still its entity tag.")
+@click.option("-r", "--recursive", is_flag=True, help="Also folders that are not empty.")
+@click.option("--if-match", help="Remove it only if this is still its entity tag.")
 @speaks_to_app
 def rm(paths: tuple[str, ...], recursive: bool, if_match: str | None, app_url: str) -> None:
     """Remove entries, with their versions, and folders from the named tree."""
@@ -80,7 +80,7 @@ def rm(paths: tuple[str, ...], recursive: bool, if_match: str | None, app_url: s
 @click.argument("target")
 @speaks_to_app
 def mv(path: str, target: str, app_url: str) -> None:
-    """Give PATH of the named tree the path TARGET; with a slash at its end, put it in that folder."""
+    """Move PATH of the named tree to the path TARGET, or into the folder TARGET/."""
     if target.endswith("/"):
         target += path.rstrip("/").rpartition("/")[2]
     answer = pool().request(

@@ -68,15 +68,17 @@ def describe_line(named: Any) -> dict[str, Any]:
         "url": url_of(bare.path),
         "restricted": bare.restricted,
     }
-    if line["kind"] == "file":
-        alias = bare.alias()
-        content = alias.content
-        line |= {
-            "id": alias.id,
-            "mimetype": alias.mimetype,
-            "size": content and content.filesize,
-            "sha256": content and content.sha256,
-            "version": bare.version,
-            "date": bare.versions[-1].date.isoformat(),
-        }
-    return line
+    return line | _file_of_line(bare) if line["kind"] == "file" else line
+
+
+def _file_of_line(entry: Any) -> dict[str, Any]:
+    alias = entry.alias()
+    content = alias.content
+    return {
+        "id": alias.id,
+        "mimetype": alias.mimetype,
+        "size": content and content.filesize,
+        "sha256": content and content.sha256,
+        "version": entry.version,
+        "date": entry.versions[-1].date.isoformat(),
+    }

@@ -40,9 +40,14 @@ def _put_file(context: TreePath, request: Request) -> Response:
         return describe_entry(removeSecurityProxy(entry)), replaced is None
 
     described, is_new = library.tree.run(add_to_tree)
-    response = Response(json_body=described, status=201 if is_new else 200)
+    response = _stored(described, is_new, url_of(context.path))
     response.headers["ETag"] = described["etag"]
-    response.location = url_of(context.path)
+    return response
+
+
+def _stored(described: dict[str, Any], is_new: bool, url: str) -> Response:
+    response = Response(json_body=described, status=201 if is_new else 200)
+    response.location = url
     return response
 
 
@@ -66,9 +71,7 @@ def _put_folder(context: TreePath, request: Request) -> Response:
         return describe_folder(tree.make_folder(context.path, restricted)), True
 
     described, is_new = Library().tree.run(make_folder)
-    response = Response(json_body=described, status=201 if is_new else 200)
-    response.location = url_of(context.path) + "/"
-    return response
+    return _stored(described, is_new, url_of(context.path) + "/")
 
 
 def _changeable_folder(context: TreePath, found: Any) -> Any:

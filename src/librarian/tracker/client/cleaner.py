@@ -46,11 +46,11 @@ def clean_cache(
     """
     if not store.is_tagged:
         raise NotACache(store.root)
-    entries = store.list_files()
+    entries = sorted(store.list_files(), key=lambda entry: (_last_used(store, entry), -entry.size))
     found = kept = sum(entry.size for entry in entries)
     removed = busy = 0
     enough = limit * keep_percent / 100 if found > limit else found
-    for entry in sorted(entries, key=lambda entry: (_last_used(store, entry), -entry.size)):
+    for entry in entries:
         if kept <= enough:
             break
         if dry_run or _remove(store, locks, entry):

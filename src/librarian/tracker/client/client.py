@@ -173,13 +173,13 @@ class Client:
         if not to_local_store and not to_remote_store:
             raise ValueError("put_file needs to_local_store, to_remote_store or both")
         check_name(name)
-        remote, cache = self.remote_store, self._cache
+        cache = self._cache
         if cache is None:
             return _send(self._server(name), name, filename, compress_hint)[0]
         with cache.locked(name, exclusive=True):
-            if remote is None or not to_remote_store:
+            if self.remote_store is None or not to_remote_store:
                 return cache.store.add_file(name, filename)
-            held, sha256 = _send(remote, name, filename, compress_hint)
+            held, sha256 = _send(self.remote_store, name, filename, compress_hint)
             if sha256 is not None and to_local_store:
                 cache.drop_outdated(held, sha256, is_newest=True)
                 cache.add(held, filename)

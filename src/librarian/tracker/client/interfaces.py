@@ -21,8 +21,8 @@ Requests are idempotent, because they carry versions; so they are repeated when 
 space to another server.
 
 The client runs on machines without zope and ZODB: it imports the standard library, urllib3, and of this
-package only librarian.durable, librarian.quantities, librarian.net.bodies and librarian.net.http, which need
-no more than that.  So its errors do not derive from LibrarianError, whose module needs zope.interface.
+package only librarian.durable, librarian.quantities and librarian.net, which need no more than that.  So its
+errors do not derive from LibrarianError, whose module needs zope.interface.
 """
 
 
