@@ -22,8 +22,24 @@ DECLARATION = re.compile(r"\.\. layer:\s*(\w+)\s*$")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
 
 
+class Pages(unittest.TestCase):
+    def test_the_order_of_reading_has_every_page_once(self) -> None:
+        order = (DOCUMENTS / "README.rst").read_text("utf-8")
+        listed = re.findall(r"^   (\w[\w-]*/[\w-]+)$", order, re.MULTILINE)
+        pages = [str(path.relative_to(DOCUMENTS).with_suffix("")) for path in DOCUMENTS.glob("*/*.rst")]
+        self.assertEqual(sorted(listed), sorted(pages))
+
+    def test_titles(self) -> None:
+        for path in sorted(DOCUMENTS.glob("*/*.rst")):
+            with self.subTest(path.name):
+                lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+                over, title, under = [line for line in lines if not line.startswith("..")][:3]
+                self.assertEqual((over, under), ("=" * len(title), "=" * len(title)))
+
+
 def test_suite() -> unittest.TestSuite:
     suite = unittest.TestSuite()
+    suite.addTest(unittest.defaultTestLoader.loadTestsFromTestCase(Pages))
     for path in sorted(DOCUMENTS.rglob("*.rst")):
         if shows_something(path):
             suite.addTest(document_suite(path))
