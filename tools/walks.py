@@ -1,9 +1,9 @@
 """The walks of an upload, a download, a link, an export, a probe and a transition through the modules.
 
-`bin/py tools/walks.py [name ...]` does each in a world in memory, and prints the modules of ours in the order
-in which they are entered, indented by how deep they are below the first.  A module is printed again only where
-the walk comes back to it from above; calls within a module are left out.  The drawings in CONTRIBUTING.md were
-made of this.
+`bin/py tools/walks.py [name ...]` does each in a world in memory, and prints our modules in the order in
+which they are entered, indented by how deep they are below the first.  A module is printed again only where
+the walk comes back to it from above; calls within a module are left out.  CONTRIBUTING.md has drawings made
+of this.
 """
 
 import sys

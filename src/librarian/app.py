@@ -44,7 +44,7 @@ PYRAMID_SETTINGS = {
 
 
 class ExactTraverser(ResourceTreeTraverser):
-    """Pyramid's traverser, for names that are anybody's: "@@" at the start of one means nothing."""
+    """Pyramid's traverser, for names that people choose: "@@" at the start of one means nothing."""
 
     VIEW_SELECTOR = "\udfff"  # decoded from no URL
 
@@ -113,7 +113,7 @@ def _begin(united: bool) -> None:
 
 @contextmanager
 def _errors_of_ours() -> Iterator[None]:
-    """Both kinds of ZCML wrap what a factory raises; whoever starts the site is told what it was."""
+    """Both kinds of ZCML wrap what a factory raises; the message shows what it was."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a test run left out for want of something on the machine, said where nobody overlooks it: at its end.
+"""What a test run left out for want of something on the machine, said at its end.
 
 The notes go to a file named in the environment, because the runner may run a layer in a process of its own.
 """

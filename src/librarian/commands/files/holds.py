@@ -41,7 +41,7 @@ def hold(alias_id: int, reason: str, ini: str) -> None:
 @reason_option
 @ini_option
 def release(alias_id: int, reason: str, ini: str) -> None:
-    """Let go of the file with id ALIAS_ID; when nobody holds it any more, gc takes it in time."""
+    """Let go of the file with id ALIAS_ID; once it has no holder, gc drops it in time."""
 
     def work(library: Library, subtree: LibrarySubtree, record: LibraryFileAlias) -> None:
         if not subtree.holds.release(alias_id, reason):
@@ -67,7 +67,7 @@ def holders(alias_id: int, as_json: bool, ini: str) -> None:
 @alias_argument
 @ini_option
 def delete(alias_id: int, ini: str) -> None:
-    """Delete the file with id ALIAS_ID: nobody can download it any more, and for a week it can be
+    """Delete the file with id ALIAS_ID: it cannot be downloaded any more, and for a week it can be
     brought back by undelete."""
     change(ini, alias_id, lambda library, subtree, record: library.delete(record))
 

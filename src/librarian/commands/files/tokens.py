@@ -44,7 +44,7 @@ def create(alias_id: int, lifetime: str | None, uses: int | None, ini: str) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @ini_option
 def list_tokens(alias_id: int | None, as_json: bool, ini: str) -> None:
-    """Print what is known of every token; the tokens themselves nobody knows."""
+    """Print what is known of every token; the tokens themselves are not stored."""
     with opened_site(ini):
         known = getUtility(ITimeLimitedTokenSet)
         found: Iterable[Any] = known if alias_id is None else known.of_alias(alias_id)

@@ -52,7 +52,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @click.option("--expires", help="RFC 3339 time, or never.  Without it: once nothing refers to it.")
 @click.option("--to", help="A path in the named tree; with a slash at its end, the folder to put FILES in.")
 @click.option("-p", "--parents", is_flag=True, help="With --to: make missing folders.")
-@click.option("--restricted", is_flag=True, help="Not for everybody.")
+@click.option("--restricted", is_flag=True, help="Only for the restricted network and links with a token.")
 @click.option("-n", "--no-clobber", is_flag=True, help="With --to: only where there is nothing yet.")
 @json_option
 @speaks_to_app

@@ -44,7 +44,7 @@ def gc(  # one for each option
     yes_really: bool,
     ini: str,
 ) -> None:
-    """Collect garbage: expire aliases, drop what nobody refers to, sweep the bytes.
+    """Collect garbage: expire aliases, drop files without references, sweep the bytes.
 
     Safe beside a running server.  One line is printed for each thing that is done.
     """

@@ -76,7 +76,7 @@ class TreeCopy:
         """A past of this very tree remembers no backup that the tree does not.
 
         Where neither the manifest nor a sound copy has a mark, only a new copy comes of it, which
-        harms nobody.
+        does no harm.
         """
         mark = base.mark
         if not mark and copy is not None:

@@ -52,7 +52,7 @@ class LogReader:
             self._file.seek(start)
             self._tail = self._file.read(place.position - start)
         self.position = place.position
-        # Nothing read yet: whoever gets there first, so that two runs cannot both begin a log.
+        # Nothing read yet: the mark of the first run to commit, so that two runs cannot both begin a log.
         return not place.position or self.mark == place.mark
 
     def rewind(self) -> None:

@@ -1,4 +1,4 @@
-"""Counting downloads from inside the server, where nobody wants to run the command at intervals."""
+"""Counting downloads from inside the server, for installations that run no command at intervals."""
 
 import logging
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 A backup copies the tree first and then the bytes it names, so no sweep may remove bytes meanwhile.
 Either holds a lease while it works.  The lease is in the tree, which all machines share, and ends by
-itself when whoever held it died.
+itself some minutes after its holder died.
 """
 
 import secrets
@@ -90,7 +90,7 @@ class HeldLease:
 
     def renew(self) -> None:
         """Call it often: mostly it compares two times.  Raises UpkeepBusy if the lease had ended
-        and somebody else has one now."""
+        and another holder has one now."""
         now = self._clock.now()
         if self._lease.until - now > LEASE / 2:
             return

@@ -12,7 +12,7 @@ from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
 from librarian.tree.batches import read_in_batches
 
-NOBODY = "-"  # stands for the owner of files that came in by an endpoint for everybody
+NO_OWNER = "-"  # in place of the owner of files that came in by a public endpoint
 
 AGES = (
     ("a day", timedelta(days=1)),
@@ -85,7 +85,7 @@ def _add(found: LibraryReport, record: LibraryFileAlias, now: datetime) -> None:
     size, age = record.content.filesize, now - record.date_created
     found.files.add(size)
     found.by_mimetype.setdefault(record.mimetype.partition(";")[0], Sum()).add(size)
-    found.by_owner.setdefault(record.owner or NOBODY, Sum()).add(size)
+    found.by_owner.setdefault(record.owner or NO_OWNER, Sum()).add(size)
     found.by_age[next(name for name, limit in AGES if age <= limit)].add(size)
 
 

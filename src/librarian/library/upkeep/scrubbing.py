@@ -182,7 +182,7 @@ class Scrub:
             self._note(Damage(sha256, state, list(self._aliases(sha256))))
 
     def _forget(self, sha256: str) -> str:
-        """Damaged bytes that nobody names need no repair."""
+        """Damaged bytes that no content names need no repair."""
         before = self._library.clock.now() - DAY
         return "forgotten" if self._library.store.remove(sha256, stored_before=before) else ""
 
