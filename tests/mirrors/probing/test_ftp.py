@@ -140,7 +140,7 @@ class Ftp(unittest.TestCase):
         self.assertEqual(answers[0].body, BODY)
         self.assertLessEqual(mirror.peak["both"], 2)
 
-    def test_few_lines_are_enough(self) -> None:
+    def test_few_connections_are_enough(self) -> None:
         mirrors = [self.mirror(f"127.0.1.{number}") for number in range(1, 4)]
         questions = [("get", mirror.url) for mirror in mirrors] * 2
         for limits in ({"parallel": 1}, {"parallel": 2}, {"parallel": 3}, {"parallel_per_host": 1}):

@@ -43,25 +43,27 @@ class IndexFile:
         return self.path.rpartition("/")[0]
 
 
-def due_indices(suite: str, state: SuiteState, probe_number: int, rounds: int) -> list[IndexFile]:
+def due_indices(suite: str, state: SuiteState, probe_number: int, rotation: int) -> list[IndexFile]:
     """The indices of a suite whose turn it is.
 
-    A large one has its turn at one of `rounds` consecutive probes, which one its name decides: so it keeps
+    A large one has its turn at one of `rotation` consecutive probes, which one its name decides: so it keeps
     its place whatever else the Release file comes to name.
     """
-    due = _due(suite, state.release.files.items(), probe_number % rounds, rounds)
+    due = _due(suite, state.release.files.items(), probe_number % rotation, rotation)
     return [index for index, _ in zip(due, range(MOST), strict=False)]
 
 
-def _due(suite: str, listed: Iterable[tuple[str, ListedFile]], turn: int, rounds: int) -> Iterator[IndexFile]:
+def _due(
+    suite: str, listed: Iterable[tuple[str, ListedFile]], turn: int, rotation: int
+) -> Iterator[IndexFile]:
     for name, file in listed:
-        if file.size <= SMALL or (file.size <= LARGEST and turn_of(name, rounds) == turn):
+        if file.size <= SMALL or (file.size <= LARGEST and turn_of(name, rotation) == turn):
             yield IndexFile(suite, name, file)
 
 
-def turn_of(name: str, rounds: int) -> int:
-    """At which of `rounds` probes it is a large index's turn."""
-    return int.from_bytes(sha256(name.encode()).digest()[:8]) % rounds
+def turn_of(name: str, rotation: int) -> int:
+    """At which of `rotation` probes it is a large index's turn."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8]) % rotation
 
 
 class IndexVerifier:

@@ -97,7 +97,7 @@ class ProbeRun:
 
     async def _probe(self, due: list[int], sites: list[ControlSite]) -> None:
         prober = self._settings.prober()
-        throttle, spare = _lines(prober)
+        throttle, spare = _throttles(prober)
         async with self._network(prober, throttle) as fetcher, self._network(prober, spare) as asking:
             self._controls = Controls(asking, sites, self._clock, self._chance)
             fetcher.on_silence = self._controls.request_failed
@@ -228,7 +228,7 @@ def _batches(numbers: list[int], size: int) -> Iterable[list[int]]:
     return iter(lambda: list(itertools.islice(waiting, size)), [])
 
 
-def _lines(prober: ProberSettings) -> tuple[Throttle, Throttle]:
+def _throttles(prober: ProberSettings) -> tuple[Throttle, Throttle]:
     """The throttles of the probes and of the controls, which together keep to `prober.parallel`."""
     kept_back = min(ASKED_AT_ONCE, prober.parallel // 4)
     throttle = Throttle(prober.parallel - kept_back, prober.parallel_per_host)

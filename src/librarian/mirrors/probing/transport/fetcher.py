@@ -37,7 +37,7 @@ from librarian.mirrors.probing.interfaces import (
 )
 from librarian.mirrors.probing.transport import ftp
 from librarian.mirrors.probing.transport.redirects import STATUSES, check_scheme, follow
-from librarian.mirrors.probing.transport.throttle import HostLedger, Line, Throttle
+from librarian.mirrors.probing.transport.throttle import Connection, HostLedger, Throttle
 from librarian.net.networks import AddressGuard
 
 # A name server that hangs holds a thread; the few threads of asyncio's default executor would all wait.
@@ -148,15 +148,15 @@ class Fetcher:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         endpoint = (host, parts.port or 443)
-        async with self._line(scheme, host, parts.port, family) as line:
+        async with self._connection(scheme, host, parts.port, family) as connection:
             if scheme == "https" and endpoint in self._bad_certificates:
                 raise InvalidCertificate(url, self._bad_certificates[endpoint])
             self.ledger.admit(host, url)
             try:
                 if scheme == "ftp":
                     return await self._ask_ftp(url, max_bytes, keep)
-                line.session = line.session or self._open_session(family)
-                return await self._ask(line.session, method, url, max_bytes, keep)
+                connection.session = connection.session or self._open_session(family)
+                return await self._ask(connection.session, method, url, max_bytes, keep)
             except TimeoutError as error:
                 self.ledger.timed_out(host)
                 raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
@@ -200,24 +200,26 @@ class Fetcher:
                 response.certificate_expires,
             )
 
-    def _line(
+    def _connection(
         self, scheme: str, host: str, port: int | None, family: int
-    ) -> AbstractAsyncContextManager[Line]:
-        return self._ftp_line(host) if scheme == "ftp" else self.throttle.line(host, (scheme, port, family))
+    ) -> AbstractAsyncContextManager[Connection]:
+        if scheme == "ftp":
+            return self._ftp_connection(host)
+        return self.throttle.connection(host, (scheme, port, family))
 
     @asynccontextmanager
-    async def _ftp_line(self, host: str) -> AsyncIterator[Line]:
+    async def _ftp_connection(self, host: str) -> AsyncIterator[Connection]:
         """Room for the two connections that FTP needs, one for commands and one for data.
 
-        Those who have the first and wait for the second are never so many that all lines are theirs.
+        At most half of all connections are for commands, so that the other half is left for data.
         """
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._ftp_hosts[host])
             await stack.enter_async_context(self._ftp_all)
-            line = await stack.enter_async_context(self.throttle.line(host, keep=False))
+            connection = await stack.enter_async_context(self.throttle.connection(host, keep=False))
             if min(self.settings.parallel, self.settings.parallel_per_host) > 1:
-                await stack.enter_async_context(self.throttle.line(host, keep=False))
-            yield line
+                await stack.enter_async_context(self.throttle.connection(host, keep=False))
+            yield connection
 
     async def _ask_ftp(self, url: str, max_bytes: int, keep: bool) -> Answer:
         patience = self._patience(max_bytes, keep)
@@ -229,7 +231,7 @@ class Fetcher:
             talk.abort()  # the thread would go on for as long as a byte comes now and then
 
     def _open_session(self, family: int) -> aiohttp.ClientSession:
-        """A session for one line, so of one connection at a time: a shared one would keep as many idle ones
+        """A session of one connection at a time: a shared one would keep as many idle ones
         as it likes, which its limit does not count."""
         connector = aiohttp.TCPConnector(
             limit=1,

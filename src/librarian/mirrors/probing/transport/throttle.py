@@ -25,8 +25,8 @@ class _Queue:
             self.length -= 1
 
 
-class Line:
-    """Room for one connection to a server; `session` is whatever keeps the connection open in between."""
+class Connection:
+    """One connection to a server, open or about to be; `session` is the client's, which keeps it open."""
 
     def __init__(self, throttle: "Throttle", host: "_Host", key: Hashable) -> None:
         self.throttle = throttle
@@ -35,109 +35,111 @@ class Line:
         self.served = 0  # requests
         self.session: Any = None  # with an async close()
 
-    async def hang_up(self) -> None:
+    async def close(self) -> None:
         """Close the connection, so that another host can have one."""
         self.host.forget(self)
         try:
             if self.session is not None:
                 await self.session.close()
         finally:
-            self.host.lines -= 1
+            self.host.connections -= 1
             self.throttle.give_back()
 
 
 class _Host:
-    """The lines to one host, of all throttles that share it."""
+    """The connections to one host, of all throttles that share it."""
 
     def __init__(self, slots: int) -> None:
         self.limit = slots
         self.slots = asyncio.Semaphore(slots)
         self.queue = _Queue()
-        self.lines = 0  # in use, idle, or about to be opened
-        self.idle: list[Line] = []
+        self.connections = 0  # in use, idle, or about to be opened
+        self.idle: list[Connection] = []
 
-    def forget(self, line: Line) -> None:
-        if line in self.idle:
-            self.idle.remove(line)
-            line.throttle.idle.pop(line)
+    def forget(self, connection: Connection) -> None:
+        if connection in self.idle:
+            self.idle.remove(connection)
+            connection.throttle.idle.pop(connection)
 
 
 class Throttle:
-    """Lines: so many per host, so many overall.  An idle connection has its line as well as a busy one.
+    """Limits connections, per host and overall.  Idle ones count as well as busy ones.
 
     The host's slot is taken first.  The other way round, requests that queue for one slow host
-    would sit on the lines that every other host is waiting for.
+    would sit on the connections that every other host is waiting for.
     """
 
     def __init__(self, overall: int, per_host: int) -> None:
         self._overall = asyncio.Semaphore(overall)
         self._queue = _Queue()
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(per_host))
-        self.idle: dict[Line, None] = {}  # longest idle first
+        self.idle: dict[Connection, None] = {}  # longest idle first
 
     def spare(self, count: int) -> "Throttle":
-        """A throttle with `count` further lines and the same limit by host: for requests that must not wait
-        behind the others."""
+        """A throttle with `count` further connections and the same limit by host, for requests that must not
+        wait behind the others."""
         made = Throttle(count, 1)
         made._hosts = self._hosts
         return made
 
     @asynccontextmanager
-    async def line(self, name: str, key: Hashable = None, keep: bool = True) -> AsyncIterator[Line]:
-        """A line to the host called `name`: one that was used for `key` before, or a new one.  Unless it is
-        to be kept it is closed afterwards."""
+    async def connection(
+        self, name: str, key: Hashable = None, keep: bool = True
+    ) -> AsyncIterator[Connection]:
+        """A connection to the host called `name`: one that was used for `key` before, or a new one.  It is
+        closed afterwards unless `keep` is true."""
         host = self._hosts[name]
         await host.queue.wait_for(host.slots)
         try:
-            line = await self._take(host, key)
+            connection = await self._take(host, key)
             try:
-                yield line
+                yield connection
             except asyncio.CancelledError:
                 keep = False
                 raise
             finally:
-                await self._leave(line, keep)
+                await self._leave(connection, keep)
         finally:
             host.slots.release()
 
-    async def _take(self, host: _Host, key: Hashable) -> Line:
-        for line in host.idle:
-            if line.key == key and line.throttle is self:
-                host.forget(line)
-                return line
-        while host.lines >= host.limit and host.idle:  # to another port, or of another throttle
-            await host.idle[0].hang_up()
+    async def _take(self, host: _Host, key: Hashable) -> Connection:
+        for connection in host.idle:
+            if connection.key == key and connection.throttle is self:
+                host.forget(connection)
+                return connection
+        while host.connections >= host.limit and host.idle:  # to another port, or of another throttle
+            await host.idle[0].close()
         return await self._open(host, key)
 
-    async def _open(self, host: _Host, key: Hashable) -> Line:
-        host.lines += 1
+    async def _open(self, host: _Host, key: Hashable) -> Connection:
+        host.connections += 1
         try:
             while self._overall.locked() and self.idle:
-                await next(iter(self.idle)).hang_up()
+                await next(iter(self.idle)).close()
             await self._queue.wait_for(self._overall)
         except BaseException:
-            host.lines -= 1
+            host.connections -= 1
             raise
-        return Line(self, host, key)
+        return Connection(self, host, key)
 
-    async def _leave(self, line: Line, keep: bool) -> None:
-        """Keep the line for the host that has it as long as no other host waits for one, or the host has not
-        had it for long."""
-        line.served += 1
-        own_turn = line.host.queue.length and line.served % _KEPT_FOR
+    async def _leave(self, connection: Connection, keep: bool) -> None:
+        """Keep the connection for its host, unless another host waits and this one has had it for long, or
+        has no request for it."""
+        connection.served += 1
+        own_turn = connection.host.queue.length and connection.served % _KEPT_FOR
         if keep and (own_turn or not self._queue.length):
-            line.host.idle.append(line)
-            self.idle[line] = None
+            connection.host.idle.append(connection)
+            self.idle[connection] = None
         else:
-            await line.hang_up()
+            await connection.close()
 
     async def close(self) -> None:
         """Close what is idle."""
         while self.idle:
-            await next(iter(self.idle)).hang_up()
+            await next(iter(self.idle)).close()
 
     def give_back(self) -> None:
-        """A line was closed."""
+        """A connection was closed."""
         self._overall.release()
 
 
