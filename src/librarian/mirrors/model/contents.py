@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Rows(Generic[T]):
-    """Some objects, in order, that can be counted."""
+    """A sequence with `count()`, which is the number of its members."""
 
     def __init__(self, rows: Iterable[T]) -> None:
         self._rows = tuple(rows)
@@ -40,7 +40,7 @@ class Rows(Generic[T]):
 
 
 class _MirrorContents(Persistent):
-    """Something a mirror holds."""
+    """A part that a mirror holds."""
 
     freshness = MirrorStatus.UNKNOWN
     status_times = STATUS_HOURS  # (status, hours before the probe at which its window begins)

@@ -33,7 +33,7 @@ class Publication:
 
 
 class Publications(Persistent):
-    """What one component of one suite has at present, as source or for one architecture."""
+    """The files that are published in one part at present."""
 
     udebs_asked = False  # whether mirrors are asked for udebs: in the sections of the installer alone
     read_before = False  # whether an index was read already, so that what is new is new

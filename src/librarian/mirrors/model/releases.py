@@ -19,7 +19,7 @@ from librarian.people.names import valid_name
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of an archive, by licence or by support: `main`, `restricted`."""
+    """A component of an archive (`main`), or its section for the installer (`main/debian-installer`)."""
 
     name: str
 
@@ -35,7 +35,7 @@ def number(index: LOBTree, thing: Any) -> int:
 
 
 class _HasPublications(Persistent):
-    """Something packages are published to."""
+    """What has publications, by pocket and component."""
 
     def __init__(self) -> None:
         self._publications = OOBTree()  # (pocket name, component name) -> Publications

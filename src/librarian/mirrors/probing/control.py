@@ -45,7 +45,7 @@ _DOUBTFUL = (
 
 @dataclass(frozen=True, slots=True)
 class ControlSite:
-    """A server to be asked whether it answers."""
+    """A server that is asked whether it answers."""
 
     url: str
     path: str = ""  # of a file it was found to have; "": not known

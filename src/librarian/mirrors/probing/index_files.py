@@ -62,7 +62,7 @@ def _due(
 
 
 def turn_of(name: str, rotation: int) -> int:
-    """At which of `rotation` probes it is a large index's turn."""
+    """At which of `rotation` consecutive probes a large index is fetched, from 0; by its name alone."""
     return int.from_bytes(sha256(name.encode()).digest()[:8]) % rotation
 
 

@@ -22,7 +22,7 @@ from librarian.mirrors.enums import FindingKind
 
 @dataclass(frozen=True, slots=True)
 class ProberSettings:
-    """How hard the prober may press, and what it may touch."""
+    """The limits of the prober's requests, and the addresses it may connect to."""
 
     parallel: int = 100  # requests under way at once
     parallel_per_host: int = 2
@@ -41,7 +41,7 @@ class ProberSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 200, after any redirects that led to it."""
+    """An answer of status 200 (or its like by FTP), after any redirects."""
 
     url: str  # the last one asked
     size: int | None  # bytes; None if the server does not say
@@ -53,7 +53,7 @@ class Answer:
 
 
 class ProbeFailed(LibrarianError):
-    """A mirror did not hand out what it was asked for.  `kind` says how, `url` what."""
+    """A request to a mirror had no good answer.  `kind` is that of the finding, `url` the one asked for."""
 
     kind = FindingKind.UNREACHABLE
 
@@ -63,7 +63,7 @@ class ProbeFailed(LibrarianError):
 
 
 class ProberTimeout(ProbeFailed, TimeoutError):
-    """No complete answer within the time allowed."""
+    """No complete answer within `ProberSettings.timeout_seconds`."""
 
     kind = FindingKind.TIMEOUT
 
@@ -73,7 +73,7 @@ class ProberTimeout(ProbeFailed, TimeoutError):
 
 
 class ConnectionFailed(ProbeFailed, OSError):
-    """No connection, or one that broke or made no sense."""
+    """No connection, one that broke, or an answer that is not HTTP."""
 
 
 class BadResponseCode(ProbeFailed):
@@ -87,7 +87,10 @@ class BadResponseCode(ProbeFailed):
 
 
 def proves_absence(error: ProbeFailed) -> bool:
-    """Whether the server has said that it has no such file, and not merely that it cannot say so now."""
+    """Whether the answer means that the file is absent (404, 410, 403, 451; by FTP 550, 553).
+
+    Other statuses, such as 503 and 429, tell of the server and not of the file.
+    """
     if not isinstance(error, BadResponseCode):
         return isinstance(error, RedirectToDifferentFile)
     gone = (550, 553) if error.url.startswith("ftp:") else (403, 404, 410, 451)
@@ -95,23 +98,23 @@ def proves_absence(error: ProbeFailed) -> bool:
 
 
 class BodyTooLarge(ProbeFailed):
-    """The body goes on beyond what such a file may have."""
+    """The body is longer than the archive lists, or than `ProberSettings.max_body_bytes`."""
 
     kind = FindingKind.SIZE_DIFFERS
 
 
 class UnknownURLScheme(ProbeFailed, ValueError):
-    """Only http, https and ftp are followed."""
+    """The URL is not one of http, https or ftp."""
 
 
 class InfiniteLoopDetected(ProbeFailed):
-    """More redirects than a mirror has reason for."""
+    """More redirects than `ProberSettings.max_redirects`."""
 
     kind = FindingKind.REDIRECT_LOOP
 
 
 class RedirectToDifferentFile(ProbeFailed):
-    """The redirect leads to a file of another name, such as a page that says sorry with 200."""
+    """The redirect leads to a file of another name, such as an error page."""
 
     kind = FindingKind.REDIRECTED_ELSEWHERE
 
@@ -134,20 +137,20 @@ class ConnectionSkipped(ProbeFailed):
 
 
 class InvalidCertificate(ProbeFailed):
-    """The server's certificate is not one to trust: self-signed, expired, or for another name."""
+    """The server's certificate is not valid: self-signed, expired, or for another name."""
 
     kind = FindingKind.CERTIFICATE
 
 
 class AddressRefused(ProbeFailed, PermissionError):
-    """The name leads to an address the prober must not touch, such as one of our own network."""
+    """The name resolves to an address that is not public and not in `ProberSettings.allowed_networks`."""
 
     kind = FindingKind.ADDRESS_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing held against a mirror in one probe."""
+    """Something wrong that one probe found with a mirror; equal if kind and URL are."""
 
     kind: FindingKind
     url: str

@@ -1,4 +1,4 @@
-"""A probing run: many mirrors at once, in bounded memory."""
+"""Many mirrors at once, in bounded memory."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ async def probe_with(
     deliver: Callable[[ProbeReport], Awaitable[None]],
     chance: random.Random,
 ) -> None:
-    """The same, with a fetcher that is open already."""
+    """Probe each plan's mirror with an open `fetcher`, and `deliver` each report as it is finished."""
     room = asyncio.Semaphore(fetcher.settings.parallel * _MIRRORS_PER_SLOT)
 
     async def probe(plan: ProbePlan) -> None:

@@ -14,7 +14,7 @@ _OF_ONE_VERSION = (".deb", ".dsc")  # a tarball may have come with an earlier ve
 
 @dataclass(frozen=True, slots=True)
 class AskedFile:
-    """A published file, and whether the mirror has it; None: it gave no answer one could go by."""
+    """A published file, and whether the mirror has it; None: its answer did not tell."""
 
     path: str
     there: bool | None
@@ -54,7 +54,7 @@ def judge_part(
 
 
 def _by_windows(check: ContentCheck, asked: Sequence[AskedFile], now: datetime) -> PartJudgement:
-    """By the windows alone: the freshest file that is there decides."""
+    """The judgement without a Release file: the freshest file that is there decides."""
     there = {file.path for file in asked if file.there}
     status = min(
         (each for each, path in check.freshness.items() if path in there), default=MirrorStatus.UNKNOWN

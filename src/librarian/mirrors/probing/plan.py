@@ -12,7 +12,7 @@ from librarian.mirrors.probing.interfaces import Finding
 
 @dataclass(frozen=True, slots=True)
 class ContentKey:
-    """One thing a mirror may carry: a component of a suite, as source or for one architecture."""
+    """A part: one component of one suite, as sources or for one architecture."""
 
     release: str
     pocket: PackagePublishingPocket
@@ -87,7 +87,7 @@ class SuiteState:
 
 @dataclass(frozen=True, slots=True)
 class ImageCheck:
-    """The images of one flavour of a release; a mirror has them when it has them all."""
+    """The images of one flavour of a release, which a mirror has if it has every path."""
 
     release: str
     flavour: str

@@ -43,7 +43,7 @@ _FAMILIES = (("IPv4", socket.AF_INET), ("IPv6", socket.AF_INET6))
 
 
 class MirrorProbe:
-    """Asks one mirror everything its plan holds.  Never raises for what the mirror does."""
+    """Asks one mirror everything in its plan.  Nothing that the mirror answers makes it raise."""
 
     def __init__(self, fetcher: Fetcher, plan: ProbePlan, clock: IClock, chance: random.Random) -> None:
         self._fetcher = fetcher

@@ -40,7 +40,7 @@ def judge(report: ProbeReport) -> Verdict:
 
 
 def _well(report: ProbeReport) -> Verdict:
-    """The verdict on an archive mirror of which nothing bad is known."""
+    """The verdict on an archive mirror without a finding that fails it."""
     if report.moving or report.unsure:
         return Verdict.INCONCLUSIVE
     return Verdict.UNKNOWN if MirrorStatus.UNKNOWN in report.contents.values() else Verdict.GOOD
@@ -61,7 +61,7 @@ def was_reached(report: ProbeReport) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BatchGuard:
-    """Tells a broken prober from broken mirrors: they do not all break at the same moment."""
+    """Tells an outage of the prober from failures of mirrors, which do not all happen in one run."""
 
     smallest_batch: int = 4
     share: float = 0.5

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def begin(event: Any) -> None:
-    """Start the schedule with the application, if the settings ask for one."""
+    """Start the periodic task with the application, if `probe_in_server` is set."""
     interval = mirror_settings().probe_in_server
     if interval.total_seconds() > 0:
         Schedule(interval.total_seconds()).start()

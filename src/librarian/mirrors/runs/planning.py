@@ -16,7 +16,7 @@ from librarian.mirrors.settings import MirrorSettings
 def plan_for(
     mirror: DistributionMirror, now: datetime, settings: MirrorSettings, chance: random.Random
 ) -> ProbePlan:
-    """Everything to ask `mirror` at `now`.  Changes nothing."""
+    """The plan for a probe of `mirror` at `now`.  Changes nothing."""
     plan = ProbePlan(mirror.id, mirror.name, mirror.base_url, mirror.content, was_well=mirror.is_well)
     if mirror.content is MirrorContent.RELEASE:
         return replace(plan, images=_image_checks(mirror))

@@ -62,7 +62,7 @@ def _note_troubles(mirror: BoundMirror, report: ProbeReport, now: datetime) -> N
 
 
 def _take_well(mirror: BoundMirror, report: ProbeReport) -> None:
-    """Nothing wrong was found, be it that not everything is known."""
+    """Take in a report that is GOOD or UNKNOWN."""
     mirror.failures = 0
     _take_contents(mirror, report)
     mirror.images = tuple((check.release, check.flavour) for check in report.images)
@@ -93,7 +93,7 @@ def _take_bad(mirror: BoundMirror, report: ProbeReport, settings: MirrorSettings
 
 
 def _replace_contents(mirror: BoundMirror, contents: dict[ContentKey, MirrorStatus]) -> None:
-    """Make the rows say exactly what was found."""
+    """Make the records of parts exactly those that were found."""
     if mirror.content is not MirrorContent.ARCHIVE:
         return
     for arch, pocket, component, _ in mirror.guessPackagesPaths():

@@ -32,7 +32,7 @@ def samples_of(
 
 
 def _sample(path: str, parts: Sequence[Part], most_bytes: int) -> Sample:
-    """A file may be in several parts; it is the same file."""
+    """The sample of a file, which may be in several parts."""
     homes = [(key, file) for key, part in parts if (file := part.get(path)) is not None]
     known = max((file for _, file in homes), key=lambda file: bool(file.sha256))
     return Sample(
@@ -45,7 +45,7 @@ def _sample(path: str, parts: Sequence[Part], most_bytes: int) -> Sample:
 
 
 def newest(parts: Sequence[Part], now: datetime, count: int, chance: random.Random) -> list[Publication]:
-    """The newest files; among those of one date, chance decides."""
+    """The `count` newest files, drawn by chance among those of one date."""
     found = [file for _, part in parts for file in part.newest_files(now, count)]
     chance.shuffle(found)
     unique = {file.path: file for file in found}

@@ -20,5 +20,5 @@ def history(mirror: Any, now: datetime, period: timedelta = SCORED) -> list[Hist
 
 
 def score_of(mirror: Any, now: datetime) -> Score:
-    """How the mirror did lately."""
+    """The score over the last SCORED, thirty days."""
     return score(history(mirror, now))

@@ -11,7 +11,7 @@ from librarian.mirrors.settings import MirrorSettings
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run covers."""
+    """Which mirrors a run covers: their content, due or not, how many at most."""
 
     content: MirrorContent = MirrorContent.ARCHIVE
     force: bool = False
