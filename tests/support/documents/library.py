@@ -31,6 +31,8 @@ from librarian.interfaces import IClock, ISettings
 from librarian.library.installation import unite
 from librarian.library.interfaces import NEVER_EXPIRES, IFileHolder, ILibraryFileAliasSet
 from librarian.library.operations import Library
+from librarian.library.upkeep.garbage.collector import GarbageCollector
+from librarian.library.upkeep.garbage.report import Action
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
@@ -205,3 +207,30 @@ def keep(library: Library, data: bytes, name: str = "f.bin", **options: Any) -> 
     stored = library.store.put(BytesIO(data))
     mimetype = "application/octet-stream"
     return library.tree.run(lambda: library.add(stored, name, mimetype, **options).id)
+
+
+def add_named(name: str, **options: Any) -> Any:
+    """The committed alias of a file whose text is its name."""
+    aliases = getUtility(ILibraryFileAliasSet)
+    alias = aliases.create(name, len(name), BytesIO(name.encode()), "text/plain", **options)
+    transaction.commit()
+    return alias
+
+
+def holding(alias: Any, reason: str) -> list[str]:
+    """Hold a file, commit, and return its holders."""
+    alias.hold(reason)
+    transaction.commit()
+    holders: list[str] = alias.holders()
+    return holders
+
+
+def collect(dry_run: bool = False) -> None:
+    """Run the garbage collector and print its actions, or ``nothing``: ``marked alias a.txt``."""
+    lines: list[str] = []
+
+    def tell(action: Action) -> None:
+        lines.append(f"{action.verb} {action.kind} {action.name}".rstrip())
+
+    GarbageCollector(Library(), dry_run, tell).run()
+    print("\n".join(lines) or "nothing")
