@@ -1,15 +1,23 @@
 """The tracker's subtree, and concurrent transactions on it."""
 
+import tempfile
 import unittest
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
 
 import transaction
 from transaction import TransactionManager
 from ZODB.DB import DB
 from ZODB.DemoStorage import DemoStorage
+from ZODB.FileStorage import FileStorage
 from ZODB.POSException import ConflictError
 
+from librarian.tracker import model
 from librarian.tracker.interfaces import EmptyDirectory, NameConflict
-from librarian.tracker.model import StoredVersion, TrackerSubtree
+from librarian.tracker.model import PastVersion, StoredVersion, TrackerSubtree
+from librarian.tree.class_names import ClassNames
 
 
 def stored(version: int = 5) -> StoredVersion:
@@ -169,3 +177,49 @@ class MeetingTests(unittest.TestCase):
                 self.put(self.first, "a")
                 self.put(self.second, "a/c")
                 self.assertEqual(self.commit(*order), [True, False])
+
+
+@contextmanager
+def called(kind: type, name: str) -> Iterator[None]:
+    """The class under another name of its module, which pickles then have."""
+    own = kind.__name__
+    kind.__name__ = kind.__qualname__ = name
+    try:
+        with mock.patch.object(model, name, kind, create=True):
+            yield
+    finally:
+        kind.__name__ = kind.__qualname__ = own
+
+
+class FormerNamesTests(unittest.TestCase):
+    """Databases in which the versions have the names of their classes before."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "Data.fs"
+        self.addCleanup(transaction.abort)
+
+    def fill(self) -> None:
+        with (
+            called(StoredVersion, "Held"),
+            called(PastVersion, "Past"),
+            called(TrackerSubtree, "TrackerBranch"),
+        ):
+            database = DB(FileStorage(str(self.path)))
+            connection = database.open()
+            tracker = connection.root()["tracker"] = TrackerSubtree()
+            tracker.put("a", stored(5), 100)
+            tracker.put("a", stored(6), 200)
+            transaction.commit()
+            connection.close()
+            database.close()
+
+    def test_versions_are_read(self) -> None:
+        self.fill()
+        self.assertIn(b"clibrarian.tracker.model\nHeld\n", self.path.read_bytes())
+        database = DB(FileStorage(str(self.path)), class_factory=ClassNames([model.subtree]))
+        self.addCleanup(database.close)
+        tracker = database.open().root()["tracker"]
+        self.assertEqual(tracker.get("a"), stored(6))
+        self.assertEqual(tracker.past("a"), [PastVersion(stored(5), 200, False)])
