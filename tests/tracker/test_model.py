@@ -5,6 +5,7 @@ import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import transaction
@@ -218,7 +219,8 @@ class FormerNamesTests(unittest.TestCase):
     def test_versions_are_read(self) -> None:
         self.fill()
         self.assertIn(b"clibrarian.tracker.model\nHeld\n", self.path.read_bytes())
-        database = DB(FileStorage(str(self.path)), class_factory=ClassNames([model.subtree]))
+        subtrees: list[Any] = [model.subtree]
+        database = DB(FileStorage(str(self.path)), class_factory=ClassNames(subtrees))
         self.addCleanup(database.close)
         tracker = database.open().root()["tracker"]
         self.assertEqual(tracker.get("a"), stored(6))
