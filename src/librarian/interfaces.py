@@ -22,7 +22,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     if not text and isinstance(error, TimeoutError):
-        text = "somebody else took too long to answer"
+        text = "the other side took too long to answer"
     return " ".join(text.split()) or type(error).__name__
 
 
@@ -33,11 +33,11 @@ class IClock(Interface):
         """The current time, aware, in UTC."""
 
     def monotonic() -> float:
-        """Seconds since a moment of its own; no step of the wall clock moves it (CLOCK_MONOTONIC)."""
+        """Seconds since an arbitrary moment; no step of the wall clock moves it (CLOCK_MONOTONIC)."""
 
 
 class SettingsError(LibrarianError, ValueError):
-    """A setting has a value that cannot be used, or a name that nobody reads."""
+    """A setting has a value that cannot be used, or a name that is not known."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"setting {key}: {why}")

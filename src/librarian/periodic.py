@@ -1,10 +1,10 @@
-"""Work that a server does again and again beside its requests."""
+"""Work that a server repeats beside its requests."""
 
 import threading
 
 
 class PeriodicTask(threading.Thread):
-    """Calls once(), which subclasses have, at intervals; a round that is missed is not made up for."""
+    """Calls once(), which subclasses have, at intervals; a call that was missed is not made up for."""
 
     def __init__(self, name: str, interval_seconds: float) -> None:
         super().__init__(name=name, daemon=True)
@@ -16,7 +16,7 @@ class PeriodicTask(threading.Thread):
             self.once()
 
     def stop(self) -> None:
-        """End after the round that is under way."""
+        """End after the call that is under way."""
         self._stopped.set()
 
     def once(self) -> None:

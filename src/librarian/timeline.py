@@ -57,7 +57,7 @@ def current_timeline() -> Timeline:
 
 @contextmanager
 def fresh_timeline() -> Iterator[Timeline]:
-    """A timeline of its own for what runs inside the `with`, such as one request."""
+    """A separate timeline for what runs inside the `with`, such as one request."""
     token = _current.set(Timeline())
     try:
         yield current_timeline()

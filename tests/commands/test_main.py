@@ -30,7 +30,7 @@ class OneLine(unittest.TestCase):
 
     def test_errors(self) -> None:
         for error, line in (
-            (TimeoutError(), "somebody else took too long to answer"),
+            (TimeoutError(), "the other side took too long to answer"),
             (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
             (PermissionError(errno.EACCES, "Permission denied", "/srv"), "/srv: Permission denied"),
             (LibrarianError("two\n lines"), "two lines"),

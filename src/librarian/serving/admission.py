@@ -1,7 +1,7 @@
 """How many connections a process may have, and what it does when it can have no more.
 
 A connection has a descriptor, and while a file is sent or received one more.  Where accept() itself
-finds none left, it would fail again at once, for as long as somebody waits to be let in.
+finds none left, it would fail again at once, for as long as a client waits to be accepted.
 """
 
 import logging
@@ -14,7 +14,7 @@ from librarian.log_filters import EXHAUSTED, Rarely
 log = logging.getLogger(__name__)
 log.addFilter(Rarely())
 
-CONNECTIONS = 2000  # with waitress's own 100, sixteen idle browsers keep everybody else out for two minutes
+CONNECTIONS = 2000  # with waitress's own 100, sixteen idle browsers keep all others out for two minutes
 BESIDE_CONNECTIONS = 100  # descriptors: of the listeners, the tree, the logs, and what the threads work with
 FEWEST = 8  # connections that are let in whatever the limit of descriptors is
 PAUSE_SECONDS = 0.5

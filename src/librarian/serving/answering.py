@@ -35,7 +35,7 @@ class AnsweringChannel(HTTPChannel):
     def write_soon(self, data: Any) -> Any:
         with self.outbuf_lock:
             if self.current_outbuf_count >= self.adj.outbuf_high_watermark:
-                # waitress would go on with a buffer of its own kind
+                # waitress would go on with its own kind of buffer
                 self.outbufs.append(self._new_buffer())
                 self.current_outbuf_count = 0
             elif type(self.outbufs[-1]) is OverflowableBuffer and not self.outbufs[-1]:

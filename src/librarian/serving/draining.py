@@ -64,7 +64,7 @@ class DrainingServer:
         ]
         self._grace_seconds = grace_seconds
         self._stopping = False
-        # At its limit waitress lets nobody in until a connection has been idle for long enough.  It counts
+        # At its limit waitress accepts no connection until one has been idle for long enough.  It counts
         # the listeners and their triggers as well, which with many endpoints may be more than a small limit.
         self._own = len(self._map)
         self._crowded = self._own + self._server.adj.connection_limit * 3 // 4

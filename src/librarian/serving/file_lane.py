@@ -1,4 +1,4 @@
-"""Quick requests in the loop itself.
+"""The file lane: requests that the loop answers itself, without a thread.
 
 A download from the local disk takes less time than handing it to another thread and back: with
 CPython's one lock, the two threads mostly wait for each other (measured: half the throughput, and
@@ -35,7 +35,7 @@ class FileLaneChannel(HTTPChannel):
 
 
 class FileLaneDispatcher:
-    """Between a listener and its threads: keeps for the loop what is quick."""
+    """Between a listener and its threads: keeps for the loop what fits the file lane."""
 
     def __init__(self, listener: Any) -> None:
         self._threads = listener.task_dispatcher

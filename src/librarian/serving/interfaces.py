@@ -9,7 +9,7 @@ class RequestRefused(LibrarianError, ValueError):
 
     def __init__(self, reason: str, status: int = 400) -> None:
         super().__init__(reason)
-        self.reason = reason  # one line, for whoever sent it
+        self.reason = reason  # one line, for the client
         self.status = status
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 
-# How the network says that nobody is there any more; waitress knows the ways in which the client says so.
+# The errors by which the network tells that the client is gone; waitress knows those that the client causes.
 GONE = {
     errno.ETIMEDOUT,
     errno.EHOSTUNREACH,
@@ -65,7 +65,7 @@ class LeavingChannel(HTTPChannel):
         self._forget_requests()
 
     def _forget_requests(self) -> None:
-        """Close what was received, if nobody is there to have it answered.
+        """Close what was received, if the client is gone and no answer can be sent.
 
         The first request in the queue is closed by service(), which may be at work on it.  Where the lock
         is taken, who has it comes by here afterwards.

@@ -28,7 +28,7 @@ log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 # After a refusal the client may still be sending, and would lose the answer if its connection were
 # reset at once (RFC 9112, 9.6).  So long what it sends is read and forgotten.
 LINGER_SECONDS = 10.0
-LOOK_BYTES = 8 << 20  # of a body, between two looks at the room
+CHECK_BYTES = 8 << 20  # of a body, between two checks of the room
 
 
 class Spool(OverflowableBuffer):
@@ -77,12 +77,12 @@ class ReceivedRequest(StrictRequest):
         return consumed
 
     def _require_room(self, at_headers: bool) -> None:
-        """Look whether it fits when the size is told, and again and again while the body comes: others
+        """Check whether it fits when the size is known, and periodically while the body comes: others
         may fill the store meanwhile, and a chunked body does not tell.  put() needs room for all of it
         once more, so what has come must fit beside itself."""
         if at_headers and self.headers_finished:
             needed = self.content_length if self.content_length > self.adj.inbuf_overflow else 0
-        elif self.body_bytes_received - self._looked_at > LOOK_BYTES:
+        elif self.body_bytes_received - self._looked_at > CHECK_BYTES:
             needed = self._looked_at = self.body_bytes_received
         else:
             return

@@ -70,7 +70,7 @@ class SendfileChannel(HTTPChannel):
                 self.handle_close()
             return 0
         if not sent:
-            # The file has been truncated: close, so that nobody takes a piece for the whole.
+            # The file has been truncated: close, so that the client does not take a part for the whole.
             raise OSError(errno.EIO, "a file ended before what was promised of it")
         return sent
 

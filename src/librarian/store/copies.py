@@ -10,7 +10,7 @@ from librarian.store.interfaces import BytesNotFound
 class Copies:
     """Reads from such a folder, and writes nothing there.
 
-    What it gives is only called what was asked for; whoever takes it checks the digest, as
+    The digest of what it gives is not checked here but by the caller, as
     IByteStore.put() does.
     """
 

@@ -55,7 +55,7 @@ def copy_and_hash(
         hashing: list[Future[None]] = []
         for chunk in read_chunks(stream, None if size is None else size + 1):
             if pool is None and count >= INLINE_BYTES:
-                # hashlib lets go of the interpreter lock, so the three run side by side, and beside the
+                # hashlib releases the interpreter lock, so the three run side by side, and beside the
                 # writing and the reading of the next piece.  The threads live for one stream only:
                 # a pool kept for longer would be dead in a forked server process.
                 pool = stack.enter_context(ThreadPoolExecutor(len(hashes), "librarian-hash"))

@@ -1,4 +1,30 @@
-"""The contract of a byte store, and what it may refuse."""
+"""The byte store: bytes, once each, under the SHA-256 of what they are.
+
+The tree knows names, types, owners and dates; the bytes of files are here, in a folder of the local file
+system (`disk`), or in memory for tests (`memory`).  A store knows nothing of files or people: it takes bytes,
+and gives them back by their digest.
+
+An upload calls `IByteStore.put` with the stream as it arrives.  The bytes are written to a temporary file
+while they are hashed; size and digests that the client has declared are compared; the file is flushed to the
+disk and gets its final name, durably; only then does put() return, and the upload is answered.  Bytes that
+are stored already are kept once, and their age starts anew.
+
+The *age* of bytes is the time of the last put().  It protects an upload whose bytes are stored while its name
+is not yet committed: the sweep, which removes bytes that the tree does not name (`remove`), leaves young
+ones alone.
+
+Disks decay.  A scrub reads all bytes again (`verify`) and moves those that no longer hash to their name to
+*quarantine*, from where they are not served (`BytesDamaged`); a put() of the sound bytes heals them.  Names
+in the folder that no store has given are *strays* (`strays`); they are reported, and left for a person to
+judge.
+
+*Room* is limited by the disk, by a share of it that is left to others, and by a quota.  Where it is
+exhausted, put() raises `StoreFull`, and reading goes on.  A store that is not there, such as a volume that is
+not mounted, raises `StoreUnavailable`; a store that is there and empty would answer that every file is gone.
+
+Tree and store carry the same installation id (`installation`, `join`), so that no sweep is run with the
+wrong one of either.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,7 +65,9 @@ class BytesDamaged(LibrarianError, OSError):
 
 
 class SizeMismatch(LibrarianError, AssertionError):
-    """The stream held fewer or more bytes than were declared (the seed demands AssertionError).
+    """The stream held fewer or more bytes than were declared.
+
+    It is an AssertionError as well, because that is what callers of the first client catch.
 
     `read` counts the bytes taken from the stream.  Reading stops at the first byte too many, so
     where `read` exceeds `declared` the stream may hold more still, and the text says only that.
@@ -91,7 +119,7 @@ class IByteStore(Interface):
     Every method may raise StoreUnavailable.  Where a sha256 is asked for, text that is not 64
     lower-case hex digits names nothing: it is absent, and never reaches a path or a key.
 
-    Damaged bytes can be set aside (`quarantine`).  They are then no longer held: absent from
+    Damaged bytes can be moved to quarantine (`quarantine`).  They are then no longer held: absent from
     `in` and from iteration, while open(), size(), stored_at() and verify() raise BytesDamaged, until a
     put() of the same bytes heals them or remove() forgets them.
     """
@@ -126,7 +154,7 @@ class IByteStore(Interface):
         """When put() last claimed these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
 
     def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
-        """Forget the bytes, set aside or not; whether there were any to forget.
+        """Forget the bytes, quarantined or not; whether there were any.
 
         With `stored_before`, bytes that were claimed at or after it stay (and False is the
         answer); the check and the removal are one step, so a put() at the same moment wins.
@@ -150,14 +178,14 @@ class IByteStore(Interface):
         """
 
     def quarantine(sha256: str) -> bool:
-        """Set the bytes aside if they are damaged; whether they were.
+        """Move the bytes to quarantine if they are damaged; whether they were moved.
 
         They are verified first, and what a put() brought in the meantime is left alone, so sound
-        bytes are never taken away.  Raises BytesNotFound; set aside already is False.
+        bytes are never taken away.  Raises BytesNotFound; False where they are in quarantine already.
         """
 
     def quarantined() -> Iterator[str]:
-        """The sha256 of everything set aside and not healed since, ascending."""
+        """The sha256 of everything in quarantine that was not stored again since, ascending."""
 
     def fresh() -> Iterator[str]:
         """The sha256 of bytes that are new since this was last asked: once each as a rule, in any order.
@@ -207,7 +235,7 @@ class IByteStore(Interface):
         """
 
     def recount() -> int:
-        """Add up what is held and what is set aside, in bytes.
+        """Add up what is held and what is in quarantine, in bytes.
 
         A quota goes by a running sum, which a killed process can leave too high; this puts it right.
         It walks through the whole store: something for the hour in which a sweep does that anyway.

@@ -118,7 +118,7 @@ class MemoryStore:
         return iter(found)
 
     def strays(self) -> Iterator[str]:
-        """Nothing: nobody else can put anything here."""
+        """Nothing: no other program has access to the memory of this process."""
         return iter(())
 
     def clear_incoming(self, older_than: timedelta) -> int:

@@ -1,4 +1,4 @@
-"""How much the store may still take: an optional quota of its own, and space to leave free for others.
+"""How much the store may still take: an optional quota, and space to leave free for others.
 
 What the store holds is summed up in one small file, `usage`, that all processes update under its
 lock while they rename or unlink, so it costs microseconds and no scan.  It is raised before a file
@@ -54,7 +54,7 @@ class Room:
         """Account for a block that makes the store hold `difference` more bytes (fewer, if negative)."""
         try:
             ledger = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:  # nobody has ever set a quota here
+        except FileNotFoundError:  # there never was a quota
             yield
             return
         try:

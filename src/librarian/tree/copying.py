@@ -43,7 +43,7 @@ class Copy(NamedTuple):
     """A copy that is open to be read."""
 
     root: PersistentMapping
-    forget: Callable[[], None]  # lets go of what was loaded
+    forget: Callable[[], None]  # drops the objects that were loaded
     last: bytes  # the id of its last transaction
 
 
@@ -216,7 +216,7 @@ def open_copy(path: Path, last: bytes | None = None, subtrees: Subtrees = None) 
 
 
 def change_copy(path: Path, work: Callable[[PersistentMapping], object], subtrees: Subtrees = None) -> None:
-    """Do `work` with the root of a copy that is to become a tree of its own, and commit it."""
+    """Do `work` with the root of a copy that is to become a tree, and commit it."""
     manager = TransactionManager()
     database = DB(_opened(path), class_factory=ClassNames(subtrees))
     try:

@@ -1,4 +1,25 @@
-"""The tree of persistent objects: opening it, its subtrees, and what may go wrong."""
+"""The tree: all persistent objects, in one ZODB database.
+
+What is to last is an object below the root of the tree, except for the bytes of files.  Each system has one
+*subtree*, a persistent object under its name in the root, and registers an `ISubtree` utility for it, which
+makes the empty subtree in a new database.  When the shape of stored objects changes, the system adds a *step*
+to its `ISubtree`: at the next start each database runs the steps that it lacks (zope.generations keeps their
+number), and a database that is too new for the code is refused (TreeTooNew).  Classes that are moved or
+renamed keep their former names declared, so that older databases and copies can be read (`class_names`).
+
+A process has one `ITree`, made from a URI: a file (``file://``), a ZEO server (``zeo://``), or PostgreSQL
+(``postgres://``).  A thread works in a *session*, which has one connection; all it sees is of one moment.
+`ITree.run` does work in a transaction and repeats it on a conflict, so the work must bear being repeated.
+Web requests have the same from Pyramid's transaction manager.  `ITree.run_independently` commits beside the
+transaction that is going on, for what must last even if that one is aborted, such as the count of a token.
+
+A tree in a file belongs to the process that has locked it.  A server shares it on a UNIX socket beside the
+file, so that commands work while it runs (`engines.sharing`).
+
+What can go wrong has an error of its own: the database is away for a while (TreeAway, 503 over HTTP), its
+disk is full (TreeFull; a reserve lets upkeep free room), its file is damaged (TreeDamaged, TreeShortened,
+TreeUnreadable), or is not where it was (TreeMissing: a new and empty tree would be the worse answer).
+"""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -143,7 +164,7 @@ class ITree(Interface):
         """Never wait for the database from now on, in this process: for servers, once at start.
 
         session(), run() and run_independently() then raise TreeAway as soon as it is known to be away, and
-        what waits for a database that has been silent for `patience_seconds` is let go of.  Does nothing
+        what waits for a database that has been silent for `patience_seconds` fails.  Does nothing
         for a database in this process.
         """
 
@@ -157,7 +178,7 @@ class ITree(Interface):
         """The subtree called `name` in this thread's open session."""
 
     def run(work: Callable[[], T]) -> T:
-        """Do `work` in transactions of its own until one commits, and return what it returned.
+        """Do `work` in a transaction, repeated until one commits, and return what it returned.
 
         ConflictErrors and lost connections are tried again, at least ten times, with random
         pauses that grow; `work` must bear being repeated.  Any other error aborts and is raised.
@@ -184,7 +205,7 @@ class ITree(Interface):
 
     def prefetch(objects: Iterable[Any]) -> None:
         """Have persistent objects that will be looked at next fetched together, where each would
-        otherwise be a question of its own to another process."""
+        otherwise be a separate question to another process."""
 
     def check() -> None:
         """Read something from the database itself.  Raises whatever its storage raises."""
@@ -203,7 +224,7 @@ class ITree(Interface):
         """
 
     def pack(days: float) -> None:
-        """Forget history older than `days` and objects nobody reaches."""
+        """Forget history older than `days` and objects that nothing refers to."""
 
     def keep_reserve() -> None:
         """Make the reserve, if this tree is to have one and there is room."""

@@ -1,6 +1,6 @@
 """Refusals without the application: for what its server refuses, and for what its error pages let through.
 
-The words and the looks are the same as everywhere: JSON for a program, a small page for a browser.
+Wording and appearance are those of the application: JSON for a program, a small page for a browser.
 """
 
 import json
@@ -44,7 +44,7 @@ def one_line(reason: str) -> str:
 
 
 def prefers_page(accept: str | None) -> bool:
-    """Whether a person looks: HTML is asked for before JSON, and not just as one of anything."""
+    """Whether a browser asks: HTML is asked for before JSON, and not just as one of anything."""
     offers = create_accept_header(accept).acceptable_offers(["application/json", "text/html"])
     return bool(offers) and offers[0][0] == "text/html"
 
@@ -60,8 +60,8 @@ def bare_refusal(accept: str | None, status: int, reason: str) -> tuple[str, lis
     if prefers_page(accept):
         kind, body = "text/html; charset=utf-8", bare_page(status, reason)
     else:
-        told = {"error": reason, "status": status}
-        kind, body = "application/json", json.dumps(told, separators=(",", ":"))
+        facts = {"error": reason, "status": status}
+        kind, body = "application/json", json.dumps(facts, separators=(",", ":"))
     headers = [
         ("Content-Type", kind),
         ("Content-Length", str(len(body.encode()))),

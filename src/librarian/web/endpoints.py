@@ -25,7 +25,7 @@ ENDPOINT = "librarian.endpoint"  # in the WSGI environ: the IEndpoint that was f
 @implementer(IEndpoint)
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint for everybody: who comes in by this port is anonymous."""
+    """An endpoint whose clients are all anonymous."""
 
     section: type[EndpointSettings]
     root: Callable[[Request], Any]
@@ -39,7 +39,7 @@ class Endpoint:
 
 
 class IdentifyingEndpoint(Endpoint):
-    """An endpoint on which the credentials of a request count; session cookies where it is for browsers."""
+    """An endpoint that takes credentials; session cookies where it is for browsers."""
 
     def principal(self, request: Request) -> IPrincipal:
         return principal_of(request, sessions=self.for_browsers)

@@ -24,12 +24,12 @@ AWAY_SECONDS = "2"  # until a client may try again: a database that is back is u
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks, and not a program."""
+    """Whether a browser asks, and not a program."""
     return prefers_page(request.environ.get("HTTP_ACCEPT"))
 
 
 def error_response(request: Request, status: int, reason: str, **headers: str) -> Response:
-    """An answer that refuses: `reason` is shown to whoever asked, so it names no secret."""
+    """An answer that refuses: `reason` is shown to the client, so it names no secret."""
     reason = one_line(reason)
     if wants_page(request):
         endpoint = endpoint_of(request)

@@ -1,7 +1,7 @@
 """HTTP for all systems: endpoints, the web application and its sections, answers that are files.
 
 One process listens on several ports.  What is behind a port is an *endpoint* (`IEndpoint`): the web
-application, downloads for everybody, downloads for the trusted network, the upload protocol, and so on.  A
+application, public downloads, downloads for the trusted network, the upload protocol, and so on.  A
 system registers its endpoint as a named utility; the port is a setting, ``librarian.endpoint.<name>``.  Which
 endpoint a request meets is decided by the port it came in on, never by what the request says of itself.
 
@@ -32,7 +32,7 @@ from librarian.security.interfaces import IPrincipal
 
 
 class IEndpoint(Interface):
-    """A named utility: one side of the site, with a root object and a port of its own."""
+    """A named utility: one side of the site, with its own root object and port."""
 
     section = Attribute("Its EndpointSettings class, also registered as an ISettingsSection.")
     transactional = Attribute(

@@ -18,7 +18,7 @@ _FIT = re.compile("(?!CHANGE-ME)[0-9A-Za-z_-]{16,200}")  # the one in examples/ 
 
 
 class EndpointSettings(Section):
-    """Settings of one endpoint; each endpoint has a subclass with a prefix and a default of its own."""
+    """Settings of one endpoint; each endpoint has a subclass with its own prefix and default."""
 
     listen: str  # host:port; port 0: whichever is free; empty: this endpoint is not shown
 
@@ -60,7 +60,7 @@ class AccelSettings(Section):
     """Whether a front end sends the bytes."""
 
     accel_redirect: str = ""  # nginx's internal location of the byte store, such as /+bytes/; empty: no
-    accel_secret: str = ""  # what the front end sends as X-Librarian-Front-End, and nobody else knows
+    accel_secret: str = ""  # what the front end sends as X-Librarian-Front-End, a secret of the two
 
     def __post_init__(self) -> None:
         prefix = self.accel_redirect

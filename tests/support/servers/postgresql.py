@@ -56,7 +56,7 @@ class PostgresServer:
                 self._start(port)
                 self._port = port
                 return
-            except RuntimeError:  # somebody else took the port in between
+            except RuntimeError:  # another process took the port in between
                 if attempt == ATTEMPTS - 1:
                     raise
 

@@ -65,14 +65,14 @@ class IncomingFile:
         self._path = None
 
     def close(self) -> None:
-        """Let go of the file, and remove it unless it was renamed away."""
+        """Close the file, and remove it unless it was renamed away."""
         try:
             if self._path is not None:
                 os.unlink(self._path)
         except FileNotFoundError:
             pass
         except OSError as error:
-            # Whoever closes is already reporting why; clear() tries again at the next start.
+            # The error that led here is reported already; clear() tries again at the next start.
             log.warning("incoming file left behind error=%s", error)
         finally:
             os.close(self._file)
@@ -93,8 +93,8 @@ class Incoming:
             yield file
 
     def clear(self, older_than: timedelta) -> int:
-        """Remove what nobody writes to and nobody has written to for `older_than`; how many files."""
-        # By the machine's clock and not IClock: these times are the kernel's, nobody has set them.
+        """Remove files without a living writer, unchanged for `older_than`; their number."""
+        # By the machine's clock and not IClock: these times were set by the kernel.
         limit = time.time() - older_than.total_seconds()
         with troubles("clear incoming"), os.scandir(self.path) as entries:
             return sum(self._clear_one(entry.name, limit) for entry in entries if _is_own(entry.name))

@@ -2,14 +2,14 @@
 
     incoming/<random>      being written; on the same file system, so that a rename finishes it
     <ab>/<cd>/<sha256>     held: whole, durable, named by its digest; its age is its modification time
-    quarantine/<sha256>    damaged, set aside
+    quarantine/<sha256>    damaged
     fresh, fresh.taken     digests of what was stored since the last scrub
     usage                  the sum of the sizes, where a quota is or was set
     installation           the id that the tree of this installation carries too
 
 Files get mode 0600, directories 0700.  Any number of threads and processes of one machine may share the
-folder: whoever changes what is held under a digest holds the flock of its leaf directory.  (Not over NFS,
-which locks no directory.)
+folder: the flock of a leaf directory is held while what is held under its digests is changed.  (Not over
+NFS, which locks no directory.)
 """
 
 import logging

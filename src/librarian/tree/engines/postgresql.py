@@ -132,7 +132,7 @@ class PostgresEngine:
         try:
             # libpq's smallest; it ends the thread.
             future.set_result(self._connect(f"{dsn} connect_timeout=2", *arguments, **options))
-        except BaseException as error:  # noqa: BLE001  # for whoever waits
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits for the result
             future.set_exception(error)
 
 
@@ -142,11 +142,11 @@ def _close_result(future: "Future[Any]") -> None:
 
 
 def _shut_down(connection: Any, inode: int) -> None:
-    """Have whoever waits for a connection's server see its end (shutdown(2))."""
+    """End the wait of any thread for the server of a connection (shutdown(2))."""
     try:
         with socket.socket(fileno=os.dup(connection.fileno())) as line:
             # Its thread may have closed it just now, and another file may have got the number.
             if os.fstat(line.fileno()).st_ino == inode:
                 line.shutdown(socket.SHUT_RDWR)
-    except Exception:  # noqa: BLE001  # closed: nobody waits there
+    except Exception:  # noqa: BLE001  # closed: no thread waits there
         return

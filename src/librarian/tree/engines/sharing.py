@@ -167,7 +167,7 @@ class HostStorage:
         """Let other processes of the same user in from now on, once."""
         if self._server is None:
             tell_in_a_line()
-            # Between bind() and a chmod() anybody could come in, and asyncio leaves no other moment.
+            # Between bind() and a chmod() any user could connect, and asyncio leaves no other moment.
             mask = os.umask(0o177)
             try:
                 self._server = Server(self._address, self._storage, self._database)
@@ -187,7 +187,7 @@ class HostStorage:
 
 
 class Server(StorageServer):
-    """A ZEO server that tells the database of its own process what its guests have changed."""
+    """A ZEO server that tells the database of this process what its clients have changed."""
 
     def __init__(self, address: str, storage: Any, database: Any) -> None:
         self._database = database
@@ -230,7 +230,7 @@ class Patience:
 
 
 class Lent:
-    """A storage that whoever borrows it cannot close."""
+    """A storage whose close() does nothing, for the ZEO server that shares it."""
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage

@@ -1,7 +1,7 @@
-"""Whether the database is there: asked again and again beside the requests, so that none waits for it.
+"""The watch asks periodically, beside the requests, whether the database answers, so that none waits for it.
 
-A request that finds the database away is refused at once.  One that waits when it goes away is let go
-of within the patience of the watch.  When it answers again, everything goes on; nothing is restarted.
+A request that begins while the database is away is refused at once.  One that waits when it goes away fails
+within the patience of the watch.  When the database answers again, requests are served; nothing is restarted.
 """
 
 import logging
@@ -67,7 +67,7 @@ class Watch(threading.Thread):
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = self._reminded = now
-            # Before anything that waits is let go of: what it does next shall know.
+            # Set before waiting threads are woken, so that what they do next is refused.
             log.error("database away error=%s", _line(error))
         elif now - self._reminded >= REMINDER_SECONDS:
             self._reminded = now

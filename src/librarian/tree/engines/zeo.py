@@ -27,7 +27,7 @@ class ZeoEngine:
         answered = threading.Event()
 
         def take(future: Any) -> None:
-            future.exception()  # asyncio complains of errors that nobody looked at
+            future.exception()  # asyncio logs errors that were not retrieved
             answered.set()
 
         answer.add_done_callback(take)
@@ -46,7 +46,7 @@ class ZeoEngine:
         return not self._server.is_connected()
 
     def _hurry(self) -> None:
-        """Connect now, if the client sleeps between two attempts and somebody listens."""
+        """Connect now, if the client sleeps between two attempts and a server listens."""
         if any(_accepts(address) for address in self._server.client.addrs):
             self._in_loop(self._connect)
 
@@ -72,7 +72,7 @@ def _is_connected(protocol: Any) -> bool:
 
 
 def _accepts(address: Any) -> bool:
-    """Whether somebody listens at a host and port, or a path."""
+    """Whether a server listens at a host and port, or a path."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     if family == socket.AF_INET and ":" in (address[0] or ""):
         family = socket.AF_INET6

@@ -52,7 +52,7 @@ class DataFile(RoomyFile):
             try:
                 settle(path)
             finally:
-                lock.close()  # FileStorage takes it itself; whoever is quicker finds all settled
+                lock.close()  # FileStorage takes it itself; a process that takes it first finds all settled
         super().__init__(str(path), **options)
         self._close_to_others()
         if all(found.name.startswith((path.name, RESERVE)) for found in path.parent.iterdir()):
@@ -119,7 +119,7 @@ class DataFile(RoomyFile):
         self._tfile.seek(end)
 
     def close(self) -> None:
-        # FileStorage saves its index when it has let go of the lock already, for another to have moved on.
+        # FileStorage saves its index after it has released the lock: another process may have the file then.
         if not self._file.closed:
             with self._lock:
                 self._save_index()

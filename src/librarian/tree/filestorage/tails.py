@@ -1,9 +1,9 @@
 """The end of a FileStorage's file after a crash, and how it is brought back to the last whole transaction.
 
-Each commit is on the disk before the next begins, so only the last can be torn: a power cut leaves any of
-its sectors out.  What was never committed to its end was promised to nobody and is cut off; so is a torn
-transaction, and that is said, and its bytes are kept beside the file.  If whole transactions follow, it
-is no torn end but damage, and nothing is cut.
+Each commit is on the disk before the next begins, so only the last can be torn: a power cut leaves any of its
+sectors out.  A transaction that was not committed to its end was never confirmed to a client, and is cut off;
+so is a torn transaction, and that is said, and its bytes are kept beside the file.  If whole transactions
+follow, it is no torn end but damage, and nothing is cut.
 """
 
 import logging

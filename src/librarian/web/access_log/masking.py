@@ -12,7 +12,7 @@ def _either(letter: str) -> str:
     return f"(?:{letter}|{_ENCODED}(?:{codes}))"
 
 
-# What parts a path from parameters, if only in the eyes of whoever wrote it.
+# What parts a path from parameters, also in a URL that is malformed.
 _BEYOND_PATH = re.compile(f"[?&;#]|{_ENCODED}(?:3f|26|3b|23)", re.IGNORECASE)
 # A name that ends in "token", or any value that could be a token of ours, up to what ends a parameter;
 # letters and signs may be percent-encoded.  What lies behind an encoded "&" is masked along.

@@ -21,7 +21,7 @@ class Answer:
         self._ended = False
 
     def file_wrapper(self, wrapper: Callable[..., Any]) -> Callable[..., Any]:
-        """A server's wrapper, around a file that tells when the server lets go of it."""
+        """A server's wrapper, around a file that tells when the server closes it."""
 
         def wrap(file: BinaryIO, *block_size: int) -> Any:
             self._wrapped = wrapper(_CountedFile(file, self), *block_size)

@@ -1,7 +1,7 @@
 """X-Accel-Redirect: the librarian decides, nginx sends the bytes.
 
-The answer carries every header but no body, and names the file in a location that nginx shows to nobody
-else.  nginx then answers ranges from the whole file as the librarian would have, so an answer is only
+The answer carries every header but no body, and names the file in a location that is internal to
+nginx.  nginx then answers ranges from the whole file as the librarian would have, so an answer is only
 handed over where both come to the same; examples/nginx.conf has the location that does.
 
 A client that got such an answer itself would hold an empty file, which it may keep for a year.  So the

@@ -26,7 +26,7 @@ REQUEST_FIELDS = (
 
 # A compressed log or diff that a browser can read in place, if it is told so.  Only a browser that
 # navigates (it accepts text/html) is: most HTTP libraries accept gzip and unpack it unasked, so
-# whoever fetches a .diff.gz to check its digest would be handed other bytes than were stored.
+# a client that fetches a .diff.gz to check its digest would get other bytes than were stored.
 _COMPRESSED_TEXT = ("txt.gz", "diff.gz")
 
 

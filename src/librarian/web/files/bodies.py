@@ -17,7 +17,8 @@ def readable_text(facts: FileFacts, common: list[Header]) -> FileAnswer:
     """The same bytes, declared to be text that is compressed on its way.
 
     Length, ETag and digest are those of the compressed bytes, as RFC 9110 and RFC 9530 have it for
-    a content coding.  No ranges: nobody can continue a saved text at an offset counted in gzip.
+    a content coding.  No ranges: a browser saves the unpacked text, and cannot continue it at an offset in
+    the packed one.
     """
     assert facts.filename is not None  # only a name makes a file readable text
     unpacked_name = facts.filename.removesuffix(".gz")  # what is saved from a browser is unpacked
@@ -52,7 +53,7 @@ def part_of_file(facts: FileFacts, slices: list[Slice], common: list[Header]) ->
 def _multipart(facts: FileFacts, slices: list[Slice], common: list[Header], content_type: str) -> FileAnswer:
     """Several slices in one body, as RFC 9110, section 14.6, lays it out.
 
-    The boundary is the file's own sha256 in full: nobody can make a file that holds its own digest,
+    The boundary is the file's own sha256 in full: no file that holds its own digest can be made,
     so it cannot occur in the parts, and no randomness is needed.
     """
     delimiter = f"--{facts.sha256}"

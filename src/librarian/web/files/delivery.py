@@ -63,7 +63,7 @@ class _PromisedFile:
     """The file as a wrapper gets it: reading past its end too early is an error, not an end.
 
     Only a file that is truncated while it is sent comes to that; but waitress would then ask for
-    the missing bytes again and again, at full speed, for as long as the client waits.
+    the missing bytes in an endless loop, at full speed, for as long as the client waits.
     """
 
     def __init__(self, file: BinaryIO, promised: int) -> None:

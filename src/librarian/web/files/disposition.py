@@ -22,7 +22,7 @@ _INERT_TYPES = frozenset(
     | {f"audio/{subtype}" for subtype in ("mpeg", "mp4", "ogg", "opus", "flac", "wav", "webm")}
     | {f"video/{subtype}" for subtype in ("mp4", "ogg", "webm")}
 )
-# Shown under a browser's own viewer, which the sandbox breaks; saved even on a host of its own.
+# Shown under a browser's own viewer, which the sandbox breaks; saved even on its own host name.
 _SAVED_EVERYWHERE = frozenset({"application/pdf"})
 # Formats that can name their encoding in the document; a charset of ours would override it.
 _SELF_DESCRIBING_TEXT = frozenset({"text/html", "text/xml", "text/css"})

@@ -11,7 +11,7 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What has to be known of a file to answer for it."""
+    """The facts of a file that an answer depends on."""
 
     size: int  # bytes
     sha256: str  # lower-case hex, of the bytes as they are stored and sent
@@ -19,7 +19,7 @@ class FileFacts:
     mimetype: str  # as the uploader gave it; checked before it is sent
     last_modified: datetime  # aware
     restricted: bool = False  # no cache may keep it
-    own_host: bool = False  # served on a host of its own, where nothing else can be attacked
+    own_host: bool = False  # served on its own host name, where nothing else can be attacked
     verified: bool = True  # False: the bytes are still being compared with their digest
     immutable: bool = True  # False: the URL may answer with other bytes later, even in the same second
     extra_headers: tuple[Header, ...] = ()  # sent with 200, 206 and 304; the caller keeps them safe

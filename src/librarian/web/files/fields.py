@@ -8,7 +8,7 @@ from librarian.web.files.disposition import content_disposition, presentation
 from librarian.web.files.facts import FileFacts, Header
 
 # sandbox keeps scripts, forms and plugins of a file from running wherever it is shown, and gives it an
-# origin of its own; the rest keeps it from calling out, and leaves a page on a per-file host its
+# opaque origin; the rest keeps it from calling out, and leaves a page on a per-file host its
 # inline styles and a browser's image and video viewers the file they were opened for.
 _SAFETY = (
     ("X-Content-Type-Options", "nosniff"),

@@ -1,7 +1,7 @@
 """Files in forms are kept in the byte store's folder for the time being, not in the system's temporary one.
 
-webob has the class of its parser fixed, so it is replaced there, by one that does as before for everybody
-who is not inside of spooling().
+webob has the class of its parser fixed, so it is replaced there, by one that does as before outside of
+spooling().
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _ours: ContextVar[bool] = ContextVar("ours", default=False)
 
 
 def spool() -> BinaryIO:
-    """A new file that nobody else sees.  Raises StoreFull and StoreUnavailable."""
+    """A new file without a name.  Raises StoreFull and StoreUnavailable."""
     store = queryUtility(IByteStore)
     if store is None:
         raise LookupError("there is no byte store to keep a body in")

@@ -18,7 +18,7 @@ from librarian.web.settings import HostSettings
 
 
 def is_misdirected(endpoint: Any, request: Request) -> bool:
-    """Whether a request to an endpoint that trusts the network calls it by a name that may be anybody's."""
+    """Whether a request to an endpoint that trusts the network has a Host that is not known to be its."""
     if not endpoint.trusts_network:
         return False
     settings = getUtility(ISettings)

@@ -1,6 +1,6 @@
 """Which methods a view takes: GET and HEAD, unless it says more.
 
-A view that takes whatever comes would answer TRACE or DELETE as it answers GET, and whoever sent that
+A view that takes whatever comes would answer TRACE or DELETE as it answers GET, and the client that sent that
 would believe it done.
 """
 
@@ -20,7 +20,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 
 def takes(*methods: str) -> Callable[[V], V]:
-    """Say of a view which methods it takes; without any, that it looks itself."""
+    """Say of a view which methods it takes; without any, that it checks the method itself."""
 
     def say(view: V) -> V:
         setattr(view, _ATTRIBUTE, methods)

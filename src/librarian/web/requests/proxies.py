@@ -1,6 +1,6 @@
-"""What a front end says of a request is believed from configured front ends, and from nobody else.
+"""What a front end says of a request is believed from configured front ends only.
 
-Anybody can send ``X-Forwarded-For`` or ``Front-End-Https``.  Unless the connection comes from an
+Any client can send ``X-Forwarded-For`` or ``Front-End-Https``.  Unless the connection comes from an
 address in ``librarian.trusted_proxies``, these headers are taken out before anything sees them.
 """
 

@@ -35,7 +35,7 @@ class Request(request.Request):
                 return super().POST
         except (LibrarianError, OSError):  # a body that is not what it says of itself; where it is kept
             raise
-        except Exception as error:  # noqa: BLE001  # webob's parser has no error class of its own
+        except Exception as error:  # noqa: BLE001  # webob's parser has no error class
             # Parts without a boundary between them, another charset than UTF-8, a transfer encoding.
             log.info("form unreadable error=%r", error)
             raise HTTPBadRequest("The form cannot be read.") from None
