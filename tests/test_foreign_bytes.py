@@ -2,18 +2,13 @@
 
 import gzip
 import io
-import json
 import lzma
 import tempfile
 import time
 import unittest
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-import urllib3
 from pyramid.httpexceptions import HTTPBadRequest
 
 from librarian.commands.common.http import answered, refusal
@@ -21,12 +16,9 @@ from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import Fetched
 from librarian.library import client
 from librarian.library.backup.interfaces import NoBackup
-from librarian.library.backup.manifests import read_manifest
 from librarian.library.counts import log_lines as accesslogs
 from librarian.library.counts.interfaces import MalformedLine
-from librarian.library.counts.log_reading import LogReader
 from librarian.library.filenames import check_content_type, check_filename
-from librarian.library.http.bodies import stated_expires
 from librarian.library.interfaces import (
     InvalidContentType,
     InvalidExpiry,
@@ -36,15 +28,13 @@ from librarian.library.interfaces import (
     UploadFailed,
 )
 from librarian.machines.agent.interfaces import Refused, Unreachable
-from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.mirrors.archive import signatures
-from librarian.mirrors.archive.indices import parse_index, unpacked
+from librarian.mirrors.archive.indices import parse_index
 from librarian.mirrors.archive.interfaces import MalformedArchive
 from librarian.mirrors.archive.release import parse_release
 from librarian.mirrors.base_urls import check_base_url, normal_url
 from librarian.mirrors.importing.manifests import import_images, import_json
 from librarian.mirrors.interfaces import BadBaseURL, BadImport
-from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.mirrors.probing.interfaces import ProbeFailed
 from librarian.mirrors.probing.transport import ftp as probing_ftp
 from librarian.mirrors.probing.transport.redirects import follow
@@ -53,21 +43,13 @@ from librarian.people.credentials.interfaces import NoSuchScope
 from librarian.people.credentials.scopes import granted_scope
 from librarian.people.interfaces import MalformedAuthorization
 from librarian.spool.ftp import replies
-from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import ReplyError
-from librarian.spool.model.ledger import Entry, Ledger
-from librarian.store import room
 from librarian.tracker.client import interfaces as tracker_errors
 from librarian.tracker.client.file_names import check_name
-from librarian.tracker.client.stores.checksums import Records
-from librarian.tracker.client.stores.remote import RemoteDataStore
-from librarian.tracker.client.wire.downloads import Head
 from librarian.tracker.client.wire.gunzip import GunzipReader
-from librarian.tracker.client.wire.transport import Transport
 from librarian.tracker.client.wire.version_dates import date_to_version
 from librarian.tracker.interfaces import TrackerRefusal
 from librarian.tracker.protocol import (
-    declared_upload,
     delete_version,
     parse_path,
     put_version,
@@ -77,225 +59,43 @@ from librarian.web import digests
 from librarian.web.access_log.masking import masked
 from librarian.web.files import conditions, ranges
 from librarian.web.files.disposition import content_disposition
-from librarian.web.forms import sent
 from librarian.web.interfaces import MalformedDigest
 from librarian.web.requests import hosts
-from librarian.web.requests.request import Request
+from tests.foreign_readers import (
+    InFolder,
+    answer,
+    condition,
+    expiry,
+    form,
+    import_of,
+    listed_names,
+    listing,
+    packed_index,
+    scheduler_client,
+    session,
+    surrogates,
+    tracker,
+    tracker_header,
+    upload_header,
+    words,
+)
+from tests.foreign_samples import (
+    DIGEST,
+    KEYRING,
+    LEDGER,
+    LOG,
+    LOG_JSON,
+    MANIFEST,
+    PACKAGES,
+    PUBLICATIONS,
+    RECORD,
+    REFUSAL,
+    RELEASE,
+    SIGNED,
+    SOURCES,
+    STATUS,
+)
 from tests.support.mutation import CALLS, SEED, Target, mutations
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-DIGEST = "0a" * 32
-
-RELEASE = f"""Origin: Sample
-Suite: hoary
-Codename: hoary
-Version: 5.04
-Date: Sun, 01 Mar 2026 12:00:00 UTC
-Valid-Until: Sun, 08 Mar 2026 12:00:00 UTC
-Architectures: i386 all
-Components: main updates/restricted
-Acquire-By-Hash: yes
-SHA256:
- {DIGEST} 1234 main/binary-i386/Packages.gz
- {DIGEST}  999 main/source/Sources.xz
-""".encode()
-SIGNED = b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n" + RELEASE
-SIGNED += b"-----BEGIN PGP SIGNATURE-----\n\niHUE\n"
-PACKAGES = f"""Package: pmount
-Source: pmount-src (2:1.9)
-Version: 2:1.9-1
-Architecture: i386
-Filename: pool/main/p/pmount/pmount_1.9-1_i386.deb
-Size: 1234
-SHA256: {DIGEST}
-Description: mounts
- things
-
-Package: partman
-Version: 0.1-1
-Filename: ./pool/main/p/partman/partman_0.1-1_i386.udeb
-Size: 12
-""".encode()
-SOURCES = f"""Package: alsa-utils
-Version: 1.0.9a-4
-Directory: pool/main/a/alsa-utils
-Files:
- {"0a" * 16} 700 alsa-utils_1.0.9a-4.dsc
- {"0a" * 16} 90000 alsa-utils_1.0.9a.orig.tar.gz
-Checksums-Sha256:
- {DIGEST} 700 alsa-utils_1.0.9a-4.dsc
- {DIGEST} 90000 alsa-utils_1.0.9a.orig.tar.gz
-""".encode()
-PUBLICATIONS = json.dumps(
-    {
-        "releases": [{"name": "hoary", "version": "5.04", "components": ["main"], "architectures": ["i386"]}],
-        "publications": [
-            {"release": "hoary", "pocket": "updates", "component": "main", "architecture": "i386",
-             "source": "pmount", "version": "2:1.9-1", "date": "2005-06-20T00:00:00Z",
-             "path": "pool/main/p/pmount/pmount_1.9-1_all.deb", "size": 42, "sha256": DIGEST}
-        ],
-    }
-).encode()  # fmt: skip
-KEYRING = b"""-----BEGIN PGP PUBLIC KEY BLOCK-----
-Version: 2
-
-mDMEZ0aBcD==
-=abcd
------END PGP PUBLIC KEY BLOCK-----
-"""
-LOG = (
-    b'10.0.0.1 - jane [01/Nov/2006:05:10:39 +0200] "GET /12345/a%20b.deb?x=1 HTTP/1.1" 200 512 "-" "curl/8"\n'
-)
-LOG_JSON = (
-    b'{"client": "10.0.0.1", "time": "2026-03-01T12:00:00+00:00", "method": "GET", "target": "http://h/1/x",'
-    b' "status": 206, "size": 7, "agent": "curl"}'
-)
-LEDGER = b"".join(
-    json.dumps(record).encode() + b"\n"
-    for record in (
-        {"event": "file", "name": "a", "identity": "1", "temp": ".a.part", "stage": "begun", "size": None},
-        {"event": "file", "name": "a", "identity": "1", "temp": ".a.part", "stage": "delivered", "size": 3,
-         "sha256": DIGEST, "at": "2026-03-01T12:00:00+00:00"},
-        {"event": "lock", "nonce": "ab", "text": "This is", "at": "2026-03-01T12:00:00+00:00", "held": True},
-        {"event": "unlock", "nonce": "ab"},
-    )
-)  # fmt: skip
-RECORD = json.dumps({"version": 5, "size": 3, "sha256": DIGEST, "stamp": "1:2:3:4:x"}).encode()
-MANIFEST = json.dumps(
-    {"format": 1, "made": "2026-03-01T12:00:00+00:00", "last_transaction": "03ff", "tree_size": 5,
-     "tree_sha256": DIGEST, "contents": 1, "bytes": 2, "contents_sha256": DIGEST, "copied": 1, "damaged": []}
-).encode()  # fmt: skip
-STATUS = json.dumps(
-    {"state": "ONLINE", "pinned": False, "cordoned": False, "note": "",
-     "job": {"job_id": 7, "code_import": "x", "rcs_type": "GIT", "url": "https://h/x"}}
-).encode()  # fmt: skip
-REFUSAL = b'{"error": "no such file"}'
-
-
-def words(text: bytes) -> str:
-    """As a header or a name arrives: any bytes, read as Latin-1 where they are no UTF-8."""
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
-
-
-def surrogates(text: bytes) -> str:
-    return text.decode(errors="surrogateescape")
-
-
-def answer(body: bytes, status: int = 200, headers: Any = None) -> Any:
-    """An answer of a server, as urllib3 gives it."""
-    return urllib3.HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
-
-
-def import_of(take: Any, text: Any) -> object:
-    subtree = MirrorsSubtree()
-    return take(subtree.new_distribution("ubuntu", "Ubuntu", None), text)
-
-
-def tracker(body: bytes, ask: Any) -> object:
-    """What a tracker's client makes of a server that answers with `body`."""
-    transport = mock.Mock(spec=Transport, base_url="http://h")
-    transport.request.side_effect = lambda *arguments, **options: answer(body)
-    return ask(RemoteDataStore("http://h", transport=transport))
-
-
-def listed_names(store: RemoteDataStore) -> list[str]:
-    store._protocol = 2
-    return store.list_names()
-
-
-def packed_index(extension: str, body: bytes) -> object:
-    return list(parse_index(unpacked(body, extension), sources=False))
-
-
-def upload_header(name: str, value: bytes) -> object:
-    headers = {"sha256-checksum": DIGEST, "content-encoding": "gzip", name: words(value)}
-    return declared_upload(headers, 12, 1 << 40)
-
-
-def tracker_header(name: str, value: bytes) -> object:
-    headers = {"Last-Modified": "Thu, 01 Jan 2026 00:01:40 GMT", name: words(value)}
-    return Head.of(answer(b"", headers=headers), "/a")
-
-
-def condition(name: str, value: bytes) -> object:
-    text, etag = words(value), f'"{DIGEST}"'
-    return (
-        conditions.failed_condition({name: text}, etag, NOW),
-        conditions.refuses_write({name: text}, etag),
-        conditions.range_applies(text, etag, NOW, date_is_strong=True),
-    )
-
-
-def scheduler_client(body: bytes, status: int = 200) -> object:
-    api = Api("http://h", "token")
-    api._pool = mock.Mock()
-    api._pool.request.return_value = answer(body, status)
-    return HTTPSchedulerClient(api, "apollo").poll(1)
-
-
-def session(reply: bytes, ask: Any) -> object:
-    """An FTP session whose server answers every command with `reply`."""
-    made = Session.__new__(Session)
-    made._ftp = mock.Mock()
-    made._ftp.sendcmd.return_value = surrogates(reply)
-    made._digest = ("sha256", "XSHA256")
-    return ask(made)
-
-
-def listing(body: bytes, ask: Any, *features: str) -> object:
-    made = Session.__new__(Session)
-    made.features = dict.fromkeys(features, "")
-    with mock.patch.object(Session, "receive", return_value=body):
-        return ask(made)
-
-
-def form(body: bytes) -> object:
-    return sent(Request.blank("/", method="POST", body=body, content_type="application/json"))
-
-
-def expiry(text: bytes) -> object:
-    """The moment is worked with, as the library does, or an error is not seen before it is stored."""
-    found = stated_expires(Request.blank("/", headers={"Librarian-Expires": words(text)}))
-    return found and found.astimezone(UTC)
-
-
-class InFolder:
-    """Parsers that read files of their own get each input as such a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def _written(self, name: str, body: bytes) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-        return path
-
-    def ledger(self, body: bytes) -> object:
-        with Ledger(self._written("ledger/x", body), mock.Mock(now=lambda: NOW)) as ledger:
-            entries: list[Entry] = list(ledger.entries.values())
-            return [abs(entry.size or 0) for entry in entries], sorted(ledger.locks)
-
-    def record(self, body: bytes) -> object:
-        self._written("records/a@", body)
-        found = Records(str(self.folder / "records")).read("/a")
-        return found and (found.version + found.size, found.sha256.lower(), found.stamp.lower())
-
-    def manifest(self, body: bytes) -> object:
-        self._written("manifest.json", body)
-        found = read_manifest(self.folder)
-        return found.tree_size + found.contents, found.tree_sha256.lower()
-
-    def access_log(self, body: bytes) -> object:
-        with LogReader.open(self._written("access.log.gz", body)) as reader:
-            return sum(len(line) for line in reader.lines())
-
-    def room(self, body: bytes) -> object:
-        with self._written("room", body).open("rb") as file:
-            return room._parse(file.fileno())
 
 
 def targets(folder: Path) -> list[Target]:

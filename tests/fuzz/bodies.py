@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 from urllib.parse import quote_plus
 
-from tests.fuzz.words import CONTENT_TYPES, FORM_FIELDS, WORDS
+from tests.fuzz.field_values import CONTENT_TYPES
+from tests.fuzz.words import FORM_FIELDS, WORDS
 
 BOUNDARY = "B"
 _DEEP = ("[" * 3000, "{" + '"a":{' * 1500, "[" * 100_000 + "]" * 100_000)

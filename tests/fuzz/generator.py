@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 from urllib.parse import quote
 
-from tests.fuzz import words
+from tests.fuzz import field_values, words
 from tests.fuzz.bodies import any_body, damaged
 from tests.fuzz.words import WORDS, Facts
 
@@ -197,20 +197,22 @@ class Maker:
     def head(self, method: str, fields: list[str]) -> bytes:
         """The first line and all fields; those in `fields`, which frame the body, as they are."""
         target = self.filled(self._target or self.chance.choice(words.TARGETS[self.endpoint]))
-        host = "localhost" if self.chance.random() < 0.9 else self.filled(self.chance.choice(words.HOSTS))
+        host = (
+            "localhost" if self.chance.random() < 0.9 else self.filled(self.chance.choice(field_values.HOSTS))
+        )
         if self.chance.random() < 0.04:
-            target = f"http://{self.filled(self.chance.choice(words.HOSTS))}{target}"
+            target = f"http://{self.filled(self.chance.choice(field_values.HOSTS))}{target}"
         lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *self.said(), *fields]
         return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
     def said(self) -> list[str]:
         """Fields that do not say where the request ends."""
         sayings: tuple[tuple[float, Callable[[], str]], ...] = (
-            (0.4, lambda: "Accept: " + self.chance.choice(words.ACCEPTS)),
+            (0.4, lambda: "Accept: " + self.chance.choice(field_values.ACCEPTS)),
             (0.8 if self.endpoint == "app" else 0.05, lambda: f"Authorization: Bearer {self.facts.bearer}"),
-            (0.02, lambda: "Authorization: " + self.chance.choice(words.AUTHORIZATIONS)),
-            (0.1, lambda: "Cookie: " + self.chance.choice(words.COOKIES)),
-            (0.2, lambda: "Range: " + self.chance.choice(words.RANGES)),
+            (0.02, lambda: "Authorization: " + self.chance.choice(field_values.AUTHORIZATIONS)),
+            (0.1, lambda: "Cookie: " + self.chance.choice(field_values.COOKIES)),
+            (0.2, lambda: "Range: " + self.chance.choice(field_values.RANGES)),
             (0.1, self._condition),
             (0.1, self._digest),
             (0.25, self._odd),
@@ -221,19 +223,28 @@ class Maker:
     def _condition(self) -> str:
         if self.chance.random() < 0.5:
             name = self.chance.choice(("If-Match", "If-None-Match", "If-Range"))
-            return f"{name}: {self.chance.choice(words.ETAGS)}"
+            return f"{name}: {self.chance.choice(field_values.ETAGS)}"
         name = self.chance.choice(("If-Modified-Since", "If-Unmodified-Since", "If-Range", "Date"))
-        return f"{name}: {self.chance.choice(words.DATES)}"
+        return f"{name}: {self.chance.choice(field_values.DATES)}"
 
     def _digest(self) -> str:
         name = self.chance.choice(
             ("Repr-Digest", "Content-Digest", "Content-MD5", "Digest", "Want-Repr-Digest")
         )
-        return f"{name}: {self.chance.choice(words.DIGESTS)}"
+        return f"{name}: {self.chance.choice(field_values.DIGESTS)}"
 
     def _odd(self) -> str:
-        values = (*WORDS, *words.DATES, *words.DIGESTS, "gzip", "identity", "?0", "?1", "bytes 0-1/3")
-        return f"{self.chance.choice(words.ODD_FIELDS)}: {self.chance.choice(values)}"
+        values = (
+            *WORDS,
+            *field_values.DATES,
+            *field_values.DIGESTS,
+            "gzip",
+            "identity",
+            "?0",
+            "?1",
+            "bytes 0-1/3",
+        )
+        return f"{self.chance.choice(field_values.ODD_FIELDS)}: {self.chance.choice(values)}"
 
     def filled(self, template: str) -> str:
         """`template` with something for each name in braces."""
@@ -253,5 +264,5 @@ class Maker:
             return chance.choice(known[name])
         if name == "number":
             return str(chance.choice((0, 1, -1, 7, 2**31, 2**53, 10**30, chance.randrange(10**12))))
-        said = chance.choice(words.DATES if name == "date" else WORDS)
+        said = chance.choice(field_values.DATES if name == "date" else WORDS)
         return quote(said, safe="/", encoding="latin-1") if chance.random() < 0.9 else said

@@ -53,35 +53,31 @@ def connection_pool(
 
 
 def _pool_classes(check: Check | None) -> dict[str, type[urllib3.HTTPConnectionPool]]:
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            # Every name below localhost is this machine (RFC 6761, 6.3), also where the resolver knows none.
-            named = self._dns_host
-            if named.rstrip(".").endswith(".localhost"):
-                self._dns_host = "localhost"
-            try:
-                return super()._new_conn()
-            finally:
-                self._dns_host = named
-
-        def connect(self) -> None:
-            super().connect()
+    class Checked:
+        def connect(self: Any) -> None:
+            super().connect()  # type: ignore[misc]  # of the connection that it is mixed into
             if check is not None:
                 check(self)
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            if check is not None:
-                check(self)
+    plain = type("Plain", (Checked, _Local), {})
+    secure = type("Secure", (Checked, HTTPSConnection), {})
+    return {
+        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
 
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
 
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure
+class _Local(HTTPConnection):
+    """Every name below localhost is this machine (RFC 6761, 6.3), also where the resolver knows none."""
 
-    return {"http": PlainPool, "https": SecurePool}
+    def _new_conn(self) -> socket.socket:
+        named = self._dns_host
+        if named.rstrip(".").endswith(".localhost"):
+            self._dns_host = "localhost"
+        try:
+            return super()._new_conn()
+        finally:
+            self._dns_host = named
 
 
 def failure(error: BaseException) -> str:
