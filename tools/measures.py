@@ -261,7 +261,7 @@ MEASURES = [
     Measure("errors outside interfaces.py", classes_outside(ERRORS)),
     Measure("look-ups in a model", model_look_ups),
     Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3),
-    Measure("duplicates by shape, six lines and more", same_shapes, enforced=False),
+    Measure("duplicates by shape, six lines and more", same_shapes),
 ]
 
 

@@ -26,6 +26,15 @@ def is_gone(error: OSError) -> bool:
     return isinstance(error, ConnectionError) or error.errno in GONE
 
 
+def nothing_sent(channel: Any, error: OSError, do_close: bool) -> int:
+    """0, after closing a channel whose client has left if `do_close`; raises any other error."""
+    if not is_gone(error):
+        raise error
+    if do_close:  # as HTTPChannel.send() has it
+        channel.handle_close()
+    return 0
+
+
 class LeavingChannel(HTTPChannel):
     """A connection whose end closes all that came by it."""
 
@@ -35,11 +44,7 @@ class LeavingChannel(HTTPChannel):
         try:
             return super().send(data, do_close)
         except OSError as error:
-            if not is_gone(error):
-                raise
-            if do_close:
-                self.handle_close()
-            return 0
+            return nothing_sent(self, error, do_close)
 
     def recv(self, buffer_size: int) -> bytes:
         try:

@@ -14,7 +14,7 @@ from typing import Any
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 
-from librarian.serving.leaving import is_gone
+from librarian.serving.leaving import nothing_sent
 from librarian.store.interfaces import BytesDamaged
 from librarian.web.interfaces import FileCutShort
 
@@ -64,11 +64,7 @@ class SendfileChannel(HTTPChannel):
         except BlockingIOError:
             return 0
         except OSError as error:
-            if not is_gone(error):
-                raise
-            if do_close:  # as HTTPChannel.send() has it
-                self.handle_close()
-            return 0
+            return nothing_sent(self, error, do_close)
         if not sent:
             # The file has been truncated: close, so that the client does not take a part for the whole.
             raise OSError(errno.EIO, "a file ended before what was promised of it")
