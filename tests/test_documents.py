@@ -19,6 +19,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 DOCUMENTS = CHECKOUT / "doctests"
 LAYERS = {"unit": "Unit", "functional": "Functional", "server": "Server", "engines": "Engines"}
 DECLARATION = re.compile(r"\.\. layer:\s*(\w+)\s*$")
+RULE = re.compile(r"([=~^\"'*+#-])\1{2,}$")
+WRITTEN_OUT = re.compile(r'(?<=""")\n.*?(?=""")', re.DOTALL)  # a file that an example writes
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
 
 
@@ -35,6 +37,28 @@ class Pages(unittest.TestCase):
                 lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
                 over, title, under = [line for line in lines if not line.startswith("..")][:3]
                 self.assertEqual((over, under), ("=" * len(title), "=" * len(title)))
+
+    def test_sections(self) -> None:
+        for path in sorted(DOCUMENTS.glob("*/*.rst")):
+            lines = path.read_text("utf-8").splitlines()
+            rules = [number for number, line in enumerate(lines) if RULE.match(line)]
+            for number in rules[2:]:  # the first two are the title's
+                with self.subTest(path.name, line=number + 1):
+                    self.assertEqual(lines[number], "-" * len(lines[number - 1]))
+
+    def test_lines_of_prose(self) -> None:
+        for path in sorted(DOCUMENTS.rglob("*.rst")):
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                if not line.startswith((" ", "..")):
+                    with self.subTest(path.name, line=number):
+                        self.assertLessEqual(len(line), 80, line)
+
+    def test_lines_of_code_in_a_block(self) -> None:
+        for path in sorted(DOCUMENTS.glob("*/*.rst")):
+            for block in re.split(r"\n\s*\n", WRITTEN_OUT.sub("", path.read_text("utf-8"))):
+                code = [line for line in block.splitlines() if line.startswith(("    >>> ", "    ... "))]
+                with self.subTest(path.name, block=block.partition("\n")[0]):
+                    self.assertLessEqual(len(code), 8, block)
 
 
 def test_suite() -> unittest.TestSuite:
