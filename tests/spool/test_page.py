@@ -81,7 +81,11 @@ class PageTests(SpoolCase):
         for text in ("", "[]", "{}", "nonsense", '{"at": 1, "outcome": "else"}', "[" * 100_000):
             with self.subTest(text[:20]):
                 record_path(self.ledger_path).write_text(text)
-                self.assertIn("arrived", self.page())
+                page = self.page()
+                self.assertIn("arrived", page)
+                self.assertIn("4 lines of the ledger cannot be read", page)
+                self.assertIn("how the last export ended is not on record", page)
+        self.assertEqual(self.ask(accept="application/json").json["unreadable"], 4)
 
     def test_names_that_are_no_utf8_and_names_with_markup(self) -> None:
         for name in (b"caf\xe9", b"<script>alert(1)</script>".replace(b"/", b"|"), b"two\nlines"):
@@ -138,6 +142,12 @@ class PageTests(SpoolCase):
 
 
 class StateTests(SpoolCase):
+    def test_the_page_fills_no_log_with_the_lines_of_a_damaged_ledger(self) -> None:
+        self.ledger_path.parent.mkdir()
+        self.ledger_path.write_bytes(b"?\n" * 1000)
+        with self.assertNoLogs("librarian.spool"):
+            self.assertEqual(read_state("export", self.target).unreadable, 1000)
+
     def test_a_run_at_work_is_seen_and_not_disturbed(self) -> None:
         path = local_lock_path("export", self.target)
         path.parent.mkdir()
@@ -197,6 +207,21 @@ class StateTests(SpoolCase):
             [file.reason for file in state.stuck],
             ["'a' waits on the server, as new still has a file of that name"],
         )
+
+    def test_what_was_fetched_and_not_removed_is_stuck_also_after_a_run_that_failed(self) -> None:
+        with Ledger(ledger_path("import", self.target), self.clock) as ledger:
+            ledger.note(Entry("a", "1", "t"), Stage.DELIVERED, size=3, sha256="ab" * 32)
+        self.scene.partner.stop()
+        self.run_import()
+        stuck = read_state("import", self.target).stuck
+        self.assertEqual(
+            [(file.name, file.reason) for file in stuck],
+            [("a", "was fetched, and had not been removed from the server when this was noted")],
+        )
+
+    def test_an_import_makes_its_spool(self) -> None:
+        (self.scene.store.path / "cur").rmdir()
+        self.assertIn("`librarian import` makes it.", str(read_state("import", self.target).trouble))
 
 
 class UtilityTests(SpoolCase):

@@ -306,8 +306,9 @@ class ISpool(Interface):
     def state() -> Any:
         """What waits, what was sent, what is stuck and why, and the locks: a SpoolState.
 
-        Takes no lock and writes nothing, so that it can be asked while a run is at work.  A folder or
-        ledger that is missing, damaged or not to be read is told in the state's `trouble`.
+        Takes no lock and writes nothing, so that it can be asked while a run is at work.  A folder
+        that is missing, and a folder or ledger that cannot be read, are told in the state's `trouble`;
+        of a ledger that is damaged the unreadable lines are counted.  A missing one is an empty one.
         """
 
     def deliver(alias: Any, *, name: str | None = None, replace: bool = False) -> str:

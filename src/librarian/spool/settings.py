@@ -124,6 +124,8 @@ def as_seconds(text: str) -> float:
     return parse_duration(text).total_seconds()
 
 
+NEEDED = ("store_dir", "host")
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "store_dir": Path,
     "ca_file": Path,
@@ -147,15 +149,23 @@ def _target(
         raise BadTarget(f"[{section}] has a password; give password_file or password_env instead")
     try:
         password = find_password(items, environ)
-        return Target(**{name: _read(name, text) for name, text in items.items()}, password=password)
-    except (ValueError, TypeError) as error:
+        values = {name: _read(name, text) for name, text in items.items()}
+        if lacking := [name for name in NEEDED if name not in values]:
+            raise BadTarget(f"lacks {' and '.join(lacking)}")
+        return Target(**values, password=password)
+    except ValueError as error:
         raise BadTarget(f"[{section}] {error}") from error
 
 
 def _read(name: str, text: str) -> Any:
     if name not in _READERS:
         raise BadTarget(f"has an unknown setting {name!r}")
-    return _READERS[name](text)
+    if _READERS[name] is int and not text.isdecimal():
+        raise BadTarget(f"{name} is {text!r}, but must be a whole number")
+    try:
+        return _READERS[name](text)
+    except ValueError as error:
+        raise BadTarget(f"{name}: {error}") from error
 
 
 def _password(items: dict[str, str], environ: Mapping[str, str]) -> str:

@@ -107,6 +107,7 @@ def _counts(state: SpoolState) -> dict[str, Any]:
         "stuck_count": state.stuck_count,
         "last_run": None if state.last_run is None else _described(state.last_run),
         "lock": readable(state.lock),
+        "unreadable": state.unreadable,
         "trouble": None if state.trouble is None else readable(state.trouble),
     }
 

@@ -174,14 +174,23 @@ def stuck(path: Path) -> list[Entry]:
 
 def records(path: Path) -> Iterator[Entry | LockNote | str]:
     """Every line, oldest first: a file's, a lock's, or the nonce of a lock that is gone."""
+    for number, record in enumerate(lines(path), 1):
+        if record is None:
+            log.warning("ledger line is unreadable file=%s line=%s", path, number)
+        else:
+            yield record
+
+
+def lines(path: Path) -> Iterator[Entry | LockNote | str | None]:
+    """The same, with None for a line that cannot be read: a crash has cut it short, or it is damaged."""
     if not path.exists():
         return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+    with path.open("rb") as file:
+        for line in file:
             try:
                 yield _parsed(json.loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # cut short by a crash
-                log.warning("ledger line is unreadable file=%s line=%s", path, number)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                yield None
 
 
 def _facts(note: Entry | LockNote) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from librarian.interfaces import one_line
 from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, BadName, Kind, NotPrepared, SpoolError
 from librarian.spool.model.filestore import FileStore
-from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, local_lock_path, records
+from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, lines, local_lock_path
 from librarian.spool.model.local_lock import holder
 from librarian.spool.model.names import check_remote_name
 from librarian.spool.model.report import LastRun, Outcome, read_record
@@ -21,12 +21,18 @@ SHOWN = 100  # files of each list; more are only counted
 
 LEFT_BEHIND = (
     "Our lock file {lock!r} of {since} may still be on the server: its run ended without removing it."
-    " The next run removes it."
+    " The next run tries to remove it; as long as it is there, the partner is locked out."
 )
 HELD_BY_PARTNER = (
     "The lock file {lock!r} of another program was on the server at {at}."
     " The next run tries again; if it stays for long, ask the partner."
 )
+NOT_REMOVED = "was fetched, and had not been removed from the server when this was noted"
+
+MADE_BY = {
+    "export": "The first delivery makes it, or `librarian feed`.",
+    "import": "`librarian import` makes it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class SpoolState:
     stuck_count: int = 0
     last_run: LastRun | None = None
     lock: str = ""  # a sentence or two
+    unreadable: int = 0  # lines of the ledger
     trouble: str | None = None  # why nothing is known
 
 
@@ -77,7 +84,7 @@ def read_state(kind: Kind, target: Target) -> SpoolState:
         FileStore(target.store_dir).check_prepared()
         return _read(kind, target)
     except NotPrepared as error:
-        return SpoolState(trouble=f"{error}. The first delivery makes it, or `librarian feed`.")
+        return SpoolState(trouble=f"{error}. {MADE_BY[kind]}")
     except (OSError, SpoolError) as error:
         return SpoolState(trouble=f"It cannot be read: {one_line(error)}")
 
@@ -87,7 +94,9 @@ def _read(kind: Kind, target: Target) -> SpoolState:
     ledger, last_run = _LedgerSummary(path), read_record(path)
     waiting = sorted(entry.name for entry in os.scandir(new))
     stuck = list(
-        _stuck_exports(new, waiting, ledger, last_run) if kind == "export" else _stuck_imports(last_run)
+        _stuck_exports(new, waiting, ledger, last_run)
+        if kind == "export"
+        else _stuck_imports(ledger, last_run)
     )
     if kind == "export":
         waiting = _without(waiting, stuck)
@@ -97,8 +106,9 @@ def _read(kind: Kind, target: Target) -> SpoolState:
         sent=tuple(reversed(ledger.sent)),
         stuck=tuple(stuck[:SHOWN]),
         stuck_count=len(stuck),
+        unreadable=ledger.unreadable,
         last_run=last_run,
-        lock=_lock_state(kind, holder(local_lock_path(kind, target)), ledger.locks, last_run),
+        lock=_lock_state(kind, holder(local_lock_path(kind, target)), ledger, last_run),
     )
 
 
@@ -109,8 +119,12 @@ class _LedgerSummary:
         self.sent: deque[SentFile] = deque(maxlen=SHOWN)  # the oldest first
         self.open: dict[str, Entry] = {}  # not closed yet, by name
         self.locks: dict[str, LockNote] = {}  # wanted on the server and not seen released, by nonce
-        for record in records(path):
-            if isinstance(record, LockNote):
+        self.exists = path.exists()  # from the first run on
+        self.unreadable = 0  # lines
+        for record in lines(path):
+            if record is None:
+                self.unreadable += 1
+            elif isinstance(record, LockNote):
                 self.locks[record.nonce] = record
             elif isinstance(record, str):
                 self.locks.pop(record, None)
@@ -131,11 +145,17 @@ def _without(names: list[str], stuck: list[StuckFile]) -> list[str]:
     return [name for name in names if name not in apart]
 
 
-def _stuck_imports(last_run: LastRun | None) -> Iterator[StuckFile]:
-    """The files on the server that the last run refused."""
+def _stuck_imports(ledger: _LedgerSummary, last_run: LastRun | None) -> list[StuckFile]:
+    """The files on the server that the last run refused, and those that were fetched and are still there."""
+    stuck = {
+        name: StuckFile(name, NOT_REMOVED, entry.at)
+        for name, entry in ledger.open.items()
+        if entry.stage is Stage.DELIVERED
+    }
     if last_run is not None:
-        for name, reason in sorted(last_run.reasons.items()):
-            yield StuckFile(name, reason, last_run.at)
+        for name, reason in last_run.reasons.items():
+            stuck[name] = StuckFile(name, reason, last_run.at)
+    return [stuck[name] for name in sorted(stuck)]
 
 
 def _stuck_exports(
@@ -175,14 +195,17 @@ def _waiting(new: Path, names: list[str]) -> Iterator[WaitingFile]:
         yield WaitingFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
-def _lock_state(kind: Kind, process: int | None, locks: dict[str, LockNote], last_run: LastRun | None) -> str:
+def _lock_state(kind: Kind, process: int | None, ledger: _LedgerSummary, last_run: LastRun | None) -> str:
     name = WRITE_LOCK if kind == "export" else READ_LOCK
+    locks = ledger.locks
     since = next(iter(locks.values())).at if locks else ""
     if process is not None:
         held = f" and holds the lock file {name!r} on the server since {since}" if locks else ""
         return f"An {kind} is running (process {process}){held}."
     if locks:
         return LEFT_BEHIND.format(lock=name, since=since)
+    if last_run is None and ledger.exists:
+        return f"No lock of ours is held; how the last {kind} ended is not on record."
     if last_run is None:
         return f"No {kind} has run yet."
     if last_run.outcome is Outcome.POSTPONED:
