@@ -190,10 +190,10 @@ class Trouble(DiskStoreTestCase):
             self.assertEqual(20 * MIB, self.store.verify(self.put(pattern(20 * MIB))))
 
     def test_a_hashing_thread_that_fails_fails_the_put(self) -> None:
-        digest = mock.Mock(wraps=hashlib.sha256())
+        digest = mock.Mock(wraps=hashlib.md5())
         digest.update.side_effect = [None, None, None, MemoryError]
         with (
-            mock.patch("hashlib.new", side_effect=[digest, hashlib.sha1(), hashlib.md5()]),
+            mock.patch("hashlib.new", side_effect=[hashlib.sha256(), hashlib.sha1(), digest]),
             self.assertRaises(MemoryError),
         ):
             self.put(pattern(4 * MIB))
@@ -350,8 +350,8 @@ class Incoming(DiskStoreTestCase):
 
         class Endless(io.BytesIO):
             def read(self, size: int | None = -1) -> bytes:
-                (path,) = (test.root / "incoming").iterdir()
-                os.utime(path, (0, 0))
+                for path in (test.root / "incoming").iterdir():
+                    os.utime(path, (0, 0))
                 test.assertEqual(0, DiskStore(test.root, test.clock).clear_incoming(timedelta(0)))
                 return super().read(size)
 

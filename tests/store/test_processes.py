@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from librarian.store.disk.store import DiskStore
@@ -131,3 +132,67 @@ class Killed(ProcessesTestCase):
         while True:
             data = b"%d " % chance.getrandbits(64) + pattern(chance.choice((10, 1000, 100_000, 5 * MIB // 2)))
             os.write(acknowledgements, store.put(io.BytesIO(data)).sha256.encode() + b"\n")
+
+
+class KilledAtEachStep(ProcessesTestCase):
+    """A process that dies at its first call of the file system, its second, and so on to its last."""
+
+    CALLS = ("open", "fchmod", "write", "utime", "fsync", "mkdir", "rename", "unlink", "close")
+
+    def test_what_was_kept_is_whole_and_the_rest_can_be_cleared(self) -> None:
+        data = pattern(3 * MIB)
+        for discards in (False, True):
+            for step in range(1, 1000):
+                with self.subTest(discards=discards, step=step):
+                    root = self.root.with_name(f"{discards} {step}")
+                    DiskStore(root, self.clock)
+                    acknowledged, ended = self.run_until(root, step, data, discards)
+                    store = DiskStore(root, self.clock)
+                    held = set(store)
+                    self.assertLessEqual(acknowledged, held)
+                    self.assertLessEqual(held, set() if discards else {sha256_of(data)})
+                    for sha256 in held:
+                        self.assertEqual(3 * MIB, store.verify(sha256))
+                    store.clear_incoming(timedelta(0))
+                    self.assertEqual([], list((root / "incoming").iterdir()))
+                    self.assertEqual(3 * MIB, store.size(store.put(io.BytesIO(data)).sha256))
+                if ended:
+                    break
+            self.assertGreater(step, 5)
+
+    def run_until(self, root: Path, step: int, data: bytes, discards: bool) -> tuple[set[str], bool]:
+        """What was acknowledged, and whether the work came to its end before so many calls."""
+        reading, writing = os.pipe()
+        process = self.start(self.work, root, step, data, discards, writing)
+        os.close(writing)
+        with os.fdopen(reading) as acknowledgements:
+            lines = acknowledgements.read().split()
+        process.join()
+        return set(lines), process.exitcode == 0
+
+    def work(self, root: Path, step: int, data: bytes, discards: bool, acknowledgements: int) -> None:
+        store = DiskStore(root, self.clock)
+        left = step
+        real = {name: getattr(os, name) for name in self.CALLS}
+
+        def dying(name: str) -> Callable[..., Any]:
+            def call(*arguments: Any, **options: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return real[name](*arguments, **options)
+
+            return call
+
+        for name in self.CALLS:
+            setattr(os, name, dying(name))
+        receiving = store.receive(len(data))
+        for start in range(0, len(data), MIB):
+            receiving.write(data[start : start + MIB])
+        received = receiving.finish()
+        if discards:
+            received.discard()
+        else:
+            sha256 = store.keep(received).sha256
+            real["write"](acknowledgements, sha256.encode())

@@ -1,18 +1,19 @@
-"""One pass over a stream: copied, counted, hashed three times, and compared with what was declared."""
+"""Streams in pieces, hashed three times in one pass, and digests compared with what was declared."""
 
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from functools import cache
 from io import BufferedReader
 from typing import BinaryIO
 
-from librarian.store.interfaces import DigestMismatch, SizeMismatch, StoredBytes
+from librarian.store.interfaces import DigestMismatch, StoredBytes
 
 CHUNK_BYTES = 1 << 20
-# Three threads pay for their start once more than one piece comes (measured at 2 to 16 MiB).
+# A second thread pays for the handing over once more than this comes (measured at 2 to 16 MiB).
 INLINE_BYTES = CHUNK_BYTES
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -40,38 +41,53 @@ def read_chunks(stream: BinaryIO, limit: int | None = None) -> Iterator[bytes]:
         left = None if left is None else left - len(chunk)
 
 
-def copy_and_hash(
-    stream: BinaryIO, write: Callable[[bytes], object], *, size: int | None = None
-) -> StoredBytes:
-    """Hand the bytes of `stream` to `write`, a piece at a time, and tell what they were.
+class Digests:
+    """The three digests of a stream whose pieces come one by one.
 
-    With `size` declared, at most `size` + 1 bytes are read and another count raises SizeMismatch.
-    Memory stays at a few pieces, whatever the length.
+    The md5, half of the work, of a large stream is computed by another thread, while the caller computes
+    the other two and writes the piece.
     """
-    hashes = [hashlib.new(name, usedforsecurity=False) for name in ("sha256", "sha1", "md5")]
-    count = 0
-    with ExitStack() as stack:
-        pool: ThreadPoolExecutor | None = None
-        hashing: list[Future[None]] = []
-        for chunk in read_chunks(stream, None if size is None else size + 1):
-            if pool is None and count >= INLINE_BYTES:
-                # hashlib releases the interpreter lock, so the three run side by side, and beside the
-                # writing and the reading of the next piece.  The threads live for one stream only:
-                # a pool kept for longer would be dead in a forked server process.
-                pool = stack.enter_context(ThreadPoolExecutor(len(hashes), "librarian-hash"))
-            _finish(hashing)
-            if pool is None:
-                for digest in hashes:
-                    digest.update(chunk)
-            else:
-                hashing = [pool.submit(digest.update, chunk) for digest in hashes]
-            write(chunk)
-            count += len(chunk)
-        _finish(hashing)
-    if size is not None and count != size:
-        raise SizeMismatch(size, count)
-    sha256, sha1, md5 = (digest.hexdigest() for digest in hashes)
-    return StoredBytes(sha256, sha1, md5, count)
+
+    def __init__(self) -> None:
+        self._sha256, self._sha1, self._md5 = (
+            hashlib.new(name, usedforsecurity=False) for name in ("sha256", "sha1", "md5")
+        )
+        self._pending: Future[None] | None = None
+        self._size = 0  # bytes
+
+    def update(self, piece: bytes) -> None:
+        """Take a piece into account; the bytes must not change afterwards."""
+        self._finish_pending()
+        self._size += len(piece)
+        if self._size > INLINE_BYTES:
+            self._pending = _md5_threads().submit(self._md5.update, piece)
+        else:
+            self._md5.update(piece)
+        self._sha256.update(piece)
+        self._sha1.update(piece)
+
+    def found(self) -> StoredBytes:
+        """What all pieces together are."""
+        self._finish_pending()
+        return StoredBytes(
+            self._sha256.hexdigest(), self._sha1.hexdigest(), self._md5.hexdigest(), self._size
+        )
+
+    def _finish_pending(self) -> None:
+        """Wait for the piece before, and raise what went wrong: one left out would give a false digest."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+
+@cache
+def _md5_threads() -> ThreadPoolExecutor:
+    """Shared by all streams: a thread of its own would be idle while a slow client sends."""
+    return ThreadPoolExecutor(os.cpu_count() or 2, "librarian-md5")
+
+
+# Threads do not survive a fork; the child starts its own.
+os.register_at_fork(after_in_child=_md5_threads.cache_clear)
 
 
 def sha256_of(file: BufferedReader, progress: Callable[[int], object] | None = None) -> str:
@@ -91,12 +107,6 @@ def check_digests(found: StoredBytes, *, sha256: str | None, sha1: str | None, m
         actual: str = getattr(found, algorithm)
         if declared is not None and declared.lower() != actual:
             raise DigestMismatch(algorithm, declared, actual)
-
-
-def _finish(hashing: list[Future[None]]) -> None:
-    """Wait for all, and raise what went wrong in any: a piece left out would give a false digest."""
-    for update in hashing:
-        update.result()
 
 
 def _read_fully(stream: BinaryIO, wanted: int) -> bytes:

@@ -4,19 +4,22 @@ The tree knows names, types, owners and dates; the bytes of files are here, in a
 system (`disk`), or in memory for tests (`memory`).  A store knows nothing of files or people: it takes bytes,
 and gives them back by their digest.
 
-An upload calls `IByteStore.put` with the stream as it arrives.  The bytes are written to a temporary file
-while they are hashed; size and digests that the client has declared are compared; the file is flushed to the
-disk and gets its final name, durably; only then does put() return, and the upload is answered.  Bytes that
-are stored already are kept once, and their age starts anew.
+An upload goes down once.  The server calls `IByteStore.receive` when the headers are there, and hands over
+the body piece by piece as it arrives (`IReceiving.write`): each is hashed and written to a temporary file.
+At the end there is a *received file* (`IReceivedFile`) with its size and digests, which has no name yet.  The
+application compares them with what the client has declared, and either has the store keep it (`keep`: the
+file is flushed to the disk and gets its final name, durably; only then is the upload answered), or discards
+it.  `IByteStore.put` is all of this in one call, for a stream that can be read from here.  Bytes that are
+stored already are kept once, and their age starts anew.
 
-The *age* of bytes is the time of the last put().  It protects an upload whose bytes are stored while its name
-is not yet committed: the sweep, which removes bytes that the tree does not name (`remove`), leaves young
+The *age* of bytes is the time of the last keep().  It protects an upload whose bytes are stored while its
+name is not yet committed: the sweep, which removes bytes that the tree does not name (`remove`), leaves young
 ones alone.
 
 Disks decay.  A scrub reads all bytes again (`verify`) and moves those that no longer hash to their name to
-*quarantine*, from where they are not served (`BytesDamaged`); a put() of the sound bytes heals them.  Names
-in the folder that no store has given are *strays* (`strays`); they are reported, and left for a person to
-judge.
+*quarantine*, from where they are not served (`BytesDamaged`); storing the sound bytes again heals them.
+Names in the folder that no store has given are *strays* (`strays`); they are reported, and left for a person
+to judge.
 
 *Room* is limited by the disk, by a share of it that is left to others, and by a quota.  Where it is
 exhausted, put() raises `StoreFull`, and reading goes on.  A store that is not there, such as a volume that is
@@ -31,7 +34,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
 
@@ -112,6 +115,51 @@ class StoreUnavailable(StoreTrouble):
     """The store cannot be written or read: read-only, gone, failing, or not permitted."""
 
 
+class IReceivedFile(Interface):
+    """Bytes that have arrived and are hashed, without a name: the receiver's to keep or to discard.
+
+    Small ones are in memory, others in the store's folder, where the death of the process makes them garbage
+    that clear_incoming() removes.  Nothing is durable before IByteStore.keep().
+    """
+
+    size = Attribute("The number of bytes.")
+    sha256 = Attribute("Lower-case hex.")
+    sha1 = Attribute("Lower-case hex.")
+    md5 = Attribute("Lower-case hex.")
+
+    def open() -> BinaryIO:
+        """A seekable binary file at position 0, the caller's to close; also after keep().
+
+        Raises ValueError after discard(), StoreUnavailable, and after keep() the errors of IByteStore.open().
+        """
+
+    def discard() -> None:
+        """Forget the bytes, and free their room, unless they were kept.  May be repeated; never raises."""
+
+
+class IReceiving(Interface):
+    """Bytes on their way into a store.
+
+    The methods may be called from different threads, one call after the other.  All but abort() may raise
+    StoreFull and StoreUnavailable; after any error the caller calls abort().
+    """
+
+    size = Attribute("The number of bytes written so far.")
+
+    def write(data: bytes) -> None:
+        """Hash and write a piece, which may be of any length; short ones are joined.
+
+        Raises SizeMismatch for a byte more than was declared.
+        """
+
+    def finish() -> IReceivedFile:
+        """Tell what has arrived.  Raises SizeMismatch for fewer bytes than were declared."""
+
+    def abort() -> None:
+        """Forget what has arrived.  May be repeated, and called after finish(), where it does nothing;
+        never raises."""
+
+
 class IByteStore(Interface):
     """Bytes, once each, under the SHA-256 of what they are.
 
@@ -134,12 +182,31 @@ class IByteStore(Interface):
     ) -> StoredBytes:
         """Read `stream` to its end and keep its bytes; return only when they are durable.
 
-        What is declared (`size` in bytes, digests in hex of either case) is checked: SizeMismatch
-        or DigestMismatch leave nothing behind.  With `size` declared at most `size` + 1 bytes are
-        read.  Bytes the store already holds stay one copy, sound again if they were damaged, and
-        their age starts anew; while they arrive they need room like any others.
-        The caller keeps ownership of `stream`, and what it raises passes through unchanged.
-        Raises StoreFull.
+        receive(), write(), finish() and keep() in one.  What is declared (`size` in bytes, digests in hex of
+        either case) is checked: SizeMismatch or DigestMismatch leave nothing behind.  With `size` declared at
+        most `size` + 1 bytes are read.  The caller keeps ownership of `stream`, and what it raises passes
+        through unchanged.  Raises StoreFull.
+        """
+
+    def receive(size: int | None = None) -> IReceiving:
+        """Take bytes in piece by piece, of which nothing is held before keep().
+
+        With `size` (bytes) declared, another count raises SizeMismatch.  Bodies up to GATHER_BYTES (see
+        `receiving`) stay in memory until they are kept, and need room only then; for larger ones room is
+        looked for at once if the size is declared, and with each piece.  Raises StoreFull.
+        """
+
+    def keep(
+        received: IReceivedFile, *, sha256: str | None = None, sha1: str | None = None, md5: str | None = None
+    ) -> StoredBytes:
+        """Hold what receive() of this store has taken in; return only when it is durable.
+
+        The digests that are declared (hex of either case) are checked.  After DigestMismatch, StoreFull and
+        other errors the file is as before: the caller's to discard, or to keep once more.  Bytes the store
+        already holds stay one copy, sound again if they were damaged, and their age starts anew; while they
+        arrive they need room like any others.  A file that
+        was kept before is stored again, as a request may be that is repeated after a conflict.
+        Raises ValueError after discard().
         """
 
     def open(sha256: str) -> BinaryIO:
@@ -151,7 +218,7 @@ class IByteStore(Interface):
         """The number of bytes held.  Raises BytesNotFound and BytesDamaged."""
 
     def stored_at(sha256: str) -> datetime:
-        """When put() last claimed these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
+        """When keep() last claimed these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
 
     def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
         """Forget the bytes, quarantined or not; whether there were any.

@@ -12,7 +12,15 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock
 from librarian.store import hashing
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
+from librarian.store.interfaces import (
+    BytesDamaged,
+    BytesNotFound,
+    IByteStore,
+    IReceivedFile,
+    IReceiving,
+    StoredBytes,
+)
+from librarian.store.receiving import GATHER_BYTES, PutsByReceiving, Receiving
 from librarian.store.room import quota_exhausted
 
 
@@ -22,8 +30,60 @@ class _Held:
     stored_at: datetime
 
 
+@implementer(IReceivedFile)
+class MemoryReceivedFile:
+    """A whole file."""
+
+    def __init__(self, found: StoredBytes, data: bytes) -> None:
+        self.found = found
+        self.size, self.sha256, self.sha1, self.md5 = found.size, found.sha256, found.sha1, found.md5
+        self._data: bytes | None = data
+        self._is_kept = False
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self._require())
+
+    def discard(self) -> None:
+        if not self._is_kept:
+            self._data = None
+
+    def keep(self) -> bytes:
+        """The bytes, which can no longer be discarded."""
+        data = self._require()
+        self._is_kept = True
+        return data
+
+    def _require(self) -> bytes:
+        if self._data is None:
+            raise ValueError("what was received has been discarded")
+        return self._data
+
+
+@implementer(IReceiving)
+class MemoryReceiving(Receiving):
+    """`require` raises StoreFull unless so many bytes fit beside what is held."""
+
+    def __init__(self, require: Callable[[int], None], size: int | None) -> None:
+        super().__init__(size)
+        if size is not None and size > GATHER_BYTES:
+            require(size)
+        self._require = require
+        self._arrived = io.BytesIO()
+
+    def abort(self) -> None:
+        self._arrived = io.BytesIO()
+
+    def _write_piece(self, piece: bytes) -> None:
+        self._require(self._arrived.tell() + len(piece))
+        self._arrived.write(piece)
+
+    def _received(self, found: StoredBytes, last: bytes) -> IReceivedFile:
+        self._arrived.write(last)
+        return MemoryReceivedFile(found, self._arrived.getvalue())
+
+
 @implementer(IByteStore)
-class MemoryStore:
+class MemoryStore(PutsByReceiving):
     """Bytes in dictionaries of one process.  `quota` limits what is held, in bytes."""
 
     def __init__(self, clock: IClock, quota: int | None = None) -> None:
@@ -35,30 +95,27 @@ class MemoryStore:
         self._fresh: set[str] = set()
         self._installation: str | None = None
 
-    def put(
+    def receive(self, size: int | None = None) -> "MemoryReceiving":
+        return MemoryReceiving(self._require, size)
+
+    def keep(
         self,
-        stream: BinaryIO,
+        received: IReceivedFile,
         *,
-        size: int | None = None,
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
     ) -> StoredBytes:
-        arriving = io.BytesIO()
-
-        def write(piece: bytes) -> None:
-            self._require(arriving.tell() + len(piece))
-            arriving.write(piece)
-
-        self._require(size or 0)
-        found = hashing.copy_and_hash(stream, write, size=size)
+        assert isinstance(received, MemoryReceivedFile)
+        found = received.found
         hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
         with self._lock:
             self._require(found.size)
+            data = received.keep()
             self._quarantined.pop(found.sha256, None)
             if found.sha256 not in self._held:
                 self._fresh.add(found.sha256)
-            self._held[found.sha256] = _Held(arriving.getvalue(), self._clock.now())
+            self._held[found.sha256] = _Held(data, self._clock.now())
         return found
 
     def open(self, sha256: str) -> BinaryIO:

@@ -42,6 +42,17 @@ class IncomingFile:
             self.close()
             raise
 
+    @property
+    def path(self) -> str:
+        """Where the file is; not to be asked once it was renamed."""
+        assert self._path is not None
+        return self._path
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether the file has left the folder."""
+        return self._path is None
+
     def is_cleared(self) -> bool:
         """Whether clear() was quicker than the lock."""
         return os.fstat(self._file).st_nlink == 0
@@ -87,10 +98,13 @@ class Incoming:
     @contextmanager
     def file(self) -> Iterator[IncomingFile]:
         """A new file, gone at the end of the block unless it was renamed away."""
-        with troubles("create"):
-            file = self._create()
-        with closing(file):
+        with closing(self.create()) as file:
             yield file
+
+    def create(self) -> IncomingFile:
+        """A new file, the caller's to close."""
+        with troubles("create"):
+            return self._create()
 
     def clear(self, older_than: timedelta) -> int:
         """Remove files without a living writer, unchanged for `older_than`; their number."""

@@ -28,17 +28,19 @@ from librarian.interfaces import IClock
 from librarian.store import hashing
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.held import EPOCH, HeldFiles, nanoseconds, verify_file
-from librarian.store.disk.incoming import Incoming, IncomingFile
+from librarian.store.disk.incoming import Incoming
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
+from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoredBytes
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, IReceivedFile, StoredBytes
+from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
 
 log = logging.getLogger(__name__)
 
 
 @implementer(IByteStore)
-class DiskStore:
+class DiskStore(PutsByReceiving):
     """Bytes as plain files under `root`.
 
     Making one makes the missing folders where it can; a store that can only be read serves what it has.
@@ -62,6 +64,7 @@ class DiskStore:
         self._incoming = Incoming(self._layout.incoming)
         self._room = Room(self._layout.root, quota, keep_free)
         self._held = HeldFiles(self._layout, self._room)
+        self._drafts = Drafts(self._incoming, self._room)
         self._fresh = Fresh(self._layout.root)
         self._list_fresh = list_fresh
         try:
@@ -71,26 +74,36 @@ class DiskStore:
         except OSError as error:
             log.warning("byte store cannot be prepared error=%s", error)
 
-    def put(
+    def receive(self, size: int | None = None) -> DiskReceiving:
+        return DiskReceiving(self._drafts, size, self.open)
+
+    def keep(
         self,
-        stream: BinaryIO,
+        received: IReceivedFile,
         *,
-        size: int | None = None,
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
     ) -> StoredBytes:
-        with self._incoming.file() as file:
-            with troubles("make room"):
-                self._room.require(size or 0)
-            found = hashing.copy_and_hash(stream, _Sink(file, self._room).write, size=size)
-            hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
-            with troubles("put"):
-                file.settle(nanoseconds(self._clock.now()))
-                is_new = self._held.publish(file, found)
+        assert isinstance(received, DiskReceivedFile)
+        hashing.check_digests(received.found, sha256=sha256, sha1=sha1, md5=md5)
+        if received.is_kept:
+            with received.open() as file:
+                return self.put(file, sha256=received.sha256)
+        try:
+            is_new = self._publish(received)
+        finally:
+            received.release_if_renamed()
         if is_new and self._list_fresh:
-            self._fresh.add(found.sha256)
-        return found
+            self._fresh.add(received.sha256)
+        return received.found
+
+    def _publish(self, received: DiskReceivedFile) -> bool:
+        """Make the file durable under its final name; whether nothing was held there before."""
+        with troubles("put"):
+            draft = received.draft()
+            draft.settle(nanoseconds(self._clock.now()))
+            return self._held.publish(draft, received.found)
 
     def open(self, sha256: str) -> BufferedReader:
         return self._held.open(sha256)
@@ -197,18 +210,3 @@ class DiskStore:
     def recount(self) -> int:
         with troubles("recount"):
             return self._room.recount(self._held.sizes)
-
-
-class _Sink:
-    """Takes the pieces of an upload for as long as there is room."""
-
-    def __init__(self, file: IncomingFile, room: Room) -> None:
-        self._file = file
-        self._room = room
-        self._written = 0
-
-    def write(self, piece: bytes) -> None:
-        with troubles("write"):
-            self._room.require(len(piece), self._written)
-            self._file.write(piece)
-        self._written += len(piece)
