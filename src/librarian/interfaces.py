@@ -1,4 +1,4 @@
-"""What every layer stands on.  This module imports nothing of ours."""
+"""Interfaces and errors that every package uses.  This module imports no other of the project."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

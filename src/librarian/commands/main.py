@@ -70,7 +70,7 @@ def librarian(verbose: bool) -> None:
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)-7s %(message)s", stream=sys.stderr)
     if not verbose:
-        # It warns of each try to connect; the last one's failure is reported anyhow.
+        # urllib3 logs each failed try to connect; the command reports the last failure itself.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

@@ -60,7 +60,7 @@ class BytesNotFound(LibrarianError, LookupError):
 
 
 class BytesDamaged(LibrarianError, OSError):
-    """What is kept under this sha256 no longer is what was stored, and is not served."""
+    """The bytes under this sha256 have changed since they were stored; they are not served."""
 
     def __init__(self, sha256: str) -> None:
         super().__init__(f"the bytes stored under {sha256[:64]!a} are damaged")

@@ -95,7 +95,7 @@ def keep_or_put(
     sha1: str | None = None,
     md5: str | None = None,
 ) -> StoredBytes:
-    """As IByteStore.put(), but a stream whose attribute `received` is an IReceivedFile is not read again.
+    """Like IByteStore.put(), but a stream whose attribute `received` is an IReceivedFile is not read again.
 
     The file is kept, from its start, wherever the stream stands.
     """

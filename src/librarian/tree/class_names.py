@@ -89,7 +89,7 @@ def rewrite(database: DB) -> int:
 
 
 def pattern_of(names: Iterable[str]) -> re.Pattern[bytes]:
-    """What finds any of these names in a record, "module.Name".
+    """An expression that finds any of these names, "module.Name", in a record.
 
     A record is a pickle of protocol 3 or less, which names a class by GLOBAL: the byte ``c``, module and
     name, each ended by a newline (see pickletools).

@@ -117,7 +117,7 @@ def _digest_from(path: Path, start: int) -> bytes:
 
 
 def _note(seen: Callable[[bytes], object], record: Any) -> None:
-    data = record.data or b""  # none: its making was undone
+    data = record.data or b""  # no data: the transaction that created it was undone
     seen(record.tid + record.oid + len(data).to_bytes(8))
     seen(data)
 

@@ -230,7 +230,7 @@ class ITree(Interface):
         """Make the reserve, if this tree is to have one and there is room."""
 
     def share() -> None:
-        """Let commands work on the tree beside this process, if its engine is not shared by itself.
+        """Serve the tree to commands on this machine, if its engine admits one process only.
 
         For servers, once at start.  Raises TreeUnavailable if another process shares it already.
         """

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-LAST = b"\xff" * 33  # behind a prefix: greater than every key here that begins with it
+LAST = b"\xff" * 33  # appended to a prefix: greater than every key with that prefix
 
 
 def with_prefix(keys: Any, prefix: bytes) -> Iterator[bytes]:

@@ -23,7 +23,7 @@ from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.full_disk import hear_full
 from librarian.tree.interfaces import TreeUnavailable
 
-UNREADABLE = (CorruptedError, POSKeyError)  # what storages raise for objects that are damaged or missing
+UNREADABLE = (CorruptedError, POSKeyError)  # raised by storages for objects that are damaged or missing
 # Processes that meet an empty database at the same time all make its tables or its root; all but one fail.
 OPENING_ATTEMPTS = 3
 HELD = "another process has it open, and does not answer"
@@ -42,7 +42,7 @@ def open_database(uri: str) -> DB:
         except LibrarianError:
             raise
         except Exception as error:  # noqa: BLE001  # storages raise whatever their driver raises
-            patient = isinstance(error, (LockError, ClientDisconnected))  # they have waited already
+            patient = isinstance(error, (LockError, ClientDisconnected))  # raised after waiting
             if patient or attempt == OPENING_ATTEMPTS:
                 why = HELD if isinstance(error, LockError) else error
                 raise TreeUnavailable(_masked(f"cannot open the database {uri}: {why}", uri)) from None
@@ -52,7 +52,7 @@ def open_database(uri: str) -> DB:
 def _open(uri: str) -> DB:
     storage_factory, database_options = zodburi.resolve_uri(uri)
     storage = _storage(uri, storage_factory)
-    engine_of(storage)  # it has to know of each connection from the first one on
+    engine_of(storage)  # it must see each connection, also the first
     try:
         return DB(storage, class_factory=ClassNames(), **database_options)
     except BaseException:
@@ -67,8 +67,8 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         return open_shared(path, lambda: DataFile(path, **options))
     storage = factory()
     if isinstance(storage, ClientStorage):
-        # zodburi has no word for it.  ZEO sends word of a commit after the fact, so that a client that
-        # uploads here and downloads there could be faster; with it a transaction begins with a question.
+        # zodburi has no option for it.  ZEO sends invalidations after a commit, so a client that
+        # uploads to one process and downloads from another may be faster; so each transaction pings first.
         storage.server_sync = True
         storage.sync = storage.ping
         storage.notify_connected = forgetting_oids(storage)

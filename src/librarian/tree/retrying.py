@@ -35,7 +35,7 @@ def retrying(attempt: Callable[[], T]) -> T:
 
 
 def is_stale_oid(error: BaseException) -> bool:
-    """Whether a new object was given the number of another, which a repetition does not meet again.
+    """Whether a new object was given an object id that is in use; a retry gets another.
 
     A ZEO client keeps numbers in stock.  Those from before a restart of its server may be given to
     others as well (ZODB's Connection tells it by a plain ValueError).

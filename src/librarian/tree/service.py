@@ -33,7 +33,7 @@ from librarian.tree.subtree import bring_up_to_date
 
 T = TypeVar("T")
 
-CLOCK_PROBE = "clock probe"  # in the root: an object that is written to learn the time
+CLOCK_PROBE = "clock probe"  # a key in the root; writing its object tells the time of the database
 
 
 @implementer(ITree)
@@ -43,7 +43,7 @@ class Tree:
     def __init__(self, database: DB, reserve: Reserve | None = None) -> None:
         self._database = database
         self._reserve = reserve
-        self._alone = isinstance(database.storage, HostStorage)  # commits of others pass through here
+        self._alone = isinstance(database.storage, HostStorage)  # other processes commit through it
         self._open = threading.local()
         self._watch: Watch | None = None
 
@@ -79,7 +79,7 @@ class Tree:
         connection = self._database.open()
         try:
             if not self._alone:
-                # open() is content with what word had come in; what others have just committed counts.
+                # open() sees the commits of which this process has been notified; ask for those made since.
                 connection.newTransaction(None)
             connection.root()
         except BaseException:
@@ -91,7 +91,7 @@ class Tree:
         connection, self._open.connection = self._open.connection, None
         try:
             transaction.abort()
-        except Exception as error:  # abort() asks the database too, and what is lost is aborted
+        except Exception as error:  # abort() calls the database; a lost one has aborted
             if not self.is_loss(error):
                 raise
         finally:
@@ -246,7 +246,7 @@ def configured_tree() -> Tree:
 
 
 def share_tree() -> None:
-    """Let commands in, unless the settings say otherwise, and keep a reserve; for servers."""
+    """Serve the tree to commands, unless `share_database` is off, and keep a reserve on disk; for servers."""
     getUtility(ITree).keep_reserve()
     if getUtility(ISettings).section(TreeSettings).share_database:
         getUtility(ITree).share()

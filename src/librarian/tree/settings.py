@@ -19,4 +19,4 @@ class TreeSettings(Section):
     database_patience: timedelta = timedelta(seconds=0.6)
     # Kept free beside a file:// database, so that `librarian gc` and `pack` work on a full disk; 0: nothing.
     reserve: int = 16 << 20
-    share_database: bool = True  # whether a server with a file:// database lets commands in beside it
+    share_database: bool = True  # whether commands may use the file:// database of a running server

@@ -107,7 +107,7 @@ class NoSuchEndpoint:
 def endpoint_of(request: Request) -> Any:
     """The IEndpoint a request came in by, or None."""
     environ = request.environ
-    if ENDPOINT not in environ:  # asked several times for each request
+    if ENDPOINT not in environ:  # called several times for each request
         environ[ENDPOINT] = request.registry.getUtility(IEndpoints).by_environ(environ)
     return environ[ENDPOINT]
 

@@ -86,10 +86,10 @@ def undecodable(context: Exception, request: Request) -> Response:
 
 
 def unavailable(context: Exception, request: Request) -> Response:
-    """What we stand on is out of order; the details are for the log."""
+    """503: the database or the byte store fails.  The details are logged, not sent."""
     if getUtility(ITree).is_loss(context):
         return away(request)
-    if not is_error_retryable(request, context):  # else this answer is thrown away for another attempt's
+    if not is_error_retryable(request, context):  # the last attempt; before it, pyramid_retry tries again
         log.error("cannot serve path=%s error=%r", request.path_info, context)
     return error_response(request, 503, "The library cannot serve this at the moment.", Retry_After="10")
 
@@ -109,7 +109,7 @@ def server_error(context: Exception, request: Request) -> Response:
 
 
 def system_error(context: OSError, request: Request) -> Response:
-    """What the machine has no more of is no fault of ours; any other error of the system is."""
+    """507 for a full disk, 503 for other exhausted resources of the machine; any other OSError is a 500."""
     if context.errno in NO_ROOM:
         log.error("no room path=%s error=%r", request.path_info, context)
         return error_response(request, 507, "There is no room for this at the moment.")

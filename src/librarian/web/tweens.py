@@ -45,7 +45,7 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
         except Exception as error:
             if is_stale_oid(error):
                 mark_error_retryable(error)
-            if tree.is_loss(error):  # before any view, in one, or in the clearing up after it
+            if tree.is_loss(error):  # raised before, in or after the view
                 return away(request)
             raise
 

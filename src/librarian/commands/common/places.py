@@ -1,4 +1,4 @@
-"""Where the commands that speak HTTP go if they are not told: to the installation that is at hand."""
+"""The default server of commands that use HTTP: the installation whose ini file is at hand."""
 
 from pathlib import Path
 from typing import Any

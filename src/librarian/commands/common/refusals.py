@@ -1,4 +1,4 @@
-"""What the project or the machine refuses, as a command says it: one line and exit status 1, no traceback."""
+"""Errors of the project and the machine as messages of a command: one line, exit status 1, no traceback."""
 
 import logging
 from collections.abc import Iterator
@@ -19,6 +19,6 @@ def in_one_line() -> Iterator[None]:
     except LibrarianError as error:
         raise click.ClickException(one_line(error)) from error
     except OSError as error:
-        # The machine's troubles, such as a full disk, are no faults of ours to be traced back.
+        # OSErrors such as a full disk are not bugs, so no traceback is shown.
         log.info("system error", exc_info=True)
         raise click.ClickException(one_line(error)) from error

@@ -81,7 +81,7 @@ class Part:
         if self.part.exists() and self.etag_path.exists() and self.part.stat().st_size:
             headers = {"Range": f"bytes={self.part.stat().st_size}-", "If-Range": self.etag_path.read_text()}
         answer = pool().request("GET", url, headers=headers, preload_content=False)
-        if answer.status == 416:  # Range Not Satisfiable: all of it is here, or too much
+        if answer.status == 416:  # Range Not Satisfiable: the partial file is complete, or too long
             answer.drain_conn()
             answer = pool().request("GET", url, preload_content=False)
         if answer.status not in (200, 206):

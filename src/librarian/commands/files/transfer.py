@@ -165,7 +165,7 @@ def _put_into_tree(
 
 
 def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) -> dict[str, str]:
-    """What is said of a file when it is sent."""
+    """The header fields of an upload: type, length, digest, expiry."""
     headers = {
         "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
         **_length_and_digest(path),
@@ -194,7 +194,7 @@ def _changed(path: Path, error: WrongLength) -> TransferFailed:
 
 
 def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[str, Any]:
-    """What the answer to an upload says; all of `names` is in it."""
+    """The JSON of the answer to an upload.  Raises a refusal if one of `names` is missing."""
     size = int(headers["Content-Length"])
     with path.open("rb") as file, ReadingProgress(file, path.name, size) as shown:
         body = DeclaredBody(shown, size, may_grow=True)

@@ -26,7 +26,7 @@ from librarian.tree.copying import Copy
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-BATCH = 1000  # contents between two times of letting go of what was loaded
+BATCH = 1000  # contents between two clearings of the connection's cache
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Manifest:
     copied: int = 0  # contents that the backup before had not
     damaged: list[str] = field(default_factory=list)  # contents the library itself had no sound bytes of
     copy: str = "Data.fs"  # the name of its copy in tree/
-    mark: str = ""  # what the tree remembers this backup by; none in older manifests
+    mark: str = ""  # the random mark of this backup in the tree; empty in older manifests
     proven: bool = False  # whether the copy was compared with the tree; older versions did not
 
 

@@ -39,13 +39,13 @@ from librarian.tree.service import Tree
 
 log = logging.getLogger(__name__)
 
-# What is read of a copy is theirs.  A restore has no site, so nothing is registered.
+# The subtrees' former names for reading a copy.  A restore has no site, so none are registered as utilities.
 SUBTREES: tuple[Any, ...] = (library, upkeep, installation)
 
 
 @dataclass
 class Restored:
-    """What was brought back."""
+    """The result of a restore."""
 
     contents: int = 0
     bytes: int = 0

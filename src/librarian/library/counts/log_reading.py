@@ -42,7 +42,7 @@ class LogReader:
 
     @property
     def mark(self) -> bytes:
-        """What the place is known by again."""
+        """The digest by which a place in a log is recognised."""
         return _digest(self._tail)
 
     def stands_at(self, place: LogPlace) -> bool:

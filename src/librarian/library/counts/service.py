@@ -42,7 +42,7 @@ REMEMBERED = 50_000  # addresses whose country is known without looking
 
 @dataclass
 class Counted:
-    """What came of reading one log."""
+    """The result of reading one log."""
 
     path: str
     lines: int = 0  # read now
@@ -96,7 +96,7 @@ class DownloadCounter:
         return places.add(reader.first_line)
 
     def forget_slices(self) -> None:
-        """Let go of downloads that were never completed; to be called when all logs are read."""
+        """Forget downloads that were not completed in time; called when all logs are read."""
         too_old = (self._library.clock.now() - PATIENCE).timestamp()
         subtree = self._library.subtree
 

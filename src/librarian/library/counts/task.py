@@ -43,7 +43,7 @@ class Schedule(PeriodicTask):
             counter.forget_slices()
         except Exception as error:  # the schedule must outlive any round
             if getUtility(ITree).is_loss(error):
-                return  # its watch says so
+                return  # the tree's watch has logged it
             log.exception("downloads not counted path=%s", self._path)
 
 

@@ -9,7 +9,7 @@ Bearer = tuple[bytes, str]  # a token's hash, a client's key
 
 
 class ActiveAnswers:
-    """How many answers each bearer is being sent."""
+    """The number of answers being sent to each client of a token."""
 
     def __init__(self) -> None:
         self._changed = Condition()

@@ -141,7 +141,7 @@ class TimeLimitedTokenSet:
     def _correct(self, correction: Callable[[], None], bearer: Bearer) -> None:
         try:
             self._tree.run_independently(correction)
-        except (LibrarianError, POSError) as error:  # the client can ask for less again, never for more
+        except (LibrarianError, POSError) as error:  # uncorrected, the client may repeat fewer bytes
             log.warning("token not corrected error=%s", error)
         finally:
             self._active.end(bearer)

@@ -123,7 +123,7 @@ class Check:
                         NOTICE, "bytes that no content names", sha256, f"{store.size(sha256)} bytes"
                     )
             except (BytesNotFound, BytesDamaged):
-                continue  # a sweep was here
+                continue  # a sweep has removed it since
         yield from (Finding(NOTICE, "not the byte store's own", name) for name in store.strays())
 
 

@@ -1,4 +1,4 @@
-"""What long work on the library keeps in the tree: where a scrub stopped, and who may not be disturbed.
+"""The state of upkeep in the tree: the position of each scrub, and the lease of a sweep or backup.
 
 A backup copies the tree first and then the bytes it names, so no sweep may remove bytes meanwhile.
 Either holds a lease while it works.  The lease is in the tree, which all machines share, and ends by
@@ -19,11 +19,11 @@ from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 MARKS = 500  # of backups that are remembered
-LEASE = timedelta(minutes=10)  # how long a dead holder is in the way; a living one renews long before
+LEASE = timedelta(minutes=10)  # how long the lease of a killed process lasts; a living one renews it in time
 
 
 class Lease(NamedTuple):
-    """Who works undisturbed, and until when."""
+    """A lease of the tree for one process: its holder, and when it ends."""
 
     kind: str  # sweep, backup
     holder: str
@@ -35,8 +35,8 @@ class UpkeepSubtree(Persistent):
     """One small object: few write it, and those who do at the same moment shall conflict."""
 
     lease: Lease | None = None
-    # Every backup leaves a mark in the tree, which is copied with it.  So a tree that was set back, or is
-    # another one, is known by the mark it lacks, and is not appended to copies of what it never was.
+    # Every backup leaves a random mark in the tree, which is copied with it.  A restored or a
+    # different tree lacks the last copy's mark, so it is copied whole instead of being appended to that copy.
     backups: tuple[str, ...] = ()
     store_bytes: int | None = None  # what the byte store held when it was last counted
     store_counted: datetime | None = None

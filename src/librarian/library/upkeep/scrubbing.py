@@ -29,8 +29,8 @@ from librarian.tree.batches import read_in_batches
 
 log = logging.getLogger(__name__)
 
-BATCH = 100  # the most contents between two notes of where the scrub is
-BATCH_BYTES = 1 << 28  # and the most bytes
+BATCH = 100  # contents, at most, between two commits of the position
+BATCH_BYTES = 1 << 28  # bytes, at most, between two commits of the position
 FIRST, LAST = b"\0" * 32, b"\xff" * 32
 DAY = timedelta(days=1)
 FAVOURITES = 100  # files that are downloaded most
@@ -48,7 +48,7 @@ class Damage:
 
 @dataclass
 class ScrubReport:
-    """What a run looked at and found."""
+    """The result of a scrub: counts and findings."""
 
     contents: int = 0
     bytes: int = 0
@@ -56,7 +56,7 @@ class ScrubReport:
 
     @property
     def remaining(self) -> list[Damage]:
-        """What is still not whole."""
+        """The findings that were not repaired."""
         return [found for found in self.damage if found.state in ("damaged", "missing")]
 
 
@@ -80,7 +80,7 @@ class Scrub:
         self._told = told
         self._tell = tell
         self._moved = moved
-        self._seen: set[str] = set()  # that are not whole
+        self._seen: set[str] = set()  # damaged or missing
         self._read: set[str] = set()  # out of their turn
         self.report = ScrubReport()
 
@@ -101,7 +101,7 @@ class Scrub:
                 transaction.abort()
         return self.report
 
-    # What cannot wait for its turn.
+    # Files that are checked before their turn.
 
     def _read_first(self, sha256: str) -> None:
         """Verify one of the library's contents, unless this run has done so."""
@@ -121,7 +121,7 @@ class Scrub:
                 seen[sha256] = now
         self._library.tree.run_independently(lambda: self._upkeep.note(favourites_seen=seen))
 
-    # Going round.
+    # The share of the whole library.
 
     def _go_round(self, kind: str, share: Fraction) -> None:
         begin = self._upkeep.positions.get(kind, FIRST)
@@ -140,7 +140,7 @@ class Scrub:
 
     def _range(self, kind: str, after: int, until: int) -> None:
         """Verify the contents behind the digest `after` and up to `until`, and note how far it has come."""
-        begin = after.to_bytes(32) if after else None  # the digest of nothing but zeros is not left out
+        begin = after.to_bytes(32) if after else None  # None: from the first key, which may be all zeros
         last, noted = until.to_bytes(32), self.report.bytes
         for keys in read_in_batches(
             self._library.tree, lambda: self._subtree.contents, size=BATCH, after=begin, last=last
@@ -166,7 +166,7 @@ class Scrub:
         except BytesNotFound:
             self._treat(sha256, "missing")
 
-    # What is not whole.
+    # Damaged and missing files.
 
     def _treat(self, sha256: str, state: str) -> None:
         if sha256 in self._seen:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 # a download of it took 385 us of processor time without, and 430 with; of 1 KiB 370 in either case.  It is
 # also what delivery reads at once.
 SMALL = 64 * 1024  # bytes
-MOST_A_DAY = 100_000  # files of which is remembered that they were seen to
+MOST_A_DAY = 100_000  # files, at most, that are remembered as verified or known
 MOST_WAITING = 10_000
 
 
@@ -48,7 +48,7 @@ class VerifiedReads:
         self._store: IByteStore | None = None
         self._day: date | None = None
         self._seen: set[str] = set()
-        self._sound: set[str] = set()  # those of them that were found to be whole
+        self._sound: set[str] = set()  # the verified ones of these
         self._due: queue.Queue[tuple[IByteStore, str]] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
 
@@ -90,12 +90,12 @@ class VerifiedReads:
                 return False
         except BytesNotFound:
             return False
-        except StoreTrouble as error:  # it cannot be moved, and is not served all the same
+        except StoreTrouble as error:  # it could not be moved to quarantine; it is refused nevertheless
             log.error("bytes not quarantined sha256=%s error=%s", sha256, error)
             return True
         with self._lock:
             self._sound.discard(sha256)
-            self._seen.discard(sha256)  # what may come in its place was not seen yet
+            self._seen.discard(sha256)  # a file stored again under this digest must be verified anew
         record_event("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
         return True
 
@@ -106,7 +106,7 @@ class VerifiedReads:
         """The bytes, read once and verified."""
         data = _read_all(file, size)
         if not _is(data, sha256):
-            # What is wrong in memory may be sound on the medium, where quarantine() looks.
+            # The copy in memory may be wrong and the one on disk right; quarantine() reads the disk again.
             if self.quarantine(store, sha256):
                 raise BytesDamaged(sha256)
             data = _read_all(store.open(sha256), size)
@@ -134,7 +134,7 @@ class VerifiedReads:
                 self._store, self._day, self._seen, self._sound = store, today, set(), set()
             if sha256 in self._seen or len(self._seen) >= MOST_A_DAY:
                 return
-            with suppress(queue.Full):  # then at its next reading
+            with suppress(queue.Full):  # verified at the next read instead
                 self._due.put_nowait((store, sha256))
                 self._seen.add(sha256)
             if self._thread is None:
@@ -155,7 +155,7 @@ class VerifiedReads:
                 self._due.task_done()
 
     def _look(self, store: IByteStore, sha256: str) -> None:
-        # What is in memory is what is sent, so that is what is hashed; a scrub reads the medium.
+        # The bytes in the page cache are sent, so they are hashed; a scrub reads the disk.
         with store.open(sha256) as file:
             if _sha256_of(file) == sha256:
                 with self._lock:

@@ -42,7 +42,7 @@ _NO_MACHINE = frozenset({"all", "source"})  # listed as architectures, but no bu
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What one run took in."""
+    """The result of one run: numbers of publications."""
 
     suites: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)

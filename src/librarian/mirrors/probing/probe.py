@@ -75,7 +75,7 @@ class MirrorProbe:
             await self._check_families()
         self._warn_of_certificate()
 
-    # -- what an archive mirror is asked
+    # -- requests to an archive mirror
 
     async def _probe_archive(self) -> None:
         if await self._says_yes_to_everything():
@@ -103,7 +103,7 @@ class MirrorProbe:
         except ProbeFailed as error:
             self.log(str(error))
             return False
-        # Held against the mirror, not against this name: the next probe asks for another one.
+        # Counted as the mirror's failure; the next probe asks under another name.
         self.find(FindingKind.SOFT_404, self._plan.base_url, f"{url} never existed, and is answered with 200")
         return True
 
@@ -183,7 +183,7 @@ class MirrorProbe:
             self.find(FindingKind.WRONG_BYTES, url, f"{url} has not the bytes the archive lists for it")
         return True
 
-    # -- what it comes to
+    # -- verdict
 
     def _judge_parts(self) -> list[str]:
         """Say of each part how fresh it is; the paths of what is lacking."""
@@ -230,7 +230,7 @@ class MirrorProbe:
         for finding in wrong:
             self.find(finding.kind, finding.url, finding.message)
 
-    # -- what an image mirror is asked
+    # -- requests to an image mirror
 
     async def _probe_images(self) -> None:
         if not await self._says_yes_to_everything():
@@ -252,7 +252,7 @@ class MirrorProbe:
             return error
         return None
 
-    # -- what any mirror is asked
+    # -- requests to any mirror
 
     async def _check_families(self) -> None:
         host = urlsplit(self._plan.base_url).hostname or ""
@@ -288,7 +288,7 @@ class MirrorProbe:
             message = f"the certificate is valid until {expires:%Y-%m-%d %H:%M} UTC only"
             self.find(FindingKind.CERTIFICATE_EXPIRES, self._plan.base_url, message)
 
-    # -- writing down
+    # -- log
 
     async def ask(self, question: Awaitable[Answer]) -> Answer:
         """Await an answer, and note how long it took and until when the certificate is good."""

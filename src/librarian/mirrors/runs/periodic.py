@@ -44,7 +44,7 @@ class Schedule(PeriodicTask):
                 step()
             except Exception as error:  # the next time must come whatever fails now
                 if getUtility(ITree).is_loss(error):
-                    return  # its watch says so
+                    return  # the tree's watch has logged it
                 log.exception("scheduled step failed")
 
 

@@ -140,7 +140,7 @@ class ProbeRun:
     def _claim(self, numbers: Iterable[int]) -> list[ProbePlan]:
         now = self._clock.now()
         mirrors = [self._subtree.mirrors_by_id.get(number) for number in numbers]
-        # Asked again: since the list was drawn up another prober may have been there.
+        # Checked again: another prober may have probed it since the list was made.
         due = [each for each in mirrors if each and (self._options.force or self._is_due(each, now))]
         claimed = [mirror for mirror in due if self._claimer.claim(mirror, now)]
         return [

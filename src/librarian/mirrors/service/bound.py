@@ -130,7 +130,7 @@ class BoundMirror(Bound):
         found: ICountry = self._services.countries[self.country_code]
         return found
 
-    # -- whether it counts
+    # -- review and status
 
     def review(self, status: MirrorReviewStatus, reviewer: Any) -> None:
         self.note_review(status, plain(reviewer), self._services.clock.now())
@@ -145,7 +145,7 @@ class BoundMirror(Bound):
         if self.enable_again():
             notify(MirrorRecovered(self, since))
 
-    # -- what it holds
+    # -- contents
 
     @property
     def source_releases(self) -> Rows["BoundMirrorSource"]:
@@ -167,7 +167,7 @@ class BoundMirror(Bound):
         part = self.ensure_source_part(plain(release), pocket, plain(component))
         return BoundMirrorSource(part, self._services)
 
-    # -- how its probes went
+    # -- probes
 
     @property
     def probe_records(self) -> Rows["BoundProbeRecord"]:

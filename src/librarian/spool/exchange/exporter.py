@@ -140,7 +140,7 @@ class Exporter(Exchange):
                 self.session, source, size, entry.temp, name=entry.name, resume=resume
             )
         except ExchangeError as error:
-            if error.code in NO_SPACE:  # what is there would only keep the disk full
+            if error.code in NO_SPACE:  # a partial copy would only keep the disk full
                 self._drop(entry)
             raise
         if _identity(os.fstat(source.fileno())) != entry.identity:

@@ -44,7 +44,7 @@ class IncomingFile:
 
     @property
     def path(self) -> str:
-        """Where the file is; not to be asked once it was renamed."""
+        """The path of the draft; valid until it is renamed."""
         assert self._path is not None
         return self._path
 
@@ -54,7 +54,7 @@ class IncomingFile:
         return self._path is None
 
     def is_cleared(self) -> bool:
-        """Whether clear() was quicker than the lock."""
+        """Whether clear() removed the file before it was locked."""
         return os.fstat(self._file).st_nlink == 0
 
     def write(self, data: bytes) -> None:

@@ -85,7 +85,7 @@ class DiskReceivedFile:
         return self._require_draft()
 
     def release_if_renamed(self) -> None:
-        """Let go of the draft if it got a name."""
+        """Close the draft without removing it if it was renamed into place."""
         if self._draft is not None and self._draft.is_renamed:
             self.is_kept = True
             self.discard()

@@ -15,7 +15,7 @@ log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
 
 def trouble(error: OSError) -> StoreTrouble:
-    """What a system error means to someone who stores or reads bytes."""
+    """The byte store's error for an OSError."""
     number = error.errno or errno.EIO
     if number in NO_ROOM:
         return StoreFull(number, f"the byte store has no room: {os.strerror(number)}")

@@ -38,10 +38,8 @@ class Cache:
     def locked(self, name: str, *, exclusive: bool = False) -> Iterator[LockManager.Lock]:
         """The lock of the name, held within the `with`."""
         with self._locks.lock_for(name) as lock:
-            if exclusive:
-                lock.lock_exclusive()
-            else:
-                lock.lock_shared()
+            take = lock.lock_exclusive if exclusive else lock.lock_shared
+            take()
             yield lock
 
     @contextmanager

@@ -170,7 +170,7 @@ class Client:
         is unchanged after a failure.  With one store only, `to_local_store` and `to_remote_store` have no
         effect; both False is a ValueError.
         """
-        if not to_local_store and not to_remote_store:
+        if not (to_local_store or to_remote_store):
             raise ValueError("put_file needs to_local_store, to_remote_store or both")
         check_name(name)
         cache = self._cache

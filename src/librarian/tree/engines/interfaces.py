@@ -29,7 +29,7 @@ class Engine(Protocol):
         """The errors that its driver raises when the engine is away."""
 
     def limit_connecting(self, seconds: float) -> None:
-        """From now on a new connection is given up after so many seconds."""
+        """Set the connect timeout of new connections, in seconds."""
 
     def ask(self, seconds: float) -> None:
         """Return when the engine has answered.  Raises NoAnswer after `seconds`, or any of `lost`."""

@@ -24,14 +24,14 @@ class PostgresEngine:
     def __init__(self, adapter: Any) -> None:
         driver = adapter.connmanager.driver
         self._psycopg2 = driver.get_driver_module()
-        self.lost = (self._psycopg2.Error,)  # a connection that breaks off is no more than that to psycopg2
+        self.lost = (self._psycopg2.Error,)  # psycopg2 has no error class of its own for a broken connection
         self._dsn = f"{adapter._dsn} application_name='librarian watch'"
         self._connect = driver.connect
         self._seconds: float | None = None  # for a new connection; None: as the URI says
         self._closed = False
         self._sockets: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # connection -> inode of its socket
         self._lock = threading.Lock()
-        self._line: Any = None  # the connection on which is asked
+        self._line: Any = None  # the watch's own connection
         self._question: Any = None  # its cursor; None while it is being connected
         self._asked_at: float | None = None  # monotonic
         driver.connect = self._noted_connect
@@ -93,7 +93,7 @@ class PostgresEngine:
             line = [self._line.fileno()]
             if not any(select.select([] if writing else line, line if writing else [], [], left)):
                 return False
-        if self._question is None:  # connected by now
+        if self._question is None:  # the connection has just been established
             self._pose()
             return self._answered(max(deadline - time.monotonic(), 0))
         return True

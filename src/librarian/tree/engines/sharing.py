@@ -31,7 +31,7 @@ from librarian.tree.interfaces import TreeUnavailable
 log = logging.getLogger(__name__)
 
 STORAGE = "1"  # ZEO's name for the only storage of a server
-# A guest that stops between its vote and its end holds up every writer; so long, then it is put out.
+# A client that stops between vote and finish blocks every writer; after so many seconds it is disconnected.
 LONGEST_COMMIT_SECONDS = 30
 # How long to wait for a lock to be released or a socket to answer: a server may be starting or ending.
 PATIENCE_SECONDS = 10.0
@@ -64,7 +64,7 @@ def open_shared(path: Path, open_file: Callable[[], Any]) -> Any:
             return HostStorage(open_file(), address)
         except LockError:
             if _answers(address):
-                with suppress(ClientDisconnected, TimeoutError):  # it is ending just now, or very busy
+                with suppress(ClientDisconnected, TimeoutError):  # the server is shutting down, or busy
                     return GuestStorage(address)
             if time.monotonic() > deadline:
                 raise
@@ -123,7 +123,7 @@ class HostStorage:
         self._address = address
         self._server: Server | None = None
         self._changed: set[bytes] = set()
-        # Asked for often: found on the instance, they cost what they did without the wrapper.
+        # Called often; as attributes of the instance they skip the wrapper's __getattr__.
         self.loadBefore = storage.loadBefore
         self.lastTransaction = storage.lastTransaction
         directlyProvides(self, providedBy(storage))
@@ -243,4 +243,4 @@ class Lent:
         return len(self._storage)
 
     def close(self) -> None:
-        """Not ours to do."""
+        """Do nothing: the storage belongs to the process that opened it."""

@@ -13,10 +13,10 @@ from librarian.tree.interfaces import TreeAway
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.2  # between two questions
-REMINDER_SECONDS = 60.0  # between two lines in the log while it is away
+PAUSE_SECONDS = 0.2  # seconds between two checks of the database
+REMINDER_SECONDS = 60.0  # seconds between two log lines while it is away
 
-# What the drivers write for each attempt and each connection is what the watch says once.
+# Drivers log each failed attempt and connection; the watch logs the outage once instead.
 NOISY = ("ZEO.asyncio", "ZEO.ClientStorage", "relstorage")
 
 
@@ -66,8 +66,8 @@ class Watch(threading.Thread):
     def _note_away(self, error: Exception) -> None:
         now = time.monotonic()
         if self._away_since is None:
+            # Set before break_off() wakes waiting threads, so that their next request is refused at once.
             self._away_since = self._reminded = now
-            # Set before waiting threads are woken, so that what they do next is refused.
             log.error("database away error=%s", _line(error))
         elif now - self._reminded >= REMINDER_SECONDS:
             self._reminded = now
@@ -89,7 +89,7 @@ def hush_drivers(lost: tuple[type[BaseException], ...]) -> None:
     def is_news(record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], lost))
 
-    # ZODB logs the traceback of each load that failed: damage is news, the end of an engine is not.
+    # ZODB logs a traceback of each failed load; during an outage these are left out, damage is still logged.
     logging.getLogger("ZODB.Connection").addFilter(is_news)
 
 

@@ -20,7 +20,7 @@ class ZeoEngine:
         self._server = storage._server
 
     def limit_connecting(self, seconds: float) -> None:
-        self._server.timeout = 0  # what finds no connection does not wait for one
+        self._server.timeout = 0  # seconds; a call without a connection fails at once
 
     def ask(self, seconds: float) -> None:
         answer = self._server.call("ping", wait=False)

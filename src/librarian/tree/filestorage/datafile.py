@@ -56,7 +56,7 @@ class DataFile(RoomyFile):
         super().__init__(str(path), **options)
         self._close_to_others()
         if all(found.name.startswith((path.name, RESERVE)) for found in path.parent.iterdir()):
-            close_to_others(path.parent)  # it is the tree's alone
+            close_to_others(path.parent)  # nothing but the tree is in this directory
 
     def _close_to_others(self) -> None:
         """ZODB makes its files as the umask says, and older versions left theirs so."""
@@ -92,7 +92,7 @@ class DataFile(RoomyFile):
             try:
                 self._take(*packed)
             finally:
-                self._commit_lock.release()  # the packer has taken it
+                self._commit_lock.release()  # acquired by the packer
             with self._lock:
                 self._save_index()
 
@@ -167,7 +167,7 @@ class DataFile(RoomyFile):
         except OSError:
             packed.unlink()
             raise
-        self._clear_index()  # it would be another file's
+        self._clear_index()  # the index would describe another file
         self._keep_old()
         sync_directory(path.parent)
         with self._files.write_lock(), self._lock:

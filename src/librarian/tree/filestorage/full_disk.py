@@ -116,7 +116,7 @@ class RoomyFile(FileStorage):
     def _clear_temp(self) -> None:
         try:
             super()._clear_temp()
-        except OSError:  # what is in its buffer has no room, and is not wanted any more
+        except OSError:  # its buffer cannot be written, and its transaction was aborted
             with suppress(OSError):
                 self._tfile.close()
             self._tfile = open(f"{self._file_name}.tmp", "w+b")  # noqa: SIM115, PTH123  # as below
@@ -162,7 +162,7 @@ class Reserve:
             os.close(file)
 
     def give_up(self) -> bool:
-        """Whether there was one, and its room is free now."""
+        """Remove the reserve file; False if that fails or there is none."""
         try:
             self._path.unlink()
         except OSError:

@@ -63,7 +63,7 @@ def described(path: Path, data: Path) -> int:
 
 
 def known(path: Path) -> int:
-    """How many bytes the data had when this index was saved, whatever it has now; 0 if it does not tell."""
+    """The length of the data file in bytes when this index was saved; 0 without a readable, sealed index."""
     try:
         with path.open("rb") as file:
             length = os.fstat(file.fileno()).st_size - SEAL_BYTES
@@ -72,7 +72,7 @@ def known(path: Path) -> int:
         if seal.startswith(SEAL) and _digest(path, length) == seal[-DIGEST_BYTES:]:
             return int.from_bytes(seal[len(SEAL) : len(SEAL) + 8])
     except OSError:
-        return 0  # there is none, or the disk does not give it
+        return 0  # no such file, or an I/O error
     return 0
 
 

@@ -12,7 +12,7 @@ tell each damaged transaction.  `full_disk` keeps a reserve for the work that fr
 """
 
 
-class Torn(Exception):  # it is what was found, and no fault of the reader's
+class Torn(Exception):  # a finding about the file, not a failed operation, so no LibrarianError
     """What begins at `position` is no whole transaction.  `unfinished`: it was never committed."""
 
     def __init__(self, position: int, why: str, *, unfinished: bool = False) -> None:

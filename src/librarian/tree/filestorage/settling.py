@@ -62,9 +62,9 @@ def holds_transactions(path: Path) -> bool:
 
 
 def take_back(path: Path) -> None:
-    """Make the file of before the last pack the tree again; what is there now is set aside."""
+    """Rename the file from before the last pack, `.old`, to `path`, and one at `path` to `.bad-<time>`."""
     old = beside(path, ".old")
-    beside(path, ".index").unlink(missing_ok=True)  # of whichever file
+    beside(path, ".index").unlink(missing_ok=True)  # it may belong to either file
     if path.exists():
         path.replace(beside(path, f".bad-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
     old.replace(path)
@@ -99,7 +99,7 @@ def _repair_tail(path: Path) -> str:
     said = tails.repair(path)
     index = beside(path, ".index")
     if why_unfit(index, path):
-        index.unlink(missing_ok=True)  # it tells of what was given up
+        index.unlink(missing_ok=True)  # it describes bytes that were cut off
     return said
 
 
@@ -129,12 +129,12 @@ def _knows_transactions(index: Path) -> bool:
     try:
         found = fsIndex.load(str(index))
         return int(found["pos"]) > len(MAGIC)
-    except Exception:  # noqa: BLE001  # unpickling what was torn may raise anything
+    except Exception:  # noqa: BLE001  # unpickling torn data may raise any exception
         return True
 
 
 def state_of(path: Path) -> str:
-    """What a file that holds no transactions is."""
+    """A phrase on a file that holds no transactions: is missing, is empty, is no database."""
     if not path.exists():
         return "is missing"
     return "is empty" if _size(path) <= len(MAGIC) else "is no database"
@@ -150,10 +150,10 @@ def _make(path: Path) -> None:
     """A new, empty FileStorage whose name is there to stay."""
     if not path.exists():
         write_new(path, MAGIC)
-    elif _size(path) < len(MAGIC):  # an older version died in its first moments
+    elif _size(path) < len(MAGIC):  # an older version was killed before it had written MAGIC
         write_durably(path, MAGIC)
     sync_directory(path.parent)
-    make_directories(str(path.parent))  # and durable up to where they are ours
+    make_directories(str(path.parent))  # syncs the directories that this process made
     log.info("tree made path=%s", path)
 
 

@@ -12,7 +12,7 @@ from ZODB._compat import dumps, loads
 
 KEY = "sum"
 BYTES = 16
-ROOM = b"\x00librarian's sum"  # as long as a sum, in its place until it is known
+ROOM = b"\x00librarian's sum"  # placeholder of the length of a sum, until the sum is computed
 
 
 def with_room(extension: bytes) -> bytes:
@@ -36,7 +36,7 @@ def sum_in(extension: bytes) -> bytes | None:
     try:
         found = loads(extension).get(KEY) if extension else None
     except Exception:  # noqa: BLE001  # unpickling may raise anything
-        return b""  # which is the sum of nothing
+        return b""  # equals no sum, so the transaction counts as damaged
     return found if isinstance(found, bytes) and len(found) == BYTES and found != ROOM else None
 
 

@@ -25,7 +25,7 @@ from librarian.tree.interfaces import TreeDamaged, TreeShortened
 log = logging.getLogger(__name__)
 
 LAST = 64  # transactions whose records are read at the start
-LAST_BYTES = 32 << 20  # and no more than this
+LAST_BYTES = 32 << 20  # bytes of records, at most
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Tail:
     whole: int
     torn: Torn | None = None
     follows: int | None = None  # where the next whole transaction begins after what is torn
-    damaged: list[tuple[Found, str]] = field(default_factory=list)  # ones with whole ones after them
+    damaged: list[tuple[Found, str]] = field(default_factory=list)  # followed by whole ones
 
 
 def mend_tail(path: Path, start: int = START, known: int = 0) -> None:

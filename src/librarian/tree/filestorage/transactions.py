@@ -134,6 +134,6 @@ def _fault_of_data(oid: bytes, data: bytes) -> str:
         for _part in ("class", "state"):
             for _operation in pickletools.genops(stream):
                 continue
-    except Exception as error:  # noqa: BLE001  # of garbage anything may come
+    except Exception as error:  # noqa: BLE001  # unpickling garbage may raise any exception
         return f"object {oid.hex()} cannot be read: {error}"
     return "" if stream.tell() == len(data) else f"object {oid.hex()} has more than its data"

@@ -15,7 +15,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class Entry(NamedTuple):
-    """What is written of a request; texts as the client sent them, tokens masked."""
+    """The fields of one request's log line; texts as the client sent them, tokens masked."""
 
     client: str  # address
     time: datetime  # when the answer was sent, aware

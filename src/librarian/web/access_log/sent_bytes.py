@@ -34,7 +34,7 @@ class Answer:
         if body is self._wrapped:
             return body  # servers know their own wrapper by its class
         if isinstance(body, list | tuple):
-            # All of it is in memory; what the server holds back now is of no consequence.
+            # The whole answer is in memory, so it counts as sent.
             self.size = sum(map(len, body))
             self.end()
             return body
@@ -56,7 +56,7 @@ class _CountedBody:
     def __iter__(self) -> Iterator[bytes]:
         for block in self._body:
             yield block
-            # Asked for the next one, so that this one is gone.
+            # The server asks for the next block when it has sent this one.
             self._answer.size += len(block)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class FileFacts:
     own_host: bool = False  # served on its own host name, where nothing else can be attacked
     verified: bool = True  # False: the bytes are still being compared with their digest
     immutable: bool = True  # False: the URL may answer with other bytes later, even in the same second
-    extra_headers: tuple[Header, ...] = ()  # sent with 200, 206 and 304; the caller keeps them safe
+    extra_headers: tuple[Header, ...] = ()  # extra headers of 200, 206 and 304; the caller has checked them
 
 
 class FileAnswer(NamedTuple):

@@ -14,7 +14,7 @@ def file_response(
 ) -> Response:
     """The response that sends `answer`; takes over `file` and closes it when it is sent."""
     body: Iterable[bytes]
-    if file is None:  # a refusal: all of it is words
+    if file is None:  # a refusal has no bytes of the file: its segments are texts
         body = [part for part in answer.segments if isinstance(part, bytes)]
     else:
         body = render(answer, file, environ or {})

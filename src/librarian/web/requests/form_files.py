@@ -30,7 +30,7 @@ def spool() -> BinaryIO:
 
 @contextmanager
 def spooling() -> Iterator[None]:
-    """What is parsed in the `with` is one of our requests."""
+    """Within the `with`, parts of forms are spooled to the byte store's folder."""
     token = _ours.set(True)
     try:
         yield

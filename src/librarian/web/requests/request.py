@@ -33,7 +33,7 @@ class Request(request.Request):
         try:
             with spooling():
                 return super().POST
-        except (LibrarianError, OSError):  # a body that is not what it says of itself; where it is kept
+        except (LibrarianError, OSError):  # the body breaks its own declaration, or the byte store fails
             raise
         except Exception as error:  # noqa: BLE001  # webob's parser has no error class
             # Parts without a boundary between them, another charset than UTF-8, a transfer encoding.

@@ -78,7 +78,7 @@ class Run:
         """Do one batch and keep what it did, or, in a dry run, keep it until the run ends."""
         if self.dry_run:
             keys, actions = batch()
-            transaction.savepoint(optimistic=True)  # what changed goes to a temporary file
+            transaction.savepoint(optimistic=True)  # a savepoint writes the changes to a temporary file
         else:
             keys, actions = self._done_beside_others(batch)
         self.begin_anew()
@@ -101,7 +101,7 @@ class Run:
                 return done
 
     def begin_anew(self) -> None:
-        """Let go of what was loaded; a real run also looks at the tree as it is now."""
+        """Clear the connection's cache; a real run also begins a new transaction, to see recent commits."""
         if not self.dry_run:
             transaction.begin()
         self.library.tree.forget_loaded()

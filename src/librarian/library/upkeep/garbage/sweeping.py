@@ -23,7 +23,7 @@ from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 log = logging.getLogger(__name__)
 
-DAY = timedelta(days=1)  # longer than any upload takes to be named
+DAY = timedelta(days=1)  # longer than any upload takes from its bytes to its commit
 ROUND = 50_000  # digests in memory at the same time, some 5 MB
 
 
@@ -39,7 +39,7 @@ class Doomed:
         self._pause = pause
         self._pace = pace
         self.held = 0  # files that the last walk has seen
-        self.number = 0  # those of them that are doomed
+        self.number = 0  # of these, the ones to be removed
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """Digest and size of each."""
@@ -130,7 +130,7 @@ class _Sweep:
                 self._run.note([Action("bytes", "swept", "bytes", sha256, size=size)])
 
     def _is_held_back(self) -> bool:
-        """Whether so much would go that it needs a person's word."""
+        """Whether the sweep would exceed the limits of the settings, so that a person has to confirm it."""
         number, held, limit = self._doomed.number, self._doomed.held, self._limit
         if limit is None or not limit.is_too_much(number, held):
             return False
