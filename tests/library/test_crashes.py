@@ -49,7 +49,7 @@ class Life:
                 library.subtree.holds.hold(record, "the test")
                 return record.id
 
-            self.say("added", library.tree.run(name_it), stored.sha256)
+            self.say("added", library.tree.run_together(name_it), stored.sha256)
 
     def delete(self, chance: random.Random) -> None:
         library = self.library

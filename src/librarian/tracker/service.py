@@ -105,7 +105,7 @@ class Tracker:
         self, path: str, upload: StoredUpload, version: int | None, rule: Overwrite
     ) -> tuple[StoredVersion, bool]:
         """Give durable bytes their name, in up to three transactions; see Directory.close()."""
-        run = self._library.tree.run_independently
+        run = self._library.tree.run_together
         work = partial(self._name_in_transaction, path, upload, version, rule, current_principal().id)
         try:
             return run(work)

@@ -11,7 +11,9 @@ A process has one `ITree`, made from a URI: a file (``file://``), a ZEO server (
 (``postgres://``).  A thread works in a *session*, which has one connection; all it sees is of one moment.
 `ITree.run` does work in a transaction and repeats it on a conflict, so the work must bear being repeated.
 Web requests have the same from Pyramid's transaction manager.  `ITree.run_independently` commits beside the
-transaction that is going on, for what must last even if that one is aborted, such as the count of a token.
+transaction that is going on, for what must last even if that one is aborted, such as a new password.
+`ITree.run_together` does so too, in one commit with what other threads ask for meanwhile: uploads are named
+that way, and uses of tokens counted.
 
 A tree in a file belongs to the process that has locked it.  A server shares it on a UNIX socket beside the
 file, so that commands work while it runs (`engines.sharing`).
@@ -84,6 +86,14 @@ class TreeAway(TreeUnavailable):
 
     def __init__(self) -> None:
         super().__init__("the database does not answer at the moment")
+
+
+class CommitInterrupted(TreeAway):
+    """The thread that committed this work together with its own was interrupted: it may have come about or
+    not."""
+
+    def __init__(self) -> None:
+        LibrarianError.__init__(self, "the commit was interrupted; whether it came about is not known")
 
 
 class TreeDamaged(TreeUnavailable):
@@ -191,6 +201,16 @@ class ITree(Interface):
         `work` sees the committed tree in a connection of its own; what it changes is committed
         even if the caller aborts, and the caller sees it in its next transaction.  Only the tree
         takes part: mail and other joiners of the thread's transaction do not.
+        """
+
+    def run_together(work: Callable[[], T]) -> T:
+        """Like run_independently(), in one transaction with what other threads ask for at the same time.
+
+        For what many threads do, such as naming an upload.  `work` may be done in another thread, but for the
+        principal and in the context (contextvars) of this one, and after that of others in the same
+        transaction; it must bear being repeated.  Where it raises an error, the others
+        are committed without it, and it is done once more alone, so that it judges what is committed.
+        Raises CommitInterrupted where the other thread was interrupted in the commit.
         """
 
     def current_transaction() -> Any:

@@ -30,6 +30,7 @@ from librarian.tree.opening import data_file, open_database
 from librarian.tree.retrying import in_transaction, retrying
 from librarian.tree.settings import TreeSettings
 from librarian.tree.subtree import bring_up_to_date
+from librarian.tree.together import Together
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Tree:
         self._alone = isinstance(database.storage, HostStorage)  # other processes commit through it
         self._open = threading.local()
         self._watch: Watch | None = None
+        self._together = Together(self.run_independently)
 
     @classmethod
     def from_uri(cls, uri: str, reserve_bytes: int = 0) -> "Tree":
@@ -150,6 +152,9 @@ class Tree:
                     _close(connection)
 
         return self._in_need(lambda: retrying(attempt))
+
+    def run_together(self, work: Callable[[], T]) -> T:
+        return self._together.run(work)
 
     @contextmanager
     def in_need(self) -> Iterator[None]:

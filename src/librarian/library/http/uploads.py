@@ -1,6 +1,7 @@
 """The upload endpoints: ``PUT /<filename>`` with the bytes as the body.
 
-The bytes are made durable once; only adding the alias is repeated when transactions conflict.
+The bytes are made durable once; only adding the alias is repeated when transactions conflict.  Uploads that
+come to it at the same time are named by one transaction.
 """
 
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def upload(context: UploadTarget, request: Request) -> Response:
         )
         return describe(BoundAlias(alias, library))
 
-    described = library.tree.run(add_alias)
+    described = library.tree.run_together(add_alias)
     return Response(json_body=described, status=201, location=described["url"])
 
 

@@ -70,7 +70,7 @@ class TimeLimitedTokenSet:
         }
         key, path = token_hash(token), TimeLimitedToken.path_of(url)
         made = TimeLimitedToken(key, path, **facts)
-        self._tree.run_independently(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
+        self._tree.run_together(lambda: self._subtree.add_token(TimeLimitedToken(key, path, **facts)))
         record_event("token made", token=made.id, alias=made.alias_id, expires=made.expires.isoformat())
         return token
 
@@ -112,10 +112,11 @@ class TimeLimitedTokenSet:
         return counted
 
     def _count(self, count: Callable[[], int | None], bearer: Bearer) -> int | None:
-        """Do `count` in an independent transaction, again if it gave None and an answer has ended since."""
-        counted = self._tree.run_independently(count)
+        """Do `count` in a transaction beside this thread's, again if it gave None and an answer has ended
+        since."""
+        counted = self._tree.run_together(count)
         if counted is None and self._active.ends_soon(bearer):
-            counted = self._tree.run_independently(count)
+            counted = self._tree.run_together(count)
         if counted:
             self._active.begin(bearer)
         return counted
