@@ -20,5 +20,5 @@ class PeriodicTask(threading.Thread):
         self._stopped.set()
 
     def once(self) -> None:
-        """One round.  Must not raise: that would end the thread without a word in the log."""
+        """Do the work once.  Must not raise: that would end the thread without a line in the log."""
         raise NotImplementedError

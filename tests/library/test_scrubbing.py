@@ -60,9 +60,9 @@ class Order(Kept):
         read: list[str] = []
         verify = self.store.verify
 
-        def noted(sha256: str, told: Any = None) -> int:
+        def noted(sha256: str, progress: Any = None) -> int:
             read.append(sha256)
-            return verify(sha256, told)
+            return verify(sha256, progress)
 
         with patch.object(self.store, "verify", noted):
             Scrub(self.library).run(share)
@@ -183,7 +183,7 @@ class Scrubbing(Kept):
                 raise KeyboardInterrupt
 
         with self.assertRaises(KeyboardInterrupt):
-            Scrub(self.library, told=until).run()
+            Scrub(self.library, progress=until).run()
         # Two batches of a hundred were noted down.
         self.assertEqual(Scrub(self.library).run().contents, 50)
         self.assertEqual(Scrub(self.library).run().contents, 250)

@@ -33,7 +33,7 @@ class Checked(WithAFile):
         self.put(self.data[:-9])
         beside(self.path, ".index").write_bytes(index)
         said = [str(finding) for finding in CheckTree(self.path)]
-        self.assertRegex(said[0], "error shortened: byte .*: its index tells of [0-9]+ bytes; --repair cuts")
+        self.assertRegex(said[0], "error shortened: byte .*: its index describes [0-9]+ bytes; --repair cuts")
 
     def test_an_unfinished_commit_is_no_error(self) -> None:
         at = self.found[-1].position + 16

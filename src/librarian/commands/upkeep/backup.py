@@ -52,7 +52,9 @@ def backup(folder: Path, verify: bool, rate: int | None, as_json: bool, ini: str
         def moved(done: int) -> None:
             status.update(f"contents: {done}")
 
-        manifest = _patiently(Backup(Library(), folder, verify=verify, moved=moved, told=Pace(rate).spend))
+        manifest = _patiently(
+            Backup(Library(), folder, verify=verify, moved=moved, progress=Pace(rate).spend)
+        )
     for sha256 in [] if as_json else manifest.damaged:
         click.echo(f"damaged {sha256}")
     if as_json:

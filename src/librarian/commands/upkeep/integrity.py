@@ -45,7 +45,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print a repo
 def scrub(
     share: Fraction | None, rate: int | None, repair_from: Path | None, as_json: bool, ini: str
 ) -> None:
-    """Read all stored bytes again, and set aside what is damaged.
+    """Read all stored bytes again, and quarantine what is damaged.
 
     Damaged files answer 503 until they are repaired.  A run that is interrupted goes on where it
     stopped.  Exit status 1 if something is damaged or missing and could not be repaired.

@@ -121,12 +121,12 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
-def read_part(path: Path, start: int, end: int, told: Callable[[bytes], object]) -> None:
-    """Hand the bytes of a file from `start` to `end` to `told`, as far as there are any."""
+def read_part(path: Path, start: int, end: int, take: Callable[[bytes], object]) -> None:
+    """Hand the bytes of a file from `start` to `end` to `take`, as far as there are any."""
     with path.open("rb") as file:
         file.seek(start)
         while start < end and (piece := file.read(min(end - start, 1 << 20))):
-            told(piece)
+            take(piece)
             start += len(piece)
 
 

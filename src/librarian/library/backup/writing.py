@@ -32,7 +32,7 @@ class Backup:
     """One backup of one library into `folder`.
 
     `verify` reads what the folder holds already once more, and copies anew what is damaged.  `moved`
-    gets the number of contents done and of all; `told` the size of each piece that is copied.
+    gets the number of contents done and of all; `progress` the size of each piece that is copied.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class Backup:
         *,
         verify: bool = False,
         moved: Callable[[int], object] = lambda done: None,
-        told: Callable[[int], object] = lambda size: None,
+        progress: Callable[[int], object] = lambda size: None,
     ) -> None:
         self._library = library
         self._folder = folder
         self._verify = verify
         self._moved = moved
-        self._told = told
+        self._progress = progress
 
     def run(self) -> Manifest:
         """Raises UpkeepBusy, NotOurBackup, NoBackup, CannotCopy, BackupDamaged, StoreFull."""
@@ -106,17 +106,17 @@ class Backup:
         manifest.contents_sha256 = digest.hexdigest()
 
     def _copy(self, target: DiskStore, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
-        """See that one content is in the backup; whether it is."""
+        """Copy one content unless the backup has it; False if the library has no sound bytes of it."""
         if self._is_there(target, sha256, size):
             return True
 
-        def told(piece: int) -> None:
+        def copied(piece: int) -> None:
             lease.renew()
-            self._told(piece)
+            self._progress(piece)
 
         try:
             with self._library.store.open(sha256) as file:
-                watched: BinaryIO = _Watched(file, told)  # type: ignore[assignment]  # reads like one
+                watched: BinaryIO = _Watched(file, copied)  # type: ignore[assignment]  # reads like one
                 target.put(watched, size=size, sha256=sha256)
         except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
             log.error("content not backed up sha256=%s error=%s", sha256, error)
@@ -129,23 +129,23 @@ class Backup:
 
     def _is_there(self, target: IByteStore, sha256: str, size: int) -> bool:
         try:
-            found: int = target.verify(sha256, self._told) if self._verify else target.size(sha256)
+            found: int = target.verify(sha256, self._progress) if self._verify else target.size(sha256)
         except (BytesNotFound, BytesDamaged):
             return False
         return found == size
 
 
 class _Watched(RawIOBase):
-    """A file that tells of each piece that is read from it."""
+    """A file that calls `progress` with the size of each piece that is read from it, in bytes."""
 
-    def __init__(self, file: BinaryIO, told: Callable[[int], object]) -> None:
+    def __init__(self, file: BinaryIO, progress: Callable[[int], object]) -> None:
         self._file = file
-        self._told_of = told
+        self._progress = progress
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(size)
-        self._told_of(len(piece))
+        self._progress(len(piece))
         return piece

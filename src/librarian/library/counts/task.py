@@ -27,21 +27,21 @@ def begin(event: Any) -> None:
 
 
 class Schedule(PeriodicTask):
-    """Counts what is new in a log, again and again."""
+    """Counts the downloads in new lines of a log, at intervals."""
 
     def __init__(self, path: Path, interval_seconds: float) -> None:
         super().__init__("download counter", interval_seconds)
         self._path = path
 
     def once(self) -> None:
-        """One round.  What fails is logged and tried again in the next."""
+        """Read the log once.  What fails is logged and tried again in the next."""
         try:
             counter = DownloadCounter(Library())
             for path in (rotated(self._path), self._path):
                 if path.exists():
                     counter.count(path)
             counter.forget_slices()
-        except Exception as error:  # the schedule must outlive any round
+        except Exception as error:  # an error must not end the thread
             if getUtility(ITree).is_loss(error):
                 return  # the tree's watch has logged it
             log.exception("downloads not counted path=%s", self._path)

@@ -1,4 +1,4 @@
-"""The scrub: all stored bytes are read again, and what no longer hashes right is set aside.
+"""The scrub: all stored bytes are read again, and what no longer has its digest is quarantined.
 
 It begins with what was never read since it was stored, and with what is downloaded most.  Then it
 follows the contents in the tree, in the order of their digests.  Digests are spread evenly, so a
@@ -63,7 +63,7 @@ class ScrubReport:
 class Scrub:
     """One run over one library.
 
-    `copies` is where sound bytes may be taken from.  `told` gets the size of each piece that is read and
+    `copies` is where sound bytes may be taken from.  `progress` gets the size of each piece that is read and
     may take its time; `tell` each damage; `moved` how much of the run is done, from 0 to 1.
     """
 
@@ -71,13 +71,13 @@ class Scrub:
         self,
         library: Library,
         copies: Copies | None = None,
-        told: Callable[[int], object] = lambda size: None,
+        progress: Callable[[int], object] = lambda size: None,
         tell: Callable[[Damage], object] = lambda damage: None,
         moved: Callable[[float], object] = lambda part: None,
     ) -> None:
         self._library = library
         self._copies = copies
-        self._told = told
+        self._progress = progress
         self._tell = tell
         self._moved = moved
         self._seen: set[str] = set()  # damaged or missing
@@ -160,7 +160,7 @@ class Scrub:
     def _verify(self, sha256: str) -> None:
         self.report.contents += 1
         try:
-            self.report.bytes += self._library.store.verify(sha256, self._told)
+            self.report.bytes += self._library.store.verify(sha256, self._progress)
         except BytesDamaged:
             self._treat(sha256, "damaged")
         except BytesNotFound:

@@ -47,9 +47,9 @@ class CheckTree:
         if tail.follows is not None:
             number = self._number_from(tail.follows, tail.size)
             return Finding(ERROR, "damage", where, f"{torn.why}; {number} whole transactions follow")
-        told = known(beside(self._path, ".index"))
-        if tail.whole < told:
-            why = f"{torn.why}: its index tells of {told} bytes; --repair cuts it back, no start does"
+        indexed = known(beside(self._path, ".index"))
+        if tail.whole < indexed:
+            why = f"{torn.why}: its index describes {indexed} bytes; --repair cuts it back, no start does"
             return Finding(ERROR, "shortened", where, why)
         if torn.unfinished:
             return Finding(

@@ -2,7 +2,7 @@
 
 A small file costs next to nothing: it is hashed before anything of it is sent.  A larger one is hashed
 in the background when it is first read in a day, beside the kernel that sends it, so that a wrong byte
-goes out once at most.  What is damaged is set aside at once.
+goes out once at most.  Damaged files are quarantined at once.
 """
 
 import errno
