@@ -10,15 +10,15 @@ What is counted:
 * lines of a file: all of them; lines of a function: from `def` to its last line, without its docstring;
 * a module cycle: modules that import each other in a ring; a package cycle: the same of the packages and
   modules of one folder, each taken with everything below it (import-linter calls such siblings not acyclic);
-* interfaces and errors: public classes (their bases tell, by name or by another such class); the schema of a
-  ZCML directive stands in a `zcml` module beside its handler, as in pyramid_zcml;
-* look-ups in a model: uses of zope.component's registry in modules named `model` or in packages named so;
+* interfaces and errors: public classes (their bases tell: by their names, also those of other packages, or as
+  such classes themselves);
+* look-ups in a model: uses and imports of zope.component's registry in modules named `model` or in packages
+  named so;
 * booleans in doctests: examples whose whole output is True or False, as a share of the examples with output;
 * duplicates: see tools.shapes.
 """
 
 import ast
-import builtins
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,11 +39,13 @@ SOURCE = f"src/{PACKAGE}"
 
 Node = TypeVar("Node", bound=ast.AST)
 
-HOMES = {"interfaces.py", "zcml.py"}
-INTERFACES = {"Interface"}
-BUILTIN_ERRORS = (name for name in dir(builtins) if name.endswith(("Error", "Exception")))
-ERRORS = {"LibrarianError", "HTTPException", *BUILTIN_ERRORS}
-LOOK_UPS = re.compile(r"(get|query)(Utility|Adapter|MultiAdapter|SiteManager)|getUtilitiesFor|subscribers")
+HOME = "interfaces.py"
+INTERFACES = re.compile(r"Interface|I[A-Z][a-z]\w*")
+ERRORS = re.compile(r"\w+(Error|Exception|Warning)|Exception")
+LOOK_UPS = re.compile(
+    r"(get|query)(Utility|Adapter|MultiAdapter|SiteManager)|getUtilitiesFor|getAllUtilitiesRegisteredFor"
+    r"|getAdapters|getGlobalSiteManager|subscribers"
+)
 
 
 @dataclass(frozen=True)
@@ -171,24 +173,25 @@ def local_imports() -> Iterator[Item]:
                 yield Item(f"{path}:{node.lineno}", 1, ast.unparse(node))
 
 
-def classes_outside(roots: set[str]) -> Callable[[], Iterator[Item]]:
+def classes_outside(roots: re.Pattern[str]) -> Callable[[], Iterator[Item]]:
     """Public classes derived from those named, in modules that are not `interfaces`."""
 
     def items() -> Iterator[Item]:
         found = [(path, node) for path, tree in modules() for node in nodes(tree, ast.ClassDef)]
         family = derived(roots, [node for _, node in found])
         for path, node in found:
-            if node.name in family and not node.name.startswith("_") and Path(path).name not in HOMES:
+            if node.name in family and not node.name.startswith("_") and Path(path).name != HOME:
                 yield Item(f"{path}:{node.lineno}", 1, node.name)
 
     return items
 
 
-def derived(roots: set[str], classes: list[ast.ClassDef]) -> set[str]:
-    family = set(roots)
+def derived(roots: re.Pattern[str], classes: list[ast.ClassDef]) -> set[str]:
+    """The names of the classes that have a base of such a name, or one of these classes."""
+    family = {node.name for node in classes if any(map(roots.fullmatch, base_names(node)))}
     while more := {node.name for node in classes if base_names(node) & family} - family:
         family |= more
-    return family - roots | {name for name in roots if name == "LibrarianError"}
+    return family
 
 
 def base_names(node: ast.ClassDef) -> set[str]:
@@ -198,9 +201,17 @@ def base_names(node: ast.ClassDef) -> set[str]:
 def model_look_ups() -> Iterator[Item]:
     for path, tree in modules():
         if "model" in Path(path).with_suffix("").parts:
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Name | ast.Attribute) and LOOK_UPS.fullmatch(last_name(node)):
-                    yield Item(f"{path}:{node.lineno}", 1, ast.unparse(node))
+            for line, name in look_ups(tree):
+                yield Item(f"{path}:{line}", 1, name)
+
+
+def look_ups(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each; an import counts too, as it may give another name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and LOOK_UPS.fullmatch(last_name(node)):
+            yield node.lineno, ast.unparse(node)
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, alias.name) for alias in node.names if LOOK_UPS.fullmatch(alias.name))
 
 
 def last_name(node: ast.expr) -> str:

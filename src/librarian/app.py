@@ -163,7 +163,7 @@ def make_app(values: Mapping[str, str]) -> Any:
     )
     with _errors_of_ours():
         config.commit()
-    # Our Request has it: see web/request.py.
+    # Our Request has it: see web/requests/request.py.
     registry.getUtility(IRequestExtensions).descriptors.pop("tm")
     _check_settings(settings)
     open_audit_log()

@@ -1,7 +1,7 @@
 """Sizes, durations and shares as people write them, in settings, forms and on command lines alike.
 
 Everything raises ValueError with a message that names an example.  Only the standard library is needed here:
-a worker machine has the tracker's client without the rest.
+clients are installed without the rest.
 """
 
 import re

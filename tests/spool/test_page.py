@@ -14,7 +14,7 @@ from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
 from librarian.spool.interfaces import BadTarget, ISpoolSet, NoSuchTarget, NotExported
 from librarian.spool.model.ledger import Entry, Ledger, LockNote, Stage, ledger_path, local_lock_path
-from librarian.spool.model.local_lock import holder
+from librarian.spool.model.lock_holder import holder
 from librarian.spool.model.report import record_path
 from librarian.spool.model.state import SpoolState, read_state
 from tests.spool.cases import SceneCase

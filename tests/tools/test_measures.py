@@ -122,11 +122,35 @@ class Figures(TestCase):
         self.assertEqual(function_lines(function), 3)
 
     def test_errors_are_told_by_their_bases(self) -> None:
-        from tools.measures import derived
+        from tools.measures import ERRORS, derived
 
         text = "class A(base.LibrarianError): ...\nclass B(A, LookupError): ...\nclass C(Other): ..."
         classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-        self.assertEqual(derived({"LibrarianError"}, classes) & {"A", "B", "C"}, {"A", "B"})
+        self.assertEqual(derived(ERRORS, classes) & {"A", "B", "C"}, {"A", "B"})
+
+    def test_errors_and_interfaces_of_other_packages_count_as_bases(self) -> None:
+        from tools.measures import ERRORS, INTERFACES, derived
+
+        bases = {"A": "click.ClickException", "B": "HTTPError", "IC": "IObjectEvent", "D": "IOBase"}
+        text = "\n".join(f"class {name}({base}): ..." for name, base in bases.items())
+        classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+        self.assertEqual(derived(ERRORS, classes) & set(bases), {"A", "B"})
+        self.assertEqual(derived(INTERFACES, classes) & set(bases), {"IC"})
+
+    def test_a_look_up_counts_by_its_own_name_too(self) -> None:
+        from tools.measures import look_ups
+
+        for text, count in (
+            ("getUtility(IThing)", 1),
+            ("registry.queryUtility(IThing)", 1),
+            ("from zope.component import getUtility as find", 1),
+            ("zope.component.getGlobalSiteManager()", 1),
+            ("list(getAdapters((thing,), IThing))", 1),
+            ("getAllUtilitiesRegisteredFor(IThing)", 1),
+            ("get_utilities(thing)", 0),
+        ):
+            with self.subTest(text):
+                self.assertEqual(len(list(look_ups(ast.parse(text)))), count)
 
     def test_only_an_enforced_measure_fails(self) -> None:
         from tools.measures import Item, Measure, report

@@ -4,8 +4,8 @@
 
     getUtility(ICountrySet)["ch"].name
 
-It also answers in which country an IP address is, for the counts of downloads and for the choice of a mirror.
-For that it reads a database in MaxMind's format, which the administrator provides (the setting
+It also answers in which country an IP address is, for counts by country and for choosing what is near.  For
+that it reads a database in MaxMind's format, which the administrator provides (the setting
 ``librarian.country_database``); without one, no address has a country, and nothing else changes.
 """
 

@@ -213,7 +213,7 @@ class HeldInSubtree:
 
     Made with the subtree's name, in a system's `service` module, and registered in its ZCML::
 
-        references = HeldInSubtree("tracker")
+        references = HeldInSubtree("<name>")
     """
 
     def __init__(self, subtree: str, attribute: str = "holds") -> None:

@@ -1,7 +1,7 @@
 """Bodies of requests that hold exactly as many bytes as their Content-Length says.
 
 A byte too many would be read as the next request of the connection, a byte too few is waited for until
-a time-out.  Only the standard library is needed here: the tracker's client sends files too.
+a time-out.  Only the standard library is needed here: clients are installed without the rest.
 """
 
 from typing import Any

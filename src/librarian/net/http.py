@@ -1,7 +1,6 @@
 """HTTP as a client: pools of connections, why a request failed, and what a refusal says.
 
-Only the standard library and urllib3 are needed here: the tracker's client and a controller daemon are
-installed without the rest.
+Only the standard library and urllib3 are needed here: clients are installed without the rest.
 """
 
 import json

@@ -10,9 +10,9 @@ A check such as "may this principal see the file" ends in ``inTeam(team)``, whic
 through any number of teams.  When Rita leaves, she is not removed, since what she did keeps her name: she
 is *disabled*.  Her memberships stay, but she cannot log in and is not among the people of any team.
 
-Some teams are referred to by code: the members of ``admins`` have every permission, and those of
-``mirror-admins`` look after mirrors.  Such a team is a *celebrity*.  The system that refers to it declares
-it in ZCML (``<celebrity>``), it exists in every database, and ICelebrities finds it by name.  ``admins``
+Some teams are referred to by code, as ``admins`` is, whose members have every permission; the systems have
+teams that look after their objects.  Such a team is a *celebrity*.  The system that refers to it declares it
+in ZCML (``<celebrity>``), it exists in every database, and ICelebrities finds it by name.  ``admins``
 keeps at least one active member, or no one could ever appoint another.
 
 Credentials (passwords, API tokens, sessions) are in the package `credentials`, which has contracts of its

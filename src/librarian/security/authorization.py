@@ -1,8 +1,8 @@
 """Ready-made answers for IAuthorization adapters.
 
-A system registers a subclass, or one of these as it is, for its interface and a permission::
+A package registers a subclass, or one of these as it is, for its interface and a permission::
 
-    <adapter for=".interfaces.IMirror" provides="librarian.security.interfaces.IAuthorization"
+    <adapter for=".interfaces.IThing" provides="librarian.security.interfaces.IAuthorization"
              factory="librarian.security.authorization.Everyone" name="librarian.View" />
 """
 

@@ -25,6 +25,7 @@ from ZODB.FileStorage import FileStorage
 from ZODB.FileStorage.FileStorage import FileIterator
 from ZODB.utils import p64, u64, z64
 
+from librarian.durable import sync_directory
 from librarian.tree.class_names import ClassNames
 from librarian.tree.interfaces import CannotCopy, ISubtree
 
@@ -89,7 +90,7 @@ def copy_transactions(source: Any, path: Path, progress: Callable[[], object]) -
         log.info("tree copied transactions=%d", number)
         copied: bytes = target.lastTransaction()
     _tidy(path)
-    _sync(path)
+    sync_directory(path.parent)
     if copied != last or _digest_from(path, start) != written.digest():
         raise CannotCopy(f"what was copied to {path} is not what the tree has; look at the disk")
     return copied
@@ -184,14 +185,6 @@ def _tidy(path: Path) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         Path(f"{path}.lock").chmod(0o600)
-
-
-def _sync(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def copy_database(path: Path, last: bytes | None = None, subtrees: Subtrees = None) -> DB:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from librarian.commands.interfaces import BadCall
 from librarian.spool import Target, read_targets
 from librarian.spool.interfaces import BadTarget, Kind
 from librarian.spool.settings import read_password
@@ -24,12 +25,6 @@ targets_option = click.option(
     type=click.Path(dir_okay=False),
     help="The ini file that describes the targets.",
 )
-
-
-class BadCall(click.ClickException):
-    """The ini file or an option cannot be used: one line, and exit status 2."""
-
-    exit_code = 2
 
 
 def chosen_targets(kind: Kind, names: Iterable[str], ini: str) -> dict[str, Target]:

@@ -6,7 +6,7 @@ up, and each time the sum reaches the file's size that is one download, on the d
 completed it.  So a download resumed five times counts once, and so does one in eight parallel
 slices; and a 200 that broke off and was resumed is not counted a second time.
 
-Each log is read once: see logreading.py.  What a batch of lines adds is committed together with how
+Each log is read once: see log_reading.py.  What a batch of lines adds is committed together with how
 far they reach, so a run that is killed loses nothing and counts nothing twice.
 """
 

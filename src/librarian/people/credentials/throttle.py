@@ -8,10 +8,11 @@ times would wait for the rest of a window and not one second; it does not let pa
 it has are the memory of one process or a server such as Redis.  What would be left of it is a counter.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, IPv6Network
 
+from librarian.net.networks import parse_address
 from librarian.people.credentials.interfaces import FailureKey, IFailureCounts, TooManyFailures
 
 
@@ -76,12 +77,7 @@ def _keys(name: str, address: str) -> list[tuple[FailureKey, Patience]]:
 
 def network(address: str) -> str:
     """What counts as one place: an IPv4 address, or the /64 that one IPv6 customer has."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(ip), 64), strict=False))
-    return str(ip)
+    ip = parse_address(address)
+    if isinstance(ip, IPv6Address):
+        return str(IPv6Network((int(ip), 64), strict=False))
+    return "unknown" if ip is None else str(ip)

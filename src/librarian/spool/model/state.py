@@ -12,7 +12,7 @@ from librarian.interfaces import one_line
 from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, BadName, Kind, NotPrepared, SpoolError
 from librarian.spool.model.filestore import FileStore
 from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, lines, local_lock_path
-from librarian.spool.model.local_lock import holder
+from librarian.spool.model.lock_holder import holder
 from librarian.spool.model.names import check_remote_name
 from librarian.spool.model.report import LastRun, Outcome, read_record
 from librarian.spool.settings import Target

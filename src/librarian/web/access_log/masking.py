@@ -3,7 +3,7 @@
 import re
 
 MASKED = "***"
-_ALPHABET = "0-9bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ"  # of our tokens: library/tokens.py
+_ALPHABET = "0-9bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ"  # of tokens in links
 _ENCODED = "%(?:25)*"  # a percent sign, encoded as often as you like
 
 
