@@ -17,7 +17,7 @@ class SystemLayers(LayersContract):
 
     type_name = "system-layers"
 
-    # import-linter reads every attribute in dir(); one that zope.interface has put on ABC, a base, raises here.
+    # import-linter reads every attribute in dir(); what zope.interface has put on ABC, a base, raises here.
     __provides__ = None
 
     # import-linter declares fields on the class and puts the parsed values on the instance.
