@@ -25,7 +25,7 @@ from librarian.tracker.protocol import (
     declared_upload,
 )
 from librarian.web.files import conditions
-from librarian.web.forms import sent
+from librarian.web.forms import fields_of
 from librarian.web.requests.request import Request
 from tests.foreign_samples import (
     DIGEST,
@@ -114,7 +114,7 @@ def listing(body: bytes, ask: Any, *features: str) -> object:
 
 
 def form(body: bytes) -> object:
-    return sent(Request.blank("/", method="POST", body=body, content_type="application/json"))
+    return fields_of(Request.blank("/", method="POST", body=body, content_type="application/json"))
 
 
 def expiry(text: bytes) -> object:

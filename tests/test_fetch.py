@@ -19,7 +19,7 @@ ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Len
 
 
 def free_port() -> int:
-    """A port on which nobody listens at this moment."""
+    """A port without a listener at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port

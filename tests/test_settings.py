@@ -61,7 +61,7 @@ class Values(unittest.TestCase):
             Settings({"librarian.shelf.board": "4"}).check_names([Shelf])
         self.assertEqual(caught.exception.key, "librarian.shelf.board")
 
-    def test_so_is_a_value_that_nobody_has_asked_for_yet(self) -> None:
+    def test_so_is_a_value_that_has_not_been_used_yet(self) -> None:
         self.assertRaises(SettingsError, Settings({"librarian.shelf.boards": "x"}).check_names, [Shelf])
 
 

@@ -42,6 +42,23 @@ PYRAMID_SETTINGS = {
     "jinja2.globals": "sections = librarian.web.views.sections",
 }
 
+INCLUDED = (
+    "pyramid_zcml",
+    "pyramid_jinja2",
+    "pyramid_tm",
+    "pyramid_retry",
+    "librarian.web.protection",
+    "librarian.web.requests.methods",
+)
+
+# From the innermost, next to the transaction, to the outermost.
+TWEENS = (
+    "librarian.web.tweens.surroundings",
+    "librarian.operations.tweens.answer_probes",
+    "librarian.web.requests.proxies.believe_proxies",
+    "librarian.operations.tweens.measure",
+)
+
 
 class ExactTraverser(ResourceTreeTraverser):
     """Pyramid's traverser, for names that people choose: "@@" at the start of one means nothing."""
@@ -142,35 +159,48 @@ def make_app(values: Mapping[str, str]) -> Any:
     same in views, scripts and threads.
     """
     settings, site = _install_settings(values)
-    registry = Registry("librarian")
-    registry.__bases__ = (getGlobalSiteManager(),)
-    config = Configurator(registry=registry)
-    config.setup_registry(settings={**PYRAMID_SETTINGS, **values}, root_factory=root_factory)
-    for package in ("pyramid_zcml", "pyramid_jinja2", "pyramid_tm", "pyramid_retry"):
-        config.include(package)
-    config.include("librarian.web.protection")
-    config.include("librarian.web.requests.methods")
-    config.add_traverser(ExactTraverser)
-    with _errors_of_ours():
-        config.load_zcml(str(Path(site).absolute()), features=("web",))
-    config.add_tween("librarian.web.tweens.surroundings", over=["pyramid_tm.tm_tween_factory", EXCVIEW])
-    config.add_tween("librarian.operations.tweens.answer_probes", over="librarian.web.tweens.surroundings")
-    config.add_tween(
-        "librarian.web.requests.proxies.believe_proxies", over="librarian.operations.tweens.answer_probes"
-    )
-    config.add_tween(
-        "librarian.operations.tweens.measure", over="librarian.web.requests.proxies.believe_proxies"
-    )
-    with _errors_of_ours():
-        config.commit()
-    # Our Request has it: see web/requests/request.py.
-    registry.getUtility(IRequestExtensions).descriptors.pop("tm")
+    config = _configurator(values)
+    _load_site(config, site)
+    _add_tweens(config)
+    _commit(config)
     _check_settings(settings)
     open_audit_log()
     _begin(united=True)
     watch_tree()
-    registry.registerUtility(Endpoints(settings), IEndpoints)
+    config.registry.registerUtility(Endpoints(settings), IEndpoints)
     return with_access_log(LastResort(config.make_wsgi_app()))
+
+
+def _configurator(values: Mapping[str, str]) -> Configurator:
+    """A Pyramid configurator over the global registry, with what every site includes."""
+    registry = Registry("librarian")
+    registry.__bases__ = (getGlobalSiteManager(),)
+    config = Configurator(registry=registry)
+    config.setup_registry(settings={**PYRAMID_SETTINGS, **values}, root_factory=root_factory)
+    for package in INCLUDED:
+        config.include(package)
+    config.add_traverser(ExactTraverser)
+    return config
+
+
+def _load_site(config: Configurator, site: str) -> None:
+    with _errors_of_ours():
+        config.load_zcml(str(Path(site).absolute()), features=("web",))
+
+
+def _add_tweens(config: Configurator) -> None:
+    """Put each of TWEENS over the one before it."""
+    below: Any = ["pyramid_tm.tm_tween_factory", EXCVIEW]
+    for tween in TWEENS:
+        config.add_tween(tween, over=below)
+        below = tween
+
+
+def _commit(config: Configurator) -> None:
+    with _errors_of_ours():
+        config.commit()
+    # Request of librarian.web.requests.request has `tm` as a method.
+    config.registry.getUtility(IRequestExtensions).descriptors.pop("tm")
 
 
 def main(global_config: Mapping[str, str], **values: str) -> Any:

@@ -111,7 +111,7 @@ MORE = (
     "tracker -l there serve",
     "tokens revoke --alias 5 --all",
     "gc --only bytes --skip bytes",
-    "export somebody --host x --store-dir src",
+    "export target --host x --store-dir src",
 )
 
 #: Command -> options that have an effect wherever they are said, or whose wish comes true anyhow.

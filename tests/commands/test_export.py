@@ -74,7 +74,7 @@ class TestExport(CommandCase):
     def test_called_wrongly(self) -> None:
         spool, host = str(self.scene.store.path), "127.0.0.1"
         cases = [
-            ["export", "nobody"],
+            ["export", "missing"],
             ["export", "cds", "--host", host],
             ["export", "--host", host],
             ["export", "--host", host, "--store-dir", spool, "--password", "x"],
@@ -243,4 +243,4 @@ class TestFeed(CommandCase):
     def test_no_spool(self) -> None:
         self.ini.write_text("[export:cds]\nstore_dir = /does/not/exist\nhost = x\n")
         self.assertEqual(self.invoke("feed", "cds", "1").exit_code, 1)
-        self.assertEqual(self.invoke("feed", "nobody", "1").exit_code, 2)
+        self.assertEqual(self.invoke("feed", "missing", "1").exit_code, 2)

@@ -57,7 +57,7 @@ class Features(unittest.TestCase):
         transaction.commit()
 
         def statuses() -> list[int]:
-            """For nobody, Ann and Bob: 200 if the file is streamed, 302 if a link to it is given."""
+            """Anonymous, Ann and Bob: 200 if the file is streamed, 302 if a link to it is given."""
             headers = [{}, *({"Authorization": basic(name, PASSWORD)} for name in ("ann", "bob"))]
             with published(bug_report({"a.txt": secret.id})) as url:
                 return [request("GET", f"{url}/+files/a.txt", each).status_int for each in headers]

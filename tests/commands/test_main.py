@@ -40,7 +40,7 @@ class OneLine(unittest.TestCase):
                 self.assertEqual(self.told(error), f"Error: {line}")
 
     def test_a_server_that_does_not_answer(self) -> None:
-        """Another process has the lock, and nobody is at the socket."""
+        """Another process has the lock, and no process answers at the socket."""
         with TemporaryDirectory() as folder, mock.patch.object(sharing, "PATIENCE_SECONDS", 0.2):
             hold = (
                 f"import sys; from zc.lockfile import LockFile; held = LockFile({folder + '/Data.fs.lock'!r})"

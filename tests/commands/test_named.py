@@ -57,14 +57,14 @@ class NamedTree(unittest.TestCase):
 
     def test_credentials(self) -> None:
         secret = self.file("secret.txt", "S")
-        nobody: Any = {"LIBRARIAN_USER": "", "LIBRARIAN_PASSWORD": ""}
-        self.assertIn("401", self.run_it("put", secret, "--to", "/s", status=1, **nobody))
+        anonymous: Any = {"LIBRARIAN_USER": "", "LIBRARIAN_PASSWORD": ""}
+        self.assertIn("401", self.run_it("put", secret, "--to", "/s", status=1, **anonymous))
         wrong = self.run_it("put", secret, "--to", "/s", status=1, LIBRARIAN_PASSWORD="wrong")
         self.assertIn("401", wrong)
         self.run_it("put", secret, "--to", "/s", "--restricted")
         self.assertEqual(self.run_it("get", "/s", "-o", "-"), "S")
-        self.assertIn("404", self.run_it("get", "/s", "-o", "-", status=1, **nobody))
-        self.assertEqual(self.listed(**nobody), [])
+        self.assertIn("404", self.run_it("get", "/s", "-o", "-", status=1, **anonymous))
+        self.assertEqual(self.listed(**anonymous), [])
         self.assertIn("sha256", self.listed()[0])
 
     def test_what_makes_no_sense(self) -> None:

@@ -77,7 +77,7 @@ class Commands(unittest.TestCase):
 
     def test_refusals_are_one_line_and_change_nothing(self) -> None:
         for arguments, reason in {
-            ("person", "show", "nobody"): "there is no 'nobody'",
+            ("person", "show", "missing"): "there is no 'missing'",
             ("person", "add", "Bob", "--no-password"): "'Bob' is no name",
             ("person", "add", "bob", "--no-password", "--team", "nosuch"): "there is no 'nosuch'",
             ("team", "join", "admins", "admins"): "'admins' cannot join 'admins'",

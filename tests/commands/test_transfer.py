@@ -89,7 +89,7 @@ class PutGetInfo(WithServer):
         (self.folder / "empty").touch()
         self.assertIn("Invalid length: 0", self.run_it("put", str(self.folder / "empty"), status=1))
 
-    def test_nobody_is_there(self) -> None:
+    def test_no_server_answers(self) -> None:
         said = self.run_it("info", "7", status=1, LIBRARIAN_APP_URL="http://127.0.0.1:1/")
         self.assertIn("refused", said)
         self.assertNotIn("Traceback", said)
@@ -284,7 +284,7 @@ class WhoAsks(WithServer):
         found = self.run_it("info", str(alias_id), "--json", LIBRARIAN_TOKEN=made.stdout.strip())
         self.assertTrue(json.loads(found)["restricted"])
 
-    def test_it_is_told_to_the_application_and_to_nobody_it_leads_to(self) -> None:
+    def test_the_password_goes_to_the_application_and_not_along_redirects(self) -> None:
         body = b"tea"
         file = b'HTTP/1.1 200 OK\r\nETag: "%s"\r\nContent-Length: 3\r\nConnection: close\r\n\r\n'
         head = file % sha256(body).hexdigest().encode()

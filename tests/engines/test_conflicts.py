@@ -53,7 +53,7 @@ class Crowds(unittest.TestCase):
             client.join()
         self.assertEqual(missed, [])
 
-    def test_a_server_that_is_killed_takes_nothing_along(self) -> None:
+    def test_a_killed_server_loses_nothing(self) -> None:
         files = [(f"before{n}.txt", b"%d before the end" % n) for n in range(20)]
         urls = [answer.json()["url"] for answer in self.engine.put_together(files)]
         self.engine.first.kill()

@@ -93,7 +93,7 @@ class Judging(unittest.TestCase):
         self.assertIn("stored 2 bytes of 3", self.judged(self.whole, answer(b"201 Created", wrong)))
         self.assertIn("did not come to its end", self.judged(self.cut, answer(b"201 Created", self.stored)))
 
-    def test_who_is_owed_an_answer(self) -> None:
+    def test_requests_that_must_be_answered(self) -> None:
         head = b"PUT / HTTP/1.1\r\nContent-Length: %s\r\n\r\n"
         for sent in (b"x\r\n\r\n", head % b"0", head % b"3" + b"abc", head % b"+3", b"\r\n" + head % b"1e3"):
             self.assertTrue(owes_answer(sent), sent)

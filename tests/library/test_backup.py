@@ -224,7 +224,7 @@ class Leases(BackingUp):
         with leased(self.library.tree, self.clock, "sweep"), self.assertRaises(UpkeepBusy):
             self.backup()
 
-    def test_who_died_is_not_waited_for_long(self) -> None:
+    def test_a_dead_process_is_not_waited_for_long(self) -> None:
         HeldLease(self.library.tree, self.clock, "backup").renew()  # and never released
         self.clock.move(seconds=LEASE.total_seconds() - 1)
         self.assertIn("bytes", GarbageCollector(self.library).run().skipped)

@@ -186,7 +186,7 @@ class Counting(unittest.TestCase):
         self.count(line(self.path, 206, 500, time="02/Mar/2026:23:30:01 +0000"))
         self.assertEqual(self.alias.hits, 1)
 
-    def test_slices_of_nobody_are_forgotten(self) -> None:
+    def test_slices_of_unfinished_downloads_are_forgotten(self) -> None:
         library = Library()
         self.count(line(self.path, 206, 500), line(self.path, 206, 1, client="192.0.2.9"))
         self.assertEqual(len(library.subtree.slices), 2)

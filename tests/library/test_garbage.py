@@ -144,7 +144,7 @@ class Boundaries(Collecting):
         self.collect()
         self.assertEqual(self.there(alias_id), "deleted")
 
-    def test_bytes_that_nobody_names(self) -> None:
+    def test_bytes_without_a_content(self) -> None:
         self.add(b"named")
         stray = self.store.put(BytesIO(b"stray")).sha256
         self.clock.move(hours=23)

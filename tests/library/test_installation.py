@@ -1,4 +1,4 @@
-"""The id that a tree and its bytes share: made once, by whoever is first, and only where it is true."""
+"""The id that a tree and its bytes share: made once, by the first process that starts."""
 
 import tempfile
 import unittest

@@ -28,7 +28,7 @@ BLOBS = [b"%d " % number * 300 for number in range(40)]  # few, so that what is 
 
 
 class Live(NamedTuple):
-    """A file that nobody may take: it is held, or too young."""
+    """A file that the collector must keep: it is held, or too young."""
 
     alias_id: int
     digest: str
@@ -36,7 +36,7 @@ class Live(NamedTuple):
 
 
 class Load:
-    """Who adds, who reads, who collects, and the one who moves the clock while nobody adds."""
+    """Threads that add, read and collect, and one that moves the clock while no file is being added."""
 
     def __init__(self, library: Library) -> None:
         self.library = library

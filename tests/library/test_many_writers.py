@@ -1,4 +1,4 @@
-"""Writers that create aliases at the same time: nothing is lost and nobody starves."""
+"""Writers that create aliases at the same time: nothing is lost and no writer starves."""
 
 import secrets
 import tempfile

@@ -100,7 +100,7 @@ class Pages(PeopleInTheWorld):
     def test_without_permission(self) -> None:
         path = urlsplit(self.upload(self.browser_of("bob"), restricted=True).request.url).path
         base = path.removesuffix("/+about")
-        for name, headers in (("cat", {"Authorization": self.basic("cat", GOOD)}), ("nobody", {})):
+        for name, headers in (("cat", {"Authorization": self.basic("cat", GOOD)}), ("anonymous", {})):
             for method, view in (
                 ("GET", "/+about"),
                 ("GET", ""),

@@ -97,7 +97,7 @@ class Order(Kept):
         damage(alias.content.sha256)
         self.assertEqual(self.states(Scrub(self.library), Fraction(1, 1 << 250)), ["damaged"])
 
-    def test_what_nobody_names_is_no_news(self) -> None:
+    def test_bytes_without_a_content_are_not_reported(self) -> None:
         self.store.put(BytesIO(b"an upload that was broken off"))
         self.assertEqual(self.order(), [])
 
@@ -118,7 +118,7 @@ class Scrubbing(Kept):
         self.assertEqual({told["url"] for told in found.aliases} & {alias.http_url}, {alias.http_url})
         self.assertEqual((report.contents, report.bytes), (2, len(b"something else")))
 
-    def test_damaged_is_503_that_nobody_may_keep(self) -> None:
+    def test_damaged_is_503_that_caches_may_not_keep(self) -> None:
         alias = self.add(b"x" * 3000)
         damage(alias.content.sha256)
         Scrub(self.library).run()
@@ -188,7 +188,7 @@ class Scrubbing(Kept):
         self.assertEqual(Scrub(self.library).run().contents, 50)
         self.assertEqual(Scrub(self.library).run().contents, 250)
 
-    def test_damage_that_nobody_names_is_forgotten_in_a_day(self) -> None:
+    def test_damage_without_a_content_is_forgotten_in_a_day(self) -> None:
         alias = self.add(b"data")
         sha256 = alias.content.sha256
         damage(sha256)

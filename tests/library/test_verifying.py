@@ -190,7 +190,7 @@ class Large(Reading):
         self.assert_unavailable(http.request("GET", alias.http_url, headers={"Range": "bytes=100000-"}))
         self.assert_aside(alias)
 
-    def test_always_nobody_else_sends_it(self) -> None:
+    def test_always_is_never_sent_by_a_front_end(self) -> None:
         """A front end would send it unread; a small one is read before it is handed over."""
         key = "0123456789abcdef" * 2
         settings = getUtility(ISettings)

@@ -147,7 +147,7 @@ class Programs(MirrorPages):
         self.assertEqual(self.status("DELETE", "/ubuntu/bobs", who="amy"), 405)
         self.assertEqual(self.status("GET", "/ubuntu/bobs/+review", who="amy"), 405)
 
-    def test_logs_are_for_those_who_may(self) -> None:
+    def test_logs_need_a_permission(self) -> None:
         record = self.mirror.newProbeRecord(BytesIO(b"what was asked"))
         transaction.commit()
         path = f"/ubuntu/bobs/+log/{quote(record.date_created.isoformat())}"
@@ -258,7 +258,7 @@ class Pages(MirrorPages):
         form["status"] = "OFFICIAL"
         self.assertIn("Official", form.submit().follow().text)
 
-    def test_who_may_nothing_sees_no_form(self) -> None:
+    def test_without_permissions_a_page_has_no_form(self) -> None:
         self.assertEqual(browser().get("/mirrors/ubuntu/bobs").forms, {})
         self.log_in("dan")
         self.assertEqual(self.bobs.get("/mirrors/ubuntu/bobs").forms, {})

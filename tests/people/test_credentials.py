@@ -1,4 +1,4 @@
-"""Passwords, tokens and sessions: what is refused, what ends when, and what nobody can see."""
+"""Passwords, tokens and sessions: what is refused, what ends when, and what is never shown."""
 
 import threading
 import time
@@ -85,8 +85,8 @@ class Passwords(CredentialsTestCase):
             ("bob", GOOD + "\0"),
             ("bob", "x" * 100_000),
             ("amy", GOOD),
-            ("nobody", GOOD),
-            ("nobody@example.com", GOOD),
+            ("missing", GOOD),
+            ("missing@example.com", GOOD),
             ("admins", GOOD),
             ("", ""),
             ("x" * 100_000, GOOD),
@@ -97,7 +97,7 @@ class Passwords(CredentialsTestCase):
                     self.log_in(name, password, address=f"192.0.2.{len(name) % 200}"), "WrongCredentials"
                 )
 
-    def test_somebody_disabled_is_refused_everywhere_and_at_once(self) -> None:
+    def test_a_disabled_person_is_refused_everywhere_and_at_once(self) -> None:
         token = self.bobs.newToken("t", ["read"]).secret
         session = self.door.begin_session(PersonPrincipal(self.bob), HERE)
         self.assertEqual(self.log_in(), "person:bob")
@@ -119,7 +119,7 @@ class Passwords(CredentialsTestCase):
         self.clock.move(seconds=1)
         self.assertEqual(self.log_in(), "person:bob")
 
-    def test_a_password_in_steady_use_is_not_slowed_by_somebody_guessing(self) -> None:
+    def test_a_password_in_steady_use_is_not_slowed_by_guesses_of_others(self) -> None:
         self.assertEqual(self.log_in(), "person:bob")
         for _time in range(6):
             self.log_in(password="wrong")
@@ -132,7 +132,7 @@ class Passwords(CredentialsTestCase):
             return time.perf_counter() - begun
 
         # By turns, so that what else the machine does slows both.
-        pairs = [(seconds("bob", number), seconds("nobody", number + 100)) for number in range(9)]
+        pairs = [(seconds("bob", number), seconds("missing", number + 100)) for number in range(9)]
         known, unknown = (median(column) for column in zip(*pairs, strict=True))
         # One that skips the hash is a hundred times faster; the slack is for a busy machine.
         self.assertGreater(unknown, known / 3)
@@ -240,7 +240,7 @@ class Tokens(CredentialsTestCase):
         with self.tree.session():
             self.assertEqual(self.uses(secret), "person:bob")
 
-    def test_nobody_else_sees_or_takes_them(self) -> None:
+    def test_other_persons_neither_see_nor_revoke_them(self) -> None:
         token_id = self.bobs.newToken("t", ["read"]).id
         for principal in (ANONYMOUS, PersonPrincipal(self.people["cyd"])):
             with acting_as(principal):

@@ -80,7 +80,7 @@ class Headers(PeopleInTheWorld):
         answer = request("GET", f"{APP}/people", {"Authorization": self.basic("bob", GOOD)})
         self.assertEqual((answer.status_int, answer.headers["Retry-After"]), (429, "1"))
 
-    def test_nobody_shifts_the_blame_to_another_address(self) -> None:
+    def test_forged_headers_do_not_shift_failures_to_another_address(self) -> None:
         for number in range(6):
             headers = {
                 "Authorization": self.basic("bob", "wrong"),
@@ -139,7 +139,7 @@ class Cookies(PeopleInTheWorld):
         self.assertIn("secure", kept.lower().split("; "))
         self.assertEqual(secure.get("/people").status_int, 200)
 
-    def test_logging_in_begins_a_session_that_nobody_knew_before(self) -> None:
+    def test_logging_in_begins_a_new_session(self) -> None:
         door = getUtility(IAuthenticator)
         planted = door.begin_session(PersonPrincipal(getUtility(IPersonSet)["amy"]), "192.0.2.9")
         transaction.commit()
@@ -158,7 +158,7 @@ class Cookies(PeopleInTheWorld):
         self.bobs.set_cookie("librarian", copied)
         self.assertEqual(self.bobs.get("/people").status_int, 303)
 
-    def test_a_link_logs_nobody_out(self) -> None:
+    def test_a_link_does_not_log_out(self) -> None:
         self.log_in("bob")
         self.bobs.get("/+logout")
         self.assertEqual(self.bobs.get("/people").status_int, 200)
@@ -170,13 +170,13 @@ class Cookies(PeopleInTheWorld):
             answer = request("GET", f"{APP}/people", {"Cookie": f"librarian={made_up}", **PAGE})
             self.assertEqual(answer.status_int, 303, made_up[:10])
 
-    def test_somebody_disabled_is_out_at_once(self) -> None:
+    def test_a_disabled_person_is_logged_out_at_once(self) -> None:
         self.log_in("bob")
         removeSecurityProxy(getUtility(IPersonSet)["bob"]).disable()
         transaction.commit()
         self.assertEqual(self.bobs.get("/people").status_int, 303)
 
-    def test_nothing_made_for_somebody_is_kept_by_caches(self) -> None:
+    def test_personal_answers_are_not_kept_by_caches(self) -> None:
         self.log_in("bob")
         for path in ("/", "/people", "/people/bob", "/people/bob/+tokens", "/+login", "/+logout"):
             self.assertIn("no-store", self.bobs.get(path).headers["Cache-Control"], path)
@@ -313,7 +313,7 @@ class WhereOneIsLed(PeopleInTheWorld):
         self.assertNotIn("\n", answer.headers["Location"])
         self.assertNotIn("Set-Cookie", answer.headers)
 
-    def test_a_form_of_somebody_logged_out_leads_to_the_log_in(self) -> None:
+    def test_a_form_sent_after_the_log_out_leads_to_the_log_in(self) -> None:
         fresh = browser()
         token = fresh.get("/+login").form["csrf_token"].value
         answer = fresh.post("/people/bob", {"csrf_token": token, "display_name": "x"})

@@ -58,7 +58,7 @@ class Names(PeopleTestCase):
     def test_what_is_no_name(self) -> None:
         for name in ("", "A", "-a", ".a", "a b", "a/b", "a\n", "ä", "a" * 65, "..", "a%2f"):
             with self.subTest(name):
-                self.assertRaises(BadName, self.people.new, name, "Somebody")
+                self.assertRaises(BadName, self.people.new, name, "Some Person")
                 self.assertRaises(BadName, self.teams.new, name, "Some")
 
     def test_what_is_no_display_name(self) -> None:
@@ -100,12 +100,12 @@ class Names(PeopleTestCase):
         self.amy.setEmail("bob@example.com")
         self.assertIsNone(self.people.getByEmail("amy@example.com"))
 
-    def test_who_is_not_there(self) -> None:
+    def test_an_unknown_name(self) -> None:
         self.assertIsNone(self.people.getByName("admins"))
         self.assertIsNone(self.teams.getByName("bob"))
         with self.assertRaises(NoSuchPerson) as caught:
-            self.people["nobody"]
-        self.assertEqual(str(caught.exception), "there is no 'nobody'")
+            self.people["missing"]
+        self.assertEqual(str(caught.exception), "there is no 'missing'")
         self.assertRaises(NoSuchPerson, self.teams.__getitem__, "bob")
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
@@ -163,7 +163,7 @@ class Membership(PeopleTestCase):
         team.removeMember(self.bob)
         self.assertRaises(NotAMember, team.removeMember, self.bob)
 
-    def test_everybody_belongs_to_themselves(self) -> None:
+    def test_members_belongs_to_themselves(self) -> None:
         self.assertTrue(self.bob.inTeam(self.bob))
         self.assertFalse(self.bob.inTeam(self.amy))
 
@@ -176,15 +176,15 @@ class Membership(PeopleTestCase):
     def test_random_joining_and_leaving_keeps_both_sides_the_same(self) -> None:
         dice = random.Random(7)
         teams = [self.teams.new(f"t{number}", "Team") for number in range(6)]
-        everybody = [*teams, *self.people]
+        members = [*teams, *self.people]
         for _step in range(400):
-            team, member = dice.choice(teams), dice.choice(everybody)
+            team, member = dice.choice(teams), dice.choice(members)
             try:
                 (team.addMember if dice.random() < 0.6 else team.removeMember)(member)
             except (MembershipCycle, NotAMember):
                 pass
             for one in teams:
-                for other in everybody:
+                for other in members:
                     self.assertEqual(other in one.members(), one in other.teams())
 
 
@@ -200,7 +200,7 @@ class TheLastAdministrator(PeopleTestCase):
         self.assertRaises(LastMember, self.amy.disable)
         self.assertTrue(self.amy.active)
 
-    def test_somebody_disabled_does_not_count(self) -> None:
+    def test_disabled_persons_do_not_count(self) -> None:
         self.admins.addMember(self.bob)
         self.bob.disable()
         self.assertRaises(LastMember, self.amy.disable)
@@ -268,7 +268,7 @@ class AtTheSameMoment(PeopleTestCase):
 
 
 class WhoMay(PeopleTestCase):
-    """Amy is in `admins`, bob is nobody special, cyd owns the team `readers`."""
+    """Amy is in `admins`, bob has no role, cyd owns the team `readers`."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -316,7 +316,7 @@ class WhoMay(PeopleTestCase):
             with self.subTest(what):
                 self.assertEqual(self.allowed(action), who)
 
-    def test_nobody_sets_what_has_a_method(self) -> None:
+    def test_attributes_with_a_method_cannot_be_set(self) -> None:
         for thing, name in (
             (self.bob, "email"),
             (self.bob, "active"),

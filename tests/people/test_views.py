@@ -45,7 +45,7 @@ class Programs(PeopleInTheWorld):
             self.send("PATCH", "/crew", {"display_name": "Crew"}, "bob").json["display_name"], "Crew"
         )
         self.assertEqual(self.send("GET", "/amy").json["teams"], ["admins", "crew"])
-        self.assertEqual(self.send("PATCH", "/crew", {"owner": "nobody"}, "bob").status_int, 422)
+        self.assertEqual(self.send("PATCH", "/crew", {"owner": "missing"}, "bob").status_int, 422)
         self.assertEqual(self.send("PATCH", "/crew", {"owner": "amy"}, "bob").json["owner"], "amy")
         self.assertEqual(self.send("PATCH", "/crew", {"owner": ""}, "bob").status_int, 403)
         self.assertIsNone(self.send("PATCH", "/crew", {"owner": ""}).json["owner"])
@@ -85,7 +85,7 @@ class Programs(PeopleInTheWorld):
             ("amy", "PATCH", "/amy", {"active": False}, 409),
             ("amy", "DELETE", "/admins/+members/amy", None, 409),
             ("amy", "POST", "/admins/+members", {"member": "admins"}, 409),
-            ("amy", "POST", "/admins/+members", {"member": "nobody"}, 422),
+            ("amy", "POST", "/admins/+members", {"member": "missing"}, 422),
             ("amy", "DELETE", "/admins/+members/bob", None, 422),
             ("amy", "POST", "", {"name": "../x", "display_name": "C"}, 422),
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": ["nope"]}, 422),
@@ -98,7 +98,7 @@ class Programs(PeopleInTheWorld):
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": ["read"], "days": 1e9}, 400),
             ("amy", "DELETE", "/bob/+tokens/nosuch", None, 404),
             ("amy", "DELETE", "/bob/+tokens/a/b", None, 404),
-            ("amy", "GET", "/nobody", None, 404),
+            ("amy", "GET", "/missing", None, 404),
             ("amy", "GET", "/bob/+members", None, 404),
             ("amy", "DELETE", "/bob", None, 405),
             ("amy", "GET", "/bob/+password", None, 405),
@@ -173,7 +173,7 @@ class Pages(PeopleInTheWorld):
             self.assertNotIn("<script>", page, path)
             self.assertIn("&lt;script&gt;", page, path)
 
-    def test_an_administrator_adds_somebody_who_then_logs_in(self) -> None:
+    def test_an_administrator_adds_a_person_who_then_logs_in(self) -> None:
         self.log_in("amy")
         form = self.bobs.get("/people").form
         form["name"], form["display_name"], form["password"] = "cyd", "Cyd", NEW
@@ -199,7 +199,7 @@ class Pages(PeopleInTheWorld):
             request("GET", f"{APP}/people", {"Authorization": f"Bearer {shown[0]}"}).status_int, 401
         )
 
-    def test_who_may_not_change_sees_no_form(self) -> None:
+    def test_without_the_permission_a_page_has_no_form(self) -> None:
         self.log_in("bob")
         for path in ("/people", "/people/amy", "/people/admins"):
             self.assertEqual(self.bobs.get(path).forms, {}, path)

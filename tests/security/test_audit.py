@@ -99,7 +99,7 @@ class Auditing(unittest.TestCase):
         self.assertNotIn(url.partition("token=")[2], self.path.read_text())
 
     def test_refused_log_in(self) -> None:
-        form = {"name": "nobody", "password": "s3cret-and-long"}
+        form = {"name": "unknown", "password": "s3cret-and-long"}
         browser = http.browser()
         page = browser.get("/+login")
         page.form.set("name", form["name"])

@@ -16,7 +16,7 @@ class Acting(unittest.TestCase):
     def tearDown(self) -> None:
         endInteraction()
 
-    def test_nobody_is_anonymous(self) -> None:
+    def test_without_a_principal_it_is_anonymous(self) -> None:
         self.assertIs(current_principal(), ANONYMOUS)
 
     def test_it_nests_to_any_depth_and_comes_back_to_the_same_interaction(self) -> None:

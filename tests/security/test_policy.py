@@ -98,7 +98,7 @@ class Deciding(Guarded):
     def test_without_an_authorization_only_admins(self) -> None:
         self.assert_allowed("admin", "clerk", "system")
 
-    def test_everybody_does_not_include_a_script_without_the_grant(self) -> None:
+    def test_everyone_does_not_include_a_script_without_the_grant(self) -> None:
         self.guard(Everyone)
         self.assert_allowed("anonymous", "known", "owner", "reader", "admin", "clerk", "system")
 

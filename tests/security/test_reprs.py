@@ -1,4 +1,4 @@
-"""What nobody may see is not in what errors, logs and debuggers show of an object."""
+"""Secrets are not in the repr of objects, which errors, logs and debuggers show."""
 
 import pickle
 import unittest

@@ -36,7 +36,7 @@ class IShelf(Interface):
     label = TextLine(title="Label", readonly=False)
 
     def read() -> str:
-        """For everybody with librarian.View."""
+        """For principals with librarian.View."""
 
     def count() -> int:
         """For all."""
@@ -111,7 +111,7 @@ class SecuredUtilities(ConfiguredTestCase):
             shelf.label = "new"
             self.assertEqual(shelf.label, "new")
 
-    def test_where_nobody_acts_the_error_says_so_and_is_no_attribute_error(self) -> None:
+    def test_without_an_interaction_the_error_says_so_and_is_no_attribute_error(self) -> None:
         self.configure(SECURED)
         shelf = getUtility(IShelf)
         self.assertEqual(shelf.count(), 3)
@@ -119,7 +119,7 @@ class SecuredUtilities(ConfiguredTestCase):
         self.assertRaises(NoActingPrincipal, setattr, shelf, "label", "new")
         self.assertRaises(ForbiddenAttribute, setattr, shelf, "colour", 1)
 
-    def test_a_thread_must_say_for_whom_it_works(self) -> None:
+    def test_a_thread_needs_an_interaction_of_its_own(self) -> None:
         self.configure(SECURED)
         shelf, seen = getUtility(IShelf), []
 
@@ -218,7 +218,7 @@ class SystemPrincipals(ConfiguredTestCase):
             script_principal("clark")
         self.assertEqual(caught.exception.name, "clark")
 
-    def test_a_permission_nobody_declares_is_a_typing_error(self) -> None:
+    def test_an_undeclared_permission_is_an_error(self) -> None:
         self.assertRaises(
             (ConfigurationError, ValueError),
             self.configure,

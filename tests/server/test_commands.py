@@ -78,7 +78,7 @@ class Broken(unittest.TestCase):
         for each in added:
             self.assertEqual(self.server.request("GET", each["url"]).data.decode(), each["filename"])
 
-    def test_put_to_nobody_fails_in_one_line(self) -> None:
+    def test_put_without_a_server_fails_in_one_line(self) -> None:
         (self.server.folder / "lonely.txt").write_text("hello?")
         done = self.server.command("put", "lonely.txt", LIBRARIAN_UPLOAD_URL="http://127.0.0.1:1/")
         self.assertEqual((done.returncode, done.stdout), (1, ""))

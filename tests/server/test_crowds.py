@@ -20,7 +20,7 @@ class Crowded(unittest.TestCase):
         self.server.start()
         self.addCleanup(self.server.stop)
 
-    def test_idle_connections_keep_nobody_out(self) -> None:
+    def test_idle_connections_do_not_block_others(self) -> None:
         with ExitStack() as idle:
             for _ in range(3 * LIMIT):
                 idle.enter_context(closing(connected(self.server.urls["public"])))
@@ -42,7 +42,7 @@ class Crowded(unittest.TestCase):
 class Small(unittest.TestCase):
     """A limit below the number of listeners and what belongs to them."""
 
-    def test_it_is_of_connections(self) -> None:
+    def test_the_limit_counts_connections(self) -> None:
         server = ServerProcess()
         self.addCleanup(server.remove)
         ini = server.ini.read_text()

@@ -46,7 +46,7 @@ class Damaged(unittest.TestCase):
 
 class Daily(Damaged):
     def setUp(self) -> None:
-        self.server = started(self)  # nobody else should meet what is damaged here
+        self.server = started(self)  # other tests must not meet the damaged files
 
     def test_a_small_file_is_never_sent_wrong(self) -> None:
         for headers in ({}, {"Range": "bytes=5-9"}):  # by the loop, and by a thread

@@ -16,7 +16,7 @@ SIZE = 24 << 20  # more than the sockets between hold, so that the transfer is r
 
 
 def terminate(server: ServerProcess) -> None:
-    """SIGTERM, and wait until nobody is let in any more."""
+    """SIGTERM, and wait until connections are refused."""
     os.kill(server.pid, signal.SIGTERM)
     while True:
         try:
@@ -68,7 +68,7 @@ class Terminated(unittest.TestCase):
             self.assertEqual(read_to_end(connection), b"")
             connection.close()
 
-    def test_patience_with_a_stuck_client_ends(self) -> None:
+    def test_a_stuck_client_delays_the_end_by_a_limited_time(self) -> None:
         server = ServerProcess()
         self.addCleanup(server.remove)
         server.ini.write_text(server.ini.read_text().replace("#endpoints", "#endpoints\ngrace_seconds = 1"))

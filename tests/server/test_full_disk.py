@@ -54,7 +54,7 @@ class UnderEverything(WithDisk):
         )
         self.reserve = folder / "tree" / "reserve"
 
-    def test_507_then_upkeep_then_as_before(self) -> None:
+    def test_a_full_disk_answers_507_until_upkeep_makes_room(self) -> None:
         answer = self.server.request("PUT", self.server.urls["upload"] + "f", body=b"file")
         self.assertEqual(answer.status, 201)
         self.assertTrue(self.reserve.exists())
@@ -76,7 +76,7 @@ class UnderEverything(WithDisk):
         self.assertEqual(self.server.command("fsck").returncode, 0)
         self.quiet()
 
-    def test_every_command_says_it_in_a_line(self) -> None:
+    def test_every_command_reports_a_full_disk_in_one_line(self) -> None:
         self.assertEqual(self.server.request("PUT", self.server.urls["upload"] + "f", body=b"f").status, 201)
         big = self.server.folder / "big"
         big.write_bytes(bytes(3 * MIB))

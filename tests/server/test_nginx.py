@@ -215,7 +215,7 @@ class BehindNginx(unittest.TestCase):
                 self.assertEqual((answer.status, answer.data), (200, b"data"))
                 self.assertNotIn("X-Accel-Redirect", answer.headers)
 
-    def test_what_a_client_says_of_itself_never_arrives(self) -> None:
+    def test_forwarded_headers_of_clients_are_replaced(self) -> None:
         path = f"/{self.put(b'data', 'f.bin')}/f.bin"
         for proof in ("", "wrong", SECRET):
             with self.subTest(proof=proof):

@@ -49,7 +49,7 @@ class Quota(WithoutRoom):
             answer = connection.recv(1 << 12)
         self.assertTrue(answer.startswith(b"HTTP/1.1 507 "), answer)
 
-    def test_a_client_that_does_not_ask_still_hears_why(self) -> None:
+    def test_a_client_without_expect_still_gets_the_reason(self) -> None:
         head = b"PUT /a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
         with closing(connected(self.server.urls["upload"])) as connection:
             connection.sendall(head % (30 * MIB) + bytes(30 * MIB))
@@ -76,7 +76,7 @@ class Quota(WithoutRoom):
 class Gone(WithoutRoom):
     """A volume that is not there any more, under a server that is."""
 
-    def test_that_is_no_lack_of_room(self) -> None:
+    def test_a_missing_volume_answers_503_and_comes_back(self) -> None:
         server = started(self)
         server.byte_store.rename(server.folder / "elsewhere")
         self.assertEqual([self.put(server, 10), self.put(server, 5 * MIB)], [503, 503])

@@ -25,9 +25,9 @@ class AbsoluteForm(unittest.TestCase):
         return exchange(self.server.urls[endpoint], request.encode())
 
     def test_a_file_is_found_by_its_path(self) -> None:
-        url = self.put("upload", b"for everybody")
+        url = self.put("upload", b"for all")
         for target in (url, urlsplit(url).path, f"http://any.example{urlsplit(url).path}"):
-            self.assertTrue(self.ask(target).endswith(b"for everybody"), target)
+            self.assertTrue(self.ask(target).endswith(b"for all"), target)
 
     def test_naming_the_restricted_port_or_a_host_opens_nothing(self) -> None:
         url = self.put("restricted-upload", SECRET)
@@ -49,6 +49,6 @@ class AbsoluteForm(unittest.TestCase):
         self.assertTrue(answer.endswith(SECRET), answer)
 
     def test_a_file_has_no_host_but_its_own(self) -> None:
-        path = urlsplit(self.put("upload", b"for everybody")).path
+        path = urlsplit(self.put("upload", b"for all")).path
         answer = self.ask(f"http://i1.restricted.127.0.0.1{path}", host="localhost")
         self.assertRegex(answer, rb"^HTTP/1\.[01] 404 ")

@@ -109,7 +109,7 @@ class ByTools(unittest.TestCase):
                 done = subprocess.run(
                     [*command, *headers, url], cwd=self.folder, stdin=piped, capture_output=True, check=False
                 )
-            # waitress has the whole of a chunked body before anybody else sees it.
+            # The server reads a chunked body completely before the application sees it.
             self.assertEqual(done.stdout, b"201", (self.folder / "answer").read_bytes())
 
     def test_curl_goes_on_where_it_stopped(self) -> None:

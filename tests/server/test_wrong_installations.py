@@ -54,7 +54,7 @@ class Wrong(unittest.TestCase):
         self.assertEqual(number, 1)
         self.ini.write_text(text)
 
-    def test_an_ini_file_that_is_none(self) -> None:
+    def test_a_malformed_ini_file(self) -> None:
         self.ini.write_text("librarian.site = x\n[app:main\n")
         self.refused("server.ini", programs=("serve", "gc"))
         self.ini.write_bytes(b"\xff\xfe\x00")
@@ -80,13 +80,13 @@ class Wrong(unittest.TestCase):
         self.write(r"^librarian.site", "librarian.tokn_lifetime = 1h\nlibrarian.site")
         self.refused("tokn_lifetime")
 
-    def test_a_database_that_cannot_be(self) -> None:
+    def test_an_impossible_database(self) -> None:
         file = self.server.folder / "file"
         file.touch()
         self.write(r"^librarian.database_uri = .*", f"librarian.database_uri = file://{file}/Data.fs")
         self.refused("file")
 
-    def test_a_byte_store_that_cannot_be(self) -> None:
+    def test_an_impossible_byte_store(self) -> None:
         file = self.server.folder / "file"
         file.touch()
         self.write(r"^librarian.byte_store = .*", f"librarian.byte_store = {file}/bytes")

@@ -116,7 +116,7 @@ class PageTests(SpoolCase):
         self.assertIn("The first 100 of 105.", self.page())
 
     def test_what_is_not_there(self) -> None:
-        for path in ("/export/nobody", "/elsewhere", "/export", "/import/cds", "/export/cds/more"):
+        for path in ("/export/missing", "/elsewhere", "/export", "/import/cds", "/export/cds/more"):
             with self.subTest(path):
                 self.assertEqual(self.ask(path).status_int, 404)
 
@@ -240,7 +240,7 @@ class UtilityTests(SpoolCase):
         self.assertRaises(BadTarget, self.spools["cds"].exchange)  # without the password's variable
 
     def test_unknown_names(self) -> None:
-        self.assertRaises(NoSuchTarget, lambda: self.spools["nobody"])
+        self.assertRaises(NoSuchTarget, lambda: self.spools["missing"])
         self.assertIsNone(self.spools.getByName("cds", "import"))
 
     def test_a_target_that_was_taken_out_since(self) -> None:

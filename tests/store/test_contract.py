@@ -114,7 +114,7 @@ class Contract(unittest.TestCase):
         """No bytes, and no trace of having tried."""
         self.assertEqual([], self.held())
 
-    def test_it_has_all_that_the_contract_asks_for(self) -> None:
+    def test_it_provides_its_interface(self) -> None:
         self.assertTrue(verifyObject(IByteStore, self.store))
 
     def test_bytes_of_any_length_come_back_with_their_digests(self) -> None:
@@ -285,7 +285,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(b"sound", self.read(sha256))
         self.assertEqual([], list(self.store.quarantined()))
 
-    def test_damaged_bytes_are_move_to_quarantine(self) -> None:
+    def test_damaged_bytes_are_quarantined(self) -> None:
         sha256, other = self.put(b"will rot"), self.put(b"will not")
         self.damage(sha256)
         with self.assertRaises(BytesDamaged) as caught:
@@ -311,7 +311,7 @@ class Contract(unittest.TestCase):
             self.assertEqual(b"will rot", self.read(sha256))
             self.assertEqual([], list(self.store.quarantined()))
 
-    def test_remove_forgets_what_is_move_to_quarantine_too(self) -> None:
+    def test_remove_removes_quarantined_bytes_too(self) -> None:
         sha256 = self.put(b"will rot")
         self.damage(sha256)
         self.store.quarantine(sha256)
@@ -336,7 +336,7 @@ class Contract(unittest.TestCase):
         self.assertTrue(self.store.remove(first))
         self.put(pattern(599))
 
-    def test_the_quota_counts_a_copy_once_and_what_is_move_to_quarantine_too(self) -> None:
+    def test_the_quota_counts_a_copy_once_and_quarantined_bytes_too(self) -> None:
         self.store = self.make(quota=1000)
         sha256 = self.put(pattern(400))
         self.put(pattern(400))

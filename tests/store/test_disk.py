@@ -199,7 +199,7 @@ class Trouble(DiskStoreTestCase):
             self.put(pattern(4 * MIB))
         self.assertEqual([], self.files())
 
-    def test_room_left_to_others(self) -> None:
+    def test_room_kept_free_for_other_programs(self) -> None:
         self.store = DiskStore(self.root, self.clock, keep_free=1 << 60)
         with self.assertRaises(StoreFull) as caught:
             self.put(b"hello")
@@ -230,7 +230,7 @@ class Trouble(DiskStoreTestCase):
         self.assertTrue(self.store.remove(large))
         self.put(pattern(MIB + 1))
 
-    def test_a_read_only_disk_serves_what_it_has(self) -> None:
+    def test_a_read_only_disk_can_be_read(self) -> None:
         volume = self.mount("2m")
         self.root = volume / "store"
         sha256 = DiskStore(self.root, self.clock).put(io.BytesIO(b"hello")).sha256
@@ -251,7 +251,7 @@ class Trouble(DiskStoreTestCase):
             self.store = DiskStore(volume / "store", self.clock)
         self.assertRaises(StoreUnavailable, self.put, b"hello")
 
-    def test_a_volume_that_is_gone_is_not_an_empty_store(self) -> None:
+    def test_an_unmounted_volume_is_not_an_empty_store(self) -> None:
         # What stays is the folder it was mounted on.
         self.put(b"hello")
         self.root.rename(self.folder / "elsewhere")
@@ -270,7 +270,7 @@ class Trouble(DiskStoreTestCase):
             self.assertRaises(StoreUnavailable, action)
         self.assertEqual([], list(self.root.iterdir()))
 
-    def test_what_may_not_be_looked_at_is_not_called_absent(self) -> None:
+    def test_a_permission_error_is_not_called_absent(self) -> None:
         self.put(b"hello")
         with mock.patch("os.stat", failing(errno.EACCES)), self.assertRaises(StoreUnavailable):
             self.assertNotIn(HELLO, self.store)
@@ -380,7 +380,7 @@ class Quota(DiskStoreTestCase):
     def used(self) -> int:
         return int((self.root / "usage").read_bytes())
 
-    def test_all_stores_of_a_folder_keep_one_sum(self) -> None:
+    def test_all_stores_of_a_folder_share_one_total(self) -> None:
         first = self.put(pattern(600))
         other, unlimited = DiskStore(self.root, self.clock, quota=1000), DiskStore(self.root, self.clock)
         self.assertRaises(StoreFull, other.put, io.BytesIO(pattern(500)))
@@ -390,7 +390,7 @@ class Quota(DiskStoreTestCase):
         self.put(pattern(400))
         self.assertEqual(900, self.used())
 
-    def test_a_quota_set_later_counts_what_is_there(self) -> None:
+    def test_a_quota_set_later_counts_existing_files(self) -> None:
         root = self.folder / "other"
         store = DiskStore(root, self.clock)
         store.put(io.BytesIO(pattern(600)))
@@ -404,7 +404,7 @@ class Quota(DiskStoreTestCase):
         DiskStore(root, self.clock, quota=1000)
         self.assertEqual(606, int((root / "usage").read_bytes()))
 
-    def test_a_sum_that_is_lost_or_wrong_is_counted_anew(self) -> None:
+    def test_a_total_that_is_lost_or_wrong_is_counted_anew(self) -> None:
         self.put(pattern(600))
         for text in (b"", b"garbage\n"):
             (self.root / "usage").write_bytes(text)

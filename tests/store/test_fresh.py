@@ -38,7 +38,7 @@ class Listed(unittest.TestCase):
         )
         self.assertEqual(list(self.fresh.take()), [A])
 
-    def test_it_does_not_grow_for_ever(self) -> None:
+    def test_its_size_is_limited(self) -> None:
         (self.folder / "fresh").write_bytes(b"\n" * LONGEST_LIST)
         self.fresh.add(A)
         self.assertEqual((self.folder / "fresh").stat().st_size, LONGEST_LIST)

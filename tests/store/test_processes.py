@@ -35,7 +35,7 @@ class PutAgainstRemove(ProcessesTestCase):
 
     ROUNDS = 200
 
-    def test_whoever_was_told_that_bytes_are_stored_finds_them(self) -> None:
+    def test_acknowledged_bytes_are_found(self) -> None:
         start, end = FORK.Barrier(4, timeout=60), FORK.Barrier(4, timeout=60)
         losses, removals = FORK.SimpleQueue(), FORK.Value("i", 0)
         for work, extra in ((self.claim, losses), (self.claim, losses), (self.sweep, removals)):

@@ -56,7 +56,7 @@ class Browser:
         remove_folder(self._profile)
 
     def forget(self) -> None:
-        """Be somebody unknown again: drop every cookie of every site."""
+        """Log out everywhere: drop every cookie of every site."""
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
     def open(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, where nothing of the caller's is open and nobody acts."""
+"""Work in a new thread, without the caller's transaction, connection and principal."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -36,7 +36,7 @@ LAYERED = """
 
         @classmethod
         def setUp(cls):
-            raise AssertionError("nobody may set this up")
+            raise AssertionError("this layer must not be set up")
 
     class AboveAbsent(Absent):
         pass
@@ -224,7 +224,7 @@ class Runs(TestCase):
         self.assertIn("Total: 20 tests, 1 failures, 0 errors and 0 skipped", output)
         self.assertEqual(status, 1)
 
-    def test_a_layer_nobody_asked_for_is_not_called_left_out(self) -> None:
+    def test_an_unselected_layer_is_not_called_left_out(self) -> None:
         self.write("test_layers.py", LAYERED)
         status, output = self.run_tests("--layer", "Present")
         self.assertEqual(status, 0, output)

@@ -160,7 +160,7 @@ class Found(InAFolder):
                 self.path.write_bytes(data)
             self.assertEqual(self.add(), 1, data)
 
-    def test_between_two_renames(self) -> None:
+    def test_killed_between_two_renames(self) -> None:
         self.path.rename(beside(self.path, ".old"))
         beside(self.path, ".pack").write_bytes(self.data[: len(self.data) // 2])
         with self.assertLogs("librarian.tree", "WARNING"):
@@ -171,7 +171,7 @@ class Found(InAFolder):
         with self.assertLogs("librarian.tree", "WARNING"):
             self.assertEqual(self.add(), 6)
 
-    def test_one_kind_of_file_that_tells_of_a_tree(self) -> None:
+    def test_each_file_that_belongs_to_a_tree(self) -> None:
         for suffix in (".old", ".pack", ".index", ".tmp"):
             with self.subTest(suffix=suffix):
                 beside(self.path, suffix).write_bytes(self.data)
@@ -268,7 +268,7 @@ class Indexes(InAFolder):
         for suffix in ("", ".index", ".old", ".tmp"):
             self.assertEqual(stat.S_IMODE(beside(self.path, suffix).stat().st_mode), 0o600, suffix)
 
-    def test_an_older_version_s_become_private(self) -> None:
+    def test_files_of_older_versions_become_private(self) -> None:
         for path in (self.path, self.index, beside(self.path, ".tmp")):
             path.chmod(0o644)
         DataFile(self.path).close()

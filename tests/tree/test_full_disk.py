@@ -47,7 +47,7 @@ class FullDisk(unittest.TestCase):
     def reserve(self) -> Path:
         return self.data.with_name("reserve")
 
-    def test_a_refusal_and_then_as_before(self) -> None:
+    def test_a_commit_is_refused_and_works_again_with_room(self) -> None:
         expected: dict[str, int] = {}
         for number, (leave, size) in enumerate(
             [(0, 9 * KIB), (0, 20 * KIB), (4 * KIB, 13 * KIB), (60 * KIB, 100 * KIB), (300 * KIB, 400 * KIB)]
@@ -70,7 +70,7 @@ class FullDisk(unittest.TestCase):
                 self.assertEqual(self.found(self.open(copy / "Data.fs")), expected)
                 self.assertTrue(self.reserve.exists())
 
-    def test_the_reserve_is_for_who_makes_room(self) -> None:
+    def test_the_reserve_is_for_work_that_makes_room(self) -> None:
         self.assertEqual(self.reserve.stat().st_blocks * 512, MIB)
         self.assertEqual(self.reserve.stat().st_mode & 0o777, 0o600)
         self.disk.fill()

@@ -70,7 +70,7 @@ class Sessions(WithSubtree):
             thread.join()
         self.assertEqual(len(seen), 1)
 
-    def test_a_uri_nobody_knows_is_refused_without_its_password(self) -> None:
+    def test_an_unknown_scheme_is_refused_without_showing_the_password(self) -> None:
         with self.assertRaises(TreeUnavailable) as caught:
             open_database("gopher://me:secret@example.com/db")
         self.assertIn("gopher://", str(caught.exception))
@@ -78,7 +78,7 @@ class Sessions(WithSubtree):
 
 
 class Runs(WithSubtree):
-    def test_conflicts_are_tried_again_until_all_are_in(self) -> None:
+    def test_conflicts_are_tried_again_until_all_are_committed(self) -> None:
         def add(name: str) -> None:
             def work() -> None:
                 shelf = self.tree.subtree("shelf")
@@ -95,7 +95,7 @@ class Runs(WithSubtree):
         with self.tree.session():
             self.assertEqual(self.tree.subtree("shelf")["count"], 80)
 
-    def test_patience_ends(self) -> None:
+    def test_attempts_are_limited(self) -> None:
         calls: list[int] = []
 
         def hopeless() -> None:
@@ -115,7 +115,7 @@ class Runs(WithSubtree):
         with self.tree.session():
             self.assertNotIn("half", self.tree.subtree("shelf"))
 
-    def test_work_apart_survives_the_callers_abort_and_touches_nothing_of_it(self) -> None:
+    def test_an_independent_transaction_survives_the_callers_abort(self) -> None:
         def work() -> None:
             self.assertNotIn("mine", self.tree.subtree("shelf"))
             self.tree.subtree("shelf")["token"] = 1

@@ -127,14 +127,14 @@ class Shared(unittest.TestCase):
         with tree.session() as root:
             self.assertEqual(root["n"], 180)
 
-    def test_only_the_owner_comes_in(self) -> None:
+    def test_only_the_owner_can_connect(self) -> None:
         self.tree().share()
         found = self.socket.stat()
         self.assertTrue(stat.S_ISSOCK(found.st_mode))
         self.assertEqual(stat.S_IMODE(found.st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(self.path.parent.stat().st_mode), 0o700)
 
-    def test_what_a_killed_server_leaves_stands_in_nobodys_way(self) -> None:
+    def test_the_socket_of_a_killed_server_does_no_harm(self) -> None:
         server = self.other("share")
         self.assertEqual((server.kind, server.add()), ("HostStorage", 1))
         server.end(signal.SIGKILL)
@@ -153,7 +153,7 @@ class Shared(unittest.TestCase):
         self.assertFalse(self.socket.exists())
         self.assertEqual(self.other().kind, "HostStorage")
 
-    def test_a_guest_that_dies_holds_nothing_up(self) -> None:
+    def test_a_guest_that_dies_blocks_no_commit(self) -> None:
         tree = self.tree()
         tree.share()
         guest = self.other()
@@ -161,7 +161,7 @@ class Shared(unittest.TestCase):
         guest.end(signal.SIGKILL)
         self.assertEqual(self.add(tree), 2)
 
-    def test_a_guest_that_stops_in_its_commit_is_put_out(self) -> None:
+    def test_a_guest_that_stops_in_its_commit_is_disconnected(self) -> None:
         tree = self.tree()
         with mock.patch.object(sharing, "LONGEST_COMMIT_SECONDS", 0.5):
             tree.share()

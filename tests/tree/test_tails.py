@@ -102,7 +102,7 @@ class WithAFile(unittest.TestCase):
 
 
 class Torn(WithAFile):
-    def test_nothing_but_the_last_is_lost_and_its_bytes_are_kept(self) -> None:
+    def test_only_the_last_transaction_is_lost_and_its_bytes_are_kept(self) -> None:
         start = self.found[-1].position
         for name, data in self.torn_states():
             with self.subTest(name):
@@ -119,7 +119,7 @@ class Torn(WithAFile):
             said.output[0], r"last transaction was torn.*transaction of 20\d\d-.* UTC.*bytes=\d+ kept="
         )
 
-    def test_a_commit_that_was_not_finished_is_nothing_lost(self) -> None:
+    def test_an_unfinished_commit_is_no_loss(self) -> None:
         start = self.found[-1].position
         for end in (len(self.data), start + 30, len(self.data) - 1):
             self.put(self.data[: start + 16] + b"c" + self.data[start + 17 : end])
@@ -131,7 +131,7 @@ class Torn(WithAFile):
         with self.assertNoLogs("librarian.tree", "WARNING"):
             self.assertEqual(self.read(), 19)
 
-    def test_with_an_index_of_the_time_before(self) -> None:
+    def test_with_an_outdated_index(self) -> None:
         self.put(self.data[: self.found[10].position])
         DataFile(self.path).close()
         index = beside(self.path, ".index").read_bytes()
@@ -156,7 +156,7 @@ class TornWithoutSums(Torn):
 
     storage = staticmethod(FileStorage)
 
-    def test_nothing_but_the_last_is_lost_and_its_bytes_are_kept(self) -> None:
+    def test_only_the_last_transaction_is_lost_and_its_bytes_are_kept(self) -> None:
         for name, data in self.torn_states():
             if name.startswith(("sector", "noise")):
                 continue
@@ -166,7 +166,7 @@ class TornWithoutSums(Torn):
 
 
 class Inside(WithAFile):
-    def test_a_chain_that_is_broken_is_not_cut(self) -> None:
+    def test_a_broken_chain_of_lengths_is_not_cut(self) -> None:
         for offset in (0, 8, 16):
             at = self.found[7].position + offset
             data = self.data[:at] + b"\xff" * 4 + self.data[at + 4 :]
@@ -183,7 +183,7 @@ class Inside(WithAFile):
         self.assertRaises(TreeDamaged, self.read)
         self.assertEqual(self.path.read_bytes(), data)
 
-    def test_damaged_data_is_told_and_stays(self) -> None:
+    def test_damaged_data_is_reported_and_stays(self) -> None:
         at = self.found[17].end - 300
         data = self.data[:at] + bytes(200) + self.data[at + 200 :]
         self.put(data)
@@ -222,7 +222,7 @@ class Shortened(WithAFile):
                 self.assertEqual(self.path.read_bytes(), data)
                 self.assertEqual(self.kept(), [])
 
-    def test_cut_back_by_a_person_s_will(self) -> None:
+    def test_cut_back_on_request(self) -> None:
         for name, data in self.states():
             with self.subTest(name):
                 self.put(data)
@@ -242,7 +242,7 @@ class Sums(WithAFile):
             tail = read_tail(self.path)
             self.assertTrue(tail.damaged or tail.torn, at)
 
-    def test_a_pack_leaves_them_true(self) -> None:
+    def test_they_match_after_a_pack(self) -> None:
         for seconds in (0, 3600):
             with closing(Tree.from_uri(self.uri)) as tree:
                 tree.run(lambda: tree.root().update(n=19))

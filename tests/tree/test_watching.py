@@ -62,7 +62,7 @@ class Watching(unittest.TestCase):
         self.assertEqual([line.partition(":")[0] for line in logged.output], ["ERROR", "WARNING"])
         self.assertIn("database away error=gone", logged.output[0])
 
-    def test_who_waits_is_broken_off_and_the_next_is_refused(self) -> None:
+    def test_waiting_requests_are_broken_off_and_the_next_is_refused(self) -> None:
         self.watch.require()
         self.engine.trouble = NoAnswer("silent")
         with self.assertLogs("librarian.tree.engines.watch"):
@@ -96,7 +96,7 @@ class Watching(unittest.TestCase):
                 logger.filters = filters
         self.assertEqual(["damaged" in line for line in logged.output], [True])
 
-    def test_patience_ends(self) -> None:
+    def test_patience_is_limited(self) -> None:
         with self.assertRaises(NoAnswer):
             patiently(0.05, threading.Event().wait)
         patiently(0.05, lambda seconds: True)
@@ -116,7 +116,7 @@ class Numbers(unittest.TestCase):
         self.addCleanup(database.close)
         return database
 
-    def test_a_stock_from_before_is_not_used(self) -> None:
+    def test_object_ids_reserved_before_a_restart_are_not_used(self) -> None:
         first, second = self.opened(), self.opened()
         first.storage.new_oid()  # takes a hundred
         self.server.stop()
@@ -143,7 +143,7 @@ class Numbers(unittest.TestCase):
             transaction.abort()
             connection.close()
 
-    def test_a_number_of_another_object_is_no_end(self) -> None:
+    def test_an_object_id_in_use_is_skipped(self) -> None:
         """Another client may still be given one."""
         tries: list[int] = []
 
@@ -162,7 +162,7 @@ def _wrong() -> Any:
 
 
 class Lasting(unittest.TestCase):
-    def test_a_disconnection_is_repeated_where_nothing_watches(self) -> None:
+    def test_a_disconnection_is_raised_again_without_a_watch(self) -> None:
         tries: list[int] = []
 
         def attempt() -> int:

@@ -20,7 +20,7 @@ HASH = hash_password(GOOD)  # once, since it takes its time by design
 
 
 class PeopleInTheWorld(unittest.TestCase):
-    """Amy is an administrator, bob and cat are nobody special; all have the same good password."""
+    """Amy is an administrator, bob and cat have no roles; all have the same good password."""
 
     layer = Functional
 

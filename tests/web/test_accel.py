@@ -1,4 +1,4 @@
-"""Who has the front end send the bytes: whoever knows the secret, and nobody by an address."""
+"""The front end sends the bytes for requests that carry the secret; the client's address does not count."""
 
 import unittest
 

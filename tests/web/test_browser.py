@@ -72,7 +72,7 @@ class WithBrowser(unittest.TestCase):
 
 
 class LoggingIn(WithBrowser):
-    def test_there_and_back_again(self) -> None:
+    def test_log_in_and_out(self) -> None:
         self.log_in("not the password")
         self.assertIn("The name or the password is wrong", self.browser.text())
         self.browser.fill("password", self.password)
@@ -83,7 +83,7 @@ class LoggingIn(WithBrowser):
         self.browser.open(f"{self.app}/people")
         self.assertIn("/+login", self.browser.url)
 
-    def test_a_new_password_keeps_this_browser_in(self) -> None:
+    def test_a_new_password_keeps_this_browser_logged_in(self) -> None:
         self.log_in()
         for before, after in ((self.password, NEW), (NEW, self.password)):
             self.browser.open(f"{self.app}/people/admin")
@@ -131,7 +131,7 @@ class OtherSites(WithBrowser):
             self.assertIn("Another site's page made this request.", self.browser.text())
             self.assertEqual(self.name_of_admin(), "Administrator")
 
-    def test_they_log_nobody_in_or_out(self) -> None:
+    def test_they_neither_log_in_nor_out(self) -> None:
         for site in self.sites:
             for path, fields in (("+logout", ""), ("+login", "<input name=name value=admin>")):
                 form = f"<form method=post action='{self.app}/{path}'>{fields}<button>Go</button></form>"

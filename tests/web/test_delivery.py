@@ -94,7 +94,7 @@ class Bodies(unittest.TestCase):
         for environ in WRAPPERS.values():
             self.assertEqual(sent(render(promised, io.BytesIO(LONG), environ)), LONG[:-10])
 
-    def test_the_wrapper_of_waitress_sends_from_the_right_place(self) -> None:
+    def test_the_wrapper_of_the_server_sends_from_the_right_position(self) -> None:
         with tempfile.TemporaryFile() as stored:
             stored.write(LONG)
             body = render(

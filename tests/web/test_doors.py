@@ -13,8 +13,8 @@ from tests.web.support import APP, PeopleInTheWorld
 
 MOST_PAGES = 300
 
-# What components may have unproxied: machinery that holds nobody's data, or is handed over to code
-# that is trusted with it (the tree, the bytes, telling who somebody is before anybody acts).
+# What components may have unproxied: machinery that holds no user's data, or is used only
+# by trusted code (the tree, the bytes, authentication before there is a principal).
 MACHINERY = {
     "librarian.countries.interfaces.ICountrySet",
     "librarian.interfaces.IFetcher",
@@ -93,20 +93,20 @@ class Pages(PeopleInTheWorld):
             fields = {name: value for name, value in form.submit_fields() if name != "csrf_token"}
             self.assertEqual(self.bobs.post(path, fields, status="*").status_int, 403, path)
 
-    def test_nothing_is_done_for_nobody(self) -> None:
+    def test_anonymous_changes_are_refused(self) -> None:
         for path in {path for path, _form in self.forms()} - {"/+login"}:
             for method in ("POST", "PUT", "PATCH", "DELETE"):
                 status = request(method, f"{APP}{path}", {}, b"").status_int
                 self.assertTrue(400 <= status < 500, (method, path, status))
 
-    def test_no_page_breaks_or_is_cached_for_somebody_unknown(self) -> None:
+    def test_no_page_breaks_or_is_cached_for_anonymous(self) -> None:
         for path in self.pages:
             answer = browser().get(path, status="*")
             self.assertLess(answer.status_int, 500, path)
             self.assertNotIn("public", answer.headers["Cache-Control"], path)
             self.assertNotIn("@example.com", answer.text, path)
 
-    def test_pages_run_no_script_but_ours_and_are_framed_by_nobody(self) -> None:
+    def test_pages_run_no_script_but_ours_and_are_never_framed(self) -> None:
         for path, page in self.pages.items():
             policy = page.headers["Content-Security-Policy"]
             self.assertIn("frame-ancestors 'none'", policy, path)

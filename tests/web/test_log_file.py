@@ -64,7 +64,7 @@ class LogFiles(unittest.TestCase):
             log.write(b"2\n")
         self.assertEqual((rotated.read_bytes(), self.path.read_bytes()), (b"1\n", b"2\n"))
 
-    def test_until_it_looks_lines_go_to_the_moved_file(self) -> None:
+    def test_lines_go_to_the_moved_file_until_the_next_check(self) -> None:
         log = self.opened()
         log.write(b"1\n")
         rotated = self.path.rename(self.path.with_suffix(".1"))
@@ -74,7 +74,7 @@ class LogFiles(unittest.TestCase):
             log.write(b"3\n")
         self.assertEqual((rotated.read_bytes(), self.path.read_bytes()), (b"1\n2\n", b"3\n"))
 
-    def test_its_mode_keeps_others_out(self) -> None:
+    def test_its_mode_is_private(self) -> None:
         self.opened()
         self.assertEqual(self.path.stat().st_mode & 0o007, 0)
 

@@ -56,10 +56,10 @@ class Registered(unittest.TestCase):
                 view["derived_callable"](object(), asked("FOO"))
             self.assertEqual(unknown.exception.headers["Allow"], ", ".join(taken))
 
-    def test_none_hides_behind_a_predicate_which_answers_404(self) -> None:
+    def test_no_view_has_a_method_predicate(self) -> None:
         self.assertEqual([name for name, view in views() if view["request_methods"]], [])
 
-    def test_what_reads_is_not_written_to_and_the_other_way_round(self) -> None:
+    def test_get_comes_with_head_and_all_methods_are_known(self) -> None:
         for name, view in views():
             taken = set(methods_of(view["callable"]))
             self.assertEqual("GET" in taken, "HEAD" in taken, name)
@@ -95,7 +95,7 @@ class OverHttp(unittest.TestCase):
             *(f"http://localhost:9191/{path}" for path in ("", "metrics", "health", "ready", "robots.txt")),
         ]
 
-    def test_trace_and_what_is_no_method(self) -> None:
+    def test_trace_and_unknown_methods(self) -> None:
         for url in self.urls():
             for method, statuses in (("TRACE", (405,)), ("FOO", (405, 501)), ("get", (405, 501))):
                 with self.subTest(url=url, method=method):

@@ -130,7 +130,7 @@ class Everywhere(PeopleInTheWorld):
         ):
             self.all_refused(more)
 
-    def test_true_ones_are_no_hindrance(self) -> None:
+    def test_correct_digests_are_accepted(self) -> None:
         for method, url, body, headers in self.doors():
             for more in (*declarations(body), {"Repr-Digest": f"unixsum=:AQI=:, {member(body, 'sha-512')}"}):
                 with self.subTest(url=url, more=more):
@@ -179,26 +179,26 @@ class Bodies(unittest.TestCase):
                     self.assertEqual(self.read(DATA, size, step), DATA)
                     self.assertRaises(DigestMismatch, self.read, OTHER, size, step)
 
-    def test_it_ends_where_it_should(self) -> None:
+    def test_the_stream_ends_at_the_declared_length(self) -> None:
         self.assertEqual(self.read(DATA + b"GET /", len(DATA), 100), DATA)
 
     def test_lines(self) -> None:
         body = PromisedBody(BytesIO(DATA), len(DATA), {"md5": hashlib.md5(DATA).hexdigest()})
         self.assertEqual(list(body), [DATA])
 
-    def test_an_empty_body_is_looked_at_at_once(self) -> None:
+    def test_an_empty_body_is_checked_at_once(self) -> None:
         empty = base64_of(b"", "md5")
         hold_to_promises(self.environ(b"", 0, HTTP_CONTENT_MD5=empty))
         environ = self.environ(b"", 0, HTTP_CONTENT_MD5=base64_of(DATA, "md5"))
         self.assertRaises(DigestMismatch, hold_to_promises, environ)
 
-    def test_a_body_at_hand_is_looked_at_at_once_and_can_be_read_again(self) -> None:
+    def test_a_body_in_memory_is_checked_at_once_and_can_be_read_again(self) -> None:
         environ = self.environ(DATA, len(DATA), HTTP_CONTENT_MD5=base64_of(DATA, "md5"))
         environ["webob.is_body_seekable"] = True
         hold_to_promises(environ)
         self.assertEqual(environ["wsgi.input"].read(), DATA)
 
-    def test_what_is_taken_over_is_not_hashed_twice(self) -> None:
+    def test_a_verified_upload_is_not_hashed_twice(self) -> None:
         both = f"{member(DATA, 'sha-256')}, {member(DATA, 'sha-512')}"
         environ = self.environ(DATA, len(DATA), HTTP_REPR_DIGEST=both)
         hold_to_promises(environ)

@@ -24,7 +24,7 @@ class Proxies(unittest.TestCase):
         believe_proxies(lambda request: None, registry)(request)
         return request.environ
 
-    def test_strangers_say_nothing(self) -> None:
+    def test_untrusted_proxies_are_ignored(self) -> None:
         every = {name.removeprefix("HTTP_").replace("_", "-"): "https" for name in SPOKEN_FOR}
         for trusted in ("", "10.0.0.1"):
             environ = self.ask(trusted, "192.0.2.7", **every)
@@ -36,7 +36,7 @@ class Proxies(unittest.TestCase):
             with self.subTest(headers):
                 self.assertEqual(self.ask("127.0.0.1", "127.0.0.1", **headers)["wsgi.url_scheme"], "https")
 
-    def test_a_scheme_that_is_none(self) -> None:
+    def test_malformed_schemes(self) -> None:
         environ = self.ask("127.0.0.1", "127.0.0.1", **{"X-Forwarded-Proto": "gopher"})
         self.assertEqual(environ["wsgi.url_scheme"], "http")
 
@@ -55,7 +55,7 @@ class Proxies(unittest.TestCase):
                 environ = self.ask("10.0.0.0/8", "10.0.0.1", **{"X-Forwarded-For": forwarded})
                 self.assertEqual(environ["REMOTE_ADDR"], client)
 
-    def test_a_network_that_is_none_stops_the_start(self) -> None:
+    def test_a_malformed_network_stops_the_start(self) -> None:
         with self.assertRaises(SettingsError):
             Settings({"librarian.trusted_proxies": "10.0.0.0/99"}).section(ProxySettings)
         read = Settings({"librarian.trusted_proxies": "::1"}).section(ProxySettings)

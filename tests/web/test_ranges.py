@@ -66,7 +66,7 @@ CASES: list[tuple[str, int, list[tuple[int, int]] | None]] = [
     ("bytes:0-5", 100, None),
     ("bytes=0-1,bytes=3-4", 100, None),  # two Range lines, as a WSGI server joins them
     ("lines=0-5", 100, None),
-    # More than the file altogether: whoever asks gets the file, once.
+    # More than the file altogether: the answer is the file, once.
     ("bytes=0-,0-", 100, None),
     ("bytes=0-60,20-80", 100, None),
     # An empty file.
@@ -88,7 +88,7 @@ class RequestedSlices(unittest.TestCase):
             with self.subTest(field=field[:60], size=size):
                 self.assertEqual(requested_slices(field, size), expected)
 
-    def test_so_many_parts_and_no_more(self) -> None:
+    def test_the_number_of_parts_is_limited(self) -> None:
         ranges = [f"{2 * n}-{2 * n}" for n in range(MAX_PARTS + 1)]
         allowed = requested_slices("bytes=" + ",".join(ranges[:MAX_PARTS]), 1000)
         assert allowed is not None

@@ -137,7 +137,7 @@ class Resort(unittest.TestCase):
         self.assertIn("a secret", logged.output[0])
         return begun[0], begun[1], b"".join(body)
 
-    def test_a_fault_is_written_down_and_told_in_our_words(self) -> None:
+    def test_an_error_is_logged_and_answered_in_our_words(self) -> None:
         def faulty(environ: Any, start_response: Any) -> Any:
             raise RuntimeError("a secret")
 
@@ -150,14 +150,14 @@ class Resort(unittest.TestCase):
         self.assertIn(b"<h1>Internal Server Error</h1>", body)
         self.assertEqual(self.answer(faulty, REQUEST_METHOD="HEAD")[2], b"")
 
-    def test_also_behind_the_beginning_of_an_answer(self) -> None:
+    def test_also_after_the_response_has_started(self) -> None:
         def faulty(environ: Any, start_response: Any) -> Any:
             start_response("200 OK", [("Content-Type", "text/plain")])
             raise RuntimeError("a secret")
 
         self.assertEqual(self.answer(faulty)[0], "500 Internal Server Error")
 
-    def test_what_works_passes(self) -> None:
+    def test_answers_without_errors_pass(self) -> None:
         found = [b"as it is"]
         application: Any = lambda environ, start_response: found  # noqa: E731  # an object with one method
         application.registry = SimpleNamespace()

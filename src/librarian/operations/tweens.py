@@ -13,15 +13,15 @@ from librarian.operations.interfaces import IMeasurements
 from librarian.operations.service import Measurements
 from librarian.operations.settings import OpsEndpointSettings
 from librarian.operations.views import health, ready
-from librarian.web.app_endpoint import AppEndpoint
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.interfaces import IEndpoint
 from librarian.web.requests.methods import READING
+from librarian.web.settings import AppEndpointSettings
 
 Handler = Callable[[Request], Response]
 
-ENDPOINTS = (AppEndpoint, OpsEndpointSettings)
+ENDPOINTS = (AppEndpointSettings, OpsEndpointSettings)
 
 
 def measure(handler: Handler, registry: Registry) -> Handler:

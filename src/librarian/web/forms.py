@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
@@ -12,6 +12,8 @@ from librarian.web.errors import wants_page
 from librarian.web.requests.methods import refusal_of, takes
 
 View = Callable[[Any, Request], Any]
+
+LARGEST_FORM = 1 << 20  # bytes of a form without files
 
 
 class SeeOther(Response):
@@ -43,8 +45,14 @@ def by_method(**views: View) -> View:
     return view
 
 
-def sent(request: Request) -> Mapping[str, Any]:
-    """The fields of a form, or of a JSON object."""
+def fields_of(request: Request, at_most: int | None = LARGEST_FORM) -> Mapping[str, Any]:
+    """The fields of a form (RFC 7578, or URL-encoded) or of a JSON object (RFC 8259).
+
+    `at_most` limits the size of the body, in bytes; None where a file may be sent along.
+    Raises HTTPBadRequest, and HTTPRequestEntityTooLarge (413).
+    """
+    if at_most is not None and (request.content_length or 0) > at_most:
+        raise HTTPRequestEntityTooLarge(f"at most {at_most} bytes")
     if request.content_type != "application/json":
         return {name: request.POST[name] for name in request.POST if isinstance(request.POST[name], str)}
     found = request.json_body
@@ -67,6 +75,14 @@ def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> st
     value = fields.get(name, default)
     if not isinstance(value, str):
         raise HTTPBadRequest(f"{name} must be given, as a string.")
+    return value
+
+
+def number(fields: Mapping[str, Any], name: str, highest: int) -> int:
+    """A field that must be a whole number from 0 to `highest`.  Raises HTTPBadRequest."""
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise HTTPBadRequest(f"{name}: a whole number from 0 to {highest} is needed")
     return value
 
 

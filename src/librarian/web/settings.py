@@ -25,6 +25,15 @@ class EndpointSettings(Section):
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
+class AppEndpointSettings(EndpointSettings):
+    """Where the web application listens."""
+
+    prefix = "endpoint.app"
+    listen: str = "127.0.0.1:6543"
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
 class AccessLogSettings(Section):
     """Where requests are written down."""
 

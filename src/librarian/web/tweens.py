@@ -37,11 +37,7 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
 
     def tween(request: Request) -> Response:
         try:
-            endpoint = endpoint_of(request)
-            if endpoint is not None and is_misdirected(endpoint, request):
-                return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
-            with fresh_timeline(), tree.session(), requests_from(client_address(request)):
-                return _identified(handler, request)
+            return _surrounded(handler, request, tree)
         except Exception as error:
             if is_stale_oid(error):
                 mark_error_retryable(error)
@@ -50,6 +46,15 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
             raise
 
     return tween
+
+
+def _surrounded(handler: Handler, request: Request, tree: ITree) -> Response:
+    """Answer `request` with a timeline, an open tree and the client's address, or with 421 (misdirected)."""
+    endpoint = endpoint_of(request)
+    if endpoint is not None and is_misdirected(endpoint, request):
+        return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
+    with fresh_timeline(), tree.session(), requests_from(client_address(request)):
+        return _identified(handler, request)
 
 
 def _identified(handler: Handler, request: Request) -> Response:

@@ -224,7 +224,7 @@ class Sources(ArchiveCase):
         with self.assertRaises(NotInArchive):
             self.source.read("../secret")
 
-    def test_who_does_not_answer_is_said_in_one_sentence(self) -> None:
+    def test_an_archive_that_does_not_answer_is_reported_in_one_sentence(self) -> None:
         hanging = self.farm.add({}, mirrorservers.hang).url
         for url, why in (
             ("http://127.0.0.1:9/ubuntu", "Connection refused"),

@@ -73,7 +73,7 @@ class Asking(unittest.TestCase):
             report = ProbeReport(ProbePlan(1, "x", failed), self.clock.now(), self.clock.now())
             return (await controls.confirm(report)).counts
 
-    def test_who_is_believed(self) -> None:
+    def test_which_answers_are_believed(self) -> None:
         dead = hang_up
         for expected, sites in (
             (True, [self.main()]),
@@ -92,7 +92,7 @@ class Asking(unittest.TestCase):
             sites = self.site(behaviour), self.site(behaviour)
             self.assertIs(self.counts(*sites), False, behaviour)
 
-    def test_who_refuses_what_is_absent_shows_a_known_file(self) -> None:
+    def test_a_mirror_that_refuses_absent_files_shows_a_known_one(self) -> None:
         path = next(iter(FILES))
         self.assertIs(self.counts(self.site(forbidden, path=path)), True)
         self.assertIs(self.counts(self.site(forbidden), self.site(forbidden)), False)

@@ -254,7 +254,7 @@ class Faults(RunCase):
         self.assertEqual(other.last_probe_record.verdict, "inconclusive")
         self.assertIn(b"ZeroDivisionError", other.last_probe_record.log_file.read())
 
-    def test_an_owner_who_cannot_be_told(self) -> None:
+    def test_an_owner_without_a_reachable_address(self) -> None:
         people = getUtility(IPersonSet)
         for name, email in (("silent", None), ("gone", "gone@example.com")):
             self.owner = people.new(name, name, email)

@@ -20,7 +20,7 @@ class Peer:
         for answer in self._answers:
             try:
                 connection, _address = self.socket.accept()
-            except OSError:  # closed, with answers left that nobody asked for
+            except OSError:  # the client closed before all answers were used
                 return
             with connection:
                 self.requests.append(connection.recv(1 << 16))

@@ -9,8 +9,8 @@ import plaster
 from librarian.commands.common.effects import is_said
 from librarian.library.settings import LibrarySettings
 from librarian.settings import Settings
-from librarian.web.app_endpoint import AppEndpoint
 from librarian.web.endpoints import endpoint_url
+from librarian.web.settings import AppEndpointSettings
 
 INI = "development.ini"
 
@@ -36,7 +36,7 @@ def place(name: str, ini: str | None) -> str:
     """The URL called `name`: app_url, or one of LibrarySettings; by the ini file, or the usual one."""
     settings = _settings(ini or (INI if Path(INI).is_file() else None))
     if name == "app_url":
-        return endpoint_url(settings.section(AppEndpoint))
+        return endpoint_url(settings.section(AppEndpointSettings))
     found: str = getattr(settings.section(LibrarySettings), name)
     return found
 

@@ -12,7 +12,7 @@ from pyramid.response import Response
 from librarian.library.views.about import TEMPLATE, about_path, about_values, without_proxy
 from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 
 _USES = re.compile("[1-9][0-9]{0,8}")
 
@@ -26,7 +26,7 @@ def _make_link(context: Any, request: Request) -> Response:
 
     201 with the link, which no later response shows; a browser gets the about page with the link in it.
     """
-    fields = sent(request)
+    fields = fields_of(request)
     if not context.restricted:
         raise HTTPBadRequest("This file is public; its URL needs no token.")
     context.tokens()  # raises Unauthorized: only those who may see and revoke tokens may make one
@@ -62,7 +62,7 @@ tokens = by_method(GET=_list_tokens, POST=_make_link)
 
 def _revoke(context: Any, request: Request) -> Response:
     """Revoke the token whose id is in the field `id`."""
-    context.revokeToken(text(sent(request), "id"))
+    context.revokeToken(text(fields_of(request), "id"))
     return done(request, about_path(context), {"revoked": True})
 
 

@@ -8,7 +8,7 @@ from pyramid.response import Response
 
 from librarian.library.http.description import describe
 from librarian.library.views.about import about_path, without_proxy
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 
 LONGEST_REASON = 200  # characters
 
@@ -19,7 +19,7 @@ def _holders(context: Any, request: Request) -> Response:
 
 def _hold(context: Any, request: Request) -> Response:
     """Hold the file for the reason in the field `reason`."""
-    context.hold(_reason(sent(request)))
+    context.hold(_reason(fields_of(request)))
     return done(request, about_path(context), {"holders": without_proxy(context.holders())})
 
 

@@ -1,5 +1,6 @@
 """Imports in the web application: ``/machines/+imports``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -17,11 +18,10 @@ from librarian.machines.interfaces import (
     NotRequestable,
 )
 from librarian.machines.views.description import describe_import, span, summarize_import, title
-from librarian.machines.views.requests import fields_of
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import SeeOther, by_method, done, text
+from librarian.web.forms import SeeOther, by_method, done, fields_of, text
 
 EDIT = "librarian.machines.Edit"
 PATH = "/machines/+imports"
@@ -51,7 +51,7 @@ def _summaries() -> list[dict[str, Any]]:
     return [summarize_import(code_import, now) for code_import in getUtility(ICodeImportSet).getAll()]
 
 
-def _imports_page(notice: str = "", entered: dict[str, Any] | None = None) -> dict[str, Any]:
+def _imports_page(notice: str = "", entered: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
         "title": "Code imports",
         "imports": _summaries(),
@@ -75,7 +75,7 @@ def add_import(context: Imports, request: Request) -> Any:
     return done(request, f"{PATH}/{made.name}", describe_import(made, getUtility(IClock).now()), status=201)
 
 
-def _new_import(fields: dict[str, Any]) -> Any:
+def _new_import(fields: Mapping[str, Any]) -> Any:
     kind = _chosen(RevisionControlSystem, fields, "rcs_type")
     changes = changes_in(fields)
     url, owner = changes.pop("url", ""), changes.pop("owner", None) or _owner()
@@ -91,14 +91,14 @@ def _owner() -> str:
     return principal.person.name if principal.person is not None else principal.id
 
 
-def _chosen(kind: Any, fields: dict[str, Any], name: str) -> Any:
+def _chosen(kind: Any, fields: Mapping[str, Any], name: str) -> Any:
     try:
         return kind[fields.get(name, "")]
     except (KeyError, TypeError):
         raise BadCodeImport(name, f"one of {', '.join(kind.__members__)}") from None
 
 
-def changes_in(fields: dict[str, Any]) -> dict[str, Any]:
+def changes_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of ICodeImport.edit() in `fields`.  Raises BadCodeImport.
 
     ``update_interval`` is a duration such as 90m or 6h; an empty ``assignee`` means none.

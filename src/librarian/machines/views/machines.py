@@ -22,10 +22,9 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.views.description import describe_machine, summarize_machine, title
 from librarian.machines.views.imports import Imports
-from librarian.machines.views.requests import fields_of
 from librarian.machines.views.scheduler import Scheduler
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import by_method, done, text
+from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.requests.methods import takes
 

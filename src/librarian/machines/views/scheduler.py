@@ -29,8 +29,7 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
-from librarian.machines.views.requests import fields_of, number_of
-from librarian.web.forms import by_method, text
+from librarian.web.forms import by_method, fields_of, number, text
 from librarian.web.requests.methods import takes
 
 MOST_WORKERS = 1000
@@ -113,7 +112,7 @@ def arrive(context: Daemon, request: Request) -> dict[str, Any]:
 @takes("POST")
 def poll(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST poll`` with ``worker_limit``: the machine's heartbeat; the answer has a job if there is one."""
-    limit = number_of(fields_of(request), "worker_limit", MOST_WORKERS)
+    limit = number(fields_of(request), "worker_limit", MOST_WORKERS)
     job = getUtility(ICodeImportScheduler).getJobForMachine(context.hostname, limit)
     machine = getUtility(ICodeImportMachineSet)[context.hostname]
     note = f"cordoned: {machine.cordon.reason}" if machine.cordon else machine.message or ""
@@ -143,7 +142,7 @@ def watch(context: Scheduler, request: Request) -> dict[str, Any]:
     fields = fields_of(request)
     reachable_for = None
     if "reachable_seconds" in fields:
-        reachable_for = timedelta(seconds=number_of(fields, "reachable_seconds", 2**31))
+        reachable_for = timedelta(seconds=number(fields, "reachable_seconds", 2**31))
     return {"offline": list(getUtility(ICodeImportScheduler).watch(reachable_for))}
 
 

@@ -6,6 +6,7 @@ that a HEAD cannot: which state of the archive the mirror holds, to the minute.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from librarian.interfaces import IClock
@@ -96,9 +97,7 @@ class SuiteVerifier:
         self, suite: str, url: str, raw: bytes, release: ReleaseFile, known: tuple[KnownRelease, ...]
     ) -> None:
         now = self._clock.now()
-        if release.valid_until is not None and release.valid_until < now:
-            message = f"{url} was valid until {release.valid_until:%Y-%m-%d %H:%M} UTC; clients refuse it"
-            self._find(FindingKind.RELEASE_EXPIRED, url, message)
+        self._check_validity(url, release, now)
         digest = sha256(raw).hexdigest()
         recognised = any(digest in each.digests for each in known)
         newest = known[-1].date if known else release.date
@@ -108,10 +107,17 @@ class SuiteVerifier:
         newer = [each.seen for each in known if each.date > release.date]
         lag = now - min(newer, default=now)
         self._report.states[suite] = SuiteState(release, url, digest, lag, ahead=release.date > newest)
-        if not newer:
-            self._report.suites[suite] = MirrorStatus.UP
-            return
-        self._report.suites[suite] = status_for_lag(lag)
+        self._report.suites[suite] = status_for_lag(lag) if newer else MirrorStatus.UP
+        if newer:
+            self._note_lag(url, release, lag)
+
+    def _check_validity(self, url: str, release: ReleaseFile, now: datetime) -> None:
+        """Report a Release file that is past its Valid-Until: apt refuses it."""
+        if release.valid_until is not None and release.valid_until < now:
+            message = f"{url} was valid until {release.valid_until:%Y-%m-%d %H:%M} UTC; clients refuse it"
+            self._find(FindingKind.RELEASE_EXPIRED, url, message)
+
+    def _note_lag(self, url: str, release: ReleaseFile, lag: timedelta) -> None:
         self._report.lag = max(lag, self._report.lag or lag)
         hours = lag.total_seconds() / 3600
         message = f"{url} is of {release.date:%Y-%m-%d %H:%M} UTC, {hours:.1f} hours behind the archive"

@@ -11,7 +11,7 @@ from zope.component import getUtility
 from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.views.common import path_of, registry_page, status_title
 from librarian.mirrors.views.serializers import describe
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 
 
 def _show_distribution(context: Any, request: Request) -> Response:
@@ -38,7 +38,7 @@ def _change_distribution(context: Any, request: Request) -> Response:
 
     A new release is a name; its components and architectures come from the archive.
     """
-    fields = sent(request)
+    fields = fields_of(request)
     if "display_name" in fields:
         context.display_name = text(fields, "display_name")
     if "main_url" in fields:

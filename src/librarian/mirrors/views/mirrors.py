@@ -21,7 +21,7 @@ from librarian.mirrors.views.serializers import (
     describe_troubles,
 )
 from librarian.security.interaction import current_principal
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 
 
 def _show_mirror(context: Any, request: Request) -> Response:
@@ -46,7 +46,7 @@ def _show_mirror(context: Any, request: Request) -> Response:
 
 def _change_mirror(context: Any, request: Request) -> Response:
     """Any of: display_name, enabled (yes or no), and the three base URLs together."""
-    fields = sent(request)
+    fields = fields_of(request)
     if "display_name" in fields:
         context.display_name = text(fields, "display_name")
     if any(f"{scheme}_base_url" in fields for scheme in SCHEMES):
@@ -60,7 +60,7 @@ mirror_index = by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mi
 
 
 def _review(context: Any, request: Request) -> Response:
-    status = member_named(MirrorReviewStatus, sent(request), "status")
+    status = member_named(MirrorReviewStatus, fields_of(request), "status")
     context.review(status, current_principal().person)
     return done(request, path_of(context), describe(context))
 

@@ -12,7 +12,7 @@ from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.views.common import SCHEMES, member_named, path_of, registry_page
 from librarian.mirrors.views.serializers import describe
 from librarian.security.interaction import current_principal
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 
 
 def _register_form(context: Any, request: Request) -> Response:
@@ -30,7 +30,7 @@ def _register_form(context: Any, request: Request) -> Response:
 
 
 def _register(context: Any, request: Request) -> Response:
-    fields = sent(request)
+    fields = fields_of(request)
     register_mirror, owner = context.newMirror, current_principal().person  # the first asks who may
     if owner is None:
         raise HTTPForbidden("A mirror is owned by a person.")

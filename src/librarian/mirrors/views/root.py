@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.views.common import path_of, registry_page
-from librarian.web.forms import by_method, done, sent, text
+from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
 
 
@@ -59,7 +59,7 @@ def _distributions(context: Mirrors, request: Request) -> Response:
 
 
 def _add_distribution(context: Mirrors, request: Request) -> Response:
-    fields = sent(request)
+    fields = fields_of(request)
     added = getUtility(IDistributionSet).new(
         text(fields, "name"), text(fields, "display_name"), text(fields, "main_url", "") or None
     )

@@ -15,13 +15,13 @@ from librarian.naming.interfaces import INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, flag
 from librarian.naming.views.storing import keeps_restricted
-from librarian.web.forms import done, sent, sent_file, text
+from librarian.web.forms import done, fields_of, sent_file, text
 from librarian.web.requests.promises import check_part
 
 
 def post(context: TreePath, request: Request) -> Response:
     """Answer POST: the field that is sent says what is to be done."""
-    fields = sent(request)
+    fields = fields_of(request, at_most=None)
     if "move_to" in fields:
         return _move(context, request, text(fields, "move_to"))
     if "folder" in fields:

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from librarian.people.credentials.interfaces import ICredentialSet
 from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
 from librarian.people.views.description import describe_person, describe_team, path_of
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
 
 
@@ -70,7 +70,7 @@ def _list(context: Directory, request: Request) -> Response:
 
 
 def _add(context: Directory, request: Request) -> Response:
-    fields = sent(request)
+    fields = fields_of(request)
     name, display_name = text(fields, "name"), text(fields, "display_name")
     if fields.get("kind", "person") == "team":
         owner = text(fields, "owner", "")

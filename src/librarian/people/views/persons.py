@@ -12,7 +12,7 @@ from librarian.people.views.description import describe_person, path_of
 from librarian.people.views.directory import set_display_name
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.identity import client_address, session_secret
 
 
@@ -30,7 +30,7 @@ def _show(context: Any, request: Request) -> Response:
 
 
 def _change(context: Any, request: Request) -> Response:
-    fields = sent(request)
+    fields = fields_of(request)
     set_display_name(context, fields)
     if "email" in fields:
         context.setEmail(text(fields, "email") or None)
@@ -48,7 +48,7 @@ def _is_oneself(person: Any) -> bool:
 
 
 def _set_password(context: Any, request: Request) -> Response:
-    fields, credentials = sent(request), getUtility(ICredentialSet).of(context)
+    fields, credentials = fields_of(request), getUtility(ICredentialSet).of(context)
     oneself = _is_oneself(context)
     if oneself and credentials.has_password:
         # A stranger at an open browser must not be able to take the account over.

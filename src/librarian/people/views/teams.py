@@ -8,7 +8,7 @@ from pyramid.response import Response
 
 from librarian.people.views.description import describe_team, path_of
 from librarian.people.views.directory import participant_named, set_display_name
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.requests.methods import takes
 
 
@@ -22,7 +22,7 @@ def _show(context: Any, request: Request) -> Response:
 
 
 def _change(context: Any, request: Request) -> Response:
-    fields = sent(request)
+    fields = fields_of(request)
     set_display_name(context, fields)
     if "owner" in fields:
         owner = text(fields, "owner")
@@ -34,7 +34,7 @@ index = by_method(GET=_show, POST=_change, PATCH=_change)
 
 
 def _join(context: Any, request: Request) -> Response:
-    context.addMember(participant_named(text(sent(request), "member")))
+    context.addMember(participant_named(text(fields_of(request), "member")))
     return done(request, path_of(context), describe_team(context))
 
 

@@ -12,7 +12,7 @@ from zope.component import getUtilitiesFor, getUtility
 from librarian.people.credentials.interfaces import ICredentialSet, IScope
 from librarian.people.views.description import describe_token, path_of
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, page, sent, text
+from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.requests.methods import takes
 
 
@@ -36,7 +36,7 @@ def _list(context: Any, request: Request, secret: str | None = None) -> Response
 
 
 def _add(context: Any, request: Request) -> Response:
-    fields, credentials = sent(request), getUtility(ICredentialSet).of(context)
+    fields, credentials = fields_of(request), getUtility(ICredentialSet).of(context)
     new = credentials.newToken(text(fields, "title"), _wanted_scopes(fields), _lifetime(fields))
     if wants_page(request):
         return _list(context, request, new.secret)

@@ -62,26 +62,38 @@ def read_tail(
     last: int | None = None,
     seen: Callable[[Found], object] = lambda found: None,
 ) -> Tail:
-    """Look through the file from `start` on, at the records of the `last` transactions (None: of all)."""
+    """Look through the file from `start` on, at the records of the `last` transactions (None: of all).
+
+    `seen` is called with each transaction, in the file's order.
+    """
     with path.open("rb") as file:
         tail = Tail(os.fstat(file.fileno()).st_size, start)
         kept: deque[Found] = deque(maxlen=last)
         faulty: list[tuple[Found, str]] = []
-        try:
-            for found in read_all(file, start, tail.size):
-                tail.whole = found.next
-                seen(found)
-                if last is None:
-                    _judge(file, found, faulty)
-                else:
-                    kept.append(found)
-        except Torn as torn:
-            tail.torn, tail.follows = torn, _next_whole(file, torn.position, tail.size)
+
+        def take(found: Found) -> None:
+            seen(found)
+            if last is None:
+                _judge(file, found, faulty)
+            else:
+                kept.append(found)
+
+        _read_into(tail, file, start, take)
         for found in kept:
             if tail.size - found.position <= LAST_BYTES or found is kept[-1]:
                 _judge(file, found, faulty)
     _sort_out(tail, faulty)
     return tail
+
+
+def _read_into(tail: Tail, file: BinaryIO, start: int, take: Callable[[Found], None]) -> None:
+    """Give each whole transaction to `take`, and write down where they end, and in what."""
+    try:
+        for found in read_all(file, start, tail.size):
+            tail.whole = found.next
+            take(found)
+    except Torn as torn:
+        tail.torn, tail.follows = torn, _next_whole(file, torn.position, tail.size)
 
 
 def _judge(file: BinaryIO, found: Found, faulty: list[tuple[Found, str]]) -> None:

@@ -11,9 +11,9 @@ import socket
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -43,6 +43,10 @@ from librarian.net.networks import AddressGuard
 # A name server that hangs holds a thread; the few threads of asyncio's default executor would all wait.
 _THREADS = 32
 _SLOWEST = 256 * 1024  # bytes a second; a slower mirror is of no use
+_HEADERS = {
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+}  # the file as it is now
 
 
 class _Response(aiohttp.ClientResponse):
@@ -152,20 +156,27 @@ class Fetcher:
             if scheme == "https" and endpoint in self._bad_certificates:
                 raise InvalidCertificate(url, self._bad_certificates[endpoint])
             self.ledger.admit(host, url)
-            try:
+            with self._failures(method, url, endpoint):
                 if scheme == "ftp":
                     return await self._ask_ftp(url, max_bytes, keep)
                 connection.session = connection.session or self._open_session(family)
                 return await self._ask(connection.session, method, url, max_bytes, keep)
-            except TimeoutError as error:
-                self.ledger.timed_out(host)
-                raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
-            except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-                message = f"bad certificate of {host}: {_reason(error)}"
-                self._bad_certificates[endpoint] = message
-                raise InvalidCertificate(url, message) from error
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise _failure(url, error) from error
+
+    @contextmanager
+    def _failures(self, method: str, url: str, endpoint: tuple[str, int]) -> Iterator[None]:
+        """Raise errors of the network as a ProbeFailed; bad certificates of `endpoint` are remembered."""
+        host = endpoint[0]
+        try:
+            yield
+        except TimeoutError as error:
+            self.ledger.timed_out(host)
+            raise ProberTimeout(url, method, self.settings.timeout_seconds) from error
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            message = f"bad certificate of {host}: {_reason(error)}"
+            self._bad_certificates[endpoint] = message
+            raise InvalidCertificate(url, message) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _failure(url, error) from error
 
     def _patience(self, max_bytes: int, keep: bool) -> float:
         """Seconds until an answer must be complete; a large file that is only hashed has longer."""
@@ -175,30 +186,17 @@ class Fetcher:
         self, session: aiohttp.ClientSession, method: str, url: str, max_bytes: int, keep: bool
     ) -> Answer:
         started = time.monotonic()
-        async with session.request(
-            method,
-            url,
-            proxy=self.settings.proxy,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=self._patience(max_bytes, keep)),
-        ) as response:
+        limit = aiohttp.ClientTimeout(total=self._patience(max_bytes, keep))
+        asked = session.request(method, url, proxy=self.settings.proxy, allow_redirects=False, timeout=limit)
+        async with asked as response:
             assert isinstance(response, _Response)
-            if response.status in STATUSES and "Location" in response.headers:
-                raise _Redirected(response.headers["Location"])
-            if response.status != 200:
-                raise BadResponseCode(url, response.status)
+            _check_status(response, url)
             size, body, digest = response.content_length, b"", ""
             if method == "GET":
                 size, body, digest = await _read(response, url, max_bytes, keep)
-            return Answer(
-                url,
-                size,
-                time.monotonic() - started,
-                body,
-                digest,
-                response.peer_address,
-                response.certificate_expires,
-            )
+            seconds = time.monotonic() - started
+            peer, expires = response.peer_address, response.certificate_expires
+            return Answer(url, size, seconds, body, digest, peer, expires)
 
     def _connection(
         self, scheme: str, host: str, port: int | None, family: int
@@ -242,18 +240,22 @@ class Fetcher:
         )
         return aiohttp.ClientSession(
             connector=connector,
-            response_class=_Response,
             timeout=aiohttp.ClientTimeout(total=self.settings.timeout_seconds),
-            headers={
-                "User-Agent": self.settings.user_agent,
-                "Accept-Encoding": "identity",
-                "Cache-Control": "no-cache",
-            },
+            headers={**_HEADERS, "User-Agent": self.settings.user_agent},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            response_class=_Response,
             auto_decompress=False,
             trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
             requote_redirect_url=False,
         )
+
+
+def _check_status(response: aiohttp.ClientResponse, url: str) -> None:
+    """Raise _Redirected (RFC 9110, section 15.4), or BadResponseCode for what is not 200."""
+    if response.status in STATUSES and "Location" in response.headers:
+        raise _Redirected(response.headers["Location"])
+    if response.status != 200:
+        raise BadResponseCode(url, response.status)
 
 
 async def _read(

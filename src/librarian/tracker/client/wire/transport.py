@@ -102,13 +102,15 @@ class Transport:
                 body.seek(start)
             try:
                 return self._request_once(method, url, headers or {}, body)
-            except RemoteError as error:
-                if error.status not in _TRANSIENT or attempt == self.attempts - 1:
+            except (RemoteError, HTTPError, OSError) as error:
+                if isinstance(error, RemoteError) and self._is_final(error, attempt):
                     raise
                 reason = str(error)
-            except (HTTPError, OSError) as error:
-                reason = str(error)
         raise RemoteUnavailable(url, self.attempts, reason)
+
+    def _is_final(self, error: RemoteError, attempt: int) -> bool:
+        """Whether a refusal is not worth another attempt (RFC 9110, section 15.6), or was the last."""
+        return error.status not in _TRANSIENT or attempt == self.attempts - 1
 
     def _request_once(
         self, method: str, url: str, headers: Mapping[str, str], body: BinaryIO | None
