@@ -21,6 +21,7 @@ from librarian.mirrors.probing import index_files as indexfiles
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.mirrors.views.mirrorlist import listed, order_for
+from librarian.mirrors.views.serializers import describe
 from librarian.people.interfaces import IPersonSet
 from tests.support.layers import Functional
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools
@@ -145,6 +146,7 @@ class WholeAndStale(TruthCase):
             rows = {row.freshness for row in (*mirror.source_releases, *mirror.arch_releases)}
             self.assertEqual((rows, dict(mirror.suites)), ({status}, {"hoary": status}))
             self.assertIs(mirror.freshness, status)
+            self.assertEqual(describe(mirror)["release_files"], {"hoary": status.name})
             self.assertEqual(mirror.last_probe_record.lag_hours, hours)
             self.assertEqual({kind for kind, _ in self.troubles(mirror)}, {"release-stale"})
 

@@ -29,7 +29,7 @@ def describe(mirror: Any) -> dict[str, Any]:
         "disabled_by": mirror.disabled_by and mirror.disabled_by.value,
         "down_since": _time(mirror.down_since),
         "freshness": mirror.freshness.name,
-        "suites": {suite: status.name for suite, status in mirror.suites},
+        "release_files": {suite: status.name for suite, status in mirror.suites},  # by these alone
         "families": dict(mirror.families),
         "certificate_expires": _time(mirror.certificate_expires),
         "failures": mirror.failures,
