@@ -45,6 +45,7 @@ S = TypeVar("S", bound=Section)
 
 
 def as_bool(text: str) -> bool:
+    """True for true, yes, on, 1; False for false, no, off, 0; in any case.  Raises ValueError."""
     word = text.strip().lower()
     if word in ("true", "yes", "on", "1"):
         return True
@@ -54,6 +55,7 @@ def as_bool(text: str) -> bool:
 
 
 def as_words(text: str) -> tuple[str, ...]:
+    """The words of a text, apart by white space."""
     return tuple(text.split())
 
 

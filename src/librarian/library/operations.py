@@ -49,10 +49,12 @@ class Library:
 
     @property
     def settings(self) -> LibrarySettings:
+        """The settings of the library, with overlays, read anew at each call."""
         return self._settings.section(LibrarySettings)
 
     @property
     def accel_settings(self) -> AccelSettings:
+        """The settings of a front end that sends the bytes, read anew at each call."""
         return self._settings.section(AccelSettings)
 
     @property

@@ -12,11 +12,13 @@ def _path(alias: LibraryFileAlias) -> str:
 
 
 def http_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
+    """The http URL of an alias, on the download endpoint of its space."""
     base = settings.restricted_download_url if alias.restricted else settings.download_url
     return base + _path(alias)
 
 
 def https_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
+    """The https URL of an alias, on the download endpoint of its space."""
     if alias.restricted:
         return settings.restricted_download_url.replace("http://", "https://", 1) + _path(alias)
     return settings.secure_base + _path(alias)

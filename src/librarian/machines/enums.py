@@ -108,6 +108,7 @@ class CodeImportResultStatus(Enum):
 
     @property
     def succeeded(self) -> bool:
+        """Whether the import has what the repository has: a new bundle, or no change."""
         return self in _SUCCESSES
 
     @property

@@ -50,6 +50,7 @@ class Node(Persistent):
 
     @property
     def path(self) -> str:
+        """The path from the root: `/` and the names, with a slash between them."""
         names = [node.name for node in self.chain()]
         return "/".join(reversed(names)) or "/"
 

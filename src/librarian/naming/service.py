@@ -44,9 +44,11 @@ class NamingServices:
 
     @property
     def keep_versions(self) -> int:
+        """The number of old versions of an entry that are kept."""
         return self._settings.section(NamingSettings).keep_versions
 
     def bind(self, node: Node) -> "BoundFolder | BoundEntry":
+        """The folder or entry with these services around it."""
         return BoundFolder(node, self) if isinstance(node, Folder) else BoundEntry(node, self)
 
     def new_uid(self) -> int:

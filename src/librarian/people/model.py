@@ -200,6 +200,7 @@ class People(Persistent):
         return missing
 
     def by_email(self, email: str) -> Person | None:
+        """The person with this address, in any case; None if there is none."""
         return self._emails.get(email.lower())
 
     def move_email(self, person: Person, email: str | None) -> None:

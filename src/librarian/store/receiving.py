@@ -22,6 +22,7 @@ class Receiving(ABC):
         self._waiting_bytes = 0
 
     def write(self, data: bytes) -> None:
+        """Take the next bytes.  Raises SizeMismatch when they are more than declared."""
         self.size += len(data)
         if self._declared is not None and self.size > self._declared:
             raise SizeMismatch(self._declared, self.size)
@@ -31,6 +32,7 @@ class Receiving(ABC):
             self._write_piece(self._next_piece())
 
     def finish(self) -> IReceivedFile:
+        """The received file, to be kept or discarded.  Raises SizeMismatch when bytes are missing."""
         if self._declared is not None and self.size != self._declared:
             raise SizeMismatch(self._declared, self.size)
         piece = self._next_piece()

@@ -34,4 +34,5 @@ class HandMovedClock:
         self._now += timedelta(**duration)
 
     def set(self, moment: datetime) -> None:
+        """Set the wall clock to an aware moment; the monotonic clock stays."""
         self._now = moment

@@ -112,6 +112,7 @@ class TrackerSubtree(Persistent):
                 yield path[len(prefix) :], found
 
     def has_files(self, directory: str) -> bool:
+        """Whether a file lies below the directory."""
         return next(self.files(directory), None) is not None
 
     def children(self, directory: str, after: str = "") -> Iterator[tuple[str, StoredVersion | None]]:

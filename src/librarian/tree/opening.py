@@ -79,7 +79,9 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
 def data_file(uri: str) -> Path:
     """The file that a ``file://`` URI names.  Raises TreeUnavailable for other URIs."""
     if not uri.startswith("file://"):
-        raise TreeUnavailable(f"the tree is in no file here: {_masked(uri, uri)}; ask its own server's tools")
+        raise TreeUnavailable(
+            f"the tree is not in a file: {_masked(uri, uri)}; use the tools of its database server"
+        )
     return Path(uri.removeprefix("file://").partition("?")[0])
 
 

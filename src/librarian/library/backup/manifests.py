@@ -56,10 +56,12 @@ class ContentsDigest:
         self._digest = hashlib.sha256()
 
     def add(self, sha256: str) -> None:
+        """Count a content and add its digest, 64 hex digits; digests must come in ascending order."""
         self.number += 1
         self._digest.update(f"{sha256}\n".encode())
 
     def hexdigest(self) -> str:
+        """The SHA-256 of all digests so far, a line each."""
         return self._digest.hexdigest()
 
 

@@ -41,6 +41,7 @@ class Hit(NamedTuple):
 
     @property
     def day(self) -> date:
+        """The day of the request in UTC."""
         return self.time.date()
 
 

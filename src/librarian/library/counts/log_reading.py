@@ -56,6 +56,7 @@ class LogReader:
         return not place.position or self.mark == place.mark
 
     def rewind(self) -> None:
+        """Go to the start of the log.  Raises UnreadableLog."""
         with self._explained():
             self._file.seek(0)
         self.position, self._tail = 0, b""

@@ -60,6 +60,7 @@ class ClientDownload:
         return not repairs or now - self.latest <= REPAIR
 
     def give(self, pieces: Iterable[Piece], now: datetime) -> "ClientDownload":
+        """The download with these pieces given once more at `now`."""
         wanted = list(pieces)
         return replace(self, given=_with(self.given, wanted, 1), sent=_with(self.sent, wanted, 1), latest=now)
 

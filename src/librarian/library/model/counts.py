@@ -27,6 +27,7 @@ class DownloadCounts(Persistent):
         self.total += count
 
     def count(self, day: date, country: str | None) -> int:
+        """The number of downloads on a day from a country (two letters; None: not known)."""
         found: int = self._counts.get(_key(day, country), 0)
         return found
 
@@ -36,6 +37,7 @@ class DownloadCounts(Persistent):
 
     @property
     def last_day(self) -> date | None:
+        """The newest day with a download; None without any."""
         return _day_and_country(self._counts.maxKey())[0] if self._counts else None
 
 

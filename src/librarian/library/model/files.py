@@ -82,6 +82,7 @@ class LibraryFileAlias(Persistent):
 
     @property
     def deleted(self) -> bool:
+        """Whether the alias has lost its content."""
         return self.content is None
 
     @property
@@ -124,9 +125,11 @@ class FileHolds(Persistent):
         return [key[8:].decode() for key in with_prefix(self._keys, alias_id.to_bytes(8))]
 
     def held_among(self, alias_ids: frozenset[int]) -> set[int]:
+        """Those of the aliases, by id, that have a hold."""
         return {alias_id for alias_id in alias_ids if self.is_held(alias_id)}
 
     def is_held(self, alias_id: int) -> bool:
+        """Whether an alias has any hold."""
         return any(True for _key in with_prefix(self._keys, alias_id.to_bytes(8)))
 
     def __iter__(self) -> Iterator[tuple[int, str]]:

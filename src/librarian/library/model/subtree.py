@@ -72,6 +72,7 @@ class LibrarySubtree(Persistent):
             content._p_jar.readCurrent(content)
 
     def add(self, alias: LibraryFileAlias) -> None:
+        """Store an alias under its id, and index it by its content."""
         self.aliases[alias.id] = alias
         if alias.content is not None:
             self.by_content.add(content_key(alias.content, alias.id))
@@ -158,6 +159,7 @@ class LibrarySubtree(Persistent):
         self.by_sha1.remove(bytes.fromhex(content.sha1 + content.sha256))
 
     def alias(self, alias_id: object) -> LibraryFileAlias:
+        """The alias with this id.  Raises AliasNotFound, also for what is no id."""
         if isinstance(alias_id, int) and 0 < alias_id < ID_LIMIT:
             alias = self.aliases.get(alias_id)
             if alias is not None:
@@ -175,15 +177,18 @@ class LibrarySubtree(Persistent):
             yield self.aliases[int.from_bytes(key[32:])]
 
     def sha256s_of(self, sha1: bytes) -> Iterator[bytes]:
+        """The SHA-256 of each content with this SHA-1; all digests are raw bytes."""
         for key in with_prefix(self.by_sha1, sha1):
             yield key[20:]
 
     def add_token(self, token: TimeLimitedToken) -> None:
+        """Store a token, and index it by alias and by expiry."""
         self.tokens[token.key] = token
         self.tokens_by_alias.add(token.alias_id.to_bytes(8) + token.key)
         self.tokens_by_expiry.add(moment_key(token.expires) + token.key)
 
     def drop_token(self, token: TimeLimitedToken) -> None:
+        """Remove a token from the store and both indices."""
         del self.tokens[token.key]
         self.tokens_by_alias.remove(token.alias_id.to_bytes(8) + token.key)
         self.tokens_by_expiry.remove(moment_key(token.expires) + token.key)
@@ -211,10 +216,12 @@ class LibrarySubtree(Persistent):
 
 
 def moment_key(moment: datetime) -> bytes:
+    """Whole seconds since the epoch as 8 bytes, big-endian, which sort by time."""
     return int(moment.timestamp()).to_bytes(8)
 
 
 def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
+    """A key of `by_content`: the raw SHA-256, then the alias id as 8 bytes."""
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
 
 

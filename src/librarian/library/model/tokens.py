@@ -51,11 +51,13 @@ class TimeLimitedToken(Persistent):
 
     @property
     def alias_id(self) -> int:
+        """The id of the alias in the token's path; 0 if the path begins with none."""
         first = self.path.split("/")[1]
         return int(first) if first.isdigit() else 0
 
     @property
     def expires(self) -> datetime:
+        """The moment from which the token is refused, aware."""
         return self.created + self.lifetime
 
     def alive_for(self, now: datetime, client: str) -> bool:

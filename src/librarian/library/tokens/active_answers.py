@@ -16,10 +16,12 @@ class ActiveAnswers:
         self._counts: Counter[Bearer] = Counter()
 
     def begin(self, bearer: Bearer) -> None:
+        """Count one more answer to this client."""
         with self._changed:
             self._counts[bearer] += 1
 
     def end(self, bearer: Bearer) -> None:
+        """Count one answer less, and wake requests that wait for the last one."""
         with self._changed:
             self._counts[bearer] -= 1
             if not self._counts[bearer]:

@@ -23,7 +23,7 @@ class InvalidLifetime(LibrarianError, ValueError):
 
     def __init__(self, lifetime: timedelta, longest: timedelta) -> None:
         allowed, asked = (str(duration).removesuffix(", 0:00:00") for duration in (longest, lifetime))
-        super().__init__(f"a token lives more than nothing and at most {allowed}, not {asked}")
+        super().__init__(f"the lifetime of a token must be more than 0 and at most {allowed}, not {asked}")
         self.lifetime = lifetime
         self.longest = longest
 

@@ -27,6 +27,6 @@ class UpkeepBusy(LibrarianError, RuntimeError):
     """A backup, or a sweep, cannot begin or go on because another one is at work."""
 
     def __init__(self, kind: str, since: datetime) -> None:
-        super().__init__(f"a {kind} is running since {since:%Y-%m-%d %H:%M} UTC")
+        super().__init__(f"a {kind} has been running since {since:%Y-%m-%d %H:%M} UTC")
         self.kind = kind
         self.since = since

@@ -55,6 +55,7 @@ class UpkeepSubtree(Persistent):
         self.lease = lease
 
     def release(self, holder: str) -> None:
+        """End the lease if `holder` has it."""
         if self.lease is not None and self.lease.holder == holder:
             self.lease = None
 
@@ -64,9 +65,11 @@ class UpkeepSubtree(Persistent):
             setattr(self, name, value)
 
     def mark_backup(self, mark: str) -> None:
+        """Remember the mark of a backup; the oldest beyond MARKS are forgotten."""
         self.backups = (*self.backups[-MARKS:], mark)
 
     def keep_position(self, kind: str, position: bytes) -> None:
+        """Store how far a scrub of this kind has come: the raw SHA-256 that it read last."""
         self.positions = {**self.positions, kind: position}
 
 
@@ -99,6 +102,7 @@ class HeldLease:
         self._lease = lease
 
     def release(self) -> None:
+        """End the lease, in an independent transaction."""
         self._tree.run_independently(lambda: self._subtree.release(self._lease.holder))
 
     @property

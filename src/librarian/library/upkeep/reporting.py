@@ -31,6 +31,7 @@ class Sum:
     bytes: int = 0
 
     def add(self, size: int) -> None:
+        """Count one file of `size` bytes."""
         self.files += 1
         self.bytes += size
 

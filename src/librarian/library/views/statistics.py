@@ -29,6 +29,7 @@ class Statistics:
 
     @classmethod
     def of(cls, alias: Any) -> "Statistics":
+        """The downloads of an alias, summed by day and by country."""
         days: Counter[date] = Counter()
         countries: Counter[Any] = Counter()
         for entry in alias.download_counts:

@@ -31,6 +31,7 @@ class Log:
         self.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n".encode(errors="replace"))
 
     def write(self, data: bytes) -> None:
+        """Append bytes, as far as the log's limit allows; the rest is counted as dropped."""
         kept = data[: self._left]
         self._left -= len(kept)
         self._dropped += len(data) - len(kept)
@@ -46,6 +47,7 @@ class Log:
         self.write(line)
 
     def close(self) -> None:
+        """Close the log, with a last line that says how many bytes were dropped."""
         if self._dropped:
             self._file.write(f"... and {self._dropped} bytes more, not kept\n".encode())
         self._file.close()

@@ -38,10 +38,12 @@ class Order:
     file_limit: int = 20 * 2**30  # bytes, for any one file
 
     def write(self, directory: Path) -> None:
+        """Write the order as JSON into the job's directory."""
         (directory / ORDER).write_text(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def read(cls, directory: Path) -> "Order":
+        """The order in a job's directory."""
         return cls(**json.loads((directory / ORDER).read_text()))
 
 
@@ -120,6 +122,7 @@ def die_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Run the job in the directory that the first argument names; returns the exit status."""
     directory = Path(arguments[0]).resolve()
     limit = Order.read(directory).file_limit
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

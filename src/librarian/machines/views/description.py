@@ -36,6 +36,7 @@ def title(name: str) -> str:
 
 
 def describe_event(event: Any) -> dict[str, Any]:
+    """An event as JSON; dates as RFC 3339."""
     return {
         "id": event.id,
         "type": event.event_type.name,
@@ -48,6 +49,7 @@ def describe_event(event: Any) -> dict[str, Any]:
 
 
 def describe_job(job: Any, now: datetime) -> dict[str, Any]:
+    """A job as JSON; dates as RFC 3339, ages at `now`."""
     return {
         "id": job.id,
         "code_import": job.code_import,
@@ -65,6 +67,7 @@ def describe_job(job: Any, now: datetime) -> dict[str, Any]:
 
 
 def describe_result(result: Any) -> dict[str, Any]:
+    """A result as JSON; dates as RFC 3339."""
     return {
         "status": result.status.name,
         "job": result.job_id,

@@ -34,6 +34,7 @@ class DirectoryArchive:
         self._root = root.resolve()
 
     def read(self, path: str) -> bytes:
+        """The bytes of a file below the root.  Raises NotInArchive, also for a path that leads outside."""
         where = (self._root / path).resolve()
         if not where.is_relative_to(self._root):
             raise NotInArchive(path)

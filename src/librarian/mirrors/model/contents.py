@@ -23,6 +23,7 @@ class Rows(Generic[T]):
         self._rows = tuple(rows)
 
     def count(self) -> int:
+        """The number of rows."""
         return len(self._rows)
 
     def __len__(self) -> int:

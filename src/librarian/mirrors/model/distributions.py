@@ -46,6 +46,7 @@ class MirrorsSubtree(Persistent):
         return max((moment for family, moment in self.offline if family in families), default=None)
 
     def new_distribution(self, name: str, display_name: str, main_url: str | None) -> "Distribution":
+        """Store a distribution under a new name and number.  Raises NameInUse."""
         if valid_name(name) in self.distributions:
             raise NameInUse(name)
         distribution = Distribution(self, name, display_name)
@@ -91,9 +92,11 @@ class Distribution(Persistent):
 
     @property
     def releases(self) -> list[DistroRelease]:
+        """All releases, in the order in which they were made."""
         return sorted(self._releases.values(), key=lambda release: release.id)
 
     def newRelease(self, name: str, version: str, components: Sequence[str]) -> DistroRelease:
+        """Make a release.  Raises NameInUse."""
         if name in self._releases:
             raise NameInUse(name)
         release = DistroRelease(self, name, version, components)
@@ -102,12 +105,14 @@ class Distribution(Persistent):
         return release
 
     def getRelease(self, name: str) -> DistroRelease:
+        """The release of this name.  Raises NoSuchRelease."""
         release: DistroRelease | None = self._releases.get(name)
         if release is None:
             raise NoSuchRelease(name)
         return release
 
     def ensureRelease(self, name: str, version: str) -> DistroRelease:
+        """The release of this name, made without components if it is missing."""
         found: DistroRelease | None = self._releases.get(name)
         return found or self.newRelease(name, version, [])
 
@@ -164,6 +169,7 @@ class Distribution(Persistent):
             self._known_releases[suite] = tuple(ordered[-KNOWN_RELEASES:])
 
     def known_releases(self, suite: str) -> tuple[KnownRelease, ...]:
+        """The Release files of a suite that were read of the archive; empty if there are none."""
         found: tuple[KnownRelease, ...] = self._known_releases.get(suite, ())
         return found
 
@@ -173,6 +179,7 @@ class Distribution(Persistent):
         return known[-1].seen if known else None
 
     def active_releases(self) -> Iterator[DistroRelease]:
+        """The releases of which mirrors are probed."""
         return (release for release in self.releases if release.active)
 
 

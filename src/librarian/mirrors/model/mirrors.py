@@ -109,6 +109,7 @@ class DistributionMirror(Persistent):
 
     @property
     def base_url(self) -> str:
+        """The first of its base URLs."""
         return self.base_urls[0]
 
     def setBaseURLs(self, http: str | None = None, https: str | None = None, ftp: str | None = None) -> None:
@@ -125,6 +126,7 @@ class DistributionMirror(Persistent):
 
     @property
     def enabled(self) -> bool:
+        """Whether it is switched on."""
         return self.disabled_by is None
 
     @enabled.setter
@@ -164,6 +166,7 @@ class DistributionMirror(Persistent):
         return True
 
     def isOfficial(self) -> bool:
+        """Whether its last review is OFFICIAL."""
         return self.review_status is MirrorReviewStatus.OFFICIAL
 
     def note_review(self, status: MirrorReviewStatus, reviewer: Any, date: datetime) -> None:
@@ -171,6 +174,7 @@ class DistributionMirror(Persistent):
         self.review_status, self.reviewer, self.date_reviewed = status, reviewer, date
 
     def resubmitForReview(self) -> None:
+        """Ask for a new review of a BROKEN mirror.  Raises CannotResubmit for any other."""
         if self.review_status is not MirrorReviewStatus.BROKEN:
             raise CannotResubmit(self.name, self.review_status)
         self.review_status = MirrorReviewStatus.PENDING_REVIEW
@@ -216,11 +220,13 @@ class DistributionMirror(Persistent):
     def deleteMirrorDistroArchRelease(
         self, arch_release: Any, pocket: PackagePublishingPocket, component: Any
     ) -> None:
+        """Remove the record of a part; nothing happens if there is none."""
         self._arch_releases.pop(_part_key(arch_release, pocket, component), None)
 
     def deleteMirrorDistroReleaseSource(
         self, release: Any, pocket: PackagePublishingPocket, component: Any
     ) -> None:
+        """Remove the record of a part; nothing happens if there is none."""
         self._source_releases.pop(_part_key(release, pocket, component), None)
 
     def drop_inactive_parts(self) -> None:

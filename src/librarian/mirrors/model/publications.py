@@ -54,6 +54,7 @@ class Publications(Persistent):
         return iter(self._by_path.values())
 
     def get(self, path: str) -> Publication | None:
+        """The publication of a path from the archive's root, or None."""
         return self._by_path.get(path)
 
     def add(self, publication: Publication) -> None:
@@ -86,6 +87,7 @@ class Publications(Persistent):
         return self._tarballs_by_date
 
     def paths(self) -> set[str]:
+        """The paths of all publications, from the archive's root."""
         return set(self._by_path)
 
     def published_between(self, start: datetime, end: datetime) -> list[Publication]:

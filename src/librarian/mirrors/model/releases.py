@@ -106,6 +106,7 @@ class DistroRelease(_HasPublications):
         return arch_release
 
     def ensureArch(self, architecture: str) -> DistroArchRelease:
+        """The builds for an architecture, made if they are missing."""
         found: DistroArchRelease | None = self._arch_releases.get(architecture)
         return found or self.newArch(architecture)
 
@@ -122,6 +123,7 @@ class DistroRelease(_HasPublications):
         return section
 
     def ensureComponent(self, name: str) -> Component:
+        """The component of this name, added if it is missing."""
         component = Component(valid_name(name))
         if component not in self.components:
             self.components = [*self.components, component]

@@ -30,6 +30,7 @@ class IndexFile:
 
     @property
     def path(self) -> str:
+        """The path from the archive's root."""
         return f"dists/{self.suite}/{self.name}"
 
     @property
@@ -40,6 +41,7 @@ class IndexFile:
 
     @property
     def folder(self) -> str:
+        """The path of its directory from the archive's root."""
         return self.path.rpartition("/")[0]
 
 

@@ -32,6 +32,7 @@ class RunSummary:
     prober_offline: bool = False
 
     def count(self, report: ProbeReport, verdict: Verdict, kept: bool) -> None:
+        """Add a mirror's name to the list of its verdict; to `lost` if the result was not `kept`."""
         name = report.plan.name
         if not kept:
             self.lost.append(name)

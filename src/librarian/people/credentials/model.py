@@ -103,12 +103,15 @@ class Account(Persistent):
         return f"<Account {self.name}>"
 
     def tokens(self) -> list[ApiToken]:
+        """All API tokens, also expired and revoked ones, newest first."""
         return _newest_first(self._tokens.values())
 
     def sessions(self, now: datetime) -> list[Session]:
+        """The sessions that have not expired at `now`, newest first."""
         return _newest_first(session for session in self._sessions.values() if now < session.expires)
 
     def add_token(self, token: ApiToken, now: datetime) -> None:
+        """Store a token, and remove those that ended too long ago to be listed."""
         for old in self.tokens():
             died = old.died(now)
             if died is not None and died + REMEMBERED_WHEN_DEAD < now:
@@ -118,12 +121,14 @@ class Account(Persistent):
         self.__parent__.tokens[token.sha256] = token
 
     def token(self, token_id: str) -> ApiToken:
+        """The token with this id.  Raises NoSuchToken."""
         if token_id not in self._tokens:
             raise NoSuchToken(token_id)
         found: ApiToken = self._tokens[token_id]
         return found
 
     def add_session(self, session: Session, now: datetime) -> None:
+        """Store a session; of more than MOST_SESSIONS the oldest are ended."""
         if self._p_jar is not None:
             # Not beside a change of password, which ends all sessions it can see.
             self._p_jar.readCurrent(self)
@@ -133,9 +138,11 @@ class Account(Persistent):
         self.__parent__.sessions[session.sha256] = session
 
     def end_sessions(self) -> None:
+        """End all sessions of the person."""
         self._end(list(self._sessions.values()))
 
     def end_session(self, session: Session) -> None:
+        """End one session."""
         self._end([session])
 
     def _end(self, sessions: Sequence[Session]) -> None:
@@ -160,6 +167,7 @@ class CredentialsSubtree(Persistent):
         self.signing_key = secrets.token_bytes(32)
 
     def forget_token(self, sha256: str) -> None:
+        """Remove a token and the date of its last use; `sha256` of its secret, hex."""
         del self.tokens[sha256]
         self.last_uses.pop(sha256, None)
 

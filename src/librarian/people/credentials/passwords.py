@@ -120,12 +120,14 @@ class CheckedLately:
         self._lock = threading.Lock()
 
     def remember(self, stored: str, password: str, now: datetime) -> None:
+        """Note that the password was found to match the stored hash at `now`."""
         with self._lock:
             self._until[self._print(stored, password)] = now + self.LIFETIME
             while len(self._until) > self.AT_MOST:
                 self._until.popitem(last=False)
 
     def knows(self, stored: str | None, password: str, now: datetime) -> bool:
+        """Whether the password matched the stored hash less than LIFETIME ago."""
         if stored is None:
             return False
         with self._lock:

@@ -22,6 +22,7 @@ class GrantedScope:
         return f"{self.name}:{self.parameter}" if self.parameter else self.name
 
     def permits(self, permission: str) -> bool:
+        """Whether the scope includes a permission; `*` includes all."""
         return permission in self.permissions or "*" in self.permissions
 
     def covers(self, wanted: str) -> bool:

@@ -35,6 +35,7 @@ class RemoteFile:
 
     @property
     def identity(self) -> str:
+        """`size:modified` as the server reported them, by which a changed file is noticed."""
         return f"{self.size}:{self.modified}"
 
 

@@ -18,16 +18,16 @@ OVERLAP = 64 * 1024  # bytes
 
 
 class NoProgress:
-    """Shows nothing."""
+    """An IProgress that shows nothing."""
 
     def begin(self, name: str, size: int, done: int) -> None:
-        """Not shown."""
+        """Do nothing."""
 
     def advance(self, count: int) -> None:
-        """Not shown."""
+        """Do nothing."""
 
     def finish(self, name: str) -> None:
-        """Not shown."""
+        """Do nothing."""
 
 
 class Transfer:
@@ -185,11 +185,13 @@ class Digests:
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
 
     def update(self, block: bytes) -> None:
+        """Count and hash a block of bytes."""
         self.size += len(block)
         for one in self._hashes.values():
             one.update(block)
 
     def hex(self, algorithm: str) -> str:
+        """The digest so far in hex, by the algorithm's name in hashlib."""
         return self._hashes[algorithm].hexdigest()
 
 

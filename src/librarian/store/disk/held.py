@@ -34,6 +34,7 @@ class HeldFiles:
         self._room = room
 
     def open(self, sha256: str) -> BufferedReader:
+        """The held file, open for reading.  Raises BytesNotFound, BytesDamaged, StoreUnavailable."""
         path = self._layout.held(sha256)
         try:
             return open(path, "rb", opener=_open_regular)
@@ -107,6 +108,7 @@ class HeldFiles:
         return BytesNotFound(sha256)
 
     def sizes(self) -> Iterator[int]:
+        """The size in bytes of each file, also of quarantined ones."""
         held = map(self._layout.held, self._layout.walk_held())
         quarantined = map(self._layout.quarantined, self._layout.walk_quarantine())
         for path in chain(held, quarantined):

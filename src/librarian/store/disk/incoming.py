@@ -58,6 +58,7 @@ class IncomingFile:
         return os.fstat(self._file).st_nlink == 0
 
     def write(self, data: bytes) -> None:
+        """Append bytes.  Raises OSError, on a full disk too."""
         durable.write_fully(self._file, data)
         self._written += len(data)
         if self._written - self._sent_out >= WRITE_OUT_BYTES:

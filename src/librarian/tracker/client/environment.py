@@ -52,9 +52,11 @@ class ClientSettings:
         )
 
     def remote_store(self) -> RemoteDataStore | None:
+        """The store of the server; None without a URL."""
         return RemoteDataStore(self.url, token=self.token) if self.url else None
 
     def local_store(self, *, is_cache: bool) -> LocalDataStore | None:
+        """The store in the directory; None without one."""
         return LocalDataStore(self.directory, is_cache=is_cache) if self.directory else None
 
     def lock_manager(self, local_store: DataStore | None) -> LockManager:

@@ -1,7 +1,7 @@
 """What a request says of its body is held against it, or refused: on every endpoint, for every view.
 
 A digest is compared while the body is read, whichever view reads it.  A part of a file is no file: resumable
-uploads and Content-Range are not spoken here, and a server that ignored them would keep half of one.
+uploads and Content-Range are not supported, and a server that ignored them would keep half of one.
 """
 
 import hashlib
@@ -120,7 +120,9 @@ def _refuse_parts(environ: Mapping[str, Any]) -> None:
     for key in environ:
         if key.startswith(_RESUMING):
             name = key.removeprefix("HTTP_").replace("_", "-").title()
-            raise HTTPBadRequest(f"{name}: resumable uploads are not spoken here; send the whole at once.")
+            raise HTTPBadRequest(
+                f"{name}: resumable uploads are not supported; send the whole file in one request."
+            )
     if "HTTP_CONTENT_RANGE" in environ:  # RFC 9110, 14.5
         raise HTTPBadRequest("Content-Range: a part of a file cannot be put; send the whole.")
 

@@ -30,6 +30,7 @@ class Report:
     full: bool = False  # a step was left out for want of room, even with the reserve
 
     def add(self, action: Action) -> None:
+        """Count an action under its step and verb, and its bytes as freed."""
         verbs = self.done.setdefault(action.step, {})
         verbs[action.verb] = verbs.get(action.verb, 0) + 1
         self.freed += action.size

@@ -107,6 +107,7 @@ class Run:
         self.library.tree.forget_loaded()
 
     def note(self, actions: list[Action]) -> None:
+        """Report actions; those of a real run that remove something are also audited."""
         for action in actions:
             self.report.add(action)
             if not self.dry_run and action.verb not in ("marked", "unmarked"):

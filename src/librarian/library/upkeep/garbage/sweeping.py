@@ -54,6 +54,7 @@ class Doomed:
                 yield sha256, size
 
     def size_if_doomed(self, sha256: str) -> int | None:
+        """The size in bytes if no content names the file and it is old enough to remove; else None."""
         if bytes.fromhex(sha256) in self._library.subtree.contents:
             return None
         store = self._library.store

@@ -39,6 +39,7 @@ class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be adde
 
     @property
     def versioned_name(self) -> str:
+        """The name with its version: `/name@seconds`."""
         return versioned_name(self.name, int(self.mtime))
 
 

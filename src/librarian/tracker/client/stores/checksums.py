@@ -47,6 +47,7 @@ class Records:
         self.dir = directory
 
     def path(self, name: str) -> str:
+        """The path of a file's record."""
         return self.dir + name + _MARK
 
     def read(self, name: str) -> Record | None:
@@ -58,6 +59,7 @@ class Records:
             return None
 
     def write(self, name: str, record: Record) -> None:
+        """Store the record of a file, replacing an older one in one step."""
         path = self.path(name)
         make_shared_directories(os.path.dirname(path))
         with replacing(path, temporary=self.dir) as file:
@@ -76,6 +78,7 @@ class Records:
             return None
 
     def remove(self, name: str) -> None:
+        """Remove the record of a file if there is one, and directories that become empty."""
         path = self.path(name)
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)

@@ -59,6 +59,7 @@ class StoreDirectory:
         return os.path.join(self.root, "CACHEDIR.TAG")
 
     def path(self, unversioned: str) -> str:
+        """The path of a stored file."""
         return self.dir + unversioned
 
     def status(self, unversioned: str) -> os.stat_result:
@@ -81,6 +82,7 @@ class StoreDirectory:
         return version
 
     def current_or_none(self, unversioned: str) -> int | None:
+        """The version that is stored, in seconds; None if there is none."""
         try:
             return self.current(unversioned)
         except FileNotFound:
