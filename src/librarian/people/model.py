@@ -10,9 +10,9 @@ from zope.event import notify
 from zope.interface import implementer
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.people.events import MembershipChanged
 from librarian.people.interfaces import (
     EmailTaken,
-    IMembershipChanged,
     IParticipant,
     IPerson,
     ITeam,
@@ -23,14 +23,6 @@ from librarian.people.interfaces import (
 )
 from librarian.people.names import valid_display_name, valid_email, valid_name
 from librarian.security.policy import ADMINS
-
-
-@implementer(IMembershipChanged)
-class MembershipChanged:
-    """A participant joined or left a team, or was disabled or enabled."""
-
-    def __init__(self, participant: IParticipant) -> None:
-        self.participant = participant
 
 
 @implementer(IParticipant)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from zope.component import getUtilitiesFor, getUtility, queryUtility
@@ -32,7 +32,7 @@ P = TypeVar("P", Person, Team)
 SUBTREE = "people"
 subtree = Subtree(
     SUBTREE,
-    lambda: new_people(_declared_celebrities(), datetime.now(UTC)),
+    lambda: new_people(_declared_celebrities(), getUtility(IClock).now()),
     (store_new_class_names,),
     FORMER_NAMES,
 )

@@ -10,31 +10,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
 from zope.component import getUtility
-from zope.interface import provider
 
 from librarian.durable import FILE_MODE, close_to_others, make_directories
-from librarian.interfaces import IClock, ISettings, ISettingsSection
+from librarian.interfaces import IClock, ISettings
 from librarian.security.interaction import current_principal
-from librarian.settings import Section
+from librarian.security.settings import AuditSettings
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger("librarian.audit")
 
 _address: ContextVar[str] = ContextVar("address", default="")
-
-
-@provider(ISettingsSection)
-@dataclass(frozen=True)
-class AuditSettings(Section):
-    """Where the audit log is."""
-
-    audit_log: str = ""  # path of a file; empty: where the handlers of the logger librarian.audit write
 
 
 @contextmanager

@@ -1,0 +1,16 @@
+"""The settings of the audit log."""
+
+from dataclasses import dataclass
+
+from zope.interface import provider
+
+from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class AuditSettings(Section):
+    """Where the audit log is."""
+
+    audit_log: str = ""  # path of a file; empty: where the handlers of the logger librarian.audit write
