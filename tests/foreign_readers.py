@@ -10,7 +10,7 @@ import urllib3
 
 from librarian.library.backup.manifests import read_manifest
 from librarian.library.counts.log_reading import LogReader
-from librarian.library.http.bodies import stated_expires
+from librarian.library.http.request_bodies import stated_expires
 from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.model.distributions import MirrorsSubtree

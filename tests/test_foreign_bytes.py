@@ -31,7 +31,7 @@ from librarian.machines.agent.interfaces import Refused, Unreachable
 from librarian.mirrors.archive import signatures
 from librarian.mirrors.archive.indices import parse_index
 from librarian.mirrors.archive.interfaces import MalformedArchive
-from librarian.mirrors.archive.release import parse_release
+from librarian.mirrors.archive.release_file import parse_release
 from librarian.mirrors.base_urls import check_base_url, normal_url
 from librarian.mirrors.importing.manifests import import_images, import_json
 from librarian.mirrors.interfaces import BadBaseURL, BadImport
@@ -45,7 +45,7 @@ from librarian.people.interfaces import MalformedAuthorization
 from librarian.spool.ftp import replies
 from librarian.spool.interfaces import ReplyError
 from librarian.tracker.client import interfaces as tracker_errors
-from librarian.tracker.client.file_names import check_name
+from librarian.tracker.client.versioned_names import check_name
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.client.wire.version_dates import date_to_version
 from librarian.tracker.interfaces import TrackerRefusal

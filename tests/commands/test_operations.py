@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from librarian.commands.common.quantities import Share, Size
 from librarian.commands.upkeep.report import report_lines
 from librarian.library.operations import Library
-from librarian.library.upkeep.reporting import report
+from librarian.library.upkeep.usage import report
 from tests.server.support import started
 from tests.support.documents.library import keep
 from tests.support.layers import Functional

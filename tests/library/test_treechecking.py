@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from librarian.library.upkeep.tree_checking import CheckTree
+from librarian.tree.filestorage.crash_recovery import beside, repair
 from librarian.tree.filestorage.datafile import DataFile
-from librarian.tree.filestorage.settling import beside, repair
 from librarian.tree.interfaces import TreeDamaged, TreeMissing, TreeUnavailable
 from tests.tree.test_tails import WithAFile
 

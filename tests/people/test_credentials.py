@@ -33,7 +33,7 @@ from librarian.people.credentials.model import MOST_SESSIONS
 from librarian.people.credentials.passwords import (
     hash_password,
 )
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.credentials.scopes import granted_scope
 from librarian.people.credentials.service import MOST_TOKENS, create_first_admin, the_subtree
 from librarian.people.interfaces import IPersonSet

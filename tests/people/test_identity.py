@@ -9,7 +9,7 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.people.credentials.interfaces import IAuthenticator
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.credentials.service import the_subtree
 from librarian.people.interfaces import IPersonSet
 from librarian.people.login import safe_next

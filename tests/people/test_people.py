@@ -16,7 +16,7 @@ from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import (
     BadDisplayName,
     BadEmail,

@@ -9,7 +9,7 @@ import transaction
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.tracker.client.file_names import MAX_VERSION
+from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
 from tests.support.layers import Functional
 from tests.tracker.http_case import HttpCase

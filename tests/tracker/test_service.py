@@ -12,7 +12,7 @@ from zope.security.interfaces import ForbiddenAttribute, Unauthorized
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage.collector import GarbageCollector
-from librarian.people.credentials.principal import GrantedScope, PersonPrincipal
+from librarian.people.credentials.person_principal import GrantedScope, PersonPrincipal
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS

@@ -15,8 +15,8 @@ from persistent.mapping import PersistentMapping
 from ZODB.FileStorage import FileStorage
 from ZODB.serialize import referencesf
 
+from librarian.tree.filestorage.crash_recovery import MAGIC, beside
 from librarian.tree.filestorage.datafile import DataFile
-from librarian.tree.filestorage.settling import MAGIC, beside
 from librarian.tree.interfaces import TreeMissing
 from librarian.tree.service import Tree
 from tests.support.servers.librarian import with_path

@@ -18,9 +18,9 @@ from ZODB.DB import DB
 from ZODB.FileStorage import FileStorage
 
 from librarian.tree.engines.sharing import GuestStorage
+from librarian.tree.filestorage.checksums import sum_in
+from librarian.tree.filestorage.crash_recovery import beside, repair
 from librarian.tree.filestorage.datafile import DataFile
-from librarian.tree.filestorage.settling import beside, repair
-from librarian.tree.filestorage.sums import sum_in
 from librarian.tree.filestorage.tails import read_tail
 from librarian.tree.filestorage.transactions import START, read_all
 from librarian.tree.interfaces import TreeDamaged, TreeShortened, TreeUnavailable

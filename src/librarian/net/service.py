@@ -7,7 +7,7 @@ import urllib3
 from zope.interface import implementer
 
 from librarian.interfaces import Fetched, FetchFailed, IFetcher
-from librarian.net.bodies import DeclaredBody
+from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.http import connection_pool, failure
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from librarian.tracker.client.file_names import MAX_VERSION, check_name, split_name
 from librarian.tracker.client.interfaces import InvalidDate, InvalidName
+from librarian.tracker.client.versioned_names import MAX_VERSION, check_name, split_name
 from librarian.tracker.client.wire.version_dates import date_to_version
 from librarian.tracker.interfaces import (
     BadName,

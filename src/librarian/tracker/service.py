@@ -18,7 +18,7 @@ from librarian.security.audit import record_event
 from librarian.security.interaction import current_principal
 from librarian.store.interfaces import StoredBytes
 from librarian.tracker.authorization import check_directory, check_file
-from librarian.tracker.client.file_names import MAX_VERSION
+from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import (
     BadName,
     Declared,

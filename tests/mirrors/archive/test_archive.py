@@ -19,7 +19,7 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
-from librarian.mirrors.archive.release import parse_release, read_listed
+from librarian.mirrors.archive.release_file import parse_release, read_listed
 from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
 from tests.support.mirrors import servers as mirrorservers

@@ -23,8 +23,8 @@ from librarian.mirrors.archive.interfaces import (
 )
 from librarian.mirrors.archive.sources import DirectoryArchive, WebArchive
 from librarian.mirrors.enums import PackagePublishingPocket
-from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions, ImportSummary
 from librarian.mirrors.importing.manifests import import_images, import_json
+from librarian.mirrors.importing.publications import ArchiveImport, ImportOptions, ImportSummary
 from librarian.mirrors.interfaces import BadImport, IDistributionSet
 from librarian.mirrors.model.publications import BEFORE_RECORDS
 from tests.support.layers import Functional

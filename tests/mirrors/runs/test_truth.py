@@ -15,9 +15,9 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.archive.sources import DirectoryArchive
 from librarian.mirrors.enums import MirrorStatus
-from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
+from librarian.mirrors.importing.publications import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet
-from librarian.mirrors.probing import index_files as indexfiles
+from librarian.mirrors.probing import release_indexes
 from librarian.mirrors.runs.run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.mirrors.views.mirrorlist import listed, order_for
@@ -286,7 +286,7 @@ class WrongBytes(TruthCase):
         files = self.whole
         with (
             overlay("[librarian.mirrors]\nindex_rotation = 4\n"),
-            mock.patch.object(indexfiles, "SMALL", 200),
+            mock.patch.object(release_indexes, "SMALL", 200),
         ):
             _, server = self.add("turns", files)
             named = {path for path in files if path.startswith("dists/") and path.endswith((".gz", ".xz"))}

@@ -13,7 +13,7 @@ from librarian.interfaces import IClock, LibrarianError
 from librarian.machines.enums import CodeImportResultStatus, CodeImportReviewStatus, RevisionControlSystem
 from librarian.machines.interfaces import ICodeImportSet
 from librarian.people.credentials.interfaces import ICredentialSet
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet, ITeamSet
 from librarian.security.interfaces import IPrincipal
 from tests.support.servers import in_process as http

@@ -7,7 +7,7 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.people.credentials.interfaces import ICredentialSet
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet, ITeamSet
 from librarian.security.interfaces import IPrincipal
 

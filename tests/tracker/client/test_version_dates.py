@@ -6,8 +6,8 @@ from email.utils import formatdate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.tracker.client.file_names import MAX_VERSION
 from librarian.tracker.client.interfaces import InvalidDate
+from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.client.wire.version_dates import date_to_version, version_to_date
 
 

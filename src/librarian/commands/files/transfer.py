@@ -23,7 +23,7 @@ from librarian.commands.files.download import download_to
 from librarian.commands.files.named import tree_url
 from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import LibrarianError
-from librarian.net.bodies import DeclaredBody
+from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.interfaces import WrongLength
 from librarian.web.digests import repr_digest
 

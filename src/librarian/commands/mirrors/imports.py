@@ -9,10 +9,10 @@ from zope.component import getUtility
 
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.commands.mirrors.lookup import distribution_named, json_option
-from librarian.commands.mirrors.progress import progress
+from librarian.commands.mirrors.probe_progress import progress
 from librarian.mirrors.archive.sources import open_archive
-from librarian.mirrors.importing.archives import ArchiveImport, ImportOptions
 from librarian.mirrors.importing.manifests import import_images, import_json
+from librarian.mirrors.importing.publications import ArchiveImport, ImportOptions
 from librarian.mirrors.settings import mirror_settings
 from librarian.tree.interfaces import ITree
 

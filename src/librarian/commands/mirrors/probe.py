@@ -8,7 +8,7 @@ import click
 
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.commands.mirrors.lookup import CONTENTS, content_option, json_option
-from librarian.commands.mirrors.progress import progress
+from librarian.commands.mirrors.probe_progress import progress
 from librarian.mail.service import deliver_queue
 from librarian.mirrors.probing.plan import ProbeReport
 from librarian.mirrors.runs.run import ProbeRun

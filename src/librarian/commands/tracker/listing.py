@@ -7,7 +7,7 @@ import click
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.tracker.options import ClientMaker, json_option
 from librarian.tracker.client import ProtocolMismatch, RemoteDataStore
-from librarian.tracker.client.file_names import printable
+from librarian.tracker.client.versioned_names import printable
 
 
 @click.command()

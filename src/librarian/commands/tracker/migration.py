@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from librarian.commands.tracker.options import ClientMaker, json_option
 from librarian.tracker.client import RemoteDataStore
-from librarian.tracker.client.file_names import printable
 from librarian.tracker.client.migration.migrate import JOBS, Tally
 from librarian.tracker.client.migration.migrate import migrate as copy_all
 from librarian.tracker.client.migration.mover import Outcome
 from librarian.tracker.client.migration.sources import DirectorySource, ServerSource, Source
+from librarian.tracker.client.versioned_names import printable
 
 
 @click.command()

@@ -23,7 +23,7 @@ from librarian.library.upkeep.scrubbing import Damage, Scrub, ScrubReport
 from librarian.library.upkeep.tree_checking import CheckTree
 from librarian.settings import Settings
 from librarian.store.copies import Copies
-from librarian.tree.filestorage.settling import repair as repair_tree
+from librarian.tree.filestorage.crash_recovery import repair as repair_tree
 from librarian.tree.opening import data_file
 from librarian.tree.settings import TreeSettings
 

@@ -11,8 +11,8 @@ from rich.filesize import decimal
 
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.operations import Library
-from librarian.library.upkeep.reporting import LibraryReport, Sum
-from librarian.library.upkeep.reporting import report as make_report
+from librarian.library.upkeep.usage import LibraryReport, Sum
+from librarian.library.upkeep.usage import report as make_report
 
 
 @click.command()

@@ -15,8 +15,8 @@ from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
-from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.http.description import describe
+from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias

@@ -9,7 +9,7 @@
   digest and takes sound ones from another copy.
 * `checking` (fsck) compares the tree with the byte store and with its own indexes; `tree_checking` reads
   every object of the tree.
-* `reporting` adds up what a library holds.
+* `usage` adds up what a library holds.
 * `verifying` hashes bytes while they are served.
 
 A backup copies the tree first and then the bytes that it names, so no sweep may remove bytes meanwhile.

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from librarian.library.upkeep.checking import ERROR, NOTICE, Finding
+from librarian.tree.filestorage.crash_recovery import beside, holds_transactions, state_of
 from librarian.tree.filestorage.index_file import known, why_unfit
 from librarian.tree.filestorage.interfaces import Torn
-from librarian.tree.filestorage.settling import beside, holds_transactions, state_of
 from librarian.tree.filestorage.tails import Tail, read_tail
 from librarian.tree.filestorage.transactions import Found, read_all
 

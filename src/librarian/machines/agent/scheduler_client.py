@@ -10,7 +10,7 @@ from urllib.parse import quote
 import urllib3
 
 from librarian.machines.agent.interfaces import Assignment, JobLost, MachineStatus, Refused, Unreachable
-from librarian.net.bodies import DeclaredBody
+from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.http import CHUNK, connection_pool, failure, json_object, refusal_reason
 from librarian.net.interfaces import WrongLength
 

@@ -15,7 +15,7 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
-from librarian.mirrors.archive.release import ReleaseFile, checked_digest, checked_size, read_listed
+from librarian.mirrors.archive.release_file import ReleaseFile, checked_digest, checked_size, read_listed
 from librarian.mirrors.enums import PublicationKind
 from librarian.mirrors.paths import checked_path
 

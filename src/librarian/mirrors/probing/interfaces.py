@@ -3,7 +3,7 @@
 A `plan.ProbePlan` says what to ask.  `probe.MirrorProbe` asks for a file that never existed, as a server
 that has everything proves nothing; then for the index of each part, the Release file of each suite
 (`suites`), the files that tell how fresh a part is, samples of the pool, and the indices whose turn it is
-(`index_files`).  `parts` judges from that how far each part is behind.  All of it goes into a
+(`release_indexes`).  `parts` judges from that how far each part is behind.  All of it goes into a
 `plan.ProbeReport`, what is wrong as a `Finding`, and `verdict.judge` says what the report means for the
 mirror.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from librarian.mirrors.archive.release import ReleaseFile
+from librarian.mirrors.archive.release_file import ReleaseFile
 from librarian.mirrors.enums import FindingKind, MirrorContent, MirrorStatus, PackagePublishingPocket
 from librarian.mirrors.paths import packages_path, sources_path, suite
 from librarian.mirrors.probing.interfaces import Finding

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from librarian.interfaces import IClock
 from librarian.mirrors.enums import FindingKind, MirrorContent
 from librarian.mirrors.paths import join_url
-from librarian.mirrors.probing.index_files import IndexVerifier
 from librarian.mirrors.probing.interfaces import (
     Answer,
     BadResponseCode,
@@ -32,6 +31,7 @@ from librarian.mirrors.probing.plan import (
     ProbeReport,
     Sample,
 )
+from librarian.mirrors.probing.release_indexes import IndexVerifier
 from librarian.mirrors.probing.suites import SuiteVerifier
 from librarian.mirrors.probing.transport.fetcher import Fetcher
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from librarian.interfaces import IClock
 from librarian.mirrors.archive.interfaces import BadSignature, MalformedArchive
-from librarian.mirrors.archive.release import ReleaseFile, parse_release
+from librarian.mirrors.archive.release_file import ReleaseFile, parse_release
 from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.enums import FindingKind, MirrorStatus
 from librarian.mirrors.freshness import status_for_lag

@@ -6,7 +6,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.mail.interfaces import IPostOffice, Recipient, UnsendableMail
-from librarian.mirrors import mails
+from librarian.mirrors import mail_texts
 from librarian.mirrors.enums import FindingKind
 from librarian.mirrors.interfaces import ICertificateExpiring, IMirrorDisabled, IMirrorRecovered
 from librarian.people.interfaces import ITeam
@@ -20,12 +20,12 @@ def recipients_of(owner: Any) -> list[Recipient]:
     return [Recipient(each.display_name, each.email) for each in people if each.email and each.active]
 
 
-def _facts(mirror: Any) -> mails.MirrorFacts:
+def _facts(mirror: Any) -> mail_texts.MirrorFacts:
     distribution = mirror.distribution.display_name
-    return mails.MirrorFacts(mirror.name, distribution, mirror.base_url, mirror.owner.display_name)
+    return mail_texts.MirrorFacts(mirror.name, distribution, mirror.base_url, mirror.owner.display_name)
 
 
-def _send(mirror: Any, text: mails.MailText) -> None:
+def _send(mirror: Any, text: mail_texts.MailText) -> None:
     try:
         copies = getUtility(IPostOffice).send(recipients_of(mirror.owner), text.subject, text.body)
     except UnsendableMail as error:
@@ -39,18 +39,18 @@ def _send(mirror: Any, text: mails.MailText) -> None:
 def mirror_disabled(event: IMirrorDisabled) -> None:
     """Send the owner what is wrong and since when."""
     mirror: Any = event.mirror
-    troubles = [mails.Trouble(FindingKind(kind), url, since) for kind, url, since in mirror.troubles]
-    _send(mirror, mails.failed(_facts(mirror), mirror.failures, troubles, event.log))
+    troubles = [mail_texts.Trouble(FindingKind(kind), url, since) for kind, url, since in mirror.troubles]
+    _send(mirror, mail_texts.failed(_facts(mirror), mirror.failures, troubles, event.log))
     log.info("mirror disabled mirror=%s", mirror.id)
 
 
 def mirror_recovered(event: IMirrorRecovered) -> None:
     """Send the owner that the mirror is well again."""
-    _send(event.mirror, mails.recovered(_facts(event.mirror), event.down_since))
+    _send(event.mirror, mail_texts.recovered(_facts(event.mirror), event.down_since))
     log.info("mirror recovered mirror=%s", event.mirror.id)
 
 
 def certificate_expiring(event: ICertificateExpiring) -> None:
     """Send the owner the date on which the certificate ends."""
-    _send(event.mirror, mails.warned(_facts(event.mirror), event.expires))
+    _send(event.mirror, mail_texts.warned(_facts(event.mirror), event.expires))
     log.info("certificate expiring mirror=%s", event.mirror.id)

@@ -8,7 +8,7 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
-from librarian.library.http.bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree

@@ -14,7 +14,7 @@ from librarian.people.credentials.failures import FileCounts, MemoryCounts
 from librarian.people.credentials.interfaces import IAuthenticator, WrongCredentials
 from librarian.people.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
 from librarian.people.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
-from librarian.people.credentials.principal import PersonPrincipal
+from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.credentials.scopes import still_granted
 from librarian.people.credentials.service import the_subtree
 from librarian.people.credentials.throttle import Throttle

@@ -7,7 +7,7 @@ from zope.component import queryUtility
 from zope.interface import implementer
 
 from librarian.people.credentials.interfaces import IScope, NoSuchScope
-from librarian.people.credentials.principal import GrantedScope
+from librarian.people.credentials.person_principal import GrantedScope
 
 _PARAMETER = re.compile(r"[\x21-\x7e]{1,200}")
 

@@ -13,8 +13,8 @@ import zc.lockfile
 from librarian.clock import Pace
 from librarian.durable import sync_directory
 from librarian.interfaces import IClock
-from librarian.spool.exchange.connection import Connection
-from librarian.spool.exchange.tries import Tries
+from librarian.spool.exchange.retries import Tries
+from librarian.spool.exchange.run_connection import Connection
 from librarian.spool.ftp.lock import RemoteLock
 from librarian.spool.ftp.session import Session
 from librarian.spool.ftp.transfer import NoProgress, Transfer

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from librarian.durable import sync_directory
 from librarian.spool.exchange.base import LOCK_CHECK, Exchange
-from librarian.spool.exchange.tries import NO_SPACE
+from librarian.spool.exchange.retries import NO_SPACE
 from librarian.spool.ftp.replies import NO_SUCH_COMMAND
 from librarian.spool.interfaces import (
     TEMP_PREFIX,

@@ -26,8 +26,8 @@ from zope.interface import implementer
 from librarian import durable
 from librarian.interfaces import IClock
 from librarian.store import hashing
+from librarian.store.disk.files import EPOCH, HeldFiles, nanoseconds, verify_file
 from librarian.store.disk.fresh import Fresh
-from librarian.store.disk.held import EPOCH, HeldFiles, nanoseconds, verify_file
 from librarian.store.disk.incoming import Incoming
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts

@@ -7,7 +7,6 @@ themselves.
 from librarian.tracker.client.cleaner import CacheCleaner, Cleaning, clean_cache
 from librarian.tracker.client.client import Client
 from librarian.tracker.client.dummy import DummyClient, DummyDataStore
-from librarian.tracker.client.file_names import check_name, split_name, versioned_name
 from librarian.tracker.client.interfaces import (
     DamagedFile,
     DamagedTransfer,
@@ -26,6 +25,7 @@ from librarian.tracker.client.locks import FcntlLockManager, LockManager, NoOpLo
 from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.stores.local import LocalDataStore
 from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.versioned_names import check_name, split_name, versioned_name
 
 __all__ = [
     "CacheCleaner",

@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import TypeVar
 
 from librarian.tracker.client.cleaner import clean_cache
-from librarian.tracker.client.file_names import checked_split, split_name
 from librarian.tracker.client.interfaces import FileNotFound, FiletrackerError
 from librarian.tracker.client.locks import LockManager
 from librarian.tracker.client.stores.base import DataStore
 from librarian.tracker.client.stores.local import LocalDataStore
+from librarian.tracker.client.versioned_names import checked_split, split_name
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import BinaryIO, Literal, TypeVar
 from librarian.tracker.client.cache import Cache
 from librarian.tracker.client.copying import file_digest
 from librarian.tracker.client.environment import DEFAULT_DIRECTORY, ClientSettings
-from librarian.tracker.client.file_names import check_name, split_name
 from librarian.tracker.client.interfaces import FileNotFound
 from librarian.tracker.client.locks import LockManager
 from librarian.tracker.client.read_through import ReadThrough
 from librarian.tracker.client.stores.base import DataStore, FileInfoEntry
 from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.versioned_names import check_name, split_name
 
 T = TypeVar("T")
 

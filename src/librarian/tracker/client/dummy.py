@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from librarian.tracker.client.client import Client
 from librarian.tracker.client.copying import Readable
-from librarian.tracker.client.file_names import checked_split, versioned_name
 from librarian.tracker.client.interfaces import FileNotFound, VersionNotFound
 from librarian.tracker.client.locks import NoOpLockManager
 from librarian.tracker.client.stores.base import DataStore, FileInfoEntry
+from librarian.tracker.client.versioned_names import checked_split, versioned_name
 
 
 class DummyDataStore(DataStore):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from librarian.durable import make_shared_directories, remove_empty_directories
-from librarian.tracker.client.file_names import checked_split
+from librarian.tracker.client.versioned_names import checked_split
 
 #: Appended to a lock file's name.  ``@`` occurs in no directory of a name, so the lock of ``/a`` is
 #: never in the way of the lock of ``/a/b``.

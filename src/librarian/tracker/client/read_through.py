@@ -4,10 +4,10 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from librarian.tracker.client.cache import Cache
-from librarian.tracker.client.file_names import checked_split, split_name, versioned_name
 from librarian.tracker.client.interfaces import FileNotFound
 from librarian.tracker.client.stores.base import DataStore
 from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.versioned_names import checked_split, split_name, versioned_name
 
 
 class ReadThrough:

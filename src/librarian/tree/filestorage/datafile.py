@@ -18,10 +18,10 @@ from ZODB.POSException import ReadOnlyError
 from ZODB.utils import z64
 
 from librarian.durable import close_to_others, sync_directory, sync_file
+from librarian.tree.filestorage.checksums import sum_of, with_room, with_sum
+from librarian.tree.filestorage.crash_recovery import beside, settle
 from librarian.tree.filestorage.full_disk import RESERVE, RoomyFile, telling_full
 from librarian.tree.filestorage.index_file import save_index, why_unfit
-from librarian.tree.filestorage.settling import beside, settle
-from librarian.tree.filestorage.sums import sum_of, with_room, with_sum
 from librarian.tree.filestorage.transactions import LENGTH, RECORD
 
 log = logging.getLogger(__name__)

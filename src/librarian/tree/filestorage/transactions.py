@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from persistent.TimeStamp import TimeStamp
 
+from librarian.tree.filestorage.checksums import sum_in, sum_of
 from librarian.tree.filestorage.interfaces import Torn
-from librarian.tree.filestorage.sums import sum_in, sum_of
 
 START = 4  # after the file's own first bytes
 HEADER = struct.Struct(">8sQcHHH")

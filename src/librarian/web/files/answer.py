@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from webob.acceptparse import create_accept_encoding_header
 
-from librarian.web.files.bodies import part_of_file, readable_text, refusal, whole_file
 from librarian.web.files.conditions import CONDITION_FIELDS, failed_condition, range_applies
 from librarian.web.files.facts import FileAnswer, FileFacts, Header
 from librarian.web.files.fields import cache_control, describe, unkept
 from librarian.web.files.ranges import Slice, requested_slices
+from librarian.web.files.response_bodies import part_of_file, readable_text, refusal, whole_file
 
 # The request fields that answer_file_request looks at, by the names it expects them under.
 REQUEST_FIELDS = (

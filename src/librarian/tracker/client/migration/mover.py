@@ -5,11 +5,11 @@ import tempfile
 from enum import Enum
 
 from librarian.tracker.client.copying import file_digest
-from librarian.tracker.client.file_names import check_name, split_name, versioned_name
 from librarian.tracker.client.interfaces import DamagedTransfer, FileNotFound, FiletrackerError, RemoteError
 from librarian.tracker.client.migration.sources import Source
 from librarian.tracker.client.stores.base import Fact
 from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.versioned_names import check_name, split_name, versioned_name
 
 
 class Outcome(Enum):

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import Protocol
 
-from librarian.tracker.client.file_names import split_name
 from librarian.tracker.client.interfaces import FileNotFound, NotAFile, NotASource
 from librarian.tracker.client.stores.base import Fact
 from librarian.tracker.client.stores.remote import RemoteDataStore
+from librarian.tracker.client.versioned_names import split_name
 
 
 class Source(Protocol):

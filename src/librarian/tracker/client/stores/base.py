@@ -4,7 +4,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from librarian.durable import replacing
 from librarian.tracker.client.copying import BUFFER, Readable
-from librarian.tracker.client.file_names import split_name, versioned_name
+from librarian.tracker.client.versioned_names import split_name, versioned_name
 
 
 class Fact(NamedTuple):

@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from librarian.durable import replacing
 from librarian.tracker.client.copying import Readable, copy_bytes, copy_hashing, file_digest
-from librarian.tracker.client.file_names import checked_split, versioned_name
 from librarian.tracker.client.interfaces import FileNotFound, NameConflict, VersionNotFound
 from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
 from librarian.tracker.client.stores.layout import StoreDirectory
+from librarian.tracker.client.versioned_names import checked_split, versioned_name
 
 
 class LocalDataStore(StoreDirectory, DataStore):

@@ -13,7 +13,6 @@ from urllib3 import BaseHTTPResponse
 
 from librarian.durable import replacing
 from librarian.tracker.client.copying import BUFFER, Readable
-from librarian.tracker.client.file_names import checked_split, versioned_name
 from librarian.tracker.client.interfaces import (
     FileNotFound,
     FiletrackerError,
@@ -22,6 +21,7 @@ from librarian.tracker.client.interfaces import (
     VersionNotFound,
 )
 from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
+from librarian.tracker.client.versioned_names import checked_split, versioned_name
 from librarian.tracker.client.wire.downloads import Download, Head
 from librarian.tracker.client.wire.listing import Listings
 from librarian.tracker.client.wire.protocol_version import negotiate

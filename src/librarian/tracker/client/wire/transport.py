@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from librarian.net.bodies import DeclaredBody
+from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.http import connection_pool, refusal_reason
 from librarian.net.interfaces import WrongLength
 from librarian.tracker.client.interfaces import FileChanged, ProtocolMismatch, RemoteError, RemoteUnavailable

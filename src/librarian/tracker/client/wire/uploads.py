@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from librarian.net.bodies import DeclaredBody
+from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.interfaces import WrongLength
 from librarian.tracker.client.copying import copy_hashing
 from librarian.tracker.client.interfaces import FileChanged

@@ -2,8 +2,8 @@
 
 from email.utils import formatdate, mktime_tz, parsedate_tz
 
-from librarian.tracker.client.file_names import MAX_VERSION
 from librarian.tracker.client.interfaces import InvalidDate
+from librarian.tracker.client.versioned_names import MAX_VERSION
 
 
 def version_to_date(version: int) -> str:

@@ -5,8 +5,8 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from librarian.tracker.client.file_names import MAX_VERSION, check_name, split_name, versioned_name
 from librarian.tracker.client.interfaces import InvalidName
+from librarian.tracker.client.versioned_names import MAX_VERSION, check_name, split_name, versioned_name
 
 
 class SplitTests(unittest.TestCase):

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from librarian.spool.exchange.tries import Tries
+from librarian.spool.exchange.retries import Tries
 from librarian.spool.ftp.session import Session
 from librarian.spool.interfaces import ExchangeError, Locked, Sleep
 from librarian.spool.settings import Target

@@ -24,7 +24,7 @@ from librarian.mirrors.archive.interfaces import (
     MalformedArchive,
     NotInArchive,
 )
-from librarian.mirrors.archive.release import ReleaseFile, parse_release
+from librarian.mirrors.archive.release_file import ReleaseFile, parse_release
 from librarian.mirrors.archive.signatures import verify
 from librarian.mirrors.enums import PackagePublishingPocket
 from librarian.mirrors.model.distributions import Distribution
