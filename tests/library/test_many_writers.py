@@ -6,6 +6,7 @@ import threading
 import unittest
 from datetime import UTC, datetime
 from hashlib import md5, sha1, sha256
+from typing import Any
 
 from zope.component import getGlobalSiteManager
 
@@ -13,6 +14,7 @@ from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
+from librarian.tree.opening import data_file
 from librarian.tree.retrying import ATTEMPTS
 from librarian.tree.service import Tree
 
@@ -33,7 +35,8 @@ class TwoThreads(unittest.TestCase):
         self.addCleanup(registry.unregisterUtility, subtree, ISubtree, subtree.name)
         folder = tempfile.TemporaryDirectory(prefix="librarian-writers-")
         self.addCleanup(folder.cleanup)
-        self.tree = Tree.from_uri(f"file://{folder.name}/Data.fs")
+        self.uri = f"file://{folder.name}/Data.fs"
+        self.tree = Tree.from_uri(self.uri)
         self.addCleanup(self.tree.close)
         self.tree.bring_up_to_date()
 
@@ -44,23 +47,29 @@ class TwoThreads(unittest.TestCase):
         def work() -> int:
             nonlocal tries
             tries += 1
-            library = self.tree.subtree("library")
-            alias_id: int = library.new_id(secrets.randbelow)
-            content = library.content_for(stored(data), NOW)
-            record = LibraryFileAlias(
-                alias_id,
-                "a.txt",
-                "text/plain",
-                content,
-                expires=None,
-                restricted=False,
-                date_created=NOW,
-                owner=None,
-            )
-            library.add(record)
-            return alias_id
+            return self.add(data)
 
         return self.tree.run(work), tries
+
+    def add(self, data: bytes) -> int:
+        library = self.tree.subtree("library")
+        alias_id: int = library.new_id(secrets.randbelow)
+        content = library.content_for(stored(data), NOW)
+        facts: dict[str, Any] = {"expires": None, "restricted": False, "date_created": NOW, "owner": None}
+        library.add(LibraryFileAlias(alias_id, "a.txt", "text/plain", content, **facts))
+        return alias_id
+
+    def test_what_an_upload_writes(self) -> None:
+        """Every bucket that gets an entry is written whole, so the size of buckets decides."""
+        for number in range(10):
+            self.tree.run(lambda number=number: [self.add(b"%d/%d" % (number, one)) for one in range(300)])  # type: ignore[misc]
+        path = data_file(self.uri)
+        before = path.stat().st_size
+        for number in range(300):
+            self.create(b"new %d" % number)
+        self.assertLess((path.stat().st_size - before) / 300, 3000)  # bytes
+        self.tree.pack(0)
+        self.assertLess(path.stat().st_size / 3300, 900)
 
     def both(self, datas: list[list[bytes]]) -> list[tuple[int, int]]:
         made: list[tuple[int, int]] = []

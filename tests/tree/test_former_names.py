@@ -16,6 +16,7 @@ from ZODB.broken import find_global
 from ZODB.interfaces import IBroken
 from zope.component import getUtilitiesFor
 
+from librarian.library.model.subtree import sha1_keys
 from librarian.tree.class_names import ClassNames
 from librarian.tree.interfaces import ISubtree
 from librarian.tree.service import Tree
@@ -81,6 +82,16 @@ class Former(unittest.TestCase):
             machine = root["machines"].machines["apollo"]
             self.assertEqual((type(machine).__name__, machine.state.name), ("CodeImportMachine", "OFFLINE"))
             self.assertEqual(sorted(root["mirrors"].distributions), ["ubuntu", "ubuntu2"])
+
+    def test_its_indexes_are_small_and_lead_to_the_same(self) -> None:
+        self.tree.bring_up_to_date()
+        with self.tree.session() as root:
+            library = root["library"]
+            for index in (library.contents, library.aliases, library.by_sha1, library.by_content):
+                self.assertEqual((type(index).__module__, len(index) > 0), ("librarian.tree.indexes", True))
+            for key, content in library.contents.items():
+                self.assertEqual(list(library.sha256s_of(bytes.fromhex(content.sha1))), [key])
+                self.assertIn(sha1_keys(content)[1], library.by_sha1)
 
     def test_no_class_of_today_has_a_former_name(self) -> None:
         for _name, subtree in getUtilitiesFor(ISubtree):

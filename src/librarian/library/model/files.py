@@ -1,7 +1,8 @@
 """What the library stores of each file: its content, its aliases, and the holds that keep it."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
@@ -23,6 +24,17 @@ class LibraryFileContent(Persistent):
         self._digests = bytes.fromhex(stored.sha256 + stored.sha1 + stored.md5)
         self.filesize = stored.size
         self.datecreated = datecreated
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._digests, self.filesize, _packed(self.datecreated), self.unclaimed_since
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple):
+            digests, filesize, created, unclaimed = state
+            state = {"_digests": digests, "filesize": filesize, "datecreated": _unpacked(created)}
+            if unclaimed is not None:
+                state["unclaimed_since"] = unclaimed
+        super().__setstate__(state)
 
     @property
     def sha256(self) -> str:
@@ -69,6 +81,18 @@ class LibraryFileAlias(Persistent):
         self.date_created = date_created
         if owner is not None:
             self.owner = owner
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        facts = dict(self.__dict__)
+        first = [facts.pop(name) for name in _ALWAYS]
+        return *first, _packed(facts.pop("expires")), _packed(facts.pop("date_created")), facts or None
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple):
+            *first, expires, created, others = state
+            state = dict(zip(_ALWAYS, first, strict=True), **(others or {}))
+            state.update(expires=_unpacked(expires), date_created=_unpacked(created))
+        super().__setstate__(state)
 
     def __repr__(self) -> str:
         # Errors show this to those who lack a permission: nothing that only some may see.
@@ -136,6 +160,23 @@ class FileHolds(Persistent):
         """Every hold: alias id and reason, by id."""
         for key in self._keys:
             yield int.from_bytes(key[:8]), key[8:].decode()
+
+
+# Contents and aliases are stored as tuples, which is half of what names and times with a zone take.  Those of
+# older databases are stored as dictionaries until they change.
+_ALWAYS = ("id", "filename", "mimetype", "content", "restricted")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _packed(moment: datetime | None) -> int | datetime | None:
+    """A time in UTC as microseconds since the epoch; one in another zone keeps its zone."""
+    if moment is None or moment.tzinfo is not UTC:
+        return moment
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _unpacked(stored: int | datetime | None) -> datetime | None:
+    return _EPOCH + timedelta(microseconds=stored) if isinstance(stored, int) else stored
 
 
 def _key(alias_id: int, reason: str) -> bytes:

@@ -15,10 +15,12 @@ from librarian.library.model.counts import DownloadCounts, LogPlace, LogPlaces
 from librarian.library.model.files import FileHolds, LibraryFileAlias, LibraryFileContent
 from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import StoredBytes
+from librarian.tree.indexes import SmallLOBTree, SmallOOBTree, SmallOOTreeSet, make_small
 from librarian.tree.keys import LAST, with_prefix
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
+SHA256_PREFIX = 4  # bytes behind a SHA-1; a third of the room that the whole digest takes
 PATIENCE = timedelta(days=1)  # between two slices of one download; a token lives as long
 
 
@@ -32,11 +34,11 @@ class LibrarySubtree(Persistent):
     reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
 
     def __init__(self) -> None:
-        self.aliases = LOBTree()  # id -> LibraryFileAlias
-        self.contents = OOBTree()  # sha256 -> LibraryFileContent
-        self.by_sha1 = OOTreeSet()  # sha1 + sha256; two contents may share a SHA-1
-        self.by_content = OOTreeSet()  # sha256 + id, big-endian
-        self.by_former_content = OOTreeSet()  # the same for deleted files that can be brought back
+        self.aliases = SmallLOBTree()  # id -> LibraryFileAlias
+        self.contents = SmallOOBTree()  # sha256 -> LibraryFileContent
+        self.by_sha1 = SmallOOTreeSet()  # sha1_key(); two contents may share a SHA-1
+        self.by_content = SmallOOTreeSet()  # sha256 + id, big-endian
+        self.by_former_content = SmallOOTreeSet()  # the same for deleted files that can be brought back
         self.holds = FileHolds()  # for clients outside of this process
         self.downloads = LOBTree()  # id -> DownloadCounts, of those that were downloaded
         self.log_places = LogPlaces()
@@ -60,7 +62,7 @@ class LibrarySubtree(Persistent):
             self.claim(content)
         else:
             content = self.contents[key] = LibraryFileContent(stored, now)
-            self.by_sha1.add(bytes.fromhex(stored.sha1) + key)
+            self.by_sha1.add(sha1_key(content))
         return content
 
     def claim(self, content: LibraryFileContent) -> None:
@@ -156,7 +158,9 @@ class LibrarySubtree(Persistent):
         """Remove a content that nothing names."""
         content._p_changed = True
         del self.contents[bytes.fromhex(content.sha256)]
-        self.by_sha1.remove(bytes.fromhex(content.sha1 + content.sha256))
+        for key in sha1_keys(content):
+            if key in self.by_sha1:
+                self.by_sha1.remove(key)
 
     def alias(self, alias_id: object) -> LibraryFileAlias:
         """The alias with this id.  Raises AliasNotFound, also for what is no id."""
@@ -179,7 +183,13 @@ class LibrarySubtree(Persistent):
     def sha256s_of(self, sha1: bytes) -> Iterator[bytes]:
         """The SHA-256 of each content with this SHA-1; all digests are raw bytes."""
         for key in with_prefix(self.by_sha1, sha1):
-            yield key[20:]
+            yield from self.sha256s_behind(key)
+
+    def sha256s_behind(self, key: bytes) -> Iterator[bytes]:
+        """The contents that a key of `by_sha1` leads to: one, unless their SHA-1s and prefixes are equal."""
+        for sha256 in with_prefix(self.contents, key[20:]):
+            if self.contents[sha256].sha1 == key[:20].hex():
+                yield sha256
 
     def add_token(self, token: TimeLimitedToken) -> None:
         """Store a token, and index it by alias and by expiry."""
@@ -220,6 +230,16 @@ def moment_key(moment: datetime) -> bytes:
     return int(moment.timestamp()).to_bytes(8)
 
 
+def sha1_keys(content: LibraryFileContent) -> tuple[bytes, bytes]:
+    """The keys that a content may have in `by_sha1`: the present one, and that of older databases."""
+    sha1, sha256 = bytes.fromhex(content.sha1), bytes.fromhex(content.sha256)
+    return sha1 + sha256[:SHA256_PREFIX], sha1 + sha256
+
+
+def sha1_key(content: LibraryFileContent) -> bytes:
+    return sha1_keys(content)[0]
+
+
 def content_key(content: LibraryFileContent, alias_id: int) -> bytes:
     """A key of `by_content`: the raw SHA-256, then the alias id as 8 bytes."""
     return bytes.fromhex(content.sha256) + alias_id.to_bytes(8)
@@ -238,4 +258,12 @@ FORMER_NAMES = {
     "librarian.library.tokenuse.ClientDownload": ClientDownload,
 }
 
-subtree = Subtree("library", LibrarySubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)
+
+def make_indexes_small(subtree: LibrarySubtree) -> None:
+    """Copy the indexes that every upload writes into BTrees with smaller buckets."""
+    make_small(subtree, ("aliases", "contents", "by_sha1", "by_content", "by_former_content"))
+
+
+STEPS = (store_new_class_names, store_new_class_names, make_indexes_small)
+
+subtree = Subtree("library", LibrarySubtree, STEPS, FORMER_NAMES)

@@ -14,11 +14,12 @@ from typing import Any
 import transaction
 
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
-from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key
+from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key, sha1_keys
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.operations import Library
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tree.batches import BATCH, read_in_batches
+from librarian.tree.keys import with_prefix
 
 DAY = timedelta(days=1)
 
@@ -90,7 +91,7 @@ class Check:
         content: LibraryFileContent = subtree.contents[key]
         if content.sha256 != key.hex():
             yield Finding(ERROR, "content under a wrong digest", key.hex(), f"is {content.sha256}")
-        if bytes.fromhex(content.sha1) + key not in subtree.by_sha1:
+        if not any(known in subtree.by_sha1 for known in sha1_keys(content)):
             yield Finding(ERROR, "content not found by its SHA-1", key.hex(), content.sha1)
         try:
             size = self._library.store.size(key.hex())
@@ -132,7 +133,7 @@ def _persistent(subtree: LibrarySubtree, part: str, key: Any) -> Any:
     if part in ("contents", "aliases", "tokens"):
         return getattr(subtree, part)[key]
     if part == "by_sha1":
-        return subtree.contents.get(key[20:])
+        return next((subtree.contents[sha256] for sha256 in with_prefix(subtree.contents, key[20:])), None)
     if part in ("by_content", "by_former_content"):
         return subtree.aliases.get(int.from_bytes(key[32:]))
     return subtree.tokens.get(key[8:])
@@ -155,8 +156,7 @@ def _alias(subtree: LibrarySubtree, alias_id: int) -> Iterator[Finding]:
 
 
 def _sha1_entry(subtree: LibrarySubtree, key: bytes) -> Iterator[Finding]:
-    content = subtree.contents.get(key[20:])
-    if content is None or content.sha1 != key[:20].hex():
+    if not any(subtree.sha256s_behind(key)):
         yield Finding(ERROR, "SHA-1 of an unknown content", key[:20].hex(), key[20:].hex())
 
 
