@@ -117,7 +117,7 @@ class Uploads(PeopleInTheWorld):
 
     def test_errors_of_the_store(self) -> None:
         for error, status in ((StoreFull(28, "no room"), 507), (StoreUnavailable(30, "read-only"), 503)):
-            with mock.patch.object(self.world.store, "put", side_effect=error):
+            with mock.patch.object(self.world.store, "keep", side_effect=error):
                 answer = self.put()
             self.assertEqual(answer.status_int, status)
             self.assertNotIn("Cache-Control: public", str(answer.headers))

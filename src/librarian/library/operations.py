@@ -25,6 +25,7 @@ from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import record_at_commit
 from librarian.security.interaction import current_principal
 from librarian.store.interfaces import IByteStore, StoredBytes
+from librarian.store.receiving import keep_or_put
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree
 from librarian.web.settings import AccelSettings
@@ -148,7 +149,7 @@ class Library:
         if size < 0 or (size == 0 and not allow_zero_length):
             raise UploadFailed(f"Invalid length: {size}")
         _check(name, mimetype, expires)
-        stored = self.store.put(file, size=size)
+        stored = keep_or_put(self.store, file, size=size)
         owner = acting_owner()
         alias = self.add(stored, name, mimetype, expires=expires, restricted=restricted, owner=owner)
         log.info("alias added alias=%d sha256=%s debug_id=%s", alias.id, stored.sha256, debug_id)

@@ -1,18 +1,24 @@
 """Storing the body of an upload, which may be gzip, if it agrees with what was declared."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
 from typing import Any, BinaryIO, cast
 
-from librarian.store.disk.form_files import Spooled
-from librarian.store.interfaces import DigestMismatch, IByteStore, SizeMismatch, StoredBytes
+from librarian.store.interfaces import (
+    DigestMismatch,
+    IByteStore,
+    IReceivedFile,
+    IReceiving,
+    SizeMismatch,
+    StoredBytes,
+)
+from librarian.store.receiving import keep_or_put
 from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 
-_IN_MEMORY = 1 << 20  # bytes of a gzip body that are kept in memory rather than in a file
 _WORTH_KEEPING = 0.9  # packed size over plain size; above it the gzip form is not stored
 
 
@@ -31,7 +37,7 @@ class Body(RawIOBase):
     a stream that ends earlier raises BadUpload.
     """
 
-    def __init__(self, stream: Any, size: int | None, copy: BinaryIO | None = None) -> None:
+    def __init__(self, stream: Any, size: int | None, copy: IReceiving | None = None) -> None:
         super().__init__()
         self._stream = stream
         self._left = size
@@ -59,23 +65,44 @@ def store_upload(
     """Make the bytes of `stream` durable.  Raises BadUpload, and the errors of IByteStore.put().
 
     A gzip body is unpacked while it is read, to at most `limit` bytes, in constant memory.  With
-    `keep_packed` the gzip form is stored too if it is notably smaller.
+    `keep_packed` the gzip form is stored too if it is notably smaller.  What was received is not copied.
     """
-    if not declared.packed:
-        with _explained():
-            return StoredUpload(store.put(stream, size=declared.size, sha256=declared.sha256))
-    with closing(Spooled(store, _IN_MEMORY)) as spool:
-        copy: BinaryIO | None = cast(BinaryIO, spool) if keep_packed and _may_be_kept(declared) else None
-        body = Body(stream, declared.packed_size, copy)
-        with _explained():
-            plain = store.put(
-                cast(BinaryIO, GunzipReader(body.read, limit)), size=declared.size, sha256=declared.sha256
-            )
-            packed_size = spool.tell()
-            if copy is None or packed_size > _WORTH_KEEPING * plain.size:
-                return StoredUpload(plain)
-            spool.seek(0)
-            return StoredUpload(plain, store.put(cast(BinaryIO, spool), size=packed_size))
+    with _explained():
+        if not declared.packed:
+            return StoredUpload(keep_or_put(store, stream, size=declared.size, sha256=declared.sha256))
+        received: IReceivedFile | None = getattr(stream, "received", None)
+        if received is None:
+            return _unpack_stream(store, stream, declared, limit, keep_packed)
+        with received.open() as file:
+            plain = _store_unpacked(store, file, declared, limit)
+        if not keep_packed or received.size > _WORTH_KEEPING * plain.size:
+            return StoredUpload(plain)
+        return StoredUpload(plain, store.keep(received))
+
+
+def _unpack_stream(
+    store: IByteStore, stream: BinaryIO, declared: Declared, limit: int, keep_packed: bool
+) -> StoredUpload:
+    if not keep_packed or not _may_be_kept(declared):
+        return StoredUpload(_store_unpacked(store, Body(stream, declared.packed_size), declared, limit))
+    copy = store.receive()
+    try:
+        plain = _store_unpacked(store, Body(stream, declared.packed_size, copy), declared, limit)
+        if copy.size > _WORTH_KEEPING * plain.size:
+            return StoredUpload(plain)
+        packed = copy.finish()
+    finally:
+        copy.abort()
+    try:
+        return StoredUpload(plain, store.keep(packed))
+    finally:
+        packed.discard()
+
+
+def _store_unpacked(store: IByteStore, body: Any, declared: Declared, limit: int) -> StoredBytes:
+    plain = cast(BinaryIO, GunzipReader(body.read, limit))
+    stored: StoredBytes = store.put(plain, size=declared.size, sha256=declared.sha256)
+    return stored
 
 
 def _may_be_kept(declared: Declared) -> bool:

@@ -14,6 +14,12 @@ The web application is itself put together from *sections* (`IAppSection`): a sy
 under ``/<name>``, and appears on the home page.  `ITakesFiles` marks sections that receive files by PUT;
 those requests commit by themselves, so that the bytes are received once.
 
+The body of a request is ``wsgi.input``, under every WSGI server.  A server that has received the body before
+it calls the application may say so: under ``librarian.received`` in the environ is then the IReceivedFile of
+the registered byte store with the body as it was sent (without a transfer coding, with its content coding),
+and ``wsgi.input`` opens it on demand (`requests.received.pass_on`).  An upload then only names what has been
+hashed and written already; other views read as ever.  The server discards the file when the request is over.
+
 A file is answered by `files`: conditions (RFC 9110, section 13), ranges (section 14), digests (RFC 9530), and
 the body, which the server, the loop or nginx sends.  A byte file that is shorter than the answer has promised
 raises FileCutShort: the connection is broken off, and no client takes what it got for the whole.

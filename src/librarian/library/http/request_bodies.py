@@ -13,7 +13,9 @@ from librarian.library.filenames import check_content_type, media_type_for
 from librarian.library.interfaces import NEVER_EXPIRES, UploadFailed
 from librarian.library.operations import Library, check_expires
 from librarian.store.interfaces import StoredBytes
+from librarian.store.receiving import keep_or_put
 from librarian.web.requests.promises import promises, take_over
+from librarian.web.requests.received import ReceivedInput
 
 # What curl and forms send by default, which says nothing about the bytes.
 _DEFAULT_TYPES = ("", "application/x-www-form-urlencoded")
@@ -44,7 +46,7 @@ def store_body(library: Library, request: Request) -> StoredBytes:
     # The byte store computes these digests anyway, so it compares them.
     taken = take_over(request.environ, _ALGORITHMS)
     declared = {_ALGORITHMS[name]: digest for name, digest in taken.items()}
-    stored = library.store.put(_body(request), size=request.content_length, **declared)
+    stored = keep_or_put(library.store, _body(request), size=request.content_length, **declared)
     if stored.size == 0:
         raise UploadFailed("Invalid length: 0")
     return stored
@@ -56,7 +58,9 @@ def _body(request: Request) -> BinaryIO:
     size = request.content_length
     if size == 0:
         raise UploadFailed("Invalid length: 0")
-    if size is not None:
+    if isinstance(stream, ReceivedInput):  # which ends where it ends
+        pass
+    elif size is not None:
         stream = SizedBody(stream, size)
     # Some servers cannot tell a chunked body that was cut from one that ended.
     elif not promises(request.environ).keys() & {"sha-256", "sha-512"}:

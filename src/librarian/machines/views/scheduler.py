@@ -31,6 +31,7 @@ from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
 from librarian.web.forms import by_method, fields_of, number, text
 from librarian.web.requests.methods import takes
+from librarian.web.requests.received import received_input
 
 MOST_WORKERS = 1000
 CHUNK = 1 << 18  # bytes
@@ -181,7 +182,7 @@ def put_file(context: DaemonJob, request: Request) -> Response:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPUnsupportedMediaType("a Content-Encoding is not supported; send the plain bytes")
     scheduler = getUtility(ICodeImportScheduler)
-    kind, body = request.view_name, request.body_file
+    kind, body = request.view_name, received_input(request.environ) or request.body_file
     alias_id = scheduler.addFile(context.job_id, context.hostname, kind, size, body)
     return Response(json_body={"file": alias_id}, status=201)
 

@@ -15,6 +15,7 @@ from librarian.naming.interfaces import INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, flag
 from librarian.naming.views.storing import keeps_restricted
+from librarian.store.receiving import keep_or_put
 from librarian.web.forms import done, fields_of, sent_file, text
 from librarian.web.requests.promises import check_part
 
@@ -49,7 +50,7 @@ def _post_file(context: TreePath, request: Request, upload: Any) -> Response:
     filename = check_filename(upload.filename)
     folder.put  # noqa: B018  # through its security proxy: refused before the bytes are stored
     check_part(upload.headers.items(), upload.file)
-    stored = library.store.put(upload.file)
+    stored = keep_or_put(library.store, upload.file)
     restricted, mimetype = keeps_restricted(folder, folder.get(filename)), media_type_for(filename)
     record = library.add(stored, filename, mimetype, restricted=restricted, owner=acting_owner())
     entry = folder.put(filename, BoundAlias(record, library))

@@ -12,6 +12,7 @@ from librarian.tracker.interfaces import FileVersion, ITracker
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
+from librarian.web.requests.received import received_input
 
 
 def put(target: Target, request: Request) -> Response:
@@ -21,7 +22,7 @@ def put(target: Target, request: Request) -> Response:
     version, rule = put_version(request.GET, headers.get("last-modified"), is_version_2=is_version_2)
     length = request.content_length
     declared = declared_upload(headers, length, getUtility(ISettings).section(TrackerSettings).largest_file)
-    body: Any = Body(request.environ["wsgi.input"], length)
+    body: Any = received_input(request.environ) or Body(request.environ["wsgi.input"], length)
     file, _ours = getUtility(ITracker).put(_file_name(target), body, version, rule, declared)
     return _confirmation(file)
 

@@ -13,6 +13,7 @@ from pyramid.httpexceptions import HTTPBadRequest
 
 from librarian.store.interfaces import DigestMismatch
 from librarian.web.digests import promised_digests
+from librarian.web.requests.received import ReceivedInput, check_received
 
 WITHOUT_BODY = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _HASHES = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
@@ -74,7 +75,11 @@ def hold_to_promises(environ: dict[str, Any]) -> None:
         return
     size = _size(environ)
     stream = environ["wsgi.input"]
-    if environ.get("webob.is_body_seekable"):
+    if isinstance(stream, ReceivedInput):
+        stream.hold_to(_by_hash(digests))
+        if size == 0 or environ.get("webob.is_body_seekable"):
+            stream.check()
+    elif environ.get("webob.is_body_seekable"):
         stream.seek(0)
         _read_through(PromisedBody(stream, size, digests))
         stream.seek(0)
@@ -91,7 +96,10 @@ def check_part(headers: Iterable[tuple[str, str]], file: Any) -> None:
     """
     stated = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
     digests = promised_digests(stated)
-    if digests:
+    received = getattr(file, "received", None)
+    if received is not None:
+        check_received(received, _by_hash(digests))
+    elif digests:
         file.seek(0)
         _read_through(PromisedBody(file, None, digests))
     file.seek(0)
@@ -104,8 +112,10 @@ def take_over(environ: dict[str, Any], algorithms: Collection[str]) -> dict[str,
     """
     digests: dict[str, str] = environ.get(_PROMISE, {})
     stream = environ["wsgi.input"]
-    if isinstance(stream, PromisedBody):
-        left = {name: digest for name, digest in digests.items() if name not in algorithms}
+    left = {name: digest for name, digest in digests.items() if name not in algorithms}
+    if isinstance(stream, ReceivedInput):
+        stream.hold_to(_by_hash(left))
+    elif isinstance(stream, PromisedBody):
         environ["wsgi.input"] = PromisedBody(stream.stream, _size(environ), left)
     return {name: digest for name, digest in digests.items() if name in algorithms}
 
@@ -114,6 +124,10 @@ def promises(environ: Mapping[str, Any]) -> Mapping[str, str]:
     """All digests that were promised of the body."""
     found: Mapping[str, str] = environ.get(_PROMISE, {})
     return found
+
+
+def _by_hash(digests: Mapping[str, str]) -> dict[str, str]:
+    return {_HASHES[name]: digest for name, digest in digests.items()}
 
 
 def _refuse_parts(environ: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ a class for each request: a sixth of the time that a small download takes.
 
 import json
 import logging
+from functools import partial
 from typing import Any, BinaryIO
 
 from pyramid import request
@@ -19,7 +20,8 @@ from webob.cookies import RequestCookies
 
 from librarian.interfaces import LibrarianError
 from librarian.web.identity import account_links
-from librarian.web.requests.form_files import spool, spooling
+from librarian.web.requests.form_files import FormFile, close_all, parsing_form, spool
+from librarian.web.requests.received import received_input
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +33,23 @@ class Request(request.Request):
     def POST(self) -> Any:
         """The fields of a form, whose files are in the byte store's folder.  Raises HTTPBadRequest."""
         try:
-            with spooling():
-                return super().POST
+            with parsing_form() as files:
+                found = super().POST
         except (LibrarianError, OSError):  # the body breaks its own declaration, or the byte store fails
             raise
         except Exception as error:  # noqa: BLE001  # webob's parser has no error class
             # Parts without a boundary between them, another charset than UTF-8, a transfer encoding.
             log.info("form unreadable error=%r", error)
             raise HTTPBadRequest("The form cannot be read.") from None
+        if files:
+            self.add_finished_callback(partial(_forget_form, files))
+        return found
+
+    def make_body_seekable(self) -> None:
+        """Have a body that was received read from its start; webob would copy it first."""
+        if received_input(self.environ) is not None:
+            self.is_body_seekable = True
+        super().make_body_seekable()
 
     def make_tempfile(self) -> BinaryIO:
         """Where webob puts a body that the server gave it no way to read twice."""
@@ -73,6 +84,12 @@ class Request(request.Request):
     def account_links(self) -> list[tuple[str, str]]:
         """The links in the head of each page, as text and path."""
         return account_links(self)
+
+
+def _forget_form(files: list[FormFile], request: Request) -> None:
+    """At the end of an attempt: another one, after a conflict, parses the form again."""
+    close_all(files)
+    request.environ.pop("webob._parsed_post_vars", None)
 
 
 def forget_unreadable_range(environ: dict[str, Any]) -> None:
