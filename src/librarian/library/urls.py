@@ -25,7 +25,7 @@ def https_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
 
 
 def own_host(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
-    """The host name of this file alone: no other file has the same origin (RFC 6454)."""
+    """The host name of this file alone: no other file has the same origin (RFC 6454, section 4)."""
     host = urlsplit(settings.secure_base).hostname
     return f"i{alias.id}.restricted.{host}" if alias.restricted else f"i{alias.id}.{host}"
 

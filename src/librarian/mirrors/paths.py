@@ -4,7 +4,7 @@ from urllib.parse import quote, urlsplit
 
 from librarian.mirrors.enums import PackagePublishingPocket
 
-# What RFC 3986 lets stand in a path and package files use: versions carry ~ and +, epochs a colon.
+# Allowed in a path (RFC 3986, section 3.3) and used by package files: versions have ~ and +, epochs a colon.
 _SAFE = "/~+:=@,;!$&'()*"
 _INSTALLER = "debian-installer"
 

@@ -73,7 +73,7 @@ class AddressGuard:
 
 
 def _reached(address: Address) -> Address:
-    """The IPv4 address that packets to an IPv6 one arrive at: mapped, 6to4 (RFC 3056) or NAT64."""
+    """The IPv4 address that packets to an IPv6 one arrive at: mapped, 6to4 (RFC 3056, section 2) or NAT64."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

@@ -6,7 +6,7 @@ import unicodedata
 from librarian.people.interfaces import BadDisplayName, BadEmail, BadName
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
-# Narrower than RFC 5322: no quoted local parts, no comments, nothing that could end a header line.
+# Narrower than RFC 5322, section 3.4.1: no quoted local parts, no comments, no line ends.
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,187}[A-Za-z0-9])?")
 _UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, line and paragraph separators
 

@@ -39,7 +39,7 @@ class Target:
     user: str = "anonymous"
     password: str = field(default="", repr=False)
     path: str = "/"  # the directory on the server
-    tls: Tls = "no"  # RFC 4217 AUTH TLS, or TLS from the first byte
+    tls: Tls = "no"  # RFC 4217, section 4: AUTH TLS, or TLS from the first byte
     ca_file: Path | None = None  # trusted instead of the system's authorities
     timeout: float = 60
     tries: int = 4  # for each file, counted anew whenever some of it has gone over

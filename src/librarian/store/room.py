@@ -119,6 +119,7 @@ class Room:
 
 
 def quota_exhausted(quota: int) -> StoreFull:
+    """The error of an upload that goes beyond `quota`, in bytes."""
     return StoreFull(EDQUOT, f"the byte store has no room: its quota of {quota} bytes is used up")
 
 

@@ -155,7 +155,7 @@ def declared_upload(headers: Mapping[str, str], length: int | None, largest: int
     packed = coding != "identity"
     sha256, size = _sha256(headers.get("sha256-checksum")), _number(headers.get("logical-size"))
     if length is None and sha256 is None:
-        # Some WSGI servers do not tell a chunked body that was cut off from one that ended.
+        # Some WSGI servers do not tell a chunked body that was cut off from one that ended (RFC 9112, 8).
         raise LengthRequired("send a Content-Length, or a SHA256-Checksum that proves the body whole")
     if not packed:
         if None not in (size, length) and size != length:

@@ -44,6 +44,7 @@ def is_stale_oid(error: BaseException) -> bool:
 
 
 def in_transaction(manager: Any, work: Callable[[], T]) -> T:
+    """The result of `work`, called and committed in a new transaction of `manager`; aborted on any error."""
     manager.begin()
     try:
         result = work()

@@ -42,10 +42,12 @@ class Job:
             thread_local.interaction = before
 
     def end(self, value: Any = None, error: BaseException | None = None) -> None:
+        """End the job with the value of its work or with its error, and wake the thread that waits."""
         self._value, self._error, self.ended = value, error, True
         self._called.set()
 
     def lead(self) -> None:
+        """Have the waiting thread commit the jobs that are queued."""
         self.leads = True
         self._called.set()
 
@@ -54,6 +56,7 @@ class Job:
         self._called.wait()
 
     def outcome(self) -> Any:
+        """The value that the work returned.  Raises what it raised."""
         if self._error is not None:
             raise self._error
         return self._value

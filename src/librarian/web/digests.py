@@ -1,4 +1,4 @@
-"""Digest fields: RFC 9530.  http-sf reads the structured fields they are written in (RFC 9651);
+"""Digest fields (RFC 9530).  http-sf reads the dictionaries they are written in (RFC 9651, section 3.2);
 it is kept by an author of that RFC."""
 
 from base64 import b64decode, b64encode
@@ -10,8 +10,8 @@ from http_sf import parse
 from librarian.web.interfaces import MalformedDigest
 
 MAX_FIELD_LENGTH = 4000  # characters; a dozen digests fit
-# What can be checked here, by the names registered for HTTP, and the lengths in bytes.  RFC 9530 calls
-# md5 and sha (which is SHA-1) insecure: against accidents they still tell.
+# What can be checked here, by the names registered for HTTP, and the lengths in bytes.  RFC 9530,
+# section 5, calls md5 and sha (which is SHA-1) insecure: against accidents they still tell.
 _CHECKABLE = {"sha-512": 64, "sha-256": 32, "sha": 20, "md5": 16}
 _STRUCTURED = {"Content-Digest": "HTTP_CONTENT_DIGEST", "Repr-Digest": "HTTP_REPR_DIGEST"}
 
@@ -37,7 +37,7 @@ def declared_digests(field: str) -> dict[str, str]:
 
 def promised_digests(environ: Mapping[str, Any]) -> dict[str, str]:
     """All digests a request declares of its body: what declared_digests() says of Content-Digest and
-    Repr-Digest, and the older Digest (RFC 3230) and Content-MD5 (RFC 1864).
+    Repr-Digest, and the older Digest (RFC 3230, section 4.3.2) and Content-MD5 (RFC 1864).
 
     Without a Content-Range the content's digest and the representation's are the same.  Raises
     MalformedDigest, also where digests contradict each other, and where none of those declared can
@@ -91,7 +91,7 @@ def _hex(field: str, algorithm: str, value: str) -> str:
 
 
 def wants_sha256(field: str) -> bool:
-    """Whether a Want-Repr-Digest field gives sha-256 a weight from 1 to 10.
+    """Whether a Want-Repr-Digest field (RFC 9530, section 4) gives sha-256 a weight from 1 to 10.
 
     The field is a preference: a malformed one wants nothing, and never makes a request fail.
     """
@@ -103,7 +103,7 @@ def wants_sha256(field: str) -> bool:
 
 
 def repr_digest(sha256: str) -> str:
-    """The value of a Repr-Digest field for bytes with this sha256 (hex)."""
+    """The value of a Repr-Digest field (RFC 9530, section 3) for bytes with this sha256 (hex)."""
     return f"sha-256=:{b64encode(bytes.fromhex(sha256)).decode('ascii')}:"
 
 

@@ -42,6 +42,7 @@ class IdentifyingEndpoint(Endpoint):
     """An endpoint that takes credentials; session cookies where it is for browsers."""
 
     def principal(self, request: Request) -> IPrincipal:
+        """The principal of the credentials of a request.  Raises CredentialsRefused."""
         return principal_of(request, sessions=self.for_browsers)
 
 

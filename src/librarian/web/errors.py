@@ -24,7 +24,7 @@ AWAY_SECONDS = "2"  # until a client may try again: a database that is back is u
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks, and not a program."""
+    """Whether a browser asks, and not a program, by the Accept field (RFC 9110, section 12.5.1)."""
     return prefers_page(request.environ.get("HTTP_ACCEPT"))
 
 
@@ -81,12 +81,12 @@ insufficient_storage = _refuse(507)
 
 
 def undecodable(context: Exception, request: Request) -> Response:
-    """A path or query that is no UTF-8."""
+    """400: a path or query that is not UTF-8."""
     return error_response(request, 400, "The URL is not UTF-8.")
 
 
 def unavailable(context: Exception, request: Request) -> Response:
-    """503: the database or the byte store fails.  The details are logged, not sent."""
+    """503 (RFC 9110, section 15.6.4) for a failing database or byte store; details are logged, not sent."""
     if getUtility(ITree).is_loss(context):
         return away(request)
     if not is_error_retryable(request, context):  # the last attempt; before it, pyramid_retry tries again
@@ -95,13 +95,13 @@ def unavailable(context: Exception, request: Request) -> Response:
 
 
 def away(request: Request) -> Response:
-    """The database is away.  Its watch has said so in the log, once for all requests."""
+    """503 with Retry-After: the database is away, which its watch has logged once for all requests."""
     reason = "The library's database does not answer at the moment."
     return error_response(request, 503, reason, Retry_After=AWAY_SECONDS)
 
 
 def server_error(context: Exception, request: Request) -> Response:
-    """A fault of ours: never a word of it to the outside."""
+    """500: an error in the program.  Its details are logged, and never sent."""
     if getUtility(ITree).is_loss(context):
         return away(request)
     log.error("unexpected error method=%s url=%s", request.method, request.path, exc_info=context)
@@ -109,7 +109,7 @@ def server_error(context: Exception, request: Request) -> Response:
 
 
 def system_error(context: OSError, request: Request) -> Response:
-    """507 for a full disk, 503 for other exhausted resources of the machine; any other OSError is a 500."""
+    """507 (RFC 4918, section 11.5) for a full disk, 503 for other exhausted resources, 500 for the rest."""
     if context.errno in NO_ROOM:
         log.error("no room path=%s error=%r", request.path_info, context)
         return error_response(request, 507, "There is no room for this at the moment.")

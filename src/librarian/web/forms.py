@@ -46,7 +46,7 @@ def by_method(**views: View) -> View:
 
 
 def fields_of(request: Request, at_most: int | None = LARGEST_FORM) -> Mapping[str, Any]:
-    """The fields of a form (RFC 7578, or URL-encoded) or of a JSON object (RFC 8259).
+    """The fields of a form (RFC 7578, or URL-encoded) or of a JSON object (RFC 8259, section 4).
 
     `at_most` limits the size of the body, in bytes; None where a file may be sent along.
     Raises HTTPBadRequest, and HTTPRequestEntityTooLarge (413).

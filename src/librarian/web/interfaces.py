@@ -111,7 +111,7 @@ class IIdentification(Interface):
 
 
 class MalformedDigest(LibrarianError, ValueError):
-    """A Repr-Digest or Content-Digest field that RFC 9530 does not allow; over HTTP a 400."""
+    """A Repr-Digest or Content-Digest field that RFC 9530 (2, 3) does not allow; over HTTP a 400."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"malformed digest field: {problem}")

@@ -147,6 +147,7 @@ def harden(event: NewResponse) -> None:
 
 
 def includeme(config: Configurator) -> None:
+    """Set up the request factory, CSRF tokens, the security policy and the security headers."""
     config.set_request_factory(Request)
     config.set_security_policy(InteractionPolicy())
     config.set_csrf_storage_policy(SessionBoundTokens())

@@ -68,7 +68,7 @@ def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def authorization(token_file: Path | None, user: str | None) -> str | None:
-    """The Authorization field (RFC 6750, RFC 7617), or None without credentials."""
+    """The Authorization field (RFC 6750, section 2.1; RFC 7617, section 2), or None without credentials."""
     if user:
         password = os.environ.get("LIBRARIAN_PASSWORD") or click.prompt(
             f"Password of {user}", hide_input=True

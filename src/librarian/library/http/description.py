@@ -7,7 +7,7 @@ from librarian.library.interfaces import NEVER_EXPIRES
 
 
 def expires_text(expires: datetime | None) -> str | None:
-    """``never``, a time in the format of RFC 3339, or None: as long as a system holds the file."""
+    """``never``, a time as in RFC 3339, section 5.6, or None: as long as a system holds the file."""
     if expires == NEVER_EXPIRES:
         return "never"
     return None if expires is None else expires.isoformat()

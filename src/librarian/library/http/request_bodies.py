@@ -22,13 +22,14 @@ _DEFAULT_TYPES = ("", "application/x-www-form-urlencoded")
 
 
 class SizedBody:
-    """A request body that ends after `size` bytes, also where the server's stream blocks there."""
+    """A request body of `size` bytes (RFC 9112, section 6.3), which ends where the stream would block."""
 
     def __init__(self, stream: Any, size: int) -> None:
         self._stream = stream
         self._left = size
 
     def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes (-1: all that are left), b"" at the end."""
         wanted = self._left if size < 0 else min(size, self._left)
         block: bytes = self._stream.read(wanted) if wanted else b""
         self._left -= len(block)
@@ -36,7 +37,7 @@ class SizedBody:
 
 
 def store_body(library: Library, request: Request) -> StoredBytes:
-    """Make the body durable, if it is whole and has the digests that the request declares (RFC 9530).
+    """Make the body durable, if it is whole and has its declared digests (RFC 9530, 2 and 3).
 
     Raises UploadFailed for an empty body, SizeMismatch, DigestMismatch, StoreFull, HTTPLengthRequired and
     HTTPUnsupportedMediaType.
@@ -62,7 +63,7 @@ def _body(request: Request) -> BinaryIO:
         pass
     elif size is not None:
         stream = SizedBody(stream, size)
-    # Some servers cannot tell a chunked body that was cut from one that ended.
+    # Some servers cannot tell a chunked body that was cut from one that ended (RFC 9112, section 8).
     elif not promises(request.environ).keys() & {"sha-256", "sha-512"}:
         raise HTTPLengthRequired("Send a Content-Length, or a Repr-Digest that proves the body whole.")
     body: BinaryIO = stream
@@ -81,7 +82,7 @@ def stated_mimetype(request: Request, filename: str) -> str:
 
 
 def stated_expires(request: Request) -> datetime | None:
-    """The field Librarian-Expires, a time as in RFC 3339 or ``never``.  Raises HTTPBadRequest."""
+    """The field Librarian-Expires: a time (RFC 3339, section 5.6) or ``never``.  Raises HTTPBadRequest."""
     text = request.headers.get("Librarian-Expires")
     if text is None:
         return None

@@ -61,7 +61,7 @@ def restricted_upload_endpoint() -> Endpoint:
 
 @takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:
-    """Store the body under a new alias: 201 with its URL, once that is committed.
+    """Store the body under a new alias: 201 (RFC 9110, section 15.3.2) with its URL, once that is committed.
 
     Raises UploadFailed, Unauthorized, HTTPBadRequest.
     """

@@ -180,6 +180,7 @@ class CheckedFile(FileWrapper):
         self._hashed = 0  # bytes, from the beginning
 
     def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes (-1: to the end), b"" at the end; hashed on the way.  Raises BytesDamaged."""
         start = self._file.tell()
         data = self._file.read(size)
         stop = start + len(data)
@@ -206,6 +207,7 @@ class CheckedFile(FileWrapper):
         return self._file.closed
 
     def fileno(self) -> int:
+        """Raises io.UnsupportedOperation: a server that used sendfile() would send bytes unverified."""
         raise io.UnsupportedOperation("fileno")
 
 

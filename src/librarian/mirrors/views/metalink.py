@@ -1,4 +1,4 @@
-"""``+metalink``: where a client can fetch one file, and the digest that proves it (Metalink, RFC 5854)."""
+"""``+metalink``: the mirrors of one file, and its digest, as a Metalink (RFC 5854, section 4)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

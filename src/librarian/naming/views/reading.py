@@ -79,7 +79,7 @@ def _list(folder: Any, request: Request) -> Response:
     }
     response = page(request, "librarian.naming:templates/folder.jinja2", values)
     if following is not None:
-        response.headers["Link"] = f'<{following}>; rel="next"'  # RFC 8288
+        response.headers["Link"] = f'<{following}>; rel="next"'  # RFC 8288, section 3
     return response
 
 

@@ -16,7 +16,7 @@ from librarian.people.credentials.interfaces import WeakPassword
 SHORTEST, LONGEST = 12, 1024  # characters; argon2 itself would take any length, and any time for it
 FEWEST_DIFFERENT = 5
 
-# argon2id with RFC 9106's second recommended set (64 MiB, 3 passes, 4 lanes), the library's default.
+# The default: argon2id, the second recommended set of RFC 9106, section 4 (64 MiB, 3 passes, 4 lanes).
 _hasher = PasswordHasher()
 
 # The hash of a random password that was thrown away.  It is checked for names without a password, so

@@ -26,7 +26,7 @@ from librarian.spool.model.report import Outcome
 
 log = logging.getLogger(__name__)
 
-NAME_NOT_ALLOWED = 553  # RFC 959
+NAME_NOT_ALLOWED = 553  # RFC 959, section 4.2
 SETTLE_EVERY = 500  # files, between two moments when all moves to `cur` so far are made durable
 
 

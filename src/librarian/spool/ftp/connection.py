@@ -124,7 +124,7 @@ class Channel:
 
     def _learn_features(self) -> None:
         try:
-            lines = self._ftp.sendcmd("FEAT").splitlines()[1:-1]  # RFC 2389
+            lines = self._ftp.sendcmd("FEAT").splitlines()[1:-1]  # RFC 2389, section 3
         except ftplib.error_perm:
             return
         for line in lines:

@@ -92,6 +92,7 @@ class HeldFiles:
         return True
 
     def stat(self, sha256: str) -> os.stat_result:
+        """The status of a held file, by its SHA-256 in hex.  Raises BytesNotFound, StoreUnavailable."""
         path = self._layout.held(sha256)
         with troubles("stat"):
             found = stat_if_there(path, None)

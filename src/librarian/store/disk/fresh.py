@@ -42,4 +42,5 @@ class Fresh:
             yield from (line for line in map(str.rstrip, file) if is_sha256(line))
 
     def done(self) -> None:
+        """Delete the list that was taken: each of its files has been read."""
         self._taken.unlink(missing_ok=True)

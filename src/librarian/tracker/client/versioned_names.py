@@ -12,7 +12,7 @@ from librarian.tracker.client.interfaces import InvalidName
 
 MAX_COMPONENT = 254  # bytes in UTF-8: one less than file systems allow, because caches append a mark
 MAX_NAME = 2048  # bytes in UTF-8; keeps paths and URLs within common limits
-MAX_VERSION = 253_402_300_799  # seconds: the end of the year 9999, the last that an RFC 2822 date can have
+MAX_VERSION = 253_402_300_799  # seconds: the end of the year 9999, the last of an RFC 2822 date (section 3.3)
 
 _VERSION = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

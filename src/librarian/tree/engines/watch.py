@@ -33,6 +33,7 @@ class Watch(threading.Thread):
         self._reminded = 0.0
 
     def run(self) -> None:
+        """Ask the engine every PAUSE_SECONDS until stop(); for a thread."""
         self._engine.limit_connecting(self._patience_seconds)
         while not self._ended:
             self._turn()
@@ -40,6 +41,7 @@ class Watch(threading.Thread):
             self._wake.clear()
 
     def stop(self) -> None:
+        """End run() after the question it is asking."""
         self._ended = True
         self._wake.set()
 

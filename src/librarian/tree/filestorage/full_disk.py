@@ -98,10 +98,12 @@ class RoomyFile(FileStorage):
     _lock: Any
 
     def store(self, *arguments: Any) -> Any:
+        """FileStorage.store().  Raises TreeFull for a disk without room."""
         with telling_full():
             return super().store(*arguments)
 
     def restore(self, *arguments: Any) -> Any:
+        """FileStorage.restore().  Raises TreeFull for a disk without room."""
         with telling_full():
             return super().restore(*arguments)
 

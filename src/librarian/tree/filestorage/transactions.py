@@ -42,6 +42,7 @@ class Found:
 
     @property
     def next(self) -> int:
+        """The position, in bytes, at which the next transaction begins."""
         return self.end + LENGTH.size
 
     def __str__(self) -> str:

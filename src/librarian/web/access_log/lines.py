@@ -40,7 +40,7 @@ def combined(entry: Entry) -> str:
 
 
 def as_json(entry: Entry) -> str:
-    """A line of JSON; the time as RFC 3339 has it."""
+    """A line of JSON; the time as in RFC 3339, section 5.6."""
     facts = entry._asdict() | {"time": entry.time.isoformat(), "seconds": round(entry.seconds, 3)}
     return json.dumps(facts, separators=(",", ":")) + "\n"
 

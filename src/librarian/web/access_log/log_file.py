@@ -56,6 +56,7 @@ class LogFile:
             self._failing = False
 
     def close(self) -> None:
+        """Close the descriptor; no line can be written afterwards."""
         with self._lock:
             os.close(self._descriptor)
             self._descriptor = -1

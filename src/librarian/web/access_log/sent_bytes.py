@@ -41,6 +41,7 @@ class Answer:
         return _CountedBody(body, self)
 
     def end(self) -> None:
+        """Write the line of this request, once: status, bytes sent, seconds."""
         if not self._ended:
             self._ended = True
             self._write(self._environ, self.status, self.size, perf_counter() - self._begun)

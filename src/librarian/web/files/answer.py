@@ -31,7 +31,7 @@ _COMPRESSED_TEXT = ("txt.gz", "diff.gz")
 
 
 def answer_file_request(method: str, headers: Mapping[str, str], facts: FileFacts) -> FileAnswer:
-    """The answer to a request for an existing file (RFC 9110; RFC 9530 for the digest).
+    """The answer to a request for an existing file (RFC 9110, 13 to 15; RFC 9530, 3 and 4, for the digest).
 
     `headers` maps lower-case field names to values, several lines of one name joined by commas.
     Any text is a legal value: what cannot be understood is ignored where the RFC says so.
@@ -43,7 +43,7 @@ def answer_file_request(method: str, headers: Mapping[str, str], facts: FileFact
 
 
 def unavailable_answer(method: str = "GET") -> FileAnswer:
-    """The answer for a file that is known, while its bytes cannot be read: 503.
+    """The answer for a file that is known, while its bytes cannot be read: 503 (RFC 9110, section 15.6.4).
 
     It has no validator and no caching field, so that no cache keeps it or trusts an older copy's age by it.
     """
@@ -54,7 +54,8 @@ def unavailable_answer(method: str = "GET") -> FileAnswer:
 def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> FileAnswer:
     negotiable = facts.filename is not None and facts.filename.endswith(_COMPRESSED_TEXT)
     as_text = negotiable and _would_show_text(headers)
-    # Another content coding is another representation, and needs another strong validator.
+    # Another content coding is another representation, and needs another strong validator
+    # (RFC 9110, section 8.8.3.3).
     etag = f'"{facts.sha256}-text"' if as_text else f'"{facts.sha256}"'
     common = [("ETag", etag), ("Cache-Control", cache_control(facts)), *facts.extra_headers]
     if negotiable:
@@ -73,7 +74,7 @@ def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> Fi
 
 
 def _condition_answer(status: int, common: list[Header], facts: FileFacts) -> FileAnswer:
-    """304 with the headers that RFC 9110, section 15.4.5, demands, or 412."""
+    """304 with the headers that RFC 9110, section 15.4.5, demands, or 412 (15.5.13)."""
     if status == 304:
         return FileAnswer(304, common, ())
     why = "The file is not in the state that the request made a condition."

@@ -31,7 +31,7 @@ _SELF_DESCRIBING_TEXT = frozenset({"text/html", "text/xml", "text/css"})
 # browsers disagree.  A name of these characters alone needs no second, encoded form.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 !#$&'()+,.;=@\[\]^_`{}~-]+")
 _UNSAFE_IN_FALLBACK = re.compile(r"[^A-Za-z0-9 !#$&'()+,.;=@\[\]^_`{}~-]")
-_ATTR_CHAR = "!#$&+-.^_`|~"  # beside letters and digits, what RFC 8187 leaves unencoded
+_ATTR_CHAR = "!#$&+-.^_`|~"  # beside letters and digits, what RFC 8187, section 3.2.1, leaves unencoded
 
 
 class Presentation(NamedTuple):
@@ -58,7 +58,7 @@ def presentation(mimetype: str) -> Presentation:
 
 
 def content_disposition(filename: str, *, inline: bool) -> str:
-    """A Content-Disposition for any name, after RFC 6266 and RFC 8187; always printable ASCII.
+    """A Content-Disposition for any name (RFC 6266, 4; RFC 8187, 3.2), in printable ASCII.
 
     A name with anything that clients read differently comes twice: as an ASCII likeness for old
     clients, and percent-encoded in UTF-8 for all others.

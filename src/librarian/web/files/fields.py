@@ -26,7 +26,7 @@ _RESTRICTED = (("Cross-Origin-Resource-Policy", "same-site"), *_SAFETY)
 
 
 def describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts) -> None:
-    """Add what goes with the bytes of every kind of answer that has them."""
+    """Add digest, date and safety headers, which go with the bytes (RFC 9530, 3; RFC 9110, 8.8.2)."""
     wanted = headers.get("want-repr-digest")
     if wanted is not None and wants_sha256(wanted):
         common.append(("Repr-Digest", repr_digest(facts.sha256)))
@@ -35,11 +35,12 @@ def describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts)
 
 
 def unkept(facts: FileFacts) -> tuple[Header, ...]:
-    """For a refusal that says something of a restricted file, if only its size."""
+    """``no-store`` (RFC 9111, section 5.2.2.5) for refusals that tell the size of a restricted file."""
     return (("Cache-Control", cache_control(facts)),) if facts.restricted else ()
 
 
 def cache_control(facts: FileFacts) -> str:
+    """The value of Cache-Control (RFC 9111, section 5.2.2; ``immutable``: RFC 8246)."""
     if facts.restricted:
         return "private, no-store"
     # What is not verified may be kept if it is asked about each time, so that damage is not kept unseen.
@@ -47,6 +48,7 @@ def cache_control(facts: FileFacts) -> str:
 
 
 def add_disposition(headers: list[Header], facts: FileFacts) -> None:
+    """Add Content-Disposition (RFC 6266) if the file has a name."""
     if facts.filename is not None:
         shown = presentation(facts.mimetype)
         inline = shown.inert or (facts.own_host and shown.viewable)

@@ -7,6 +7,7 @@ from librarian.web.files.ranges import Slice
 
 
 def whole_file(facts: FileFacts, common: list[Header]) -> FileAnswer:
+    """200 with the file as it is stored (RFC 9110, section 15.3.1)."""
     shown = presentation(facts.mimetype)
     headers = [("Content-Type", shown.content_type), ("Content-Length", str(facts.size)), *common]
     add_disposition(headers, facts)
@@ -16,9 +17,9 @@ def whole_file(facts: FileFacts, common: list[Header]) -> FileAnswer:
 def readable_text(facts: FileFacts, common: list[Header]) -> FileAnswer:
     """The same bytes, declared to be text that is compressed on its way.
 
-    Length, ETag and digest are those of the compressed bytes, as RFC 9110 and RFC 9530 have it for
-    a content coding.  No ranges: a browser saves the unpacked text, and cannot continue it at an offset in
-    the packed one.
+    Length, ETag and digest are those of the compressed bytes, as for any content coding (RFC 9110, 8.4 and
+    8.8.3; RFC 9530, 3).  No ranges: a browser saves the unpacked text, and cannot continue it at an offset
+    in the packed one.
     """
     assert facts.filename is not None  # only a name makes a file readable text
     unpacked_name = facts.filename.removesuffix(".gz")  # what is saved from a browser is unpacked
@@ -34,6 +35,7 @@ def readable_text(facts: FileFacts, common: list[Header]) -> FileAnswer:
 
 
 def part_of_file(facts: FileFacts, slices: list[Slice], common: list[Header]) -> FileAnswer:
+    """206 with one slice or several (RFC 9110, 14.6 and 15.3.7), or 416 if there is none (15.5.17)."""
     if not slices:
         what = f"The file has {facts.size} bytes, and none in the range asked for."
         return refusal(416, what, ("Content-Range", f"bytes */{facts.size}"), *unkept(facts))
@@ -78,6 +80,7 @@ def _content_range(piece: Slice, size: int) -> str:
 
 
 def refusal(status: int, reason: str, *headers: Header) -> FileAnswer:
+    """An answer with `reason`, a sentence in ASCII, as plain text."""
     body = f"{reason}\n".encode("ascii")
     always = [
         ("Content-Type", "text/plain; charset=utf-8"),

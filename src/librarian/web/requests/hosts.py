@@ -18,14 +18,14 @@ from librarian.web.settings import HostSettings
 
 
 def is_misdirected(endpoint: Any, request: Request) -> bool:
-    """Whether a request to an endpoint that trusts the network has a Host that is not known to be its."""
+    """Whether the Host of a request names none of the endpoint's hosts: 421 (RFC 9110, 7.2 and 15.5.20)."""
     if not endpoint.trusts_network:
         return False
     settings = getUtility(ISettings)
     allowed = settings.section(HostSettings).allowed_hosts
     if not allowed and not is_loopback(settings.section(endpoint.section).listen):
         return False
-    # A program may leave Host out (HTTP/1.0); browsers do not.
+    # A program may leave Host out in HTTP/1.0 (RFC 9112, section 3.2); browsers do not.
     stated = request.environ.get("HTTP_HOST")
     return stated is not None and not is_known(stated, allowed)
 

@@ -58,4 +58,5 @@ def with_its_methods(view: Any, info: Any) -> Any:
 
 
 def includeme(config: Configurator) -> None:
+    """Have each view refuse the methods it does not take: 405 with Allow (RFC 9110, section 15.5.6)."""
     config.add_view_deriver(with_its_methods)

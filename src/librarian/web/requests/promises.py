@@ -37,6 +37,7 @@ class PromisedBody(RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes (-1: all); at the end the digests are compared.  Raises DigestMismatch."""
         wanted = size
         if self._left is not None:
             wanted = self._left if size < 0 else min(size, self._left)
@@ -50,6 +51,7 @@ class PromisedBody(RawIOBase):
         return block
 
     def readinto(self, buffer: Any) -> int:
+        """As read(), into `buffer`; the number of bytes."""
         block = self.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)

@@ -53,7 +53,8 @@ def _believe(environ: dict[str, Any], trusted: Networks) -> None:
         scheme = "https"
     if scheme.lower() in ("http", "https"):
         environ["wsgi.url_scheme"] = scheme.lower()
-    # Each front end appends whom it talked to; the last one that is none of ours is the client.
+    # Each front end appends the address of its peer (RFC 7239, section 5.2, has the same order); the last
+    # one that is no trusted proxy is the client.
     hops = environ.get("HTTP_X_FORWARDED_FOR", "").replace(" ", "").split(",")
     for address in reversed(hops):
         if parse_address(address) is None:

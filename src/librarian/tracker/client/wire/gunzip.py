@@ -1,4 +1,4 @@
-"""Unpacking a gzip stream (RFC 1952) of an untrusted peer in bounded memory."""
+"""Unpacking a gzip stream (RFC 1952, section 2) of an untrusted peer in bounded memory."""
 
 import io
 import zlib

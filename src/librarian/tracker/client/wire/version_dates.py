@@ -10,7 +10,7 @@ def version_to_date(version: int) -> str:
     """Seconds since 1970 -> ``"Thu, 01 Jan 1970 00:01:40 GMT"``.
 
     ``GMT`` and not the ``-0000`` of a bare formatdate(): dates of HTTP (RFC 9110, section 5.6.7) end so,
-    and RFC 2822 allows both.  Raises InvalidDate for a version that is out of range.
+    and RFC 2822, section 3.3, allows both.  Raises InvalidDate for a version that is out of range.
     """
     if not 0 <= version <= MAX_VERSION:
         raise InvalidDate(str(version))
