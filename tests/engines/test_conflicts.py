@@ -37,14 +37,15 @@ class Crowds(unittest.TestCase):
 
     def test_what_one_process_acknowledges_the_other_has_at_once(self) -> None:
         """Readers follow on the heels of writers, while others keep the tree busy."""
-        missed: list[str] = []
+        missed: list[tuple[int, str]] = []
 
         def follow(client: int) -> None:
             for turn in range(40):
                 added = self.engine.put(f"{client}-{turn}.txt", b"%d %d" % (client, turn), server=turn)
                 url = added.json()["url"]
-                if self.engine.get(url, server=turn + 1).status != 200:
-                    missed.append(url)
+                status = self.engine.get(url, server=turn + 1).status
+                if status != 200:
+                    missed.append((status, url))
 
         clients = [threading.Thread(target=follow, args=(n,)) for n in range(4)]
         for client in clients:

@@ -1,91 +1,225 @@
-"""What the loop does itself, and what it leaves to the threads."""
+"""Files that are answered for in the loop: the same answers, as fresh, and never damaged bytes."""
 
-import socket
+import itertools
+import os
+import re
+import threading
 import unittest
-from types import SimpleNamespace
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-from librarian.serving.file_lane import fits_file_lane
+from librarian.serving.http.file_lane import MOST_COMMITS, FileLane
+from librarian.serving.http.heads import parse_head
+from librarian.web.files.delivery import READ_AT_ONCE
+from librarian.web.files.facts import FileFacts
+from tests.server.support import connected, read_to_end, started
 from tests.support.layers import Server
 
-
-def channel(*requests: Any, unsent: int = 0) -> Any:
-    return SimpleNamespace(requests=list(requests), total_outbufs_len=unsent)
-
-
-def asked(command: str = "GET", query: str = "", error: Any = None, body: Any = None, **headers: str) -> Any:
-    return SimpleNamespace(command=command, query=query, error=error, body_rcv=body, headers=headers)
+A, B, C = b"a" * 8, b"b" * 8, b"c" * 8  # ids of objects
+KEY = ("8000", "/1/a")
+FACTS = FileFacts(3, "0" * 64, "a", "text/plain", datetime(2005, 9, 17, tzinfo=UTC))
 
 
-class Choosing(unittest.TestCase):
-    def test_plain_downloads_are_quick(self) -> None:
-        for request in (asked(), asked("HEAD"), asked(IF_NONE_MATCH='"x"', ACCEPT="*/*")):
-            self.assertTrue(fits_file_lane(channel(request)))
-
-    def test_whatever_may_have_to_wait_is_not(self) -> None:
-        for request in (
-            asked("PUT"),
-            asked("POST"),
-            asked(query="token=x"),
-            asked(RANGE="bytes=0-"),
-            asked(body=object()),
-            asked(error=object()),
-        ):
-            self.assertFalse(fits_file_lane(channel(request)))
-        self.assertFalse(fits_file_lane(channel(asked(), asked())))
-        self.assertFalse(fits_file_lane(channel(asked(), unsent=1)))
-
-
-class Serving(unittest.TestCase):
-    layer = Server
+class Table(unittest.TestCase):
+    """What is kept, and for how long."""
 
     def setUp(self) -> None:
-        self.server = self.layer.server
-        self.paths = [self.put(b"%d" % number * 2000) for number in range(5)]
+        unused: Any = None
+        self.lane = FileLane(unused, unused)
+
+    def knows(self, key: tuple[str, str] = KEY) -> bool:
+        return key in self.lane.known_paths()
+
+    def test_an_offer_is_kept_until_one_of_its_objects_changes(self) -> None:
+        for oid in (A, B):
+            self.lane.offers(KEY)(FACTS, (A, B))
+            self.lane.changed([C])
+            self.assertTrue(self.knows())
+            self.lane.changed([C, oid])
+            self.assertFalse(self.knows())
+
+    def test_an_offer_is_refused_if_an_object_changed_while_it_was_made(self) -> None:
+        offer = self.lane.offers(KEY)
+        self.lane.changed([C])
+        offer(FACTS, (A, B))
+        self.assertTrue(self.knows())
+        offer = self.lane.offers(KEY)
+        self.lane.changed([B])
+        self.lane.changed([C])
+        offer(FACTS, (A, B))
+        self.assertFalse(self.knows())
+
+    def test_an_offer_that_took_longer_than_is_remembered_is_refused(self) -> None:
+        offer = self.lane.offers(KEY)
+        for _turn in range(MOST_COMMITS + 1):
+            self.lane.changed([C])
+        offer(FACTS, (A, B))
+        self.assertFalse(self.knows())
+
+    def test_when_anything_may_have_changed_nothing_is_known(self) -> None:
+        offer = self.lane.offers(KEY)
+        self.lane.offers(KEY)(FACTS, (A,))
+        self.lane.changed(None)
+        self.assertFalse(self.knows())
+        offer(FACTS, (A,))
+        self.assertFalse(self.knows())
+
+    def test_one_object_behind_several_paths(self) -> None:
+        other = ("8000", "/2/b")
+        self.lane.offers(KEY)(FACTS, (A, C))
+        self.lane.offers(other)(FACTS, (B, C))
+        self.lane.changed([A])
+        self.assertEqual(self.lane.known_paths(), [other])
+        self.lane.changed([C])
+        self.assertEqual(self.lane.known_paths(), [])
+        self.assertEqual(self.lane.known_objects(), [])
+
+    def test_what_is_not_known_or_no_download_is_not_answered(self) -> None:
+        self.lane.offers(KEY)(FACTS, (A,))
+        for first in (b"GET /1/b", b"GET /1/a?b", b"PUT /1/a", b"FOO /1/a"):
+            head = parse_head(first + b" HTTP/1.1\r\nHost: here\r\n\r\n")
+            self.assertIsNone(self.lane.find_answer("8000", head, True))
+
+
+FIELDS = {
+    "Range": ("bytes=0-99", "bytes=5-", "bytes=-7", "bytes=0-1,4-5,-3", "bytes=9999999-", "bytes=x", "a=0-1"),
+    "If-Range": ('"{sha256}"', '"other"', "Sat, 17 Sep 2005 12:00:00 GMT"),
+    "If-None-Match": ('"{sha256}"', "*", 'W/"{sha256}", "b"', "bad"),
+    "If-Match": ('"{sha256}"', '"other"', "*"),
+    "If-Modified-Since": ("Sat, 01 Jan 2050 00:00:00 GMT", "Sat, 17 Sep 2005 12:00:00 GMT", "bad"),
+    "If-Unmodified-Since": ("Sat, 17 Sep 2005 12:00:00 GMT",),
+    "Accept": ("text/html", "*/*"),
+    "Accept-Encoding": ("gzip", "identity"),
+    "Want-Repr-Digest": ("sha-256=5", "md5=1"),
+    "Cookie": ("a=b",),
+    "Authorization": ("Basic bad",),
+    "X-Forwarded-For": ("192.0.2.1",),
+    "Connection": ("close",),
+}
+
+
+class Answers(unittest.TestCase):
+    """Each request once to the application, which an empty query makes sure of, and once to the lane."""
+
+    layer = Server
+
+    def put(self, data: bytes, name: str) -> str:
+        url: str = Server.server.request("PUT", Server.server.urls["upload"] + name, body=data).json()["url"]
+        for _turn in range(2):  # from now on it is known
+            self.assertEqual(Server.server.request("GET", url).data, data)
+        return url
+
+    def ask(self, url: str, query: str, method: str, version: str, fields: list[str]) -> bytes:
+        parts = urlsplit(url)
+        host = f"Host: {parts.netloc}"
+        lines = [f"{method} {parts.path}{query} HTTP/{version}", host, *fields, "", ""]
+        last = ["GET / HTTP/1.1", host, "Connection: close", "", ""]
+        with closing(connected(url)) as connection:
+            connection.sendall("\r\n".join([*lines, *last]).encode())
+            return re.sub(rb"Date: [^\r]*", b"", read_to_end(connection))
+
+    def requests(self, digest: str, pairs: bool) -> list[tuple[str, str, list[str]]]:
+        single = [f"{name}: {value}" for name, values in FIELDS.items() for value in values]
+        both = [
+            [f"{one}: {FIELDS[one][0]}", f"{other}: {value}"]
+            for one, other in itertools.combinations(list(FIELDS)[:9], 2)
+            for value in FIELDS[other]
+        ]
+        return [
+            (method, version, [field.replace("{sha256}", digest) for field in fields])
+            for fields in [[], *([field] for field in single), *(both if pairs else ())]
+            for method, version in (("GET", "1.1"), ("HEAD", "1.1"), ("GET", "1.0"))
+        ]
+
+    def test_both_ways_answer_byte_by_byte_alike(self) -> None:
+        for size, name in (
+            (1000, "a.txt"),
+            (70_000, "b.html"),
+            (1000, "c.diff.gz"),
+            (2_000_000, "d%20e.bin"),
+        ):
+            data = os.urandom(size)
+            url = self.put(data, name)
+            if size > READ_AT_ONCE:
+                self.wait_until_verified(url)
+            for method, version, fields in self.requests(sha256(data).hexdigest(), size <= 1000):
+                with self.subTest(name=name, method=method, version=version, fields=fields):
+                    by_application = self.ask(url, "?", method, version, fields)
+                    self.assertEqual(self.ask(url, "", method, version, fields), by_application)
+
+    def wait_until_verified(self, url: str) -> None:
+        """Until then it may be cached only if it is asked about."""
+        while "immutable" not in Server.server.request("GET", url).headers["Cache-Control"]:
+            pass
+
+
+class Fresh(unittest.TestCase):
+    def setUp(self) -> None:
+        log = Path(self.enterContext(TemporaryDirectory())) / "access.log"
+        self.access_log = log
+        self.server = started(self, f"librarian.access_log = {log}")
 
     def put(self, data: bytes) -> str:
-        url = self.server.request("PUT", self.server.urls["upload"] + "f", body=data).json()["url"]
-        return urlsplit(url).path
+        url: str = self.server.request("PUT", self.server.urls["upload"] + "a", body=data).json()["url"]
+        for _turn in range(2):
+            self.assertEqual(self.server.request("GET", url).status, 200)
+        return url
 
-    def exchange(self, text: str) -> bytes:
-        """Send it all at once and read until the server closes."""
-        parts = urlsplit(self.server.urls["public"])
-        with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30) as connection:
-            connection.sendall(text.encode())
-            found = bytearray()
-            while block := connection.recv(1 << 16):
-                found += block
-        return bytes(found)
+    def test_no_answer_after_a_delete_was_acknowledged(self) -> None:
+        """A command deletes in a process of its own, while others ask without pause."""
+        url = self.put(b"secret")
+        deleted = threading.Event()
+        late: list[int] = []
 
-    def ask(self, path: str, *fields: str, method: str = "GET") -> str:
-        return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: test", *fields, "", ""])
+        def ask() -> None:
+            while True:
+                over = deleted.is_set()
+                status = self.server.request("GET", url).status
+                if over:
+                    late.append(status)
+                    return
 
-    def test_answers_come_in_the_order_of_the_requests(self) -> None:
-        """Those in the loop and those in threads, on one connection, sent without waiting."""
-        last = self.ask(self.paths[4], "Connection: close")
-        kinds = ["", "Range: bytes=0-99", "", "Range: bytes=5-9"]
-        asked = [self.ask(path, *filter(None, [kind])) for path, kind in zip(self.paths, kinds, strict=False)]
-        answer = self.exchange("".join([*asked, last]))
-        bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 ")[1:]]
-        self.assertEqual([len(body) for body in bodies], [2000, 100, 2000, 5, 2000])
-        self.assertEqual([body[:1] for body in bodies], [b"0", b"1", b"2", b"3", b"4"])
+        clients = [threading.Thread(target=ask) for _ in range(4)]
+        for client in clients:
+            client.start()
+        number = urlsplit(url).path.split("/")[1]
+        command = self.server.command("delete", number)
+        self.assertEqual(command.returncode, 0, command.stderr)
+        deleted.set()
+        for client in clients:
+            client.join()
+        self.assertEqual(set(late), {404})
 
-    def test_head_and_then_get(self) -> None:
-        head = self.ask(self.paths[0], method="HEAD")
-        answer = self.exchange(head + self.ask(self.paths[1], "Connection: close"))
-        self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), 2)
-        self.assertTrue(answer.endswith(b"1" * 2000))
+    def test_damaged_bytes_are_not_sent(self) -> None:
+        data = os.urandom(2000)
+        url = self.put(data)
+        name = sha256(data).hexdigest()
+        path = self.server.byte_store / name[:2] / name[2:4] / name
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        self.assertEqual(self.server.request("GET", url).status, 503)
 
-    def test_what_is_not_there(self) -> None:
-        answer = self.exchange(self.ask("/1/x") + self.ask(self.paths[1], "Connection: close"))
-        self.assertTrue(answer.startswith(b"HTTP/1.1 404 Not Found"))
-        self.assertTrue(answer.endswith(b"1" * 2000))
+    def test_it_is_logged_and_counted(self) -> None:
+        url = self.put(b"abc")
+        before = self.counted()
+        agent = {"User-Agent": "seen in the log"}
+        self.server.request("GET", url, headers=agent)
+        self.server.request("HEAD", url, headers=agent)
+        self.server.request("GET", url, headers={**agent, "Range": "bytes=1-"})
+        after = self.counted()
+        self.assertEqual((after[0] - before[0], after[1] - before[1]), (3, 5))
+        text = self.access_log.read_text()
+        lines = [line for line in text.splitlines() if "seen in the log" in line]
+        found = [re.findall(r'"(\w+) [^"]*" (\d+) (\d+) ', line)[0] for line in lines]
+        self.assertEqual(found, [("GET", "200", "3"), ("HEAD", "200", "0"), ("GET", "206", "2")])
 
-    def test_a_large_file_and_then_another(self) -> None:
-        large = self.put(b"l" * (20 << 20))
-        answer = self.exchange(
-            self.ask(large) + self.ask(large) + self.ask(self.paths[1], "Connection: close")
-        )
-        self.assertEqual(answer.count(b"l" * (1 << 20)), 40)
-        self.assertTrue(answer.endswith(b"1" * 2000))
+    def counted(self) -> tuple[float, float]:
+        """Requests to the public endpoint, and bytes it has sent."""
+        text = self.server.request("GET", self.server.urls["ops"] + "metrics").data.decode()
+        requests = re.findall(r'librarian_requests_total\{endpoint="public".*?\} (\S+)', text)
+        sent = re.findall(r'librarian_sent_bytes_total\{endpoint="public"\} (\S+)', text)
+        return sum(map(float, requests)), sum(map(float, sent))

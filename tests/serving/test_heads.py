@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from librarian.serving.heads import Head, parse_head
+from librarian.serving.http.heads import Head, parse_head
 from librarian.serving.interfaces import RequestRefused
 
 
@@ -17,8 +17,10 @@ class Understood(unittest.TestCase):
         found = head(b"Accept:  text/html \t", b"Accept: */*", first=b"GET /a%20b?c=d?e HTTP/1.1")
         self.assertEqual((found.method, found.target, found.version), ("GET", "/a%20b?c=d?e", "1.1"))
         self.assertEqual((found.host, found.path, found.query), ("here", "/a%20b", "c=d?e"))
-        self.assertEqual(found.fields["accept"], ["text/html", "*/*"])
-        self.assertEqual((found.length, found.chunked, found.keeps_open), (0, False, True))
+        self.assertEqual(found.meaning.fields["accept"], ("text/html", "*/*"))
+        self.assertEqual(
+            (found.meaning.length, found.meaning.chunked, found.meaning.keeps_open), (0, False, True)
+        )
 
     def test_the_host_in_the_target_wins(self) -> None:
         for target, host, path in (
@@ -44,23 +46,23 @@ class Understood(unittest.TestCase):
 
     def test_lengths(self) -> None:
         for text, length in ((b"0", 0), (b"3", 3), (b"003", 3), (b"9" * 19, 10**19 - 1), (b"0" * 5000, 0)):
-            self.assertEqual(head(b"Content-Length: " + text).length, length)
-        self.assertTrue(head(b"Transfer-Encoding: Chunked").chunked)
+            self.assertEqual(head(b"Content-Length: " + text).meaning.length, length)
+        self.assertTrue(head(b"Transfer-Encoding: Chunked").meaning.chunked)
 
     def test_who_keeps_the_connection(self) -> None:
         old = b"GET / HTTP/1.0"
-        self.assertFalse(head(b"Connection: TE, Close").keeps_open)
-        self.assertFalse(head(first=old).keeps_open)
-        self.assertTrue(head(b"Connection: keep-alive", first=old).keeps_open)
-        self.assertFalse(head(b"Connection: keep-alive", b"Connection: close", first=old).keeps_open)
+        self.assertFalse(head(b"Connection: TE, Close").meaning.keeps_open)
+        self.assertFalse(head(first=old).meaning.keeps_open)
+        self.assertTrue(head(b"Connection: keep-alive", first=old).meaning.keeps_open)
+        self.assertFalse(head(b"Connection: keep-alive", b"Connection: close", first=old).meaning.keeps_open)
 
     def test_only_who_has_a_body_waits_for_100(self) -> None:
         expect = b"Expect: 100-Continue"
-        self.assertTrue(head(expect, b"Content-Length: 3").expects_continue)
-        self.assertTrue(head(expect, b"Transfer-Encoding: chunked").expects_continue)
-        self.assertFalse(head(expect).expects_continue)
-        self.assertFalse(head(expect, b"Content-Length: 0").expects_continue)
-        self.assertFalse(head(expect, b"Content-Length: 3", first=b"PUT / HTTP/1.0").expects_continue)
+        self.assertTrue(head(expect, b"Content-Length: 3").meaning.expects_continue)
+        self.assertTrue(head(expect, b"Transfer-Encoding: chunked").meaning.expects_continue)
+        self.assertFalse(head(expect).meaning.expects_continue)
+        self.assertFalse(head(expect, b"Content-Length: 0").meaning.expects_continue)
+        self.assertFalse(head(expect, b"Content-Length: 3", first=b"PUT / HTTP/1.0").meaning.expects_continue)
 
 
 class Refused(unittest.TestCase):

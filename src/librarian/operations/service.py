@@ -6,7 +6,6 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from pyramid.request import Request
 from zope.interface import implementer
 
 from librarian.library.operations import Library
@@ -39,14 +38,16 @@ class Measurements:
             "librarian_received_bytes", "Length of the bodies in requests.", registry
         )
 
-    def count(self, endpoint: str, request: Request, status: int, sent: int, seconds: float) -> None:
-        """Count one request; `sent` is the length of the answer's body in bytes."""
-        method = request.method if request.method in METHODS else "other"
+    def count(
+        self, endpoint: str, method: str, status: int, received: int, sent: int, seconds: float
+    ) -> None:
+        """Count one request; `received` and `sent` are the lengths of the bodies in bytes."""
+        method = method if method in METHODS else "other"
         self._requests.labels(endpoint, method, str(status)).inc()
         self._seconds.labels(endpoint).observe(seconds)
         if sent and method != "HEAD":
             self._sent.labels(endpoint).inc(sent)
-        if received := request.content_length:
+        if received:
             self._received.labels(endpoint).inc(received)
 
 

@@ -40,7 +40,8 @@ def measure(handler: Handler, registry: Registry) -> Handler:
         finally:
             endpoint = endpoint_of(request)
             name = "none" if endpoint is None else names.get(endpoint.section, "other")
-            measurements.count(name, request, status, sent, perf_counter() - begun)
+            received, seconds = request.content_length or 0, perf_counter() - begun
+            measurements.count(name, request.method, status, received, sent, seconds)
 
     return tween
 

@@ -13,11 +13,11 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import ISettings, LibrarianError, one_line
-from librarian.log_filters import EXHAUSTED, Rarely
-from librarian.serving.admission import CONNECTIONS, allow_descriptors
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
-from librarian.serving.draining import DrainingServer
+from librarian.serving.http.lane_access import lane_accesses
 from librarian.serving.interfaces import CannotListen
+from librarian.serving.limits import limits_of
+from librarian.serving.server import Server
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
@@ -28,20 +28,6 @@ from librarian.web.interfaces import IEndpoint, IEndpoints
 log = logging.getLogger(__name__)
 
 LEFT_BEHIND = timedelta(days=1)  # longer than any upload takes
-GRACE_SECONDS = 60.0  # systemd, for one, kills after 90
-
-WAITRESS_OPTIONS: dict[str, Any] = {
-    "threads": 4,
-    "ident": None,  # no word on what serves
-    # Uploads of any size are spooled to disk; the byte store's room is what limits them.
-    "max_request_body_size": 1 << 40,
-    "recv_bytes": 1 << 18,
-    "send_bytes": 1,
-    "channel_timeout": 120,
-    "asyncore_use_poll": True,  # select() ends at descriptor 1023
-    # What a front end says is judged in web/requests/proxies.py, the same under every server.
-    "clear_untrusted_proxy_headers": False,
-}
 
 
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
@@ -84,46 +70,31 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
     SIGHUP opens the access log anew.
 
     `announce` is called with the URL of each endpoint once connections are accepted.  `options` are
-    waitress's, and `grace_seconds`: how long running transfers may take to finish at the end.
-    Raises TreeUnavailable if another process serves the same database already, and CannotListen.
+    the fields of `Limits`, as numbers or as text.  Raises SettingsError, CannotListen, and
+    TreeUnavailable if another process serves the same database already.
     """
     tree = getUtility(ITree)
-    # It says with every request that one waits; under load, saying so is a sixth of the work.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.getLogger("waitress").addFilter(Rarely(EXHAUSTED, "total open connections"))
-    options["connection_limit"] = allow_descriptors(int(options.get("connection_limit", CONNECTIONS)))
-    grace_seconds = float(options.pop("grace_seconds", GRACE_SECONDS))
+    limits = limits_of(options)
     try:
         share_tree()
         clear_incoming()
         sockets = bind(endpoint_addresses(getUtility(ISettings)))
         urls = tell_addresses(app, sockets)
-        server = DrainingServer(
-            app,
-            list(sockets.values()),
-            {**WAITRESS_OPTIONS, **options},
-            grace_seconds,
-            getUtility(IByteStore),
-            file_lane_sockets(sockets),
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, server.stop)
-        # What logrotate sends; without a log there is nothing to do, and no reason to die of it.
-        signal.signal(signal.SIGHUP, app.reopen if isinstance(app, AccessLogged) else _ignore)
-        if announce is not None:
-            announce(urls)
-        log.info("serving endpoints=%s", ",".join(sorted(urls)))
-        server.run()
+        ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+        server = Server(app, sockets, getUtility(IByteStore), limits, lane_accesses(app, ports))
+
+        def started() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                server.on_signal(number, server.stop)
+            # What logrotate sends; without a log there is nothing to do, and no reason to end.
+            server.on_signal(signal.SIGHUP, app.reopen if isinstance(app, AccessLogged) else _ignore)
+            if announce is not None:
+                announce(urls)
+            log.info("serving endpoints=%s", ",".join(sorted(urls)))
+
+        server.run(started)
     finally:
         tree.close()
-
-
-def file_lane_sockets(sockets: Mapping[str, socket.socket]) -> frozenset[int]:
-    """The sockets of endpoints whose requests wait for nothing but the local disk; none where the tree
-    is another process's, as its database can keep the server's loop waiting."""
-    if not getUtility(ITree).is_local:
-        return frozenset()
-    return frozenset(sock.fileno() for name, sock in sockets.items() if getUtility(IEndpoint, name).file_lane)
 
 
 def clear_incoming() -> None:
@@ -136,7 +107,7 @@ def clear_incoming() -> None:
     log.info("incoming cleared files=%d", number)
 
 
-def _ignore(signum: int, frame: Any) -> None:
+def _ignore() -> None:
     """For a signal whose default would end the process."""
 
 

@@ -249,6 +249,14 @@ class ITree(Interface):
     def keep_reserve() -> None:
         """Make the reserve, if this tree is to have one and there is room."""
 
+    def on_change(changed: Callable[[Iterable[bytes] | None], None]) -> None:
+        """Have `changed` called with the _p_oid of each object that a commit changes; None: any may have.
+
+        Where `is_local`, every commit of any process is told before it is acknowledged, and whoever begins
+        to read after that reads the new state.  Elsewhere those of other processes come some time later.
+        It is called in the committer's thread, under locks: it may not touch the tree, nor wait.
+        """
+
     def share() -> None:
         """Serve the tree to commands on this machine, if its engine admits one process only.
 

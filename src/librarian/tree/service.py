@@ -20,6 +20,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import ISettings
+from librarian.tree.changes import Changed, listen
 from librarian.tree.copying import copy_transactions
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
@@ -220,6 +221,9 @@ class Tree:
 
     def pack(self, days: float) -> None:
         self._in_need(lambda: self._database.pack(days=days))
+
+    def on_change(self, changed: Changed) -> None:
+        listen(self._database, changed)
 
     def share(self) -> None:
         storage = self._database.storage

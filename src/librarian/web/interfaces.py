@@ -71,6 +71,12 @@ class IEndpoints(Interface):
         """The IEndpoint that a WSGI request came in by, or None."""
 
 
+#: In the WSGI environ of a server that can answer for files by itself: called with the FileFacts that the
+#: answer to this request follows from, and the _p_oid of each stored object that they are taken from.  The
+#: server may answer further requests for this path, without a query, until one of the objects changes.
+FILE_LANE = "librarian.file_lane"
+
+
 class IAppSection(Interface):
     """A named utility: what the web application shows under ``/<name>``."""
 

@@ -12,7 +12,8 @@ from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.net.networks import Networks
 from librarian.settings import Section
 
-PROOF = "HTTP_X_LIBRARIAN_FRONT_END"  # the header X-Librarian-Front-End, as WSGI names it
+PROOF_FIELD = "x-librarian-front-end"  # by which a front end proves itself
+PROOF = f"HTTP_{PROOF_FIELD.upper().replace('-', '_')}"  # as WSGI names it
 
 _FIT = re.compile("(?!CHANGE-ME)[0-9A-Za-z_-]{16,200}")  # the one in examples/ is public
 

@@ -9,7 +9,7 @@ from pyramid.response import Response
 
 from librarian.library import urls
 from librarian.library.filenames import ID, quoted
-from librarian.library.http.alias_response import alias_response
+from librarian.library.http.alias_response import alias_response, facts_of
 from librarian.library.model.client_downloads import IN_FLIGHT, Piece, client_key
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, digest_bytes
@@ -17,6 +17,7 @@ from librarian.library.settings import PublicEndpoint, RestrictedEndpoint
 from librarian.web.endpoints import Endpoint
 from librarian.web.files.facts import FileAnswer
 from librarian.web.files.ranges import Slice
+from librarian.web.interfaces import FILE_LANE
 
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
 
@@ -58,7 +59,7 @@ class Download:
 def restricted_endpoint() -> Endpoint:
     """The endpoint of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True, file_lane=True)
+    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True)
 
 
 def public_endpoint() -> Endpoint:
@@ -76,6 +77,9 @@ def download(context: Download, request: Request) -> Response:
     by_token = _needed_token(context, request)
     own_host = _checked_host(request, library, alias)
     if by_token is None:
+        offer = request.environ.get(FILE_LANE)
+        if offer is not None and not own_host:
+            offer(facts_of(alias, alias.content), (alias._p_oid, alias.content._p_oid))
         return alias_response(library, alias, request, own_host)
     return alias_response(library, alias, request, own_host, by_token.admit, by_token.ended)
 

@@ -17,7 +17,7 @@ from librarian.interfaces import LibrarianError
 from librarian.store import hashing
 from librarian.store.disk.incoming import IncomingFile
 from librarian.store.disk.layout import Layout
-from librarian.store.disk.troubles import trouble, troubles
+from librarian.store.disk.troubles import logged_trouble, trouble, troubles
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoredBytes
 from librarian.store.room import Room
 
@@ -43,8 +43,7 @@ class HeldFiles:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise self.absence(sha256) from None
-            log.error("byte store trouble step=open error=%s", error)
-            raise trouble(error) from error
+            raise logged_trouble("open", error) from error
 
     def publish(self, file: IncomingFile, found: StoredBytes) -> bool:
         """Give the file its final name, durably; whether nothing was held there before.

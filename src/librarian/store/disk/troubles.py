@@ -30,5 +30,10 @@ def troubles(step: str) -> Iterator[None]:
     except LibrarianError:
         raise
     except OSError as error:
-        log.error("byte store trouble step=%s error=%s", step, error)
-        raise trouble(error) from error
+        raise logged_trouble(step, error) from error
+
+
+def logged_trouble(step: str, error: OSError) -> StoreTrouble:
+    """What a system error means; the path goes to the log alone."""
+    log.error("byte store trouble step=%s error=%s", step, error)
+    return trouble(error)

@@ -49,17 +49,43 @@ class AccessLogged:
         self.log.reopen()
 
     def _write(self, environ: dict[str, Any], status: int, size: int, seconds: float) -> None:
-        entry = Entry(
+        self.write(
             # As the application has left it: a trusted front end's word on who the client is counts.
             client=environ.get("REMOTE_ADDR", ""),
-            time=self._clock.now(),
             method=environ["REQUEST_METHOD"],
-            target=masked(_target(environ)),
+            target=_target(environ),
             protocol=environ.get("SERVER_PROTOCOL", ""),
             status=status,
             size=size,
-            referer=masked(environ.get("HTTP_REFERER", "")),
+            referer=environ.get("HTTP_REFERER", ""),
             agent=environ.get("HTTP_USER_AGENT", ""),
+            seconds=seconds,
+        )
+
+    def write(
+        self,
+        *,
+        client: str,
+        method: str,
+        target: str,
+        protocol: str,
+        status: int,
+        size: int,
+        referer: str,
+        agent: str,
+        seconds: float,
+    ) -> None:
+        """Write one line, of an answer that has just been sent; the fields are those of Entry."""
+        entry = Entry(
+            client=client,
+            time=self._clock.now(),
+            method=method,
+            target=masked(target),
+            protocol=protocol,
+            status=status,
+            size=size,
+            referer=masked(referer),
+            agent=agent,
             seconds=seconds,
         )
         self.log.write(self._format(entry).encode("ascii", "backslashreplace"))

@@ -69,8 +69,8 @@ class _CountedBody:
 
 
 class _CountedFile:
-    """A file in a server's wrapper.  Its position says how much of it was sent: ours, like waitress,
-    moves it by what the socket has taken.  A server that works with the descriptor alone, and never
+    """A file in a server's wrapper.  Its position says how much of it was sent: our server, like
+    waitress, moves it by what the socket has taken.  A server that works with the descriptor alone, and never
     asks for the position, is believed to have sent everything."""
 
     def __init__(self, file: BinaryIO, answer: Answer) -> None:

@@ -42,6 +42,11 @@ def answer_file_request(method: str, headers: Mapping[str, str], facts: FileFact
     return answer if method == "GET" else answer._replace(segments=())
 
 
+def is_negotiable(facts: FileFacts) -> bool:
+    """Whether Accept and Accept-Encoding have a say in the answer."""
+    return facts.filename is not None and facts.filename.endswith(_COMPRESSED_TEXT)
+
+
 def unavailable_answer(method: str = "GET") -> FileAnswer:
     """The answer for a file that is known, while its bytes cannot be read: 503 (RFC 9110, section 15.6.4).
 
@@ -52,7 +57,7 @@ def unavailable_answer(method: str = "GET") -> FileAnswer:
 
 
 def _answer_get(method: str, headers: Mapping[str, str], facts: FileFacts) -> FileAnswer:
-    negotiable = facts.filename is not None and facts.filename.endswith(_COMPRESSED_TEXT)
+    negotiable = is_negotiable(facts)
     as_text = negotiable and _would_show_text(headers)
     # Another content coding is another representation, and needs another strong validator
     # (RFC 9110, section 8.8.3.3).

@@ -45,7 +45,7 @@ def _body(answer: FileAnswer, file: BinaryIO, environ: Mapping[str, Any], promis
     segments = answer.segments
     if sum(map(segment_length, segments)) <= READ_AT_ONCE:
         return list(_blocks(segments, file))
-    # Asked before anything is sent, and not only noticed while sending: waitress makes the
+    # Asked before anything is sent, and not only noticed while sending: some servers make the
     # Content-Length fit a file that is too short, so the client would hold a piece for the whole.
     found = file.seek(0, SEEK_END)
     if found < promised:
@@ -62,7 +62,7 @@ def _body(answer: FileAnswer, file: BinaryIO, environ: Mapping[str, Any], promis
 class _PromisedFile:
     """The file as a wrapper gets it: reading past its end too early is an error, not an end.
 
-    Only a file that is truncated while it is sent comes to that; but waitress would then ask for
+    Only a file that is truncated while it is sent comes to that; but some servers would then ask for
     the missing bytes in an endless loop, at full speed, for as long as the client waits.
     """
 

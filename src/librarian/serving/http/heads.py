@@ -7,17 +7,20 @@ this server must agree on where a request ends and which host it is for.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
+from types import MappingProxyType
+from typing import NamedTuple
 
 from librarian.serving.interfaces import RequestRefused
 
 MOST_FIELDS = 500  # lines of a head
 LONGEST_LENGTH = 19  # digits of a Content-Length: more than any disk holds
+LONGEST_KNOWN = 2048  # bytes of fields that are remembered
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_FIRST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
-_NAME = re.compile(_TOKEN)
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_FIRST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
+_NAME = re.compile(TOKEN)
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^/?]*)(.*)")
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~\-]{1,253})(?::([0-9]{0,5}))?")
@@ -27,34 +30,62 @@ _DIGITS = re.compile(r"[0-9]+")
 Fields = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A request as far as its head tells."""
+class Meaning(NamedTuple):
+    """What the fields of a head say of the request."""
 
-    method: str
-    target: str  # as it was sent
-    version: str  # 1.0 or 1.1
     fields: Fields
-    host: str | None  # host or host:port that is asked; None: an HTTP/1.0 client does not say
-    path: str  # percent-encoded; "*" for the server itself
-    query: str  # what follows the first question mark
+    host: str | None  # host or host:port; None: an HTTP/1.0 client does not say
     length: int  # bytes of the body; 0 for one that is chunked
     chunked: bool
     keeps_open: bool  # whether the client wants to send more on this connection
     expects_continue: bool  # whether it waits for 100 before it sends its body
 
 
+class Head(NamedTuple):
+    """A request as far as its head tells."""
+
+    method: str
+    target: str  # as it was sent
+    version: str  # 1.0 or 1.1
+    host: str | None  # of the target if that names one, else of the Host field
+    path: str  # percent-encoded; "*" for the server itself
+    query: str  # what follows the first question mark
+    meaning: Meaning
+
+
 def parse_head(head: bytes) -> Head:
     """Read the first line and the fields; an empty line at the end may be there.  Raises RequestRefused."""
-    first, *lines = head.removesuffix(b"\r\n\r\n").removesuffix(b"\r\n").split(b"\r\n")
+    first, _end, block = head.removesuffix(b"\r\n\r\n").removesuffix(b"\r\n").partition(b"\r\n")
     found = _FIRST_LINE.fullmatch(first)
     if found is None:
         raise RequestRefused("The first line is none of HTTP/1.1.")
-    method, target, major, minor = (part.decode("ascii") for part in found.groups())
-    return judge_head(method, target, f"{major}.{minor}", parse_fields(lines))
+    method, target, version = (part.decode("ascii") for part in found.groups())
+    if version not in ("1.0", "1.1"):
+        raise RequestRefused("HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
+    if method != method.upper():
+        raise RequestRefused("Methods are written in capital letters.")
+    meaning = _known_meaning(block, version) if len(block) <= LONGEST_KNOWN else meaning_of(block, version)
+    host, path = split_target(method, target)
+    path, _mark, query = path.partition("?")
+    # RFC 9112, 3.2.2: the host in the target counts, if there is one.
+    return Head(method, target, version, meaning.host if host is None else host, path, query, meaning)
 
 
-def parse_fields(lines: Sequence[bytes]) -> dict[str, list[str]]:
+def meaning_of(block: bytes, version: str) -> Meaning:
+    """What the lines of a head behind the first say together.  Raises RequestRefused."""
+    fields = parse_fields(block.split(b"\r\n") if block else ())
+    host = stated_host(version, fields)
+    length, chunked = framing(version, fields)
+    waits = expects_continue(version, fields) and (chunked or length > 0)
+    return Meaning(fields, host, length, chunked, keeps_open(version, fields), waits)
+
+
+# A client that keeps its connection sends the same fields with each request, so that reading them anew would
+# be the larger part of a small download's cost.  At most 512 KiB are kept.
+_known_meaning = lru_cache(maxsize=256)(meaning_of)
+
+
+def parse_fields(lines: Sequence[bytes]) -> Fields:
     """The fields, a line each; a line that goes on with the one before is refused (RFC 9112, 5.2)."""
     if len(lines) > MOST_FIELDS:
         raise RequestRefused(f"There are more than {MOST_FIELDS} header fields.", 431)
@@ -64,32 +95,7 @@ def parse_fields(lines: Sequence[bytes]) -> dict[str, list[str]]:
         if not colon or _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
             raise RequestRefused("A header field cannot be read.")
         fields.setdefault(name.decode("ascii").lower(), []).append(value.strip(b" \t").decode("latin-1"))
-    return fields
-
-
-def judge_head(method: str, target: str, version: str, fields: Fields) -> Head:
-    """What a head that was taken apart means.  Raises RequestRefused."""
-    if version not in ("1.0", "1.1"):
-        raise RequestRefused("HTTP/1.1 and HTTP/1.0 are spoken here.", 505)
-    if method != method.upper():
-        raise RequestRefused("Methods are written in capital letters.")
-    stated = stated_host(version, fields)
-    host, path = split_target(method, target)
-    length, chunked = framing(version, fields)
-    path, _mark, query = path.partition("?")
-    return Head(
-        method=method,
-        target=target,
-        version=version,
-        fields=fields,
-        host=stated if host is None else host,  # RFC 9112, 3.2.2: the target wins
-        path=path,
-        query=query,
-        length=length,
-        chunked=chunked,
-        keeps_open=keeps_open(version, fields),
-        expects_continue=expects_continue(version, fields) and (chunked or length > 0),
-    )
+    return MappingProxyType({name: tuple(values) for name, values in fields.items()})
 
 
 def stated_host(version: str, fields: Fields) -> str | None:

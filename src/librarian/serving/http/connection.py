@@ -1,0 +1,400 @@
+"""One connection: its requests one after another, each with its answer before the next is begun.
+
+Everything here happens in the loop's thread.
+"""
+
+import logging
+import time
+from asyncio import AbstractEventLoop, Protocol, Transport
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from io import BytesIO
+from time import perf_counter
+from typing import Any, BinaryIO
+
+from librarian.serving.http.bodies import ReceivedBody
+from librarian.serving.http.chunks import ChunkedBody
+from librarian.serving.http.environ import environ_of
+from librarian.serving.http.heads import Head, parse_head
+from librarian.serving.http.lane_access import LaneAccess
+from librarian.serving.http.output import Output
+from librarian.serving.interfaces import RequestRefused
+from librarian.serving.wsgi.application import Application
+from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
+from librarian.serving.wsgi.outgoing import Outgoing
+from librarian.web.bare import FAULT, bare_refusal
+from librarian.web.interfaces import FILE_LANE
+
+log = logging.getLogger(__name__)
+
+LONGEST_HEAD = 1 << 18  # bytes
+MOST_AHEAD = 1 << 16  # bytes of further requests that are read while one is answered
+LINGER_SECONDS = 10.0  # see Connection._linger
+_LINE_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
+
+
+class Phase(Enum):
+    """What a connection is doing."""
+
+    READING_HEAD = 1  # idle, as long as nothing has come
+    READING_BODY = 2
+    ANSWERING = 3
+    LINGERING = 4
+    CLOSED = 5
+
+
+@dataclass(eq=False)
+class Listener:
+    """What the connections that come in by one socket share."""
+
+    loop: AbstractEventLoop
+    application: Application
+    environ: dict[str, Any]  # what it contributes to each WSGI environ
+    new_body: Callable[[Callable[[], None]], ReceivedBody]
+    new_file: Callable[[], BinaryIO]
+    connections: set["Connection"]  # of all listeners
+    lane: LaneAccess | None = None  # None: every request is the application's
+    now: float = field(default_factory=time.monotonic)  # seconds, a second old at most
+    stopping: bool = False
+
+
+class Connection(Protocol):
+    """A client's connection."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.last_activity = listener.now
+        self.phase = Phase.READING_HEAD
+        self._listener = listener
+        self._loop = listener.loop
+        self._arrived = bytearray()
+        self._searched = 0  # bytes of it in which no head ends
+        self._head: Head | None = None
+        self._chunks: ChunkedBody | None = None
+        self._left = 0  # bytes of a body with a length that have not come
+        self._body: ReceivedBody | None = None
+        self._is_head = False
+        self._keeps_open = True
+        self._half_closed = False  # the client sends nothing any more
+        self._reading = True
+        self._seen_waiting = 0  # bytes, when last looked at
+        self._lingers_until = 0.0
+
+    # -- what the transport calls
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport: Transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = (str(peer[0]), int(peer[1])) if peer else ("", 0)
+        self._output = Output(self._loop, transport, self._answered)
+        self._listener.connections.add(self)
+
+    def new_file(self) -> BinaryIO:
+        """A file for what a slow client has not taken yet."""
+        return self._listener.new_file()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_activity = self._listener.now
+        if self.phase is Phase.READING_BODY:
+            self._take_body(data)
+        elif self.phase is Phase.READING_HEAD:
+            self._arrived += data
+            self._take_heads()
+        elif self.phase is Phase.ANSWERING:
+            self._arrived += data
+            if len(self._arrived) > MOST_AHEAD:
+                self._pause_reading()
+
+    def eof_received(self) -> bool:
+        """Whether the connection stays, for an answer that is still owed."""
+        self._half_closed = True
+        if self.phase is Phase.READING_HEAD and self._arrived:
+            self._loop.call_soon(self._take_heads)  # which closes, if it is no whole one
+            return True
+        return self.phase is Phase.ANSWERING
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.phase = Phase.CLOSED
+        self._listener.connections.discard(self)
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        self._output.close()
+
+    def pause_writing(self) -> None:
+        self._output.writable(False)
+
+    def resume_writing(self) -> None:
+        self._output.writable(True)
+
+    # -- requests
+
+    def _take_heads(self) -> None:
+        """Begin the next request whose head has come whole."""
+        if self.phase is not Phase.READING_HEAD or not self._arrived:
+            return
+        arrived = self._arrived
+        while arrived.startswith(_LINE_END):  # RFC 9112, 2.2
+            del arrived[:2]
+        end = arrived.find(_HEAD_END, max(self._searched - 3, 0))
+        if (end if end >= 0 else len(arrived)) > LONGEST_HEAD:
+            self._refuse(RequestRefused("The header is too long.", 431))
+            return
+        if end < 0:
+            self._searched = len(arrived)
+            if self._half_closed:
+                self._transport.close()
+            return
+        self._searched = 0
+        head = bytes(arrived[: end + 2])
+        del arrived[: end + 4]
+        # Known even of a head that is refused: an answer to HEAD has no body (RFC 9110, 9.3.2).
+        self._is_head = head.startswith(b"HEAD ")
+        try:
+            self._begin(parse_head(head))
+        except RequestRefused as refused:
+            self._refuse(refused)
+        except Exception:
+            log.exception("request cannot be read")
+            self._refuse(RequestRefused(FAULT, 500))
+
+    def _begin(self, head: Head) -> None:
+        meaning = head.meaning
+        self._head = head
+        self._keeps_open = meaning.keeps_open
+        if not (meaning.length or meaning.chunked):
+            if not self._answer_in_lane(head):
+                self._answer(head, BytesIO(), 0)
+            return
+        self.phase = Phase.READING_BODY
+        self._body = self._listener.new_body(self._body_changed)
+        self._body.expect(meaning.length)
+        self._chunks = ChunkedBody() if meaning.chunked else None
+        self._left = meaning.length
+        if meaning.expects_continue and not self._arrived:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        arrived, self._arrived = bytes(self._arrived), bytearray()
+        if arrived:
+            self._take_body(arrived)
+
+    def _take_body(self, data: bytes) -> None:
+        body = self._body
+        assert body is not None
+        if self._chunks is None:
+            piece, self._arrived = data[: self._left], bytearray(data[self._left :])
+            self._left -= len(piece)
+            body.write(piece)
+            whole = not self._left
+        else:
+            try:
+                for piece in self._chunks.feed(data):
+                    body.write(piece)
+            except RequestRefused as refused:
+                self._refuse(refused)
+                return
+            whole = self._chunks.complete
+            if whole:
+                self._arrived = self._chunks.rest
+        if whole:
+            self.phase = Phase.ANSWERING
+            body.end()
+        elif body.must_wait:
+            self._pause_reading()
+
+    def _body_changed(self) -> None:
+        body, head = self._body, self._head
+        assert body is not None and head is not None
+        if body.failed is not None:
+            self._refuse(body.failed)
+        elif body.ready is not None:
+            self._body = None
+            self._answer(head, body.ready, body.size)
+        elif not body.must_wait:
+            self._resume_reading()
+
+    def _answer(self, head: Head, body: BinaryIO, size: int) -> None:
+        self.phase = Phase.ANSWERING
+        keeps_open = self._keeps_open = self._keeps_open and not self._listener.stopping
+        environ = environ_of(self._listener.environ, head, self.peer, body, size)
+        if self._listener.lane is not None:
+            environ[FILE_LANE] = self._listener.lane.offers(head)
+        link = ApplicationLink(self, self._listener.application)
+        self._listener.application.submit(WSGIExchange(link, environ, head.version, keeps_open))
+
+    def _answer_in_lane(self, head: Head) -> bool:
+        """Answer at once, if this is a file that the loop can answer for."""
+        lane = self._listener.lane
+        if lane is None:
+            return False
+        self._keeps_open = self._keeps_open and not self._listener.stopping
+        begun = perf_counter()
+        answer = lane.find_answer(head, self.peer, self._keeps_open)
+        if answer is None:
+            return False
+        self.phase = Phase.ANSWERING
+        if answer.file is None:
+            lane.record(head, self.peer, answer, answer.size, perf_counter() - begun)
+            self._output.send_whole(answer.data)
+        else:
+            before = self._output.sent
+
+            def closed() -> None:
+                sent = self._output.sent - before
+                lane.record(head, self.peer, answer, sent, perf_counter() - begun)
+
+            self._output.send_parts(answer.parts, LaneFileBody(answer.file, closed))
+        return True
+
+    # -- answers
+
+    def send_whole(self, data: bytes, keeps_open: bool) -> None:
+        """A whole answer, with its head."""
+        if self.phase is Phase.ANSWERING:
+            self._keeps_open = keeps_open
+            self._output.send_whole(data)
+
+    def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
+        """A head, and `size` bytes of a file from its position."""
+        if self.phase is Phase.ANSWERING:
+            self._keeps_open = keeps_open
+            self._output.send_file(head, file, size)
+        else:
+            file.close()
+
+    def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
+        """An answer that comes bit by bit; called again whenever more has come."""
+        if self.phase is Phase.ANSWERING:
+            self._keeps_open = keeps_open
+            self._output.send_stream(stream)
+        else:
+            stream.close()
+
+    def refuse_fault(self) -> None:
+        """The application has failed before it answered anything."""
+        if self.phase is Phase.ANSWERING:
+            self._refuse(RequestRefused(FAULT, 500))
+
+    def cut(self) -> None:
+        """An answer cannot be finished: its client must notice that it lacks something."""
+        self._transport.abort()
+
+    def _refuse(self, refused: RequestRefused) -> None:
+        """Answer what cannot be served, and read no further request: where it begins is not certain."""
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        self.phase, self._keeps_open = Phase.ANSWERING, False
+        fields = {} if self._head is None else self._head.meaning.fields
+        status, headers, body = bare_refusal(
+            ", ".join(fields.get("accept", ())) or None, refused.status, refused.reason
+        )
+        version = "1.1" if self._head is None else self._head.version
+        head = answer_head(version, status, headers, len(body), chunked=False, keeps_open=False)
+        self._output.send_whole(head if self._is_head else head + body)
+
+    def _answered(self, whole: bool) -> None:
+        """The answer is on its way; `whole`: the client can have all of it."""
+        self._head = None
+        if not whole:
+            self._transport.abort()
+        elif not self._keeps_open:
+            self._close_behind_answer()
+        else:
+            self.phase = Phase.READING_HEAD
+            self._is_head = False
+            self._resume_reading()
+            if self._arrived:
+                self._loop.call_soon(self._take_heads)
+            elif self._half_closed:
+                self._transport.close()
+
+    # -- ends
+
+    def _close_behind_answer(self) -> None:
+        """Close, in a way that a client which is still sending can read the answer (RFC 9112, 9.6): what it
+        sends would be answered by a reset, which throws away what it has not read yet.  So it is told that
+        nothing more comes, and for a while what it sends is read and forgotten."""
+        if self._half_closed:
+            self.phase = Phase.CLOSED
+            self._transport.close()
+            return
+        self.phase = Phase.LINGERING
+        self._lingers_until = self._listener.now + LINGER_SECONDS
+        self._arrived.clear()
+        self._resume_reading()
+        self._transport.write_eof()
+
+    def close_idle(self) -> bool:
+        """Close if no request is being received or answered; whether that was so."""
+        idle = self.phase in (Phase.READING_HEAD, Phase.LINGERING)
+        if idle:
+            self.phase = Phase.CLOSED
+            self._transport.close()
+        return idle
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def check(self, now: float, patience_seconds: float) -> None:
+        """End what has come to a standstill."""
+        if self.phase is Phase.LINGERING:
+            if now > self._lingers_until:
+                self._transport.abort()
+            return
+        waiting = self._transport.get_write_buffer_size() + self._output.sent
+        if waiting != self._seen_waiting:  # it is being sent
+            self._seen_waiting, self.last_activity = waiting, now
+        if now - self.last_activity <= patience_seconds:
+            return
+        if self.phase is Phase.READING_HEAD:
+            self.close_idle()
+        elif self.phase is not Phase.ANSWERING or self._output.busy:
+            self._transport.abort()
+
+    def _pause_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._reading and self.phase is not Phase.CLOSED:
+            self._reading = True
+            self._transport.resume_reading()
+
+
+class LaneFileBody(FileBody):
+    """A file of the lane's, which tells when it is closed."""
+
+    def __init__(self, file: Any, closed: Callable[[], None]) -> None:
+        super().__init__(file)
+        self._closed = closed
+
+    def close(self) -> None:
+        super().close()
+        self._closed()
+
+
+class ApplicationLink:
+    """The way from a thread of the application to its connection."""
+
+    def __init__(self, connection: Connection, application: Application) -> None:
+        self._connection = connection
+        self._in_loop = application.in_loop
+
+    def send_whole(self, data: bytes, keeps_open: bool) -> None:
+        self._in_loop(self._connection.send_whole, data, keeps_open)
+
+    def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
+        self._in_loop(self._connection.send_file, head, file, size, keeps_open)
+
+    def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
+        self._in_loop(self._connection.send_stream, stream, keeps_open)
+
+    def refuse_fault(self) -> None:
+        self._in_loop(self._connection.refuse_fault)
+
+    def cut(self) -> None:
+        self._in_loop(self._connection.cut)
+
+    def new_file(self) -> BinaryIO:
+        return self._connection.new_file()

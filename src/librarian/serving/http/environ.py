@@ -1,0 +1,68 @@
+"""The WSGI environ (PEP 3333) of a request."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from librarian.serving.http.heads import Fields, Head
+
+
+def fixed(host: str, port: int) -> dict[str, Any]:
+    """The part of an environ that the listening socket decides."""
+    return {
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_SOFTWARE": "librarian",
+        "SCRIPT_NAME": "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+
+
+def environ_of(
+    base: Mapping[str, Any], head: Head, peer: tuple[str, int], body: BinaryIO, size: int
+) -> dict[str, Any]:
+    """The environ of one request; `peer` is the address and port it comes from, `size` that of its body."""
+    path = head.path
+    if "%" in path:
+        path = unquote_to_bytes(path).decode("latin-1")
+    if path.startswith("//"):  # names a host in other readers' eyes
+        path = "/" + path.lstrip("/")
+    environ = {**base, **fields_by_variable(head.meaning.fields)}
+    environ["REQUEST_METHOD"] = head.method
+    environ["REQUEST_URI"] = head.target
+    environ["PATH_INFO"] = path
+    environ["QUERY_STRING"] = head.query
+    environ["SERVER_PROTOCOL"] = f"HTTP/{head.version}"
+    environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = peer[0]
+    environ["REMOTE_PORT"] = str(peer[1])
+    environ["wsgi.input"] = body
+    if head.host is not None:
+        environ["HTTP_HOST"] = head.host
+    # Zeros in front can be more than int() takes; of a chunked body, all of which has come, it is known now.
+    if "content-length" in head.meaning.fields or head.meaning.chunked:
+        environ["CONTENT_LENGTH"] = str(size)
+    return environ
+
+
+def fields_by_variable(fields: Fields) -> dict[str, str]:
+    """The fields by their CGI variables (RFC 3875, 4.1.18).
+
+    A field with an underscore in its name could be taken for another there, and is left out; so is
+    Transfer-Encoding, as the body is no longer chunked.
+    """
+    found = {}
+    for name, values in fields.items():
+        if "_" in name or name == "transfer-encoding":
+            continue
+        variable = name.upper().replace("-", "_")
+        if name not in ("content-type", "content-length"):
+            variable = f"HTTP_{variable}"
+        found[variable] = ("; " if name == "cookie" else ", ").join(values)
+    return found

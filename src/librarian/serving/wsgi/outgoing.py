@@ -1,0 +1,81 @@
+"""Answers on their way out: what a thread of the application produces, until a client has taken it.
+
+A thread is not held by a slow client: what does not fit into memory waits in the byte store's own folder.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO, NamedTuple
+
+IN_MEMORY = 1 << 20  # bytes of an answer that wait in memory
+
+
+class FilePart(NamedTuple):
+    """`size` bytes of an open file, from `offset`, for sendfile(2)."""
+
+    descriptor: int
+    offset: int
+    size: int
+
+
+class Outgoing:
+    """A queue of bytes with one thread at each end."""
+
+    def __init__(self, new_file: Callable[[], BinaryIO]) -> None:
+        self.ended = False  # nothing is added any more
+        self._new_file = new_file
+        self._lock = threading.Lock()
+        self._pieces: deque[bytes] = deque()
+        self._held = 0  # bytes in memory
+        self._file: BinaryIO | None = None
+        self._written = self._taken = 0  # bytes of the file
+        self._closed = False
+
+    def put(self, data: bytes) -> bool:
+        """Add bytes; False: nobody will send them any more."""
+        with self._lock:
+            if self._closed:
+                return False
+            if self._file is None and self._held + len(data) > IN_MEMORY:
+                self._file = self._descriptor_file()
+            if self._file is None:
+                self._pieces.append(data)
+                self._held += len(data)
+            else:
+                self._file.write(data)
+                self._file.flush()
+                self._written += len(data)
+        return True
+
+    def _descriptor_file(self) -> BinaryIO | None:
+        """A file that the kernel can send; None where there is none to be had, so that memory has to do."""
+        with suppress(OSError):  # io.UnsupportedOperation, of a store in memory, is one
+            file = self._new_file()
+            file.fileno()
+            return file
+        return None
+
+    def take(self) -> bytes | FilePart | None:
+        """What is to be sent next; None: nothing for now, or, once it has `ended`, nothing any more."""
+        with self._lock:
+            if self._pieces:
+                data = b"".join(self._pieces)
+                self._pieces.clear()
+                self._held = 0
+                return data
+            if self._file is not None and self._taken < self._written:
+                part = FilePart(self._file.fileno(), self._taken, self._written - self._taken)
+                self._taken = self._written
+                return part
+        return None
+
+    def close(self) -> None:
+        """It is sent, or never will be."""
+        with self._lock:
+            self._closed = True
+            self._pieces.clear()
+            if self._file is not None:
+                with suppress(OSError):
+                    self._file.close()

@@ -1,0 +1,57 @@
+"""A server with an application of a test's own, in a thread of this process."""
+
+import socket
+import threading
+import unittest
+from typing import Any
+
+from librarian.clock import SystemClock
+from librarian.serving import bind
+from librarian.serving.limits import Limits
+from librarian.serving.server import Server
+from librarian.store.memory import MemoryStore
+
+
+class Serving:
+    """It serves until the test ends."""
+
+    def __init__(self, test: unittest.TestCase, app: Any, **limits: Any) -> None:
+        sockets = bind({"app": ("127.0.0.1", 0)})
+        self.address = sockets["app"].getsockname()
+        self.server = Server(app, sockets, MemoryStore(SystemClock()), Limits(**limits))
+        started = threading.Event()
+        self._thread = threading.Thread(target=self.server.run, args=(started.set,))
+        self._thread.start()
+        test.addCleanup(self.stop)
+        started.wait(10)
+
+    def stop(self) -> None:
+        self.server.stop_from_thread()
+        self._thread.join(30)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=30)
+
+    def exchange(self, *sent: bytes, end: bool = False) -> bytes:
+        """Send this and read until the server closes; `end`: say that nothing more will come."""
+        with self.connect() as connection:
+            for data in sent:
+                connection.sendall(data)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
+            return read_all(connection)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    found = bytearray()
+    while block := connection.recv(1 << 16):
+        found += block
+    return bytes(found)
+
+
+def request(method: str = "GET", *fields: str, target: str = "/", version: str = "1.1") -> bytes:
+    """A head with a Host, and what closes the connection behind the answer unless a field says otherwise."""
+    lines = [f"{method} {target} HTTP/{version}", "Host: localhost", *fields]
+    if not any(field.lower().startswith("connection:") for field in fields):
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode()
