@@ -20,8 +20,8 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import ISettings
-from librarian.tree.changes import Changed, listen
 from librarian.tree.copying import copy_transactions
+from librarian.tree.engines.changes import Changed, listen
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 from librarian.tree.engines.watch import Watch, hush_drivers
