@@ -94,6 +94,11 @@ def collect(
         click.echo(json.dumps({"dry_run": dry_run, **as_dict(report)}))
     elif not quiet:
         click.echo(summary(report, dry_run))
+    _exit(report, dry_run, quiet)
+
+
+def _exit(report: Report, dry_run: bool, quiet: bool) -> None:
+    """End with status 1 after a sweep that was held back, or a step that found no room."""
     if report.held_back and not dry_run:
         if quiet:
             click.echo(f"Error: {report.skipped['bytes']}", err=True)

@@ -130,14 +130,7 @@ def fsck(folder: Path | None, of_tree: bool, repair: bool, name: str, as_json: b
     With --tree the file that the tree is in is read through, each transaction by its checksum; it need
     not be one that opens.
     """
-    if of_tree and folder is not None:
-        raise click.UsageError("--tree and --backup are of two different things")
-    if repair and not of_tree:
-        raise click.UsageError("--repair is of the tree's file: it needs --tree")
-    if name and folder is None:
-        raise click.UsageError("--name is of a backup: it needs --backup DIR")
-    if folder is not None:
-        refuse_idle("with --backup, which needs no ini file", "ini")
+    _refuse_pairs(folder, of_tree, repair, name)
     path = _tree_file(ini) if of_tree else None
     if path is not None and repair:
         click.echo(repair_tree(path), err=as_json)
@@ -147,17 +140,31 @@ def fsck(folder: Path | None, of_tree: bool, repair: bool, name: str, as_json: b
     ):
         if not sys.stderr.isatty():
             status.stop()
-
-        def moved(part: str, seen: int) -> None:
-            status.update(f"checking {part}: {seen}")
-
-        check: Any
-        if path is not None:
-            check = CheckTree(path, moved)
-        else:
-            check = CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
-        errors = _tell_findings(check, as_json)
+        errors = _tell_findings(_chosen_check(folder, path, name, status), as_json)
     sys.exit(1 if errors else 0)
+
+
+def _refuse_pairs(folder: Path | None, of_tree: bool, repair: bool, name: str) -> None:
+    """Raise UsageError for options of fsck that exclude or need each other."""
+    if of_tree and folder is not None:
+        raise click.UsageError("--tree and --backup are of two different things")
+    if repair and not of_tree:
+        raise click.UsageError("--repair is of the tree's file: it needs --tree")
+    if name and folder is None:
+        raise click.UsageError("--name is of a backup: it needs --backup DIR")
+    if folder is not None:
+        refuse_idle("with --backup, which needs no ini file", "ini")
+
+
+def _chosen_check(folder: Path | None, path: Path | None, name: str, status: Any) -> Any:
+    """The check of the tree's file at `path`, of the backup in `folder`, or else of the installation."""
+
+    def moved(part: str, seen: int) -> None:
+        status.update(f"checking {part}: {seen}")
+
+    if path is not None:
+        return CheckTree(path, moved)
+    return CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
 
 
 def _tree_file(ini: str) -> Path:
