@@ -7,11 +7,13 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge
 from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager
 
 from librarian.web.bare import LastResort
 from librarian.web.errors import unavailable
+from librarian.web.forms import LARGEST_FORM, fields_of
 from librarian.web.requests.request import Request
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
@@ -40,6 +42,19 @@ class Cookies(unittest.TestCase):
         asked = made(HTTP_COOKIE='a="\\377"; b=c')
         asked.cookies["d"] = "e"
         self.assertEqual(dict(asked.cookies), {"b": "c", "d": "e"})
+
+
+class Forms(unittest.TestCase):
+    def test_the_size_of_a_form_is_limited(self) -> None:
+        body = b"name=" + b"x" * LARGEST_FORM
+        asked = made(
+            REQUEST_METHOD="POST",
+            CONTENT_TYPE="application/x-www-form-urlencoded",
+            CONTENT_LENGTH=str(len(body)),
+            **{"wsgi.input": BytesIO(body)},
+        )
+        self.assertRaises(HTTPRequestEntityTooLarge, fields_of, asked)
+        self.assertEqual(len(fields_of(asked, at_most=None)["name"]), LARGEST_FORM)
 
 
 class Bodies(unittest.TestCase):
