@@ -1,4 +1,4 @@
-"""Word of commits: of each, before it is acknowledged, whoever makes it."""
+"""Notices of commits: each, of any process, before it is acknowledged."""
 
 import threading
 import unittest

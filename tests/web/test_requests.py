@@ -47,12 +47,8 @@ class Cookies(unittest.TestCase):
 class Forms(unittest.TestCase):
     def test_the_size_of_a_form_is_limited(self) -> None:
         body = b"name=" + b"x" * LARGEST_FORM
-        asked = made(
-            REQUEST_METHOD="POST",
-            CONTENT_TYPE="application/x-www-form-urlencoded",
-            CONTENT_LENGTH=str(len(body)),
-            **{"wsgi.input": BytesIO(body)},
-        )
+        kind = "application/x-www-form-urlencoded"
+        asked = Request.blank("/", method="POST", body=body, content_type=kind)
         self.assertRaises(HTTPRequestEntityTooLarge, fields_of, asked)
         self.assertEqual(len(fields_of(asked, at_most=None)["name"]), LARGEST_FORM)
 

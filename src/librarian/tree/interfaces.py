@@ -252,8 +252,8 @@ class ITree(Interface):
     def on_change(changed: Callable[[Iterable[bytes] | None], None]) -> None:
         """Have `changed` called with the _p_oid of each object that a commit changes; None: any may have.
 
-        Where `is_local`, every commit of any process is told before it is acknowledged, and whoever begins
-        to read after that reads the new state.  Elsewhere those of other processes come some time later.
+        Where `is_local`, every commit of any process is told before it is acknowledged, and a transaction
+        that begins after that reads the new state.  Elsewhere those of other processes come some time later.
         It is called in the committer's thread, under locks: it may not touch the tree, nor wait.
         """
 
