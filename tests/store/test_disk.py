@@ -143,11 +143,18 @@ class Durability(DiskStoreTestCase):
 
     def test_folders_that_another_process_made_are_not_trusted(self) -> None:
         # It may not have come to syncing them, or have died before.
-        self.put(b"hello")
+        (self.root / "2c" / "f2").mkdir(parents=True)
+        (self.root / "2c" / "f2" / "lost").touch()  # no file of ours
         other = DiskStore(self.root, self.clock)
         self.assertEqual(
             ["fsync incoming/*", "fsync .", "fsync 2c", "rename", "fsync 2c/f2"], self.steps(other, b"hello")
         )
+
+    def test_a_folder_in_which_something_is_held_is_durable(self) -> None:
+        """Its process made it durable before it gave anything a name there; so a new process need not."""
+        self.put(b"hello")
+        other = DiskStore(self.root, self.clock)
+        self.assertEqual(["fsync incoming/*", "rename", "fsync 2c/f2"], self.steps(other, b"hello"))
 
 
 class Trouble(DiskStoreTestCase):

@@ -74,6 +74,9 @@ class Layout:
         leaf = self.leaf(sha256)
         if leaf in self._settled and os.path.isdir(leaf):
             return
+        if _has_held(leaf):
+            self._settled.add(leaf)
+            return
         for path in (os.path.dirname(leaf), leaf):
             if path not in self._settled or not os.path.isdir(path):
                 durable.make_directory(path)
@@ -124,6 +127,15 @@ def _names(path: str) -> list[str]:
         return sorted(os.listdir(path))
     except FileNotFoundError:
         return []
+
+
+def _has_held(leaf: str) -> bool:
+    """Whether anything is held in a leaf: then it is durable, as whoever published that made it so before."""
+    try:
+        with os.scandir(leaf) as entries:
+            return any(is_sha256(entry.name) for entry in entries)
+    except FileNotFoundError:
+        return False
 
 
 def _is_fan_out(path: str, name: str) -> bool:
