@@ -1,7 +1,6 @@
 """What the application is told of a request."""
 
 import unittest
-from io import BytesIO
 from typing import Any
 
 from librarian.serving.http.environ import environ_of, fixed
@@ -10,7 +9,7 @@ from librarian.serving.http.heads import parse_head
 
 def told(*lines: bytes, first: bytes = b"PUT /a HTTP/1.1", body: bytes = b"") -> dict[str, Any]:
     head = parse_head(b"\r\n".join([first, b"Host: here", *lines, b"", b""]))
-    return environ_of(fixed("127.0.0.1", 8000), head, ("192.0.2.1", 5000), BytesIO(body), len(body))
+    return environ_of(fixed("127.0.0.1", 8000), head, ("192.0.2.1", 5000), body)
 
 
 class Environ(unittest.TestCase):

@@ -1,29 +1,26 @@
-"""Bodies of requests on their way in: small ones in memory, large ones in the byte store's own folder.
+"""Bodies of requests on their way in: small ones in memory, others received by the byte store as they arrive.
 
-Disk work is done by threads.  Each body gives them one piece at a time, in order, so that a slow sender
-holds no thread, and asks its connection to stop reading while too much waits to be written.
+What the store has received is written once: the application only names it, or the server discards it.
+Disk work and hashing are done by threads.  Each body gives them one piece at a time, in order, so that a slow
+sender holds no thread, and asks its connection to stop reading while too much waits to be written.
 """
 
 import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import suppress
-from io import BytesIO
-from typing import BinaryIO
 
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.interfaces import RequestRefused
 from librarian.store.disk.troubles import trouble
-from librarian.store.interfaces import IByteStore, StoreFull, StoreTrouble
+from librarian.store.interfaces import IByteStore, IReceivedFile, IReceiving, StoreFull, StoreTrouble
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
-IN_MEMORY = 1 << 19  # bytes of a body, before a file is made for it
+IN_MEMORY = 1 << 16  # bytes of a body that the store does not receive: it is put by the application
 PIECE = 1 << 18  # bytes that are written at a time
 MOST_WAITING = 1 << 20  # bytes that may wait for the disk before the connection stops reading
-LOOK_BYTES = 8 << 20  # of a body, between two looks at the room
 
 
 class ReceivedBody:
@@ -37,49 +34,53 @@ class ReceivedBody:
     ) -> None:
         self.size = 0  # bytes that have arrived
         self.failed: RequestRefused | None = None
-        self.ready: BinaryIO | None = None  # the whole body, at its start; the caller's to close
+        self.ready: bytes | IReceivedFile | None = None  # the whole body
         self._store = store
         self._loop = loop
         self._disk = disk
         self._changed: Callable[[], None] | None = changed
         self._gathered: list[bytes] = []
         self._gathered_size = 0
-        self._file: BinaryIO | None = None
-        self._looked_at = 0  # bytes that had arrived when room was last looked for
+        self._declared: int | None = None  # bytes
+        self._receiving: IReceiving | None = None
         self._writing = 0  # bytes that a thread is at work on
         self._ended = False
 
     @property
     def must_wait(self) -> bool:
         """Whether no more should be read from the connection for now."""
-        return self._in_file and self._gathered_size + self._writing > MOST_WAITING
+        return self._in_store and self._gathered_size + self._writing > MOST_WAITING
 
     @property
-    def _in_file(self) -> bool:
-        return self._file is not None or self._writing > 0
+    def _in_store(self) -> bool:
+        return self._receiving is not None or self._writing > 0
 
     def expect(self, size: int) -> None:
         """Raise RequestRefused if there is no room for a body of `size` bytes."""
+        self._declared = size
         if size > IN_MEMORY:
             try:
-                self._require_room(size)
+                room = self._store.room()
             except OSError as error:
                 raise _refusal(error) from error
+            if room is not None and size > room:
+                log.warning("body refused needed=%d room=%d", size, room)
+                raise RequestRefused("the byte store has no room for this", 507)
 
     def write(self, piece: bytes) -> None:
         self.size += len(piece)
         self._gathered.append(piece)
         self._gathered_size += len(piece)
-        if self._gathered_size >= PIECE and (self._in_file or self.size > IN_MEMORY):
+        if self._gathered_size >= PIECE and (self._in_store or self.size > IN_MEMORY):
             self._write_on()
 
     def end(self) -> None:
         """All has arrived; `ready` follows, or `failed`."""
         self._ended = True
-        if self._in_file:
+        if self._in_store:
             self._write_on()
         else:
-            self.ready = BytesIO(b"".join(self._gathered))
+            self.ready = b"".join(self._gathered)
             self._tell()
 
     def close(self) -> None:
@@ -87,62 +88,50 @@ class ReceivedBody:
         self._changed = None
         self._gathered.clear()
         if not self._writing:
-            self._close_file()
+            self._abort()
 
     def _write_on(self) -> None:
-        if self._writing:
+        if self._writing or self.ready is not None:
             return
-        if self._gathered:
-            data = b"".join(self._gathered)
-            self._gathered.clear()
-            self._gathered_size, self._writing = 0, len(data)
-            future = self._loop.run_in_executor(self._disk, self._write, data)
-            future.add_done_callback(self._written)
-        elif self._ended and self._file is not None:
-            self.ready, self._file = self._file, None
-            self.ready.seek(0)
-            self._tell()
+        data = b"".join(self._gathered)
+        self._gathered.clear()
+        self._gathered_size, self._writing = 0, max(len(data), 1)
+        future = self._loop.run_in_executor(self._disk, self._write, data, self._ended)
+        future.add_done_callback(self._written)
 
-    def _write(self, data: bytes) -> None:
-        """In a thread of the disk's."""
-        if self.size - self._looked_at > LOOK_BYTES:
-            # put() needs room for all of it once more, so what has come must fit beside itself.
-            self._looked_at = self.size
-            self._require_room(self.size)
-        if self._file is None:
-            self._file = self._store.spool()
-        self._file.write(data)
+    def _write(self, data: bytes, last: bool) -> IReceivedFile | None:
+        """In a thread of the disk's; the received file, if this was the last piece."""
+        if self._receiving is None:
+            self._receiving = self._store.receive(self._declared)
+        self._receiving.write(data)
+        return self._receiving.finish() if last else None
 
-    def _written(self, future: "Future[None]") -> None:
+    def _written(self, future: "Future[IReceivedFile | None]") -> None:
         self._writing = 0
         error = future.exception()
-        if self._changed is None:
-            self._close_file()
-        elif error is not None:
+        if error is not None:
+            self._abort()
             self.failed = _refusal(error)
-            self._close_file()
-            self._tell()
-        elif self._ended:
-            self._write_on()
         else:
-            if self._gathered_size >= PIECE:
-                self._write_on()
+            self.ready = future.result()
+        if self._changed is None:
+            self._abort()
+        elif error is None and self.ready is None and (self._ended or self._gathered_size >= PIECE):
+            self._write_on()
+            if not self._ended:
+                self._tell()
+        else:
             self._tell()
 
     def _tell(self) -> None:
         if self._changed is not None:
             self._changed()
 
-    def _require_room(self, needed: int) -> None:
-        room = self._store.room()
-        if room is not None and needed > room:
-            log.warning("body refused needed=%d room=%d", needed, room)
-            raise RequestRefused("the byte store has no room for this", 507)
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # of what is thrown away, not all could be written
-                self._file.close()
+    def _abort(self) -> None:
+        if self._receiving is not None:
+            self._disk.submit(self._receiving.abort)
+        if self.ready is not None and not isinstance(self.ready, bytes):
+            self._disk.submit(self.ready.discard)
 
 
 def _refusal(error: BaseException) -> RequestRefused:

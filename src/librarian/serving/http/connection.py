@@ -9,7 +9,6 @@ from asyncio import AbstractEventLoop, Protocol, Transport
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from io import BytesIO
 from time import perf_counter
 from typing import Any, BinaryIO
 
@@ -23,6 +22,7 @@ from librarian.serving.interfaces import RequestRefused
 from librarian.serving.wsgi.application import Application
 from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
 from librarian.serving.wsgi.outgoing import Outgoing
+from librarian.store.interfaces import IReceivedFile
 from librarian.web.bare import FAULT, bare_refusal
 from librarian.web.interfaces import FILE_LANE
 
@@ -164,11 +164,12 @@ class Connection(Protocol):
         self._keeps_open = meaning.keeps_open
         if not (meaning.length or meaning.chunked):
             if not self._answer_in_lane(head):
-                self._answer(head, BytesIO(), 0)
+                self._answer(head, b"")
             return
         self.phase = Phase.READING_BODY
         self._body = self._listener.new_body(self._body_changed)
-        self._body.expect(meaning.length)
+        if not meaning.chunked:
+            self._body.expect(meaning.length)
         self._chunks = ChunkedBody() if meaning.chunked else None
         self._left = meaning.length
         if meaning.expects_continue and not self._arrived:
@@ -208,14 +209,14 @@ class Connection(Protocol):
             self._refuse(body.failed)
         elif body.ready is not None:
             self._body = None
-            self._answer(head, body.ready, body.size)
+            self._answer(head, body.ready)
         elif not body.must_wait:
             self._resume_reading()
 
-    def _answer(self, head: Head, body: BinaryIO, size: int) -> None:
+    def _answer(self, head: Head, body: bytes | IReceivedFile) -> None:
         self.phase = Phase.ANSWERING
         keeps_open = self._keeps_open = self._keeps_open and not self._listener.stopping
-        environ = environ_of(self._listener.environ, head, self.peer, body, size)
+        environ = environ_of(self._listener.environ, head, self.peer, body)
         if self._listener.lane is not None:
             environ[FILE_LANE] = self._listener.lane.offers(head)
         link = ApplicationLink(self, self._listener.application)

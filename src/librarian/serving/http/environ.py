@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from io import BytesIO
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from librarian.serving.http.heads import Fields, Head
+from librarian.store.interfaces import IReceivedFile
+from librarian.web.requests.received import pass_on
 
 
 def fixed(host: str, port: int) -> dict[str, Any]:
@@ -26,9 +29,9 @@ def fixed(host: str, port: int) -> dict[str, Any]:
 
 
 def environ_of(
-    base: Mapping[str, Any], head: Head, peer: tuple[str, int], body: BinaryIO, size: int
+    base: Mapping[str, Any], head: Head, peer: tuple[str, int], body: bytes | IReceivedFile
 ) -> dict[str, Any]:
-    """The environ of one request; `peer` is the address and port it comes from, `size` that of its body."""
+    """The environ of one request; `peer` is the address and port it comes from."""
     path = head.path
     if "%" in path:
         path = unquote_to_bytes(path).decode("latin-1")
@@ -42,12 +45,15 @@ def environ_of(
     environ["SERVER_PROTOCOL"] = f"HTTP/{head.version}"
     environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = peer[0]
     environ["REMOTE_PORT"] = str(peer[1])
-    environ["wsgi.input"] = body
     if head.host is not None:
         environ["HTTP_HOST"] = head.host
+    if not isinstance(body, bytes):
+        pass_on(environ, body)
+        return environ
+    environ["wsgi.input"] = BytesIO(body)
     # Zeros in front can be more than int() takes; of a chunked body, all of which has come, it is known now.
     if "content-length" in head.meaning.fields or head.meaning.chunked:
-        environ["CONTENT_LENGTH"] = str(size)
+        environ["CONTENT_LENGTH"] = str(len(body))
     return environ
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.store.interfaces import BytesDamaged
 from librarian.web.interfaces import FileCutShort
+from librarian.web.requests.received import forget
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class WSGIExchange:
             if not sent_by_link:
                 _close(body)
             _close(self._environ["wsgi.input"])
+            forget(self._environ)
 
     def start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         if exc_info is not None:
