@@ -52,7 +52,7 @@ def small_files(folder: Path, port: int, count: int) -> None:
 
 def big_file(folder: Path, port: int) -> None:
     """A file of 2 GB whose sender dies when 60 % have gone."""
-    store = FileStore(folder / "big")
+    store = FileStore(folder / "big", SystemClock())
     store.prepare()
     block = os.urandom(MIB)
     with store.writer("big") as file:
@@ -104,7 +104,7 @@ def target(store: FileStore, port: int) -> Target:
 
 
 def filled(path: Path, count: int) -> FileStore:
-    store = FileStore(path)
+    store = FileStore(path, SystemClock())
     store.prepare()
     for number in range(count):
         (path / "new" / f"{number:06}.xml").write_bytes(os.urandom(SIZE))

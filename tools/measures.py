@@ -12,6 +12,9 @@ What is counted:
   modules of one folder, each taken with everything below it (import-linter calls such siblings not acyclic);
 * interfaces and errors: public classes (their bases tell: by their names, also those of other packages, or as
   such classes themselves);
+* stored classes outside a model: those derived from Persistent or from a BTree (their bases' names tell) in
+  modules that neither are named `model` nor lie in a package named so; the indexes of `tree`, of which the
+  models of several packages are made, do not count;
 * look-ups in a model: uses and imports of zope.component's registry in modules named `model` or in packages
   named so;
 * booleans in doctests: examples whose whole output is True or False, as a share of the examples with output;
@@ -42,6 +45,8 @@ Node = TypeVar("Node", bound=ast.AST)
 HOME = "interfaces.py"
 INTERFACES = re.compile(r"Interface|I[A-Z][a-z]\w*")
 ERRORS = re.compile(r"\w+(Error|Exception|Warning)|Exception")
+STORED = re.compile(r"Persistent(Mapping|List)?|\w*(BTree|TreeSet)")
+STORED_OF_ALL = f"{SOURCE}/tree/"
 LOOK_UPS = re.compile(
     r"(get|query)(Utility|Adapter|MultiAdapter|SiteManager)|getUtilitiesFor|getAllUtilitiesRegisteredFor"
     r"|getAdapters|getGlobalSiteManager|subscribers"
@@ -186,6 +191,21 @@ def classes_outside(roots: re.Pattern[str]) -> Callable[[], Iterator[Item]]:
     return items
 
 
+def stored_outside_models() -> Iterator[Item]:
+    found = [(path, node) for path, tree in modules() for node in nodes(tree, ast.ClassDef)]
+    family = derived(STORED, [node for _, node in found])
+    for path, node in found:
+        bases = base_names(node)  # a class may be called like a stored one elsewhere
+        stored = bases & family or any(map(STORED.fullmatch, bases))
+        if stored and not is_model(path) and not path.startswith(STORED_OF_ALL):
+            yield Item(f"{path}:{node.lineno}", 1, node.name)
+
+
+def is_model(path: str) -> bool:
+    """Whether this is a module named `model`, or lies in a package named so."""
+    return "model" in Path(path).with_suffix("").parts
+
+
 def derived(roots: re.Pattern[str], classes: list[ast.ClassDef]) -> set[str]:
     """The names of the classes that have a base of such a name, or one of these classes."""
     family = {node.name for node in classes if any(map(roots.fullmatch, base_names(node)))}
@@ -200,7 +220,7 @@ def base_names(node: ast.ClassDef) -> set[str]:
 
 def model_look_ups() -> Iterator[Item]:
     for path, tree in modules():
-        if "model" in Path(path).with_suffix("").parts:
+        if is_model(path):
             for line, name in look_ups(tree):
                 yield Item(f"{path}:{line}", 1, name)
 
@@ -270,6 +290,7 @@ MEASURES = [
     Measure("imports in functions", local_imports),
     Measure("interfaces outside interfaces.py", classes_outside(INTERFACES)),
     Measure("errors outside interfaces.py", classes_outside(ERRORS)),
+    Measure("stored classes outside a model", stored_outside_models),
     Measure("look-ups in a model", model_look_ups),
     Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3),
     Measure("duplicates by shape, six lines and more", same_shapes),

@@ -18,7 +18,7 @@ from librarian.library.operations import Library
 from librarian.library.upkeep.checking import Check
 from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.library.upkeep.interfaces import UpkeepBusy
-from librarian.library.upkeep.model import LEASE, HeldLease, leased
+from librarian.library.upkeep.leases import LEASE, HeldLease, leased
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
 
@@ -215,7 +215,7 @@ class Leases(BackingUp):
         sha256 = self.stray()
         with leased(self.library.tree, self.clock, "backup"):
             report = GarbageCollector(self.library).run()
-        self.assertIn("a backup is running", report.skipped["bytes"])
+        self.assertIn("a backup has been running since", report.skipped["bytes"])
         self.assertIn(sha256, self.library.store)
         self.assertEqual(GarbageCollector(self.library).run().skipped, {})
         self.assertNotIn(sha256, self.library.store)

@@ -27,7 +27,7 @@ from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.library.upkeep.garbage.report import Report
 from librarian.library.upkeep.garbage.run import Run
 from librarian.library.upkeep.garbage.steps import drop_aliases
-from librarian.library.upkeep.model import HeldLease
+from librarian.library.upkeep.leases import HeldLease
 from tests.support.layers import Functional
 from tests.support.world import overlay
 

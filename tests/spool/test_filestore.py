@@ -16,6 +16,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from librarian import durable
+from librarian.clock import SystemClock
 from librarian.interfaces import IClock
 from librarian.spool import FileStore
 from librarian.spool.interfaces import BadName, IFileStore, NameTaken, NotPrepared, NotSpooled, UnknownSpace
@@ -39,7 +40,7 @@ class StoreCase(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
-        self.store = FileStore(self.folder / "spool")
+        self.store = FileStore(self.folder / "spool", SystemClock())
         self.store.prepare()
 
     def take(self, name: str, data: str) -> None:
@@ -74,10 +75,10 @@ class TestFileStore(StoreCase):
         self.assertEqual(self.names("new"), ["a"])
 
     def test_prepare_without_a_parent(self) -> None:
-        self.assertRaises(FileNotFoundError, FileStore(self.folder / "no" / "spool").prepare)
+        self.assertRaises(FileNotFoundError, FileStore(self.folder / "no" / "spool", SystemClock()).prepare)
 
     def test_not_prepared(self) -> None:
-        bare = FileStore(self.folder)
+        bare = FileStore(self.folder, SystemClock())
         for call in (lambda: bare.list("new"), lambda: bare.create("a"), bare.check_prepared):
             self.assertRaises(NotPrepared, call)
 

@@ -84,7 +84,7 @@ class TestPower(PowerCase):
         parent.mkdir()
         disk = StrictDisk(parent)
         with mock.patch("os.fsync", disk.fsync):
-            store = FileStore(parent / "spool")
+            store = FileStore(parent / "spool", SystemClock())
             store.prepare()
             with store.writer("a") as file:
                 file.write("x")

@@ -51,7 +51,7 @@ class Holders(logging.Handler):
 class TestTwoExporters(RaceCase):
     def test_two_machines_never_hold_the_lock_together(self) -> None:
         """Each has a spool of its own, so only the lock on the server keeps them apart."""
-        stores = [self.scene.store, FileStore(self.scene.folder / "other")]
+        stores = [self.scene.store, FileStore(self.scene.folder / "other", SystemClock())]
         stores[1].prepare()
         outcomes: Counter[Outcome] = Counter()
         holders = Holders()

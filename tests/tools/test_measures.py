@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from io import StringIO
 from textwrap import dedent
 from unittest import TestCase, skipUnless
+from unittest.mock import patch
 
 GRIMP = find_spec("grimp")
 
@@ -136,6 +137,34 @@ class Figures(TestCase):
         classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
         self.assertEqual(derived(ERRORS, classes) & set(bases), {"A", "B"})
         self.assertEqual(derived(INTERFACES, classes) & set(bases), {"IC"})
+
+    def test_stored_classes_are_told_by_their_bases(self) -> None:
+        from tools.measures import STORED, derived
+
+        bases = {
+            "A": "Persistent",
+            "B": "A",
+            "C": "LOBTree",
+            "D": "PersistentMapping",
+            "E": "PersistentFile",
+        }
+        text = "\n".join(f"class {name}({base}): ..." for name, base in bases.items())
+        classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+        self.assertEqual(derived(STORED, classes) & set(bases), {"A", "B", "C", "D"})
+
+    def test_a_stored_class_belongs_into_a_model(self) -> None:
+        from tools import measures
+
+        stored = ast.parse("class Subtree(Persistent): ...")
+        paths = ["src/librarian/a/model.py", "src/librarian/a/model/one.py", "src/librarian/tree/indexes.py"]
+        wrong = "src/librarian/a/service.py"
+        other = ("src/librarian/b/views.py", ast.parse("class Subtree(Page): ..."))
+        found = [(path, stored) for path in [*paths, wrong]]
+        with patch.object(measures, "modules", lambda: [*found, other]):
+            self.assertEqual(
+                [(item.where, item.what) for item in measures.stored_outside_models()],
+                [(f"{wrong}:1", "Subtree")],
+            )
 
     def test_a_look_up_counts_by_its_own_name_too(self) -> None:
         from tools.measures import look_ups

@@ -14,27 +14,13 @@ import secrets
 from itertools import islice
 from typing import Any
 
-from persistent import Persistent
-
 from librarian.library.interfaces import NotOneInstallation
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
 from librarian.tree.interfaces import ITree
-from librarian.tree.subtree import Subtree, store_new_class_names
 
 log = logging.getLogger(__name__)
 
 SAMPLE = 100  # contents that are looked for; ascending digests are a random choice
-
-
-class InstallationSubtree(Persistent):
-    """The id of the installation, as the database has it."""
-
-    id: str | None = None  # 32 hex digits
-
-
-FORMER_NAMES = {"librarian.library.installation.InstallationBranch": InstallationSubtree}
-
-subtree = Subtree("installation", InstallationSubtree, (store_new_class_names,), FORMER_NAMES)
 
 
 def unite(tree: ITree, store: IByteStore) -> None:
@@ -107,7 +93,7 @@ def put_together(tree: ITree, store: IByteStore, *, anew: bool = False) -> str:
     found = store.join(wanted, anew=anew)
 
     def note() -> None:
-        mine: InstallationSubtree = tree.subtree("installation")
+        mine = tree.subtree("installation")
         if mine.id is None:
             mine.id = found
         elif mine.id != found:

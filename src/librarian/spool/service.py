@@ -7,7 +7,7 @@ from pathlib import Path
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.interfaces import ISettings
+from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import ILibraryFileAlias
 from librarian.spool.exchange.run import run
 from librarian.spool.feed import spool_alias
@@ -43,7 +43,7 @@ class Spool:
     def deliver(self, alias: ILibraryFileAlias, *, name: str | None = None, replace: bool = False) -> str:
         if self.kind != "export":
             raise NotExported(self.name)
-        store = FileStore(self.path)
+        store = FileStore(self.path, getUtility(IClock))
         store.prepare()
         return spool_alias(store, alias, name=name, replace=replace)
 

@@ -249,7 +249,7 @@ class Scene:
 
     def __init__(self, **facts: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-scene-"))
-        self.store = FileStore(self.folder / "spool")
+        self.store = FileStore(self.folder / "spool", SystemClock())
         self.store.prepare()
         self.partner = Partner(**facts)
         self.page = Page()

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from librarian.clock import SystemClock
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.progress import transfer_bar
 from librarian.commands.spool.targets import PASSWORD_VARIABLE, chosen_targets, single_target, targets_option
@@ -159,7 +160,7 @@ def _run_all(kind: Kind, targets: dict[str, Target], *, quiet: bool, as_json: bo
     left = False
     for name, target in targets.items():
         if kind == "import":
-            FileStore(target.store_dir).prepare()
+            FileStore(target.store_dir, SystemClock()).prepare()
         bar = Bar()
         try:
             report = run(kind, target, progress=bar)

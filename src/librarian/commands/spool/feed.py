@@ -11,6 +11,7 @@ import click
 import transaction
 from zope.component import getUtility
 
+from librarian.clock import SystemClock
 from librarian.commands.common.site import ini_option, opened_site
 from librarian.commands.spool.targets import chosen_targets, targets_option
 from librarian.library.interfaces import ILibraryFileAlias
@@ -51,7 +52,7 @@ def feed(
     """
     if not (alias_ids or files or folders):
         raise click.UsageError("name files by ID, with --file or with --folder")
-    store = FileStore(chosen_targets("export", [target], ini)[target].store_dir)
+    store = FileStore(chosen_targets("export", [target], ini)[target].store_dir, SystemClock())
     store.prepare()
     with ExitStack() as stack:
         names = [_spool_file(store, path, replace=replace) for path in files]

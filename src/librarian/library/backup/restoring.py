@@ -19,7 +19,7 @@ from librarian.library.backup.manifests import (
     read_manifest,
     read_part,
 )
-from librarian.library.installation import subtree as installation
+from librarian.library.model.installation import subtree as installation
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.subtree import subtree as library
 from librarian.library.upkeep.checking import ERROR, Check, Finding

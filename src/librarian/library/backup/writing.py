@@ -20,7 +20,8 @@ from librarian.library.backup.manifests import FORMAT, ContentsDigest, Manifest,
 from librarian.library.backup.tree_copy import TreeCopy
 from librarian.library.installation import installation_of
 from librarian.library.operations import Library
-from librarian.library.upkeep.model import HeldLease, UpkeepSubtree, leased
+from librarian.library.upkeep.leases import HeldLease, leased
+from librarian.library.upkeep.model import UpkeepSubtree
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
 from librarian.tree.copying import Copy, open_copy

@@ -1,25 +1,15 @@
-"""The state of upkeep in the tree: the position of each scrub, and the lease of a sweep or backup.
+"""The state of upkeep in the tree: the position of each scrub, and the lease of a sweep or backup."""
 
-A backup copies the tree first and then the bytes it names, so no sweep may remove bytes meanwhile.
-Either holds a lease while it works.  The lease is in the tree, which all machines share, and ends by
-itself some minutes after its holder died.
-"""
-
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from persistent import Persistent
 
-from librarian.interfaces import IClock
 from librarian.library.upkeep.interfaces import UpkeepBusy
-from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 MARKS = 500  # of backups that are remembered
-LEASE = timedelta(minutes=10)  # how long the lease of a killed process lasts; a living one renews it in time
 
 
 class Lease(NamedTuple):
@@ -80,43 +70,3 @@ FORMER_NAMES = {
 }
 
 subtree = Subtree("upkeep", UpkeepSubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)
-
-
-class HeldLease:
-    """A lease while its holder works."""
-
-    def __init__(self, tree: Any, clock: IClock, kind: str) -> None:
-        now = clock.now()
-        self._tree: Any = tree
-        self._clock = clock
-        self._lease = Lease(kind, secrets.token_hex(8), now, now)
-
-    def renew(self) -> None:
-        """Call it often: mostly it compares two times.  Raises UpkeepBusy if the lease had ended
-        and another holder has one now."""
-        now = self._clock.now()
-        if self._lease.until - now > LEASE / 2:
-            return
-        lease = self._lease._replace(until=now + LEASE)
-        self._tree.run_independently(lambda: self._subtree.take(lease, now))
-        self._lease = lease
-
-    def release(self) -> None:
-        """End the lease, in an independent transaction."""
-        self._tree.run_independently(lambda: self._subtree.release(self._lease.holder))
-
-    @property
-    def _subtree(self) -> UpkeepSubtree:
-        found: UpkeepSubtree = self._tree.subtree("upkeep")
-        return found
-
-
-@contextmanager
-def leased(tree: ITree, clock: IClock, kind: str) -> Iterator[HeldLease]:
-    """Work undisturbed for the length of a `with`.  Raises UpkeepBusy."""
-    lease = HeldLease(tree, clock, kind)
-    lease.renew()
-    try:
-        yield lease
-    finally:
-        lease.release()

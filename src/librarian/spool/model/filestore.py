@@ -11,7 +11,6 @@ from pathlib import Path
 
 from zope.interface import implementer
 
-from librarian.clock import SystemClock
 from librarian.durable import rename_new, sync_directory, sync_file
 from librarian.interfaces import IClock
 from librarian.spool.interfaces import (
@@ -37,11 +36,11 @@ WRITE_MODES = {"w", "wb", "x", "xb"}
 
 @implementer(IFileStore)
 class FileStore:
-    """A spool; `path` need not exist before prepare()."""
+    """A spool; `path` need not exist before prepare().  By `clock` files are abandoned, or expire."""
 
-    def __init__(self, path: str | os.PathLike[str], clock: IClock | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: IClock) -> None:
         self.path = Path(path).absolute()
-        self._clock = clock or SystemClock()
+        self._clock = clock
 
     def prepare(self) -> None:
         for folder in (self.path, *(self.path / space for space in SPACES)):
@@ -50,9 +49,7 @@ class FileStore:
         sync_directory(self.path)
 
     def check_prepared(self) -> None:
-        """Raise NotPrepared unless this is a spool."""
-        if not all((self.path / space).is_dir() for space in SPACES):
-            raise NotPrepared(self.path)
+        check_prepared(self.path)
 
     def create(self, filename: str, mode: str = "w") -> SpoolFile:
         if mode not in WRITE_MODES:
@@ -207,6 +204,12 @@ class FileStore:
         if not os.path.lexists(path):
             raise NotSpooled(filename, space)
         return path
+
+
+def check_prepared(path: Path) -> None:
+    """Raise NotPrepared unless the folder `path` is a spool."""
+    if not all((path / space).is_dir() for space in SPACES):
+        raise NotPrepared(path)
 
 
 def _numbered(name: str) -> Iterator[str]:

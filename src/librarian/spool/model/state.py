@@ -10,7 +10,7 @@ from pathlib import Path
 
 from librarian.interfaces import one_line
 from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, BadName, Kind, NotPrepared, SpoolError
-from librarian.spool.model.filestore import FileStore
+from librarian.spool.model.filestore import check_prepared
 from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, lines, local_lock_path
 from librarian.spool.model.lock_holder import holder
 from librarian.spool.model.names import check_remote_name
@@ -81,7 +81,7 @@ class SpoolState:
 def read_state(kind: Kind, target: Target) -> SpoolState:
     """The state of the exchange with a target.  What cannot be read is told in its `trouble`."""
     try:
-        FileStore(target.store_dir).check_prepared()
+        check_prepared(target.store_dir.absolute())
         return _read(kind, target)
     except NotPrepared as error:
         return SpoolState(trouble=f"{error}. {MADE_BY[kind]}")

@@ -18,7 +18,7 @@ from librarian.library.settings import SweepSettings
 from librarian.library.upkeep.garbage.report import Action
 from librarian.library.upkeep.garbage.run import Run
 from librarian.library.upkeep.interfaces import UpkeepBusy
-from librarian.library.upkeep.model import HeldLease, leased
+from librarian.library.upkeep.leases import HeldLease, leased
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 log = logging.getLogger(__name__)
