@@ -142,7 +142,7 @@ class Copies(BackingUp):
 
         self.clock.move(hours=1)
         with self.assertRaises(KeyboardInterrupt):
-            self.backup(moved=cut)
+            self.backup(progress=cut)
         self.assertEqual(Restore(self.to).manifest, first)
         self.assertEqual(len(self.compare(self.restored())), 10)
         self.assertEqual(self.backup().contents, 11)

@@ -183,7 +183,7 @@ class Scrubbing(Kept):
                 raise KeyboardInterrupt
 
         with self.assertRaises(KeyboardInterrupt):
-            Scrub(self.library, progress=until).run()
+            Scrub(self.library, pace=until).run()
         # Two batches of a hundred were noted down.
         self.assertEqual(Scrub(self.library).run().contents, 50)
         self.assertEqual(Scrub(self.library).run().contents, 250)

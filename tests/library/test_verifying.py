@@ -1,4 +1,4 @@
-"""A byte that changed on the disk: refused, set aside, told, and sent at most once."""
+"""A byte that changed on the disk: refused, quarantined, reported, and sent at most once."""
 
 import hashlib
 import io

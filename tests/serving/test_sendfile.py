@@ -77,7 +77,7 @@ class Sending(unittest.TestCase):
         received = head + self.rest(connection)
         self.assertLess(len(received), len(data))
         self.assertIn(f"Content-Length: {len(data)}".encode(), received)
-        self.path_of(data).unlink(missing_ok=True)  # most often it is set aside by now
+        self.path_of(data).unlink(missing_ok=True)  # most often it is quarantined by now
 
     def path_of(self, data: bytes) -> Path:
         name = sha256(data).hexdigest()

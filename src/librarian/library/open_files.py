@@ -18,12 +18,15 @@ class FileWrapper:
         self._file = file
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """As io.IOBase has it: the new position, in bytes."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """The position, in bytes from the start of the file."""
         return self._file.tell()
 
     def close(self) -> None:
+        """As io.IOBase has it; a second call does nothing."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -46,6 +46,7 @@ class Services:
 
     @property
     def registry(self) -> CodeImportRegistry:
+        """The registry in this thread's tree.  Valid until its session ends."""
         registry: CodeImportRegistry = self._tree.subtree("machines")
         return registry
 

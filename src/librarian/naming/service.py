@@ -39,6 +39,7 @@ class NamingServices:
 
     @property
     def subtree(self) -> NamingSubtree:
+        """What naming stores in this thread's tree.  Valid until its session ends."""
         subtree: NamingSubtree = self.library.tree.subtree("naming")
         return subtree
 

@@ -177,10 +177,12 @@ class People(Persistent):
         self._emails = OOBTree()  # address in lower case -> Person
 
     def add_person(self, person: Person) -> None:
+        """Store a new person.  Raises NameTaken: persons and teams share their names."""
         self._take(person.name)
         self.persons[person.name] = person
 
     def add_team(self, team: Team) -> None:
+        """Store a new team.  Raises NameTaken: persons and teams share their names."""
         self._take(team.name)
         self.teams[team.name] = team
 

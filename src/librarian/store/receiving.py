@@ -39,7 +39,8 @@ class Receiving(ABC):
         return self._received(self._digests.found(), piece)
 
     @abstractmethod
-    def abort(self) -> None: ...
+    def abort(self) -> None:
+        """As IReceiving has it."""
 
     @abstractmethod
     def _write_piece(self, piece: bytes) -> None:
@@ -60,7 +61,8 @@ class PutsByReceiving(ABC):
     """The put() of every store: a stream is received, and kept at its end."""
 
     @abstractmethod
-    def receive(self, size: int | None = None) -> Receiving: ...
+    def receive(self, size: int | None = None) -> Receiving:
+        """As IByteStore has it."""
 
     @abstractmethod
     def keep(
@@ -70,7 +72,8 @@ class PutsByReceiving(ABC):
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
-    ) -> StoredBytes: ...
+    ) -> StoredBytes:
+        """As IByteStore has it."""
 
     def put(
         self,
@@ -81,6 +84,7 @@ class PutsByReceiving(ABC):
         sha1: str | None = None,
         md5: str | None = None,
     ) -> StoredBytes:
+        """As IByteStore has it."""
         received = _receive_all(self.receive(size), stream, size)
         try:
             return self.keep(received, sha256=sha256, sha1=sha1, md5=md5)

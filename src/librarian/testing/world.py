@@ -45,10 +45,12 @@ class FreshStore(MemoryStore):
     """A store that can be emptied."""
 
     def renew(self) -> None:
+        """Forget all bytes."""
         MemoryStore.__init__(self, getUtility(IClock))
 
 
 def fresh_store() -> FreshStore:
+    """An empty store that reads the time from the site's clock; the factory in the ZCML of `testing`."""
     return FreshStore(getUtility(IClock))
 
 

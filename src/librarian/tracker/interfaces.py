@@ -126,6 +126,7 @@ class NotAllowed(TrackerRefusal, PermissionError):
 
     @property
     def status(self) -> int:  # type: ignore[override]  # 401 asks for a credential, 403 has seen one
+        """The HTTP status: 403 for a known principal, else 401 (RFC 9110, section 15.5)."""
         return 403 if self.known else 401
 
 

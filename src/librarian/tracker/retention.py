@@ -22,6 +22,7 @@ class Retention:
 
     @classmethod
     def of(cls, settings: TrackerSettings, now: int) -> "Retention":
+        """The rule of the settings; `now` in seconds since 1970."""
         return cls(settings.keep_versions, settings.keep_for.total_seconds(), now)
 
     def expired(self, items: list[PastItem]) -> list[PastItem]:

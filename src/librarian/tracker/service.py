@@ -55,10 +55,12 @@ class Tracker:
 
     @property
     def settings(self) -> TrackerSettings:
+        """The section ``librarian.tracker`` of the settings."""
         return self._settings.section(TrackerSettings)
 
     @property
     def subtree(self) -> TrackerSubtree:
+        """What the tracker stores in this thread's tree.  Valid until its session ends."""
         subtree: TrackerSubtree = self._library.tree.subtree("tracker")
         return subtree
 

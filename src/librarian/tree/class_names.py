@@ -67,6 +67,7 @@ class ClassNames:
         return kind
 
     def former_names(self) -> Mapping[str, Any]:
+        """Former name -> present class, of the subtrees given, or else of those registered as utilities."""
         return former_names(_registered() if self._subtrees is None else self._subtrees)
 
 

@@ -65,6 +65,7 @@ def http_exception(context: HTTPException, request: Request) -> Response:
 
 def _refuse(status: int) -> Any:
     def view(context: Exception, request: Request) -> Response:
+        """The error's message, with the status."""
         return error_response(request, status, str(context))
 
     return view

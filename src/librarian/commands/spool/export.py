@@ -58,6 +58,7 @@ class Bar(NoProgress):
             self._task = None
 
     def close(self) -> None:
+        """Remove the bar from the terminal."""
         self._progress.stop()
 
 

@@ -11,6 +11,7 @@ BUFFER = 256 * 1024  # bytes
 
 
 def get_options(command: Any) -> Any:
+    """The options of every command that reads a file through the cache."""
     command = click.option("-f", "--refresh", is_flag=True, help="Do not read from the cache.")(command)
     return click.option("-c", "--no-cache", is_flag=True, help="Do not add to the cache.")(command)
 

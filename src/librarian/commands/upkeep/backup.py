@@ -49,11 +49,11 @@ def backup(folder: Path, verify: bool, rate: int | None, as_json: bool, ini: str
         if not sys.stderr.isatty():
             status.stop()
 
-        def moved(done: int) -> None:
+        def progress(done: int) -> None:
             status.update(f"contents: {done}")
 
         manifest = _patiently(
-            Backup(Library(), folder, verify=verify, moved=moved, progress=Pace(rate).spend)
+            Backup(Library(), folder, verify=verify, progress=progress, pace=Pace(rate).spend)
         )
     for sha256 in [] if as_json else manifest.damaged:
         click.echo(f"damaged {sha256}")

@@ -159,12 +159,12 @@ def _refuse_pairs(folder: Path | None, of_tree: bool, repair: bool, name: str) -
 def _chosen_check(folder: Path | None, path: Path | None, name: str, status: Any) -> Any:
     """The check of the tree's file at `path`, of the backup in `folder`, or else of the installation."""
 
-    def moved(part: str, seen: int) -> None:
+    def progress(part: str, seen: int) -> None:
         status.update(f"checking {part}: {seen}")
 
     if path is not None:
-        return CheckTree(path, moved)
-    return CheckBackup(folder, name, moved) if folder else Check(Library(), moved)
+        return CheckTree(path, progress)
+    return CheckBackup(folder, name, progress) if folder else Check(Library(), progress)
 
 
 def _tree_file(ini: str) -> Path:

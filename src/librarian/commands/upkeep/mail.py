@@ -14,7 +14,7 @@ from librarian.mail.service import deliver_queue
 def send_mail(ini: str, watch: float | None) -> None:
     """Send the mail that waits in the queue, by SMTP.
 
-    What the server refuses for ever is set aside; what fails for now waits for the next time.
+    What the server refuses for ever is quarantined; what fails for now waits for the next time.
     """
     with opened_site(ini):
         deliver_queue()

@@ -56,11 +56,11 @@ class Restore:
     """One backup of `folder`, brought back: the newest, or the one whose manifest is called `name`."""
 
     def __init__(
-        self, folder: Path, name: str = "", moved: Callable[[int], object] = lambda done: None
+        self, folder: Path, name: str = "", progress: Callable[[int], object] = lambda done: None
     ) -> None:
         self._folder = folder
         self.manifest = read_manifest(folder, name)
-        self._moved = moved
+        self._progress = progress
 
     def run(self, to: Path, clock: IClock, database_uri: str = "") -> Restored:
         """Make `to`/tree/Data.fs and `to`/bytes; everything is verified on the way.
@@ -130,7 +130,7 @@ class Restore:
                     continue
                 restored.contents += 1
                 restored.bytes += size
-                self._moved(restored.contents)
+                self._progress(restored.contents)
         return restored
 
 
@@ -154,12 +154,12 @@ class CheckBackup(Check):
     """A backup compared with its manifest, then its tree with its own indexes and its bytes; as Check."""
 
     def __init__(
-        self, folder: Path, name: str = "", moved: Callable[[str, int], object] = lambda part, seen: None
+        self, folder: Path, name: str = "", progress: Callable[[str, int], object] = lambda part, seen: None
     ) -> None:
         self._folder = folder
         self.manifest = read_manifest(folder, name)
         self._data = folder / "tree" / self.manifest.copy
-        self._moved = moved
+        self._progress = progress
         self.seen = {}
 
     def __iter__(self) -> Iterator[Finding]:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Backup:
     """One backup of one library into `folder`.
 
-    `verify` reads what the folder holds already once more, and copies anew what is damaged.  `moved`
-    gets the number of contents done and of all; `progress` the size of each piece that is copied.
+    `verify` reads what the folder holds already once more, and copies anew what is damaged.  `progress`
+    gets the number of contents done; `pace` the size of each piece that is read, in bytes, and may sleep.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Backup:
         folder: Path,
         *,
         verify: bool = False,
-        moved: Callable[[int], object] = lambda done: None,
-        progress: Callable[[int], object] = lambda size: None,
+        progress: Callable[[int], object] = lambda done: None,
+        pace: Callable[[int], object] = lambda size: None,
     ) -> None:
         self._library = library
         self._folder = folder
         self._verify = verify
-        self._moved = moved
         self._progress = progress
+        self._pace = pace
 
     def run(self) -> Manifest:
         """Raises UpkeepBusy, NotOurBackup, NoBackup, CannotCopy, BackupDamaged, StoreFull."""
@@ -103,7 +103,7 @@ class Backup:
                 digest.add(sha256)
                 manifest.contents += 1
                 manifest.bytes += size
-            self._moved(manifest.contents)
+            self._progress(manifest.contents)
         manifest.contents_sha256 = digest.hexdigest()
 
     def _copy(self, target: DiskStore, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
@@ -113,7 +113,7 @@ class Backup:
 
         def copied(piece: int) -> None:
             lease.renew()
-            self._progress(piece)
+            self._pace(piece)
 
         try:
             with self._library.store.open(sha256) as file:
@@ -130,23 +130,23 @@ class Backup:
 
     def _is_there(self, target: IByteStore, sha256: str, size: int) -> bool:
         try:
-            found: int = target.verify(sha256, self._progress) if self._verify else target.size(sha256)
+            found: int = target.verify(sha256, self._pace) if self._verify else target.size(sha256)
         except (BytesNotFound, BytesDamaged):
             return False
         return found == size
 
 
 class _Watched(RawIOBase):
-    """A file that calls `progress` with the size of each piece that is read from it, in bytes."""
+    """A file that calls `pace` with the size of each piece that is read from it, in bytes."""
 
-    def __init__(self, file: BinaryIO, progress: Callable[[int], object]) -> None:
+    def __init__(self, file: BinaryIO, pace: Callable[[int], object]) -> None:
         self._file = file
-        self._progress = progress
+        self._pace = pace
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(size)
-        self._progress(len(piece))
+        self._pace(len(piece))
         return piece

@@ -237,6 +237,7 @@ def sha1_keys(content: LibraryFileContent) -> tuple[bytes, bytes]:
 
 
 def sha1_key(content: LibraryFileContent) -> bytes:
+    """The key of a content in `by_sha1`: the raw SHA-1, then SHA256_PREFIX bytes of the raw SHA-256."""
     return sha1_keys(content)[0]
 
 

@@ -43,10 +43,10 @@ class Check:
     """One run over one library; iterate over it once for its findings."""
 
     def __init__(
-        self, library: Library, moved: Callable[[str, int], object] = lambda part, seen: None
+        self, library: Library, progress: Callable[[str, int], object] = lambda part, seen: None
     ) -> None:
         self._library = library
-        self._moved = moved
+        self._progress = progress
         self.seen: dict[str, int] = {}  # part -> how many of its entries were looked at
 
     def __iter__(self) -> Iterator[Finding]:
@@ -83,7 +83,7 @@ class Check:
 
     def _saw(self, part: str, number: int) -> None:
         self.seen[part] = self.seen.get(part, 0) + number
-        self._moved(part, self.seen[part])
+        self._progress(part, self.seen[part])
 
     # Contents against the store, and the store against contents.
 
@@ -114,7 +114,7 @@ class Check:
             if number % BATCH == 1:
                 transaction.begin()
                 self._library.tree.forget_loaded()
-                self._moved("bytes", number)
+                self._progress("bytes", number)
             self.seen["bytes"] = number
             if bytes.fromhex(sha256) in self._library.subtree.contents:
                 continue

@@ -63,23 +63,23 @@ class ScrubReport:
 class Scrub:
     """One run over one library.
 
-    `copies` is where sound bytes may be taken from.  `progress` gets the size of each piece that is read and
-    may take its time; `tell` each damage; `moved` how much of the run is done, from 0 to 1.
+    `copies` is where sound bytes may be taken from.  `pace` gets the size of each piece that is read, in
+    bytes, and may sleep; `on_damage` each damage; `progress` the share of the run that is done, from 0 to 1.
     """
 
     def __init__(
         self,
         library: Library,
         copies: Copies | None = None,
-        progress: Callable[[int], object] = lambda size: None,
-        tell: Callable[[Damage], object] = lambda damage: None,
-        moved: Callable[[float], object] = lambda part: None,
+        pace: Callable[[int], object] = lambda size: None,
+        on_damage: Callable[[Damage], object] = lambda damage: None,
+        progress: Callable[[float], object] = lambda part: None,
     ) -> None:
         self._library = library
         self._copies = copies
+        self._pace = pace
+        self._on_damage = on_damage
         self._progress = progress
-        self._tell = tell
-        self._moved = moved
         self._seen: set[str] = set()  # damaged or missing
         self._read: set[str] = set()  # out of their turn
         self.report = ScrubReport()
@@ -151,7 +151,7 @@ class Scrub:
                 if number == BATCH or self.report.bytes - noted > BATCH_BYTES:
                     noted = self.report.bytes
                     self._keep(kind, bytes(key))
-                    self._moved((int.from_bytes(key) - after) / (until - after))
+                    self._progress((int.from_bytes(key) - after) / (until - after))
         self._keep(kind, last)
 
     def _keep(self, kind: str, position: bytes) -> None:
@@ -160,7 +160,7 @@ class Scrub:
     def _verify(self, sha256: str) -> None:
         self.report.contents += 1
         try:
-            self.report.bytes += self._library.store.verify(sha256, self._progress)
+            self.report.bytes += self._library.store.verify(sha256, self._pace)
         except BytesDamaged:
             self._treat(sha256, "damaged")
         except BytesNotFound:
@@ -203,7 +203,7 @@ class Scrub:
         ids = ",".join(str(alias["id"]) for alias in damage.aliases)
         log.error("bytes %s sha256=%s aliases=%s", damage.state, damage.sha256, ids)
         self.report.damage.append(damage)
-        self._tell(damage)
+        self._on_damage(damage)
 
     def _aliases(self, sha256: str) -> Iterator[dict[str, Any]]:
         key = bytes.fromhex(sha256)

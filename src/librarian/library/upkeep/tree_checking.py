@@ -12,7 +12,7 @@ from librarian.tree.filestorage.transactions import Found, read_all
 
 BESIDE = {
     ".pack": "a pack is at work, or was cut off",
-    ".bad-*": "set aside by a repair",
+    ".bad-*": "quarantined by a repair",
     ".cut-*": "what was cut off from a torn end",
 }
 BATCH = 1000  # transactions between two words on how far it has come
@@ -21,9 +21,9 @@ BATCH = 1000  # transactions between two words on how far it has come
 class CheckTree:
     """One run over the file at `path`; iterate over it once for its findings, as over Check."""
 
-    def __init__(self, path: Path, moved: Callable[[str, int], object] = lambda part, seen: None) -> None:
+    def __init__(self, path: Path, progress: Callable[[str, int], object] = lambda part, seen: None) -> None:
         self._path = path
-        self._moved = moved
+        self._progress = progress
         self.seen: dict[str, int] = {"transactions": 0}
 
     def __iter__(self) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ class CheckTree:
     def _saw(self, found: Found) -> None:
         self.seen["transactions"] += 1
         if self.seen["transactions"] % BATCH == 0:
-            self._moved("transactions", self.seen["transactions"])
+            self._progress("transactions", self.seen["transactions"])
 
     def _torn(self, tail: Tail, torn: Torn) -> Finding:
         where = f"byte {torn.position}"
@@ -73,7 +73,7 @@ class CheckTree:
             yield Finding(NOTICE, "index", index.name, f"{why}; the next start makes it anew")
         for pattern, what in (
             (".pack", "a pack is at work, or was cut off"),
-            (".bad-*", "set aside by a repair"),
+            (".bad-*", "quarantined by a repair"),
         ):
             for path in sorted(self._path.parent.glob(self._path.name + pattern)):
                 yield Finding(NOTICE, "beside the tree", path.name, what)

@@ -55,14 +55,14 @@ class LibraryReport:
 
 
 def report(
-    library: Library, top: int = 10, moved: Callable[[int], object] = lambda seen: None
+    library: Library, top: int = 10, progress: Callable[[int], object] = lambda seen: None
 ) -> LibraryReport:
     """Look at every alias and every content once.  Memory grows with the types and owners there are."""
     found = LibraryReport(by_age={name: Sum() for name, _age in AGES})
     now = library.clock.now()
     most: list[tuple[int, int, str]] = []
     with library.tree.session():
-        for record in _each(library, "aliases", moved):
+        for record in _each(library, "aliases", progress):
             if record.content is None:
                 found.deleted += 1
                 continue
@@ -71,7 +71,7 @@ def report(
             if counts is not None and top:
                 entry = (counts.total, record.id, record.filename)
                 heappush(most, entry) if len(most) < top else heappushpop(most, entry)
-        for content in _each(library, "contents", moved):
+        for content in _each(library, "contents", progress):
             found.stored.add(content.filesize)
         transaction.abort()
     found.top_downloads = [
@@ -90,7 +90,7 @@ def _add(found: LibraryReport, record: LibraryFileAlias, now: datetime) -> None:
     found.by_age[next(name for name, limit in AGES if age <= limit)].add(size)
 
 
-def _each(library: Library, part: str, moved: Callable[[int], object]) -> Iterator[Any]:
+def _each(library: Library, part: str, progress: Callable[[int], object]) -> Iterator[Any]:
     """The values of a tree of the library's subtree, fetched and forgotten in batches."""
 
     def entries() -> Any:
@@ -100,4 +100,4 @@ def _each(library: Library, part: str, moved: Callable[[int], object]) -> Iterat
     for keys in read_in_batches(library.tree, entries, lambda key: entries()[key]):
         yield from (entries()[key] for key in keys)
         seen += len(keys)
-        moved(seen)
+        progress(seen)

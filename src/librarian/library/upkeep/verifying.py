@@ -204,6 +204,7 @@ class CheckedFile(FileWrapper):
 
     @property
     def closed(self) -> bool:
+        """As io.IOBase has it."""
         return self._file.closed
 
     def fileno(self) -> int:

@@ -96,9 +96,11 @@ class MixedFileAliasView:
         return self.restricted_view(request), ()
 
     def publishTraverse(self, request: Any, name: str) -> Any:
+        """As zope.publisher's IPublishTraverse has it.  Raises NotFound: nothing is below a file."""
         raise NotFound(self.context, name, request)
 
     def restricted_view(self, request: Any) -> Any:
+        """The view that answers for a restricted file; each subclass has its own."""
         raise NotImplementedError
 
 
@@ -107,6 +109,7 @@ class StreamOrRedirectLibraryFileAliasView(MixedFileAliasView):
     """Streams a restricted file from the byte store, without an HTTP request to a download endpoint."""
 
     def restricted_view(self, request: Any) -> Any:
+        """This view: it streams the file itself."""
         return self
 
     def __call__(self) -> Any:
@@ -127,6 +130,7 @@ class RedirectPerhapsWithTokenLibraryFileAliasView(MixedFileAliasView):
     """Redirects to a restricted file's own host, with a token of the usual lifetime."""
 
     def restricted_view(self, request: Any) -> Any:
+        """A redirection to a download URL with a new token."""
         return RedirectionView(self.context.getURL(include_token=True), request)
 
     def __call__(self) -> Any:

@@ -88,6 +88,7 @@ class Plot:
 
     @classmethod
     def of(cls, days: Counter[date], last: date, length: int) -> "Plot":
+        """The plot of the `length` days that end with `last`; `days` has the downloads of each day."""
         first = last - timedelta(days=length - 1)
         shown = {day: count for day, count in days.items() if first <= day <= last}
         top = round_up(max(shown.values(), default=1))

@@ -9,7 +9,14 @@ from urllib.parse import quote
 
 import urllib3
 
-from librarian.machines.agent.interfaces import Assignment, JobLost, MachineStatus, Refused, Unreachable
+from librarian.machines.agent.interfaces import (
+    Assignment,
+    JobLost,
+    MachineStatus,
+    Refused,
+    SchedulerClient,
+    Unreachable,
+)
 from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.http import CHUNK, connection_pool, failure, json_object, refusal_reason
 from librarian.net.interfaces import WrongLength
@@ -58,7 +65,7 @@ class Api:
         return answered
 
 
-class HTTPSchedulerClient:
+class HTTPSchedulerClient(SchedulerClient):
     """A SchedulerClient for one machine: ``/machines/+scheduler/<hostname>``."""
 
     def __init__(self, api: Api, hostname: str) -> None:

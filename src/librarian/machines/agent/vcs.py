@@ -9,13 +9,13 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from librarian.machines.agent.interfaces import ToolFailed
+from librarian.machines.agent.interfaces import Mirror, ToolFailed
 from librarian.machines.agent.tools import Tools
 from librarian.machines.enums import RevisionControlSystem
 from librarian.machines.interfaces import BadCodeImport
 
 
-class GitMirror:
+class GitMirror(Mirror):
     suffix = ".bundle"
     mimetype = "application/octet-stream"
 
@@ -37,6 +37,7 @@ class GitMirror:
         tools.run("git", "init", "--quiet", "--bare", "--initial-branch=main", "mirror")
 
     def git(self, *arguments: str) -> None:
+        """Run git on the mirror.  Raises ToolFailed."""
         self.tools.run("git", "--git-dir=mirror", *arguments)
 
     def restore(self, bundle: Path) -> None:
@@ -62,7 +63,7 @@ class GitMirror:
         self.git("bundle", "verify", "--quiet", str(bundle))
 
 
-class HgMirror:
+class HgMirror(Mirror):
     suffix = ".hg"
     mimetype = "application/octet-stream"
 
@@ -73,6 +74,7 @@ class HgMirror:
         self.hg("init", "mirror")
 
     def hg(self, *arguments: str) -> None:
+        """Run hg without questions to a terminal.  Raises ToolFailed."""
         self.tools.run("hg", "--noninteractive", *arguments)
 
     def restore(self, bundle: Path) -> None:
@@ -88,7 +90,7 @@ class HgMirror:
         self.hg("--repository=mirror", "bundle", "--all", str(bundle))
 
 
-class SvnMirror:
+class SvnMirror(Mirror):
     suffix = ".svndump.gz"
     mimetype = "application/gzip"
 
@@ -148,7 +150,7 @@ class SvnMirror:
         dump.unlink()
 
 
-MIRRORS: dict[RevisionControlSystem, type[GitMirror] | type[HgMirror] | type[SvnMirror]] = {
+MIRRORS: dict[RevisionControlSystem, type[GitMirror | HgMirror | SvnMirror]] = {
     RevisionControlSystem.GIT: GitMirror,
     RevisionControlSystem.HG: HgMirror,
     RevisionControlSystem.SVN: SvnMirror,

@@ -99,6 +99,7 @@ class CodeImport(Persistent):
 
     @property
     def results(self) -> list[CodeImportResult]:
+        """The results of the last jobs, the oldest first; at most 100."""
         return list(self._results.values())
 
     def add_result(self, result: CodeImportResult, blame: bool = True) -> None:

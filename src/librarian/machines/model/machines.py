@@ -52,6 +52,7 @@ class CodeImportMachine(Persistent):
 
     @property
     def state(self) -> CodeImportMachineState:
+        """The present state; change_state() is the only way to another."""
         return self._state
 
     def change_state(

@@ -208,4 +208,5 @@ class Blocks:
         return iter(lambda: self._file.read(CHUNK), b"")
 
     def close(self) -> None:
+        """Close the file; the WSGI server calls it when the answer ends (PEP 3333)."""
         self._file.close()

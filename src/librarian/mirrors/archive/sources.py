@@ -72,6 +72,11 @@ class WebArchive:
         )
 
     def read(self, path: str) -> bytes:
+        """The bytes of the file at `path`, below the base URL.
+
+        Raises NotInArchive for 404 and 410, ArchiveUnreachable for other statuses, errors of
+        the network, and a file that is larger than an index can be.
+        """
         url = join_url(self._base_url, path)
         try:
             # A cache in between must not hand out the Release file of yesterday.

@@ -76,6 +76,7 @@ class Distribution(Persistent):
 
     @property
     def display_name(self) -> str:
+        """The name for people.  Setting it raises BadDisplayName."""
         return self._display_name
 
     @display_name.setter
@@ -84,6 +85,7 @@ class Distribution(Persistent):
 
     @property
     def main_url(self) -> str | None:
+        """The base URL of the archive, http, https or ftp, or None.  Setting it raises BadBaseURL."""
         return self._main_url
 
     @main_url.setter

@@ -94,6 +94,7 @@ class DistributionMirror(Persistent):
 
     @property
     def display_name(self) -> str:
+        """The name for people."""
         return self._display_name
 
     @display_name.setter
@@ -240,6 +241,10 @@ class DistributionMirror(Persistent):
                 self.deleteMirrorDistroReleaseSource(source.distro_release, source.pocket, source.component)
 
     def guessPackagesPaths(self) -> list[tuple[DistroArchRelease, PackagePublishingPocket, Component, str]]:
+        """(architecture of a release, pocket, component, path) of each Packages index of a complete mirror.
+
+        Paths are relative to the base URL; only active releases count.
+        """
         return [
             (
                 arch,
@@ -254,6 +259,7 @@ class DistributionMirror(Persistent):
         ]
 
     def guessSourcesPaths(self) -> list[tuple[DistroRelease, PackagePublishingPocket, Component, str]]:
+        """The same for Sources indices: (release, pocket, component, path)."""
         return [
             (release, pocket, component, sources_path(release.name, pocket, component.name))
             for release in self.distribution.active_releases()

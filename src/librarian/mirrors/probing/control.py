@@ -54,6 +54,7 @@ class ControlSite:
 
     @property
     def place(self) -> str:
+        """The host and port of the URL, in lower case: URLs of one place are one server."""
         return place_of(self.url)
 
 

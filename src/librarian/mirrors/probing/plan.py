@@ -21,6 +21,7 @@ class ContentKey:
 
     @property
     def suite(self) -> str:
+        """The name of the suite: release and pocket, such as `noble-updates`."""
         return suite(self.release, self.pocket)
 
     @property
@@ -82,6 +83,7 @@ class SuiteState:
 
     @property
     def date(self) -> datetime:
+        """The `Date` of the Release file, in UTC."""
         return self.release.date
 
 

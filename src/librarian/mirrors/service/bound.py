@@ -39,14 +39,17 @@ class Services:
 
     @property
     def clock(self) -> IClock:
+        """The clock of the site."""
         return getUtility(IClock)
 
     @property
     def countries(self) -> ICountrySet:
+        """The countries that a mirror can be in."""
         return getUtility(ICountrySet)
 
     @property
     def logs(self) -> IProbeLogs:
+        """The logs of probes."""
         return getUtility(IProbeLogs)
 
 
@@ -184,6 +187,7 @@ class BoundMirror(Bound):
         return BoundProbeRecord(self.add_record(now, number), self._services)
 
     def records_since(self, start: datetime) -> list["BoundProbeRecord"]:
+        """The probe records from `start` on, which is included, bound."""
         return [BoundProbeRecord(record, self._services) for record in self.records_from(start)]
 
     def forget_records_until(self, moment: datetime) -> None:
@@ -203,6 +207,7 @@ class BoundMirrorPart(Bound):
     __slots__ = ()
 
     def getURLsToCheckUpdateness(self, when: datetime | None = None) -> dict[MirrorStatus, str]:
+        """As IMirrorDistroArchRelease has it; `when` None is now."""
         now = self._services.clock.now
         found: dict[MirrorStatus, str] = self.urls_to_check(now() if when is None else as_utc(when))
         return found
@@ -230,6 +235,7 @@ class BoundProbeRecord(Bound):
 
     @property
     def mirror(self) -> BoundMirror:
+        """The mirror that was probed, bound."""
         return bind_mirror(stored(self).mirror)
 
     @property

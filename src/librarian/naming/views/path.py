@@ -24,10 +24,12 @@ class TreePath:
 
     @property
     def path(self) -> str:
+        """The whole path, with a leading slash."""
         return "/" + "/".join(self.names)
 
     @property
     def folder_path(self) -> str:
+        """The path of the folder above, with a leading slash."""
         return "/" + "/".join(self.names[:-1])
 
 

@@ -42,6 +42,7 @@ class SecuredUtility:
         self._set: dict[str, Any] = {}
 
     def allow(self, _context: Any, attributes: Iterable[str] = (), interface: Iterable[Any] = ()) -> None:
+        """The subdirective `allow`: these attributes, and the names of these interfaces, are public."""
         self.require(_context, PUBLIC_PERMISSION_NAME, attributes, interface)
 
     def require(
@@ -53,6 +54,10 @@ class SecuredUtility:
         set_attributes: Iterable[str] = (),
         set_schema: Iterable[Any] = (),
     ) -> None:
+        """The subdirective `require`: `permission` for reading these names, and for setting those of `set_*`.
+
+        Raises ConfigurationError where a name has another permission already, or none is given.
+        """
         readable = [*attributes, *(name for one in interface for name in one)]
         settable = [*set_attributes, *(name for one in set_schema for name in _settable_fields(one))]
         if not readable and not settable:

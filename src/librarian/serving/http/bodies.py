@@ -68,6 +68,7 @@ class ReceivedBody:
                 raise RequestRefused("the byte store has no room for this", 507)
 
     def write(self, piece: bytes) -> None:
+        """Take the next piece of the body, of any size; a small body stays in memory until its end."""
         self.size += len(piece)
         self._gathered.append(piece)
         self._gathered_size += len(piece)

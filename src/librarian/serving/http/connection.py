@@ -20,7 +20,7 @@ from librarian.serving.http.lane_access import LaneAccess
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import RequestRefused
 from librarian.serving.wsgi.application import Application
-from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
+from librarian.serving.wsgi.exchange import FileBody, Link, WSGIExchange, answer_head
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.store.interfaces import IReceivedFile
 from librarian.web.bare import FAULT, bare_refusal
@@ -334,6 +334,7 @@ class Connection(Protocol):
         return idle
 
     def abort(self) -> None:
+        """Close the socket at once; what was not yet sent is lost."""
         self._transport.abort()
 
     def check(self, now: float, patience_seconds: float) -> None:
@@ -371,11 +372,12 @@ class LaneFileBody(FileBody):
         self._closed = closed
 
     def close(self) -> None:
+        """Close the file, and give its place back."""
         super().close()
         self._closed()
 
 
-class ApplicationLink:
+class ApplicationLink(Link):
     """The way from a thread of the application to its connection."""
 
     def __init__(self, connection: Connection, application: Application) -> None:

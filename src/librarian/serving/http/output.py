@@ -43,6 +43,7 @@ class Output:
     # -- answers
 
     def send_whole(self, data: bytes) -> None:
+        """Send an answer that is complete, head and body; `busy` until it is in the kernel's buffer."""
         self.busy = True
         self._transport.write(data)
         self._once_writable(self._end)

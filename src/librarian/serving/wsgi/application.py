@@ -71,6 +71,7 @@ class Application:
                 log.exception("answer cannot be passed on")
 
     def run(self, exchange: Exchange) -> None:
+        """Run an exchange in this thread."""
         exchange.run(self._app)
 
     def next_for(self, worker: "_Worker") -> Exchange | None:

@@ -42,6 +42,7 @@ class FileBody:
         return block
 
     def close(self) -> None:
+        """Close the file (PEP 3333); a second call does nothing."""
         self.file.close()
 
 
@@ -84,6 +85,7 @@ class WSGIExchange:
         self._given = 0
 
     def run(self, app: Any) -> None:
+        """Call the application and pass its answer on; raises nothing."""
         self._environ["wsgi.file_wrapper"] = FileBody
         body: Any = None
         sent_by_link = False
@@ -105,6 +107,7 @@ class WSGIExchange:
             forget(self._environ)
 
     def start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
+        """As PEP 3333 has it.  Raises AssertionError at a second call without `exc_info`."""
         if exc_info is not None:
             try:
                 if self._parts is not None:

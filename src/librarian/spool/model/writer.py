@@ -163,9 +163,11 @@ class Delivery:
         self._writer = writer
 
     def sortKey(self) -> str:
+        """As transaction's IDataManager has it: after the tree, which votes first."""
         return f"~librarian.spool:{self._writer.name}:{id(self)}"
 
     def abort(self, transaction: Any) -> None:
+        """The transaction is given up: discard the file in `tmp`."""
         self._writer.abort()
 
     def tpc_begin(self, transaction: Any) -> None:
@@ -175,15 +177,19 @@ class Delivery:
         """The bytes are in `tmp` already."""
 
     def tpc_vote(self, transaction: Any) -> None:
+        """Make the bytes durable.  Raises OSError, and nothing of the transaction happens."""
         self._writer.prepare()
 
     def tpc_finish(self, transaction: Any) -> None:
+        """Give the file its final name."""
         self._writer.finish()
 
     def tpc_abort(self, transaction: Any) -> None:
+        """The two-phase commit failed: discard the file."""
         self._writer.abort()
 
     def savepoint(self) -> "Savepoint":
+        """As transaction's ISavepointDataManager has it."""
         return Savepoint(self._writer)
 
 
@@ -195,4 +201,5 @@ class Savepoint:
         self._position = writer.position()
 
     def rollback(self) -> None:
+        """Cut off what was written since."""
         self._writer.rewind(self._position)

@@ -11,7 +11,8 @@ BUFFER = 256 * 1024  # bytes
 class Readable(Protocol):
     """What is needed of a stream: read() returns up to `size` bytes, b"" at its end."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes, all for -1; b"" at the end."""
 
 
 def copy_hashing(source: Readable, target: BinaryIO | None) -> tuple[str, int]:

@@ -142,6 +142,7 @@ class Closing:
         return self._blocks
 
     def close(self) -> None:
+        """Close the file; the WSGI server calls it when the answer ends (PEP 3333)."""
         self._file.close()
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from librarian.tree.engines.interfaces import NoAnswer
+from librarian.tree.engines.interfaces import Engine, NoAnswer
 from librarian.tree.engines.waiting import patiently
 
 LONGEST_QUESTION_SECONDS = (
@@ -18,8 +18,10 @@ LONGEST_QUESTION_SECONDS = (
 )
 
 
-class PostgresEngine:
+class PostgresEngine(Engine):
     """A PostgreSQL server behind RelStorage with psycopg2."""
+
+    lost: tuple[type[BaseException], ...] = ()
 
     def __init__(self, adapter: Any) -> None:
         driver = adapter.connmanager.driver

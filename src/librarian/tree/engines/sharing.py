@@ -106,6 +106,7 @@ class GuestStorage(ClientStorage):
         hear_full(self)
 
     def share(self) -> None:
+        """Raises TreeUnavailable always: only the process that has the file can share it."""
         raise TreeUnavailable(
             "the database is served by another process; for several servers use zeo:// or postgres://"
         )
@@ -135,27 +136,34 @@ class HostStorage:
         return len(self._storage)
 
     def registerDB(self, database: Any) -> None:
+        """As ZODB's IStorage has it."""
         self._database = database
         self._storage.registerDB(database)
 
     def tpc_begin(self, transaction: Any, *arguments: Any) -> None:
+        """As ZODB's IStorage has it."""
         self._storage.tpc_begin(transaction, *arguments)
         self._changed = set()  # the storage lets one transaction in at a time
 
     def store(self, oid: bytes, *arguments: Any) -> Any:
+        """As ZODB's IStorage has it; the object counts as changed."""
         self._changed.add(oid)
         return self._storage.store(oid, *arguments)
 
     def storeBlob(self, oid: bytes, *arguments: Any) -> Any:
+        """As ZODB's IBlobStorage has it; the object counts as changed."""
         self._changed.add(oid)
         return self._storage.storeBlob(oid, *arguments)
 
     def undo(self, *arguments: Any) -> Any:
+        """As ZODB's IStorageUndoable has it; the objects count as changed."""
         tid, oids = self._storage.undo(*arguments)
         self._changed.update(oids)
         return tid, oids
 
     def tpc_finish(self, transaction: Any, finished: Callable[[bytes], None] = lambda tid: None) -> Any:
+        """As ZODB's IStorage has it; guests hear of the changed objects before the commit lock is free."""
+
         def tell(tid: bytes) -> None:
             finished(tid)
             if self._server is not None:
@@ -213,13 +221,16 @@ class Patience:
         self._end: asyncio.TimerHandle | None = None
 
     def begin(self, guest: Any) -> None:
+        """`guest` has taken the commit lock: it is disconnected in `seconds`, unless end() comes first."""
         self._end = self._loop.call_later(self._seconds, self._put_out, guest)
 
     def end(self, guest: Any) -> None:
+        """The lock is free again."""
         if self._end is not None:
             self._end.cancel()
 
     def is_alive(self) -> bool:
+        """True; ZEO asks whether its own time-out thread runs, and there is none here."""
         return True
 
     def _put_out(self, guest: Any) -> None:

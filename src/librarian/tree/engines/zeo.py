@@ -8,10 +8,11 @@ from typing import Any
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 
+from librarian.tree.engines.interfaces import Engine
 from librarian.tree.engines.waiting import SLICE_SECONDS, patiently
 
 
-class ZeoEngine:
+class ZeoEngine(Engine):
     """A ZEO server.  Its client connects again by itself, at intervals of up to two seconds."""
 
     lost = (ClientDisconnected,)

@@ -30,21 +30,26 @@ class FormFile:
 
     @property
     def received(self) -> IReceivedFile:
+        """The file in the byte store, complete.  Nothing can be written afterwards."""
         if self._received is None:
             self._received = self._receiving.finish()
         return self._received
 
     def write(self, data: bytes) -> int:
+        """Take the next bytes of the field; the number of them."""
         self._receiving.write(data)
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
+        """As io.IOBase has it: up to `size` bytes, all for -1."""
         return self._opened().read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """As io.IOBase has it: the new position, in bytes."""
         return self._opened().seek(offset, whence)
 
     def tell(self) -> int:
+        """The position, in bytes; while the field arrives, the number that has come."""
         return self._receiving.size if self._received is None else self._opened().tell()
 
     def close(self) -> None:

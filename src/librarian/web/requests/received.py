@@ -28,6 +28,7 @@ class ReceivedInput:
 
     @property
     def received(self) -> IReceivedFile:
+        """The body in the byte store.  Raises as check()."""
         self.check()
         return self._received
 
@@ -45,23 +46,28 @@ class ReceivedInput:
             raise
 
     def read(self, size: int = -1) -> bytes:
+        """As PEP 3333 has it for ``wsgi.input``: up to `size` bytes, all for -1.  Raises as check()."""
         return self._opened().read(size)
 
     def readline(self, size: int = -1) -> bytes:
+        """As PEP 3333 has it for ``wsgi.input``."""
         return self._opened().readline(size)
 
     def readlines(self, hint: int = -1) -> list[bytes]:
+        """As PEP 3333 has it for ``wsgi.input``."""
         return self._opened().readlines(hint)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._opened())
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """As io.IOBase has it.  To the start of a body that was not read yet it opens no file."""
         if self._file is None and (offset, whence) == (0, 0):
             return 0
         return self._opened().seek(offset, whence)
 
     def tell(self) -> int:
+        """The position, in bytes."""
         return 0 if self._file is None else self._file.tell()
 
     def close(self) -> None:

@@ -35,15 +35,15 @@ STEPS = ("expire", "aliases", "contents", "bytes", "tokens")
 
 
 class GarbageCollector:
-    """One run over one library.  `tell` is called with each action, `dry_run` removes nothing."""
+    """One run over one library.  `on_action` is called with each action, `dry_run` removes nothing."""
 
     def __init__(
         self,
         library: Library,
         dry_run: bool = False,
-        tell: Callable[[Action], None] = lambda action: None,
+        on_action: Callable[[Action], None] = lambda action: None,
     ) -> None:
-        self._run = Run(library, dry_run, tell)
+        self._run = Run(library, dry_run, on_action)
 
     @property
     def report(self) -> Report:

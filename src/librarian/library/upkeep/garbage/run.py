@@ -28,13 +28,13 @@ Done = tuple[list[Any], list[Action]]  # the keys of a batch, and what was done
 class Run:
     """`library`, `now` (aware, UTC) and `dry_run` are those of the whole run; `report` grows."""
 
-    def __init__(self, library: Library, dry_run: bool, tell: Callable[[Action], None]) -> None:
+    def __init__(self, library: Library, dry_run: bool, on_action: Callable[[Action], None]) -> None:
         self.library = library
         self.dry_run = dry_run
         self.now = library.clock.now()
         self.report = Report()
         self.size = BATCH  # objects of the next transaction
-        self._tell = tell
+        self._on_action = on_action
 
     def over_aliases(
         self,
@@ -113,7 +113,7 @@ class Run:
             if not self.dry_run and action.verb not in ("marked", "unmarked"):
                 facts = {action.kind: action.what, "name": action.name or None}
                 record_event(f"{action.kind} {action.verb} by gc", **facts)
-            self._tell(action)
+            self._on_action(action)
 
 
 def held_among(references: dict[str, Any], ids: frozenset[int]) -> set[int]:

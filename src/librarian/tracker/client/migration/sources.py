@@ -26,7 +26,7 @@ class Source(Protocol):
         Raises FileNotFound."""
 
 
-class DirectorySource:
+class DirectorySource(Source):
     """What filetracker 1.x served, or kept on one machine: ``<dir>/files``, versions in the times."""
 
     def __init__(self, path: str) -> None:
@@ -61,7 +61,7 @@ class DirectorySource:
             yield from (os.path.join(directory, name) for name in [*filenames, *links])
 
 
-class ServerSource:
+class ServerSource(Source):
     """A server of protocol version 2, without its fallback."""
 
     def __init__(self, store: RemoteDataStore) -> None:

@@ -35,6 +35,7 @@ class FileInfoEntry(tuple[str, float]):  # noqa: SLOT001  # slots cannot be adde
 
     @property
     def mtime(self) -> float:
+        """The version: seconds since 1970."""
         return self[1]
 
     @property

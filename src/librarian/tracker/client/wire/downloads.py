@@ -39,6 +39,7 @@ class Head:
 
     @classmethod
     def of(cls, response: urllib3.BaseHTTPResponse, name: str) -> "Head":
+        """The head of a response for `name`.  Raises ProtocolMismatch without a Last-Modified."""
         headers = response.headers
         date = headers.get("Last-Modified")
         if date is None:
