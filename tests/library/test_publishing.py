@@ -23,7 +23,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.features.current import FeatureController, features
 from librarian.features.interfaces import FeatureRule, IFeatureRules
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.open_files import LibraryFile
+from librarian.library.library_file import LibraryFile
 from librarian.library.views.alias import (
     LibraryFileAliasSHA256View,
     RedirectPerhapsWithTokenLibraryFileAliasView,

@@ -397,7 +397,7 @@ class Sessions(CredentialsTestCase):
 class SharedFailures(CredentialsTestCase):
     def test_one_process_refuses_what_another_has_counted(self) -> None:
         file = Path(self.enterContext(TemporaryDirectory())) / "failed-logins"
-        settings = Settings({"librarian.security.failed_logins": str(file)})
+        settings = Settings({"librarian.people.failed_logins": str(file)})
         getGlobalSiteManager().registerUtility(settings, ISettings)
         one, other = Authenticator(), Authenticator()
         for _time in range(5):

@@ -17,8 +17,8 @@ from librarian.library.interfaces import (
     UploadFailed,
     WrongSpace,
 )
+from librarian.library.library_file import LibraryFile
 from librarian.library.model.files import LibraryFileAlias
-from librarian.library.open_files import LibraryFile
 from librarian.library.operations import Library, check_expires
 from librarian.net.http import json_object, refusal_reason
 from librarian.net.interfaces import WrongLength

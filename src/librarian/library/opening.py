@@ -1,4 +1,4 @@
-"""The library outside a request."""
+"""open_library(): the library for code that serves no request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

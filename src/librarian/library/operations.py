@@ -17,9 +17,9 @@ from librarian.library.interfaces import (
     NotStored,
     UploadFailed,
 )
+from librarian.library.library_file import LibraryFile
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
-from librarian.library.open_files import LibraryFile
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import record_at_commit

@@ -20,9 +20,9 @@ from librarian.library.interfaces import (
     ILibraryFileDownloadCount,
     InvalidCount,
 )
+from librarian.library.library_file import LibraryFile
 from librarian.library.model.counts import DownloadCounts
 from librarian.library.model.files import FileHolds, LibraryFileAlias
-from librarian.library.open_files import LibraryFile
 from librarian.library.operations import Library, digest_bytes
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.interfaces import NoSuchToken

@@ -14,7 +14,7 @@ from librarian.interfaces import ISettings
 from librarian.people.credentials.authentication import renew_hash
 from librarian.people.credentials.interfaces import IAuthenticator, TooManyFailures, WrongCredentials
 from librarian.people.identity import challenge, set_session
-from librarian.people.settings import SecuritySettings
+from librarian.people.settings import PeopleSettings
 from librarian.security.interaction import current_principal
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
@@ -63,7 +63,7 @@ def begin_session(request: Request, principal: Any, onward: str) -> Response:
     """Begin a session with a new secret, end the one that the browser has, and lead on to `onward`."""
     _end_session(request)
     secret = getUtility(IAuthenticator).begin_session(principal, client_address(request))
-    lifetime: timedelta = getUtility(ISettings).section(SecuritySettings).session_lifetime
+    lifetime: timedelta = getUtility(ISettings).section(PeopleSettings).session_lifetime
     response = SeeOther(onward)
     set_session(request, response, secret, int(lifetime.total_seconds()))
     return response

@@ -11,10 +11,10 @@ from librarian.settings import Section
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class SecuritySettings(Section):
+class PeopleSettings(Section):
     """How long log-ins and API tokens last, and where failed log-ins are counted."""
 
-    prefix = "security"
+    prefix = "people"
 
     session_lifetime: timedelta = timedelta(days=7)
     token_lifetime: timedelta = timedelta(days=90)  # unless the maker of a token says another one

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import ISettings
 from librarian.library.interfaces import InvalidFilename
-from librarian.library.open_files import LibraryFile
+from librarian.library.library_file import LibraryFile
 from librarian.library.operations import Library
 from librarian.library.service import HeldInSubtree
 from librarian.security.audit import record_event

@@ -15,7 +15,7 @@ from librarian.interfaces import SettingsError
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.runs.periodic import import_archives
 from librarian.mirrors.settings import MirrorSettings
-from tests.mirrors.runs.test_run import RunCase
+from tests.mirrors.runs.test_probe_run import RunCase
 from tests.support.mirrors.apt_archive import AptArchive, missing_tools
 from tests.support.mirrors.sample import add_mirror
 from tests.support.world import overlay

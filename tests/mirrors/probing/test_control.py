@@ -15,7 +15,7 @@ from librarian.mirrors.probing.interfaces import Finding, ProberSettings
 from librarian.mirrors.probing.plan import ProbePlan, ProbeReport
 from librarian.mirrors.probing.transport.fetcher import Fetcher
 from librarian.mirrors.runs.summary import explain
-from tests.mirrors.runs.test_run import FILES, RunCase
+from tests.mirrors.runs.test_probe_run import FILES, RunCase
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm, MirrorServer, Request, reply
 from tests.support.outbox import outbox

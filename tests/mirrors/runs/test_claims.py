@@ -14,9 +14,9 @@ from datetime import timedelta
 import transaction
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions
-from tests.mirrors.runs.test_run import FILES, RunCase
+from tests.mirrors.runs.test_probe_run import FILES, RunCase
 from tests.support.mirrors import servers as mirrorservers
 from tests.support.mirrors.servers import MirrorFarm
 from tests.support.servers.librarian import ServerProcess

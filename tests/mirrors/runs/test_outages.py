@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.mirrors.runs.test_run import RunCase
+from tests.mirrors.runs.test_probe_run import RunCase
 from tests.support.mirrors.sample import add_mirror
 from tests.support.outbox import outbox
 from tests.support.world import overlay

@@ -21,7 +21,7 @@ from librarian.mirrors.interfaces import (
 )
 from librarian.mirrors.runs import periodic as schedule
 from librarian.mirrors.runs.periodic import Schedule
-from tests.mirrors.runs.test_run import RunCase
+from tests.mirrors.runs.test_probe_run import RunCase
 from tests.support.mirrors.sample import SmallArchive
 from tests.support.world import overlay
 

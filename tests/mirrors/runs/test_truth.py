@@ -18,7 +18,7 @@ from librarian.mirrors.enums import MirrorStatus
 from librarian.mirrors.importing.publications import ArchiveImport, ImportOptions
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.probing import release_indexes
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.mirrors.views.mirrorlist import listed, order_for
 from librarian.mirrors.views.serializers import describe

@@ -25,7 +25,7 @@ from librarian.mirrors.probing.interfaces import Answer, BadResponseCode, Prober
 from librarian.mirrors.probing.plan import KnownRelease
 from librarian.mirrors.probing.transport.fetcher import Fetcher
 from librarian.mirrors.probing.transport.throttle import Throttle
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.people.interfaces import IPersonSet
 from tests.support.mirrors.sample import add_mirror

@@ -26,7 +26,7 @@ from librarian.mirrors.enums import (
 from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.model.publications import Publication
 from librarian.mirrors.paths import pool_path
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions
 from librarian.people.interfaces import IPersonSet
 from tests.support.mirrors import servers as mirrorservers

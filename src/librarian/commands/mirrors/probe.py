@@ -11,7 +11,7 @@ from librarian.commands.mirrors.lookup import CONTENTS, content_option, json_opt
 from librarian.commands.mirrors.probe_progress import progress
 from librarian.mail.service import deliver_queue
 from librarian.mirrors.probing.plan import ProbeReport
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary, explain, summary_json
 
 

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import IVerifiedReads
-from librarian.library.open_files import FileWrapper
+from librarian.library.library_file import FileWrapper
 from librarian.library.settings import ReadSettings
 from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as

@@ -10,7 +10,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.binding import stored
 from librarian.interfaces import IClock, ISettings
 from librarian.library.interfaces import ILibraryFileAliasSet
-from librarian.library.open_files import LibraryFile
+from librarian.library.library_file import LibraryFile
 from librarian.library.operations import Library
 from librarian.machines import jobs, transitions
 from librarian.machines.agent.vcs import MIRRORS

@@ -10,7 +10,7 @@ from librarian.mail.service import deliver_queue
 from librarian.mirrors.archive.sources import WebArchive
 from librarian.mirrors.enums import MirrorContent
 from librarian.mirrors.importing.publications import ArchiveImport, ImportOptions
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, explain
 from librarian.mirrors.service.subtree import PROBER, SUBTREE
 from librarian.mirrors.settings import mirror_settings

@@ -19,7 +19,7 @@ from librarian.people.credentials.scopes import still_granted
 from librarian.people.credentials.service import the_subtree
 from librarian.people.credentials.throttle import Throttle
 from librarian.people.interfaces import IPersonSet
-from librarian.people.settings import SecuritySettings
+from librarian.people.settings import PeopleSettings
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interfaces import IPrincipal
 from librarian.tree.interfaces import ITree
@@ -38,7 +38,7 @@ class Authenticator:
 
     @cached_property
     def _throttle(self) -> Throttle:
-        path = getUtility(ISettings).section(SecuritySettings).failed_logins
+        path = getUtility(ISettings).section(PeopleSettings).failed_logins
         return Throttle(FileCounts(path) if path else MemoryCounts())
 
     def by_password(self, name: str, password: str, address: str) -> IPrincipal:
@@ -76,7 +76,7 @@ class Authenticator:
 
     def begin_session(self, principal: IPrincipal, address: str) -> str:
         now, secret, name = _now(), the_subtree().sign(new_secret()), principal.person.name
-        expires = now + getUtility(ISettings).section(SecuritySettings).session_lifetime
+        expires = now + getUtility(ISettings).section(PeopleSettings).session_lifetime
         session = Session(name, now, expires, address, digest(secret))
         the_subtree().account(name).add_session(session, now)
         log.info("logged in person=%s session=%s address=%s", name, session.id, address)

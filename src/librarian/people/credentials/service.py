@@ -24,7 +24,7 @@ from librarian.people.credentials.model import (
 from librarian.people.credentials.passwords import check_strength, generate_password, hash_password
 from librarian.people.credentials.scopes import granted_scope
 from librarian.people.interfaces import ICelebrities, IPerson, IPersonSet
-from librarian.people.settings import SecuritySettings
+from librarian.people.settings import PeopleSettings
 from librarian.security.audit import record_at_commit
 from librarian.tree.interfaces import ITree
 from librarian.tree.subtree import Subtree, store_new_class_names
@@ -124,7 +124,7 @@ def _title(title: str) -> str:
 
 
 def _lifetime(wanted: timedelta | None) -> timedelta:
-    settings = getUtility(ISettings).section(SecuritySettings)
+    settings = getUtility(ISettings).section(PeopleSettings)
     lifetime = settings.token_lifetime if wanted is None else wanted
     if not timedelta(0) < lifetime <= settings.max_token_lifetime:
         raise BadToken(f"a token lives for at most {settings.max_token_lifetime.days} days")

@@ -16,7 +16,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorStatus
 from librarian.mirrors.probing.probe import MirrorProbe
-from librarian.mirrors.runs.run import ProbeRun
+from librarian.mirrors.runs.probe_run import ProbeRun
 from librarian.mirrors.runs.summary import RunOptions, RunSummary
 from librarian.people.interfaces import IPersonSet, ITeamSet
 from tests.support.layers import Functional

@@ -1,4 +1,4 @@
-"""Open files of the library."""
+"""LibraryFile, an open file of the library, and the base of files around files."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, Self
