@@ -1,4 +1,21 @@
-"""Interfaces and errors that every package uses.  This module imports no other of the project."""
+"""Interfaces and errors that every package uses.  This module imports no other of the project.
+
+Librarian keeps files for other programs.  Above are the *systems*, a package each: `naming`, `tracker`,
+`spool`, `mirrors`, `machines`.  They do not know each other.  They stand on `library` (files with ids, names
+and an end of life) and `people` (who uses them), these on `web` (pages and endpoints), `security` (who may
+do what), `store` (the bytes) and `tree` (the object database).  Each begins its `interfaces` with its own
+story.
+
+Imports go down only; what a package needs besides it asks for by an interface.  Three of these are here,
+since packages of every layer need them.  IClock gives the time, so that tests can move it by hand.
+ISettings gives the values of the ini file, a `Section` of them at a time, and lets a test lay others over
+them.  IFetcher sends one small request to another host.  They are utilities of zope.component, registered
+when a process starts; a test registers others in their place.
+
+Every refusal made on purpose is a LibrarianError.  Most are a ValueError, LookupError or OSError as well, so
+that a caller may handle what it knows.  A view turns them into a status, a command into one line
+(`one_line`); an error that is none of them is a fault of the program, and its traceback goes to the log.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

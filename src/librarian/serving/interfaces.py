@@ -1,4 +1,29 @@
-"""What the server refuses by itself, before the application hears of a request."""
+"""The HTTP server: one loop for all connections, a few threads for the application.
+
+`librarian serve` opens a socket for each endpoint and gives them to `server.Server`, with the WSGI
+application, the byte store and the `limits` of the section ``[server:main]``.  The server is an asyncio loop
+in one thread: it accepts connections, reads from them and sends to them, so that a slow client costs a
+descriptor and a little memory but no thread.  What would block the loop is done elsewhere: requests by the
+application's threads (`wsgi`), the hashing and writing of bodies by the disk's (`http.bodies`).
+
+How a request goes.  `http.connection` collects bytes until a head is whole, and `http.heads` parses it as
+RFC 9112 has it; what two readers could understand differently is a RequestRefused, which the server answers
+itself.  A body is measured by its Content-Length or taken apart by `http.chunks`.  A small one stays in
+memory; a larger one goes to the byte store while it arrives and is written only once (`http.bodies`).  Then
+a WSGIExchange (`wsgi.exchange`) waits for a thread of `wsgi.application`, which calls the application as PEP
+3333 says.  Its answer comes back to the loop in one of three ways: whole, as a file of the byte store, or as
+a stream (`wsgi.outgoing`), which spills into a file where the client takes it slowly.  `http.output` sends
+it, files by sendfile(2).  The next request of the connection is begun when this answer has gone out.
+
+The *file lane* (`http.file_lane`) answers downloads of public files in the loop, without a thread, a
+database connection or Pyramid.  The application offers it the facts of a file when it has answered for that
+file; every commit that touches one of the objects behind them takes the offer back.  `http.lane_access` says
+which requests of which endpoint it may answer, and writes their lines of the access log.
+
+When descriptors or connections run short, the connections that have been idle for longest give way.  A
+connection on which nothing moves for `timeout_seconds` is closed.  At the end listening stops first, and
+what is running has `grace_seconds` to come to its end.
+"""
 
 from librarian.interfaces import LibrarianError
 
