@@ -45,7 +45,7 @@ class TestExport(CommandCase):
     def test_done_then_nothing(self) -> None:
         self.scene.spool("a", "x")
         done = self.invoke("export")
-        self.assertEqual((done.exit_code, done.stdout), (0, "cds: done; 1 files went over\n"))
+        self.assertEqual((done.exit_code, done.stdout), (0, "cds: done; 1 file went over\n"))
         again = self.invoke("export", "cds")
         self.assertEqual((again.exit_code, again.stdout), (0, "cds: nothing new\n"))
         self.assertEqual(self.invoke("export", "--quiet").stdout, "")
@@ -131,10 +131,42 @@ class TestExport(CommandCase):
         entry = json.loads(self.invoke("deliveries", "cds", "--json").stdout)
         self.assertEqual(entry["sha256"], "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")
 
+    def test_stuck_are_those_of_the_page(self) -> None:
+        """What the server refuses, and what is refused before it is sent; a name that is no UTF-8 too."""
+        (self.scene.partner.root / "dogs").mkdir()
+        for name in ("dogs", "~", "caf\udce9"):
+            (self.scene.store.path / "new" / name).write_text("x")
+        for tried in (False, True):
+            if tried:
+                self.invoke("export")
+            done = self.invoke("deliveries", "--stuck")
+            lines = [line.split(" ", 3) for line in done.stdout.splitlines()]
+            found = {line[2]: line[0] for line in lines}
+            self.assertEqual([found["caf\\xe9:"], found["~:"]], ["-", "-"], done.output)
+            self.assertEqual("dogs:" in found, tried)
+        rows = [
+            json.loads(line) for line in self.invoke("deliveries", "--stuck", "--json").stdout.splitlines()
+        ]
+        self.assertEqual([row["name"] for row in rows], ["caf\\xe9", "dogs", "~"])
+        self.assertEqual([row["at"] is None for row in rows], [True, False, True])
+        self.assertEqual({row["target"] for row in rows}, {"cds"})
+
+    def test_all_stuck_files_are_listed(self) -> None:
+        for number in range(120):
+            self.scene.spool(f"a\\{number}", "")
+        self.assertEqual(len(self.invoke("deliveries", "--stuck").stdout.splitlines()), 120)
+
+    def test_stuck_says_what_it_could_not_read(self) -> None:
+        (self.scene.store.path / "new").rmdir()
+        done = self.invoke("deliveries", "--stuck")
+        self.assertEqual((done.exit_code, done.stdout), (1, ""))
+        self.assertIn("cds: ", done.stderr)
+        self.assertIn("is not a spool", done.stderr)
+
     def test_import(self) -> None:
         (self.scene.partner.root / "a").write_text("x")
         done = self.invoke("import")
-        self.assertEqual((done.exit_code, done.stdout), (0, "agency: done; 1 files went over\n"))
+        self.assertEqual((done.exit_code, done.stdout), (0, "agency: done; 1 file went over\n"))
         self.assertEqual(self.scene.waiting(), ["a"])
         self.assertEqual(self.invoke("deliveries", "--import").stdout.split()[-1], "a")
 

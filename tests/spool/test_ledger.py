@@ -67,3 +67,17 @@ class TestLedger(unittest.TestCase):
         with self.open() as again:
             self.assertEqual((list(again.entries), again.locks["n"].held), (["open"], True))
         self.assertLess(self.path.stat().st_size, before / 5)
+
+    def test_compaction_counts_what_is_delivered_and_still_open_once(self) -> None:
+        with self.open() as ledger:
+            for number in range(30):
+                entry = ledger.note(Entry(f"f{number}", "1", ".t"), Stage.DELIVERED, size=number)
+                if number not in (5, 27):
+                    ledger.note(entry, Stage.CLOSED)
+        for _time in range(2):
+            with mock.patch.multiple(module, COMPACT_ABOVE=1000, DELIVERIES_KEPT=10), self.open() as ledger:
+                self.assertEqual(set(ledger.entries), {"f5", "f27"})
+            arrived = [one.name for one in deliveries(self.path)]
+            self.assertEqual(sorted(arrived), sorted({"f5", *(f"f{number}" for number in range(20, 30))}))
+        with self.open() as again:
+            self.assertEqual(set(again.entries), {"f5", "f27"})

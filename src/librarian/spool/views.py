@@ -11,6 +11,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.spool.interfaces import BadTarget, ISpoolSet, Kind
+from librarian.spool.model.names import readable
 from librarian.spool.model.report import LastRun
 from librarian.spool.model.state import SentFile, SpoolState, StuckFile, WaitingFile
 from librarian.spool.service import KINDS
@@ -132,8 +133,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {readable(name): readable(text) for name, text in value.items()}
     return readable(value) if isinstance(value, str) else value
-
-
-def readable(text: str) -> str:
-    """`text` without lone surrogates: names and replies of servers may hold bytes that are no UTF-8."""
-    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")

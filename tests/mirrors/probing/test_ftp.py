@@ -88,7 +88,8 @@ class Dragging:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._over = threading.Event()
         self.url = f"ftp://127.0.0.1:{self._listening.getsockname()[1]}/pool/a.deb"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._threads = [threading.Thread(target=self._serve)]
+        self._threads[0].start()
 
     def _serve(self) -> None:
         while not self._over.is_set():
@@ -96,7 +97,8 @@ class Dragging:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._drag, args=(connection,), daemon=True).start()
+            self._threads.append(threading.Thread(target=self._drag, args=(connection,)))
+            self._threads[-1].start()
 
     def _drag(self, connection: socket.socket) -> None:
         with connection:
@@ -108,6 +110,9 @@ class Dragging:
 
     def close(self) -> None:
         self._over.set()
+        self._listening.shutdown(socket.SHUT_RDWR)  # close() alone leaves a thread in accept()
+        for thread in self._threads:  # the first adds no more once it has ended
+            thread.join()
         self._listening.close()
 
 

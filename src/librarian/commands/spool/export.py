@@ -183,7 +183,7 @@ def _described(name: str, report: Report) -> dict[str, Any]:
 def _summary(name: str, report: Report) -> str:
     words = [f"{name}: {WORDS[report.outcome]}"]
     if report.files:
-        words.append(f"{len(report.files)} files went over")
+        words.append(f"{len(report.files)} file{'' if len(report.files) == 1 else 's'} went over")
     if report.refused:
         words.append(f"{len(report.refused)} cannot: {', '.join(map(repr, report.refused))}")
     if report.error is not None:

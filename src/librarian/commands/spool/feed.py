@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,11 +17,13 @@ from librarian.commands.common.site import ini_option, opened_site
 from librarian.commands.spool.targets import chosen_targets, targets_option
 from librarian.library.interfaces import ILibraryFileAlias
 from librarian.naming.interfaces import INamedEntry, INamedTree
-from librarian.spool import FileStore
+from librarian.spool import FileStore, Target
 from librarian.spool.feed import spool_alias
 from librarian.spool.interfaces import Kind
-from librarian.spool.model.ledger import Entry, ledger_path, stuck
 from librarian.spool.model.ledger import deliveries as read_deliveries
+from librarian.spool.model.ledger import ledger_path
+from librarian.spool.model.names import readable
+from librarian.spool.model.state import read_state
 
 
 @click.command()
@@ -92,24 +95,35 @@ def _spool_file(store: FileStore, path: Path, *, replace: bool) -> str:
 @click.argument("targets", nargs=-1)
 @targets_option
 @click.option("--import", "imports", is_flag=True, help="What was fetched, not what was sent.")
-@click.option("--stuck", "only_stuck", is_flag=True, help="What was refused instead, and why.")
+@click.option("--stuck", "only_stuck", is_flag=True, help="What does not go over instead, and why.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def deliveries(targets: tuple[str, ...], ini: str, imports: bool, only_stuck: bool, as_json: bool) -> None:
-    """Print what has arrived at TARGETS: when, how many bytes, which SHA-256, which name."""
+    """Print what has arrived at TARGETS: when, how many bytes, which SHA-256, which name.
+
+    With --stuck: since when it is known (- if it was not sent), which name, and why.  Exit status 1 means
+    that the spool or the ledger of a target cannot be read.
+    """
     kind: Kind = "import" if imports else "export"
     chosen = chosen_targets(kind, targets, ini)
+    if only_stuck:
+        read = [_print_stuck(kind, name, target, as_json) for name, target in chosen.items()]
+        sys.exit(0 if all(read) else 1)
     for name, target in chosen.items():
-        read = stuck if only_stuck else read_deliveries
-        for entry in read(ledger_path(kind, target)):
-            click.echo(json.dumps(_facts(name, entry)) if as_json else _line(name, entry))
+        for entry in read_deliveries(ledger_path(kind, target)):
+            facts = {"at": entry.at, "size": entry.size, "sha256": entry.sha256, "name": entry.name}
+            line = f"{entry.at} {name} {entry.size} {entry.sha256} {entry.name}"
+            click.echo(json.dumps({"target": name, **facts}) if as_json else readable(line))
 
 
-def _facts(target: str, entry: Entry) -> dict[str, Any]:
-    facts = {"target": target, "at": entry.at, "size": entry.size, "sha256": entry.sha256, "name": entry.name}
-    return facts if entry.reason is None else {**facts, "reason": entry.reason}
-
-
-def _line(target: str, entry: Entry) -> str:
-    if entry.reason is not None:
-        return f"{entry.at} {target} {entry.name}: {entry.reason}"
-    return f"{entry.at} {target} {entry.size} {entry.sha256} {entry.name}"
+def _print_stuck(kind: Kind, name: str, target: Target, as_json: bool) -> bool:
+    """Print what the page of this spool shows as stuck; whether it could be read."""
+    state = read_state(kind, target, most=None)
+    for file in state.stuck:
+        facts = {"at": file.since, "name": readable(file.name), "reason": readable(file.reason)}
+        line = readable(f"{file.since or '-'} {name} {file.name}: {file.reason}")
+        click.echo(json.dumps({"target": name, **facts}) if as_json else line.replace("\n", "\\n"))
+    if state.trouble is not None:
+        click.echo(f"{name}: {readable(state.trouble)}", err=True)
+    if state.unreadable:
+        click.echo(f"{name}: lines of the ledger that cannot be read: {state.unreadable}", err=True)
+    return state.trouble is None

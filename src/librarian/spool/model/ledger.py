@@ -144,14 +144,20 @@ class Ledger:
             os.write(self._fd, b"\n")
 
     def _compact(self) -> None:
-        kept = list(deliveries(self.path))[-DELIVERIES_KEPT:]
+        unclosed = dict.fromkeys(self.entries.values())
+        # Each delivery is written once, since every line of one counts as a file.
+        arrived = list(dict.fromkeys(deliveries(self.path)))
+        recent = set(arrived[-DELIVERIES_KEPT:])
         fresh = self.path.with_suffix(".fresh")
         with fresh.open("wb") as file:
-            for entry in kept:
-                file.write(_line({"event": "file", **_facts(entry)}))
-                file.write(_line({"event": "file", **_facts(replace(entry, stage=Stage.CLOSED))}))
-            for entry in self.entries.values():
-                file.write(_line({"event": "file", **_facts(entry)}))
+            for entry in arrived:
+                if entry in recent or entry in unclosed:
+                    file.write(_line({"event": "file", **_facts(entry)}))
+                if entry in recent and entry not in unclosed:
+                    file.write(_line({"event": "file", **_facts(replace(entry, stage=Stage.CLOSED))}))
+            for entry in unclosed:
+                if entry.stage is not Stage.DELIVERED:
+                    file.write(_line({"event": "file", **_facts(entry)}))
             for lock in self.locks.values():
                 file.write(_line({"event": "lock", **_facts(lock)}))
             file.flush()
@@ -164,12 +170,6 @@ def deliveries(path: Path) -> Iterator[Entry]:
     for record in records(path):
         if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
             yield record
-
-
-def stuck(path: Path) -> list[Entry]:
-    """The files that the other side would not take when last tried, with its reasons; oldest first."""
-    latest = {(record.name, record.identity): record for record in records(path) if isinstance(record, Entry)}
-    return [entry for entry in latest.values() if entry.stage is Stage.STUCK]
 
 
 def records(path: Path) -> Iterator[Entry | LockNote | str]:

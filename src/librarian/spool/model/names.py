@@ -32,6 +32,11 @@ def check_name(name: object) -> str:
     return name
 
 
+def readable(text: str) -> str:
+    """`text` without lone surrogates: names and replies of servers may hold bytes that are no UTF-8."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def check_remote_name(name: object) -> str:
     """`name` if it may be given to a file on the FTP server, else BadName.
 

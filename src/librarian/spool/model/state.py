@@ -65,7 +65,7 @@ class StuckFile:
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
-    """A spool and its exchange at one moment.  Lists hold SHOWN files at most; the counts are of all."""
+    """A spool and its exchange at one moment.  Lists may be cut; the counts are of all."""
 
     waiting: tuple[WaitingFile, ...] = ()  # by name, without the stuck ones
     waiting_count: int = 0
@@ -78,20 +78,21 @@ class SpoolState:
     trouble: str | None = None  # why nothing is known
 
 
-def read_state(kind: Kind, target: Target) -> SpoolState:
-    """The state of the exchange with a target.  What cannot be read is told in its `trouble`."""
+def read_state(kind: Kind, target: Target, most: int | None = SHOWN) -> SpoolState:
+    """The state of the exchange with a target, with `most` files in each list (None: all).  What cannot be
+    read is told in its `trouble`."""
     try:
         check_prepared(target.store_dir.absolute())
-        return _read(kind, target)
+        return _read(kind, target, most)
     except NotPrepared as error:
         return SpoolState(trouble=f"{error}. {MADE_BY[kind]}")
     except (OSError, SpoolError) as error:
         return SpoolState(trouble=f"It cannot be read: {one_line(error)}")
 
 
-def _read(kind: Kind, target: Target) -> SpoolState:
+def _read(kind: Kind, target: Target, most: int | None) -> SpoolState:
     path, new = ledger_path(kind, target), target.store_dir / "new"
-    ledger, last_run = _LedgerSummary(path), read_record(path)
+    ledger, last_run = _LedgerSummary(path, most), read_record(path)
     waiting = sorted(entry.name for entry in os.scandir(new))
     stuck = list(
         _stuck_exports(new, waiting, ledger, last_run)
@@ -101,10 +102,10 @@ def _read(kind: Kind, target: Target) -> SpoolState:
     if kind == "export":
         waiting = _without(waiting, stuck)
     return SpoolState(
-        waiting=tuple(_waiting(new, waiting[:SHOWN])),
+        waiting=tuple(_waiting(new, waiting[:most])),
         waiting_count=len(waiting),
         sent=tuple(reversed(ledger.sent)),
-        stuck=tuple(stuck[:SHOWN]),
+        stuck=tuple(stuck[:most]),
         stuck_count=len(stuck),
         unreadable=ledger.unreadable,
         last_run=last_run,
@@ -115,8 +116,8 @@ def _read(kind: Kind, target: Target) -> SpoolState:
 class _LedgerSummary:
     """What the lines of a ledger come to; a ledger that is missing is empty."""
 
-    def __init__(self, path: Path) -> None:
-        self.sent: deque[SentFile] = deque(maxlen=SHOWN)  # the oldest first
+    def __init__(self, path: Path, most: int | None) -> None:
+        self.sent: deque[SentFile] = deque(maxlen=most)  # the oldest first
         self.open: dict[str, Entry] = {}  # not closed yet, by name
         self.locks: dict[str, LockNote] = {}  # wanted on the server and not seen released, by nonce
         self.exists = path.exists()  # from the first run on
