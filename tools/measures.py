@@ -18,6 +18,7 @@ What is counted:
 * look-ups in a model: uses and imports of zope.component's registry in modules named `model` or in packages
   named so;
 * booleans in doctests: examples whose whole output is True or False, as a share of the examples with output;
+* functions without a docstring or a contract: see tools.docstrings;
 * duplicates: see tools.shapes.
 """
 
@@ -33,6 +34,7 @@ from typing import TypeVar
 
 import grimp
 
+from tools import docstrings
 from tools.cycles import rings, siblings
 from tools.shapes import duplicates
 
@@ -277,6 +279,13 @@ def same_shapes() -> Iterator[Item]:
         yield Item(first, 1, f"{size} lines of the shape of {second}")
 
 
+def unexplained() -> Iterator[Item]:
+    for module in docstrings.modules(PACKAGE):
+        path = Path(module.__file__ or "").relative_to(CHECKOUT)
+        for function, name, explained in docstrings.public_functions(module):
+            yield Item(f"{path}:{function.__code__.co_firstlineno}", int(not explained), name)
+
+
 MEASURES = [
     Measure("modules of a folder, at most", folder_sizes, largest, 12, 12),
     Measure("lines of a file, 9 of 10 at most", lengths(SOURCE, "*.py"), ninth_tenth, 300, 300),
@@ -292,6 +301,7 @@ MEASURES = [
     Measure("errors outside interfaces.py", classes_outside(ERRORS)),
     Measure("stored classes outside a model", stored_outside_models),
     Measure("look-ups in a model", model_look_ups),
+    Measure("public functions without docstring or contract", unexplained),
     Measure("doctest outputs only True or False, per cent", doctest_booleans, percentage, 3),
     Measure("duplicates by shape, six lines and more", same_shapes),
 ]

@@ -5,6 +5,7 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from textwrap import dedent
+from types import ModuleType
 from unittest import TestCase, skipUnless
 from unittest.mock import patch
 
@@ -207,3 +208,68 @@ class Figures(TestCase):
         self.assertIn("3  <- enforced", printed.getvalue())
         self.assertIn("src/a/x.py:1: three", printed.getvalue())
         self.assertEqual(len(printed.getvalue().splitlines()), 2)
+
+
+class Docstrings(TestCase):
+    def unexplained(self, text: str) -> list[str]:
+        from tools.docstrings import public_functions
+
+        module = ModuleType("sample.module")
+        exec(dedent(text), vars(module))  # noqa: S102  # the text is in this file
+        return [name for _function, name, explained in public_functions(module) if not explained]
+
+    def test_a_docstring_explains(self) -> None:
+        text = """
+            def plain(): ...
+            def told(): "Says what it returns."
+            def _private(): ...
+            class Public:
+                def method(self): ...
+                def told(self): "Says what it returns."
+                def _private(self): ...
+                @property
+                def size(self): ...
+                @classmethod
+                def of(cls): ...
+                @staticmethod
+                def make(): "Says what it returns."
+            class _Private:
+                def method(self): ...
+            """
+        self.assertEqual(self.unexplained(text), ["plain", "Public.method", "Public.size", "Public.of"])
+
+    def test_the_docstring_of_a_base_class_counts(self) -> None:
+        text = """
+            class Base:
+                def told(self): "Says what it returns."
+                def bare(self): ...
+            class Derived(Base):
+                def told(self): ...
+                def bare(self): ...
+            """
+        self.assertEqual(self.unexplained(text), ["Base.bare", "Derived.bare"])
+
+    def test_what_another_package_defines_is_a_contract(self) -> None:
+        text = """
+            from io import RawIOBase
+            class Reader(RawIOBase):
+                def readinto(self, buffer): ...
+                def reopen(self): ...
+            """
+        self.assertEqual(self.unexplained(text), ["Reader.reopen"])
+
+    def test_only_a_documented_name_of_an_interface_is_a_contract(self) -> None:
+        text = """
+            from zope.interface import Attribute, Interface, implementer
+            class IThing(Interface):
+                size = Attribute("In bytes.")
+                def told(): "Says what it returns."
+                def bare(): ...
+            @implementer(IThing)
+            class Thing:
+                @property
+                def size(self): ...
+                def told(self): ...
+                def bare(self): ...
+            """
+        self.assertEqual(self.unexplained(text), ["Thing.bare"])
