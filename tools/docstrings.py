@@ -65,6 +65,6 @@ def has_contract(class_: type, name: str) -> bool:
         if name in vars(base) and (base.__module__.partition(".")[0] != package or vars(base)[name].__doc__):
             return True
     return any(
-        name in interface.names() and bool(interface[name].getDoc())
+        name in interface.names() and bool(interface[name].__doc__)
         for interface in implementedBy(class_).flattened()
     )

@@ -39,7 +39,7 @@ class Pace:
         self._until: float | None = None  # the moment up to which the bytes so far are paid for
 
     def piece(self, most: int) -> int:
-        """How many bytes to move at a time, up to `most`, so that pauses are a quarter of a second."""
+        """The bytes to move at a time, at most `most`, so that pauses are a quarter of a second."""
         return most if self._rate is None else max(1024, min(most, self._rate // 4))
 
     def spend(self, count: int) -> None:

@@ -34,7 +34,7 @@ class LibrarianError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says to a person: in one line, without the number that Python puts before it."""
+    """The message of an error for people: one line, without the number that Python puts before it."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
@@ -44,7 +44,7 @@ def one_line(error: BaseException) -> str:
 
 
 class IClock(Interface):
-    """Where the time comes from; tests and doctests put a hand-moved one in its place."""
+    """The source of the time; tests and doctests register a clock that is moved by hand."""
 
     def now() -> datetime:
         """The current time, aware, in UTC."""

@@ -1,4 +1,4 @@
-"""What a request or script spent its time on: actions with a category and a detail.
+"""The times that a request or script spent: actions with a category and a detail.
 
 Reading a file through the librarian client leaves ``librarian-connection`` and ``librarian-read``
 actions whose detail is the file's URL.

@@ -11,6 +11,6 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class CountrySettings(Section):
-    """Where addresses are looked up."""
+    """The settings ``librarian.countries``: the database that addresses are looked up in."""
 
     country_database: str = ""  # a file in MaxMind's format; empty: no address has a country

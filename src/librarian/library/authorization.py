@@ -1,4 +1,4 @@
-"""Who may see an alias, and who may change it."""
+"""Permissions of an alias: to see it, and to change it."""
 
 from zope.component import adapter
 from zope.interface import implementer

@@ -242,7 +242,7 @@ class ILibraryFileAlias(Interface):
 
 
 class ILibraryFileDownloadCount(Interface):
-    """How often one file was downloaded on one day from one country.  Valid as long as its alias."""
+    """The downloads of one file on one day from one country.  Valid as long as its alias."""
 
     libraryfilealias = Attribute("The ILibraryFileAlias.")
     day = Attribute("The date, in UTC.")
@@ -251,7 +251,7 @@ class ILibraryFileDownloadCount(Interface):
 
 
 class IEditableFileAlias(Interface):
-    """What the owner of an alias and administrators may do with it."""
+    """The changes that the owner of an alias and administrators may make."""
 
     def tokens() -> list[dict[str, Any]]:
         """The tokens for this file as JSON has them, oldest first; see tokens.service.describe_token()."""

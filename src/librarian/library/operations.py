@@ -1,4 +1,4 @@
-"""What can be done with files: adding, copying, deleting, opening."""
+"""Operations on files: adding, copying, deleting, opening."""
 
 import logging
 import secrets

@@ -45,7 +45,7 @@ _ENDPOINTS: dict[str, type[EndpointSettings]] = {
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class LibrarySettings(Section):
-    """How the library is reached from outside.  Every URL ends in a slash.  The first four, if empty, are
+    """The URLs of the library from outside.  Every URL ends in a slash.  The first four, if empty, are
     the addresses at which the endpoints listen, so that two installations on a machine stay apart."""
 
     download_url: str = ""
@@ -72,7 +72,7 @@ class LibrarySettings(Section):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class CountingSettings(Section):
-    """How often the server counts the downloads in its own access log."""
+    """The interval at which the server counts the downloads in its own access log."""
 
     count_downloads_every: timedelta = timedelta(0)  # 0: never, `librarian count-downloads` does
 
@@ -80,7 +80,7 @@ class CountingSettings(Section):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class SweepSettings(Section):
-    """How many files one sweep may remove unconfirmed: the share or the number, whichever is more."""
+    """The most files that one sweep may remove unconfirmed: the share or the number, whichever is more."""
 
     sweep_max_share: float = 0.1  # of the files held; 1: all of them
     sweep_max_files: int = 1000

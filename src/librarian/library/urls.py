@@ -1,4 +1,4 @@
-"""Where files are downloaded from: URLs made from the settings."""
+"""URLs at which files are downloaded, made from the settings."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Who may see code imports and their machines, and who may change them."""
+"""Permissions of code imports and their machines: to see them, and to change them."""
 
 from zope.component import adapter, getUtility
 from zope.interface import implementer

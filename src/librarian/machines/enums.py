@@ -87,7 +87,7 @@ class CodeImportReviewStatus(Enum):
 
 
 class CodeImportJobState(Enum):
-    """How far a job has come."""
+    """The progress of a job."""
 
     PENDING = 10  # in the queue until its due date, and until a machine polls
     SCHEDULED = 20  # given to a machine that has not started it
@@ -95,7 +95,7 @@ class CodeImportJobState(Enum):
 
 
 class CodeImportResultStatus(Enum):
-    """How a job ended."""
+    """The end of a job: success, or the kind of failure."""
 
     SUCCESS = 100
     SUCCESS_NOCHANGE = 110

@@ -244,7 +244,7 @@ class ICodeImportEventSet(ICodeImportThing):
 
 
 class ICodeImportResult(ICodeImportThing):
-    """How one job ended; immutable."""
+    """The result of one job; immutable."""
 
     status: CodeImportResultStatus = Attribute("How it ended.")
     job_id: int = Attribute("The job that ended.")

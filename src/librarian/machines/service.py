@@ -38,7 +38,7 @@ LONGEST_MESSAGE = 500  # characters
 
 
 class Services:
-    """What bound machines and imports work with: the registry of this thread's tree, and the clock."""
+    """The services of bound machines and imports: the registry of this thread's tree, and the clock."""
 
     def __init__(self) -> None:
         self._tree = getUtility(ITree)

@@ -12,7 +12,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class MachinesSettings(Section):
-    """How long the watchdog waits for a machine, and which teams may change machines."""
+    """The watchdog's patience with a machine, and the teams that may change machines."""
 
     prefix = "machines"
     heartbeat_timeout: timedelta = timedelta(minutes=15)  # the watchdog sets a machine without one OFFLINE

@@ -209,7 +209,7 @@ def arrive(registry: CodeImportRegistry, hostname: str, context: ChangeContext) 
 
 
 def backoff_until(registry: CodeImportRegistry, machine: CodeImportMachine) -> datetime | None:
-    """When a machine that the watchdog set OFFLINE may come back; None if it was not the watchdog."""
+    """The time when a machine that the watchdog set OFFLINE may come back; None if another did."""
     if machine.offline_reason is not CodeImportMachineOfflineReason.WATCHDOG:
         return None
     times_caught = 0

@@ -1,4 +1,4 @@
-"""Which URLs an import may read from.
+"""The rule for the URLs that an import may read from.
 
 A URL is passed to git, hg or svn on a machine of the service, and these accept more than web addresses:
 ``ext::`` runs a command, a plain path reads the local disk, a leading hyphen is an option.

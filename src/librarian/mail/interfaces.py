@@ -38,4 +38,4 @@ class IPostOffice(Interface):
     """Takes mail, one copy for each recipient, for when this thread's transaction commits."""
 
     def send(recipients: Iterable[Recipient], subject: str, body: str) -> int:
-        """How many copies there are.  Raises UnsendableMail; nothing is sent then."""
+        """Queue the mail; the number of copies.  Raises UnsendableMail; nothing is sent then."""

@@ -11,7 +11,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class MailSettings(Section):
-    """Where mail comes from, waits, and goes."""
+    """The sender of mail, the queue it waits in, and the server it goes to."""
 
     prefix = "mail"
     sender: str = "librarian@localhost"

@@ -1,4 +1,4 @@
-"""Who may see and change what of a mirror."""
+"""Permissions of mirrors: the attributes that a principal may see, and those it may change."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ class PackagePublishingPocket(Enum):
 
     @property
     def suffix(self) -> str:
-        """What is appended to the name of a release to name the suite."""
+        """The suffix that turns the name of a release into that of a suite, such as `-updates`."""
         return self.value
 
 
@@ -48,21 +48,21 @@ class MirrorSpeed(IntEnum):
 
 
 class MirrorContent(Enum):
-    """What a mirror carries: the package archive, or the images a release is installed from."""
+    """The content of a mirror: the package archive, or the images a release is installed from."""
 
     ARCHIVE = "archive"
     RELEASE = "cdimage"
 
 
 class MirrorPulseType(Enum):
-    """Who starts a synchronisation: the mirror by itself, or the master that pushes."""
+    """The starter of a synchronisation: the mirror by itself, or the master that pushes."""
 
     PULL = "pull"
     PUSH = "push"
 
 
 class MirrorStatus(IntEnum):
-    """How far a mirror was behind at its last synchronisation; smaller is fresher."""
+    """The time that a mirror was behind at its last synchronisation; smaller is fresher."""
 
     UP = 1
     ONEHOURBEHIND = 2
@@ -106,7 +106,7 @@ class MirrorReviewStatus(IntEnum):
 
 
 class DisabledBy(Enum):
-    """Who switched a mirror off.  The prober only ever switches on what it switched off itself."""
+    """The cause that a mirror is switched off.  The prober only switches on what it switched off itself."""
 
     PERSON = "person"
     PROBER = "prober"
@@ -127,7 +127,7 @@ class PublicationKind(Enum):
 
 
 class PackagePublishingStatus(Enum):
-    """Where a publication is in its life.  Only what is PUBLISHED is asked of a mirror."""
+    """The state of a publication.  Only PUBLISHED ones are asked of a mirror."""
 
     PENDING = "pending"  # not in the archive yet
     PUBLISHED = "published"
@@ -141,7 +141,7 @@ class PackagePublishingStatus(Enum):
 
 
 class FindingKind(Enum):
-    """What a probe may find wrong with a mirror."""
+    """The kinds of faults that a probe finds."""
 
     MISSING = "missing"  # a part that a mirror may leave out
     INCOMPLETE = "incomplete"  # a file that a mirror with this part must have

@@ -1,4 +1,4 @@
-"""How fresh a mirror is: which recently published files to ask it for, and what having them means.
+"""Freshness of a mirror: the recently published files it is asked for, and the status that follows.
 
 A file published in the window of a status that a mirror already has proves that the mirror
 synchronised after that publication.  The windows are in hours before the probe.

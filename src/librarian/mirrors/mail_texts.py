@@ -51,7 +51,7 @@ class MailText:
 
 @dataclass(frozen=True, slots=True)
 class MirrorFacts:
-    """How a mirror is named in a mail."""
+    """The facts of a mirror that a mail states."""
 
     name: str
     distribution: str

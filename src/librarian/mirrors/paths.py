@@ -1,4 +1,4 @@
-"""Where things are on a mirror of an APT archive."""
+"""Paths of the files of an APT archive, below a mirror's base URL."""
 
 from urllib.parse import quote, urlsplit
 
@@ -52,7 +52,7 @@ def release_path(release: str, pocket: PackagePublishingPocket, name: str = "InR
 
 
 def pool_path(component: str, source: str, filename: str) -> str:
-    """Where the archive keeps a file of a source package: by first letter, `lib` plus one for libraries."""
+    """The folder of a source package in the pool: by first letter, `lib` plus one for libraries."""
     prefix = source[:4] if source.startswith("lib") and len(source) > 3 else source[:1]
     return f"pool/{component}/{prefix}/{source}/{filename}"
 

@@ -1,4 +1,4 @@
-"""How mirrors are probed here."""
+"""Settings of the mirror prober."""
 
 from dataclasses import dataclass
 from datetime import timedelta

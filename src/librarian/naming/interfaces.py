@@ -118,7 +118,7 @@ class ConditionFailed(NamingError, RuntimeError):
 
 
 class INamed(Interface):
-    """What a folder and an entry have in common.  Valid as long as the tree is open in this thread."""
+    """The base of folders and entries.  Valid as long as the tree is open in this thread."""
 
     name = Attribute("Its name in its folder; empty for the root.")
     path = Attribute("``/`` and the names that lead to it, with ``/`` between them.")

@@ -231,7 +231,7 @@ def _with_descendants(node: Node) -> Iterator[Node]:
 
 
 def _height(node: Node) -> int:
-    """How many names the longest path below `node` has, that of `node` included."""
+    """The number of names in the longest path below `node`, that of `node` included."""
     height, level = 0, [node]
     while level:
         height += 1

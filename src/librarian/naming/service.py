@@ -31,7 +31,7 @@ from librarian.security.interaction import current_principal
 
 
 class NamingServices:
-    """What bound folders and entries work with: the library, the settings, and the subtree."""
+    """The services of bound folders and entries: the library, the settings, and the subtree."""
 
     def __init__(self) -> None:
         self.library = Library()
@@ -39,7 +39,7 @@ class NamingServices:
 
     @property
     def subtree(self) -> NamingSubtree:
-        """What naming stores in this thread's tree.  Valid until its session ends."""
+        """The subtree of naming in this thread's tree.  Valid until its session ends."""
         subtree: NamingSubtree = self.library.tree.subtree("naming")
         return subtree
 
@@ -61,7 +61,7 @@ class NamingServices:
 
 
 class BoundNode(Bound):
-    """What bound folders and entries have in common."""
+    """The base class of bound folders and entries."""
 
     __slots__ = ()
 

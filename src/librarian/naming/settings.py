@@ -11,7 +11,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class NamingSettings(Section):
-    """How the named tree behaves."""
+    """Settings of the named tree."""
 
     prefix = "naming"
     # A number and not an age: a file that changes once a year keeps its history, and one that a script

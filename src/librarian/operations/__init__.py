@@ -1,1 +1,1 @@
-"""What an operator looks at: is it up, can it serve, how much does it do."""
+"""Health and readiness checks, and metrics, for operators."""

@@ -1,4 +1,4 @@
-"""What is measured: counters of requests, and gauges of the library."""
+"""Metrics: counters of requests, and gauges of the library."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -11,7 +11,7 @@ from librarian.web.settings import EndpointSettings
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class OpsEndpointSettings(EndpointSettings):
-    """Where metrics are served.  There is no log-in: access is limited by the address it listens on."""
+    """The endpoint of metrics.  There is no log-in: access is limited by the address it listens on."""
 
     prefix = "endpoint.ops"
     listen: str = "127.0.0.1:9191"

@@ -1,4 +1,4 @@
-"""Which persons may change what of people, teams and credentials."""
+"""Permissions to change people, teams and credentials."""
 
 from librarian.security.authorization import AdminsOnly
 from librarian.security.interfaces import IPrincipal

@@ -1,4 +1,4 @@
-"""Who sends a request: credentials in a header, or the session of a browser.
+"""The identity of a request: credentials in a header, or the session of a browser.
 
 Programs send ``Authorization: Basic`` or ``Bearer`` (RFC 7617, section 2; RFC 6750, section 2.1) with each
 request; browsers send the cookie that they were given at log-in.

@@ -164,7 +164,7 @@ class ITeam(IParticipant):
     owner: IParticipant | None = Attribute("The one that may change the membership, beside ``admins``.")
 
     def members() -> Sequence[IParticipant]:
-        """Who is directly in it, by name."""
+        """The direct members, by name."""
 
     def people() -> Sequence[IPerson]:
         """All active persons in it, directly or through other teams, once each, by name."""

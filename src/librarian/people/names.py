@@ -1,4 +1,4 @@
-"""Which names, display names and e-mail addresses are accepted."""
+"""Rules for names, display names and e-mail addresses."""
 
 import re
 import unicodedata

@@ -113,7 +113,7 @@ class TeamSet(_ParticipantSet[Team]):
 @implementer(ICelebrity)
 @dataclass(frozen=True)
 class Celebrity:
-    """What ``<celebrity>`` declares."""
+    """The celebrity that a ``<celebrity>`` declares."""
 
     name: str
     title: str

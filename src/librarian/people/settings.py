@@ -12,7 +12,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class PeopleSettings(Section):
-    """How long log-ins and API tokens last, and where failed log-ins are counted."""
+    """The life of log-ins and API tokens, and the place where failed log-ins are counted."""
 
     prefix = "people"
 

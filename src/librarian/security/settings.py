@@ -11,6 +11,6 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class AuditSettings(Section):
-    """Where the audit log is."""
+    """The file of the audit log."""
 
     audit_log: str = ""  # path of a file; empty: where the handlers of the logger librarian.audit write

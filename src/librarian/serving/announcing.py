@@ -1,4 +1,4 @@
-"""What a server says on standard output when it starts: once the first password, then where it is."""
+"""Lines of a starting server on standard output: once the first password, then its URLs."""
 
 import sys
 from collections.abc import Mapping

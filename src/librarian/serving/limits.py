@@ -1,4 +1,4 @@
-"""What a server allows; how many connections follow from the descriptors that the process may open.
+"""Limits of a server; the number of connections follows from the descriptors that the process may open.
 
 A connection has a descriptor, and two more while a file is sent (the file, and the socket once more).
 """
@@ -22,7 +22,7 @@ FEWEST = 8  # connections that are let in whatever the limit of descriptors is
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server allows."""
+    """The limits of a server."""
 
     threads: int = 4  # of the application
     connection_limit: int = 2000

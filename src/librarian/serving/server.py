@@ -103,7 +103,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many there are at present."""
+        """The number of connections at present."""
         return len(self._connections)
 
     # -- connections

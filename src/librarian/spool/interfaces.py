@@ -189,7 +189,7 @@ class LockLost(ExchangeError):
 
 
 class TransferDamaged(ExchangeError):
-    """What arrived is not what was sent; `what` is `size` or the name of a digest."""
+    """The bytes that arrived are not those that were sent; `what` is `size` or the name of a digest."""
 
     def __init__(self, name: str, what: str, sent: object, arrived: object) -> None:
         super().__init__(f"{name}: {what} {sent} was sent, {arrived} arrived")
@@ -304,7 +304,7 @@ class ISpool(Interface):
     path: str = Attribute("Where the spool is.")
 
     def state() -> Any:
-        """What waits, what was sent, what is stuck and why, and the locks: a SpoolState.
+        """The files that wait, were sent or are stuck and why, and the locks: a SpoolState.
 
         Takes no lock and writes nothing, so that it can be asked while a run is at work.  A folder
         that is missing, and a folder or ledger that cannot be read, are told in the state's `trouble`;

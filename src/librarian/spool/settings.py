@@ -19,7 +19,7 @@ from librarian.spool.interfaces import BadTarget, Kind
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class SpoolSettings(Section):
-    """Where the installation's partners are described."""
+    """The ini file that describes the installation's partners."""
 
     prefix = "spool"
     targets_file: str = ""  # an ini file with sections [export:NAME] and [import:NAME]; empty: no partners
@@ -31,7 +31,7 @@ Verify = Literal["digest", "size"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a spool's files go to, or come from.  Times are seconds, sizes bytes."""
+    """The place a spool's files go to, or come from.  Times are seconds, sizes bytes."""
 
     store_dir: Path
     host: str

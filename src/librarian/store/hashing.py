@@ -67,7 +67,7 @@ class Digests:
         self._sha1.update(piece)
 
     def found(self) -> StoredBytes:
-        """What all pieces together are."""
+        """The size and digests of all pieces together."""
         self._finish_pending()
         return StoredBytes(
             self._sha256.hexdigest(), self._sha1.hexdigest(), self._md5.hexdigest(), self._size

@@ -43,7 +43,7 @@ from librarian.interfaces import LibrarianError
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """What a store knows about bytes it has just made durable.  Digests are lower-case hex."""
+    """The facts of bytes that were just made durable.  Digests are lower-case hex."""
 
     sha256: str
     sha1: str
@@ -218,7 +218,7 @@ class IByteStore(Interface):
         """The number of bytes held.  Raises BytesNotFound and BytesDamaged."""
 
     def stored_at(sha256: str) -> datetime:
-        """When keep() last claimed these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
+        """The time of the last keep() of these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
 
     def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
         """Forget the bytes, quarantined or not; whether there were any.
@@ -287,7 +287,7 @@ class IByteStore(Interface):
         """
 
     def room() -> int | None:
-        """How many bytes may still be put, as far as that is known now; None: nothing limits it."""
+        """The bytes that may still be put, as far as that is known now; None: nothing limits them."""
 
     def installation() -> str | None:
         """The id of the installation whose bytes these are, as the tree that names them carries it.

@@ -1,4 +1,4 @@
-"""How much the store may still take: an optional quota, and space to leave free for others.
+"""Room of the store: an optional quota, and space to leave free for others.
 
 What the store holds is summed up in one small file, `usage`, that all processes update under its
 lock while they rename or unlink, so it costs microseconds and no scan.  It is raised before a file
@@ -42,7 +42,7 @@ class Room:
             raise StoreFull(ENOSPC, "the byte store has no room: the disk is full")
 
     def left(self) -> int:
-        """How many bytes more the disk and the quota have room for."""
+        """The number of bytes that the disk and the quota still have room for."""
         disk = os.statvfs(self._root)
         left = disk.f_bavail * disk.f_frsize - self._keep_free
         if self._quota is not None:

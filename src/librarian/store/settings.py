@@ -12,7 +12,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class StoreSettings(Section):
-    """Where the bytes are, and how many there may be.  Sizes are in bytes; 0 sets no limit."""
+    """The place of the bytes, and their limits.  Sizes are in bytes; 0 sets no limit."""
 
     byte_store: Path = Path("var/bytes")
     byte_store_quota: int = 0

@@ -200,7 +200,7 @@ class EmptyDirectory(TrackerRefusal):
 
 
 class Overwrite(Enum):
-    """Which put overwrites the present version of a name."""
+    """The rule for puts that overwrite the present version of a name."""
 
     IF_NEWER = "protocol 1: only a greater version; an equal one is ignored"
     UNLESS_OLDER = "protocol 2: a greater or equal version"
@@ -209,7 +209,7 @@ class Overwrite(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What an upload states about its bytes; None is not stated.  A wrong statement is BadUpload."""
+    """The size and digests that an upload declares; None is not declared.  A wrong one is BadUpload."""
 
     size: int | None = None  # bytes of the plain file
     sha256: str | None = None  # hex, of the plain file
@@ -244,7 +244,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many past versions prune() released, and how many bytes they have."""
+    """The number of past versions that prune() released, and of their bytes."""
 
     versions: int
     bytes: int

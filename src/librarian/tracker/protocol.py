@@ -144,7 +144,7 @@ def _date(text: str) -> int:
 
 
 def declared_upload(headers: Mapping[str, str], length: int | None, largest: int) -> Declared:
-    """What the headers of an upload state about its body.
+    """The size and digests that the headers of an upload declare for its body.
 
     `headers` has lower-case names; `length` is the Content-Length; `largest` is the limit of a file's size
     (bytes; 0: none).  Raises BadRequest, LengthRequired, TooLarge, UnknownCoding.
@@ -167,7 +167,7 @@ def declared_upload(headers: Mapping[str, str], length: int | None, largest: int
 
 
 def most_unpacked(declared: Declared, largest: int) -> int:
-    """How many bytes a gzip upload may unpack to.  `largest` as in declared_upload()."""
+    """The most bytes that a gzip upload may unpack to.  `largest` as in declared_upload()."""
     if declared.size is not None:
         return declared.size
     most = max(UNDECLARED_SIZE, UNDECLARED_GROWTH * (declared.packed_size or 0))

@@ -1,4 +1,4 @@
-"""How long past versions are kept: the rule of the settings, and its application to the whole subtree."""
+"""The rule of the settings for keeping past versions, and its application to the whole subtree."""
 
 from dataclasses import dataclass
 from itertools import groupby

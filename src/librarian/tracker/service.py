@@ -60,7 +60,7 @@ class Tracker:
 
     @property
     def subtree(self) -> TrackerSubtree:
-        """What the tracker stores in this thread's tree.  Valid until its session ends."""
+        """The subtree of the tracker in this thread's tree.  Valid until its session ends."""
         subtree: TrackerSubtree = self._library.tree.subtree("tracker")
         return subtree
 

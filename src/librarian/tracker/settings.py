@@ -15,7 +15,7 @@ from librarian.web.settings import EndpointSettings
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class TrackerSettings(Section):
-    """How the name space behaves."""
+    """Settings of the name space."""
 
     prefix = "tracker"
     read_networks: Networks = EVERYWHERE  # clients that may read on the tracker's port without a token

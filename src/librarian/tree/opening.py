@@ -86,7 +86,7 @@ def data_file(uri: str) -> Path:
 
 
 def _file_options(uri: str) -> dict[str, Any]:
-    """What a ``file://`` URI says about the file.
+    """The options in the query of a ``file://`` URI.
 
     Raises TreeUnavailable for options that keep files of their own beside it: the tree has no blobs.
     """

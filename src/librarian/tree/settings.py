@@ -12,7 +12,7 @@ from librarian.settings import Section
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class TreeSettings(Section):
-    """Where the tree is."""
+    """The place of the tree."""
 
     database_uri: str = "file://var/tree/Data.fs"  # any URI that zodburi knows: file, zeo, postgres, zconfig
     # How long a database outside of this process may be silent before requests are refused with 503.

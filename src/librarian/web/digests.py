@@ -17,7 +17,7 @@ _STRUCTURED = {"Content-Digest": "HTTP_CONTENT_DIGEST", "Repr-Digest": "HTTP_REP
 
 
 def declared_digests(field: str) -> dict[str, str]:
-    """What a Repr-Digest or Content-Digest field says of bytes that can be checked here.
+    """The digests in a Repr-Digest or Content-Digest field that can be checked here.
 
     Keys are the algorithms as the field names them, `sha-512`, `sha-256`, `sha` and `md5`; values are
     lower-case hex.  Algorithms unknown here are left out, as the RFC has it: an empty result means that

@@ -65,7 +65,7 @@ def url_at(host: str, port: int) -> str:
 
 
 def endpoint_url(section: EndpointSettings) -> str:
-    """Where an endpoint is reached, by its settings; an endpoint that is closed would be at its usual port.
+    """The URL of an endpoint, by its settings; an endpoint that is closed would be at its usual port.
 
     Port 0 stays: which one is taken is known to the server alone, and no other installation is there.
     """
@@ -85,7 +85,7 @@ def endpoint_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
 
 @implementer(IEndpoints)
 class Endpoints:
-    """Which endpoint each port shows."""
+    """The endpoint of each port."""
 
     def __init__(self, settings: ISettings) -> None:
         endpoints = dict(getUtilitiesFor(IEndpoint))

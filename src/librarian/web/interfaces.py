@@ -58,7 +58,7 @@ class IEndpoint(Interface):
     )
 
     def root(request: Request) -> Any:
-        """Where traversal begins."""
+        """The object where traversal begins."""
 
     def principal(request: Request) -> IPrincipal:
         """The principal that acts in this request; called with the tree open."""

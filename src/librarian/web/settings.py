@@ -27,7 +27,7 @@ class EndpointSettings(Section):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class AppEndpointSettings(EndpointSettings):
-    """Where the web application listens."""
+    """The endpoint of the web application."""
 
     prefix = "endpoint.app"
     listen: str = "127.0.0.1:6543"
@@ -36,7 +36,7 @@ class AppEndpointSettings(EndpointSettings):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class AccessLogSettings(Section):
-    """Where requests are written down."""
+    """The file of the access log."""
 
     access_log: str = ""  # a file; empty: nowhere
     access_log_format: str = "combined"  # or json

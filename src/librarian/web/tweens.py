@@ -1,4 +1,4 @@
-"""What surrounds every request: a timeline, an open tree, and an interaction of its principal."""
+"""The tween around every request: a timeline, an open tree, and an interaction of its principal."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""What the commands that work inside the library share: the site of an ini file, opened."""
+"""The site of an ini file, opened: shared by the commands that work inside the library."""
 
 import logging
 from collections.abc import Callable, Iterator

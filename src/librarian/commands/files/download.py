@@ -48,7 +48,7 @@ def _is_there(path: Path) -> TransferFailed:
 
 
 def _find(url: str) -> str:
-    """Where redirections lead: the URL that ends in the file's own name."""
+    """The URL that redirections lead to, which ends in the file's name."""
     # The download gets a connection of its own: one that a front end closes just then would cost it.
     answer = pool().request("HEAD", url, headers={"Connection": "close"})
     if answer.status >= 400:  # 4xx, 5xx

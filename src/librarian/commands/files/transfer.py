@@ -236,7 +236,7 @@ def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool
 
 
 def _address(what: str, app_url: str) -> str:
-    """Where a file is asked for; a name without a scheme is never taken for a host's."""
+    """The URL to ask for a file at; a name without a scheme is never taken for a host's."""
     if what.isascii() and what.isdigit():
         return f"{app_url.rstrip('/')}/files/{what}"
     if what.startswith("/"):

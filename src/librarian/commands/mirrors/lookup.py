@@ -1,4 +1,4 @@
-"""What the commands on mirrors share: options, and objects found by the names on the command line."""
+"""Options of the commands on mirrors, and objects found by the names on the command line."""
 
 from typing import Any
 

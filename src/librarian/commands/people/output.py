@@ -1,4 +1,4 @@
-"""How the commands on people print what they show: as columns, or with ``--json`` as JSON."""
+"""The output of the commands on people: columns, or with ``--json`` JSON."""
 
 import json
 from collections.abc import Mapping

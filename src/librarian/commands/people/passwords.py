@@ -13,7 +13,7 @@ from librarian.people.credentials.passwords import generate_password
 
 
 class PasswordSource:
-    """Where a password comes from: a file, the environment, a generator, or the terminal.
+    """The source of a password: a file, the environment, a generator, or the terminal.
 
     It is never an argument: every process of the machine can read those, and shells keep them.
     """

@@ -1,4 +1,4 @@
-"""What the commands of ``librarian tracker`` have in common."""
+"""Options and errors that the commands of ``librarian tracker`` share."""
 
 from collections.abc import Callable
 

@@ -117,7 +117,7 @@ def _teller(silent: bool, status: Any) -> Callable[[Action], None]:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """What a run saw and did, as JSON shows it; `freed` is in bytes."""
+    """The report of a run as JSON shows it; `freed` is in bytes."""
     return {"seen": report.seen, "done": report.done, "freed": report.freed, "skipped": report.skipped}
 
 

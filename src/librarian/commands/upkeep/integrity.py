@@ -89,7 +89,7 @@ def _alias_line(alias: dict[str, Any]) -> str:
 
 
 def scrub_as_dict(report: ScrubReport) -> dict[str, Any]:
-    """What a scrub looked at and found, as JSON shows it; `bytes` were read and are whole."""
+    """The report of a scrub as JSON shows it; `bytes` were read and are whole."""
     damage = [
         {"sha256": found.sha256, "state": found.state, "aliases": found.aliases} for found in report.damage
     ]

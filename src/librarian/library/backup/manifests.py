@@ -31,7 +31,7 @@ BATCH = 1000  # contents between two clearings of the connection's cache
 
 @dataclass
 class Manifest:
-    """What one backup holds; sizes in bytes, digests in hex."""
+    """The manifest of one backup; sizes in bytes, digests in hex."""
 
     format: int
     made: str  # RFC 3339

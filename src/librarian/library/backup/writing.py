@@ -88,7 +88,7 @@ class Backup:
         manifest.proven = True
 
     def _target(self) -> DiskStore:
-        """Where the bytes go, which carries the id of this installation."""
+        """The store of the backup, which carries the id of this installation."""
         target = DiskStore(self._folder / "bytes", self._library.clock)
         ours = installation_of(self._library.tree)
         if ours is not None and target.join(ours) != ours:

@@ -149,7 +149,7 @@ class _Batch:
         self.downloads = sums.total()
 
     def _downloads(self, subtree: LibrarySubtree, record: LibraryFileAlias, hit: Hit) -> int:
-        """How many downloads a hit completes."""
+        """The number of downloads that a hit completes."""
         if hit.status == 200:  # OK: the whole
             return 1
         client = hashlib.sha256(f"{hit.client} {hit.agent}".encode()).digest()[:8]

@@ -48,5 +48,5 @@ class Schedule(PeriodicTask):
 
 
 def rotated(path: Path) -> Path:
-    """What logrotate calls a log that it has just moved; the end of it may not be counted yet."""
+    """The name that logrotate gives a log it has just moved; its last lines may not be counted yet."""
     return path.with_name(path.name + ".1")

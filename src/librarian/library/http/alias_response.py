@@ -72,7 +72,7 @@ def _verified_facts(
 
 
 def facts_of(alias: LibraryFileAlias, content: LibraryFileContent, own_host: bool = False) -> FileFacts:
-    """What an answer has to know of an alias and its content."""
+    """The facts of an alias and its content that an answer is made of."""
     return FileFacts(
         size=content.filesize,
         sha256=content.sha256,

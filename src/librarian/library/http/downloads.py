@@ -154,7 +154,7 @@ def _checked_host(request: Request, library: Library, alias: LibraryFileAlias) -
 
 
 def search(context: DownloadRoot, request: Request) -> Response:
-    """How many files of this space have the digest, then ``id/name`` of each on a line."""
+    """The number of files in this space with the digest, then ``id/name`` of each on a line."""
     lines = list(_found(context, _digest(request)))
     text = "\n".join([str(len(lines)), *lines])
     return Response(text, content_type="text/plain", charset="utf-8")

@@ -1,4 +1,4 @@
-"""What a client has been sent of a file under one use of a token.
+"""Stored record of the bytes of a file that a client was sent under one use of a token.
 
 A use of a token is one download by one client: in any order, in any number of pieces, and each byte a
 second time in case a piece arrived broken.  What was counted and not sent, because the connection ended, may
@@ -81,7 +81,7 @@ class ClientDownload:
 
 
 def _given_bytes(given: Iterable[Stretch]) -> int:
-    """How many bytes were sent at least once."""
+    """The number of bytes that were sent at least once."""
     return sum(stop - start for start, stop, _times in given)
 
 

@@ -1,4 +1,4 @@
-"""What the library stores of downloads: how often, by day and country, and how far each log was read."""
+"""Stored counts of downloads, by day and country, and the position up to which each log was read."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -42,7 +42,7 @@ class DownloadCounts(Persistent):
 
 
 class LogPlace(Persistent):
-    """How far one log has been read: bytes, as it is uncompressed, and a digest of the last ones."""
+    """The position in one log: bytes, as it is uncompressed, and a digest of the last ones before it."""
 
     def __init__(self) -> None:
         self.position = 0
@@ -56,7 +56,7 @@ class LogPlace(Persistent):
 
 
 class LogPlaces(Persistent):
-    """How far every log has been read.  A log is known by its first line and by its place's mark:
+    """The position in every log.  A log is known by its first line and by its place's mark:
     the logs of two servers may well begin with the same line."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the library stores of each file: its content, its aliases, and the holds that keep it."""
+"""The stored objects of a file: its content, its aliases, and the holds that keep it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

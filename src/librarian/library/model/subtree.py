@@ -129,7 +129,7 @@ class LibrarySubtree(Persistent):
         counts.add(day, country, count)
 
     def slice_completes(self, alias: LibraryFileAlias, client: bytes, size: int, seconds: float) -> int:
-        """How many downloads `size` more bytes of a file complete for a client, a digest of it.
+        """The number of downloads that `size` more bytes of a file complete for a client, a digest of it.
 
         What was sent more than PATIENCE before does not count.
         """

@@ -1,4 +1,4 @@
-"""What the library stores of a time-limited token."""
+"""The stored object of a time-limited token."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

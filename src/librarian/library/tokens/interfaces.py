@@ -45,7 +45,7 @@ class NoSuchToken(LibrarianError, LookupError):
 
 
 class ITimeLimitedToken(Interface):
-    """What is stored of a token; the token itself is not."""
+    """The stored facts of a token; the token itself is not stored."""
 
     id = Attribute("16 hex digits, the beginning of its SHA-256, by which lists name it.")
     path = Attribute("The path it opens, canonically quoted.")

@@ -1,4 +1,4 @@
-"""What the library is filled with: by type, by owner, by age; what sharing saves; what is downloaded."""
+"""Use of space, by type, owner and age; the bytes that sharing saves; the files downloaded most."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

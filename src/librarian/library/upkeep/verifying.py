@@ -41,7 +41,7 @@ MOST_WAITING = 10_000
 
 @implementer(IVerifiedReads)
 class VerifiedReads:
-    """What this process has verified today, and a thread that does the next."""
+    """The digests that this process has verified today, and a thread that verifies the next."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

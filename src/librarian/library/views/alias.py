@@ -39,7 +39,7 @@ class LeafView:
 
 
 class AliasView(LeafView):
-    """What the named views of an alias share."""
+    """The base class of an alias's named views."""
 
     def __init__(self, context: Any, request: Any) -> None:
         self.context = context
@@ -81,7 +81,7 @@ def shown(request: Any, text: str) -> Any:
 
 
 class MixedFileAliasView:
-    """What both views of a file share: public ones are redirected, deleted ones refused."""
+    """The base class of both views of a file: public files are redirected, deleted ones refused."""
 
     def __init__(self, context: Any, request: Any) -> None:
         self.context = context

@@ -1,4 +1,4 @@
-"""How long a file stays: ``+holds`` holds and releases it, ``+delete`` and ``+undelete`` do what they say."""
+"""Views that keep and remove a file: ``+holds`` holds and releases it; ``+delete``, ``+undelete``."""
 
 from typing import Any
 

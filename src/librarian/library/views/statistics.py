@@ -118,7 +118,7 @@ def round_up(number: int) -> int:
 
 
 def stats(context: Any, request: Request) -> Response:
-    """How often the file was downloaded; ``?days=`` says how many days the plot shows."""
+    """The downloads of the file; ``?days=`` is the number of days that the plot shows."""
     if not wants_page(request):
         return Response(json_body=describe(context), vary=("Accept",))
     length = _days(request)

@@ -19,7 +19,7 @@ ID_BITS_BELOW_MILLISECOND = 11  # ids stay below 2**53 until the year 2109
 
 @dataclass(frozen=True)
 class ChangeContext:
-    """When a change is made, by which person, and the message that goes into its event."""
+    """The context of a change: its time, the person who makes it, and the message of its event."""
 
     now: datetime  # aware, UTC
     actor: str | None = None  # a person's name; None: a daemon

@@ -21,7 +21,7 @@ EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 @implementer(ICodeImportResult)
 class CodeImportResult(Persistent):
-    """How one job ended, copied from the job."""
+    """The result of one job, copied from the job."""
 
     def __init__(self, job: "CodeImportJob", status: CodeImportResultStatus, now: datetime) -> None:
         self.status = status

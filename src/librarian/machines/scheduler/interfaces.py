@@ -22,7 +22,7 @@ from librarian.machines.interfaces import ICodeImportJob, ICodeImportMachine, IC
 
 
 class ICodeImportScheduler(ICodeImportThing):
-    """What a controller daemon calls, for its own machine.
+    """The calls of a controller daemon, for its own machine.
 
     Every method that takes a job id raises JobGone; every method that takes a host name, BadHostname.
     """

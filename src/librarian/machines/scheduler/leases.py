@@ -26,7 +26,7 @@ class SteadyClock:
         self._stepped: float | None = None  # monotonic seconds of the last step; None: there was none
 
     def steady_for(self) -> timedelta:
-        """How long no step was seen; at most the time since the start of this process."""
+        """The time since the clock last made a step; at most the time since the start of this process."""
         with self._lock:
             return timedelta(seconds=self._compare() - self._since)
 

@@ -52,7 +52,7 @@ class DigestDiffers(ArchiveError):
 
 
 class IArchiveSource(Protocol):
-    """Where an archive's files come from: a directory or a web server."""
+    """The source of an archive's files: a directory or a web server."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, by its path from the archive's root.
@@ -64,7 +64,7 @@ class IArchiveSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """What a Release file says of one of its indices."""
+    """The entry of one index in a Release file."""
 
     sha256: str  # hex
     size: int  # bytes

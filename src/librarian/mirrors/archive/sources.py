@@ -1,4 +1,4 @@
-"""Where the files of an archive come from."""
+"""Sources of an archive's files: a directory, or a web server."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -46,7 +46,7 @@ class DirectoryArchive:
             raise ArchiveUnreachable(f"{path}: {error.strerror}") from error
 
     def modified(self, path: str) -> datetime | None:
-        """When a file was last changed; None if it is not there."""
+        """The time when a file was last changed; None if it is not there."""
         try:
             return datetime.fromtimestamp((self._root / path).stat().st_mtime, UTC)
         except OSError:

@@ -53,7 +53,7 @@ class ImportSummary:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How an archive is read."""
+    """Options of reading an archive."""
 
     keyring: str | None = None
     components: Sequence[str] = ()  # none: all that the Release file names
@@ -170,7 +170,7 @@ class ArchiveImport:
         self.summary.superseded += superseded
 
     def _publications(self, part: ContentKey, file: ReleaseFile) -> Publications:
-        """What is known to be published of `part`; its release, component and build are made if need be."""
+        """The known publications of `part`; its release, component and build are made if need be."""
         release = self._distribution().ensureRelease(part.release, file.version)
         component = release.ensureComponent(part.component.partition("/")[0])
         if is_installer_section(part.component):

@@ -1,4 +1,4 @@
-"""What mirrors hold, as it is stored: one record for each component of each suite."""
+"""The stored contents of mirrors: one record for each component of each suite."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -56,7 +56,7 @@ class _MirrorContents(Persistent):
 
     @property
     def key(self) -> ContentKey:
-        """Which part of the distribution it is."""
+        """The key of the part of the distribution."""
         raise NotImplementedError
 
     def _published(self) -> Publications | None:

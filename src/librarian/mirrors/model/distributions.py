@@ -42,7 +42,7 @@ class MirrorsSubtree(Persistent):
         self.offline = tuple({**dict(self.offline), **dict.fromkeys(families, moment)}.items())
 
     def last_offline(self, families: Iterable[int]) -> datetime | None:
-        """When the prober was last found without one of these parts of the network."""
+        """The time when the prober was last found without one of these parts of the network."""
         return max((moment for family, moment in self.offline if family in families), default=None)
 
     def new_distribution(self, name: str, display_name: str, main_url: str | None) -> "Distribution":
@@ -176,7 +176,7 @@ class Distribution(Persistent):
         return found
 
     def last_import(self, suite: str) -> datetime | None:
-        """When the newest known state of `suite` was first seen."""
+        """The time when the newest known state of `suite` was first seen."""
         known = self.known_releases(suite)
         return known[-1].seen if known else None
 

@@ -184,12 +184,12 @@ class DistributionMirror(Persistent):
 
     @property
     def source_parts(self) -> Rows[MirrorDistroReleaseSource]:
-        """What it holds as source, a record for each component of each suite."""
+        """The records of its sources, one for each component of each suite."""
         return Rows(self._source_releases.values())
 
     @property
     def binary_parts(self) -> Rows[MirrorDistroArchRelease]:
-        """What it holds as binaries, a record for each architecture of each component of each suite."""
+        """The records of its binaries, one for each architecture of each component of each suite."""
         return Rows(self._arch_releases.values())
 
     def sum_up(self) -> None:

@@ -1,4 +1,4 @@
-"""What was published to an archive, and when: the questions a probe asks of it."""
+"""The publications of an archive with their times: a probe asks for files of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ class Publications(Persistent):
 
     @property
     def file_count(self) -> int:
-        """How many files a mirror that carries this is asked for, now and then."""
+        """The number of files that samples are drawn from, for a mirror that carries this."""
         return 0 if not self._numbered else self._numbered.maxKey() + 1
 
     def numbered(self, number: int) -> Publication:

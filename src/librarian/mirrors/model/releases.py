@@ -35,13 +35,13 @@ def number(index: LOBTree, thing: Any) -> int:
 
 
 class _HasPublications(Persistent):
-    """What has publications, by pocket and component."""
+    """The publications of a release or an architecture, by pocket and component."""
 
     def __init__(self) -> None:
         self._publications = OOBTree()  # (pocket name, component name) -> Publications
 
     def publications(self, pocket: PackagePublishingPocket, component: Component) -> Publications:
-        """What is published there; made if it is not there yet."""
+        """The publications of a part; an empty object is made and stored if there is none yet."""
         key = (pocket.name, removeSecurityProxy(component).name)
         found: Publications | None = self._publications.get(key)
         if found is None:
@@ -54,7 +54,7 @@ class _HasPublications(Persistent):
         return list(self._publications.values())
 
     def published(self, pocket: PackagePublishingPocket, component: Component) -> Publications | None:
-        """What is published there, if anything ever was; changes nothing."""
+        """The publications of a part, or None if there never were any; changes nothing."""
         found: Publications | None = self._publications.get((pocket.name, component.name))
         return found
 
@@ -112,7 +112,7 @@ class DistroRelease(_HasPublications):
 
     @property
     def binary_sections(self) -> list[Component]:
-        """What has indices of binary packages: the components, and after them the installer's sections."""
+        """The sections with indices of binary packages: the components, then the installer's sections."""
         return [*self.components, *self.installer_sections]
 
     def ensureInstaller(self, component: Component) -> Component:

@@ -176,7 +176,7 @@ class Controls:
         return [site for site in others if not site.is_mirror] + [mirrors[place] for place in drawn]
 
     async def _ask(self, sites: list[ControlSite], family: int) -> dict[ControlSite, bool]:
-        """Which of `sites` answer within WITHIN_SECONDS; those at refused addresses are left out."""
+        """Those of `sites` that answer within WITHIN_SECONDS; sites at refused addresses are left out."""
         asking = {asyncio.create_task(self._answers(site, family)): site for site in sites}
         if not asking:
             return {}

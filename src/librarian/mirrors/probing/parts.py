@@ -1,4 +1,4 @@
-"""What the files a mirror has, and lacks, say of one part of it.  Pure functions."""
+"""The judgement of one part of a mirror, by the files it has and lacks.  Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class AskedFile:
 
 @dataclass(frozen=True, slots=True)
 class PartJudgement:
-    """How fresh a part is, for certain, and what it lacks that it must have."""
+    """The status of a part that is certain, and the files it must have and lacks."""
 
     status: MirrorStatus
     lag: timedelta | None = None  # how far behind; None: not known

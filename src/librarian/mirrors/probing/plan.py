@@ -1,4 +1,4 @@
-"""What goes into a probe and what comes out of it: plain values, made and read by the service."""
+"""The plan of a probe, which is its input, and its report: plain values, made and read by the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SuiteState:
-    """Which state of the archive a mirror's Release file says it has of a suite."""
+    """The state of the archive that a mirror's Release file stands for, of one suite."""
 
     release: ReleaseFile
     url: str  # of the file
@@ -116,7 +116,7 @@ class ProbePlan:
 
 @dataclass(slots=True)
 class ProbeReport:
-    """What a probe found.  Filled while it runs; read when it is over."""
+    """The findings of a probe.  Filled while it runs; read when it is over."""
 
     plan: ProbePlan
     started: datetime

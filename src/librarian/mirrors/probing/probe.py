@@ -202,7 +202,7 @@ class MirrorProbe:
         return list(lacking) or self._none_of_all()
 
     def _none_of_all(self) -> list[str]:
-        """What was asked for, if nothing of it is there: the mirror has indices, and no packages.
+        """The files that were asked for, if the mirror has none of them: it has indices, and no packages.
 
         Where a Release file tells what should be there, it has been asked for that.
         """

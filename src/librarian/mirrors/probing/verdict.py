@@ -1,4 +1,4 @@
-"""What a probe means: for the mirror, for the run, and over time.  Pure functions."""
+"""The verdict of a probe: for the mirror, for the run, and over time.  Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from librarian.mirrors.probing.plan import ProbeReport
 
 
 class Verdict(Enum):
-    """What one probe says about a mirror."""
+    """The verdict of one probe on a mirror."""
 
     GOOD = "good"
     FAILED = "failed"
@@ -83,7 +83,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a mirror did over a time; lower is better.  The formula is archweb's."""
+    """The score of a mirror over a time; lower is better.  The formula is archweb's."""
 
     checks: int
     completion: float  # 0 to 1

@@ -43,7 +43,7 @@ def _is_dead(process: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in ticks since boot (proc(5), field 22): a pid alone is used again."""
+    """The start of a process, in ticks since boot (proc(5), field 22): a pid alone is used again."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

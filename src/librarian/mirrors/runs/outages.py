@@ -1,4 +1,4 @@
-"""What the registry knows to tell an outage of the prober's network from a mirror's failure."""
+"""Facts of the registry that tell an outage of the prober's network from a mirror's failure."""
 
 import random
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a mirror is asked in a probe, drawn up from the tree."""
+"""The plan of a mirror's probe, drawn up from the tree."""
 
 import random
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How the report of a probe changes what is known of a mirror."""
+"""Records the report of a probe in the mirror."""
 
 from datetime import datetime
 from io import BytesIO
@@ -55,7 +55,7 @@ def _fill(made: BoundProbeRecord, report: ProbeReport, verdict: Verdict) -> None
 
 
 def _note_troubles(mirror: BoundMirror, report: ProbeReport, now: datetime) -> None:
-    """What is wrong now; what was wrong before keeps the time it was first seen."""
+    """Store the present troubles; one that was there before keeps the time it was first seen."""
     since = {(kind, url): when for kind, url, when in mirror.troubles}
     found = dict.fromkeys((finding.kind.value, finding.url) for finding in report.findings)
     mirror.troubles = tuple((*each, since.get(each, now)) for each in list(found)[:TROUBLES])

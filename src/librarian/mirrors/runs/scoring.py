@@ -1,4 +1,4 @@
-"""How a mirror did over the last month."""
+"""The scores of mirrors over the last month."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a probing run covers, and how it went: for scripts and for operators."""
+"""The options and the summary of a probing run, for scripts and for operators."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from librarian.mirrors.settings import MirrorSettings
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Which mirrors a run covers: their content, due or not, how many at most."""
+    """The mirrors that a run covers: their content, due or not, how many at most."""
 
     content: MirrorContent = MirrorContent.ARCHIVE
     force: bool = False
@@ -20,7 +20,7 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunSummary:
-    """How a run went, by mirror name."""
+    """The outcome of a run, by mirror name."""
 
     probed: int = 0
     good: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
 
 
 def explain(summary: RunSummary) -> list[str]:
-    """What an operator must know of a run, one sentence each."""
+    """The sentences that an operator must read after a run."""
     said = []
     if summary.refused:
         said.append(

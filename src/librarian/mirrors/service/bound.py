@@ -1,4 +1,4 @@
-"""What the registry hands out: stored objects with the clock, the countries and the logs they need."""
+"""Bound objects: stored ones with the clock, the countries and the logs that they need."""
 
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -202,7 +202,7 @@ class BoundMirror(Bound):
 
 
 class BoundMirrorPart(Bound):
-    """What a mirror holds of one part of the distribution, with the clock."""
+    """The record of one part of a mirror, with the clock."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What the views of mirrors share: pages, paths, fields, and how values are shown."""
+"""Pages, paths, fields and the display of values, shared by the views of mirrors."""
 
 from collections.abc import Mapping
 from enum import Enum

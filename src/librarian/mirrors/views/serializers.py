@@ -7,7 +7,7 @@ from librarian.mirrors.probing.verdict import Score
 
 
 def describe(mirror: Any) -> dict[str, Any]:
-    """What JSON says of a mirror; times in RFC 3339, UTC, durations as their names say.
+    """A mirror as JSON; times in RFC 3339, UTC, durations as their names say.
 
     The score is the one of its last probe.
     """
@@ -39,7 +39,7 @@ def describe(mirror: Any) -> dict[str, Any]:
 
 
 def describe_contents(mirror: Any) -> list[dict[str, Any]]:
-    """What the mirror holds, part by part."""
+    """The contents of the mirror as JSON, part by part."""
     rows = [
         (row.distro_release.name, row.pocket, row.component.name, "source", row.freshness)
         for row in mirror.source_releases
@@ -78,7 +78,7 @@ def describe_record(record: Any) -> dict[str, Any]:
 
 
 def describe_troubles(mirror: Any) -> list[dict[str, Any]]:
-    """What the last probe found wrong, and since when."""
+    """The faults that the last probe found as JSON, with the time each was first seen."""
     return [{"kind": kind, "url": url, "since": _time(since)} for kind, url, since in mirror.troubles]
 
 

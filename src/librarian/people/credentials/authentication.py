@@ -1,4 +1,4 @@
-"""Which principal a password, a token or a session belongs to."""
+"""The principal that a password, a token or a session belongs to."""
 
 import logging
 from datetime import datetime

@@ -79,7 +79,7 @@ class NoSuchToken(LibrarianError, LookupError):
 
 
 class IScope(Interface):
-    """How far a token may reach; a utility named by the scope, from ``<tokenscope>``."""
+    """The scope of a token; a utility named by the scope, from ``<tokenscope>``."""
 
     name: str = Attribute("As in ``upload`` or ``tracker:read``.")
     title: str = Attribute("What a token with it may do.")

@@ -66,7 +66,7 @@ class ApiToken(Persistent):
         return found
 
     def died(self, now: datetime) -> datetime | None:
-        """When it expired or was revoked; None while it is valid at `now`."""
+        """The time when it expired or was revoked; None while it is valid at `now`."""
         if self.revoked is not None:
             return self.revoked
         return self.expires if self.expires <= now else None

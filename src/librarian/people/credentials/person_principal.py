@@ -12,7 +12,7 @@ from librarian.security.interfaces import IPrincipal
 
 @dataclass(frozen=True, slots=True)
 class GrantedScope:
-    """How far an API token reaches: a scope, perhaps narrowed to one part of a name space."""
+    """A scope that an API token has, perhaps narrowed to one part of a name space."""
 
     name: str  # as declared in ZCML: upload, tracker:read
     parameter: str  # what it is narrowed to; empty: not narrowed

@@ -14,7 +14,7 @@ _PARAMETER = re.compile(r"[\x21-\x7e]{1,200}")
 
 @implementer(IScope)
 class Scope:
-    """What ``<tokenscope>`` declares."""
+    """The scope that a ``<tokenscope>`` declares."""
 
     def __init__(self, name: str, title: str, permissions: Iterable[str], parameter: str) -> None:
         self.name = name

@@ -38,7 +38,7 @@ MOST_TOKENS = 100  # of one person
 
 
 def the_subtree() -> CredentialsSubtree:
-    """What this system stores in this thread's tree.  Valid until its session ends."""
+    """The subtree of credentials in this thread's tree.  Valid until its session ends."""
     found: CredentialsSubtree = getUtility(ITree).subtree(SUBTREE)
     return found
 

@@ -18,7 +18,7 @@ from librarian.people.credentials.interfaces import FailureKey, IFailureCounts, 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many failures have no consequence, and how long the pauses after them grow."""
+    """The number of failures without a consequence, and the growth of the pauses after them."""
 
     free: int
     longest: timedelta
@@ -76,7 +76,7 @@ def _keys(name: str, address: str) -> list[tuple[FailureKey, Patience]]:
 
 
 def network(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 that one IPv6 customer has."""
+    """The network that failures are counted for: an IPv4 address, or the /64 that one IPv6 customer has."""
     ip = parse_address(address)
     if isinstance(ip, IPv6Address):
         return str(IPv6Network((int(ip), 64), strict=False))

@@ -14,7 +14,7 @@ class ICelebrityDirective(Interface):
 
 
 class ITokenScope(Interface):
-    """How far an API token may reach."""
+    """The scope of an API token."""
 
     name = TextLine(title="As in ``upload`` or ``tracker:read``", required=True)
     title = TextLine(title="What a token with it may do", required=True)

@@ -136,7 +136,7 @@ class ReceivedBody:
 
 
 def _refusal(error: BaseException) -> RequestRefused:
-    """What an error of the disk is answered with."""
+    """The refusal that answers an error of the disk."""
     if isinstance(error, RequestRefused):
         return error
     if not isinstance(error, OSError):

@@ -35,7 +35,7 @@ _LINE_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
 
 
 class Phase(Enum):
-    """What a connection is doing."""
+    """The phase of a connection."""
 
     READING_HEAD = 1  # idle, as long as nothing has come
     READING_BODY = 2
@@ -46,7 +46,7 @@ class Phase(Enum):
 
 @dataclass(eq=False)
 class Listener:
-    """What the connections that come in by one socket share."""
+    """The objects that the connections of one listening socket share."""
 
     loop: AbstractEventLoop
     application: Application

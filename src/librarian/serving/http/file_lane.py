@@ -47,7 +47,7 @@ class LaneFile:
 
 @dataclass(slots=True)
 class LaneAnswer:
-    """What is sent: `data`, its head with it, or `head` and `parts` of an open file."""
+    """An answer of the lane: `data`, its head with it, or `head` and `parts` of an open file."""
 
     status: int
     size: int  # bytes of its body; 0 for HEAD
@@ -123,7 +123,7 @@ class FileLane:
                 self._keys.pop(oid, None)
 
     def known_paths(self) -> list[Key]:
-        """What it could answer for now."""
+        """The paths that the lane can answer for now."""
         with self._lock:
             return list(self._files)
 

@@ -31,7 +31,7 @@ Fields = Mapping[str, Sequence[str]]
 
 
 class Meaning(NamedTuple):
-    """What the fields of a head say of the request."""
+    """The meaning of a head's fields for the server."""
 
     fields: Fields
     host: str | None  # host or host:port; None: an HTTP/1.0 client does not say
@@ -72,7 +72,7 @@ def parse_head(head: bytes) -> Head:
 
 
 def meaning_of(block: bytes, version: str) -> Meaning:
-    """What the lines of a head behind the first say together.  Raises RequestRefused."""
+    """The meaning of a head's lines, without the first.  Raises RequestRefused."""
     fields = parse_fields(block.split(b"\r\n") if block else ())
     host = stated_host(version, fields)
     length, chunked = framing(version, fields)

@@ -1,4 +1,4 @@
-"""Which requests the file lane may answer at one listener, and how its answers are logged and counted."""
+"""The requests that the file lane may answer at one listener, and the logging and counting of its answers."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class LaneAccess:
         return self.lane.find_answer(self.port, head, keeps_open)
 
     def offers(self, head: Head) -> Offer | None:
-        """What the application may tell the lane when it answers this request."""
+        """The offer that the application may use to hand its answer to the lane; None: the lane never answers it."""
         return None if head.query or head.method != "GET" else self.lane.offers((self.port, head.target))
 
     def record(

@@ -72,7 +72,7 @@ class Output:
         self._once_writable(self._end)
 
     def send_stream(self, stream: Outgoing) -> None:
-        """What is in `stream`; to be called again whenever there is more, and when it has ended."""
+        """Send the parts of `stream`; to be called again whenever there is more, and when it has ended."""
         if self._stream is None:
             self.busy = True
             self._stream = stream
@@ -81,7 +81,7 @@ class Output:
             self._send_on()
 
     def writable(self, writable: bool) -> None:
-        """What the transport says of its buffer."""
+        """Note whether the transport's buffer can take more."""
         self._writable = writable
         if writable and self._when_writable is not None:
             then, self._when_writable = self._when_writable, None

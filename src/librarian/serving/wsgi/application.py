@@ -75,7 +75,7 @@ class Application:
         exchange.run(self._app)
 
     def next_for(self, worker: "_Worker") -> Exchange | None:
-        """What waits longest; None: nothing does, and `worker` is idle from now on."""
+        """The exchange that has waited longest; None if there is none, and `worker` is idle from now on."""
         with self._lock:
             if self._backlog:
                 return self._backlog.popleft()

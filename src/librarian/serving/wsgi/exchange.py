@@ -47,7 +47,7 @@ class FileBody:
 
 
 class Link(Protocol):
-    """Where answers go: methods for the application's threads."""
+    """The way of answers to the connection: methods for the application's threads."""
 
     def send_whole(self, data: bytes, keeps_open: bool) -> None:
         """A whole answer, with its head."""
@@ -228,7 +228,7 @@ def _close(body: Any) -> None:
 
 
 def checked(status: str, headers: Headers) -> tuple[str, Headers]:
-    """What start_response() was given.  Raises AssertionError where PEP 3333 forbids it."""
+    """Status and fields from start_response().  Raises AssertionError where PEP 3333 forbids them."""
     assert len(status) > 3 and status[:3].isdigit() and status[3] == " ", f"status {status!r}"
     for text in (status, *(part for header in headers for part in header)):
         assert "\r" not in text and "\n" not in text, f"a line end in a header: {text!r}"

@@ -58,7 +58,7 @@ class Outgoing:
         return None
 
     def take(self) -> bytes | FilePart | None:
-        """What is to be sent next; None: nothing for now, or, once it has `ended`, nothing any more."""
+        """The next part to send; None: nothing for now, or, once it has `ended`, nothing any more."""
         with self._lock:
             if self._pieces:
                 data = b"".join(self._pieces)

@@ -1,4 +1,4 @@
-"""What an export and an import have in common: the run, its log, its locks, its second tries."""
+"""The base of an export and an import: the run, its log, its locks, its second tries."""
 
 import logging
 import time

@@ -63,7 +63,7 @@ class Control(ftplib.FTP_TLS):
         return address
 
     def _epsv(self) -> tuple[str, int] | None:
-        """Where to connect to (RFC 2428, section 3), or None if PASV is to be asked."""
+        """The address to connect to (RFC 2428, section 3), or None if PASV is to be asked."""
         if not self.epsv:
             return None
         try:

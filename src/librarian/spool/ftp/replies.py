@@ -1,4 +1,4 @@
-"""What servers reply, read: codes, times, facts, digests."""
+"""Parsers of servers' replies: codes, times, facts, digests."""
 
 import re
 from collections.abc import Mapping

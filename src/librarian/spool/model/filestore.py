@@ -49,7 +49,7 @@ class FileStore:
         sync_directory(self.path)
 
     def check_prepared(self) -> None:
-        """Raises NotASpool if a folder of the spool is missing: prepare() was not called here."""
+        """Raise NotPrepared if a folder of the spool is missing: prepare() was not called here."""
         check_prepared(self.path)
 
     def create(self, filename: str, mode: str = "w") -> SpoolFile:

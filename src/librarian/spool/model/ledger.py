@@ -1,4 +1,4 @@
-"""What must be known after a crash.
+"""The ledger: facts of an exchange that must survive a crash.
 
 One file for each partner, appended to, one JSON object a line.  It answers three questions that
 neither the spool nor the server can answer: is the lock over there one of ours; had this file been
@@ -27,7 +27,7 @@ DELIVERIES_KEPT = 10_000  # by a compaction
 
 
 def ledger_path(kind: Kind, target: Target) -> Path:
-    """Where the ledger of this spool's dealings with this partner is."""
+    """The path of the ledger of this spool's exchange with this partner."""
     return target.store_dir.absolute() / OUR_FOLDER / f"{kind}-{target.key}.jsonl"
 
 
@@ -37,7 +37,7 @@ def local_lock_path(kind: Kind, target: Target) -> Path:
 
 
 class Stage(StrEnum):
-    """How far a file has come."""
+    """The progress of a file."""
 
     BEGUN = "begun"  # part of it may be at the other side, under the temporary name
     PUBLISHING = "publishing"  # whole and verified; the rename has been or will be asked for
@@ -166,7 +166,7 @@ class Ledger:
 
 
 def deliveries(path: Path) -> Iterator[Entry]:
-    """What a ledger says has arrived, oldest first: the proof of delivery, as far back as it is kept."""
+    """The files that arrived by a ledger, oldest first: the proof of delivery, as far back as it is kept."""
     for record in records(path):
         if isinstance(record, Entry) and record.stage is Stage.DELIVERED:
             yield record
@@ -194,7 +194,7 @@ def lines(path: Path) -> Iterator[Entry | LockNote | str | None]:
 
 
 def _facts(note: Entry | LockNote) -> dict[str, Any]:
-    """What dataclasses.asdict gives, without its copying, which takes longer than writing the line."""
+    """The same as dataclasses.asdict, without its copying, which takes longer than writing the line."""
     return {field.name: getattr(note, field.name) for field in fields(note)}
 
 

@@ -1,4 +1,4 @@
-"""Which process holds the local lock of a spool, seen without touching the lock."""
+"""The process that holds the local lock of a spool, found without touching the lock."""
 
 from pathlib import Path
 

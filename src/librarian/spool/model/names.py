@@ -1,4 +1,4 @@
-"""Which names a spool and an FTP server can carry."""
+"""Rules for the names that a spool and an FTP server can carry."""
 
 import unicodedata
 

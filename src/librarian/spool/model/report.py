@@ -1,4 +1,4 @@
-"""How a run ended: the report that it returns, and the short record of it that stays in the spool.
+"""The end of a run: the report that it returns, and the short record of it that stays in the spool.
 
 The record is for people who were not there: the log of a job of cron is elsewhere, if anywhere.  It is
 written after every run and never read by a run, so a lost or damaged one does no harm.
@@ -15,7 +15,7 @@ NAMES_KEPT = 1000  # refused names in a record; a report has all
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
+    """The outcome of a run."""
 
     NOTHING = "nothing"  # there was nothing to do
     DONE = "done"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class Report:
-    """What a run did."""
+    """The report of a run."""
 
     outcome: Outcome = Outcome.NOTHING
     files: list[str] = field(default_factory=list)  # have gone over, in this order
@@ -53,7 +53,7 @@ class LastRun:
 
 
 def record_path(ledger: Path) -> Path:
-    """Where the record of the last run is: beside the ledger."""
+    """The path of the record of the last run: beside the ledger."""
     return ledger.with_suffix(".last.json")
 
 

@@ -1,4 +1,4 @@
-"""How a spool and its exchange stand: read from what lies on disk, without a lock and without writing."""
+"""The state of a spool and its exchange: read from the disk, without a lock and without writing."""
 
 import os
 import stat
@@ -114,7 +114,7 @@ def _read(kind: Kind, target: Target, most: int | None) -> SpoolState:
 
 
 class _LedgerSummary:
-    """What the lines of a ledger come to; a ledger that is missing is empty."""
+    """The sum of a ledger's lines; a ledger that is missing is empty."""
 
     def __init__(self, path: Path, most: int | None) -> None:
         self.sent: deque[SentFile] = deque(maxlen=most)  # the oldest first

@@ -118,7 +118,7 @@ class SpoolWriter:
     # For the two-phase commit.
 
     def position(self) -> int:
-        """How many bytes have been written, all of them given to the operating system."""
+        """The number of bytes written, all of them given to the operating system."""
         if self._decided:
             return 0
         if not self._file.closed:

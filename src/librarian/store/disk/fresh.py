@@ -1,4 +1,4 @@
-"""What was stored and never read again since: a list beside the bytes, for a scrub to begin with.
+"""A list of the digests that were stored and never read since, beside the bytes: a scrub begins with them.
 
 A line is added for each new file, and not fsynced: what is lost with a power cut, or while a scrub takes
 the list away, is read when its turn comes, like everything else.

@@ -1,4 +1,4 @@
-"""Where the disk store keeps what: names, folders, and what does not belong there."""
+"""The layout of the disk store: its names and folders, and the strays that do not belong there."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def read_installation(root: str) -> str | None:
 
 
 def relative_path(sha256: str) -> str:
-    """Where the bytes of a digest are held, below the root."""
+    """The path of a digest's bytes, below the root."""
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
@@ -122,7 +122,7 @@ class Layout:
 
 
 def _names(path: str) -> list[str]:
-    """What a folder lists, in order; nothing if it has just gone."""
+    """The names in a folder, in order; none if it has just gone."""
     try:
         return sorted(os.listdir(path))
     except FileNotFoundError:

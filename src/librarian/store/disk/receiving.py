@@ -14,7 +14,7 @@ from librarian.store.room import Room
 
 
 class Drafts:
-    """Where bytes can be written that are not held yet, for as long as there is room."""
+    """A place for bytes that are not held yet, for as long as there is room."""
 
     def __init__(self, incoming: Incoming, room: Room) -> None:
         self._incoming = incoming

@@ -1,4 +1,4 @@
-"""What errors of the file system mean for a byte store."""
+"""The store's errors for those of the file system."""
 
 import errno
 import logging
@@ -34,6 +34,6 @@ def troubles(step: str) -> Iterator[None]:
 
 
 def logged_trouble(step: str, error: OSError) -> StoreTrouble:
-    """What a system error means; the path goes to the log alone."""
+    """The store's error for a system error; the path goes to the log alone."""
     log.error("byte store trouble step=%s error=%s", step, error)
     return trouble(error)

@@ -9,7 +9,7 @@ BUFFER = 256 * 1024  # bytes
 
 
 class Readable(Protocol):
-    """What is needed of a stream: read() returns up to `size` bytes, b"" at its end."""
+    """The part of a stream that is used: read() returns up to `size` bytes, b"" at its end."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to `size` bytes, all for -1; b"" at the end."""

@@ -16,7 +16,7 @@ DEFAULT_DIRECTORY = "~/.filetracker-store"
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """Where files, locks and the server are; an empty directory or URL means that there is none."""
+    """The places of files, locks and the server; an empty directory or URL means that there is none."""
 
     directory: str
     url: str

@@ -46,7 +46,7 @@ def _weighs_gzip_first(accepted: str) -> bool:
 
 
 def facts_of(file: FileVersion, *, packed: bool) -> FileFacts:
-    """What answer_file_request() must know of a version, or of its gzip form."""
+    """The facts of a version, or of its gzip form, that an answer is made of."""
     sha256 = file.packed_sha256 if packed else file.sha256
     assert sha256 is not None  # `packed` is given only where the gzip form is kept
     extra = [

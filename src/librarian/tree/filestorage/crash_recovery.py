@@ -1,4 +1,4 @@
-"""What a crash may leave where a FileStorage was, and what is done about it before the file is opened.
+"""Recovery of a FileStorage's files after a crash, before the file is opened.
 
 FileStorage makes a new, empty database wherever it finds no file.  Beside bytes that an older tree has
 named, that is the worst of all answers: the empty tree works, and the next sweep takes every file.  So
@@ -74,7 +74,7 @@ def take_back(path: Path) -> None:
 
 
 def repair(path: Path) -> str:
-    """What settle() leaves to a person: cut a torn end off, or take the file of before the last pack.
+    """Repairs that settle() leaves to a person: cut a torn end off, or take the file of before the last pack.
 
     A sentence on what was done.  Raises TreeUnavailable if the file is in use, TreeMissing, TreeDamaged.
     """

@@ -71,7 +71,7 @@ def _hearing(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _WithoutTraceback(Rarely):
-    """What a full disk does to those who work through a ZEO server is told in a line, and once a minute."""
+    """A log filter: errors of a full disk at clients of a ZEO server are one line, once a minute."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         passes = super().filter(record)

@@ -58,7 +58,7 @@ def why_unfit(path: Path, data: Path) -> str:
 
 
 def described(path: Path, data: Path) -> int:
-    """How much of the data a believable index describes, in bytes; 0 if there is none."""
+    """The number of bytes of the data that a believable index describes; 0 if there is none."""
     return 0 if why_unfit(path, data) else known(path)
 
 

@@ -14,7 +14,7 @@ frees room on a full disk.
 
 
 class Torn(Exception):  # a finding about the file, not a failed operation, so no LibrarianError
-    """What begins at `position` is no whole transaction.  `unfinished`: it was never committed."""
+    """The bytes at `position` are no whole transaction.  `unfinished`: it was never committed."""
 
     def __init__(self, position: int, why: str, *, unfinished: bool = False) -> None:
         super().__init__(why)

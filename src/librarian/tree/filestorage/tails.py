@@ -30,7 +30,7 @@ LAST_BYTES = 32 << 20  # bytes of records, at most
 
 @dataclass
 class Tail:
-    """How the file ends.  What is whole ends at `whole`; the file has `size` bytes."""
+    """The end of the file.  Whole transactions end at `whole`; the file has `size` bytes."""
 
     size: int
     whole: int
@@ -115,7 +115,7 @@ _HEADER = re.compile(rb"(?=[\x03-\x06].{7}\x00{3}.{5}[ up])", re.DOTALL)
 
 
 def _next_whole(file: BinaryIO, position: int, size: int) -> int | None:
-    """Where the next whole transaction, of whatever time, begins after `position`."""
+    """The position of the next whole transaction, of whatever time, after `position`; in bytes."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for match in _HEADER.finditer(content, position + 1):
             try:

@@ -51,7 +51,7 @@ class Found:
 
 
 def time_of(tid: bytes) -> str:
-    """When a transaction was begun."""
+    """The time when a transaction was begun."""
     try:
         return f"{datetime.fromtimestamp(TimeStamp(tid).timeTime(), UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
@@ -95,7 +95,7 @@ def read_all(file: BinaryIO, position: int, size: int, after: bytes = bytes(8)) 
 
 
 def fault_of(file: BinaryIO, found: Found) -> str:
-    """What is wrong in the records of a transaction; empty if nothing is."""
+    """The fault in the records of a transaction; empty if there is none."""
     try:
         records = list(_records(file, found))
     except Torn as torn:

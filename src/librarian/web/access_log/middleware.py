@@ -92,7 +92,7 @@ class AccessLogged:
 
 
 def _target(environ: dict[str, Any]) -> str:
-    """What was asked for, as it was spelled, if the server tells."""
+    """The target of the request, as the client spelled it, if the server tells."""
     stated: str | None = environ.get("REQUEST_URI")
     if stated is not None:
         return stated

@@ -1,4 +1,4 @@
-"""How many bytes of an answer were sent, and when it ended."""
+"""The number of bytes sent of an answer, and the time it ended."""
 
 from collections.abc import Callable, Iterable, Iterator
 from io import SEEK_END
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 
 class Answer:
-    """How much of one answer was sent; end() writes it down, once."""
+    """The bytes sent of one answer; end() writes them down, once."""
 
     def __init__(
         self, environ: dict[str, Any], write: Callable[[dict[str, Any], int, int, float], None]

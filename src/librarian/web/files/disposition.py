@@ -1,4 +1,4 @@
-"""How a browser is told to treat a file: its type, its name, and whether to show or to save it."""
+"""Fields that tell a browser a file's type, its name, and whether to show or to save it."""
 
 import re
 import unicodedata
@@ -44,7 +44,7 @@ class Presentation(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def presentation(mimetype: str) -> Presentation:
-    """What a stored mimetype, which is whatever an uploader claimed, comes to in a response."""
+    """The presentation of a stored mimetype, which is whatever an uploader claimed."""
     match = _MEDIA_TYPE.fullmatch(mimetype) if len(mimetype) <= _MAX_TYPE_LENGTH else None
     essence = match[1].lower() if match else ""
     # A stored multipart/byteranges would make one part of a file look like several to a client.

@@ -1,4 +1,4 @@
-"""Which slices of a file a Range field asks for (RFC 9110, section 14)."""
+"""The slices of a file that a Range field asks for (RFC 9110, section 14)."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Which methods a view takes: GET and HEAD, unless it says more.
+"""The methods that a view takes: GET and HEAD, unless it declares more.
 
 A view that takes whatever comes would answer TRACE or DELETE as it answers GET, and the client that sent that
 would believe it done.

@@ -1,4 +1,4 @@
-"""What a request says of its body is held against it, or refused: on every endpoint, for every view.
+"""Declarations of a request about its body are checked, or refused: on every endpoint, for every view.
 
 A digest is compared while the body is read, whichever view reads it.  A part of a file is no file: resumable
 uploads and Content-Range are not supported, and a server that ignored them would keep half of one.

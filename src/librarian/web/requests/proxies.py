@@ -1,4 +1,4 @@
-"""What a front end says of a request is believed from configured front ends only.
+"""Fields of a front end about a request are believed from configured front ends only.
 
 Any client can send ``X-Forwarded-For`` or ``Front-End-Https``.  Unless the connection comes from an
 address in ``librarian.trusted_proxies``, these headers are taken out before anything sees them.

@@ -52,12 +52,12 @@ class Request(request.Request):
         super().make_body_seekable()
 
     def make_tempfile(self) -> BinaryIO:
-        """Where webob puts a body that the server gave it no way to read twice."""
+        """The file that webob copies a body to if the server gave it no way to read it twice."""
         return spool()
 
     @property
     def json_body(self) -> Any:
-        """What a body of JSON says.  Raises HTTPBadRequest."""
+        """The value of a JSON body.  Raises HTTPBadRequest."""
         try:
             found = super().json_body
             json.dumps(found, ensure_ascii=False).encode()  # one half of a surrogate pair is no text

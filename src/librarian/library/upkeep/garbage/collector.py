@@ -47,7 +47,7 @@ class GarbageCollector:
 
     @property
     def report(self) -> Report:
-        """What the run did until now."""
+        """The report of the run, up to now."""
         return self._run.report
 
     def run(

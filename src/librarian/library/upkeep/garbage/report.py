@@ -1,4 +1,4 @@
-"""What a run of the collector did, or in a dry run would do."""
+"""The report of a run of the collector; of a dry run, the removals that it would make."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ class Action:
 
 @dataclass
 class Report:
-    """How many objects each step saw and what it did with them."""
+    """The number of objects that each step saw, and the number it removed or changed."""
 
     seen: dict[str, int] = field(default_factory=dict)
     done: dict[str, dict[str, int]] = field(default_factory=dict)  # step -> verb -> number

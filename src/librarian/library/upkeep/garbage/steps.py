@@ -1,4 +1,4 @@
-"""What is garbage, and when it goes: the steps of the collector that change the tree, in their order.
+"""The steps of the collector that change the tree, in their order, with the rule for each kind of garbage.
 
 `references` in each is the IFileReferences utilities by name, which say what the systems refer to.
 """

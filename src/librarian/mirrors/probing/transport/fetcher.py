@@ -283,7 +283,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _failure(url: str, error: Exception) -> ProbeFailed:
-    """What an error of the client library means for the mirror."""
+    """The finding that an error of the client library stands for."""
     if isinstance(error, ProbeFailed):
         return error
     if isinstance(error, OSError) and error.errno == errno.EACCES:

@@ -1,4 +1,4 @@
-"""Where a redirect may lead."""
+"""The rule for the targets of redirects."""
 
 from urllib.parse import unquote, urljoin, urlsplit
 

@@ -1,4 +1,4 @@
-"""How many connections there are at once, and which hosts are not asked any more in this run."""
+"""Limits on connections at the same time, and the hosts that are given up for the rest of the run."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ _KEPT_FOR = 16  # requests that a host may make of a connection while other host
 
 
 class _Queue:
-    """How many wait for a semaphore, which does not tell."""
+    """A semaphore that knows the number of its waiters; threading's does not tell."""
 
     def __init__(self) -> None:
         self.length = 0

@@ -27,7 +27,7 @@ class Source(Protocol):
 
 
 class DirectorySource(Source):
-    """What filetracker 1.x served, or kept on one machine: ``<dir>/files``, versions in the times."""
+    """The files of filetracker 1.x, served or local: ``<dir>/files``, versions in the times."""
 
     def __init__(self, path: str) -> None:
         if os.path.isdir(os.path.join(path, "links")):

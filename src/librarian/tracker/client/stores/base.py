@@ -8,7 +8,7 @@ from librarian.tracker.client.versioned_names import split_name, versioned_name
 
 
 class Fact(NamedTuple):
-    """What a store knows about the newest version of a name without reading it."""
+    """The facts of a name's newest version that a store knows without reading it."""
 
     version: int  # seconds
     size: int | None  # bytes; None: the server does not state it

@@ -13,7 +13,7 @@ _MARK = "@"  # occurs in no directory of a name: the record of /a is never in th
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of a file since it was stored."""
+    """The record of a file since it was stored."""
 
     version: int  # seconds
     size: int  # bytes
@@ -71,7 +71,7 @@ class Records:
             os.utime(self.path(name))
 
     def last_used(self, name: str) -> float | None:
-        """When the file was used last, in seconds since 1970; None without a record."""
+        """The time when the file was last used, in seconds since 1970; None without a record."""
         try:
             return os.stat(self.path(name)).st_mtime
         except OSError:

@@ -1,4 +1,4 @@
-"""Which version of the protocol client and server have in common."""
+"""The newest version of the protocol that client and server share."""
 
 from librarian.tracker.client.interfaces import ProtocolMismatch, RemoteError
 from librarian.tracker.client.wire.transport import Transport, json_field, read_all
