@@ -218,7 +218,7 @@ class IByteStore(Interface):
         """The number of bytes held.  Raises BytesNotFound and BytesDamaged."""
 
     def stored_at(sha256: str) -> datetime:
-        """The time of the last keep() of these bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
+        """The time of the last keep() of the bytes, aware, in UTC.  Raises BytesNotFound and BytesDamaged."""
 
     def remove(sha256: str, *, stored_before: datetime | None = None) -> bool:
         """Forget the bytes, quarantined or not; whether there were any.

@@ -45,7 +45,7 @@ class LaneAccess:
         return self.lane.find_answer(self.port, head, keeps_open)
 
     def offers(self, head: Head) -> Offer | None:
-        """The offer that the application may use to hand its answer to the lane; None: the lane never answers it."""
+        """The way for the application to hand its answer to the lane; None: the lane never answers it."""
         return None if head.query or head.method != "GET" else self.lane.offers((self.port, head.target))
 
     def record(
