@@ -14,7 +14,7 @@ The modules are imported, because only a class that was made knows its bases and
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -64,5 +64,5 @@ def has_contract(class_: type, name: str) -> bool:
     for base in class_.__mro__[1:]:
         if name in vars(base) and (base.__module__.partition(".")[0] != package or vars(base)[name].__doc__):
             return True
-    interfaces: Iterable[Any] = implementedBy(class_).flattened()
-    return any(name in interface.names() and bool(interface[name].__doc__) for interface in interfaces)
+    implemented: Any = implementedBy(class_)  # zope.interface has no types for what follows
+    return any(name in one.names() and bool(one[name].__doc__) for one in implemented.flattened())
