@@ -64,5 +64,5 @@ def has_contract(class_: type, name: str) -> bool:
     for base in class_.__mro__[1:]:
         if name in vars(base) and (base.__module__.partition(".")[0] != package or vars(base)[name].__doc__):
             return True
-    implemented: Any = implementedBy(class_)  # zope.interface has no types for what follows
-    return any(name in one.names() and bool(one[name].__doc__) for one in implemented.flattened())
+    declared_by: Any = implementedBy  # which has no types
+    return any(name in one.names() and bool(one[name].__doc__) for one in declared_by(class_).flattened())
