@@ -1,4 +1,4 @@
-"""The endpoints on a server: sockets first, so that what the settings say about ports is what is true."""
+"""The endpoints on a server.  Sockets are bound first, so that the settings state the true ports."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ def _listen(sock: socket.socket, host: str, port: int) -> None:
 
 
 def tell_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
-    """Lay the bound addresses over the settings; the URL of each endpoint, by name."""
+    """Set the bound addresses in the settings; the URL of each endpoint, by name."""
     settings = getUtility(ISettings)
     lines = ["[librarian]"]
     for name, sock in sockets.items():
@@ -98,7 +98,7 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
 
 
 def clear_incoming() -> None:
-    """Remove what uploads of dead processes left half-written; younger ones may be another process's."""
+    """Remove the unfinished uploads of dead processes; younger ones may be another process's."""
     try:
         number = getUtility(IByteStore).clear_incoming(LEFT_BEHIND)
     except StoreUnavailable as error:  # what can be served is served all the same
@@ -108,7 +108,7 @@ def clear_incoming() -> None:
 
 
 def _ignore() -> None:
-    """For a signal whose default would end the process."""
+    """A handler that does nothing, for a signal that would end the process by default."""
 
 
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:

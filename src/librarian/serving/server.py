@@ -1,4 +1,4 @@
-"""The server's loop: lets connections in, watches over them, and ends when it is told.
+"""The server's loop: accepts connections, limits their number and time, and ends at stop().
 
 An asyncio loop.  Requests of the application run on threads beside it (application.py), disk
 work of uploads on others (bodies.py).
@@ -167,7 +167,7 @@ class Server:
         self._loop.call_later(seconds, self._accept_on)
 
     def _make_room(self) -> bool:
-        """Whether one more may come in; the longest idle ones give way."""
+        """Whether one more connection may be accepted; at the limit the longest idle ones are closed."""
         limit = self._limits.connection_limit
         count = len(self._connections) + self._accepted
         if count > limit * 3 // 4:
@@ -186,7 +186,7 @@ class Server:
         return len(chosen)
 
     def _sweep(self) -> None:
-        """Once a second: end what has come to a standstill."""
+        """Close connections without progress; called once a second."""
         now = time.monotonic()
         for listener in self._listeners.values():
             listener.now = now
@@ -197,7 +197,7 @@ class Server:
     # -- the end
 
     def _drain(self) -> None:
-        """Close connections on which nothing is going on, until there are no others or time is up."""
+        """Close idle connections until none is left, or `grace_seconds` are over."""
         for connection in list(self._connections):
             connection.close_idle()
         if not self._connections and not self._accepted:

@@ -1,4 +1,4 @@
-"""Manifests: what a folder of backups holds, and how much of its copy of the tree is which backup.
+"""Manifests: the backups in a folder, and for each the length of its part of the tree's copy.
 
     DIR/tree/Data.fs          all transactions up to the last backup
     DIR/bytes/ab/cd/<sha256>  laid out as a disk store
@@ -102,7 +102,7 @@ def all_manifests(folder: Path) -> list[Manifest]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Durably, under both names."""
+    """Write the manifest durably, under both names."""
     make_own_folder(folder / "manifests")
     name = datetime.fromisoformat(manifest.made).strftime("%Y-%m-%dT%H%M%SZ")
     text = json.dumps(asdict(manifest), indent=1)
@@ -133,11 +133,11 @@ def read_part(path: Path, start: int, end: int, take: Callable[[bytes], object])
 
 
 def make_folder(path: Path) -> None:
-    """A folder that is there to stay.  One that was there keeps its mode: it is its owner's."""
+    """Make a folder durably.  One that exists keeps its mode, which its owner has set."""
     durable.make_directories(str(path.absolute()))
 
 
 def make_own_folder(path: Path) -> None:
-    """A folder of ours inside of such a one; private, even if an older version left it open."""
+    """Make a folder within a folder of backups, mode 0700; one that an older version left open is closed."""
     make_folder(path)
     path.chmod(durable.DIRECTORY_MODE)

@@ -1,4 +1,4 @@
-"""The way back: a backup restored into an empty place, and a backup compared with its manifest."""
+"""Restores a backup into an empty place, and compares a backup with its manifest."""
 
 import hashlib
 import logging
@@ -108,7 +108,7 @@ class Restore:
         change_copy(data, lambda root: root["upkeep"].note(lease=None), SUBTREES)
 
     def _join(self, data: Path, target: DiskStore) -> None:
-        """Have the bytes carry the id of the tree; older versions had none."""
+        """Write the tree's installation id beside the bytes; older versions wrote none."""
         with open_copy(data, subtrees=SUBTREES) as copy:
             ours = copy.root["installation"].id if "installation" in copy.root else None
         theirs = Copies(self._folder / "bytes").installation()
@@ -135,7 +135,7 @@ class Restore:
 
 
 def differences(data: Path, manifest: Manifest) -> Iterator[str]:
-    """In what a copy of the tree is not the one its manifest describes."""
+    """The differences between a copy of the tree and its manifest, one phrase each."""
     digest, damaged = ContentsDigest(), set(manifest.damaged)
     with open_copy(data, bytes.fromhex(manifest.last_transaction), SUBTREES) as copy:
         if copy.last.hex() != manifest.last_transaction:
@@ -186,7 +186,7 @@ class CheckBackup(Check):
             tree.close()
 
     def _bytes(self) -> Iterator[Finding]:
-        """Bytes that this backup does not name are another one's."""
+        """No finding for bytes that this backup does not name: they belong to other backups."""
         yield from ()
 
     def _finding(self, detail: str) -> Finding:
@@ -194,7 +194,7 @@ class CheckBackup(Check):
 
 
 class _Copied(NamedTuple):
-    """As much of a library as a check needs."""
+    """The parts of a library that a check needs, made of a backup."""
 
     tree: Tree
     store: Copies

@@ -73,7 +73,7 @@ class TreeCopy:
         return self._digest.hexdigest() == base.tree_sha256
 
     def _require_ours(self, base: Manifest, copy: Path | None, is_known: Callable[[str], bool]) -> None:
-        """A past of this very tree remembers no backup that the tree does not.
+        """Raise NotOurBackup for a copy with the mark of a backup that the tree does not know.
 
         Where neither the manifest nor a sound copy has a mark, only a new copy comes of it, which
         does no harm.
@@ -86,7 +86,7 @@ class TreeCopy:
             raise NotOurBackup(self._folder)
 
     def _begun(self) -> Path:
-        """A name for a new copy."""
+        """The path of a new copy."""
         folder, number = self._folder / "tree", 1
         path = folder / FIRST
         taken = {found.copy for found in self._manifests}

@@ -1,4 +1,4 @@
-"""Backups of a running library.  What is in the folder is said in manifests.
+"""Backups of a running library: the tree, the bytes, then the manifest.
 
 The tree is copied first, as of one moment, and then every content that this copy names: the library makes
 bytes durable before it names them, and no sweep removes any while the backup has its lease.  So a manifest
@@ -52,7 +52,10 @@ class Backup:
         self._pace = pace
 
     def run(self) -> Manifest:
-        """Raises UpkeepBusy, NotOurBackup, NoBackup, CannotCopy, BackupDamaged, StoreFull."""
+        """Make the backup; its manifest.
+
+        Raises UpkeepBusy, NotOurBackup, NoBackup, CannotCopy, BackupDamaged, StoreFull.
+        """
         library = self._library
         with library.tree.session(), leased(library.tree, library.clock, "backup") as lease:
             copy = TreeCopy(self._folder, self._is_known)
@@ -82,7 +85,7 @@ class Backup:
 
     @staticmethod
     def _prove(copy: Copy, last: bytes, manifest: Manifest) -> None:
-        """See that the copy, opened anew, ends with what was committed for this very backup."""
+        """Raise BackupDamaged unless the copy, opened anew, ends with the commit of this backup's mark."""
         if copy.last != last or copy.root["upkeep"].backups[-1:] != (manifest.mark,):
             raise BackupDamaged(f"the copy of the tree ends before the backup began: {manifest.copy}")
         manifest.proven = True

@@ -1,4 +1,4 @@
-"""The prober: asks mirrors what they hold, politely, and believes nothing it has not seen.
+"""The prober: asks mirrors over HTTP and FTP which files they have, within limits on connections and time.
 
 This package knows no tree: it takes plans in and gives reports out (see `plan.py`).
 """

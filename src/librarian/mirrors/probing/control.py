@@ -1,7 +1,7 @@
 """Controls: servers that are asked at the moment a mirror fails, to tell an outage at the prober's end.
 
-A mirror that does not answer and a prober without a network look the same from here.  So a failure of that
-kind counts only if, within the same minute, servers elsewhere did answer the prober.
+A mirror that does not answer and a prober without a network cannot be told apart by the prober alone.  A
+failure of that kind counts only if, within the same minute, other servers answered the prober.
 """
 
 import asyncio
@@ -79,14 +79,14 @@ def _host_of(url: str) -> str:
 def needs_control(report: ProbeReport, behind_proxy: bool) -> bool:
     """Whether the prober's own network could be the cause of the failure.
 
-    Not so if the mirror's server answered everything with a plain refusal: then it speaks for itself.
+    False if the mirror's server answered every request with a plain refusal: then the network was there.
     Behind a proxy such an answer may be the proxy's.
     """
     return behind_proxy or not was_reached(report) or report.has(*_DOUBTFUL)
 
 
 class Controls:
-    """Asks the sites, and remembers for the length of a run when they did not answer.
+    """Asks the control sites, and keeps for the length of a run the moments when they did not answer.
 
     `missed` has those moments: (family, when); AF_UNSPEC stands for the network as a whole.
     """
@@ -107,8 +107,8 @@ class Controls:
         self.missed: list[tuple[int, datetime]] = []
 
     async def confirm(self, report: ProbeReport) -> Confirmation:
-        """Whether the failure in `report`, just finished, is the mirror's: servers that can be reached in
-        the same way answered now, and none was found silent while the probe went on."""
+        """Whether the failure in `report`, just finished, is the mirror's own: servers that can be reached
+        by the same address family answer now, and none was found silent during the probe."""
         self._failing.add(place_of(report.plan.base_url))
         family = await self._only_family(_host_of(report.plan.base_url))
         ways = frozenset({socket.AF_UNSPEC, family})
@@ -117,7 +117,7 @@ class Controls:
         return Confirmation(answered if not missed else False, ways)
 
     def found_good(self, report: ProbeReport) -> None:
-        """A mirror was found good just now, and so answered."""
+        """Note that a mirror answered now, and was good."""
         self._good.append(report)
 
     def another_was_good_beside(self, report: ProbeReport) -> bool:
@@ -126,7 +126,7 @@ class Controls:
         return any(_moments_apart(good, report) <= WITHIN_SECONDS for good in self._good)
 
     async def is_offline(self) -> bool:
-        """Whether a run would find out nothing: several servers were asked, and most of them are silent."""
+        """Whether a run is useless at present: several servers were asked, and most did not answer."""
         answers = await self._ask(self._draw(), socket.AF_UNSPEC)
         if len(answers) < ENOUGH or _sum_up(answers) is not False:
             return False
@@ -134,8 +134,8 @@ class Controls:
         return True
 
     def request_failed(self) -> None:
-        """A request of the run went unanswered: look now, not only when the probe is over, for by then
-        an outage may be over as well."""
+        """Ask the control sites now, as a request of the run was not answered: at the end of the probe an
+        outage may be over."""
         now = asyncio.get_running_loop().time()
         if now >= self._not_before and (self._watching is None or self._watching.done()):
             self._not_before = now + LOOK_AGAIN_SECONDS
@@ -144,12 +144,15 @@ class Controls:
             )
 
     async def close(self) -> None:
-        """Wait for a look that is under way."""
+        """Wait for the requests to control sites that are running."""
         if self._watching is not None:
             await self._watching
 
     async def _only_family(self, host: str) -> int:
-        """The one kind of address a host has; AF_UNSPEC if it has both, none, or a proxy stands between."""
+        """The only address family of a host, AF_INET or AF_INET6.
+
+        AF_UNSPEC if it has both or none, or if requests go through a proxy.
+        """
         if self._fetcher.settings.proxy:
             return socket.AF_UNSPEC
         families = await self._fetcher.families(host)
@@ -199,8 +202,10 @@ class Controls:
         return status == 200 or (400 <= status < 500 and status != _PROXY_WANTS_PASSWORD)
 
     async def _is_honest(self, site: ControlSite, family: int) -> bool:
-        """Whether the server itself answers: it says so when a file is not there.  A page that asks for a
-        log-in has everything, and a proxy without a way out is not able to say."""
+        """Whether the server itself answers: with 404 for a file that does not exist.
+
+        A log-in page of a network answers 200 for every file, and a proxy without a connection none.
+        """
         name = "".join(self._chance.choices(string.ascii_lowercase, k=24))
         status = await self._status(join_url(site.url, f"dists/{name}/Release"), family)
         if status in _ABSENT or (site.url.startswith("ftp:") and status == _NO_SUCH_FILE_BY_FTP):

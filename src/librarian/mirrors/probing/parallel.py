@@ -1,4 +1,4 @@
-"""Many mirrors at once, in bounded memory."""
+"""Probes of many mirrors at the same time, in bounded memory."""
 
 import asyncio
 import random
@@ -24,8 +24,8 @@ async def probe_all(
 ) -> Fetcher:
     """Probe each plan's mirror and hand over each report as it is finished.
 
-    The fetcher is returned for what it learned about hosts.  An error raised by `deliver` or while
-    planning ends the run; nothing a mirror does can.
+    Returns the fetcher, which knows the hosts that timed out.  An error of `deliver` or of the planning
+    ends the run; an answer of a mirror never does.
     """
     async with Fetcher(settings) as fetcher:
         await probe_with(fetcher, plans, clock, deliver, chance or random.SystemRandom())

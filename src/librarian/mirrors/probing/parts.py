@@ -34,11 +34,11 @@ class PartJudgement:
 def judge_part(
     check: ContentCheck, asked: Sequence[AskedFile], state: SuiteState | None, now: datetime
 ) -> PartJudgement:
-    """The worst that is known for certain of a part whose files were asked for.
+    """The judgement of a part whose files were asked for: the worst status that is certain.
 
-    With a Release file that the archive had, it is exactly known what must be there: all that was published
-    until then, and nothing that came later.  Without one, files tell of each other: a mirror that has a
-    file has synchronised since it was published, and so must have the older ones.
+    With a Release file that the archive had, the mirror must have every file published until its date, and
+    none published later.  Without one, a mirror that has a file has synchronised since it was published,
+    and so must have the older ones.
     """
     if state is None:
         found = _by_windows(check, asked, now)

@@ -42,7 +42,7 @@ class ContentKey:
 
 @dataclass(frozen=True, slots=True)
 class ContentCheck:
-    """Ask for the index of `key`; if it is there, ask for the files that tell how fresh it is."""
+    """A request for the index of `key` and, if it is there, for the files that decide its status."""
 
     key: ContentKey
     freshness: Mapping[MirrorStatus, str] = field(default_factory=dict)  # status -> path

@@ -43,7 +43,7 @@ _FAMILIES = (("IPv4", socket.AF_INET), ("IPv6", socket.AF_INET6))
 
 
 class MirrorProbe:
-    """Asks one mirror everything in its plan.  Nothing that the mirror answers makes it raise."""
+    """The probe of one mirror, by its plan.  No answer of the mirror raises an error."""
 
     def __init__(self, fetcher: Fetcher, plan: ProbePlan, clock: IClock, chance: random.Random) -> None:
         self._fetcher = fetcher
@@ -55,7 +55,7 @@ class MirrorProbe:
         self._verifier = SuiteVerifier(fetcher, self.report, self.ask, self.find, clock)
 
     async def run(self) -> ProbeReport:
-        """Ask, and give the finished report."""
+        """Make all requests of the plan; the finished report."""
         try:
             await self._ask_everything()
         except Exception as error:
@@ -121,7 +121,7 @@ class MirrorProbe:
         return True
 
     async def _ask_for_files(self, check: ContentCheck) -> None:
-        """Ask for the files that tell how fresh a part is; nothing is said of it if the host is given up."""
+        """Ask for the files that decide the status of a part; the part has none if the host is given up."""
         try:
             files = [self._look_for(path, check) for path in check.freshness.values()]
             self._asked[check.key] = list(await asyncio.gather(*files))
@@ -186,7 +186,7 @@ class MirrorProbe:
     # -- verdict
 
     def _judge_parts(self) -> list[str]:
-        """Say of each part how fresh it is; the paths of what is lacking."""
+        """Judge each part; the paths of the files that the mirror lacks."""
         lacking: dict[str, None] = {}
         for check in self._plan.checks:
             if check.key not in self._asked:
@@ -213,7 +213,7 @@ class MirrorProbe:
         return list(dict.fromkeys(file.path for file in asked))
 
     async def _hold_against(self, lacking: list[str], wrong: list[Finding]) -> None:
-        """Make findings of what is lacking or wrong, unless the mirror has become another one meanwhile."""
+        """Make findings of files that lack or are wrong, unless the mirror synchronised during the probe."""
         if not (lacking or wrong):
             return
         states = list(self.report.states.values())

@@ -1,7 +1,7 @@
 """Judging the Release file of a suite: is it the archive's, how old is it, who signed it.
 
-The Release file is what a client of the archive trusts, so it tells the truth about a mirror
-that a HEAD cannot: which state of the archive the mirror holds, to the minute.
+Clients of an archive trust its Release file, and its date tells, to the minute, the state of the archive
+that the mirror holds; a HEAD request cannot tell that.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class SuiteVerifier:
         self._keyring = report.plan.keyring or fetcher.settings.keyring
 
     async def check(self, suite: str) -> None:
-        """Fetch and judge the Release file of `suite`; what is wrong becomes findings."""
+        """Fetch and judge the Release file of `suite`; each fault becomes a finding."""
         known = self._report.plan.releases.get(suite, ())
         if not known and self._keyring is None:
             return  # nothing to compare with
@@ -81,7 +81,7 @@ class SuiteVerifier:
             return raw, await self._signature_of(plain), plain
 
     async def _signature_of(self, url: str) -> bytes:
-        """The detached signature of a Release file.  One without any is worth no more than a forged one."""
+        """The detached signature of a Release file; a Release file without one counts as forged."""
         try:
             return (await self._ask(self._fetcher.get(url + ".gpg"))).body
         except BadResponseCode as error:
@@ -124,7 +124,7 @@ class SuiteVerifier:
         self._find(FindingKind.RELEASE_STALE, url, message)
 
     def _compare_sizes(self, suite: str, release: ReleaseFile) -> None:
-        """Hold the indices' sizes against what the mirror's own Release file says of them."""
+        """Compare the sizes of indices with those in the mirror's Release file."""
         for key, size in self._report.sizes.items():
             listed = release.files.get(key.index)
             if key.suite == suite and listed is not None and listed.size != size:

@@ -47,13 +47,13 @@ def _well(report: ProbeReport) -> Verdict:
 
 
 def is_incomplete(report: ProbeReport) -> bool:
-    """Whether it is honest about what it has, and lacks what it must have."""
+    """Whether it lacks files that it must have, and has no wrong ones."""
     honest = not any(finding.kind.dishonest for finding in report.findings)
     return honest and bool(report.contents) and report.has(FindingKind.INCOMPLETE)
 
 
 def was_reached(report: ProbeReport) -> bool:
-    """Whether the mirror's server answered anything at all, be it a refusal."""
+    """Whether the mirror's server answered any request, even with a refusal."""
     return bool(report.seconds) or report.has(
         FindingKind.MISSING, FindingKind.REDIRECTED_ELSEWHERE, FindingKind.REDIRECT_LOOP, FindingKind.SOFT_404
     )
@@ -61,7 +61,7 @@ def was_reached(report: ProbeReport) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BatchGuard:
-    """Tells an outage of the prober from failures of mirrors, which do not all happen in one run."""
+    """Tells an outage of the prober from failures of mirrors: most mirrors do not fail in one run."""
 
     smallest_batch: int = 4
     share: float = 0.5

@@ -76,7 +76,7 @@ class ReceivedBody:
             self._write_on()
 
     def end(self) -> None:
-        """All has arrived; `ready` follows, or `failed`."""
+        """Note that the body is complete; `ready` follows, or `failed`."""
         self._ended = True
         if self._in_store:
             self._write_on()
@@ -85,7 +85,7 @@ class ReceivedBody:
             self._tell()
 
     def close(self) -> None:
-        """Give up, unless it is ready: nothing is called any more, and nothing is left behind."""
+        """Discard the body, unless it is `ready`; `changed` is not called any more."""
         self._changed = None
         self._gathered.clear()
         if not self._writing:
@@ -101,7 +101,7 @@ class ReceivedBody:
         future.add_done_callback(self._written)
 
     def _write(self, data: bytes, last: bool) -> IReceivedFile | None:
-        """In a thread of the disk's; the received file, if this was the last piece."""
+        """Write a piece, in a disk thread; the received file, if this was the last piece."""
         if self._receiving is None:
             self._receiving = self._store.receive(self._declared)
         self._receiving.write(data)

@@ -1,6 +1,6 @@
-"""Chunked bodies (RFC 9112, section 7.1), taken apart as they arrive.
+"""A parser of chunked bodies (RFC 9112, section 7.1), fed with pieces as they arrive.
 
-Strict where another reader of the same bytes could find another end of the body.  Extensions are passed
+It is strict wherever a front end could find another end of the body in the same bytes.  Extensions are passed
 over; trailer fields are checked and dropped.
 """
 

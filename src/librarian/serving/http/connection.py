@@ -60,7 +60,7 @@ class Listener:
 
 
 class Connection(Protocol):
-    """A client's connection."""
+    """A client's connection: reads requests, passes them on and sends the answers in order."""
 
     def __init__(self, listener: Listener) -> None:
         self.last_activity = listener.now
@@ -90,7 +90,7 @@ class Connection(Protocol):
         self._listener.connections.add(self)
 
     def new_file(self) -> BinaryIO:
-        """A file for what a slow client has not taken yet."""
+        """A temporary file for the bytes that a slow client has not taken yet."""
         return self._listener.new_file()
 
     def data_received(self, data: bytes) -> None:
@@ -249,13 +249,13 @@ class Connection(Protocol):
     # -- answers
 
     def send_whole(self, data: bytes, keeps_open: bool) -> None:
-        """A whole answer, with its head."""
+        """Send a whole answer, head included."""
         if self.phase is Phase.ANSWERING:
             self._keeps_open = keeps_open
             self._output.send_whole(data)
 
     def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
-        """A head, and `size` bytes of a file from its position."""
+        """Send a head, and `size` bytes of a file from its position."""
         if self.phase is Phase.ANSWERING:
             self._keeps_open = keeps_open
             self._output.send_file(head, file, size)
@@ -263,7 +263,7 @@ class Connection(Protocol):
             file.close()
 
     def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
-        """An answer that comes bit by bit; called again whenever more has come."""
+        """Send an answer that comes in parts; called again for each further part."""
         if self.phase is Phase.ANSWERING:
             self._keeps_open = keeps_open
             self._output.send_stream(stream)
@@ -271,12 +271,12 @@ class Connection(Protocol):
             stream.close()
 
     def refuse_fault(self) -> None:
-        """The application has failed before it answered anything."""
+        """Answer 500: the application failed before it answered."""
         if self.phase is Phase.ANSWERING:
             self._refuse(RequestRefused(FAULT, 500))
 
     def cut(self) -> None:
-        """An answer cannot be finished: its client must notice that it lacks something."""
+        """Close the connection in the middle of an answer: the client notices that it is incomplete."""
         self._transport.abort()
 
     def _refuse(self, refused: RequestRefused) -> None:
@@ -338,7 +338,8 @@ class Connection(Protocol):
         self._transport.abort()
 
     def check(self, now: float, patience_seconds: float) -> None:
-        """End what has come to a standstill."""
+        """Close the connection after `patience_seconds` without a byte, unless the application works on an
+        answer; `now` is in monotonic seconds."""
         if self.phase is Phase.LINGERING:
             if now > self._lingers_until:
                 self._transport.abort()
@@ -365,7 +366,7 @@ class Connection(Protocol):
 
 
 class LaneFileBody(FileBody):
-    """A file of the lane's, which tells when it is closed."""
+    """A file of the lane, with a callback for its end."""
 
     def __init__(self, file: Any, closed: Callable[[], None]) -> None:
         super().__init__(file)

@@ -1,4 +1,4 @@
-"""Downloads in the loop itself: no thread, no connection of ZODB, no Pyramid.
+"""The file lane: downloads answered in the loop, without a thread, a ZODB connection or Pyramid.
 
 A table of paths and the facts of the files behind them, filled by the application when it has answered for
 one (`offer()`), and kept true by word of each commit (`changed()`).  What is answered is computed by the same
@@ -38,7 +38,7 @@ Key = tuple[str, str]  # port, target
 
 @dataclass(frozen=True, slots=True)
 class LaneFile:
-    """A file as one path shows it."""
+    """The facts of a file that one path shows."""
 
     facts: FileFacts
     objects: tuple[bytes, ...]  # _p_oid of what the facts are taken from
@@ -57,7 +57,10 @@ class LaneAnswer:
 
 
 class FileLane:
-    """The table.  `find_answer()` is called in the loop; offers and changes come from other threads."""
+    """The table of paths and files.
+
+    `find_answer()` is called in the loop; offers and changes come from other threads.
+    """
 
     def __init__(self, store: IByteStore, reads: IVerifiedReads) -> None:
         self._store = store
@@ -71,7 +74,10 @@ class FileLane:
     # -- what it knows
 
     def changed(self, oids: Iterable[bytes] | None) -> None:
-        """A commit changes these objects; None: it may have changed any.  See ITree.on_change()."""
+        """Drop the entries that depend on these objects, which a commit changes; None drops all.
+
+        See ITree.on_change().
+        """
         with self._lock:
             self._commits += 1
             if oids is None:
@@ -86,7 +92,7 @@ class FileLane:
                     self._drop(key)
 
     def offers(self, key: Key) -> Callable[[FileFacts, Iterable[bytes]], None]:
-        """To be taken before the tree is read: what the application may call with what it has read."""
+        """The callback that stores an entry, to be taken before the application reads the tree."""
         since = self._commits
 
         def offer(facts: FileFacts, objects: Iterable[bytes]) -> None:
@@ -128,7 +134,7 @@ class FileLane:
             return list(self._files)
 
     def known_objects(self) -> list[bytes]:
-        """The objects that these depend on."""
+        """The ids of the objects that the entries depend on."""
         with self._lock:
             return list(self._keys)
 
@@ -156,7 +162,7 @@ class FileLane:
         return None if data is None else LaneAnswer(200, facts.size, file.prepared + date_line() + data)
 
     def _verified(self, facts: FileFacts) -> bytes | None:
-        """The bytes of a small file; None if they are not what they should be."""
+        """The bytes of a small file; None if their digest differs."""
         with self._store.open(facts.sha256) as opened:
             data: bytes = opened.read(facts.size + 1)
         return data if hashlib.sha256(data).hexdigest() == facts.sha256 else None

@@ -1,4 +1,4 @@
-"""The head of a request: what RFC 9112 has it look like, and what follows from it.
+"""A parser of request heads (RFC 9112): their syntax, host, framing and persistence.
 
 Pure functions, for any server: bytes in, a Head out, or RequestRefused.  They are strict where two readers
 of the same bytes could understand different things (request smuggling, RFC 9112, 11.2): a front end and
@@ -42,7 +42,7 @@ class Meaning(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A request as far as its head tells."""
+    """The parsed head of a request."""
 
     method: str
     target: str  # as it was sent
@@ -156,7 +156,7 @@ def framing(version: str, fields: Fields) -> tuple[int, bool]:
 
 
 def checked_length(values: Sequence[str]) -> int:
-    """A Content-Length: one line of digits, and not more of them than a disk can mean."""
+    """A Content-Length: one line of digits, and no larger than a disk can be."""
     text = values[0]
     if len(values) != 1 or _DIGITS.fullmatch(text) is None:
         raise RequestRefused("Content-Length is one number of bytes.")

@@ -1,7 +1,7 @@
 """The sending half of a connection.  Everything here happens in the loop's thread.
 
-Files go from the disk's cache to the socket by sendfile(2), without a copy in this process.  A loop lets
-nobody else wait for the descriptor of a transport, so that a duplicate is used.
+Files go from the disk's cache to the socket by sendfile(2), without a copy in this process.  An asyncio loop
+reserves the descriptor of a transport for itself, so that a duplicate is used.
 """
 
 import logging
@@ -88,7 +88,7 @@ class Output:
             then()
 
     def close(self) -> None:
-        """The connection is gone: nothing is called any more."""
+        """Drop the answer: the connection is gone, and `ended` is not called any more."""
         self._ended = _nothing
         self._when_writable = None
         self._drop()
@@ -156,7 +156,7 @@ class Output:
         return self._socket
 
     def _send_piece(self, sock: socket.socket) -> bool:
-        """As much as goes at once; whether that was all."""
+        """Send as much as the socket takes now; True if that was all."""
         part = self._part
         try:
             if self._head:
@@ -185,7 +185,7 @@ class Output:
         self._ended(whole)
 
     def _drop(self) -> None:
-        """Let go of what is being sent."""
+        """Close the file, and drop the parts that were not sent."""
         self._stop_waiting()
         if self._stream is not None:
             self._stream.close()
@@ -199,4 +199,4 @@ class Output:
 
 
 def _nothing(whole: bool) -> None:
-    """For an answer whose client is gone."""
+    """A callback that does nothing, for an answer whose client is gone."""

@@ -21,8 +21,8 @@ class Exchange(Protocol):
 
 
 class Application:
-    """Runs exchanges, the first to come first, on the thread that has been idle for the shortest time:
-    what it needs is most likely still in the processor's cache."""
+    """A pool of threads that runs exchanges in their order.  The thread that was idle for the shortest time
+    comes first: its data are most likely still in the processor's cache."""
 
     def __init__(self, app: Any, loop: AbstractEventLoop, threads: int) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class Application:
             worker.start()
 
     def submit(self, exchange: Exchange) -> None:
-        """Have it run soon; for the loop."""
+        """Queue an exchange; called in the loop's thread."""
         with self._lock:
             if not self._idle:
                 self._backlog.append(exchange)
@@ -91,7 +91,7 @@ class _Worker(threading.Thread):
         self._exchanges: deque[Exchange | None] = deque()
 
     def begin(self, exchange: Exchange | None) -> None:
-        """Run this; None: end."""
+        """Hand an exchange to the thread; None ends the thread."""
         self._exchanges.append(exchange)
         self._begun.release()
 

@@ -22,7 +22,7 @@ _FRAMING = frozenset(("connection", "content-length", "date", "keep-alive", "tra
 
 
 class _ClientGone(Exception):
-    """The client has left, and the rest of the answer is for nobody."""
+    """The client is gone: the rest of the answer is dropped."""
 
 
 class FileBody:
@@ -50,26 +50,26 @@ class Link(Protocol):
     """The way of answers to the connection: methods for the application's threads."""
 
     def send_whole(self, data: bytes, keeps_open: bool) -> None:
-        """A whole answer, with its head."""
+        """Send a whole answer, head included."""
 
     def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
-        """A head and `size` bytes of a file from its position; the link closes the file."""
+        """Send a head and `size` bytes of a file from its position; the link closes the file."""
 
     def send_stream(self, parts: Outgoing, keeps_open: bool) -> None:
-        """An answer that comes bit by bit; called at its first and again for each further bit."""
+        """Send an answer that comes in parts; called at its first and again for each further part."""
 
     def refuse_fault(self) -> None:
-        """The application has failed before it answered."""
+        """Answer 500: the application failed before it answered."""
 
     def cut(self) -> None:
-        """The answer cannot be finished: a client must notice that it lacks something."""
+        """Close the connection in the middle of an answer: the client notices that it is incomplete."""
 
     def new_file(self) -> BinaryIO:
-        """A file for what a slow client has not taken yet."""
+        """A temporary file for the bytes that a slow client has not taken yet."""
 
 
 class WSGIExchange:
-    """One request."""
+    """One request and its answer, with the WSGI environ and start_response()."""
 
     def __init__(self, link: Link, environ: dict[str, Any], version: str, keeps_open: bool) -> None:
         self._link = link
@@ -122,7 +122,7 @@ class WSGIExchange:
     # -- the answer
 
     def _answer(self, body: Iterable[bytes]) -> bool:
-        """Pass it on; whether its close() is the link's affair now."""
+        """Pass the body on; True if the link calls its close()."""
         if isinstance(body, FileBody) and self._may_sendfile(body):
             return True
         if isinstance(body, list | tuple) and self._parts is None:
@@ -147,7 +147,7 @@ class WSGIExchange:
         self._link.send_whole(self._head(self._promised) + data, self._keeps_open)
 
     def _may_sendfile(self, body: FileBody) -> bool:
-        """Hand a file to the loop, if it is one to the kernel as well."""
+        """Whether the loop can send the body by sendfile(2); it then has it."""
         if self._is_head or not self._may_have_body:
             return False
         try:
@@ -238,8 +238,8 @@ def checked(status: str, headers: Headers) -> tuple[str, Headers]:
 def answer_head(
     version: str, status: str, headers: Headers, length: int | None, chunked: bool, keeps_open: bool
 ) -> bytes:
-    """The head of an answer.  Framing and connection are the server's: an application's words on them are
-    left out, but for its Content-Length, which `length` repeats."""
+    """The head of an answer.  Framing and connection are the server's: such fields of an application
+    are left out, but for its Content-Length, which `length` repeats."""
     lines = [f"HTTP/{version} {status}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _FRAMING]
     if chunked:

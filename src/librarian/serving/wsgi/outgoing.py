@@ -1,4 +1,4 @@
-"""Answers on their way out: what a thread of the application produces, until a client has taken it.
+"""A buffer between a thread of the application, which writes an answer, and the loop, which sends it.
 
 A thread is not held by a slow client: what does not fit into memory waits in the byte store's own folder.
 """
@@ -34,7 +34,7 @@ class Outgoing:
         self._closed = False
 
     def put(self, data: bytes) -> bool:
-        """Add bytes; False: nobody will send them any more."""
+        """Add bytes; False: the client is gone, and they are dropped."""
         with self._lock:
             if self._closed:
                 return False
@@ -72,7 +72,7 @@ class Outgoing:
         return None
 
     def close(self) -> None:
-        """It is sent, or never will be."""
+        """Drop the bytes that are left: the answer was sent, or its client is gone."""
         with self._lock:
             self._closed = True
             self._pieces.clear()

@@ -130,7 +130,7 @@ def _names(path: str) -> list[str]:
 
 
 def _has_held(leaf: str) -> bool:
-    """Whether anything is held in a leaf: then it is durable, as whoever published that made it so before."""
+    """Whether a leaf holds anything: then the leaf is durable, synced before its first file."""
     try:
         with os.scandir(leaf) as entries:
             return any(is_sha256(entry.name) for entry in entries)

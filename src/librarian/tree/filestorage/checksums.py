@@ -16,7 +16,7 @@ ROOM = b"\x00librarian's sum"  # placeholder of the length of a sum, until the s
 
 
 def with_room(extension: bytes) -> bytes:
-    """A pickled extension with room for a sum; as it was if it cannot be read."""
+    """A pickled extension with room for a sum, in bytes; the same bytes if it cannot be read."""
     try:
         facts = loads(extension) if extension else {}
         room: bytes = dumps({**facts, KEY: ROOM}, 3)
@@ -26,7 +26,7 @@ def with_room(extension: bytes) -> bytes:
 
 
 def with_sum(extension: bytes, digest: bytes) -> bytes:
-    """The same with the sum in its room."""
+    """The extension with the sum in its room."""
     before, room, after = extension.rpartition(ROOM)
     return before + digest + after if room else extension
 

@@ -1,8 +1,8 @@
 """Recovery of a FileStorage's files after a crash, before the file is opened.
 
 FileStorage makes a new, empty database wherever it finds no file.  Beside bytes that an older tree has
-named, that is the worst of all answers: the empty tree works, and the next sweep takes every file.  So
-a file is made only where nothing shows that there was one.  What a pack leaves when it is cut off:
+named, an empty tree would lose all of them: the next sweep removes every file.  So a file is made only
+where nothing shows that there was one.  What a pack leaves when it is cut off:
 
     Data.fs, Data.fs.pack             the pack had not ended: what it wrote is removed
     Data.fs.old, Data.fs.pack         between the two renames of ZODB's own pack: the tree of before it is
@@ -32,7 +32,7 @@ ADVICE = "bring the tree back with `librarian restore`"
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """The file of FileStorage's that belongs to the one at `path`."""
+    """The path of another file of the FileStorage at `path`, such as its index."""
     return path.with_name(path.name + suffix)
 
 
@@ -147,7 +147,7 @@ def _advice(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """A new, empty FileStorage whose name is there to stay."""
+    """A new, empty FileStorage whose name is durable."""
     if not path.exists():
         write_new(path, MAGIC)
     elif _size(path) < len(MAGIC):  # an older version was killed before it had written MAGIC

@@ -1,6 +1,6 @@
-"""A FileStorage whose every step lasts: its name, its pack and its index, through kill -9 and power cuts.
+"""A FileStorage whose name, pack and index are durable, as its commits are: a crash loses none of them.
 
-ZODB's own fsyncs what it commits and nothing else.
+ZODB's FileStorage syncs commits alone.
 """
 
 import logging
@@ -59,7 +59,7 @@ class DataFile(RoomyFile):
             close_to_others(path.parent)  # nothing but the tree is in this directory
 
     def _close_to_others(self) -> None:
-        """ZODB makes its files as the umask says, and older versions left theirs so."""
+        """Set the files' mode to 0600: ZODB and older versions of this package made them by the umask."""
         for suffix in SUFFIXES:
             close_to_others(beside(self._path, suffix))
 
@@ -127,7 +127,7 @@ class DataFile(RoomyFile):
         super().close()
 
     def _save_index(self) -> None:
-        """An index that cannot be saved is only missed at the next start."""
+        """Save the index; an error is logged only, as the next start can build the index anew."""
         if self._is_read_only or self._closed or self._pos < WORTH_AN_INDEX:
             return
         try:

@@ -1,4 +1,4 @@
-"""A FileStorage on a disk that may be full, and the room that is kept for getting room back.
+"""A FileStorage that survives a full disk, and the reserve of bytes that upkeep works with then.
 
 ZODB reads and writes its files through buffers.  What could not be written stays in them, and goes out
 later, in front of or behind other transactions.  So after such an error the files are opened anew.
@@ -29,7 +29,7 @@ RESERVE = "reserve"  # the name of the file, beside the tree
 
 @contextmanager
 def telling_full() -> Iterator[None]:
-    """Raise TreeFull where the system says that there is no room."""
+    """Raise TreeFull for the system's errors ENOSPC and EDQUOT."""
     try:
         yield
     except TreeFull:
@@ -42,7 +42,7 @@ def telling_full() -> Iterator[None]:
 
 @contextmanager
 def hearing_full() -> Iterator[None]:
-    """Raise TreeFull where a ZEO server says that it has no room."""
+    """Raise TreeFull for a ZEO server's error that it has no room."""
     try:
         yield
     except ServerException as error:
@@ -82,7 +82,7 @@ class _WithoutTraceback(Rarely):
 
 
 def tell_in_a_line() -> None:
-    """Have ZEO's server log a full disk so."""
+    """Install this filter in ZEO's server."""
     for name in ("ZEO.StorageServer", "ZEO.asyncio.server"):
         logger = logging.getLogger(name)
         if not any(isinstance(found, _WithoutTraceback) for found in logger.filters):
@@ -90,7 +90,7 @@ def tell_in_a_line() -> None:
 
 
 class RoomyFile(FileStorage):
-    """A FileStorage that goes on as before after its disk was full."""
+    """A FileStorage that needs no restart after its disk was full."""
 
     # Of FileStorage, which has no types.
     _file: Any
@@ -126,7 +126,7 @@ class RoomyFile(FileStorage):
             super()._clear_temp()
 
     def _open_anew(self) -> None:
-        """Forget what is in the buffer of the file, and take away what of it went out."""
+        """Drop the file's buffer, and cut off the part of it that was written."""
         with self._lock:
             with suppress(OSError):
                 self._file.close()
@@ -146,7 +146,7 @@ class Reserve:
         self._size = size
 
     def keep(self) -> None:
-        """Make it, if it is not there and the disk has room for twice as much."""
+        """Make the reserve file, if it is missing and the disk has room for twice its size."""
         close_to_others(self._path)
         if self._size == 0 or self._path.exists():
             return

@@ -1,4 +1,4 @@
-"""The index beside a FileStorage: a cache, believed only if it is whole and of this very file.
+"""The index beside a FileStorage: a cache, used only if it is whole and belongs to this file.
 
 FileStorage looks at five records of an index and believes the rest; one zeroed page in it then breaks
 every start, or hides objects.  So what is saved ends with a seal: a digest of all that comes before it, and
@@ -36,7 +36,7 @@ def save_index(index: Any, size: int, path: Path, data: Path) -> None:
 
 
 def why_unfit(path: Path, data: Path) -> str:
-    """Why an index cannot be believed, in a few words; empty if it can."""
+    """The reason not to use an index, a phrase; empty if it can be used."""
     try:
         with path.open("rb") as file:
             length = os.fstat(file.fileno()).st_size - SEAL_BYTES

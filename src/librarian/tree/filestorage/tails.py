@@ -87,7 +87,7 @@ def read_tail(
 
 
 def _read_into(tail: Tail, file: BinaryIO, start: int, take: Callable[[Found], None]) -> None:
-    """Give each whole transaction to `take`, and write down where they end, and in what."""
+    """Give each whole transaction to `take`, and fill the Tail."""
     try:
         for found in read_all(file, start, tail.size):
             tail.whole = found.next
@@ -128,7 +128,7 @@ def _next_whole(file: BinaryIO, position: int, size: int) -> int | None:
 
 
 def repair(path: Path) -> str:
-    """Do by a person's will what a start does, having read the whole file; what was done, in a sentence.
+    """The repair of a start, by a person's wish and after reading the whole file; a sentence on it.
 
     To be called with the lock of the file held.  Raises TreeDamaged.
     """

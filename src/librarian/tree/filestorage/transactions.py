@@ -1,4 +1,4 @@
-"""The transactions of a FileStorage's file, read without believing them.
+"""A reader of a FileStorage's transactions that checks each length and each id.
 
 Each is: a header (id, length, status, lengths of user, description and extension), these three, the
 records (each with a header of its own, then data or a pointer to earlier data), and the length again.
@@ -29,7 +29,7 @@ COMPRESSED = b".z"  # how records begin that are no pickles themselves (zc.zlibs
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One transaction: where it begins, where its records do, where they end, where the next begins."""
+    """One transaction; `position` (its start), `records` (their start) and `end` (theirs) are in bytes."""
 
     position: int
     records: int
@@ -87,7 +87,7 @@ def read_one(file: BinaryIO, position: int, size: int, after: bytes) -> Found:
 
 
 def read_all(file: BinaryIO, position: int, size: int, after: bytes = bytes(8)) -> Iterator[Found]:
-    """One after the other from `position` on.  Raises Torn."""
+    """Each transaction from `position` on, in the file's order.  Raises Torn."""
     while position < size:
         found = read_one(file, position, size, after)
         yield found

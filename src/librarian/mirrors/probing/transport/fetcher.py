@@ -1,4 +1,4 @@
-"""One request at a time, as many at once as the throttle allows.
+"""Requests to mirrors' servers, as many at the same time as the throttle allows.
 
 aiohttp, because it gives access to the socket (`socket_factory`, for the address guard) and the
 connection (`response_class`, for the peer and its certificate), follows no redirect unless told to, and
@@ -78,7 +78,7 @@ class _Redirected(Exception):
 class Fetcher:
     """Asks for URLs under the rules of one probing run; use as an async context manager.
 
-    What it learns about hosts (slots, time-outs, bad certificates) holds for the run.
+    It keeps slots, time-outs and bad certificates of each host until the end of the run.
     """
 
     def __init__(self, settings: ProberSettings, throttle: Throttle | None = None) -> None:
@@ -129,7 +129,7 @@ class Fetcher:
     async def digest(self, url: str, max_bytes: int) -> Answer:
         """The size and sha256 of a file of at most `max_bytes`, in constant memory.  Raises a ProbeFailed.
 
-        A large file has longer than the time-out of a request, by as much as a slow line needs.
+        The time-out for a large file is that of a request, and longer by as much as a slow line needs.
         """
         return await self._request("GET", url, socket.AF_UNSPEC, max(1, max_bytes), keep=False)
 
@@ -229,8 +229,8 @@ class Fetcher:
             talk.abort()  # the thread would go on for as long as a byte comes now and then
 
     def _open_session(self, family: int) -> aiohttp.ClientSession:
-        """A session of one connection at a time: a shared one would keep as many idle ones
-        as it likes, which its limit does not count."""
+        """A session of one connection at a time: a shared session would keep
+        idle connections, which its limit does not count."""
         connector = aiohttp.TCPConnector(
             limit=1,
             family=socket.AddressFamily(family),
@@ -277,7 +277,7 @@ async def _read(
 
 
 def _reason(error: BaseException) -> str:
-    """The shortest honest description of what went wrong underneath."""
+    """The reason of an error below, in one phrase."""
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     return getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
 

@@ -134,17 +134,17 @@ class Throttle:
             await connection.close()
 
     async def close(self) -> None:
-        """Close what is idle."""
+        """Close idle connections."""
         while self.idle:
             await next(iter(self.idle)).close()
 
     def give_back(self) -> None:
-        """A connection was closed."""
+        """Count a connection less: it was closed."""
         self._overall.release()
 
 
 class HostLedger:
-    """Counts requests and time-outs by host, and gives up on a host that mostly hangs."""
+    """Counts requests and time-outs by host; a host most of whose requests time out is given up."""
 
     def __init__(self, after_requests: int = 30, below_ratio: int = 3) -> None:
         self._after = after_requests
