@@ -1,4 +1,4 @@
-"""Streams in pieces, hashed three times in one pass, and digests compared with what was declared."""
+"""Reads streams in pieces, makes three digests in one pass, and compares them with declared ones."""
 
 import errno
 import hashlib
@@ -82,7 +82,7 @@ class Digests:
 
 @cache
 def _md5_threads() -> ThreadPoolExecutor:
-    """Shared by all streams: a thread of its own would be idle while a slow client sends."""
+    """The threads that make MD5 digests, shared by all streams: most wait for slow clients."""
     return ThreadPoolExecutor(os.cpu_count() or 2, "librarian-md5")
 
 
@@ -91,7 +91,7 @@ os.register_at_fork(after_in_child=_md5_threads.cache_clear)
 
 
 def sha256_of(file: BufferedReader, progress: Callable[[int], object] | None = None) -> str:
-    """The SHA-256, in hex, of what a file still holds; `progress` gets the size of each piece."""
+    """The SHA-256, in hex, of the rest of a file; `progress` gets the size of each piece."""
     if progress is None:
         return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The byte store: bytes, once each, under the SHA-256 of what they are.
+"""The byte store: holds bytes under their SHA-256, equal ones once.
 
 The tree knows names, types, owners and dates; the bytes of files are here, in a folder of the local file
 system (`disk`), or in memory for tests (`memory`).  A store knows nothing of files or people: it takes bytes,
@@ -153,7 +153,7 @@ class IReceiving(Interface):
         """
 
     def finish() -> IReceivedFile:
-        """Tell what has arrived.  Raises SizeMismatch for fewer bytes than were declared."""
+        """End receiving; the received file.  Raises SizeMismatch for fewer bytes than were declared."""
 
     def abort() -> None:
         """Forget what has arrived.  May be repeated, and called after finish(), where it does nothing;
@@ -161,7 +161,7 @@ class IReceiving(Interface):
 
 
 class IByteStore(Interface):
-    """Bytes, once each, under the SHA-256 of what they are.
+    """Holds bytes under their SHA-256, equal ones once.
 
     Safe to use from many threads and, for stores that outlive a process, from many processes.
     Every method may raise StoreUnavailable.  Where a sha256 is asked for, text that is not 64
@@ -199,7 +199,7 @@ class IByteStore(Interface):
     def keep(
         received: IReceivedFile, *, sha256: str | None = None, sha1: str | None = None, md5: str | None = None
     ) -> StoredBytes:
-        """Hold what receive() of this store has taken in; return only when it is durable.
+        """Hold a file that receive() of this store has received; return only when it is durable.
 
         The digests that are declared (hex of either case) are checked.  After DigestMismatch, StoreFull and
         other errors the file is as before: the caller's to discard, or to keep once more.  Bytes the store
@@ -268,7 +268,7 @@ class IByteStore(Interface):
         """
 
     def clear_incoming(older_than: timedelta) -> int:
-        """Remove what dead writers left half-written at least `older_than` ago; how many there were.
+        """Remove the unfinished files that dead writers left at least `older_than` ago; their number.
 
         What a living writer, in whatever process, still works on is never touched.
         """
@@ -302,7 +302,7 @@ class IByteStore(Interface):
         """
 
     def recount() -> int:
-        """Add up what is held and what is in quarantine, in bytes.
+        """Add up the sizes of held and quarantined bytes, in bytes.
 
         A quota goes by a running sum, which a killed process can leave too high; this puts it right.
         It walks through the whole store: something for the hour in which a sweep does that anyway.

@@ -84,7 +84,7 @@ class MemoryReceiving(Receiving):
 
 @implementer(IByteStore)
 class MemoryStore(PutsByReceiving):
-    """Bytes in dictionaries of one process.  `quota` limits what is held, in bytes."""
+    """Bytes in dictionaries of one process.  `quota` limits their sum, in bytes."""
 
     def __init__(self, clock: IClock, quota: int | None = None) -> None:
         self._clock = clock
@@ -179,7 +179,7 @@ class MemoryStore(PutsByReceiving):
         return iter(())
 
     def clear_incoming(self, older_than: timedelta) -> int:
-        """Nothing: what was half-written died with its writer."""
+        """As IByteStore has it; always 0, as unfinished files end with the process."""
         return 0
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ GATHER_BYTES = 1 << 16
 
 
 class Receiving(ABC):
-    """Counts, joins and hashes what comes; where a store puts it is said by a subclass."""
+    """Counts, joins and hashes the bytes that arrive; a subclass writes them."""
 
     def __init__(self, size: int | None) -> None:
         self.size = 0

@@ -1,4 +1,4 @@
-"""Refusals without the application: for what its server refuses, and for what its error pages let through.
+"""Refusals without the application: those of the server, and for errors that no error page caught.
 
 Wording and appearance are those of the application: JSON for a program, a small page for a browser.
 """

@@ -59,7 +59,7 @@ def split_listen(listen: str, key: str) -> tuple[str, int]:
 
 
 def url_at(host: str, port: int) -> str:
-    """The URL by which this machine itself reaches what listens there."""
+    """The URL at which this machine reaches a listening address."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # listens on all of them
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 

@@ -48,7 +48,7 @@ def error_response(request: Request, status: int, reason: str, **headers: str) -
 
 
 def not_found(context: HTTPNotFound, request: Request) -> Response:
-    """The same for everything that is not here, whatever the reason: a 404 must tell nothing."""
+    """The same 404 for every cause, so that it does not tell whether the object exists."""
     return error_response(request, 404, "Not Found")
 
 

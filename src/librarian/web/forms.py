@@ -1,4 +1,4 @@
-"""Forms and pages: what views of every system share in reading requests and building answers."""
+"""Forms and pages: functions for views of every system that read requests and build answers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

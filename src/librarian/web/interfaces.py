@@ -78,7 +78,7 @@ FILE_LANE = "librarian.file_lane"
 
 
 class IAppSection(Interface):
-    """A named utility: what the web application shows under ``/<name>``."""
+    """A section of the web application, shown under ``/<name>``; a named utility."""
 
     title = Attribute("What the link on the home page says.")
     description = Attribute("One sentence on what is to be found there.")

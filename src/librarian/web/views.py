@@ -1,4 +1,4 @@
-"""The web application's root, and what the sections hang in it."""
+"""The web application's root, and the sections in it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lines of access logs, as this server, nginx and Apache write them, and what they say of a request.
+"""A parser of access logs' lines, as this server, nginx and Apache write them.
 
 The Combined Log Format is the one that Apache's mod_log_config calls so:
 ``%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"``.  More fields may follow.  Our own JSON
@@ -46,7 +46,7 @@ class Hit(NamedTuple):
 
 
 def read_line(line: str) -> Hit | None:
-    """The download that a line tells of; None if it tells of something else.  Raises MalformedLine.
+    """The download in a line; None if the line is of another request.  Raises MalformedLine.
 
     A download is a GET that was answered with a file or a part of one; its path is ``/<id>/<name>``,
     in which repeated slashes count as one.

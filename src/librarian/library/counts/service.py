@@ -60,7 +60,7 @@ class DownloadCounter:
         self._country = lru_cache(maxsize=REMEMBERED)(countries.getByAddress)
 
     def count(self, path: Path) -> Counted:
-        """Count what is new in the log at `path`, which may be compressed by gzip.
+        """Count the new lines of the log at `path`, which may be compressed by gzip.
 
         Raises UnreadableLog and LogReadTwice; what was counted until then stays counted.
         """

@@ -31,7 +31,7 @@ def alias_response(
     admit: Callable[[FileAnswer], bool] = lambda answer: True,
     ended: Callable[[int], None] = lambda position: None,
 ) -> Response:
-    """The file of an alias, or what the request's conditions and ranges make of it (RFC 9110, 13 and 14).
+    """The answer with an alias's file, under the request's conditions and ranges (RFC 9110, 13 and 14).
 
     The file is opened before the response begins, so that missing or damaged bytes are a 503.  `admit` is
     called with the answer that would be sent; if it returns False, HTTPNotFound is raised, as for an alias

@@ -38,7 +38,7 @@ class UploadRoot:
 
 @dataclass(frozen=True)
 class UploadTarget:
-    """``/<filename>``: where files of this name are put, each with an alias of its own."""
+    """``/<filename>``: a PUT here makes a new alias with this name."""
 
     root: UploadRoot
     filename: str

@@ -63,7 +63,7 @@ class LogPlaces(Persistent):
         self._places = OOBTree()  # digest of the first line -> LogPlaces, in a tuple
 
     def known(self, first_line: bytes) -> tuple[LogPlace, ...]:
-        """The places of the logs that begin so."""
+        """The places of the logs with this first line."""
         found: tuple[LogPlace, ...] = self._places.get(sha256(first_line).digest(), ())
         return found
 

@@ -91,7 +91,7 @@ class LibrarySubtree(Persistent):
             self.by_former_content.add(content_key(content, alias.id))
 
     def undelete(self, alias: LibraryFileAlias) -> None:
-        """Bring back what delete_content() kept.  Raises CannotUndelete."""
+        """Give the alias back the content that delete_content() kept.  Raises CannotUndelete."""
         content = alias.former_content
         if content is None:
             raise CannotUndelete(alias.id)
@@ -163,7 +163,7 @@ class LibrarySubtree(Persistent):
                 self.by_sha1.remove(key)
 
     def alias(self, alias_id: object) -> LibraryFileAlias:
-        """The alias with this id.  Raises AliasNotFound, also for what is no id."""
+        """The alias with this id.  Raises AliasNotFound, also for values that are no ids."""
         if isinstance(alias_id, int) and 0 < alias_id < ID_LIMIT:
             alias = self.aliases.get(alias_id)
             if alias is not None:

@@ -1,4 +1,4 @@
-"""Looking after a library: what runs beside the server, by hand or at night.
+"""Upkeep of a library: the commands that run beside the server, by hand or at night.
 
 * `garbage` gives space back (`collector`).  It goes through the tree in steps: aliases whose time is over
   lose their content, aliases without references go, contents without aliases go, and at last the bytes that

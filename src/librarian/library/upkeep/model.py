@@ -22,7 +22,7 @@ class Lease(NamedTuple):
 
 
 class UpkeepSubtree(Persistent):
-    """One small object: few write it, and those who do at the same moment shall conflict."""
+    """One small object, so that two upkeep commands that write it at the same time conflict."""
 
     lease: Lease | None = None
     # Every backup leaves a random mark in the tree, which is copied with it.  A restored or a

@@ -1,4 +1,4 @@
-"""The scrub: all stored bytes are read again, and what no longer has its digest is quarantined.
+"""The scrub: all stored bytes are read again, and bytes with another digest than their name are quarantined.
 
 It begins with what was never read since it was stored, and with what is downloaded most.  Then it
 follows the contents in the tree, in the order of their digests.  Digests are spread evenly, so a
@@ -39,7 +39,7 @@ FAVOURITES_EVERY = timedelta(days=7)  # a share reads them again
 
 @dataclass(frozen=True)
 class Damage:
-    """Bytes that are not what they should be, and whom that concerns."""
+    """Damaged or missing bytes, with the files that they belong to."""
 
     sha256: str
     state: str  # damaged, missing, repaired, forgotten

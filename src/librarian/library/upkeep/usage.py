@@ -25,7 +25,7 @@ AGES = (
 
 @dataclass
 class Sum:
-    """So many files, so many bytes."""
+    """A number of files, and the sum of their sizes in bytes."""
 
     files: int = 0
     bytes: int = 0
@@ -38,7 +38,7 @@ class Sum:
 
 @dataclass
 class LibraryReport:
-    """Files as their users see them, and what is really stored; sizes in bytes."""
+    """Files as users count them, and as they are stored, each content once; sizes in bytes."""
 
     files: Sum = field(default_factory=Sum)
     stored: Sum = field(default_factory=Sum)  # each content once

@@ -194,7 +194,7 @@ class CheckedFile(FileWrapper):
         return data
 
     def _hash_gap(self, start: int, stop: int) -> None:
-        """Read what was passed over, and come back."""
+        """Hash the bytes that a seek() passed over, then return to the position."""
         if start > self._hashed:
             self._file.seek(self._hashed)
             for piece in hashing.read_chunks(self._file, start - self._hashed):
@@ -228,7 +228,7 @@ def _read_all(file: BinaryIO, size: int) -> bytes:
 
 
 def _sha256_of(file: BinaryIO) -> str:
-    """The digest of what a file holds; empty where the medium does not give it back."""
+    """The SHA-256 of a file's bytes, in hex; empty if the disk cannot read them."""
     try:
         return hashing.sha256_of(cast(io.BufferedReader, file))
     except OSError as error:

@@ -80,7 +80,7 @@ class ProbeRun:
         self.summary = RunSummary()
 
     def run(self) -> RunSummary:
-        """Probe what is due.  Returns when everything is recorded."""
+        """Probe the mirrors that are due.  Returns when all reports are recorded."""
         with self._thread:
             try:
                 asyncio.run(self._run())
@@ -204,7 +204,7 @@ class ProbeRun:
         return True
 
     def _release(self) -> None:
-        """Give up what was claimed and not recorded, when a run ends before its time."""
+        """Release the mirrors that were claimed and not recorded, when a run ends early."""
         for mirror in self._subtree.mirrors_by_id.values():
             if self._claimer.holds(mirror):
                 mirror.claim = None

@@ -117,7 +117,7 @@ class HeldFiles:
 
 
 def verify_file(file: BufferedReader, sha256: str, progress: Callable[[int], object] | None = None) -> int:
-    """The length of a file whose bytes are what its name says; anything else raises BytesDamaged."""
+    """The length of a file, in bytes, if its SHA-256 is its name; else BytesDamaged is raised."""
     durable.forget_cached(file.fileno())  # the copy in memory may be sound when the one on the medium is not
     try:
         actual = hashing.sha256_of(file, progress)
@@ -132,7 +132,7 @@ def verify_file(file: BufferedReader, sha256: str, progress: Callable[[int], obj
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open what the store has put there itself, and it makes no links."""
+    """Open a regular file, never a link: the store makes no links."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 def combined(entry: Entry) -> str:
-    """A line in Apache's Combined Log Format; what could break it is written as ``\\xHH``."""
+    """A line in Apache's Combined Log Format; a character that could break it is ``\\xHH``."""
     request = f"{entry.method} {entry.target} {entry.protocol}"
     return (
         f'{entry.client or "-"} - - [{_stamp(int(entry.time.timestamp()))}] "{_safe(request)}"'

@@ -85,7 +85,7 @@ class LogFile:
             return True
 
     def _complain(self, error: OSError) -> None:
-        """Say so once, not for each of the lines that are lost."""
+        """Log the error once, not for each line that is lost."""
         if not self._failing:
             log.error("log cannot be written path=%s error=%s", self.path, error)
         self._failing = True

@@ -97,7 +97,7 @@ def parsing_form() -> Iterator[list[FormFile]]:
 
 
 def close_all(files: list[FormFile]) -> None:
-    """Discard what was not kept of the files of a form."""
+    """Discard the files of a form that were not kept."""
     for file in files:
         file.close()
 

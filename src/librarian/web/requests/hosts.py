@@ -1,4 +1,4 @@
-"""By which names an endpoint that trusts the network may be called: what stops DNS rebinding.
+"""The host names that an endpoint which trusts the network accepts, against DNS rebinding.
 
 A page of evil.example can have that name point at 127.0.0.1 a moment later.  A browser then lets the page
 talk to the ports of its visitor's machine and read what they answer: to it that is one origin.  The endpoint

@@ -44,7 +44,7 @@ def refusal_of(method: str, allowed: tuple[str, ...]) -> Exception:
 
 
 def with_its_methods(view: Any, info: Any) -> Any:
-    """A Pyramid view deriver: the view refuses what it does not take.  Exception views take all."""
+    """A Pyramid view deriver: the view refuses other methods than its own.  Exception views take all."""
     allowed = methods_of(info.original_view)
     if not allowed:
         return view

@@ -64,7 +64,7 @@ class PromisedBody(RawIOBase):
 
 
 def hold_to_promises(environ: dict[str, Any]) -> None:
-    """Have whatever reads the body find out whether it is what the headers say.
+    """Have the body checked against its headers' digests when it is read.
 
     Raises MalformedDigest, HTTPBadRequest; DigestMismatch where the body is at hand already.
     """

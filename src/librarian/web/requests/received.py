@@ -1,4 +1,4 @@
-"""Bodies that the server has received before it calls the application; IReceivedFile says what they are.
+"""Bodies that the server has received before it calls the application, each an IReceivedFile.
 
 Under ``librarian.received`` in the WSGI environ there may be the received file of the whole body, as
 librarian.web.interfaces tells.  ``wsgi.input`` then reads it, and opens it only for that.
@@ -71,7 +71,7 @@ class ReceivedInput:
         return 0 if self._file is None else self._file.tell()
 
     def close(self) -> None:
-        """Close the file; what reads on begins at its start."""
+        """Close the file; the next read begins at its start."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -83,7 +83,7 @@ class ReceivedInput:
 
 
 def pass_on(environ: dict[str, Any], received: IReceivedFile) -> None:
-    """Make `received` the body of the request; for servers and for what stands in for one in tests.
+    """Make `received` the body of the request; for servers, and for tests without one.
 
     The server calls forget() when the request is over.
     """
