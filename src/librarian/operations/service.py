@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -22,6 +23,7 @@ class Measurements:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self._known: dict[tuple[str, str, int], tuple[Any, Any, Any, Any]] = {}
         ProcessCollector(registry=registry)
         self._requests = Counter(
             "librarian_requests", "Requests answered.", ("endpoint", "method", "status"), registry=registry
@@ -42,13 +44,28 @@ class Measurements:
         self, endpoint: str, method: str, status: int, received: int, sent: int, seconds: float
     ) -> None:
         """Count one request; `received` and `sent` are the lengths of the bodies in bytes."""
-        method = method if method in METHODS else "other"
-        self._requests.labels(endpoint, method, str(status)).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        requests, durations, sent_bytes, received_bytes = self._series(
+            endpoint, method if method in METHODS else "other", status
+        )
+        requests.inc()
+        durations.observe(seconds)
         if sent and method != "HEAD":
-            self._sent.labels(endpoint).inc(sent)
+            sent_bytes.inc(sent)
         if received:
-            self._received.labels(endpoint).inc(received)
+            received_bytes.inc(received)
+
+    def _series(self, endpoint: str, method: str, status: int) -> tuple[Any, Any, Any, Any]:
+        """The time series of such requests; finding them by their labels costs more than counting."""
+        key = (endpoint, method, status)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = (
+                self._requests.labels(endpoint, method, str(status)),
+                self._seconds.labels(endpoint),
+                self._sent.labels(endpoint),
+                self._received.labels(endpoint),
+            )
+        return found
 
 
 def _byte_counter(name: str, documentation: str, registry: CollectorRegistry) -> Counter:
