@@ -103,6 +103,19 @@ class LoggingIn(WithBrowser):
         self.assertEqual(self.browser.texts(".notice"), [])
         self.assertIn("revoked", self.browser.text("table"))
 
+    def test_a_wide_table_scrolls_by_itself_in_a_narrow_window(self) -> None:
+        self.browser.open(f"{self.app}/+login")
+        size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.addCleanup(self.browser.driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
+        self.browser.run(
+            "const table = document.createElement('table');"
+            "table.insertRow().insertCell().textContent = 'ftp://publisher@ftp.partner.example'.repeat(9);"
+            "document.querySelector('main').append(table)"
+        )
+        self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 400)
+        self.assertGreater(self.browser.run("return document.querySelector('table').scrollWidth"), 400)
+
     def test_scripts_see_no_cookie(self) -> None:
         self.log_in()
         self.assertEqual(self.browser.run("return document.cookie"), "")
