@@ -47,5 +47,5 @@ class ICountrySet(Interface):
         """All of them, by name."""
 
     def getByAddress(address: str) -> ICountry | None:
-        """Where an IPv4 or IPv6 address is, by the database the settings name; None if that does
+        """The country of an IPv4 or IPv6 address, by the settings' database; None if that does
         not know, or if there is no database or no such address."""

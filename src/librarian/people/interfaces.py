@@ -202,7 +202,7 @@ class ICelebrities(Interface):
         """All of them, by name."""
 
     def __len__() -> int:
-        """How many celebrities there are."""
+        """The number of celebrities."""
 
 
 class IMembershipChanged(Interface):
@@ -230,7 +230,7 @@ class IPersonSet(Interface):
         """All persons, by name."""
 
     def __len__() -> int:
-        """How many people there are."""
+        """The number of people."""
 
 
 class ITeamSet(Interface):
@@ -249,4 +249,4 @@ class ITeamSet(Interface):
         """All of them, by name."""
 
     def __len__() -> int:
-        """How many teams there are."""
+        """The number of teams."""

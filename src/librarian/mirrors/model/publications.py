@@ -78,7 +78,7 @@ class Publications(Persistent):
         return self.udebs_asked or publication.kind is not PublicationKind.UDEB
 
     def _dated(self, kind: PublicationKind) -> OOBTree:
-        """Where a file of this kind is by its date.  How fresh a mirror is, tarballs do not tell: one that
+        """The index by date for files of this kind.  Tarballs do not tell how fresh a mirror is: one that
         came with an earlier version may have been there before."""
         if kind is not PublicationKind.TARBALL:
             return self._by_date

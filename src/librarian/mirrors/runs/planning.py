@@ -44,7 +44,7 @@ def _content_check(key: ContentKey, published: Publications | None, now: datetim
 
 
 def _guesses(mirror: DistributionMirror) -> list[tuple[ContentKey, Publications | None]]:
-    """What the mirror may hold, with what was published there; of a release whose archive was read only
+    """The parts that the mirror may hold, with their publications; of a release whose archive was read only
     what that has."""
     read = {
         release.name
