@@ -192,7 +192,7 @@ class Output:
             self._stream = None
         if self._file is not None:
             with suppress(OSError, ValueError):
-                # Whoever counts what was sent of a file goes by its position.
+                # The access log counts what was sent of a file by its position.
                 self._file.file.seek(self._part.offset)
             self._file.close()
             self._file = None
