@@ -7,9 +7,12 @@ import threading
 import time
 import unittest
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
+from unittest import mock
 from wsgiref.validate import validator
 
+from librarian.store.memory import MemoryStore
 from tests.serving.support import Serving, read_all, request
 
 
@@ -161,6 +164,38 @@ class Files(unittest.TestCase):
         with self.assertLogs("librarian.serving.wsgi.exchange", "ERROR"):
             answer = self.serve(file, ("Content-Length", "10")).exchange(request())
         self.assertRegex(answer, rb"^HTTP/1.1 500 ")
+
+
+class Unforeseen(unittest.TestCase):
+    """Errors where none are expected end the connection, which would wait for ever otherwise."""
+
+    def test_in_receiving(self) -> None:
+        serving = Serving(self, answering([b""]))
+        with (
+            mock.patch.object(MemoryStore, "receive", side_effect=ValueError("secret")),
+            self.assertLogs("librarian.serving.http.bodies", "ERROR"),
+        ):
+            answer = serving.exchange(request("PUT", f"Content-Length: {1 << 19}") + bytes(1 << 19))
+        self.assertRegex(answer, rb"^HTTP/1.1 500 ")
+        self.assertNotIn(b"secret", answer)
+
+    def test_in_sending(self) -> None:
+        class Sly(io.FileIO):
+            tells = 0
+
+            def tell(self) -> int:
+                self.tells += 1
+                if self.tells > 1:
+                    raise ValueError("no more")
+                return 0
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](Sly(os.memfd_create("a")))
+
+        serving = Serving(self, app)
+        with self.assertLogs("librarian.serving.http.connection", "ERROR"), suppress(ConnectionResetError):
+            self.assertEqual(serving.exchange(request("GET", "Connection: keep-alive")), b"")
 
 
 class Clients(unittest.TestCase):

@@ -14,12 +14,12 @@ from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.interfaces import RequestRefused
 from librarian.store.disk.troubles import trouble
 from librarian.store.interfaces import IByteStore, IReceivedFile, IReceiving, StoreFull, StoreTrouble
+from librarian.web.bare import FAULT
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
-IN_MEMORY = 1 << 16  # bytes of a body that the store does not receive: it is put by the application
-PIECE = 1 << 18  # bytes that are written at a time
+PIECE = 1 << 18  # bytes that are given to the store at a time; a smaller body stays in memory
 MOST_WAITING = 1 << 20  # bytes that may wait for the disk before the connection stops reading
 
 
@@ -58,7 +58,7 @@ class ReceivedBody:
     def expect(self, size: int) -> None:
         """Raise RequestRefused if there is no room for a body of `size` bytes."""
         self._declared = size
-        if size > IN_MEMORY:
+        if size > PIECE:
             try:
                 room = self._store.room()
             except OSError as error:
@@ -72,7 +72,7 @@ class ReceivedBody:
         self.size += len(piece)
         self._gathered.append(piece)
         self._gathered_size += len(piece)
-        if self._gathered_size >= PIECE and (self._in_store or self.size > IN_MEMORY):
+        if self._gathered_size >= PIECE:
             self._write_on()
 
     def end(self) -> None:
@@ -140,7 +140,8 @@ def _refusal(error: BaseException) -> RequestRefused:
     if isinstance(error, RequestRefused):
         return error
     if not isinstance(error, OSError):
-        raise error
+        log.error("body cannot be received", exc_info=error)
+        return RequestRefused(FAULT, 500)
     log.error("body cannot be received error=%s", error)
     known = error if isinstance(error, StoreTrouble) else trouble(error)
     return RequestRefused(str(known), 507 if isinstance(known, StoreFull) else 503)

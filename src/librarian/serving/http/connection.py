@@ -209,7 +209,7 @@ class Connection(Protocol):
             self._refuse(body.failed)
         elif body.ready is not None:
             self._body = None
-            self._answer(head, body.ready)
+            self.run_or_abort(self._answer, head, body.ready)
         elif not body.must_wait:
             self._resume_reading()
 
@@ -333,6 +333,14 @@ class Connection(Protocol):
             self._transport.close()
         return idle
 
+    def run_or_abort(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Do a step of an answer; where it fails, close the connection, which would wait for ever."""
+        try:
+            step(*arguments)
+        except Exception:
+            log.exception("answer cannot be passed on")
+            self._transport.abort()
+
     def abort(self) -> None:
         """Close the socket at once; what was not yet sent is lost."""
         self._transport.abort()
@@ -386,19 +394,19 @@ class ApplicationLink(Link):
         self._in_loop = application.in_loop
 
     def send_whole(self, data: bytes, keeps_open: bool) -> None:
-        self._in_loop(self._connection.send_whole, data, keeps_open)
+        self._in_loop(self._connection.run_or_abort, self._connection.send_whole, data, keeps_open)
 
     def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
-        self._in_loop(self._connection.send_file, head, file, size, keeps_open)
+        self._in_loop(self._connection.run_or_abort, self._connection.send_file, head, file, size, keeps_open)
 
     def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
-        self._in_loop(self._connection.send_stream, stream, keeps_open)
+        self._in_loop(self._connection.run_or_abort, self._connection.send_stream, stream, keeps_open)
 
     def refuse_fault(self) -> None:
-        self._in_loop(self._connection.refuse_fault)
+        self._in_loop(self._connection.run_or_abort, self._connection.refuse_fault)
 
     def cut(self) -> None:
-        self._in_loop(self._connection.cut)
+        self._in_loop(self._connection.run_or_abort, self._connection.cut)
 
     def new_file(self) -> BinaryIO:
         return self._connection.new_file()
