@@ -21,7 +21,7 @@ from librarian.timeline import fresh_timeline
 from librarian.tree.interfaces import ITree
 from librarian.tree.retrying import is_stale_oid
 from librarian.web.endpoints import endpoint_of
-from librarian.web.errors import away, error_response
+from librarian.web.errors import away, error_response, system_error
 from librarian.web.identity import client_address
 from librarian.web.interfaces import MalformedDigest
 from librarian.web.protection import is_cross_site
@@ -43,6 +43,8 @@ def surroundings(handler: Handler, registry: Registry) -> Handler:
                 mark_error_retryable(error)
             if tree.is_loss(error):  # raised before, in or after the view
                 return away(request)
+            if isinstance(error, OSError):  # such as no descriptor left for the database's file
+                return system_error(error, request)
             raise
 
     return tween
