@@ -4,7 +4,7 @@ Its first line may say in which layer it runs, as a comment that readers of the 
 
     .. layer: server
 
-with `unit`, `functional` (the default), `server` or `engines`.  What a layer's classmethod `globs()`
+with `unit`, `functional` (the default), `server`, `engines` or `swift`.  What a layer's classmethod `globs()`
 returns are the names that its documents may use without importing them.
 """
 
@@ -17,7 +17,13 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DOCUMENTS = CHECKOUT / "doctests"
-LAYERS = {"unit": "Unit", "functional": "Functional", "server": "Server", "engines": "Engines"}
+LAYERS = {
+    "unit": "Unit",
+    "functional": "Functional",
+    "server": "Server",
+    "engines": "Engines",
+    "swift": "Swift",
+}
 DECLARATION = re.compile(r"\.\. layer:\s*(\w+)\s*$")
 RULE = re.compile(r"([=~^\"'*+#-])\1{2,}$")
 WRITTEN_OUT = re.compile(r'(?<=""")\n.*?(?=""")', re.DOTALL)  # a file that an example writes

@@ -2,7 +2,8 @@
 
 `Unit` has no input or output.  `Functional` has the whole application in this process, on a tree
 and a byte store in memory.  `Server` has the real server as a process of its own.  `Engines` has servers on
-every engine: one process on FileStorage, two on ZEO, two on PostgreSQL.
+every engine: one process on FileStorage, two on ZEO, two on PostgreSQL.  `Swift` has an object store
+with an S3 interface.
 """
 
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from tests.support import browser
 from tests.support.servers.engines import Engine, everywhere, running_engines
 from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.postgresql import postgresql_missing
+from tests.support.servers.swift import SwiftServer, swift, swift_missing
 from tests.support.world import World
 
 
@@ -111,3 +113,27 @@ class Engines:
     @classmethod
     def globs(cls) -> dict[str, Any]:
         return {"engines": cls.engines, "everywhere": partial(everywhere, engines=cls.engines)}
+
+
+class Swift:
+    """One OpenStack Swift for all tests of the layer; each test mends what it breaks."""
+
+    swift: ClassVar[SwiftServer]
+    _running: ClassVar[ExitStack]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return swift_missing()
+
+    @classmethod
+    def setUp(cls) -> None:
+        cls._running = ExitStack()
+        cls.swift = cls._running.enter_context(swift())
+
+    @classmethod
+    def tearDown(cls) -> None:
+        cls._running.close()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return {"swift": cls.swift}
