@@ -5,8 +5,6 @@ from typing import Any
 
 from zope.component import getUtility
 from zope.interface import implementer
-from zope.security.checker import ProxyFactory
-from zope.security.management import checkPermission, queryInteraction
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.binding import Bound, stored
@@ -27,7 +25,8 @@ from librarian.naming.interfaces import (
 from librarian.naming.model import Entry, Folder, NamingSubtree, Node
 from librarian.naming.settings import NamingSettings
 from librarian.security.audit import record_at_commit
-from librarian.security.interaction import current_principal
+from librarian.security.checkers import guarded
+from librarian.security.interaction import current_interaction, current_principal
 
 
 class NamingServices:
@@ -181,9 +180,8 @@ def _is_visible(node: Any) -> bool:
     Where the answer is no, listings leave it out and its path is not found.  A principal who may change
     a folder sees everything in it; where no interaction is running (a command), all is visible.
     """
-    if not node.restricted or queryInteraction() is None:
-        return True
-    return bool(checkPermission("librarian.View", node))
+    interaction = current_interaction()
+    return not node.restricted or interaction is None or interaction.checkPermission("librarian.View", node)
 
 
 def split_path(path: str) -> list[str]:
@@ -200,7 +198,7 @@ class NamedTree:
 
     @property
     def root(self) -> Any:
-        return ProxyFactory(BoundFolder(self._services.subtree.root, self._services))
+        return guarded(BoundFolder(self._services.subtree.root, self._services))
 
     def __getitem__(self, path: str) -> Any:
         found = self.root

@@ -2,6 +2,10 @@
 
 zope.security keeps one interaction per thread and refuses a second.  Here they nest, so that a
 request that acts for a person can do one step as a script and go on as the person.
+
+Interactions of this module are of this package's policy, whatever policy an application around the
+library has set for itself.  In an interaction of that application its principals count as what an adapter
+to IPrincipal makes of them; without such an adapter they are anonymous here.
 """
 
 from collections.abc import Iterator
@@ -10,9 +14,10 @@ from typing import Any
 
 from zope.interface import implementer
 from zope.security.interfaces import IParticipation
-from zope.security.management import endInteraction, newInteraction, queryInteraction, thread_local
+from zope.security.management import queryInteraction, thread_local
 
-from librarian.security.interfaces import IPrincipal
+from librarian.security.interfaces import IPrincipal, NoActingPrincipal
+from librarian.security.policy import SecurityPolicy
 from librarian.security.principals import ANONYMOUS
 
 
@@ -33,22 +38,41 @@ def acting_as(principal: IPrincipal) -> Iterator[IPrincipal]:
     started inside it, nor into a generator that is consumed after it was left.
     """
     before = queryInteraction()
-    if before is not None:
-        endInteraction()
+    # Not newInteraction(): it makes one of the policy that the process has set.
+    thread_local.interaction = SecurityPolicy(Participation(principal))
     try:
-        newInteraction(Participation(principal))
         yield principal
     finally:
-        endInteraction()
-        if before is not None:
-            # restoreInteraction() goes back one step only, and only from the outermost level.
-            thread_local.interaction = before
+        thread_local.interaction = before
+
+
+def current_interaction() -> SecurityPolicy | None:
+    """The interaction of this thread under this package's policy; None where nothing acts.
+
+    Raises nothing; an application's interaction is translated anew for each call.
+    """
+    found = queryInteraction()
+    if found is None or isinstance(found, SecurityPolicy):
+        return found
+    principals = (IPrincipal(one.principal, ANONYMOUS) for one in found.participations)
+    return SecurityPolicy(*map(Participation, principals))
 
 
 def current_principal() -> IPrincipal:
     """The principal that acts in this thread; ANONYMOUS without an interaction."""
-    interaction = queryInteraction()
+    interaction = current_interaction()
     if interaction is None or not interaction.participations:
         return ANONYMOUS
     principal: IPrincipal = interaction.participations[0].principal
     return principal
+
+
+def is_permitted(permission: str, thing: Any) -> bool:
+    """Whether the principals that act in this thread have `permission` on `thing`.
+
+    Raises NoActingPrincipal where none acts.
+    """
+    interaction = current_interaction()
+    if interaction is None:
+        raise NoActingPrincipal(permission)
+    return interaction.checkPermission(permission, thing)

@@ -11,9 +11,8 @@ from pyramid.interfaces import ICSRFStoragePolicy, ISecurityPolicy
 from pyramid.response import Response
 from pyramid.security import Allowed, Denied
 from zope.interface import implementer
-from zope.security.management import checkPermission
 
-from librarian.security.interaction import current_principal
+from librarian.security.interaction import current_principal, is_permitted
 from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import endpoint_of
 from librarian.web.identity import session_secret
@@ -117,7 +116,7 @@ class InteractionPolicy:
         return principal.id if principal.authenticated else None
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        if checkPermission(permission, context):
+        if is_permitted(permission, context):
             return Allowed("%s has %s", current_principal().id, permission)
         return Denied("%s lacks %s", current_principal().id, permission)
 

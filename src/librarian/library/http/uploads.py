@@ -11,7 +11,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.interfaces import Unauthorized
-from zope.security.management import checkPermission
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
@@ -21,6 +20,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
+from librarian.security.interaction import is_permitted
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
 from librarian.web.requests.methods import takes
 
@@ -87,5 +87,5 @@ def _check_permission(root: UploadRoot) -> None:
     """The network decides who reaches this port; `upload_requires_token` asks for a permission as well."""
     permission = "librarian.UploadRestricted" if root.restricted else "librarian.Upload"
     aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
-    if root.library.settings.upload_requires_token and not checkPermission(permission, aliases):
+    if root.library.settings.upload_requires_token and not is_permitted(permission, aliases):
         raise Unauthorized(aliases, "upload", permission)

@@ -7,7 +7,6 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
-from zope.security.management import checkPermission
 
 from librarian.interfaces import IClock
 from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
@@ -19,7 +18,7 @@ from librarian.machines.interfaces import (
 )
 from librarian.machines.views.description import describe_import, span, summarize_import, title
 from librarian.quantities import parse_duration
-from librarian.security.interaction import current_principal
+from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther, by_method, done, fields_of, text
 
@@ -55,7 +54,7 @@ def _imports_page(notice: str = "", entered: Mapping[str, Any] | None = None) ->
     return {
         "title": "Code imports",
         "imports": _summaries(),
-        "may_edit": checkPermission(EDIT, getUtility(ICodeImportSet)),
+        "may_edit": is_permitted(EDIT, getUtility(ICodeImportSet)),
         "notice": notice,
         "entered": entered or {},
         "kinds": [kind.name for kind in RevisionControlSystem],
@@ -134,7 +133,7 @@ def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
         "code_import": shown,
         "interval": span(code_import.update_interval),
         "notice": notice,
-        "may_edit": checkPermission(EDIT, code_import),
+        "may_edit": is_permitted(EDIT, code_import),
         "running": job is not None and job["state"] != "PENDING",
         "statuses": [status.name for status in CodeImportReviewStatus],
         "show": title,

@@ -8,7 +8,6 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import implementer
-from zope.security.management import checkPermission
 
 from librarian.interfaces import IClock
 from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
@@ -23,6 +22,7 @@ from librarian.machines.interfaces import (
 from librarian.machines.views.description import describe_machine, summarize_machine, title
 from librarian.machines.views.imports import Imports
 from librarian.machines.views.scheduler import Scheduler
+from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
@@ -83,7 +83,7 @@ def _page(machine: Any, notice: str = "") -> dict[str, Any]:
         "title": f"{shown['hostname']}: {title(shown['state'])}",
         "machine": shown,
         "notice": notice,
-        "may_edit": checkPermission(EDIT, machine),
+        "may_edit": is_permitted(EDIT, machine),
         "transitions": _transitions(machine),
         "show": title,
     }
