@@ -25,6 +25,11 @@ to judge.
 exhausted, put() raises `StoreFull`, and reading goes on.  A store that is not there, such as a volume that is
 not mounted, raises `StoreUnavailable`; a store that is there and empty would answer that every file is gone.
 
+A *partial upload* (`IPartial`) is a file that comes in several requests, perhaps over days.  Its bytes and
+facts are on the store's medium between them, and outlast the process: what was settled is durable, another
+process goes on where it stopped, and one at a time writes.  At the end it becomes a received file like any
+other.
+
 Tree and store carry the same installation id (`installation`, `join`), so that no sweep is run with the
 wrong one of either.
 """
@@ -32,7 +37,7 @@ wrong one of either.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zope.interface import Attribute, Interface
 
@@ -115,6 +120,22 @@ class StoreUnavailable(StoreTrouble):
     """The store cannot be written or read: read-only, gone, failing, or not permitted."""
 
 
+class PartialNotFound(LibrarianError, LookupError):
+    """No partial upload has this id: it was completed long ago, discarded, or never begun here."""
+
+    def __init__(self, partial_id: str) -> None:
+        super().__init__(f"no partial upload has the id {partial_id[:64]!a}")
+        self.partial_id = partial_id
+
+
+class PartialBusy(LibrarianError, RuntimeError):
+    """Another request is writing to the partial upload at this moment."""
+
+    def __init__(self, partial_id: str) -> None:
+        super().__init__("another request is writing to this upload at the moment")
+        self.partial_id = partial_id
+
+
 class IReceivedFile(Interface):
     """Bytes that have arrived and are hashed, without a name: the receiver's to keep or to discard.
 
@@ -160,6 +181,75 @@ class IReceiving(Interface):
         never raises."""
 
 
+class IPartial(Interface):
+    """A partial upload, opened for one writer; close() lets the next one in.
+
+    The methods may be called from different threads, one call after the other.
+    """
+
+    id = Attribute("32 hex digits, random, so that they can be a part of a URL that is not guessed.")
+    facts = Attribute("A JSON object as begin() or change() was told; the store reads nothing in it.")
+    size = Attribute("The number of bytes that have come.")
+    is_gone = Attribute("Whether the bytes were kept by IByteStore.keep() and are no longer here.")
+
+    def write(data: bytes) -> None:
+        """Append bytes.  Raises StoreFull, StoreUnavailable; then `size` is as before."""
+
+    def settle() -> None:
+        """Return when all bytes are durable."""
+
+    def hold_back() -> None:
+        """Have the bytes that follow count only after settle(): after close() or the death of the process
+        without it they are forgotten."""
+
+    def rollback(size: int) -> None:
+        """Forget all bytes behind the first `size`."""
+
+    def change(facts: dict[str, Any]) -> None:
+        """Replace the facts, durably."""
+
+    def received() -> IReceivedFile:
+        """The settled bytes as a file for keep() of the same store.  discard() leaves the partial upload.
+
+        The digests are those made while this process received; after a restart all bytes are read again.
+        """
+
+    def discard() -> None:
+        """Forget bytes and facts, and close."""
+
+    def close() -> None:
+        """Let the next writer in.  May be repeated; never raises."""
+
+
+class IPartials(Interface):
+    """The partial uploads of a store that this machine holds.
+
+    They are files of a folder: all processes that share it go on with each other's uploads.  Machines that
+    share an object store each have a folder of their own, and do not know the others' partial uploads.
+    """
+
+    def begin(facts: dict[str, Any]) -> IPartial:
+        """A new one, empty and durable, the caller's to close.  Raises StoreUnavailable."""
+
+    def open(partial_id: str) -> IPartial:
+        """The one with this id, with all bytes that are sound, the caller's to close.
+
+        Raises PartialNotFound, PartialBusy, StoreUnavailable.
+        """
+
+    def facts(partial_id: str) -> dict[str, Any]:
+        """The facts of one, also while it is written to.  Raises PartialNotFound."""
+
+    def size(partial_id: str) -> int:
+        """The number of bytes of one on the medium, also while it is written to.  Raises PartialNotFound."""
+
+    def __iter__() -> Iterator[str]:
+        """The ids of all, in no promised order."""
+
+    def clear(older_than: timedelta) -> int:
+        """Remove what killed processes have left of partial uploads that are no more; the number of files."""
+
+
 class IByteStore(Interface):
     """Holds bytes under their SHA-256, equal ones once.
 
@@ -171,6 +261,8 @@ class IByteStore(Interface):
     `in` and from iteration, while open(), size(), stored_at() and verify() raise BytesDamaged, until a
     put() of the same bytes heals them or remove() forgets them.
     """
+
+    partials = Attribute("The IPartials.")
 
     def put(
         stream: BinaryIO,

@@ -1,7 +1,12 @@
 """A byte store that forgets everything when its process ends: for tests and trials."""
 
 import io
+import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256 as sha256_of
@@ -12,6 +17,8 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock
 from librarian.store import hashing
+from librarian.store.disk.drafts import Draft
+from librarian.store.disk.partials import PartialFiles
 from librarian.store.interfaces import (
     BytesDamaged,
     BytesNotFound,
@@ -59,6 +66,36 @@ class MemoryReceivedFile:
         return self._data
 
 
+class MemoryPartialFile(MemoryReceivedFile):
+    """A partial upload that is whole; its file goes when the bytes are kept."""
+
+    def __init__(self, found: StoredBytes, draft: Draft) -> None:
+        with open(draft.path, "rb") as file:
+            super().__init__(found, file.read())
+        self._draft = draft
+
+    def keep(self) -> bytes:
+        """As MemoryReceivedFile has it."""
+        os.unlink(self._draft.path)
+        return super().keep()
+
+
+class _MemoryRoom:
+    """The room of a memory store, for its partial uploads."""
+
+    def __init__(self, store: "weakref.ref[MemoryStore]") -> None:
+        self._store = store
+
+    def require(self, more: int, written: int = 0) -> None:
+        store = self._store()
+        if store is not None:
+            store.require(written + more)
+
+    @contextmanager
+    def changing(self, difference: int) -> Iterator[None]:
+        yield
+
+
 @implementer(IReceiving)
 class MemoryReceiving(Receiving):
     """`require` raises StoreFull unless so many bytes fit beside what is held."""
@@ -94,9 +131,20 @@ class MemoryStore(PutsByReceiving):
         self._quarantined: dict[str, _Held] = {}
         self._fresh: set[str] = set()
         self._installation: str | None = None
+        self._partials: PartialFiles | None = None
+
+    @property
+    def partials(self) -> PartialFiles:
+        """Partial uploads are files all the same, in a temporary folder that goes with the store."""
+        with self._lock:
+            if self._partials is None:
+                folder = tempfile.mkdtemp(prefix="librarian-partial-")
+                weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+                self._partials = PartialFiles(folder, _MemoryRoom(weakref.ref(self)), MemoryPartialFile)
+            return self._partials
 
     def receive(self, size: int | None = None) -> "MemoryReceiving":
-        return MemoryReceiving(self._require, size)
+        return MemoryReceiving(self.require, size)
 
     def keep(
         self,
@@ -110,7 +158,8 @@ class MemoryStore(PutsByReceiving):
         found = received.found
         hashing.check_digests(found, sha256=sha256, sha1=sha1, md5=md5)
         with self._lock:
-            self._require(found.size)
+            if not isinstance(received, MemoryPartialFile):
+                self.require(found.size)
             data = received.keep()
             self._quarantined.pop(found.sha256, None)
             if found.sha256 not in self._held:
@@ -179,11 +228,11 @@ class MemoryStore(PutsByReceiving):
         return iter(())
 
     def clear_incoming(self, older_than: timedelta) -> int:
-        """As IByteStore has it; always 0, as unfinished files end with the process."""
-        return 0
+        """As IByteStore has it; other unfinished files than partial uploads end with the process."""
+        return self.partials.clear(older_than)
 
     def check(self) -> None:
-        self._require(1)
+        self.require(1)
 
     def spool(self) -> BinaryIO:
         return io.BytesIO()
@@ -202,7 +251,10 @@ class MemoryStore(PutsByReceiving):
 
     def recount(self) -> int:
         with self._lock:
-            return sum(len(held.data) for files in (self._held, self._quarantined) for held in files.values())
+            files = (*self._held.values(), *self._quarantined.values())
+            return sum(len(held.data) for held in files) + sum(
+                self._partials.sizes() if self._partials else ()
+            )
 
     def _find(self, sha256: str) -> _Held:
         with self._lock:
@@ -212,7 +264,7 @@ class MemoryStore(PutsByReceiving):
                 raise BytesNotFound(sha256)
             return self._held[sha256]
 
-    def _require(self, more: int) -> None:
+    def require(self, more: int) -> None:
         """Raise StoreFull unless `more` bytes fit beside what is held."""
         if self._quota is not None and self.recount() + more > self._quota:
             raise quota_exhausted(self._quota)

@@ -11,13 +11,24 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from errno import EDQUOT, ENOSPC
+from typing import Protocol
 
 from librarian import durable
 from librarian.store.interfaces import StoreFull
 
 log = logging.getLogger(__name__)
+
+
+class IsRoom(Protocol):
+    """What counts the bytes that are written; see Room."""
+
+    def require(self, more: int, written: int = 0) -> None:
+        """Raise StoreFull unless `more` bytes fit, beside the `written` ones of the same upload."""
+
+    def changing(self, difference: int) -> AbstractContextManager[None]:
+        """Account for a block that makes the store hold `difference` more bytes (fewer, if negative)."""
 
 
 class Room:

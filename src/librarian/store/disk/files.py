@@ -15,7 +15,7 @@ from itertools import chain
 from librarian import durable
 from librarian.interfaces import LibrarianError
 from librarian.store import hashing
-from librarian.store.disk.incoming import IncomingFile
+from librarian.store.disk.drafts import Draft
 from librarian.store.disk.layout import Layout
 from librarian.store.disk.troubles import logged_trouble, trouble, troubles
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoredBytes
@@ -45,7 +45,7 @@ class HeldFiles:
                 raise self.absence(sha256) from None
             raise logged_trouble("open", error) from error
 
-    def publish(self, file: IncomingFile, found: StoredBytes) -> bool:
+    def publish(self, file: Draft, found: StoredBytes) -> bool:
         """Give the file its final name, durably; whether nothing was held there before.
 
         It replaces what is there, which renews the age and heals a damaged copy without a look at it.
@@ -53,7 +53,8 @@ class HeldFiles:
         self._layout.settle(found.sha256)
         with durable.locked_directory(self._layout.leaf(found.sha256)) as leaf:
             replaced = stat_if_there(found.sha256, leaf)
-            with self._room.changing(found.size - (replaced.st_size if replaced else 0)):
+            more = found.size - file.accounted - (replaced.st_size if replaced else 0)
+            with self._room.changing(more):
                 file.rename(found.sha256, leaf)
             os.fsync(leaf)
             self._unlink(self._layout.quarantined(found.sha256), None, None)

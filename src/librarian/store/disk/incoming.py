@@ -31,6 +31,7 @@ class IncomingFile:
 
     def __init__(self, path: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.accounted = 0  # bytes of it that the room counts already
         self._path: str | None = path
         self._written = 0  # bytes
         self._sent_out = 0  # bytes

@@ -13,7 +13,8 @@ from librarian.store.interfaces import BytesNotFound
 _FAN_OUT = re.compile("[0-9a-f]{2}")
 # A file system keeps its own lost+found where it is mounted.
 INSTALLATION = "installation"
-_OWN_NAMES = {"incoming", "quarantine", "usage", "fresh", "fresh.taken", INSTALLATION, "lost+found"}
+_FOLDERS = {"incoming", "partial", "quarantine", "lost+found"}
+_OWN_NAMES = {*_FOLDERS, "usage", "fresh", "fresh.taken", INSTALLATION}
 
 
 def read_installation(root: str) -> str | None:
@@ -39,6 +40,7 @@ class Layout:
     def __init__(self, root: str) -> None:
         self.root = root
         self.incoming = os.path.join(root, "incoming")
+        self.partial = os.path.join(root, "partial")
         self.quarantine = os.path.join(root, "quarantine")
         self._settled: set[str] = set()  # folders this process knows to be durable
 

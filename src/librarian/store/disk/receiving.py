@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from zope.interface import implementer
 
+from librarian.store.disk.drafts import Draft
 from librarian.store.disk.incoming import Incoming, IncomingFile
 from librarian.store.disk.troubles import troubles
 from librarian.store.interfaces import IReceivedFile, IReceiving, StoredBytes
@@ -50,7 +51,7 @@ class DiskReceivedFile:
         self,
         found: StoredBytes,
         drafts: Drafts,
-        draft: IncomingFile | None,
+        draft: Draft | None,
         data: bytes | None,
         open_held: Callable[[str], BinaryIO],
     ) -> None:
@@ -78,7 +79,7 @@ class DiskReceivedFile:
         if draft is not None:
             draft.close()
 
-    def draft(self) -> IncomingFile:
+    def draft(self) -> Draft:
         """The file to publish; bytes in memory are written now.  Raises StoreFull, StoreUnavailable."""
         if self._data is not None:
             self._draft, self._data = self._drafts.add(None, self._data, 0), None
@@ -90,7 +91,7 @@ class DiskReceivedFile:
             self.is_kept = True
             self.discard()
 
-    def _require_draft(self) -> IncomingFile:
+    def _require_draft(self) -> Draft:
         if self._draft is None:
             raise ValueError("what was received has been discarded")
         return self._draft

@@ -1,6 +1,7 @@
 """A byte store in a folder of a local file system.
 
     incoming/<random>      being written; on the same file system, so that a rename finishes it
+    partial/<id>.*         partial uploads
     <ab>/<cd>/<sha256>     held: whole, durable, named by its digest; its age is its modification time
     quarantine/<sha256>    damaged
     fresh, fresh.taken     digests of what was stored since the last scrub
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -26,10 +28,12 @@ from zope.interface import implementer
 from librarian import durable
 from librarian.interfaces import IClock
 from librarian.store import hashing
+from librarian.store.disk.drafts import Draft
 from librarian.store.disk.files import EPOCH, HeldFiles, nanoseconds, verify_file
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
+from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, IReceivedFile, StoredBytes
@@ -65,6 +69,7 @@ class DiskStore(PutsByReceiving):
         self._room = Room(self._layout.root, quota, keep_free)
         self._held = HeldFiles(self._layout, self._room)
         self._drafts = Drafts(self._incoming, self._room)
+        self.partials = PartialFiles(self._layout.partial, self._room, self._as_received)
         self._fresh = Fresh(self._layout.root)
         self._list_fresh = list_fresh
         try:
@@ -172,7 +177,7 @@ class DiskStore(PutsByReceiving):
             yield from (f"incoming/{name}" for name in self._incoming.strays())
 
     def clear_incoming(self, older_than: timedelta) -> int:
-        return self._incoming.clear(older_than)
+        return self._incoming.clear(older_than) + self.partials.clear(older_than)
 
     def check(self) -> None:
         with self._incoming.file() as file, troubles("check"):
@@ -209,4 +214,7 @@ class DiskStore(PutsByReceiving):
 
     def recount(self) -> int:
         with troubles("recount"):
-            return self._room.recount(self._held.sizes)
+            return self._room.recount(lambda: chain(self._held.sizes(), self.partials.sizes()))
+
+    def _as_received(self, found: StoredBytes, draft: Draft) -> DiskReceivedFile:
+        return DiskReceivedFile(found, self._drafts, draft, None, self.open)
