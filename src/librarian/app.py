@@ -3,6 +3,8 @@
 import configparser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from zope.configuration.exceptions import ConfigurationError
 from librarian.interfaces import ISettings, ISettingsSection, LibrarianError, SettingsError, one_line
 from librarian.library.installation import unite
 from librarian.security.audit import open_audit_log
+from librarian.security.checkers import guard_classes
 from librarian.settings import Settings
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
@@ -30,6 +33,9 @@ from librarian.web.endpoints import Endpoints, root_factory
 from librarian.web.interfaces import IEndpoints
 
 SITE = "librarian.site"  # the setting that names the site's ZCML file
+APPLICATION = (
+    "librarian.application"  # the feature of ZCML by which it knows that this module starts the library
+)
 
 PYRAMID_SETTINGS = {
     # The thread-local transaction manager (pyramid_tm's default) on purpose: mail joins that one.
@@ -84,21 +90,26 @@ def reading(path: str | Path) -> Iterator[None]:
         raise SettingsError(str(path), f"cannot be read: {one_line(error)}") from error
 
 
-def _install_settings(values: Mapping[str, str]) -> tuple[Settings, str]:
+def _install_settings(values: Mapping[str, str]) -> str:
+    """Register the settings, and return the site's ZCML file: a path, or ``package:file``."""
     values = dict(values)
     site = values.pop(SITE, "")
     if not site:
         raise SettingsError(SITE, "names no ZCML file")
-    if not Path(site).is_file():
+    if not _is_file(site):
         raise SettingsError(SITE, f"{site}: there is no such file")
-    settings = Settings(values)
-    getGlobalSiteManager().registerUtility(settings, ISettings)
-    return settings, site
+    getGlobalSiteManager().registerUtility(Settings(values), ISettings)
+    return site
 
 
-def _check_settings(settings: Settings) -> None:
-    sections = [section for _name, section in getUtilitiesFor(ISettingsSection)]
-    settings.check_names(sections)
+def _is_file(site: str) -> bool:
+    package, _, name = site.rpartition(":")
+    if not package:
+        return Path(site).is_file()
+    try:
+        return files(package).joinpath(name).is_file()
+    except ModuleNotFoundError:
+        return False
 
 
 def configure_components(values: Mapping[str, str], *, united: bool = True) -> None:
@@ -108,10 +119,21 @@ def configure_components(values: Mapping[str, str], *, united: bool = True) -> N
     not compared, for who puts them together.  Raises SettingsError, TreeUnavailable, TreeTooNew,
     NotOneInstallation.
     """
-    settings, site = _install_settings(values)
+    site = _install_settings(values)
+    package, _, name = site.rpartition(":")
     with _errors_of_ours():
-        xmlconfig.file(site, context=_machine(), execute=True)
-    _check_settings(settings)
+        xmlconfig.file(name, import_module(package) if package else None, context=_machine(), execute=True)
+    start_components(united=united)
+
+
+def start_components(*, united: bool = True) -> None:
+    """Check the settings and open the tree, once the utilities of this process are registered.
+
+    `united` and the errors are those of configure_components().
+    """
+    settings = getUtility(ISettings)
+    settings.check_names([section for _name, section in getUtilitiesFor(ISettingsSection)])
+    guard_classes(__name__.partition(".")[0])
     open_audit_log()
     _begin(united)
 
@@ -146,6 +168,7 @@ def _errors_of_ours() -> Iterator[None]:
 
 def _machine() -> ConfigurationMachine:
     machine = ConfigurationMachine()
+    machine.provideFeature(APPLICATION)
     xmlconfig.registerCommonDirectives(machine)
     return machine
 
@@ -158,16 +181,14 @@ def make_app(values: Mapping[str, str]) -> Any:
     namespace to the application's own, which falls back to the global one: getUtility() gives the
     same in views, scripts and threads.
     """
-    settings, site = _install_settings(values)
+    site = _install_settings(values)
     config = _configurator(values)
     _load_site(config, site)
     _add_tweens(config)
     _commit(config)
-    _check_settings(settings)
-    open_audit_log()
-    _begin(united=True)
+    start_components()
     watch_tree()
-    config.registry.registerUtility(Endpoints(settings), IEndpoints)
+    config.registry.registerUtility(Endpoints(getUtility(ISettings)), IEndpoints)
     return with_access_log(LastResort(config.make_wsgi_app()))
 
 
@@ -184,8 +205,9 @@ def _configurator(values: Mapping[str, str]) -> Configurator:
 
 
 def _load_site(config: Configurator, site: str) -> None:
+    spec = site if ":" in site else str(Path(site).absolute())
     with _errors_of_ours():
-        config.load_zcml(str(Path(site).absolute()), features=("web",))
+        config.load_zcml(spec, features=("web", APPLICATION))
 
 
 def _add_tweens(config: Configurator) -> None:

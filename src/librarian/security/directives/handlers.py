@@ -18,6 +18,10 @@ from librarian.security.checkers import ActorChecker
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ScriptPrincipal
 
+# Factories of secured utilities look up the tree, the bytes and the clock, which an application may register
+# by <utility> after it has included the library; zope.component's actions have the order 0.
+AFTER_PLAIN_UTILITIES = 1
+
 
 class SecuredUtility:
     """The directive: gathers the protections, then registers a proxy."""
@@ -72,6 +76,7 @@ class SecuredUtility:
             discriminator=("utility", self._provides, self._name),
             callable=self._register,
             args=(self._context.info,),
+            order=AFTER_PLAIN_UTILITIES,
         )
 
     def _register(self, info: Any) -> None:
