@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from tests.support import browser
+from tests.support.documents.moving import MovingLibrary
 from tests.support.servers.engines import Engine, everywhere, running_engines
 from tests.support.servers.librarian import ServerProcess
-from tests.support.servers.postgresql import postgresql_missing
+from tests.support.servers.postgresql import PostgresServer, postgresql, postgresql_missing
 from tests.support.servers.swift import SwiftServer, swift, swift_missing
 from tests.support.world import World
 
@@ -96,6 +97,7 @@ class Engines:
 
     engines: ClassVar[list[Engine]]
     _running: ClassVar[ExitStack]
+    _postgres: ClassVar[PostgresServer]
 
     @classmethod
     def missing(cls) -> str | None:
@@ -104,7 +106,8 @@ class Engines:
     @classmethod
     def setUp(cls) -> None:
         cls._running = ExitStack()
-        cls.engines = cls._running.enter_context(running_engines())
+        cls._postgres = cls._running.enter_context(postgresql())
+        cls.engines = cls._running.enter_context(running_engines(cls._postgres))
 
     @classmethod
     def tearDown(cls) -> None:
@@ -112,7 +115,11 @@ class Engines:
 
     @classmethod
     def globs(cls) -> dict[str, Any]:
-        return {"engines": cls.engines, "everywhere": partial(everywhere, engines=cls.engines)}
+        return {
+            "engines": cls.engines,
+            "everywhere": partial(everywhere, engines=cls.engines),
+            "moving_library": partial(MovingLibrary, cls._running, cls._postgres),
+        }
 
 
 class Swift:

@@ -34,6 +34,7 @@ COMMANDS = {
     "mv": "librarian.commands.files.named:mv",
     "pack": "librarian.commands.upkeep.backup:pack",
     "person": "librarian.commands.people.persons:person",
+    "move-tree": "librarian.commands.upkeep.moving:move_tree_command",
     "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",
     "release": "librarian.commands.files.holds:release",

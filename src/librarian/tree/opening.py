@@ -45,7 +45,7 @@ def open_database(uri: str) -> DB:
             patient = isinstance(error, (LockError, ClientDisconnected))  # raised after waiting
             if patient or attempt == OPENING_ATTEMPTS:
                 why = HELD if isinstance(error, LockError) else error
-                raise TreeUnavailable(_masked(f"cannot open the database {uri}: {why}", uri)) from None
+                raise TreeUnavailable(masked(f"cannot open the database {uri}: {why}", uri)) from None
     raise AssertionError("unreachable")
 
 
@@ -80,7 +80,7 @@ def data_file(uri: str) -> Path:
     """The file that a ``file://`` URI names.  Raises TreeUnavailable for other URIs."""
     if not uri.startswith("file://"):
         raise TreeUnavailable(
-            f"the tree is not in a file: {_masked(uri, uri)}; use the tools of its database server"
+            f"the tree is not in a file: {masked(uri, uri)}; use the tools of its database server"
         )
     return Path(uri.removeprefix("file://").partition("?")[0])
 
@@ -97,6 +97,7 @@ def _file_options(uri: str) -> dict[str, Any]:
     return options
 
 
-def _masked(text: str, uri: str) -> str:
+def masked(text: str, uri: str) -> str:
+    """`text` without the password that `uri` holds."""
     password = urlsplit(uri).password
     return text.replace(f":{password}@", ":***@") if password else text

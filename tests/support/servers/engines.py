@@ -7,14 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.servers.librarian import ServerProcess, with_path
-from tests.support.servers.postgresql import postgresql
+from tests.support.servers.postgresql import PostgresServer
 
 TABLE = "keep_history=false&driver=psycopg2&cache_local_mb=16&connection_pool_size=16"
 
@@ -70,15 +70,14 @@ def everywhere(story: Callable[[Engine], Any], engines: list[Engine]) -> None:
 
 
 @contextmanager
-def running_engines() -> Iterator[list[Engine]]:
+def running_engines(postgres: PostgresServer) -> Iterator[list[Engine]]:
     """FileStorage with one server, ZEO with two, PostgreSQL without history with two; all running."""
     with ExitStack() as running:
         zeo_uri = running.enter_context(_zeo())
-        postgres_uri = f"postgres://librarian@{running.enter_context(postgresql())}?{TABLE}"
         engines = [
             Engine("FileStorage", [ServerProcess()]),
             Engine("ZEO", _sharing(zeo_uri)),
-            Engine("PostgreSQL", _sharing(postgres_uri)),
+            Engine("PostgreSQL", _sharing(postgres_uri(postgres.place))),
         ]
         servers = [server for engine in engines for server in engine.servers]
         for server in servers:
@@ -88,6 +87,11 @@ def running_engines() -> Iterator[list[Engine]]:
         with ThreadPoolExecutor(len(servers)) as pool:
             list(pool.map(ServerProcess.start, servers))
         yield engines
+
+
+def postgres_uri(place: str) -> str:
+    """The URI of a database at ``host:port/name``."""
+    return f"postgres://librarian@{place}?{TABLE}"
 
 
 def _sharing(database_uri: str) -> list[ServerProcess]:
@@ -121,8 +125,12 @@ class ZeoServer:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(30)
+            for _attempt in range(10):
+                self._process.send_signal(how)
+                with suppress(subprocess.TimeoutExpired):
+                    # ZEO loses a SIGTERM that meets it in the middle of a commit.
+                    self._process.wait(3)
+                    break
             self._process = None
 
     def remove(self) -> None:

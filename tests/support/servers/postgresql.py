@@ -7,9 +7,11 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 PROGRAMS = ("/usr/lib/postgresql", "/usr/pgsql", "/usr/local/pgsql")  # Debian's place first
 ATTEMPTS = 5  # to find a port; PostgreSQL has no "any free one"
@@ -64,6 +66,14 @@ class PostgresServer:
         """`mode` is pg_ctl's; ``immediate`` is as if it were killed."""
         self._control("pg_ctl", "stop", "-m", mode, "-w")
 
+    def new_database(self, name: str) -> str:
+        """The place of one more database, an empty one."""
+        port, _, _first = self.place.partition("/")
+        with closing(psycopg2.connect(f"postgres://librarian@{self.place}")) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f'CREATE DATABASE "{name}"')
+        return f"{port}/{name}"
+
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -78,13 +88,13 @@ class PostgresServer:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """A server while the `with` lasts; its value is its place."""
+def postgresql() -> Iterator[PostgresServer]:
+    """A server while the `with` lasts."""
     server = PostgresServer()
     try:
         server.start()
         try:
-            yield server.place
+            yield server
         finally:
             server.stop()
     finally:

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 from librarian.tree.engines.interfaces import Engine, NoAnswer
 from librarian.tree.engines.waiting import patiently
 
+WATCH = "librarian watch"  # by this application_name a server's own connection is known
+
 LONGEST_QUESTION_SECONDS = (
     10.0  # a server that was restarted does not know an older connection, and says nothing
 )
@@ -27,7 +29,7 @@ class PostgresEngine(Engine):
         driver = adapter.connmanager.driver
         self._psycopg2 = driver.get_driver_module()
         self.lost = (self._psycopg2.Error,)  # psycopg2 has no error class of its own for a broken connection
-        self._dsn = f"{adapter._dsn} application_name='librarian watch'"
+        self._dsn = f"{adapter._dsn} application_name='{WATCH}'"
         self._connect = driver.connect
         self._seconds: float | None = None  # for a new connection; None: as the URI says
         self._closed = False

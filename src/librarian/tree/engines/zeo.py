@@ -15,7 +15,8 @@ from librarian.tree.engines.waiting import SLICE_SECONDS, patiently
 class ZeoEngine(Engine):
     """A ZEO server.  Its client connects again by itself, at intervals of up to two seconds."""
 
-    lost = (ClientDisconnected,)
+    # A SIGTERM that meets runzeo inside of a C function fails the request with SystemError, and is then lost.
+    lost = (ClientDisconnected, SystemError)
 
     def __init__(self, storage: ClientStorage) -> None:
         self._server = storage._server
