@@ -1,14 +1,23 @@
 """The application under a server that receives bodies: what comes in is received first, piece by piece."""
 
-import json
 import unittest
 from collections.abc import Iterable
 from typing import Any
 
 from zope.component import getUtility
 
-from librarian.store.interfaces import IByteStore, SizeMismatch, StoreFull
+from librarian.serving.http.bodies import Receiving
+from librarian.store.interfaces import DigestMismatch, IByteStore, SizeMismatch, StoreFull
 from librarian.testing import application
+from librarian.web.bare import bare_refusal
+from librarian.web.interfaces import FormUnreadable
+from librarian.web.requests.form_files import (
+    FormReceiving,
+    ReceivedForm,
+    is_form_with_files,
+    pass_form_on,
+)
+from librarian.web.requests.promises import promised_hashes
 from librarian.web.requests.received import forget, pass_on
 
 PIECE = 50_000  # bytes
@@ -27,11 +36,12 @@ class ReceivingServer:
             return self.app(environ, start_response)
         try:
             self._receive(environ, int(length))
-        except (StoreFull, SizeMismatch) as error:
-            full = isinstance(error, StoreFull)
-            status = "507 Insufficient Storage" if full else "400 Bad Request"
-            start_response(status, [("Content-Type", "application/json")])
-            return [json.dumps({"error": str(error)}).encode()]
+        except (StoreFull, SizeMismatch, FormUnreadable, DigestMismatch) as error:
+            status, headers, body = bare_refusal(
+                None, 507 if isinstance(error, StoreFull) else 400, str(error)
+            )
+            start_response(status, headers)
+            return [body]
         self.received += 1
         try:
             return [b"".join(self.app(environ, start_response))]
@@ -39,16 +49,24 @@ class ReceivingServer:
             forget(environ)
 
     def _receive(self, environ: dict[str, Any], length: int) -> None:
-        receiving = getUtility(IByteStore).receive(length)
+        store = getUtility(IByteStore)
+        is_form = environ["SERVER_PORT"] == "6543" and environ["REQUEST_METHOD"] == "POST"
+        receiving: Receiving = store.receive(length)
+        if is_form and is_form_with_files(environ):
+            receiving = FormReceiving(store, environ["CONTENT_TYPE"], promised_hashes(environ), length)
         try:
             left = length
             while left and (piece := environ["wsgi.input"].read(min(PIECE, left))):
                 receiving.write(piece)
                 left -= len(piece)
-            pass_on(environ, receiving.finish())
+            whole = receiving.finish()
         except BaseException:
             receiving.abort()
             raise
+        if isinstance(whole, ReceivedForm):
+            pass_form_on(environ, whole)
+        else:
+            pass_on(environ, whole)
 
 
 class ReceivedBodies(unittest.TestCase):

@@ -81,7 +81,9 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         sockets = bind(endpoint_addresses(getUtility(ISettings)))
         urls = tell_addresses(app, sockets)
         ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-        server = Server(app, sockets, getUtility(IByteStore), limits, lane_accesses(app, ports))
+        server = Server(
+            app, sockets, getUtility(IByteStore), limits, lane_accesses(app, ports), with_forms(app)
+        )
 
         def started() -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,6 +97,12 @@ def serve(app: Any, announce: Callable[[dict[str, str]], None] | None = None, **
         server.run(started)
     finally:
         tree.close()
+
+
+def with_forms(app: Any) -> frozenset[str]:
+    """The names of the endpoints to which browsers send forms."""
+    found = app.registry.getUtilitiesFor(IEndpoint)
+    return frozenset(name for name, endpoint in found if endpoint.for_browsers)
 
 
 def clear_incoming() -> None:

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from socket import socket
@@ -19,6 +19,7 @@ from librarian.serving.http.bodies import ReceivedBody
 from librarian.serving.http.connection import Connection, Listener, Phase
 from librarian.serving.http.environ import fixed
 from librarian.serving.http.lane_access import LaneAccess
+from librarian.serving.http.receivers import Bodies
 from librarian.serving.limits import Limits
 from librarian.serving.wsgi.application import Application
 from librarian.store.interfaces import IByteStore
@@ -47,6 +48,7 @@ class Server:
         store: IByteStore,
         limits: Limits,
         lanes: Mapping[str, LaneAccess] | None = None,
+        with_forms: Collection[str] = (),
     ) -> None:
         self._limits = limits
         # Not uvloop's: it saves 2 of 20 us, but where it can be imported ZEO uses it too, and then a client
@@ -58,7 +60,8 @@ class Server:
         self._accepted = 0  # connections that are let in but have no Connection yet
         self._sockets = list(sockets.values())
         self._listeners = {
-            sock: self._listener(sock, store, (lanes or {}).get(name)) for name, sock in sockets.items()
+            sock: self._listener(sock, Bodies(store, name in with_forms), (lanes or {}).get(name))
+            for name, sock in sockets.items()
         }
         self._accepting: set[socket] = set()
         self._stopping = False
@@ -108,14 +111,16 @@ class Server:
 
     # -- connections
 
-    def _listener(self, sock: socket, store: IByteStore, lane: LaneAccess | None) -> Listener:
+    def _listener(self, sock: socket, bodies: Bodies, lane: LaneAccess | None) -> Listener:
         host, port = sock.getsockname()[:2]
         return Listener(
             loop=self._loop,
             application=self._application,
             environ=fixed(host, port),
-            new_body=lambda changed: ReceivedBody(store, self._loop, self._disk, changed),
-            new_file=store.spool,
+            new_body=lambda head, changed: ReceivedBody(
+                bodies.receiver(head), self._loop, self._disk, changed
+            ),
+            new_file=bodies.store.spool,
             connections=self._connections,
             lane=lane,
         )

@@ -13,6 +13,8 @@ from typing import Any
 
 from webob.acceptparse import create_accept_header
 
+from librarian.web.requests.received import forget
+
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 300  # characters; a reason is one line, whatever the error quotes
@@ -77,7 +79,7 @@ class LastResort:
     """A WSGI application whose faults are answered in our words, under every server.
 
     The error pages know what is raised below them.  This is for what is raised above: in a tween, or
-    while the answer is put together.
+    while the answer is put together.  No answer is read from the body of its request, which is over here.
     """
 
     def __init__(self, application: Any) -> None:
@@ -94,3 +96,5 @@ class LastResort:
             status, headers, body = bare_refusal(environ.get("HTTP_ACCEPT"), 500, FAULT)
             start_response(status, headers, (type(error), error, error.__traceback__))
             return [b"" if method == "HEAD" else body]
+        finally:
+            forget(environ)

@@ -10,10 +10,9 @@ from pyramid.response import Response
 
 from librarian.web.errors import wants_page
 from librarian.web.requests.methods import refusal_of, takes
+from librarian.web.requests.request import LARGEST_FORM
 
 View = Callable[[Any, Request], Any]
-
-LARGEST_FORM = 1 << 20  # bytes of a form without files
 
 
 class SeeOther(Response):
@@ -62,12 +61,9 @@ def fields_of(request: Request, at_most: int | None = LARGEST_FORM) -> Mapping[s
 
 
 def sent_file(request: Request) -> Any:
-    """The part ``file`` of a form, if it holds a file, with filename, type, headers and file; or None.
-
-    One that says it is a form itself has a name and nothing to read.
-    """
+    """The part ``file`` of a form, if it holds a file: a FormFile; or None."""
     part = request.POST.get("file")
-    return None if getattr(part, "file", None) is None else part
+    return None if isinstance(part, str) else part
 
 
 def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:

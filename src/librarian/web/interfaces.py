@@ -19,6 +19,7 @@ it calls the application may say so: under ``librarian.received`` in the environ
 the registered byte store with the body as it was sent (without a transfer coding, with its content coding),
 and ``wsgi.input`` opens it on demand (`requests.received.pass_on`).  An upload then only names what has been
 hashed and written already; other views read as ever.  The server discards the file when the request is over.
+A form with files is parsed while it arrives (`requests.form_files`): its files are received files, too.
 
 A file is answered by `files`: conditions (RFC 9110, section 13), ranges (section 14), digests (RFC 9530), and
 the body, which the server, the loop or nginx sends.  A byte file that is shorter than the answer has promised
@@ -123,6 +124,14 @@ class MalformedDigest(LibrarianError, ValueError):
         super().__init__(f"malformed digest field: {problem}")
         self.field = field
         self.problem = problem
+
+
+class FormUnreadable(LibrarianError, ValueError):
+    """The body of a request is no form of the declared type (RFC 7578), or not one for here; a 400."""
+
+
+class FormTooLarge(FormUnreadable):
+    """A form has more or longer fields than are taken, beside its files; over HTTP a 413."""
 
 
 class FileCutShort(LibrarianError, OSError):

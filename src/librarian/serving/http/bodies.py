@@ -9,12 +9,15 @@ import logging
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import Protocol
 
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.serving.interfaces import RequestRefused
 from librarian.store.disk.troubles import trouble
-from librarian.store.interfaces import IByteStore, IReceivedFile, IReceiving, StoreFull, StoreTrouble
+from librarian.store.interfaces import DigestMismatch, IReceivedFile, StoreFull, StoreTrouble
 from librarian.web.bare import FAULT
+from librarian.web.interfaces import FormTooLarge, FormUnreadable
+from librarian.web.requests.form_files import ReceivedForm
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
@@ -23,26 +26,48 @@ PIECE = 1 << 18  # bytes that are given to the store at a time; a smaller body s
 MOST_WAITING = 1 << 20  # bytes that may wait for the disk before the connection stops reading
 
 
+Whole = bytes | IReceivedFile | ReceivedForm
+
+
+class Receiving(Protocol):
+    """What takes a body: that of a byte store (IReceiving), or a form's."""
+
+    def write(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+
+    def finish(self) -> IReceivedFile | ReceivedForm:
+        """The body, complete."""
+
+    def abort(self) -> None:
+        """Forget what has arrived."""
+
+
 class ReceivedBody:
     """One body.  Everything but the writing itself happens in the loop's thread.
 
-    `changed` is called when something was written, when it `failed`, and when the body is `ready`.
+    `receive` is called in a disk thread, with the declared size in bytes or None.  `changed` is called when
+    something was written, when the body is `accepted`, when it `failed`, and when it is `ready`.
     """
 
     def __init__(
-        self, store: IByteStore, loop: AbstractEventLoop, disk: Executor, changed: Callable[[], None]
+        self,
+        receive: Callable[[int | None], Receiving],
+        loop: AbstractEventLoop,
+        disk: Executor,
+        changed: Callable[[], None],
     ) -> None:
         self.size = 0  # bytes that have arrived
+        self.accepted = True  # there is room for it, as far as can be known
         self.failed: RequestRefused | None = None
-        self.ready: bytes | IReceivedFile | None = None  # the whole body
-        self._store = store
+        self.ready: Whole | None = None
+        self._receive = receive
         self._loop = loop
         self._disk = disk
         self._changed: Callable[[], None] | None = changed
         self._gathered: list[bytes] = []
         self._gathered_size = 0
         self._declared: int | None = None  # bytes
-        self._receiving: IReceiving | None = None
+        self._receiving: Receiving | None = None
         self._writing = 0  # bytes that a thread is at work on
         self._ended = False
 
@@ -56,16 +81,11 @@ class ReceivedBody:
         return self._receiving is not None or self._writing > 0
 
     def expect(self, size: int) -> None:
-        """Raise RequestRefused if there is no room for a body of `size` bytes."""
+        """Note how many bytes will come; a large body is `accepted` once room was found for it."""
         self._declared = size
         if size > PIECE:
-            try:
-                room = self._store.room()
-            except OSError as error:
-                raise _refusal(error) from error
-            if room is not None and size > room:
-                log.warning("body refused needed=%d room=%d", size, room)
-                raise RequestRefused("the byte store has no room for this", 507)
+            self.accepted = False
+            self._write_on()
 
     def write(self, piece: bytes) -> None:
         """Take the next piece of the body, of any size; a small body stays in memory until its end."""
@@ -97,18 +117,20 @@ class ReceivedBody:
         data = b"".join(self._gathered)
         self._gathered.clear()
         self._gathered_size, self._writing = 0, max(len(data), 1)
+        future: Future[IReceivedFile | ReceivedForm | None]
         future = self._loop.run_in_executor(self._disk, self._write, data, self._ended)
         future.add_done_callback(self._written)
 
-    def _write(self, data: bytes, last: bool) -> IReceivedFile | None:
-        """Write a piece, in a disk thread; the received file, if this was the last piece."""
+    def _write(self, data: bytes, last: bool) -> IReceivedFile | ReceivedForm | None:
+        """Write a piece, in a disk thread; the received body, if this was the last piece."""
         if self._receiving is None:
-            self._receiving = self._store.receive(self._declared)
+            self._receiving = self._receive(self._declared)
         self._receiving.write(data)
         return self._receiving.finish() if last else None
 
-    def _written(self, future: "Future[IReceivedFile | None]") -> None:
+    def _written(self, future: "Future[IReceivedFile | ReceivedForm | None]") -> None:
         self._writing = 0
+        self.accepted = True
         error = future.exception()
         if error is not None:
             self._abort()
@@ -139,6 +161,8 @@ def _refusal(error: BaseException) -> RequestRefused:
     """The refusal that answers an error of the disk."""
     if isinstance(error, RequestRefused):
         return error
+    if isinstance(error, (FormUnreadable, DigestMismatch)):
+        return RequestRefused(str(error), 413 if isinstance(error, FormTooLarge) else 400)
     if not isinstance(error, OSError):
         log.error("body cannot be received", exc_info=error)
         return RequestRefused(FAULT, 500)

@@ -12,7 +12,7 @@ from enum import Enum
 from time import perf_counter
 from typing import Any, BinaryIO
 
-from librarian.serving.http.bodies import ReceivedBody
+from librarian.serving.http.bodies import ReceivedBody, Whole
 from librarian.serving.http.chunks import ChunkedBody
 from librarian.serving.http.environ import environ_of
 from librarian.serving.http.heads import Head, parse_head
@@ -22,7 +22,6 @@ from librarian.serving.interfaces import RequestRefused
 from librarian.serving.wsgi.application import Application
 from librarian.serving.wsgi.exchange import FileBody, Link, WSGIExchange, answer_head
 from librarian.serving.wsgi.outgoing import Outgoing
-from librarian.store.interfaces import IReceivedFile
 from librarian.web.bare import FAULT, bare_refusal
 from librarian.web.interfaces import FILE_LANE
 
@@ -51,7 +50,7 @@ class Listener:
     loop: AbstractEventLoop
     application: Application
     environ: dict[str, Any]  # what it contributes to each WSGI environ
-    new_body: Callable[[Callable[[], None]], ReceivedBody]
+    new_body: Callable[[Head, Callable[[], None]], ReceivedBody]
     new_file: Callable[[], BinaryIO]
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
@@ -73,6 +72,7 @@ class Connection(Protocol):
         self._chunks: ChunkedBody | None = None
         self._left = 0  # bytes of a body with a length that have not come
         self._body: ReceivedBody | None = None
+        self._owes_continue = False
         self._is_head = False
         self._keeps_open = True
         self._half_closed = False  # the client sends nothing any more
@@ -167,20 +167,27 @@ class Connection(Protocol):
                 self._answer(head, b"")
             return
         self.phase = Phase.READING_BODY
-        self._body = self._listener.new_body(self._body_changed)
+        self._body = self._listener.new_body(head, self._body_changed)
         if not meaning.chunked:
             self._body.expect(meaning.length)
         self._chunks = ChunkedBody() if meaning.chunked else None
         self._left = meaning.length
-        if meaning.expects_continue and not self._arrived:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._owes_continue = meaning.expects_continue and not self._arrived
+        self._continue_if_accepted()
         arrived, self._arrived = bytes(self._arrived), bytearray()
         if arrived:
             self._take_body(arrived)
 
+    def _continue_if_accepted(self) -> None:
+        """Ask for the body (RFC 9110, 10.1.1), unless it has begun to come."""
+        if self._owes_continue and self._body is not None and self._body.accepted:
+            self._owes_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def _take_body(self, data: bytes) -> None:
         body = self._body
         assert body is not None
+        self._owes_continue = False
         if self._chunks is None:
             piece, self._arrived = data[: self._left], bytearray(data[self._left :])
             self._left -= len(piece)
@@ -210,10 +217,12 @@ class Connection(Protocol):
         elif body.ready is not None:
             self._body = None
             self.run_or_abort(self._answer, head, body.ready)
-        elif not body.must_wait:
-            self._resume_reading()
+        else:
+            self._continue_if_accepted()
+            if not body.must_wait:
+                self._resume_reading()
 
-    def _answer(self, head: Head, body: bytes | IReceivedFile) -> None:
+    def _answer(self, head: Head, body: Whole) -> None:
         self.phase = Phase.ANSWERING
         keeps_open = self._keeps_open = self._keeps_open and not self._listener.stopping
         environ = environ_of(self._listener.environ, head, self.peer, body)

@@ -6,8 +6,9 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from librarian.serving.http.bodies import Whole
 from librarian.serving.http.heads import Fields, Head
-from librarian.store.interfaces import IReceivedFile
+from librarian.web.requests.form_files import ReceivedForm, pass_form_on
 from librarian.web.requests.received import pass_on
 
 
@@ -28,9 +29,7 @@ def fixed(host: str, port: int) -> dict[str, Any]:
     }
 
 
-def environ_of(
-    base: Mapping[str, Any], head: Head, peer: tuple[str, int], body: bytes | IReceivedFile
-) -> dict[str, Any]:
+def environ_of(base: Mapping[str, Any], head: Head, peer: tuple[str, int], body: Whole) -> dict[str, Any]:
     """The environ of one request; `peer` is the address and port it comes from."""
     path = head.path
     if "%" in path:
@@ -47,6 +46,9 @@ def environ_of(
     environ["REMOTE_PORT"] = str(peer[1])
     if head.host is not None:
         environ["HTTP_HOST"] = head.host
+    if isinstance(body, ReceivedForm):
+        pass_form_on(environ, body)
+        return environ
     if not isinstance(body, bytes):
         pass_on(environ, body)
         return environ

@@ -13,7 +13,8 @@ from pyramid.httpexceptions import HTTPBadRequest
 
 from librarian.store.interfaces import DigestMismatch
 from librarian.web.digests import promised_digests
-from librarian.web.requests.received import ReceivedInput, check_received
+from librarian.web.interfaces import MalformedDigest
+from librarian.web.requests.received import FORM, ReceivedInput, check_received
 
 WITHOUT_BODY = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _HASHES = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
@@ -73,7 +74,7 @@ def hold_to_promises(environ: dict[str, Any]) -> None:
     _refuse_parts(environ)
     digests = promised_digests(environ)
     environ[_PROMISE] = digests
-    if not digests:
+    if not digests or FORM in environ:  # a form was compared while it arrived
         return
     size = _size(environ)
     stream = environ["wsgi.input"]
@@ -126,6 +127,15 @@ def promises(environ: Mapping[str, Any]) -> Mapping[str, str]:
     """All digests that were promised of the body."""
     found: Mapping[str, str] = environ.get(_PROMISE, {})
     return found
+
+
+def promised_hashes(environ: Mapping[str, Any]) -> Mapping[str, str]:
+    """The digests that the headers promise of the body, by hashlib's names; none if a field is malformed,
+    which hold_to_promises() refuses."""
+    try:
+        return _by_hash(promised_digests(environ))
+    except MalformedDigest:
+        return {}
 
 
 def _by_hash(digests: Mapping[str, str]) -> dict[str, str]:

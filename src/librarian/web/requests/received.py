@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from librarian.store.interfaces import DigestMismatch, IReceivedFile
 
 RECEIVED = "librarian.received"
+FORM = "librarian.form"  # in the WSGI environ: the body, where it was taken for a form (form_files)
 _HASHED = frozenset(("sha256", "sha1", "md5"))  # while it arrived
 
 
@@ -76,6 +77,11 @@ class ReceivedInput:
             self._file.close()
             self._file = None
 
+    def discard(self) -> None:
+        """Close the file and discard the bytes, unless they were kept.  May be repeated."""
+        self.close()
+        self._received.discard()
+
     def _opened(self) -> BinaryIO:
         if self._file is None:
             self._file = self.received.open()
@@ -97,12 +103,17 @@ def pass_on(environ: dict[str, Any], received: IReceivedFile) -> None:
 
 def received_input(environ: Mapping[str, Any]) -> ReceivedInput | None:
     """The body as it was received; None where it is a stream, or where another was put in its place."""
-    stream = environ["wsgi.input"]
+    stream = environ.get("wsgi.input")
     return stream if isinstance(stream, ReceivedInput) else None
 
 
 def forget(environ: Mapping[str, Any]) -> None:
-    """Discard the body that pass_on() was called with, unless it was kept."""
+    """Discard the body that was received, and the files of a form, unless they were kept.
+
+    For servers that receive, and for the application at the end of each request; may be repeated.
+    """
+    if FORM in environ:
+        environ[FORM].discard()
     received: IReceivedFile | None = environ.get(RECEIVED)
     stream = received_input(environ)
     if stream is not None:

@@ -8,22 +8,29 @@ a class for each request: a sixth of the time that a small download takes.
 
 import json
 import logging
-from functools import partial
 from typing import Any, BinaryIO
 
 from pyramid import request
 from pyramid.decorator import reify
-from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid_tm import create_tm
 from webob.byterange import Range
 from webob.cookies import RequestCookies
+from zope.component import queryUtility
 
 from librarian.interfaces import LibrarianError
+from librarian.store.interfaces import IByteStore
 from librarian.web.identity import account_links
-from librarian.web.requests.form_files import FormFile, close_all, parsing_form, spool
-from librarian.web.requests.received import received_input
+from librarian.web.interfaces import FormTooLarge
+from librarian.web.requests.form_files import FormReceiving, is_form_with_files, pass_form_on, read_form
+from librarian.web.requests.promises import promised_hashes
+from librarian.web.requests.received import FORM, received_input
 
 log = logging.getLogger(__name__)
+
+LARGEST_FORM = 1 << 20  # bytes of a form without files
+_WITH_FORM = frozenset(("POST", "PUT", "PATCH"))
+_FIELDS_ALONE = frozenset(("", "application/x-www-form-urlencoded"))
 
 
 class Request(request.Request):
@@ -31,29 +38,62 @@ class Request(request.Request):
 
     @property
     def POST(self) -> Any:
-        """The fields of a form, whose files are in the byte store's folder.  Raises HTTPBadRequest."""
+        """The fields of a form, whose files are in the byte store's folder.
+
+        Raises FormUnreadable, HTTPBadRequest, HTTPRequestEntityTooLarge.
+        """
+        if self.method in _WITH_FORM and is_form_with_files(self.environ):
+            return self._form_with_files()
+        if (self.content_length or 0) > LARGEST_FORM and self.content_type in _FIELDS_ALONE:
+            raise HTTPRequestEntityTooLarge(f"at most {LARGEST_FORM} bytes")
         try:
-            with parsing_form() as files:
-                found = super().POST
+            return super().POST
         except (LibrarianError, OSError):  # the body breaks its own declaration, or the byte store fails
             raise
         except Exception as error:  # noqa: BLE001  # webob's parser has no error class
-            # Parts without a boundary between them, another charset than UTF-8, a transfer encoding.
-            log.info("form unreadable error=%r", error)
+            log.info("form unreadable error=%r", error)  # such as another charset than UTF-8
             raise HTTPBadRequest("The form cannot be read.") from None
-        if files:
-            self.add_finished_callback(partial(_forget_form, files))
-        return found
+
+    def _form_with_files(self) -> Any:
+        if FORM not in self.environ:
+            if self.method != "POST":  # the body may be wanted as it is
+                super().make_body_seekable()
+            self._read_form()
+        return self.environ[FORM].fields
+
+    def _read_form(self) -> None:
+        environ = self.environ
+        stays: bool = environ.get("webob.is_body_seekable", False)
+        if stays:
+            self.body_file_raw.seek(0)
+        try:
+            kind = environ["CONTENT_TYPE"]
+            receiving = FormReceiving(_store(), kind, promised_hashes(environ), self.content_length)
+            form = read_form(receiving, self.body_file)
+        except FormTooLarge as error:
+            raise HTTPRequestEntityTooLarge(str(error)) from None
+        if stays:
+            self.body_file_raw.seek(0)
+            environ[FORM] = form
+        else:
+            pass_form_on(environ, form)
 
     def make_body_seekable(self) -> None:
-        """Have a body that was received read from its start; webob would copy it first."""
+        """Have a body that was received read from its start; webob would copy it first.
+
+        A form with files is read once, when its fields are asked for.
+        """
+        stays = self.environ.get("webob.is_body_seekable", False)
+        if self.method == "POST" and is_form_with_files(self.environ) and not stays:
+            return
         if received_input(self.environ) is not None:
             self.is_body_seekable = True
         super().make_body_seekable()
 
     def make_tempfile(self) -> BinaryIO:
         """The file that webob copies a body to if the server gave it no way to read it twice."""
-        return spool()
+        file: BinaryIO = _store().spool()
+        return file
 
     @property
     def json_body(self) -> Any:
@@ -86,10 +126,11 @@ class Request(request.Request):
         return account_links(self)
 
 
-def _forget_form(files: list[FormFile], request: Request) -> None:
-    """At the end of an attempt: another one, after a conflict, parses the form again."""
-    close_all(files)
-    request.environ.pop("webob._parsed_post_vars", None)
+def _store() -> IByteStore:
+    store: IByteStore | None = queryUtility(IByteStore)
+    if store is None:
+        raise LookupError("there is no byte store to keep a body in")
+    return store
 
 
 def forget_unreadable_range(environ: dict[str, Any]) -> None:
