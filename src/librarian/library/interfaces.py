@@ -374,7 +374,8 @@ class IVerifiedReads(Interface):
     A small file is hashed whenever it is read, before any of it is given.  A larger one is hashed in the
     background when it is first read in a day (``daily``), or while it is read (``always``).  What is
     damaged is quarantined, and written into the audit log with the files that have it.  One for each
-    process: processes do not share what they have verified.
+    process: processes do not share what they have verified.  A store that verifies what it gives
+    (`IByteStore.verifies_reads`) is believed.
     """
 
     def open(store: IByteStore, sha256: str, size: int) -> BinaryIO:

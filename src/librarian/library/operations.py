@@ -28,7 +28,7 @@ from librarian.store.interfaces import IByteStore, StoredBytes
 from librarian.store.receiving import keep_or_put
 from librarian.timeline import current_timeline
 from librarian.tree.interfaces import ITree
-from librarian.web.settings import AccelSettings
+from librarian.web.settings import AccelSettings, RedirectSettings
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,11 @@ class Library:
     def accel_settings(self) -> AccelSettings:
         """The settings of a front end that sends the bytes, read anew at each call."""
         return self._settings.section(AccelSettings)
+
+    @property
+    def redirect_settings(self) -> RedirectSettings:
+        """The settings of redirections to the byte store, read anew at each call."""
+        return self._settings.section(RedirectSettings)
 
     @property
     def subtree(self) -> LibrarySubtree:

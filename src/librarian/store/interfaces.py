@@ -34,7 +34,7 @@ Tree and store carry the same installation id (`installation`, `join`), so that 
 wrong one of either.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -250,6 +250,17 @@ class IPartials(Interface):
         """Remove what killed processes have left of partial uploads that are no more; the number of files."""
 
 
+class IPresignedUrls(Interface):
+    """A byte store whose bytes may be fetched from where they are, by others than this program."""
+
+    def presigned(sha256: str, headers: Mapping[str, str], seconds: int) -> str:
+        """A URL that answers GET, also of ranges, with the bytes to every client that has it, for `seconds`.
+
+        `headers` are those that the answer is to have: Content-Type, Content-Disposition and Cache-Control at
+        most.  Whether there are such bytes is not asked.  Raises BytesNotFound for what is no digest.
+        """
+
+
 class IByteStore(Interface):
     """Holds bytes under their SHA-256, equal ones once.
 
@@ -261,6 +272,10 @@ class IByteStore(Interface):
     `in` and from iteration, while open(), size(), stored_at() and verify() raise BytesDamaged, until a
     put() of the same bytes heals them or remove() forgets them.
     """
+
+    verifies_reads = Attribute(
+        """Whether open() gives nothing that was not compared with its digest; readers need not do it then."""
+    )
 
     partials = Attribute("The IPartials.")
 

@@ -123,6 +123,8 @@ class MemoryReceiving(Receiving):
 class MemoryStore(PutsByReceiving):
     """Bytes in dictionaries of one process.  `quota` limits their sum, in bytes."""
 
+    verifies_reads = False
+
     def __init__(self, clock: IClock, quota: int | None = None) -> None:
         self._clock = clock
         self._quota = quota

@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from zope.interface import provider
@@ -90,3 +91,21 @@ class AccelSettings(Section):
         return bool(self.accel_redirect) and hmac.compare_digest(
             stated.encode("latin-1", "replace"), self.accel_secret.encode("ascii")
         )
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class RedirectSettings(Section):
+    """Whether clients fetch public files from the byte store themselves, where it is in the network."""
+
+    redirect_downloads: bool = False
+    redirect_from: int = 1 << 20  # bytes; smaller files are sent from here: two requests cost more than one
+    redirect_lifetime: timedelta = timedelta(minutes=15)  # of a URL; a download may go on after that
+
+    def __post_init__(self) -> None:
+        if not timedelta(seconds=1) <= self.redirect_lifetime <= timedelta(days=7):  # the most that S3 grants
+            raise SettingsError(self.key("redirect_lifetime"), "is not between a second and 7 days")
+
+    def redirects(self, size: int) -> bool:
+        """Whether a file of `size` bytes is to be fetched from the store."""
+        return self.redirect_downloads and size >= self.redirect_from

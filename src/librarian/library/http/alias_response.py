@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from typing import Any, BinaryIO, cast
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -12,10 +13,11 @@ from pyramid.response import Response
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.operations import Library
 from librarian.store.disk.layout import relative_path
-from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, IPresignedUrls
 from librarian.web.files.accel import handed_over
 from librarian.web.files.answer import answer_file_request, unavailable_answer
 from librarian.web.files.delivery import request_headers
+from librarian.web.files.elsewhere import fetched_by_front_end, redirected
 from librarian.web.files.facts import FileAnswer, FileFacts
 from librarian.web.files.ranges import Slice
 from librarian.web.files.response import file_response
@@ -41,6 +43,12 @@ def alias_response(
         raise HTTPNotFound
     facts = _verified_facts(library, alias, alias.content, own_host)
     answer = answer_file_request(request.method, request_headers(request.environ), facts)
+    elsewhere = _from_elsewhere(library, answer, facts, request)
+    if elsewhere is not None:
+        if not admit(answer):
+            raise HTTPNotFound
+        ended(facts.size)  # how far the client comes is not known here
+        return elsewhere
     try:
         file = _opened(library, facts, answer)
     except (BytesNotFound, BytesDamaged) as error:
@@ -57,9 +65,23 @@ def alias_response(
     return handed
 
 
+def _from_elsewhere(
+    library: Library, answer: FileAnswer, facts: FileFacts, request: Request
+) -> Response | None:
+    """A response that has a front end or the client fetch the file from a store in the network; None where it
+    is sent from here.  The store is not asked whether it has the bytes."""
+    store = library.store
+    if not IPresignedUrls.providedBy(store) or library.reads.must_stream(facts.size):
+        return None
+    handed = fetched_by_front_end(library.accel_settings, answer, facts, request, store)
+    if handed is not None:
+        return handed
+    return redirected(library.redirect_settings, answer, facts, request, store)
+
+
 def _handed_over(library: Library, answer: FileAnswer, facts: FileFacts, request: Request) -> Response | None:
     """A response that has the front end send the file; None where this process sends it."""
-    if library.reads.must_stream(facts.size):
+    if library.reads.must_stream(facts.size) or IPresignedUrls.providedBy(library.store):
         return None
     return handed_over(library.accel_settings, answer, facts, request, relative_path)
 
@@ -67,7 +89,7 @@ def _handed_over(library: Library, answer: FileAnswer, facts: FileFacts, request
 def _verified_facts(
     library: Library, alias: LibraryFileAlias, content: LibraryFileContent, own_host: bool
 ) -> FileFacts:
-    verified = library.reads.is_sound(content.sha256, content.filesize)
+    verified = library.store.verifies_reads or library.reads.is_sound(content.sha256, content.filesize)
     return replace(facts_of(alias, content, own_host), verified=verified)
 
 
@@ -86,12 +108,22 @@ def facts_of(alias: LibraryFileAlias, content: LibraryFileContent, own_host: boo
 
 def _opened(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:
     """The file, with the bytes verified that the answer has.  Raises BytesNotFound, BytesDamaged."""
+    has_bytes = any(isinstance(segment, Slice) for segment in answer.segments)
+    if not has_bytes and IPresignedUrls.providedBy(library.store):
+        return _asked_for(library, facts, answer)
     file: BinaryIO = library.store.open(facts.sha256)
-    if not any(isinstance(segment, Slice) for segment in answer.segments):
+    if not has_bytes:
         return file
     whole = answer.status == 200
     checked: BinaryIO = library.reads.checked(library.store, file, facts.sha256, facts.size, whole)
     return checked
+
+
+def _asked_for(library: Library, facts: FileFacts, answer: FileAnswer) -> BinaryIO:
+    """An empty file for an answer without bytes of a file that would have to be fetched for it."""
+    if answer.status == 200:
+        library.store.size(facts.sha256)
+    return BytesIO()
 
 
 class _ReportingFile:

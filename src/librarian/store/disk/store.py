@@ -54,6 +54,8 @@ class DiskStore(PutsByReceiving):
     fresh().
     """
 
+    verifies_reads = False
+
     def __init__(
         self,
         root: Path,
