@@ -2,10 +2,11 @@
 # What a library needs once a night, beside the running server.  Each step is done whatever became of those
 # before it; at the end the exit status is 1 if any failed, with their names, so that nobody overlooks it.
 #
-# Install it as /opt/librarian/bin/librarian-upkeep; LIBRARIAN_INI names the ini file.
+# The unit librarian-upkeep.service runs it as /opt/librarian/bin/librarian-upkeep;
+# LIBRARIAN_INI names the ini file.
 LIBRARIAN=${LIBRARIAN:-/opt/librarian/bin/librarian}
 BACKUP=${BACKUP:-/srv/backup/librarian}
-ACCESS_LOG=${ACCESS_LOG:-/var/log/nginx/access.log}
+ACCESS_LOG=${ACCESS_LOG:-/var/log/librarian/access.log}
 failed=
 
 step() {

@@ -29,6 +29,7 @@ COMMANDS = {
     "holders": "librarian.commands.files.holds:holders",
     "import": "librarian.commands.spool.export:import_",
     "info": "librarian.commands.files.transfer:info",
+    "init": "librarian.commands.installing.init:init",
     "ls": "librarian.commands.files.named:ls",
     "machines": "librarian.commands.machines:machines",
     "mv": "librarian.commands.files.named:mv",
