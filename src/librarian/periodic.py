@@ -1,6 +1,21 @@
 """Work that a server repeats beside its requests."""
 
 import threading
+from dataclasses import dataclass
+
+from zope.component import getUtility
+from zope.interface import provider
+
+from librarian.interfaces import ISettings, ISettingsSection
+from librarian.settings import Section
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class PeriodicSettings(Section):
+    """Where several servers share an installation, one of them does the periodic tasks."""
+
+    periodic_tasks: bool = True  # whether this server does them; workers leave them to their parent
 
 
 class PeriodicTask(threading.Thread):
@@ -10,6 +25,11 @@ class PeriodicTask(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
+
+    def begin(self) -> None:
+        """start(), unless the settings leave the tasks to another process."""
+        if getUtility(ISettings).section(PeriodicSettings).periodic_tasks:
+            self.start()
 
     def run(self) -> None:
         while not self._stopped.wait(self._interval_seconds):

@@ -6,9 +6,9 @@ import unittest
 from typing import Any
 
 from librarian.clock import SystemClock
-from librarian.serving import bind
 from librarian.serving.limits import Limits
 from librarian.serving.server import Server
+from librarian.serving.sockets import bind
 from librarian.store.memory import MemoryStore
 
 

@@ -4,8 +4,8 @@ import socket
 import unittest
 
 from librarian.interfaces import LibrarianError
-from librarian.serving import bind
 from librarian.serving.interfaces import CannotListen
+from librarian.serving.sockets import bind
 
 
 class Binding(unittest.TestCase):

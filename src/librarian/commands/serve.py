@@ -12,18 +12,21 @@ from librarian.serving.announcing import tell_endpoints, tell_first_admin
 @click.command()
 @click.argument("ini", default="development.ini", type=click.Path(exists=True, dir_okay=False))
 @click.option("--threads", type=click.IntRange(1, 256), help="Requests worked on at the same time.")
-def serve(ini: str, threads: int | None) -> None:
+@click.option("--workers", help="Processes that serve: a number, or auto, one for each core.")
+def serve(ini: str, threads: int | None, workers: str | None) -> None:
     """Serve the installation that the file INI describes.
 
     Makes the database and the byte store if they are missing, and the person admin if there is no
     administrator, whose password is printed this once; then prints one line for each endpoint with its
-    URL.  SIGTERM and Ctrl-C let running transfers finish.
+    URL.  SIGTERM and Ctrl-C let running transfers finish; with several workers SIGHUP replaces them one by
+    one, without a connection being lost.
     """
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
     with reading(ini):
         plaster.get_loader(ini).setup_logging()
-    options = {} if threads is None else {"threads": threads}
+    said = {"threads": threads, "workers": workers}
+    options = {name: value for name, value in said.items() if value is not None}
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
     app = make_app(read_ini(ini))
     tell_first_admin()
-    serve_app(app, tell_endpoints, **{**stated, **options})
+    serve_app(app, ini, tell_endpoints, **{**stated, **options})

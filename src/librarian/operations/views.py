@@ -10,6 +10,7 @@ from zope.component import getUtility
 
 from librarian.operations.endpoints import OpsRoot
 from librarian.operations.interfaces import IMeasurements
+from librarian.operations.processes import shared_counters
 from librarian.operations.service import LibraryCollector
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.tree.interfaces import ITree, TreeAway
@@ -56,7 +57,7 @@ def metrics(context: OpsRoot, request: Request) -> Response:
     """``/metrics``."""
     gauges = CollectorRegistry()
     gauges.register(LibraryCollector())
-    counters = request.registry.getUtility(IMeasurements).registry
+    counters = shared_counters() or request.registry.getUtility(IMeasurements).registry
     body = generate_latest(counters) + generate_latest(gauges)
     return Response(body, headerlist=[("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
 

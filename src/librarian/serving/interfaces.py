@@ -20,6 +20,9 @@ database connection or Pyramid.  The application offers it the facts of a file w
 file; every commit that touches one of the objects behind them takes the offer back.  `http.lane_access` says
 which requests of which endpoint it may answer, and writes their lines of the access log.
 
+Where an installation is to use all cores, several processes serve together, started by one that does nothing
+else (`workers`).
+
 When descriptors or connections run short, the connections that have been idle for longest give way.  A
 connection on which nothing moves for `timeout_seconds` is closed.  At the end listening stops first, and
 what is running has `grace_seconds` to come to its end.
@@ -44,3 +47,11 @@ class CannotListen(LibrarianError, OSError):
     def __init__(self, endpoint: str, host: str, port: int, why: str) -> None:
         super().__init__(f"endpoint {endpoint} cannot listen on {host} port {port}: {why}")
         self.endpoint = endpoint
+
+
+class WorkerFailed(LibrarianError, RuntimeError):
+    """A worker process ended, or was killed, before it accepted connections; it has said why."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"a worker could not start, and ended with status {status}")
+        self.status = status  # negative: minus the number of a signal

@@ -32,6 +32,7 @@ DISK_THREADS = 4
 PAUSE_SECONDS = 0.5  # after the last descriptor is gone
 CROWDED_SECONDS = 0.02  # after the last connection was let in that may be
 SWEEP_SECONDS = 1.0
+FIRST_REQUEST_SECONDS = 1.0  # for the first request of a connection, when the server has been told to end
 
 
 class Server:
@@ -65,7 +66,7 @@ class Server:
         }
         self._accepting: set[socket] = set()
         self._stopping = False
-        self._deadline = 0.0
+        self._stopped_at = 0.0  # monotonic
 
     def run(self, started: Callable[[], None]) -> None:
         """Serve until stop(), then finish; `started` is called once connections are accepted."""
@@ -88,7 +89,12 @@ class Server:
     def stop(self) -> None:
         """End soon; a second call ends at once."""
         if self._stopping:
-            self._end()
+            self.abort()
+        self.drain()
+
+    def drain(self) -> None:
+        """End soon: listen no more, and finish what is running."""
+        if self._stopping:
             return
         self._stopping = True
         self._accept_off()
@@ -96,13 +102,23 @@ class Server:
             listener.stopping = True
         for sock in self._sockets:
             sock.close()
-        self._deadline = time.monotonic() + self._limits.grace_seconds
+        self._stopped_at = time.monotonic()
         log.info("stopping connections=%d", len(self._connections))
         self._drain()
 
+    def abort(self) -> None:
+        """End at once, in the middle of what is running."""
+        for connection in list(self._connections):
+            connection.abort()
+        self._loop.call_soon(self._loop.stop)
+
+    def from_thread(self, call: Callable[[], None]) -> None:
+        """Have drain() or abort() called in the loop's thread, by another one."""
+        self._loop.call_soon_threadsafe(call)
+
     def stop_from_thread(self) -> None:
         """stop(), called in another thread than the loop's."""
-        self._loop.call_soon_threadsafe(self.stop)
+        self.from_thread(self.stop)
 
     @property
     def connections(self) -> int:
@@ -202,18 +218,18 @@ class Server:
     # -- the end
 
     def _drain(self) -> None:
-        """Close idle connections until none is left, or `grace_seconds` are over."""
+        """Close idle connections until none is left, or `grace_seconds` are over.
+
+        A client that has just connected is about to send: it gets a moment, and its answer.
+        """
+        elapsed = time.monotonic() - self._stopped_at
         for connection in list(self._connections):
-            connection.close_idle()
+            if connection.was_used or elapsed >= FIRST_REQUEST_SECONDS:
+                connection.close_idle()
         if not self._connections and not self._accepted:
             self._loop.stop()
-        elif time.monotonic() >= self._deadline:
+        elif elapsed >= self._limits.grace_seconds:
             log.warning("stopped in the middle of transfers=%d", len(self._connections))
-            self._end()
+            self.abort()
         else:
             self._loop.call_later(0.05, self._drain)
-
-    def _end(self) -> None:
-        for connection in list(self._connections):
-            connection.abort()
-        self._loop.call_soon(self._loop.stop)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ librarian.endpoint.restricted-upload.listen = 127.0.0.1:0
 {more}
 [server:main]
 use = egg:librarian#endpoints
+workers = {workers}
 [loggers]
 keys = root
 [handlers]
@@ -66,6 +67,9 @@ def checkout_site() -> Path:
 class ServerProcess:
     """``librarian serve`` in a folder of its own; may be killed and started again."""
 
+    #: For servers of which the test does not say it; a layer that runs tests against workers sets it.
+    default_workers = 1
+
     def __init__(
         self,
         more: str = "",
@@ -74,6 +78,7 @@ class ServerProcess:
         *,
         database_uri: str = "",
         byte_store: Path | None = None,
+        workers: int | None = None,
     ) -> None:
         """`more` are further settings; without `database_uri` and `byte_store` both are in its folder."""
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
@@ -86,6 +91,7 @@ class ServerProcess:
             "database_uri": database_uri or f"file://{self.folder}/tree/Data.fs",
             "byte_store": self.byte_store,
             "more": more,
+            "workers": workers or self.default_workers,
         }
         self.ini.write_text(INI.format(**values))
         self.log = self.folder / "log"
@@ -98,6 +104,12 @@ class ServerProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The ids of its worker processes; empty where it serves alone."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
 
     def start(self, first: str = "") -> None:
         """Start it and wait until every endpoint accepts connections.  Raises NotServing.
@@ -120,6 +132,7 @@ class ServerProcess:
                 self.admin_password = told
             else:
                 self.urls[name.strip()] = told
+        self._end(signal.SIGTERM)
         raise NotServing(self.log.read_text()[-4000:])
 
     def stop(self) -> None:
@@ -127,7 +140,15 @@ class ServerProcess:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL: as a power cut would, except that the disk's cache survives."""
+        """SIGKILL to all its processes: as a power cut would, except that the disk's cache survives."""
+        workers = [] if self._process is None else self.worker_pids
+        self._end(signal.SIGKILL)
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill_parent(self) -> None:
+        """SIGKILL to the process that was started, and to none of its workers."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:

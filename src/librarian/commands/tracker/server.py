@@ -35,12 +35,13 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
     app = make_app(read_ini(ini))
     tell_first_admin()
     settings = getUtility(ISettings)
-    settings.push("tracker only", _overlay(listen, fallback_url))
+    overlay = _overlay(listen, fallback_url)
+    settings.push("tracker only", overlay)
     try:
         settings.section(TrackerSettings)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    run_server(app, tell_endpoints, **{**stated, **options})
+    run_server(app, ini, tell_endpoints, overlay, **{**stated, **options})
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:

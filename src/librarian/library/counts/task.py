@@ -23,7 +23,7 @@ def begin(event: Any) -> None:
     seconds = settings.section(CountingSettings).count_downloads_every.total_seconds()
     path = settings.section(AccessLogSettings).access_log
     if seconds > 0 and path:
-        Schedule(Path(path), seconds).start()
+        Schedule(Path(path), seconds).begin()
 
 
 class Schedule(PeriodicTask):

@@ -27,7 +27,7 @@ def begin(event: Any) -> None:
     """Start the periodic task with the application, if `probe_in_server` is set."""
     interval = mirror_settings().probe_in_server
     if interval.total_seconds() > 0:
-        Schedule(interval.total_seconds()).start()
+        Schedule(interval.total_seconds()).begin()
 
 
 class Schedule(PeriodicTask):

@@ -64,6 +64,7 @@ class Connection(Protocol):
     def __init__(self, listener: Listener) -> None:
         self.last_activity = listener.now
         self.phase = Phase.READING_HEAD
+        self.was_used = False  # whether a request was answered
         self._listener = listener
         self._loop = listener.loop
         self._arrived = bytearray()
@@ -304,6 +305,7 @@ class Connection(Protocol):
 
     def _answered(self, whole: bool) -> None:
         """The answer is on its way; `whole`: the client can have all of it."""
+        self.was_used = True
         self._head = None
         if not whole:
             self._transport.abort()

@@ -1,0 +1,78 @@
+"""Listening sockets of the endpoints.
+
+Sockets are bound before the server begins, so that the settings state the true ports.
+"""
+
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from zope.component import getUtility
+
+from librarian.interfaces import ISettings
+from librarian.serving.interfaces import CannotListen
+from librarian.web.endpoints import Endpoints, url_at
+from librarian.web.interfaces import IEndpoint, IEndpoints
+
+BACKLOG = 1024  # connections that wait to be accepted
+
+Addresses = Mapping[str, tuple[str, int]]  # host and port of each endpoint, by its name
+Sockets = dict[str, socket.socket]  # by the name of the endpoint
+
+
+def bind(addresses: Addresses) -> Sockets:
+    """A listening socket for each endpoint; port 0 becomes one that is free.  Raises CannotListen."""
+    with ExitStack() as failing:
+        found = _bound(addresses, failing, shared=False)
+        failing.pop_all()
+    return found
+
+
+def bind_slots(addresses: Addresses, number: int) -> list[Sockets]:
+    """So many sets of listening sockets, whose endpoints have the same addresses.  Raises CannotListen.
+
+    The kernel distributes new connections among the sockets of an address (SO_REUSEPORT, socket(7)).  The
+    option also lets a second server of the same user take the address, so it is tried without it first.
+    """
+    for sock in bind({name: address for name, address in addresses.items() if address[1]}).values():
+        sock.close()
+    with ExitStack() as failing:
+        slots = [_bound(addresses, failing, shared=True)]
+        chosen = {name: (addresses[name][0], sock.getsockname()[1]) for name, sock in slots[0].items()}
+        slots += [_bound(chosen, failing, shared=True) for _ in range(number - 1)]
+        failing.pop_all()
+    return slots
+
+
+def _bound(addresses: Addresses, failing: ExitStack, *, shared: bool) -> Sockets:
+    found: Sockets = {}
+    for name, (host, port) in addresses.items():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        found[name] = failing.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        try:
+            _listen(found[name], host, port, shared=shared)
+        except OSError as error:
+            raise CannotListen(name, host, port, error.strerror or str(error)) from error
+    return found
+
+
+def _listen(sock: socket.socket, host: str, port: int, *, shared: bool) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    sock.listen(BACKLOG)
+
+
+def set_addresses(app: Any, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
+    """Set the bound addresses in the settings; the URL of each endpoint, by name."""
+    settings = getUtility(ISettings)
+    lines = ["[librarian]"]
+    for name, sock in sockets.items():
+        host, port = sock.getsockname()[:2]
+        key = app.registry.getUtility(IEndpoint, name).section.key("listen").removeprefix("librarian.")
+        lines.append(f"{key} = {f'[{host}]' if ':' in host else host}:{port}")
+    settings.push("bound addresses", "\n".join(lines))
+    app.registry.registerUtility(Endpoints(settings), IEndpoints)
+    return {name: url_at(*sock.getsockname()[:2]) for name, sock in sockets.items()}

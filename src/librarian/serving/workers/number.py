@@ -1,0 +1,32 @@
+"""The number of workers, and whether the tree can be shared among them."""
+
+import os
+from typing import Any
+
+from zope.component import getUtility
+
+from librarian.interfaces import ISettings, SettingsError
+from librarian.tree.settings import TreeSettings
+
+WORKERS = "workers"  # the option in [server:main]
+AUTO = "auto"  # as many as this process has cores
+MOST = 64
+
+
+def number_of_workers(value: Any) -> int:
+    """The number that the option ``workers`` means.  Raises SettingsError."""
+    text = str(value).strip().lower()
+    if text == AUTO:
+        return min(len(os.sched_getaffinity(0)), MOST)
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MOST:
+        why = f"{value!r} is neither a number from 1 to {MOST} nor {AUTO}"
+        raise SettingsError(f"[server:main] {WORKERS}", why)
+    return int(text)
+
+
+def check_sharing(workers: int) -> None:
+    """Raises SettingsError where several workers would need a tree that is not shared."""
+    settings = getUtility(ISettings).section(TreeSettings)
+    if workers > 1 and settings.database_uri.startswith("file://") and not settings.share_database:
+        why = "must be on for workers to share a database in a file"
+        raise SettingsError(settings.key("share_database"), why)

@@ -1,0 +1,279 @@
+"""Worker processes: they serve as one, and none of them is missed."""
+
+import os
+import re
+import signal
+import threading
+import time
+import unittest
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.server.support import connected, read_to_end
+from tests.support.servers.librarian import NotServing, ServerProcess
+
+PATIENCE_SECONDS = 60.0  # on a machine that does much else
+CLIENTS = 3
+PUBLIC = 'librarian_requests_total{endpoint="public"'
+PAUSE_SECONDS = 0.005  # between two requests of a client, so that the server has processor time for others
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {PATIENCE_SECONDS:g} s")
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def get(url: str, token: str = "") -> bytes:
+    """The whole answer to a GET on a connection of its own; b"" if the server says nothing."""
+    path = urlsplit(url).path + token
+    with closing(connected(url)) as connection:
+        try:
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+            )
+            return read_to_end(connection)
+        except OSError:
+            return b""
+
+
+class Load:
+    """Clients that get a file, on a new connection each time, until the end of the block."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answered = 0
+        self.failed: list[bytes] = []
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            answer = get(self.url)
+            if answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hello"):
+                self.answered += 1
+            else:
+                self.failed.append(answer)
+            self._ended.wait(PAUSE_SECONDS)
+
+    def end(self) -> None:
+        self._ended.set()
+
+
+@contextmanager
+def load(url: str, clients: int = CLIENTS) -> Iterator[Load]:
+    """Load on a server for the length of a `with`."""
+    found = Load(url)
+    threads = [threading.Thread(target=found.run) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        found.end()
+        for thread in threads:
+            thread.join()
+
+
+class WithWorkers(unittest.TestCase):
+    """A server with two workers for the tests of a class, each of which leaves it with two."""
+
+    server: ServerProcess
+    log: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.server = ServerProcess(workers=2)
+        cls.addClassCleanup(cls.server.remove)
+        cls.addClassCleanup(cls.server.stop)
+        cls.log = cls.server.folder / "access.log"
+        text = cls.server.ini.read_text()
+        setting = f"librarian.access_log = {cls.log}\n"
+        cls.server.ini.write_text(text.replace("[server:main]", f"{setting}[server:main]"))
+        cls.server.start()
+
+    def setUp(self) -> None:
+        self.begun = len(self.said())
+
+    def said(self) -> str:
+        """The server's log."""
+        return self.server.log.read_text()
+
+    def says(self, what: str) -> None:
+        """Wait until the log has `what` since the test began."""
+        until(lambda: what in self.said()[self.begun :])
+
+    def put(self, name: str = "hello.txt", body: bytes = b"hello") -> str:
+        url: str = self.server.request("PUT", self.server.urls["upload"] + name, body=body).json()["url"]
+        return url
+
+    def metric(self, beginning: str) -> float:
+        """The sum of the samples whose line begins so."""
+        text = get(self.server.urls["ops"] + "metrics").decode()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(beginning))
+
+
+class Workers(WithWorkers):
+    def test_a_file_is_at_once_there_and_at_once_gone_whoever_answers(self) -> None:
+        for turn in range(10):
+            url = self.put(f"{turn}.txt")
+            self.assertEqual({get(url).split()[1] for _ in range(6)}, {b"200"})
+            done = self.server.command("delete", urlsplit(url).path.split("/")[1])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual({get(url).split()[1] for _ in range(6)}, {b"404"})
+
+    def test_both_answer_and_their_counters_are_one_sum(self) -> None:
+        url, answered = self.put(), self.metric(PUBLIC)
+        before = [_seconds(pid) for pid in self.server.worker_pids]
+        for _ in range(200):
+            get(url)
+        after = [_seconds(pid) for pid in self.server.worker_pids]
+        for first, last in zip(before, after, strict=True):
+            self.assertGreater(last, first)
+        self.assertEqual(self.metric(PUBLIC), answered + 200)
+        self.assertEqual(self.metric('librarian_request_seconds_count{endpoint="public"'), answered + 200)
+        self.assertGreaterEqual(self.metric("process_cpu_seconds_total "), sum(after))
+
+    def test_they_write_one_access_log_in_whole_lines(self) -> None:
+        url, path = self.put(), self.log
+        with load(url) as clients:
+            until(lambda: clients.answered > 200)
+            path.rename(path.with_suffix(".1"))
+            os.kill(self.server.pid, signal.SIGUSR1)
+            until(lambda: path.exists() and path.stat().st_size > 10_000)
+        lines = (path.with_suffix(".1").read_text() + path.read_text()).splitlines()
+        pattern = re.compile(
+            r'127\.0\.0\.1 - - \[[^]]+\] "(GET|PUT) \S+ HTTP/1\.1" 20[01] \d+ "-" "[^"]*" \S+'
+        )
+        self.assertEqual([line for line in lines if pattern.fullmatch(line) is None], [])
+        self.assertEqual(len([line for line in lines if urlsplit(url).path in line]), clients.answered)
+
+
+def _seconds(pid: int) -> float:
+    """The processor time of a process, as the scheduler counts it."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+    def test_a_worker_that_is_killed_takes_its_own_connections_only_and_comes_back(self) -> None:
+        url = self.put()
+        killed, other = self.server.worker_pids
+        with load(url) as clients:
+            until(lambda: clients.answered > 50)
+            counted = self.metric(PUBLIC)
+            os.kill(killed, signal.SIGKILL)
+            self.says("worker died")
+            self.says("worker ready")
+            seen = clients.answered
+            until(lambda: clients.answered > seen + 50)
+        self.assertIn(other, self.server.worker_pids)
+        self.assertEqual(len(self.server.worker_pids), 2)
+        self.assertLessEqual(len(clients.failed), CLIENTS)  # one for each at most
+        self.assertGreater(self.metric(PUBLIC), counted + 50)
+
+    def test_a_worker_that_is_told_to_end_finishes_and_comes_back(self) -> None:
+        told = self.server.worker_pids[0]
+        with load(self.put()) as clients:
+            os.kill(told, signal.SIGTERM)
+            self.says("worker died")
+            self.says("worker ready")
+        self.assertEqual(clients.failed, [])
+
+    def test_sighup_replaces_all_of_them_and_no_request_fails(self) -> None:
+        url, first, answered = self.put(), self.server.worker_pids, self.metric(PUBLIC)
+        with load(url) as clients:
+            os.kill(self.server.pid, signal.SIGHUP)
+            self.says("replaced workers=2")
+            until(lambda: not any(map(is_running, first)))
+        self.assertEqual(clients.failed, [])
+        self.assertGreater(clients.answered, 50)
+        self.assertEqual(len(self.server.worker_pids), 2)
+        self.assertEqual(self.metric(PUBLIC), answered + clients.answered)
+        self.assertEqual(self.metric("librarian_workers "), 2)
+
+    def test_an_upload_that_has_begun_is_finished_by_the_worker_that_is_replaced(self) -> None:
+        with closing(connected(self.server.urls["upload"])) as connection:
+            connection.sendall(
+                b"PUT /slow.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf "
+            )
+            time.sleep(0.2)  # the kernel's: until a worker has read the headers
+            os.kill(self.server.pid, signal.SIGHUP)
+            self.says("replaced workers=2")
+            connection.sendall(b"whole")
+            self.assertIn(b"201 Created", read_to_end(connection))
+
+    def test_workers_stay_where_their_successors_cannot_start(self) -> None:
+        url, first, text = self.put(), self.server.worker_pids, self.server.ini.read_text()
+        self.server.ini.write_text(
+            text.replace("[server:main]", "librarian.no_such_setting = 1\n[server:main]")
+        )
+        try:
+            os.kill(self.server.pid, signal.SIGHUP)
+            self.says("the other workers are not replaced")
+            until(lambda: self.server.worker_pids == first)
+        finally:
+            self.server.ini.write_text(text)
+        self.assertIn(b"hello", get(url))
+        self.assertIn("Error: librarian.no_such_setting", self.said())
+
+    def test_a_second_server_is_refused_the_addresses(self) -> None:
+        port = urlsplit(self.server.urls["public"]).port
+        other = ServerProcess(workers=2)
+        self.addCleanup(other.remove)
+        text = other.ini.read_text().replace(
+            "public.listen = 127.0.0.1:0", f"public.listen = 127.0.0.1:{port}"
+        )
+        other.ini.write_text(text)
+        with self.assertRaises(NotServing) as caught:
+            other.start()
+        self.assertIn(f"endpoint public cannot listen on 127.0.0.1 port {port}", other.log.read_text())
+        self.assertIn("cannot listen", str(caught.exception))
+
+
+class Ending(unittest.TestCase):
+    def test_without_their_parent_they_end_and_a_new_server_starts(self) -> None:
+        server = ServerProcess(workers=2)
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.start()
+        answer = server.request("PUT", server.urls["upload"] + "hello.txt", body=b"hello")
+        path, workers = urlsplit(answer.json()["url"]).path, server.worker_pids
+        server.kill_parent()
+        server.start()  # at once
+        until(lambda: not any(map(is_running, workers)))
+        self.assertIn(b"hello", get(server.urls["public"].rstrip("/") + path))
+
+    def test_where_they_cannot_start_the_server_ends_with_their_reason(self) -> None:
+        server = ServerProcess(workers=2)
+        self.addCleanup(server.remove)
+        first = "import librarian.serving.workers.process as p; p._RUN = 'raise SystemExit(3)'"
+        with self.assertRaises(NotServing):
+            server.start(first)
+        self.assertIn("Error: a worker could not start, and ended with status 3", server.log.read_text())
+
+    def test_a_database_that_is_not_shared_and_numbers_that_are_none(self) -> None:
+        for more, option, why in (
+            ("librarian.share_database = false", "2", "librarian.share_database: must be on for workers"),
+            ("", "0", "[server:main] workers: '0' is neither a number from 1 to 64 nor auto"),
+        ):
+            server = ServerProcess(more)
+            self.addCleanup(server.remove)
+            done = server.command("serve", str(server.ini), "--workers", option)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(why, done.stderr)
+
+
+def _seconds(pid: int) -> float:
+    """The processor time of a process, as the scheduler counts it."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
