@@ -2,6 +2,7 @@
 
 import threading
 import unittest
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from unittest import mock
 from librarian.people.credentials import failures
 from librarian.people.credentials.failures import FileCounts, MemoryCounts
 from librarian.people.credentials.interfaces import TooManyFailures
-from librarian.people.credentials.throttle import Throttle, network
+from librarian.people.credentials.throttle import Throttle, failure_keys, network
 from tests.security.zcml import HandMovedClock
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
@@ -31,11 +32,14 @@ class Throttling(unittest.TestCase):
 
     def failing(self, times: int, name: Any = "amy", address: Any = HERE) -> None:
         for number in range(times):
-            self.throttle.failed(
-                name(number) if callable(name) else name,
-                address(number) if callable(address) else address,
-                self.clock.now(),
+            keys = failure_keys(
+                name(number) if callable(name) else name, address(number) if callable(address) else address
             )
+            self.counts.add([key for key, _patience in keys], self.clock.now())
+
+    def succeed(self) -> None:
+        now = self.clock.now()
+        self.throttle.succeeded("amy", HERE, now, self.throttle.begin("amy", HERE, now))
 
     def wait(self, name: str = "amy", address: str = HERE) -> int:
         try:
@@ -64,11 +68,38 @@ class Throttling(unittest.TestCase):
 
     def test_success_forgives_the_name_there_but_not_the_address(self) -> None:
         self.failing(6)
-        self.throttle.succeeded("amy", HERE)
+        self.clock.move(seconds=2)
+        self.succeed()
         self.assertEqual(self.wait(), 0)
         self.failing(30, name=lambda number: f"name{number}")
-        self.throttle.succeeded("amy", HERE)
+        self.clock.move(minutes=16)
+        self.succeed()
+        self.failing(1, name="bob")
         self.assertGreater(self.wait(), 0)
+
+    def test_a_success_leaves_the_counts_of_others_as_they_were(self) -> None:
+        self.failing(10, name="bob")
+        address = ("address", HERE)
+        before = self.counts.get(address)
+        self.clock.move(seconds=1)
+        self.succeed()
+        self.assertEqual(self.counts.get(address), before)
+        self.assertIsNone(self.counts.get(("name", "amy")))
+
+    def test_of_attempts_at_the_same_time_as_many_begin_as_may_fail(self) -> None:
+        """Checking a password takes so long that all of them come in before the first has failed."""
+        begun: list[Any] = []
+
+        def attempt() -> None:
+            with suppress(TooManyFailures):
+                begun.append(self.throttle.begin("amy", HERE, self.clock.now()))
+
+        threads = [threading.Thread(target=attempt) for _number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(begun), 5)
 
     def test_strangers_lock_a_person_out_for_seconds_only(self) -> None:
         self.failing(2000, address=lambda number: f"198.51.{number // 250}.{number % 250}")

@@ -47,14 +47,13 @@ class Authenticator:
         stored = _password_hash(person)
         if stored is not None and self._checked.knows(stored, password, now):
             return PersonPrincipal(person)
-        self._throttle.check(asked, address, now)
+        before = self._throttle.begin(asked, address, now)
         if not matches(stored, password):
-            self._throttle.failed(asked, address, now)
             known = None if person is None else person.name
             log.info("log-in refused person=%s address=%s", known or "-", address)
             record_event("log-in refused", person=known)
             raise WrongCredentials()
-        self._throttle.succeeded(asked, address)
+        self._throttle.succeeded(asked, address, now, before)
         self._checked.remember(str(stored), password, now)
         return PersonPrincipal(person)
 

@@ -15,7 +15,14 @@ from zope.interface import implementer
 
 from librarian.durable import FILE_MODE, make_directories
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
-from librarian.people.credentials.interfaces import FailureCount, FailureKey, IFailureCounts
+from librarian.people.credentials.interfaces import (
+    NO_CHECK,
+    Counts,
+    FailureCheck,
+    FailureCount,
+    FailureKey,
+    IFailureCounts,
+)
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
@@ -30,6 +37,10 @@ _COUNT = (
     "INSERT INTO failures VALUES (?1, 1, ?2) ON CONFLICT (key) DO UPDATE SET"
     " number = CASE WHEN last <= ?3 THEN 1 ELSE number + 1 END, last = max(last, ?2)"
 )
+_TAKE_BACK = (
+    "UPDATE failures SET number = number - 1, last = CASE WHEN last = ?2 THEN ?3 ELSE last END WHERE key = ?1"
+)
+_DROP_EMPTY = "DELETE FROM failures WHERE number < 1"
 _DROP_OLD = "DELETE FROM failures WHERE last <= ?"
 _DROP_MOST = (
     "DELETE FROM failures WHERE key IN (SELECT key FROM failures ORDER BY last DESC LIMIT -1 OFFSET ?)"
@@ -50,14 +61,24 @@ class MemoryCounts:
     def get(self, key: FailureKey) -> FailureCount | None:
         return self._counts.get(key)
 
-    def add(self, keys: Sequence[FailureKey], now: datetime) -> None:
+    def add(self, keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
         with self._lock:
-            for key in keys:
-                before = self._counts.pop(key, None)
-                forgiven = before is None or now - before.last >= FORGIVEN_AFTER
-                self._counts[key] = FailureCount(1 if forgiven or before is None else before.number + 1, now)
+            before = {key: _unforgiven(self._counts.get(key), now) for key in keys}
+            check(before)
+            for key, count in before.items():
+                self._counts.pop(key, None)
+                self._counts[key] = FailureCount(1 if count is None else count.number + 1, now)
             while len(self._counts) > AT_MOST:
                 self._counts.popitem(last=False)
+        return before
+
+    def take_back(self, before: Counts, now: datetime) -> None:
+        with self._lock:
+            for key, former in before.items():
+                count = self._counts.pop(key, None)
+                if count is not None and count.number > 1:
+                    last = former.last if former is not None and count.last == now else count.last
+                    self._counts[key] = FailureCount(count.number - 1, last)
 
     def forget(self, key: FailureKey) -> None:
         with self._lock:
@@ -84,23 +105,38 @@ class FileCounts:
     def get(self, key: FailureKey) -> FailureCount | None:
         try:
             with self._connection() as file:
-                query = "SELECT number, last FROM failures WHERE key = ?"
-                found = file.execute(query, (_digest(key),)).fetchone()
+                return _read(file, key)
         except (sqlite3.Error, OSError) as error:
             self._unusable(error)
             return self._memory.get(key)
-        return None if found is None else FailureCount(found[0], datetime.fromtimestamp(found[1], UTC))
 
-    def add(self, keys: Sequence[FailureKey], now: datetime) -> None:
+    def add(self, keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
         time, forgiven = now.timestamp(), (now - FORGIVEN_AFTER).timestamp()
         try:
             with self._connection() as file, _transaction(file):
+                before = {key: _unforgiven(_read(file, key), now) for key in keys}
+                check(before)
                 file.executemany(_COUNT, [(_digest(key), time, forgiven) for key in keys])
                 file.execute(_DROP_OLD, (forgiven,))
                 file.execute(_DROP_MOST, (AT_MOST,))
         except (sqlite3.Error, OSError) as error:
             self._unusable(error)
-            self._memory.add(keys, now)
+            return self._memory.add(keys, now, check)
+        return before
+
+    def take_back(self, before: Counts, now: datetime) -> None:
+        time = now.timestamp()
+        rows = [
+            (_digest(key), time, time if count is None else count.last.timestamp())
+            for key, count in before.items()
+        ]
+        try:
+            with self._connection() as file, _transaction(file):
+                file.executemany(_TAKE_BACK, rows)
+                file.execute(_DROP_EMPTY)
+        except (sqlite3.Error, OSError) as error:
+            self._unusable(error)
+            self._memory.take_back(before, now)
 
     def forget(self, key: FailureKey) -> None:
         self._memory.forget(key)
@@ -138,6 +174,15 @@ def _transaction(file: sqlite3.Connection) -> Iterator[None]:
         file.execute("ROLLBACK")
         raise
     file.execute("COMMIT")
+
+
+def _read(file: sqlite3.Connection, key: FailureKey) -> FailureCount | None:
+    found = file.execute("SELECT number, last FROM failures WHERE key = ?", (_digest(key),)).fetchone()
+    return None if found is None else FailureCount(found[0], datetime.fromtimestamp(found[1], UTC))
+
+
+def _unforgiven(count: FailureCount | None, now: datetime) -> FailureCount | None:
+    return None if count is None or now - count.last >= FORGIVEN_AFTER else count
 
 
 def _digest(key: FailureKey) -> bytes:

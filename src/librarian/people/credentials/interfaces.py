@@ -17,7 +17,7 @@ by both; beyond a few, further tries have to wait, which is TooManyFailures.
 ICredentialSet gives what a person, and a member of ``admins``, can do with the credentials of that person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -127,14 +127,30 @@ class FailureCount:
     last: datetime  # when the latest failed; aware, in UTC
 
 
+#: The counts of keys, None where there was no failure.
+Counts = Mapping[FailureKey, FailureCount | None]
+FailureCheck = Callable[[Counts], None]
+
+
+def NO_CHECK(counts: Counts) -> None:  # a constant
+    """A FailureCheck that refuses nothing."""
+
+
 class IFailureCounts(Interface):
     """Keeps counts of failed log-ins; an hour after the last failure a count begins again at 1."""
 
     def get(key: FailureKey) -> FailureCount | None:
         """The count for `key`; None if there was no failure."""
 
-    def add(keys: Sequence[FailureKey], now: datetime) -> None:
-        """Count one failure for each of `keys`, all at once."""
+    def add(keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
+        """Count one failure for each of `keys`, all at once; gives their counts before, forgiven ones as None.
+
+        `check` is called with these first.  No other thread or process counts meanwhile, and what it raises
+        is raised here, with nothing counted.
+        """
+
+    def take_back(before: Counts, now: datetime) -> None:
+        """Undo an add() at `now` that gave `before` for these keys; what others added since stays."""
 
     def forget(key: FailureKey) -> None:
         """Drop the count for `key`."""

@@ -13,7 +13,13 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network
 
 from librarian.net.networks import parse_address
-from librarian.people.credentials.interfaces import FailureKey, IFailureCounts, TooManyFailures
+from librarian.people.credentials.interfaces import (
+    Counts,
+    FailureCount,
+    FailureKey,
+    IFailureCounts,
+    TooManyFailures,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +45,51 @@ class Throttle:
 
     def check(self, name: str, address: str, now: datetime) -> None:
         """Raises TooManyFailures while a pause lasts."""
-        longest = max(self._wait(key, patience, now) for key, patience in _keys(name, address))
-        if longest > timedelta(0):
-            raise TooManyFailures(-int(-longest.total_seconds() // 1))
+        keys = failure_keys(name, address)
+        _require(max(_wait(self._counts.get(key), patience, now) for key, patience in keys))
 
-    def failed(self, name: str, address: str, now: datetime) -> None:
-        """Count a failure for `name` from `address`."""
-        self._counts.add([key for key, _patience in _keys(name, address)], now)
+    def begin(self, name: str, address: str, now: datetime) -> Counts:
+        """Count an attempt as failed until succeeded() is called with what this gives.
 
-    def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of `name` from `address`.
+        Of attempts at the same time, in whatever process, exactly as many begin as may fail.  Raises
+        TooManyFailures while a pause lasts.
+        """
+        patience = dict(failure_keys(name, address))
+
+        def check(counts: Counts) -> None:
+            _require(max(_wait(count, patience[key], now) for key, count in counts.items()))
+
+        return self._counts.add(list(patience), now, check)
+
+    def succeeded(self, name: str, address: str, now: datetime, before: Counts) -> None:
+        """The attempt that began at `now` did not fail; forget the failures of `name` from `address`.
 
         Those of the address alone stay, or an attacker would log in to another account between attempts.
         """
-        self._counts.forget(_pair(name, address))
+        pair = _pair(name, address)
+        self._counts.take_back({key: count for key, count in before.items() if key != pair}, now)
+        self._counts.forget(pair)
 
-    def _wait(self, key: FailureKey, patience: Patience, now: datetime) -> timedelta:
-        count = self._counts.get(key)
-        if count is None or count.number < patience.free:
-            return timedelta(0)
-        beyond = min(count.number - patience.free, 20)
-        pause = min(timedelta(seconds=2**beyond), patience.longest)
-        return count.last + pause - now
+
+def _wait(count: FailureCount | None, patience: Patience, now: datetime) -> timedelta:
+    if count is None or count.number < patience.free:
+        return timedelta(0)
+    beyond = min(count.number - patience.free, 20)
+    pause = min(timedelta(seconds=2**beyond), patience.longest)
+    return count.last + pause - now
+
+
+def _require(wait: timedelta) -> None:
+    if wait > timedelta(0):
+        raise TooManyFailures(-int(-wait.total_seconds() // 1))
 
 
 def _pair(name: str, address: str) -> FailureKey:
     return ("pair", name, network(address))
 
 
-def _keys(name: str, address: str) -> list[tuple[FailureKey, Patience]]:
+def failure_keys(name: str, address: str) -> list[tuple[FailureKey, Patience]]:
+    """What is counted of an attempt for `name` from `address`, and the patience with each."""
     return [
         (_pair(name, address), PAIR),
         (("address", network(address)), ADDRESS),
