@@ -133,12 +133,12 @@ class WithWorkers(unittest.TestCase):
 
 class Workers(WithWorkers):
     def test_a_file_is_at_once_there_and_at_once_gone_whoever_answers(self) -> None:
-        for turn in range(10):
+        for turn in range(2):
             url = self.put(f"{turn}.txt")
-            self.assertEqual({get(url).split()[1] for _ in range(6)}, {b"200"})
+            self.assertEqual({get(url).split()[1] for _ in range(8)}, {b"200"})
             done = self.server.command("delete", urlsplit(url).path.split("/")[1])
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual({get(url).split()[1] for _ in range(6)}, {b"404"})
+            self.assertEqual({get(url).split()[1] for _ in range(8)}, {b"404"})
 
     def test_both_answer_and_their_counters_are_one_sum(self) -> None:
         url, answered = self.put(), self.metric(PUBLIC)
@@ -198,10 +198,10 @@ class Workers(WithWorkers):
         with load(url) as clients:
             os.kill(self.server.pid, signal.SIGHUP)
             self.says("replaced workers=2")
-            until(lambda: not any(map(is_running, first)))
+            until(lambda: not set(first) & set(self.server.worker_pids))
         self.assertEqual(clients.failed, [])
         self.assertGreater(clients.answered, 50)
-        self.assertEqual(len(self.server.worker_pids), 2)
+        until(lambda: len(self.server.worker_pids) == 2)
         self.assertEqual(self.metric(PUBLIC), answered + clients.answered)
         self.assertEqual(self.metric("librarian_workers "), 2)
 
@@ -224,11 +224,11 @@ class Workers(WithWorkers):
         try:
             os.kill(self.server.pid, signal.SIGHUP)
             self.says("the other workers are not replaced")
-            until(lambda: self.server.worker_pids == first)
+            until(lambda: set(self.server.worker_pids) <= set(first))
         finally:
             self.server.ini.write_text(text)
         self.assertIn(b"hello", get(url))
-        self.assertIn("Error: librarian.no_such_setting", self.said())
+        self.assertIn("Error: setting librarian.no_such_setting", self.said())
 
     def test_a_second_server_is_refused_the_addresses(self) -> None:
         port = urlsplit(self.server.urls["public"]).port

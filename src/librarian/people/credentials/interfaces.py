@@ -143,7 +143,7 @@ class IFailureCounts(Interface):
         """The count for `key`; None if there was no failure."""
 
     def add(keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
-        """Count one failure for each of `keys`, all at once; gives their counts before, forgiven ones as None.
+        """Count one failure for each of `keys`, all at once; gives their counts before (forgiven: None).
 
         `check` is called with these first.  No other thread or process counts meanwhile, and what it raises
         is raised here, with nothing counted.
