@@ -40,7 +40,7 @@ def run_server(app: Any, sockets: Sockets, limits: Limits, started: Callable[[Se
 
 
 def make_server(app: Any, sockets: Sockets, limits: Limits) -> Server:
-    """A server of the application on these sockets, with the file lane of the endpoints that have one, and forms."""
+    """A server of the application on these sockets, whose endpoints have what they ask for."""
     ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
     return Server(app, sockets, getUtility(IByteStore), limits, lane_accesses(app, ports), with_forms(app))
 
