@@ -1,4 +1,4 @@
-"""Work that a server repeats beside its requests."""
+"""Work that a server repeats beside its requests, and which of several processes does it."""
 
 import threading
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from librarian.settings import Section
 
 @provider(ISettingsSection)
 @dataclass(frozen=True)
-class PeriodicSettings(Section):
-    """Where several servers share an installation, one of them does the periodic tasks."""
+class ProcessSettings(Section):
+    """The part of this process among those that serve an installation."""
 
-    periodic_tasks: bool = True  # whether this server does them; workers leave them to their parent
+    periodic_tasks: bool = True  # whether it does them; workers leave them to their parent
+    shared_folder: str = ""  # in memory, of the workers of one server; their parent sets it
 
 
 class PeriodicTask(threading.Thread):
@@ -28,7 +29,7 @@ class PeriodicTask(threading.Thread):
 
     def begin(self) -> None:
         """start(), unless the settings leave the tasks to another process."""
-        if getUtility(ISettings).section(PeriodicSettings).periodic_tasks:
+        if getUtility(ISettings).section(ProcessSettings).periodic_tasks:
             self.start()
 
     def run(self) -> None:

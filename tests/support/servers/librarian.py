@@ -222,12 +222,12 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(site: str) -> Iterator[ServerProcess]:
-    """Another server for the length of a `with`, whose site is the ZCML text `site`."""
+def serving(site: str = "", workers: int | None = None) -> Iterator[ServerProcess]:
+    """Another server for the length of a `with`, whose site is the ZCML text `site`; or the usual one."""
     with tempfile.NamedTemporaryFile("w", suffix=".zcml") as file:
         file.write(site)
         file.flush()
-        server = ServerProcess(site=Path(file.name))
+        server = ServerProcess(site=Path(file.name) if site else None, workers=workers)
         server.start()
         try:
             yield server

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from ZODB.POSException import POSError
@@ -17,13 +18,14 @@ from librarian.library.model.client_downloads import Piece
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.settings import LibrarySettings
-from librarian.library.tokens.active_answers import ActiveAnswers, Bearer
+from librarian.library.tokens.active_answers import ActiveAnswers, Bearer, SharedActiveAnswers
 from librarian.library.tokens.interfaces import (
     InvalidLifetime,
     InvalidUses,
     ITimeLimitedTokenSet,
     NoSuchToken,
 )
+from librarian.periodic import ProcessSettings
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interaction import current_principal
 from librarian.tree.interfaces import ITree
@@ -53,7 +55,8 @@ class TimeLimitedTokenSet:
         self._corrections = ThreadPoolExecutor(
             1, "token-corrections"
         )  # one thread, so in order; started when needed
-        self._active = ActiveAnswers()
+        folder = self._settings.section(ProcessSettings).shared_folder
+        self._active = SharedActiveAnswers(Path(folder, "answers")) if folder else ActiveAnswers()
 
     @property
     def _subtree(self) -> LibrarySubtree:

@@ -22,6 +22,6 @@ at once.  SIGHUP replaces the workers one by one: the successor is started first
 stopped when it is ready; where a successor cannot start, the predecessor stays.  SIGTERM and SIGINT stop all
 workers, a second one ends them at once.  SIGUSR1 opens the access logs anew.
 
-What the workers share (`folder`): a folder of files in memory, for the counters behind ``/metrics`` and for
-failed log-ins where no setting names a file for them.
+What the workers share (`folder`): a folder of files in memory, for the counters behind ``/metrics``, for the
+answers that are being sent to the bearers of links, and for failed log-ins where no setting names a file.
 """

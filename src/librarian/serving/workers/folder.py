@@ -25,12 +25,7 @@ class Folder:
         for left in base.glob(f"{PREFIX}*"):
             _remove_if_left(left)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._lock = _locked(self.path)
-
-    @property
-    def failed_logins(self) -> str:
-        """The path of the file in which workers count failed log-ins."""
-        return str(self.path / "failed-logins")
+        self._lock = _locked(self.path, os.O_CREAT)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -51,10 +46,13 @@ class Folder:
             self._lock = None
 
 
-def _locked(path: Path) -> int | None:
-    """A descriptor that holds the lock of a folder; None if another process does, or it is another user's."""
+def _locked(path: Path, creating: int = 0) -> int | None:
+    """A descriptor that holds the lock of a folder; None if another process does, or it is another user's.
+
+    `creating` is O_CREAT for a new folder, which no other process is to take for one that was left behind.
+    """
     try:
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | creating, FILE_MODE)
     except OSError:
         return None
     try:

@@ -21,4 +21,4 @@ class Order:
     number: int = 0  # of the worker; no two that run at the same time have the same
     control: int = -1  # descriptor of its end of the socket pair
     sockets: Mapping[str, int] = field(default_factory=dict)  # descriptor of each endpoint's socket, by name
-    failed_logins: str = ""  # file of the counts that the workers share, if the settings name none
+    folder: str = ""  # that the workers of the parent share

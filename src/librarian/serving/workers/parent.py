@@ -93,7 +93,7 @@ class Parent:
     async def _start(self, slot: Slot) -> Worker:
         """A worker with the sockets of `slot` that accepts connections.  Raises WorkerFailed."""
         number = min(set(range(1, len(self._numbers) + 2)) - self._numbers)
-        order = replace(self._order, number=number, failed_logins=self._folder.failed_logins)
+        order = replace(self._order, number=number, folder=str(self._folder.path))
         self._numbers.add(number)
         try:
             worker = await Worker.start(order, slot.sockets, self._folder.environ)
