@@ -24,6 +24,7 @@ from librarian.store.interfaces import (
 )
 from librarian.store.memory import MemoryStore
 from tests.store.support import MIB, NOON, DiskStoreTestCase, HandClock, pattern, sha256_of
+from tests.support.object_store import MemoryS3, memory_s3_store
 
 # Of every length at which the copying changes its ways, and one to either side.
 LENGTHS = [0, 1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB, 5 * MIB - 1, 5 * MIB + 1]
@@ -391,6 +392,27 @@ class DiskStoreKeepsIt(DiskStoreTestCase, Contract):
     def test_an_open_file_is_a_real_one(self) -> None:
         with self.store.open(self.put(b"for sendfile")) as file:
             self.assertGreater(file.fileno(), 2)
+
+
+class ObjectStoreKeepsIt(DiskStoreTestCase, Contract):
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = self.make()
+
+    def make(self, quota: int | None = None) -> IByteStore:
+        if quota is not None:
+            self.skipTest("a bucket's quota is set where the bucket is")
+        self.s3 = MemoryS3()
+        return memory_s3_store(self.s3, self.root, self.clock)
+
+    def damage(self, sha256: str) -> None:
+        for key, held in self.s3.objects.items():
+            if key.startswith(f"files/bytes/{sha256}."):
+                self.s3.objects[key] = replace(held, data=bytes([held.data[0] ^ 1]) + held.data[1:])
+
+    def assert_nothing_left(self) -> None:
+        super().assert_nothing_left()
+        self.assertEqual([], [name for name in self.files() if name != "fresh"])
 
 
 del Contract  # an abstract class is no test

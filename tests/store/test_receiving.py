@@ -28,6 +28,7 @@ from librarian.store.memory import MemoryStore
 from librarian.store.receiving import GATHER_BYTES
 from tests.store.support import MIB, DiskStoreTestCase, HandClock, pattern, sha256_of
 from tests.store.test_disk import failing
+from tests.support.object_store import MemoryS3, memory_s3_store
 
 LENGTHS = [0, 1, 1000, GATHER_BYTES, GATHER_BYTES + 1, MIB, MIB + 1, 3 * MIB + 1]
 PIECES = [700, GATHER_BYTES, 256 << 10, 5 * MIB]
@@ -140,6 +141,8 @@ class Contract(unittest.TestCase):
             self.assertEqual({}, self.held())
             self.store.keep(received, sha256=received.sha256.upper(), sha1=received.sha1, md5=received.md5)
             self.assertEqual({sha256_of(data): data}, self.held())
+            received.discard()
+            self.assertEqual({sha256_of(data): data}, self.held())
             self.store.remove(received.sha256)
         self.assert_nothing_left()
 
@@ -227,6 +230,21 @@ class Contract(unittest.TestCase):
 class MemoryStoreKeepsIt(Contract):
     def make(self, quota: int | None = None) -> IByteStore:
         return MemoryStore(self.clock, quota)
+
+
+class ObjectStoreKeepsIt(DiskStoreTestCase, Contract):
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = self.make()
+
+    def make(self, quota: int | None = None) -> IByteStore:
+        if quota is not None:
+            self.skipTest("a bucket's quota is set where the bucket is")
+        return memory_s3_store(MemoryS3(), self.root, self.clock)
+
+    def assert_nothing_left(self) -> None:
+        super().assert_nothing_left()
+        self.assertEqual([], [name for name in self.files() if name != "fresh"])
 
 
 class DiskStoreKeepsIt(DiskStoreTestCase, Contract):

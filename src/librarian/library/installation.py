@@ -87,18 +87,24 @@ def put_together(tree: ITree, store: IByteStore, *, anew: bool = False) -> str:
     """Give both the same id, the tree's if it has one; the store's first, so that of several processes
     that do this at the same time one decides.  With `anew` it replaces another one of the store's.
 
+    A store with generations cannot decide: the tree is first there.
     Raises NotOneInstallation.
     """
     wanted = installation_of(tree) or store.installation() or secrets.token_hex(16)
+    if store.uses_generations:
+        wanted = tree.run(lambda: _note(tree, wanted))
     found = store.join(wanted, anew=anew)
-
-    def note() -> None:
-        mine = tree.subtree("installation")
-        if mine.id is None:
-            mine.id = found
-        elif mine.id != found:
-            raise NotOneInstallation(f"the tree is of installation {mine.id}, the bytes are of {found}")
-
-    tree.run(note)
+    noted = tree.run(lambda: _note(tree, found))
+    if noted != found:
+        raise NotOneInstallation(f"the tree is of installation {noted}, the bytes are of {found}")
     log.info("installation id=%s", found)
+    return found
+
+
+def _note(tree: ITree, installation: str) -> str:
+    """Give the tree this id unless it has one; the one that it has then."""
+    mine = tree.subtree("installation")
+    if mine.id is None:
+        mine.id = installation
+    found: str = mine.id
     return found

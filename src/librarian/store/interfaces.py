@@ -32,13 +32,22 @@ other.
 
 Tree and store carry the same installation id (`installation`, `join`), so that no sweep is run with the
 wrong one of either.
+
+On a disk one lock makes "store" and "remove if old" one step each.  An object store in the network has no
+lock: its listings lag, clocks differ, and a DELETE that was given up may land hours later.  There
+(`uses_generations`) the bytes are under a key of digest and *generation*, which is 0 at first.  The tree
+decides which generation a name means (`s3.interfaces.IGenerations`).  A writer asks for it, stores the bytes
+under it, and its naming commits only if it is still that (BytesRetired); a sweep commits the next generation
+before it removes a key.  So no key is ever removed that a name can still come to mean, whatever lands late,
+and what is removed once is never stored under that key again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
+from transaction.interfaces import TransientError
 from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
@@ -54,6 +63,7 @@ class StoredBytes:
     sha1: str
     md5: str
     size: int  # bytes
+    generation: int | None = field(default=None, compare=False)  # None: of a store without generations
 
 
 class BytesNotFound(LibrarianError, LookupError):
@@ -69,6 +79,14 @@ class BytesDamaged(LibrarianError, OSError):
 
     def __init__(self, sha256: str) -> None:
         super().__init__(f"the bytes stored under {sha256[:64]!a} are damaged")
+        self.sha256 = sha256
+
+
+class BytesRetired(LibrarianError, TransientError):
+    """The bytes were swept, or found damaged, between their storing and their naming: store them anew."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"the bytes stored under {sha256[:64]!a} were removed before they were named")
         self.sha256 = sha256
 
 
@@ -155,7 +173,9 @@ class IReceivedFile(Interface):
         """
 
     def discard() -> None:
-        """Forget the bytes, and free their room, unless they were kept.  May be repeated; never raises."""
+        """Forget the bytes, and free their room here; of kept ones the store's copy stays.
+
+        Called at the end of each received file.  May be repeated; never raises."""
 
 
 class IReceiving(Interface):
@@ -278,6 +298,13 @@ class IByteStore(Interface):
     )
 
     partials = Attribute("The IPartials.")
+    uses_generations = Attribute(
+        """Whether bytes are held by digest and generation, of which IGenerations decides.
+
+        Then StoredBytes.generation is set, and who names bytes must see to it that the generation is still
+        current when the name is committed (BytesRetired otherwise).
+        """
+    )
 
     def put(
         stream: BinaryIO,
@@ -331,7 +358,8 @@ class IByteStore(Interface):
         """Forget the bytes, quarantined or not; whether there were any.
 
         With `stored_before`, bytes that were claimed at or after it stay (and False is the
-        answer); the check and the removal are one step, so a put() at the same moment wins.
+        answer); the check and the removal are one step, so a put() at the same moment wins.  A store with
+        generations begins the next one first, and leaves bytes that the tree names, which is False too.
         """
 
     def __contains__(sha256: str) -> bool:
@@ -379,6 +407,10 @@ class IByteStore(Interface):
 
         What a living writer, in whatever process, still works on is never touched.
         """
+
+    def clear_superseded() -> int:
+        """Remove what is left of generations before the current ones, and of uploads in parts whose
+        writer died; how many there were.  Walks through the whole of such a store; 0 for all others."""
 
     def check() -> None:
         """Try, with a byte or two, whether something could be put at this moment.

@@ -4,7 +4,14 @@ from abc import ABC, abstractmethod
 from typing import BinaryIO
 
 from librarian.store.hashing import Digests, read_chunks
-from librarian.store.interfaces import IByteStore, IReceivedFile, SizeMismatch, StoredBytes
+from librarian.store.interfaces import (
+    BytesDamaged,
+    BytesNotFound,
+    IByteStore,
+    IReceivedFile,
+    SizeMismatch,
+    StoredBytes,
+)
 
 # Shorter pieces are joined to this before they are hashed and written; a body that has no more never leaves
 # memory before it is kept.  Two thousand connections may hold so much at a time.
@@ -58,7 +65,27 @@ class Receiving(ABC):
 
 
 class PutsByReceiving(ABC):
-    """The put() of every store: a stream is received, and kept at its end."""
+    """What all stores do alike: put() receives a stream, and keeps it at its end.
+
+    They have no generations unless they say so.
+    """
+
+    uses_generations = False
+
+    @abstractmethod
+    def size(self, sha256: str) -> int:
+        """As IByteStore has it."""
+
+    def __contains__(self, sha256: str) -> bool:
+        try:
+            self.size(sha256)
+        except (BytesNotFound, BytesDamaged):
+            return False
+        return True
+
+    def clear_superseded(self) -> int:
+        """As IByteStore has it."""
+        return 0
 
     @abstractmethod
     def receive(self, size: int | None = None) -> Receiving:

@@ -1,15 +1,16 @@
 """The utility ITracker, and its answer to the garbage collector."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import ISettings
+from librarian.library.generations import store_and_name
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.library_file import LibraryFile
 from librarian.library.operations import Library
@@ -79,8 +80,12 @@ class Tracker:
         present = self._library.tree.run_independently(partial(self._prevailing, path, version, rule))
         if present is not None:
             return present.described(path), False
-        upload = self._store(stream, declared)
-        file, is_ours = self._name(path, upload, version, rule)
+        owner = current_principal().id
+        file, is_ours = store_and_name(
+            partial(self._run_naming, path),
+            lambda: self._store(stream, declared),
+            lambda upload: self._name_in_transaction(path, upload, version, rule, owner),
+        )
         if is_ours:
             digest = file.sha256.hex()
             record_event("tracker file put", name=name, version=file.version, size=file.size, sha256=digest)
@@ -103,12 +108,9 @@ class Tracker:
         present = self.subtree.get(path)
         return present if present is not None and present.prevails(version, rule) else None
 
-    def _name(
-        self, path: str, upload: StoredUpload, version: int | None, rule: Overwrite
-    ) -> tuple[StoredVersion, bool]:
+    def _run_naming(self, path: str, work: Callable[[], Any]) -> Any:
         """Give durable bytes their name, in up to three transactions; see Directory.close()."""
         run = self._library.tree.run_together
-        work = partial(self._name_in_transaction, path, upload, version, rule, current_principal().id)
         try:
             return run(work)
         except EmptyDirectory:

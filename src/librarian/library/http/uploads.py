@@ -14,6 +14,7 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
+from librarian.library.generations import store_and_name
 from librarian.library.http.description import describe
 from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
@@ -21,6 +22,7 @@ from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
 from librarian.security.interaction import is_permitted
+from librarian.store.interfaces import StoredBytes
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
 from librarian.web.requests.methods import takes
 
@@ -70,16 +72,15 @@ def upload(context: UploadTarget, request: Request) -> Response:
     if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
         raise InvalidFilename(filename, "the path is not just a name")
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
-    stored = store_body(library, request)
     owner = acting_owner()
 
-    def add_alias() -> dict[str, Any]:
+    def add_alias(stored: StoredBytes) -> dict[str, Any]:
         alias = library.add(
             stored, filename, mimetype, expires=expires, restricted=context.root.restricted, owner=owner
         )
         return describe(BoundAlias(alias, library))
 
-    described = library.tree.run_together(add_alias)
+    described = store_and_name(library.tree.run_together, lambda: store_body(library, request), add_alias)
     return Response(json_body=described, status=201, location=described["url"])
 
 

@@ -115,6 +115,16 @@ class LibraryFileAlias(Persistent):
         return self._p_jar is not None and self._p_serial != z64
 
 
+class Generation(Persistent):
+    """The number that keys of some bytes have in a byte store with generations, above 0.
+
+    It stays when the content is gone: no name can mean an earlier one again.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
 class FileHolds(Persistent):
     """The files that a system holds, each for one or more reasons.
 

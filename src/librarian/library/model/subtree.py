@@ -12,9 +12,9 @@ from persistent import Persistent
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
 from librarian.library.model.client_downloads import ClientDownload
 from librarian.library.model.counts import DownloadCounts, LogPlace, LogPlaces
-from librarian.library.model.files import FileHolds, LibraryFileAlias, LibraryFileContent
+from librarian.library.model.files import FileHolds, Generation, LibraryFileAlias, LibraryFileContent
 from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
-from librarian.store.interfaces import StoredBytes
+from librarian.store.interfaces import BytesRetired, StoredBytes
 from librarian.tree.indexes import SmallLOBTree, SmallOOBTree, SmallOOTreeSet, make_small
 from librarian.tree.keys import LAST, with_prefix
 from librarian.tree.subtree import Subtree, store_new_class_names
@@ -32,6 +32,7 @@ class LibrarySubtree(Persistent):
 
     collected_at: datetime | None = None  # when the garbage collector last began
     reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
+    generations: SmallOOBTree | None = None  # sha256 -> Generation, or None for 0; see generation_of()
 
     def __init__(self) -> None:
         self.aliases = SmallLOBTree()  # id -> LibraryFileAlias
@@ -55,15 +56,65 @@ class LibrarySubtree(Persistent):
                 return alias_id
 
     def content_for(self, stored: StoredBytes, now: datetime) -> LibraryFileContent:
-        """The content with these bytes, made if they are new."""
+        """The content with these bytes, made if they are new.
+
+        Raises BytesRetired, before anything is changed, where a store with generations has begun another.
+        """
         key = bytes.fromhex(stored.sha256)
         content = self.contents.get(key)
+        if stored.generation is not None:
+            self._require_generation(key, stored.generation, is_named=content is not None)
         if content is not None:
             self.claim(content)
         else:
             content = self.contents[key] = LibraryFileContent(stored, now)
             self.by_sha1.add(sha1_key(content))
         return content
+
+    def generation_of(self, key: bytes) -> int:
+        """The generation that a name of these bytes means, of a store with generations.
+
+        0 where there is no entry: the bytes have never been swept.  Naming new bytes writes the entry, and
+        so does retire(): one of both conflicts.  Where a content is there, retire() refuses, and condemn()
+        writes the content, which claim() conflicts with.
+        """
+        found = None if self.generations is None else self.generations.get(key)
+        return 0 if found is None else found.number
+
+    def _require_generation(self, key: bytes, number: int, *, is_named: bool) -> None:
+        if self.generation_of(key) != number:
+            raise BytesRetired(key.hex())
+        if not is_named:
+            self._write_generation(key, number)
+
+    def _write_generation(self, key: bytes, number: int) -> None:
+        """Write the entry, also where its number stays.  Two new ones at the same time conflict."""
+        if self.generations is None:
+            self.generations = SmallOOBTree()
+        found = self.generations.get(key)
+        if found is not None:
+            found.number = number
+        else:
+            # None takes next to no room, and nearly all entries are that.
+            is_new = key not in self.generations
+            self.generations[key] = None if is_new and not number else Generation(number)
+
+    def retire(self, key: bytes) -> int | None:
+        """Begin the next generation of bytes without a content, and answer it; None where there is one."""
+        if key in self.contents:
+            return None
+        number = self.generation_of(key) + 1
+        self._write_generation(key, number)
+        return number
+
+    def condemn(self, key: bytes, number: int) -> None:
+        """Begin the next generation of bytes whose present one, `number`, is damaged."""
+        if self.generation_of(key) != number:
+            return
+        content = self.contents.get(key)
+        if content is not None:
+            content._p_changed = True
+        self._write_generation(key, number + 1)
 
     def claim(self, content: LibraryFileContent) -> None:
         """Conflict with a collector that removes the content because no alias names it."""
@@ -157,7 +208,10 @@ class LibrarySubtree(Persistent):
     def drop_content(self, content: LibraryFileContent) -> None:
         """Remove a content that nothing names."""
         content._p_changed = True
-        del self.contents[bytes.fromhex(content.sha256)]
+        key = bytes.fromhex(content.sha256)
+        del self.contents[key]
+        if self.generations is not None and self.generations.get(key, LAST) is None:
+            del self.generations[key]
         for key in sha1_keys(content):
             if key in self.by_sha1:
                 self.by_sha1.remove(key)

@@ -8,12 +8,14 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
+from librarian.library.generations import store_and_name
 from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, ends_in_slash, existing, flag
+from librarian.store.interfaces import StoredBytes
 
 
 def put(context: TreePath, request: Request) -> Response:
@@ -28,9 +30,8 @@ def _put_file(context: TreePath, request: Request) -> Response:
     check_write(context, request)  # before the body is read
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     restricted, make = flag(request, "restricted"), flag(request, "parents")
-    stored = store_body(library, request)
 
-    def add_to_tree() -> tuple[dict[str, Any], bool]:
+    def add_to_tree(stored: StoredBytes) -> tuple[dict[str, Any], bool]:
         folder = getUtility(INamedTree).folder(context.folder_path, make)
         replaced = check_write(context, request)
         hidden = restricted or keeps_restricted(folder, replaced)
@@ -39,7 +40,7 @@ def _put_file(context: TreePath, request: Request) -> Response:
         entry = folder.put(filename, BoundAlias(record, library))
         return describe_entry(removeSecurityProxy(entry)), replaced is None
 
-    described, is_new = library.tree.run(add_to_tree)
+    described, is_new = store_and_name(library.tree.run, lambda: store_body(library, request), add_to_tree)
     response = _stored(described, is_new, url_of(context.path))
     response.headers["ETag"] = described["etag"]
     return response

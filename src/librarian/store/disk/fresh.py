@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from librarian.durable import FILE_MODE
+from librarian.store.disk.troubles import troubles
 from librarian.store.hashing import is_sha256
 
 LONGEST_LIST = 16 << 20  # bytes; without a scrub it must not grow for ever
@@ -40,6 +41,12 @@ class Fresh:
                 self._path.rename(self._taken)
         with suppress(FileNotFoundError), self._taken.open(encoding="ascii", errors="replace") as file:
             yield from (line for line in map(str.rstrip, file) if is_sha256(line))
+
+    def each(self) -> Iterator[str]:
+        """Take the digests; done when they are through.  Raises StoreUnavailable."""
+        with troubles("list what is fresh"):
+            yield from self.take()
+            self.done()
 
     def done(self) -> None:
         """Delete the list that was taken: each of its files has been read."""

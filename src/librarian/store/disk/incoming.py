@@ -116,9 +116,10 @@ class Incoming:
             return sum(self._clear_one(entry.name, limit) for entry in entries if _is_own(entry.name))
 
     def strays(self) -> Iterator[str]:
-        """Names in the folder that no writer of ours would give."""
+        """Names in the folder that no writer of ours would give, with the folder's."""
+        folder = os.path.basename(self.path)
         with troubles("list incoming"), os.scandir(self.path) as entries:
-            yield from (entry.name for entry in entries if not _is_own(entry.name))
+            yield from (f"{folder}/{entry.name}" for entry in entries if not _is_own(entry.name))
 
     def _create(self) -> IncomingFile:
         while True:

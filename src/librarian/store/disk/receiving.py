@@ -1,8 +1,9 @@
 """Bytes on their way into a disk store: in memory while they are few, then in ``incoming``."""
 
 import io
+import tempfile
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
@@ -25,6 +26,16 @@ class Drafts:
         """Raise StoreFull unless a file of `size` bytes fits."""
         with troubles("make room"):
             self._room.require(size)
+
+    def spool(self) -> BinaryIO:
+        """As IByteStore.spool()."""
+        with troubles("spool"):
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.path))
+
+    def left(self) -> int:
+        """The number of bytes that there is room for."""
+        with troubles("look for room"):
+            return self._room.left()
 
     def add(self, file: IncomingFile | None, piece: bytes, written: int) -> IncomingFile:
         """The file (None: a new one) with a piece more, of which `written` bytes are there.
@@ -67,10 +78,10 @@ class DiskReceivedFile:
         return f"<{type(self).__name__} {self.size} bytes, sha256 {self.sha256}>"
 
     def open(self) -> BinaryIO:
-        if self.is_kept:
-            return self._open_held(self.sha256)
         if self._data is not None:
             return io.BytesIO(self._data)
+        if self.is_kept and self._draft is None:
+            return self._open_held(self.sha256)
         with troubles("open what was received"):
             return open(self._require_draft().path, "rb")
 

@@ -15,13 +15,12 @@ NFS, which locks no directory.)
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from zope.interface import implementer
 
@@ -36,7 +35,7 @@ from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, IReceivedFile, StoredBytes
+from librarian.store.interfaces import BytesDamaged, IByteStore, IReceivedFile, StoredBytes
 from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
 
@@ -133,13 +132,6 @@ class DiskStore(PutsByReceiving):
                 self._layout.require_volume()
                 return False
 
-    def __contains__(self, sha256: str) -> bool:
-        try:
-            self._held.stat(sha256)
-        except (BytesNotFound, BytesDamaged):
-            return False
-        return True
-
     def __iter__(self) -> Iterator[str]:
         with troubles("iterate"):
             yield from self._layout.walk_held()
@@ -168,15 +160,13 @@ class DiskStore(PutsByReceiving):
             yield from (sha256 for sha256 in self._layout.walk_quarantine() if sha256 not in self)
 
     def fresh(self) -> Iterator[str]:
-        with troubles("list what is fresh"):
-            yield from self._fresh.take()
-            self._fresh.done()
+        return self._fresh.each()
 
     def strays(self) -> Iterator[str]:
         with troubles("list strays"):
             self._layout.require_volume()
             yield from self._layout.strays()
-            yield from (f"incoming/{name}" for name in self._incoming.strays())
+            yield from self._incoming.strays()
 
     def clear_incoming(self, older_than: timedelta) -> int:
         return self._incoming.clear(older_than) + self.partials.clear(older_than)
@@ -187,12 +177,10 @@ class DiskStore(PutsByReceiving):
             file.write(b"?")
 
     def spool(self) -> BinaryIO:
-        with troubles("spool"):
-            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.path))
+        return self._drafts.spool()
 
     def room(self) -> int | None:
-        with troubles("look for room"):
-            return self._room.left()
+        return self._drafts.left()
 
     def installation(self) -> str | None:
         with troubles("read installation"):

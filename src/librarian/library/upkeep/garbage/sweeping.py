@@ -88,6 +88,8 @@ def sweep(run: Run, references: dict[str, Any], however_much: bool) -> None:
     try:
         with leased(run.library.tree, run.library.clock, "sweep") as lease:
             _Sweep(run, however_much).remove(lease)
+            if left := run.library.store.clear_superseded():
+                log.info("superseded bytes removed objects=%d", left)
             _count_bytes(run)
     except UpkeepBusy as busy:
         log.warning("sweep left out reason=%s", busy)

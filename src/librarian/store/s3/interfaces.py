@@ -1,0 +1,62 @@
+"""A byte store on any server that speaks S3 (AWS, Ceph, MinIO, Garage, SeaweedFS, OpenStack Swift).
+
+An upload is received on the local disk, as by the disk store, and then sent: in one request, or in parts,
+some at a time.  The store compares each body with its signed hash and with Content-MD5, and only its answer
+makes bytes held.  What is read is compared with its digest before it is given out.
+
+`keys` has the layout.  The generation in a key is asked of the tree, for the reason that
+librarian.store.interfaces gives.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from zope.interface import Interface
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # zope.interface methods are written without self
+
+
+class NoSuchKey(LibrarianError, LookupError):
+    """The store has nothing under a key."""
+
+    def __init__(self) -> None:
+        super().__init__("the object store has no such key")
+
+
+class IObjects(Interface):
+    """Reads bytes where they are.  Every method raises BytesNotFound, BytesDamaged and StoreUnavailable."""
+
+    def size(sha256: str) -> int:
+        """The number of bytes held."""
+
+    def get(sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop` (None: the end), in pieces, not compared with the digest."""
+
+    def presigned(sha256: str, parameters: dict[str, str], seconds: int) -> str:
+        """A URL that gives the bytes to each client that has it, for `seconds`; `parameters` as boto3's
+        get_object() takes them, such as ResponseContentType."""
+
+
+class IGenerations(Interface):
+    """A utility: which generation the names of the tree mean, for stores with `uses_generations`.
+
+    Each method sees what is committed now, and commits what it changes beside the transaction of the calling
+    thread.  A generation never decreases.  Raises TreeAway and TreeFull as the tree does.
+    """
+
+    def current(sha256s: Sequence[str]) -> list[int]:
+        """The generation of each digest: 0 for one that no sweep has met."""
+
+    def retire(sha256: str) -> int | None:
+        """Begin the next generation of bytes that no content names, and answer it; None if one does.
+
+        From now on nothing can be named by the generations before it, so their keys may be removed at any
+        time.
+        """
+
+    def condemn(sha256: str, generation: int) -> None:
+        """Begin the next generation, named or not, because the bytes of this one are damaged.
+
+        Names mean bytes that are yet to be stored.  Does nothing where the current one is another.
+        """
