@@ -35,6 +35,7 @@ COMMANDS = {
     "mv": "librarian.commands.files.named:mv",
     "pack": "librarian.commands.upkeep.backup:pack",
     "person": "librarian.commands.people.persons:person",
+    "move-bytes": "librarian.commands.upkeep.moving_bytes:move_bytes",
     "move-tree": "librarian.commands.upkeep.moving:move_tree_command",
     "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",

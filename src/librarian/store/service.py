@@ -14,22 +14,31 @@ from librarian.interfaces import IClock, ISettings, SettingsError
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import IByteStore
 from librarian.store.memory import MemoryStore
+from librarian.store.moving.both import BothStores
+from librarian.store.moving.settings import MovingSettings
 from librarian.store.s3.address import SCHEME, SETTING, parse_address
 from librarian.store.settings import StoreSettings
 
 
 def configured_store() -> IByteStore:
-    """The store that ``librarian.byte_store`` names: a bucket for ``s3://...``, otherwise a folder."""
+    """The store that ``librarian.byte_store`` names, and behind it ``librarian.byte_store_before``."""
     settings = getUtility(ISettings).section(StoreSettings)
-    return s3_store() if settings.byte_store.startswith(SCHEME) else disk_store()
-
-
-def s3_store() -> IByteStore:
-    """The bucket that ``librarian.byte_store`` names.  Raises SettingsError, also where boto3 is missing."""
-    settings = getUtility(ISettings).section(StoreSettings)
-    address = parse_address(settings.byte_store)
-    if settings.byte_store_quota:
+    if settings.byte_store_quota and settings.byte_store.strip().startswith(SCHEME):
         raise SettingsError("librarian.byte_store_quota", "is for a folder; set the bucket's where it is")
+    store = store_at(settings.byte_store)
+    before = getUtility(ISettings).section(MovingSettings).byte_store_before
+    return BothStores(store, store_at(before)) if before else store
+
+
+def store_at(place: str) -> IByteStore:
+    """The store at a place written as ``librarian.byte_store`` is: a bucket for ``s3://...``, otherwise a
+    folder.  Raises SettingsError, also where boto3 is missing."""
+    return _s3_store_at(place) if place.strip().startswith(SCHEME) else _disk_store_in(Path(place.strip()))
+
+
+def _s3_store_at(place: str) -> IByteStore:
+    address = parse_address(place)
+    settings = getUtility(ISettings).section(StoreSettings)
     try:
         service = import_module("librarian.store.s3.service")
     except ModuleNotFoundError as error:
@@ -40,9 +49,13 @@ def s3_store() -> IByteStore:
 
 def disk_store() -> DiskStore:
     """The folder that ``librarian.byte_store`` names."""
+    return _disk_store_in(Path(getUtility(ISettings).section(StoreSettings).byte_store.strip()))
+
+
+def _disk_store_in(folder: Path) -> DiskStore:
     settings = getUtility(ISettings).section(StoreSettings)
     return DiskStore(
-        Path(settings.byte_store.strip()),
+        folder,
         getUtility(IClock),
         settings.byte_store_quota or None,
         keep_free=settings.byte_store_keep_free,
