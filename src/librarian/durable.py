@@ -9,6 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ DIRECTORY_MODE = 0o700
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1  # renameat2(2)
 
+# Of statfs(2), for file systems whose syncfs() waits until all data and names are on the medium.  Others may
+# promise less than fsync() does: one in user space (FUSE) need not be told at all.
+EXT4, XFS, BTRFS, F2FS = 0xEF53, 0x58465342, 0x9123683E, 0xF2F52010
+FIRST_KERNEL = (5, 8)  # before it syncfs(2) does not report what could not be written
+STATFS_BYTES = 512  # more than any system's structure has; it begins with the type
+
 
 def make_directory(path: str) -> None:
     """Make a directory if it is missing, private whatever the umask, and durable in its parent.
@@ -30,10 +37,15 @@ def make_directory(path: str) -> None:
     One that is there already may have been made a moment ago by a process that has not come to
     syncing it, or died before; so the parent is fsynced in either case.
     """
+    make_private(path)
+    sync_directory(os.path.dirname(path))  # a plain path in, a plain path out
+
+
+def make_private(path: str) -> None:
+    """Make a directory if it is missing, private whatever the umask; its name is not durable yet."""
     with suppress(FileExistsError):
         Path(path).mkdir(DIRECTORY_MODE)
         Path(path).chmod(DIRECTORY_MODE)
-    sync_directory(os.path.dirname(path))  # a plain path in, a plain path out
 
 
 def make_directories(path: str) -> None:
@@ -84,6 +96,38 @@ def sync_file(path: str | Path, *, follow_symlinks: bool = True) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def sync_file_system(directory: int) -> bool:
+    """Make durable what was written, and named, on the file system of an open directory.
+
+    False, and nothing is done, where that cannot be relied on: then each file has to be fsynced.  Raises
+    OSError for what could not be written.
+    """
+    library = _syncing_library()
+    if library is None or not _is_known(library, directory):
+        return False
+    if library.syncfs(directory) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return True
+
+
+def _is_known(library: Any, directory: int) -> bool:
+    found = ctypes.create_string_buffer(STATFS_BYTES)
+    if library.fstatfs(directory, found) != 0:
+        return False
+    return ctypes.c_ulong.from_buffer(found).value in {EXT4, XFS, BTRFS, F2FS}
+
+
+@cache
+def _syncing_library() -> Any:
+    """The C library, or None without a syncfs() that reports errors."""
+    kernel = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    library = ctypes.CDLL(None, use_errno=True)
+    if os.uname().sysname != "Linux" or kernel is None or not hasattr(library, "syncfs"):
+        return None
+    return library if tuple(map(int, kernel.groups())) >= FIRST_KERNEL else None
 
 
 def write_new(path: Path, data: bytes) -> None:

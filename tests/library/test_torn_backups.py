@@ -3,23 +3,32 @@
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 from ZODB.FileStorage import FileStorage
 
+from librarian import durable
 from librarian.library.backup.interfaces import BackupDamaged
 from librarian.library.backup.manifests import Manifest, read_manifest
 from librarian.library.backup.restoring import CheckBackup, Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.upkeep.checking import Check
+from librarian.store.disk import many
 from librarian.tree import copying
 from librarian.tree.interfaces import CannotCopy
 from tests.library.test_backup import BackingUp
 from tests.support.documents.library import keep
+
+
+def die() -> NoReturn:
+    """As kill -9 does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("alive")
 
 
 class Torn(BackingUp):
@@ -109,6 +118,39 @@ class AfterAKill(Torn):
         (self.to / "manifest.json").unlink()
         self.tear(b"half")
         self.sound()
+
+
+class KilledWhileItCopiesBytes(BackingUp):
+    def killed(self) -> None:
+        """A backup of 25 contents in a child that dies when it has named 10, and written 10 more."""
+        child = os.fork()
+        if child == 0:
+            try:
+                turns = iter((True,))
+                with (
+                    mock.patch.object(many, "BATCH_FILES", 10),
+                    mock.patch.object(durable, "sync_file_system", lambda _folder: next(turns, None) or die()),
+                ):
+                    self.backup()
+            finally:
+                os._exit(1)
+        status = os.waitpid(child, 0)[1]
+        self.assertTrue(os.WIFSIGNALED(status))
+
+    def test_the_next_has_all_and_the_one_before_is_as_it_was(self) -> None:
+        keep(self.library, b"first")
+        before = self.backup()
+        for number in range(25):
+            keep(self.library, b"%d" % number)
+        self.clock.move(hours=1)
+        self.killed()
+        self.assertEqual(read_manifest(self.to), before)
+        self.assertEqual(len(self.compare(self.restored())), 1)
+        self.assertEqual(len(list((self.to / "bytes" / "incoming").iterdir())), 10)
+        manifest = self.backup()
+        self.assertEqual((manifest.contents, manifest.copied), (26, 15))
+        self.assertEqual(list((self.to / "bytes" / "incoming").iterdir()), [])
+        self.assertEqual(self.compare(self.restored()), self.described(self.library))
 
 
 class Damaged(Torn):
@@ -240,6 +282,24 @@ class Durable(BackingUp):
         for folder in (self.folder, self.to.parent.parent, self.to.parent, self.to, self.to / "tree"):
             self.assertIn(folder, found)
         self.assertIn(self.to / "manifests", found)
+
+    def test_many_files_are_synced_at_once(self) -> None:
+        for number in range(50):
+            keep(self.library, b"%d" % number)
+        syncs = []
+
+        def sync(folder: int) -> bool:
+            syncs.append(Path(f"/proc/self/fd/{folder}").readlink())
+            return True
+
+        with mock.patch.object(durable, "sync_file_system", sync):
+            found = self.synced(self.backup)
+            self.assertEqual(syncs, [self.to / "bytes"] * 2)  # the bytes, then their names
+            found |= self.synced(lambda: Restore(self.to).run(self.folder / "to", self.clock))
+        self.assertEqual(syncs[2:], [self.folder / "to" / "bytes"] * 2)
+        alone = {path.name for path in found if path.parent.parent.name == "bytes"}
+        self.assertEqual({len(name) for name in alone}, {32})  # no leaf; the ids of the installation only
+        self.assertEqual(len(alone), 2)
 
     def test_folders_that_a_killed_backup_made(self) -> None:
         self.to = self.folder / "a" / "b" / "backup"

@@ -119,11 +119,11 @@ class Restore:
 
     def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
         copies, restored = Copies(self._folder / "bytes"), Restored()
-        with open_copy(data, subtrees=SUBTREES) as copy:
+        with open_copy(data, subtrees=SUBTREES) as copy, target.many_puts() as puts:
             for sha256, size in contents_of(copy):
                 try:
                     with copies.open(sha256) as file:
-                        target.put(file, size=size, sha256=sha256)
+                        puts.put(file, size=size, sha256=sha256)
                 except (BytesNotFound, DigestMismatch, SizeMismatch) as error:
                     log.error("content not restored sha256=%s error=%s", sha256, error)
                     restored.damaged.append(sha256)

@@ -9,6 +9,7 @@ already the next one need not.
 import logging
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,7 @@ from librarian.library.installation import installation_of
 from librarian.library.operations import Library
 from librarian.library.upkeep.leases import HeldLease, leased
 from librarian.library.upkeep.model import UpkeepSubtree
+from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
 from librarian.tree.copying import Copy, open_copy
@@ -93,6 +95,7 @@ class Backup:
     def _target(self) -> DiskStore:
         """The store of the backup, which carries the id of this installation."""
         target = DiskStore(self._folder / "bytes", self._library.clock)
+        target.clear_incoming(timedelta(0))  # what a backup that was killed has left
         ours = installation_of(self._library.tree)
         if ours is not None and target.join(ours) != ours:
             raise NotOurBackup(self._folder)
@@ -100,19 +103,18 @@ class Backup:
 
     def _copy_contents(self, manifest: Manifest, copy: Copy, target: DiskStore, lease: HeldLease) -> None:
         digest = ContentsDigest()
-        for sha256, size in contents_of(copy):
-            lease.renew()
-            if self._copy(target, sha256, size, manifest, lease):
-                digest.add(sha256)
-                manifest.contents += 1
-                manifest.bytes += size
-            self._progress(manifest.contents)
+        with target.many_puts() as puts:
+            for sha256, size in contents_of(copy):
+                lease.renew()
+                if self._is_there(target, sha256, size) or self._copy(puts, sha256, size, manifest, lease):
+                    digest.add(sha256)
+                    manifest.contents += 1
+                    manifest.bytes += size
+                self._progress(manifest.contents)
         manifest.contents_sha256 = digest.hexdigest()
 
-    def _copy(self, target: DiskStore, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
-        """Copy one content unless the backup has it; False if the library has no sound bytes of it."""
-        if self._is_there(target, sha256, size):
-            return True
+    def _copy(self, puts: ManyPuts, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
+        """Copy one content; False if the library has no sound bytes of it."""
 
         def copied(piece: int) -> None:
             lease.renew()
@@ -121,7 +123,7 @@ class Backup:
         try:
             with self._library.store.open(sha256) as file:
                 watched: BinaryIO = _Watched(file, copied)  # type: ignore[assignment]  # reads like one
-                target.put(watched, size=size, sha256=sha256)
+                puts.put(watched, size=size, sha256=sha256)
         except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
             log.error("content not backed up sha256=%s error=%s", sha256, error)
             manifest.damaged.append(sha256)

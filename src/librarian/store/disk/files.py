@@ -18,7 +18,7 @@ from librarian.store import hashing
 from librarian.store.disk.drafts import Draft
 from librarian.store.disk.layout import Layout
 from librarian.store.disk.troubles import logged_trouble, trouble, troubles
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoredBytes
+from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.store.room import Room
 
 log = logging.getLogger(__name__)
@@ -45,19 +45,22 @@ class HeldFiles:
                 raise self.absence(sha256) from None
             raise logged_trouble("open", error) from error
 
-    def publish(self, file: Draft, found: StoredBytes) -> bool:
-        """Give the file its final name, durably; whether nothing was held there before.
+    def publish(self, file: Draft, sha256: str, size: int, *, sync: bool = True) -> bool:
+        """Give a file of `size` bytes its final name; whether nothing was held there before.
 
         It replaces what is there, which renews the age and heals a damaged copy without a look at it.
+        Without `sync` the caller has made the leaf, and makes the name durable.
         """
-        self._layout.settle(found.sha256)
-        with durable.locked_directory(self._layout.leaf(found.sha256)) as leaf:
-            replaced = stat_if_there(found.sha256, leaf)
-            more = found.size - file.accounted - (replaced.st_size if replaced else 0)
+        if sync:
+            self._layout.settle(sha256)
+        with durable.locked_directory(self._layout.leaf(sha256)) as leaf:
+            replaced = stat_if_there(sha256, leaf)
+            more = size - file.accounted - (replaced.st_size if replaced else 0)
             with self._room.changing(more):
-                file.rename(found.sha256, leaf)
-            os.fsync(leaf)
-            self._unlink(self._layout.quarantined(found.sha256), None, None)
+                file.rename(sha256, leaf)
+            if sync:
+                os.fsync(leaf)
+            self._unlink(self._layout.quarantined(sha256), None, None)
         return replaced is None
 
     def forget(self, sha256: str, leaf: int, limit: int | None) -> bool:

@@ -68,8 +68,12 @@ class IncomingFile:
 
     def settle(self, mtime_ns: int) -> None:
         """Give the file its modification time (nanoseconds of the epoch) and make all of it durable."""
-        os.utime(self._file, ns=(mtime_ns, mtime_ns))
+        self.set_age(mtime_ns)
         os.fsync(self._file)
+
+    def set_age(self, mtime_ns: int) -> None:
+        """Give the file its modification time, in nanoseconds of the epoch."""
+        os.utime(self._file, ns=(mtime_ns, mtime_ns))
 
     def rename(self, name: str, directory: int) -> None:
         """Move the file over whatever is called `name` in an open directory (which is not fsynced)."""

@@ -84,6 +84,12 @@ class Layout:
                 durable.make_directory(path)
                 self._settled.add(path)
 
+    def make_leaf(self, sha256: str) -> None:
+        """Make the leaf of a digest if it is missing; to make it durable is left to the caller."""
+        leaf = self.leaf(sha256)
+        for path in (os.path.dirname(leaf), leaf) if not os.path.isdir(leaf) else ():
+            durable.make_private(path)
+
     def walk_held(self) -> Iterator[str]:
         """The digests of held bytes, ascending; one leaf at a time in memory."""
         self.require_volume()

@@ -32,6 +32,7 @@ from librarian.store.disk.files import EPOCH, HeldFiles, nanoseconds, verify_fil
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
+from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
@@ -109,7 +110,11 @@ class DiskStore(PutsByReceiving):
         with troubles("put"):
             draft = received.draft()
             draft.settle(nanoseconds(self._clock.now()))
-            return self._held.publish(draft, received.found)
+            return self._held.publish(draft, received.sha256, received.size)
+
+    def many_puts(self) -> ManyPuts:
+        """A context manager in which many files are put at the price of a few; see `many`."""
+        return ManyPuts(self._layout, self._drafts, self._held, nanoseconds(self._clock.now()))
 
     def open(self, sha256: str) -> BufferedReader:
         return self._held.open(sha256)
