@@ -129,7 +129,9 @@ class KilledWhileItCopiesBytes(BackingUp):
                 turns = iter((True,))
                 with (
                     mock.patch.object(many, "BATCH_FILES", 10),
-                    mock.patch.object(durable, "sync_file_system", lambda _folder: next(turns, None) or die()),
+                    mock.patch.object(
+                        durable, "sync_file_system", lambda _folder: next(turns, None) or die()
+                    ),
                 ):
                     self.backup()
             finally:

@@ -42,8 +42,8 @@ class ManyPuts(unittest.TestCase):
                 found.add(file.read())
         return found
 
-    def drafts(self) -> list[str]:
-        return os.listdir(self.folder / "bytes" / "incoming")
+    def drafts(self) -> list[Path]:
+        return list((self.folder / "bytes" / "incoming").iterdir())
 
     def syncing(self, sync: Callable[[int], bool]) -> None:
         self.enterContext(mock.patch.object(durable, "sync_file_system", sync))
@@ -59,7 +59,7 @@ class ManyPuts(unittest.TestCase):
 
         def sync(_directory: int) -> bool:
             for leaf in self.folder.glob("bytes/??/??"):
-                self.assertTrue(leaf in leaves or not os.listdir(leaf))
+                self.assertTrue(leaf in leaves or not any(leaf.iterdir()))
                 leaves.add(leaf)
             seen.append((len(self.drafts()), len(self.held())))
             return True
@@ -121,7 +121,7 @@ class ManyPuts(unittest.TestCase):
         child = os.fork()
         if child == 0:
             turns = iter((True,))
-            durable.sync_file_system = lambda _directory: next(turns, None) or os._exit(9)  # type: ignore[func-returns-value]
+            self.syncing(lambda _directory: next(turns, False) or os._exit(9))
             self.put()
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 9)
         self.assertEqual((self.held(), len(self.drafts())), (set(self.data[:10]), 10))

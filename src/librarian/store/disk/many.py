@@ -1,8 +1,8 @@
 """Many files put into a disk store, made durable a batch at a time.
 
-A file that is put alone waits for the disk three times: for its bytes, its leaf's name and its own name.  Here
-a batch is written first, then synced at once, and only then do its files get their names: what has its name
-is whole, whenever the process or the machine dies, so that a later backup need not read it to know.
+A file that is put alone waits for the disk three times: for its bytes, its leaf's name and its own name.
+Here a batch is written first, then synced at once, and only then do its files get their names: what has its
+name is whole, whenever the process or the machine dies, so that a later backup need not read it to know.
 """
 
 import hashlib
