@@ -14,9 +14,10 @@ test: bin/.built parts/peers/.tried
 check: bin/.built
 	bin/check
 
+# The table of figures, or the rows with these words in their names: make bench ROWS=get,put
 bench: bin/.built
 	.venv/bin/python tools/peers.py --server
-	bin/py -m benchmarks
+	bin/py -m benchmarks.figures $(ROWS)
 
 # Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.
 soak: bin/.built

@@ -1,4 +1,4 @@
-"""make bench: every benchmark, or those that are named: bin/py -m benchmarks library tracker"""
+"""Every benchmark, or those that are named: bin/py -m benchmarks library tracker"""
 
 import importlib
 import pkgutil
@@ -6,7 +6,7 @@ import sys
 
 import benchmarks
 
-HELPERS = ("__main__", "load", "nginx")
+HELPERS = ("__main__", "figures", "filetracker", "load", "nginx")
 
 
 def names() -> list[str]:

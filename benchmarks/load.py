@@ -22,6 +22,7 @@ class Rate:
     median_ms: float
     p99_ms: float
     bytes_per_second: float
+    requests: int
 
 
 def measure(url: str, requests: Sequence[Sequence[bytes]], seconds: float) -> Rate:
@@ -39,6 +40,7 @@ def measure(url: str, requests: Sequence[Sequence[bytes]], seconds: float) -> Ra
         1000 * statistics.median(times),
         1000 * times[int(len(times) * 0.99)],
         sum(one[1] for one in found) / elapsed,
+        len(times),
     )
 
 

@@ -25,34 +25,17 @@ from librarian.library.model.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
 from librarian.tree.service import Tree
-from tests.support.servers.engines import ZeoServer
+from tests.support.servers.engines import zeo
 
 NAMED, PREFILLED, RUNS = 320, 5000, 3
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def main() -> None:
-    getGlobalSiteManager().registerUtility(subtree, ISubtree, subtree.name)
-    try:
-        with tempfile.TemporaryDirectory(prefix="librarian-bench-") as folder:
-            _compare("FileStorage", f"file://{folder}/Data.fs")
-        with _zeo() as uri:
+    with _library_subtree(), tempfile.TemporaryDirectory(prefix="librarian-bench-") as folder:
+        _compare("FileStorage", f"file://{folder}/Data.fs")
+        with zeo() as uri:
             _compare("ZEO", uri.replace("pool_size=16", "pool_size=40"))
-        for number in (1000, 20_000):
-            _show_growth(number)
-    finally:
-        getGlobalSiteManager().unregisterUtility(subtree, ISubtree, subtree.name)
-
-
-@contextmanager
-def _zeo() -> Iterator[str]:
-    server = ZeoServer()
-    server.start()
-    try:
-        yield server.uri
-    finally:
-        server.stop()
-        server.remove()
 
 
 @contextmanager
@@ -116,18 +99,26 @@ def _add(tree: Tree) -> int:
     return alias_id
 
 
-def _show_growth(number: int) -> None:
-    """What an upload adds to the tree's file, named one by one, and what is left of it after a pack."""
+def growth(number: int) -> tuple[float, float]:
+    """Bytes that an upload adds to the tree's file, named one by one, and that a pack leaves of it."""
     with tempfile.TemporaryDirectory(prefix="librarian-bench-") as folder:
         path = Path(folder) / "Data.fs"
-        with _opened(f"file://{path}") as tree:
+        with _library_subtree(), _opened(f"file://{path}") as tree:
             before = path.stat().st_size
             for _one in range(number):
                 tree.run(lambda: _add(tree))
             grown = (path.stat().st_size - before) / number
             tree.pack(0)
-            packed = path.stat().st_size / number
-            print(f"{number} uploads: Data.fs {grown:.0f} bytes each, {packed:.0f} packed", flush=True)
+            return grown, path.stat().st_size / number
+
+
+@contextmanager
+def _library_subtree() -> Iterator[None]:
+    getGlobalSiteManager().registerUtility(subtree, ISubtree, subtree.name)
+    try:
+        yield
+    finally:
+        getGlobalSiteManager().unregisterUtility(subtree, ISubtree, subtree.name)
 
 
 if __name__ == "__main__":

@@ -3,34 +3,26 @@
 Both servers run for the whole time and are asked in turn, so that what else the machine does meets both.
 """
 
-import gzip
 import hashlib
 import os
 import random
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import urllib3
 from zope.component import getUtility
 
-from benchmarks.load import Rate, get, measure, put
+from benchmarks.filetracker import PEER, Contender, start_peer, upload
+from benchmarks.load import Rate, get, measure
 from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
 from librarian.tracker.model import StoredVersion
 from librarian.tree.interfaces import ITree
 from tests.support.servers.librarian import ServerProcess
 
-PEER = Path("parts/filetracker-server/bin/filetracker-server")
 NOTES = """
 The peer believes the digest it is told, neither unpacks nor hashes what comes packed, and syncs nothing to
 the disk; and it sends gzip also to who wants identity, so that with text it sends a fifth of the bytes."""
@@ -38,17 +30,6 @@ CONNECTIONS = 4
 SECONDS = 4.0
 NAMES = 100_000
 KIB, MIB = 1 << 10, 1 << 20
-
-
-@dataclass
-class Contender:
-    """A running server."""
-
-    name: str
-    url: str
-    folder: Path
-    process: Any
-    turns: int = 0
 
 
 def main() -> None:
@@ -75,42 +56,6 @@ def start_ours(stack: ExitStack) -> Contender:
     return Contender("ours", server.urls["tracker"].rstrip("/"), server.folder, server)
 
 
-def start_peer(stack: ExitStack) -> Contender | None:
-    if not PEER.exists():
-        return None
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="filetracker-")))
-    with socket.socket() as probe:  # it has no way to say which free port it took
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = {**os.environ, "PATH": f"{PEER.parent.absolute()}:{os.environ['PATH']}"}
-    environ.pop("PYTHONPATH", None)
-    with (folder / "log").open("w") as log:
-        command = [
-            str(PEER),
-            "-p",
-            str(port),
-            "-d",
-            str(folder),
-            "-D",
-            "--workers",
-            "1",
-            "--log-level",
-            "ERROR",
-        ]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, start_new_session=True)
-    stack.callback(process.wait)
-    stack.callback(os.killpg, process.pid, signal.SIGTERM)
-    url = f"http://127.0.0.1:{port}"
-    for _attempt in range(100):
-        try:
-            urllib3.request("GET", f"{url}/version/", retries=False)
-        except urllib3.exceptions.HTTPError:
-            time.sleep(0.1)
-        else:
-            break
-    return Contender("filetracker-server", url, folder, process)
-
-
 def contents() -> dict[str, bytes]:
     """Noise does not pack; text packs to about a fifth, as test data of a judge does."""
     noise, words = random.Random(1), [f"{number:x}" for number in range(100000, 100300)]
@@ -119,17 +64,6 @@ def contents() -> dict[str, bytes]:
         "10 MiB of noise": noise.randbytes(10 * MIB),
         "10 MiB of text": (" ".join(noise.choices(words, k=12 * MIB // 7)) * 2)[: 10 * MIB].encode(),
     }
-
-
-def upload(path: str, data: bytes) -> bytes:
-    """As the client of 2.3.3 sends a file: packed, with digest and size."""
-    packed = gzip.compress(data, 6)
-    fields = {
-        "Content_Encoding": "gzip",
-        "SHA256_Checksum": hashlib.sha256(data).hexdigest(),
-        "Logical_Size": str(len(data)),
-    }
-    return put(f"/files/{path}?last_modified={quote(formatdate(1000))}", packed, **fields)
 
 
 def cases() -> dict[str, Any]:

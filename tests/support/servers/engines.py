@@ -73,7 +73,7 @@ def everywhere(story: Callable[[Engine], Any], engines: list[Engine]) -> None:
 def running_engines(postgres: PostgresServer) -> Iterator[list[Engine]]:
     """FileStorage with one server, ZEO with two, PostgreSQL without history with two; all running."""
     with ExitStack() as running:
-        zeo_uri = running.enter_context(_zeo())
+        zeo_uri = running.enter_context(zeo())
         engines = [
             Engine("FileStorage", [ServerProcess()]),
             Engine("ZEO", _sharing(zeo_uri)),
@@ -138,7 +138,7 @@ class ZeoServer:
 
 
 @contextmanager
-def _zeo() -> Iterator[str]:
+def zeo() -> Iterator[str]:
     """A ZEO server; its value is the URI."""
     server = ZeoServer()
     server.start()

@@ -1,0 +1,52 @@
+"""Rows of the table, and how they are printed."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.figures.sites import Missing, Sites
+
+TURNS = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one turn came to: the figure that is wanted, and what it is made of, for the reader."""
+
+    figure: float
+    parts: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """`turn` measures once; `parts` says what its parts are, such as "{:.0f} us, nginx {:.0f} us"."""
+
+    title: str
+    wanted: str  # "<= 2.5"
+    turn: Callable[[Sites], Figures]
+    parts: str = ""
+    turns: int = TURNS
+
+    def is_met(self, found: float) -> bool:
+        """Whether a figure is as it is wanted."""
+        relation, limit = self.wanted.split()
+        return found <= float(limit) if relation == "<=" else found >= float(limit)
+
+
+def show(rows: Sequence[Row], sites: Sites) -> None:
+    print(f"medians of {TURNS}; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
+    print(f"{'':<62}{'found':>8}{'wanted':>10}")
+    for row in rows:
+        try:
+            _show_found(row, [row.turn(sites) for _turn in range(row.turns)])
+        except Missing as missing:
+            print(f"{row.title:<62}{'-':>8}{row.wanted:>10}   left out: {missing}", flush=True)
+    print(f"\nload of the machine at the end: {os.getloadavg()[0]:.1f}")
+
+
+def _show_found(row: Row, turns: Sequence[Figures]) -> None:
+    found = median(turn.figure for turn in turns)
+    mark = "   " if row.is_met(found) else " * "
+    parts = [median(values) for values in zip(*(turn.parts for turn in turns), strict=True)]
+    print(f"{row.title:<62}{found:>8.2f}{row.wanted:>10}{mark}{row.parts.format(*parts)}", flush=True)
