@@ -22,9 +22,12 @@ OLDEST = (3, 11)
 def main() -> None:
     refuse_unfit_interpreter()
     if not runs_this_python():
+        print("bootstrap: making .venv, and the packages in it", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=False, symlinks=True)
-    run(PYTHON, vendored_pip(), "install", "--quiet", "--requirement", REQUIREMENTS)
-    run(ENVIRONMENT / "bin" / "buildout", "-q", *index_option())
+    run(PYTHON, vendored_pip(), "install", "-qq", "--requirement", REQUIREMENTS)
+    run(PYTHON, TOOLS / "eggs.py", *package_index())
+    print("bootstrap: making bin/", flush=True)
+    run(ENVIRONMENT / "bin" / "buildout", "-q", *(f"buildout:index={index}" for index in package_index()))
 
 
 def refuse_unfit_interpreter() -> None:
@@ -47,8 +50,8 @@ def vendored_pip() -> str:
     return str(wheel / "pip")
 
 
-def index_option() -> list[str]:
-    """Who told pip to use a package index of their own means buildout too."""
+def package_index() -> list[str]:
+    """The package index that pip was told to use, if it was told one: buildout uses it too."""
     answer = subprocess.run(
         [PYTHON, vendored_pip(), "config", "get", "global.index-url"],
         capture_output=True,
@@ -56,13 +59,19 @@ def index_option() -> list[str]:
         check=False,
     )
     index = os.environ.get("PIP_INDEX_URL") or answer.stdout.strip()
-    return [f"buildout:index={index}"] if index else []
+    return [index] if index else []
 
 
 def run(*command: str | Path) -> None:
     # Buildout calls pip for the checkout itself.  Without isolation pip uses the pinned setuptools of .venv
     # instead of fetching the newest each time.  (The variable is a negated flag: 0 switches isolation off.)
-    environment = {**os.environ, "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {
+        **os.environ,
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # Buildout adds eggs to the path of a process that has imported its own package; nothing is wrong.
+        "PYTHONWARNINGS": "ignore:Module zc was already imported:UserWarning",
+    }
     status = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
     if status:
         sys.exit(status)
