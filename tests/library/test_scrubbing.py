@@ -173,6 +173,11 @@ class Scrubbing(Kept):
         seen = [Scrub(self.library).run(Fraction(2, 3)).contents for _day in range(3)]
         self.assertEqual(sum(seen), 120)
 
+    def test_a_budget_of_bytes_makes_the_round_too(self) -> None:
+        self.add_old(20)
+        self.assertEqual([1] * 21, [Scrub(self.library).run(budget=1).contents for _night in range(21)])
+        self.assertEqual(20, Scrub(self.library).run(budget=1 << 40).contents)
+
     def test_an_interrupted_run_is_continued(self) -> None:
         self.add_old(250)
         left = [210]

@@ -42,7 +42,8 @@ def _s3_store_at(place: str) -> IByteStore:
     try:
         service = import_module("librarian.store.s3.service")
     except ModuleNotFoundError as error:
-        why = f"s3:// needs {error.name}, which `pip install librarian[s3]` installs"
+        missing = str(error.name).partition(".")[0]
+        why = f"s3:// needs {missing}, which `pip install librarian[s3]` installs"
         raise SettingsError(SETTING, why) from None
     return cast(IByteStore, service.store_at(address, settings.byte_store_keep_free))
 

@@ -35,6 +35,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print a repo
     "--share", type=Share(), help="Read the next part only, such as 1/30, and go on from there next time."
 )
 @click.option("--rate", type=Size(), help="Read no more than this a second, such as 50MB.")
+@click.option("--budget", type=Size(), help="End after so many bytes, and go on from there next time.")
 @click.option(
     "--repair-from",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -43,7 +44,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print a repo
 @json_option
 @ini_option
 def scrub(
-    share: Fraction | None, rate: int | None, repair_from: Path | None, as_json: bool, ini: str
+    share: Fraction | None,
+    rate: int | None,
+    budget: int | None,
+    repair_from: Path | None,
+    as_json: bool,
+    ini: str,
 ) -> None:
     """Read all stored bytes again, and quarantine what is damaged.
 
@@ -59,7 +65,7 @@ def scrub(
             (lambda damage: None) if as_json else _tell_damage,
             lambda part: bar.update(task, completed=part),
         )
-        report = work.run(share)
+        report = work.run(share, budget)
     click.echo(json.dumps(scrub_as_dict(report)) if as_json else scrub_summary(report))
     sys.exit(1 if report.remaining else 0)
 

@@ -82,13 +82,16 @@ class Scrub:
         self._progress = progress
         self._seen: set[str] = set()  # damaged or missing
         self._read: set[str] = set()  # out of their turn
+        self._budget: int | None = None  # bytes
         self.report = ScrubReport()
 
-    def run(self, share: Fraction | None = None) -> ScrubReport:
+    def run(self, share: Fraction | None = None, budget: int | None = None) -> ScrubReport:
         """Look at everything that is quarantined, and at all bytes, or at the next `share` of them.
 
-        A run over all that was interrupted is continued; shares go on where the last one ended.
+        A run over all that was interrupted is continued; shares go on where the last one ended.  So does a
+        run with a `budget`, in bytes, which ends with the content that exhausts it.
         """
+        self._budget = budget
         with self._library.tree.session():
             try:
                 for sha256 in list(self._library.store.quarantined()):
@@ -96,7 +99,8 @@ class Scrub:
                 for sha256 in self._library.store.fresh():
                     self._read_first(sha256)
                 self._read_favourites()
-                self._go_round("all" if share is None else "share", share or Fraction(1))
+                kind = "all" if share is None and budget is None else "share"
+                self._go_round(kind, share or Fraction(1))
             finally:
                 transaction.abort()
         return self.report
@@ -131,7 +135,7 @@ class Scrub:
         length = most - first if kind == "all" else int(share * most)
         upto = first + length
         for after, until in [(first, min(upto, most)), (0, upto - most)]:
-            if until > after:
+            if until > after and not self._is_spent:
                 self._range(kind, after, until)
         if kind == "all":
             self._keep(kind, FIRST)
@@ -148,11 +152,17 @@ class Scrub:
             for number, key in enumerate(keys, 1):
                 if key.hex() not in self._read:
                     self._verify(key.hex())
-                if number == BATCH or self.report.bytes - noted > BATCH_BYTES:
+                if number == BATCH or self._is_spent or self.report.bytes - noted > BATCH_BYTES:
                     noted = self.report.bytes
                     self._keep(kind, bytes(key))
                     self._progress((int.from_bytes(key) - after) / (until - after))
+                if self._is_spent:
+                    return
         self._keep(kind, last)
+
+    @property
+    def _is_spent(self) -> bool:
+        return self._budget is not None and self.report.bytes >= self._budget
 
     def _keep(self, kind: str, position: bytes) -> None:
         self._library.tree.run_independently(lambda: self._upkeep.keep_position(kind, position))
