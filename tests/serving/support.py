@@ -3,9 +3,11 @@
 import socket
 import threading
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 from librarian.clock import SystemClock
+from librarian.serving.http.lane_access import LaneAccess
 from librarian.serving.limits import Limits
 from librarian.serving.server import Server
 from librarian.serving.sockets import bind
@@ -15,10 +17,19 @@ from librarian.store.memory import MemoryStore
 class Serving:
     """It serves until the test ends."""
 
-    def __init__(self, test: unittest.TestCase, app: Any, **limits: Any) -> None:
+    def __init__(
+        self,
+        test: unittest.TestCase,
+        app: Any,
+        *,
+        lane: Callable[[str], LaneAccess] | None = None,
+        store: Any = None,
+        **limits: Any,
+    ) -> None:
         sockets = bind({"app": ("127.0.0.1", 0)})
         self.address = sockets["app"].getsockname()
-        self.server = Server(app, sockets, MemoryStore(SystemClock()), Limits(**limits))
+        lanes = {} if lane is None else {"app": lane(str(self.address[1]))}
+        self.server = Server(app, sockets, store or MemoryStore(SystemClock()), Limits(**limits), lanes)
         started = threading.Event()
         self._thread = threading.Thread(target=self.server.run, args=(started.set,))
         self._thread.start()

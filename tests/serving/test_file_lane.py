@@ -1,5 +1,6 @@
 """Files that are answered for in the loop: the same answers, as fresh, and never damaged bytes."""
 
+import gzip
 import itertools
 import os
 import re
@@ -30,7 +31,7 @@ class Table(unittest.TestCase):
 
     def setUp(self) -> None:
         unused: Any = None
-        self.lane = FileLane(unused, unused)
+        self.lane = FileLane(unused, unused, unused, lambda lasting: True)
 
     def knows(self, key: tuple[str, str] = KEY) -> bool:
         return key in self.lane.known_paths()
@@ -94,12 +95,15 @@ FIELDS = {
     "If-Modified-Since": ("Sat, 01 Jan 2050 00:00:00 GMT", "Sat, 17 Sep 2005 12:00:00 GMT", "bad"),
     "If-Unmodified-Since": ("Sat, 17 Sep 2005 12:00:00 GMT",),
     "Accept": ("text/html", "*/*"),
-    "Accept-Encoding": ("gzip", "identity"),
+    "Accept-Encoding": ("gzip", "identity", "gzip;q=0", "br, gzip;q=0.5, *;q=0.9"),
     "Want-Repr-Digest": ("sha-256=5", "md5=1"),
     "Cookie": ("a=b",),
     "Authorization": ("Basic bad",),
     "X-Forwarded-For": ("192.0.2.1",),
     "Connection": ("close",),
+    "Host": ("evil.example", "1.restricted.localhost", "127.0.0.1:1"),
+    "Content-Digest": ("bad",),
+    "Upload-Complete": ("?0",),
 }
 
 
@@ -114,11 +118,22 @@ class Answers(unittest.TestCase):
             self.assertEqual(Server.server.request("GET", url).data, data)
         return url
 
+    def put_tracked(self, data: bytes, name: str, coding: str | None) -> str:
+        url = f"{Server.server.urls['tracker']}files/{name}"
+        fields = {"Logical-Size": str(len(data)), "SHA256-Checksum": sha256(data).hexdigest()}
+        if coding is not None:
+            fields["Content-Encoding"] = coding
+        body = data if coding is None else gzip.compress(data)
+        date = "?last_modified=Sat%2C%2017%20Sep%202005%2012%3A00%3A00%20%2B0000"
+        self.assertEqual(Server.server.request("PUT", url + date, body=body, headers=fields).status, 200)
+        self.assertEqual(Server.server.request("GET", url).data, data)
+        return url
+
     def ask(self, url: str, query: str, method: str, version: str, fields: list[str]) -> bytes:
         parts = urlsplit(url)
-        host = f"Host: {parts.netloc}"
-        lines = [f"{method} {parts.path}{query} HTTP/{version}", host, *fields, "", ""]
-        last = ["GET / HTTP/1.1", host, "Connection: close", "", ""]
+        host = [] if any(field.startswith("Host:") for field in fields) else [f"Host: {parts.netloc}"]
+        lines = [f"{method} {parts.path}{query} HTTP/{version}", *host, *fields, "", ""]
+        last = ["GET / HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "", ""]
         with closing(connected(url)) as connection:
             connection.sendall("\r\n".join([*lines, *last]).encode())
             return re.sub(rb"Date: [^\r]*", b"", read_to_end(connection))
@@ -136,6 +151,12 @@ class Answers(unittest.TestCase):
             for method, version in (("GET", "1.1"), ("HEAD", "1.1"), ("GET", "1.0"))
         ]
 
+    def compare(self, url: str, digest: str, pairs: bool) -> None:
+        for method, version, fields in self.requests(digest, pairs):
+            with self.subTest(url=url, method=method, version=version, fields=fields):
+                by_application = self.ask(url, "?", method, version, fields)
+                self.assertEqual(self.ask(url, "", method, version, fields), by_application)
+
     def test_both_ways_answer_byte_by_byte_alike(self) -> None:
         for size, name in (
             (1000, "a.txt"),
@@ -147,10 +168,14 @@ class Answers(unittest.TestCase):
             url = self.put(data, name)
             if size > READ_AT_ONCE:
                 self.wait_until_verified(url)
-            for method, version, fields in self.requests(sha256(data).hexdigest(), size <= 1000):
-                with self.subTest(name=name, method=method, version=version, fields=fields):
-                    by_application = self.ask(url, "?", method, version, fields)
-                    self.assertEqual(self.ask(url, "", method, version, fields), by_application)
+            self.compare(url, sha256(data).hexdigest(), size <= 1000)
+
+    def test_both_ways_of_the_tracker_answer_alike(self) -> None:
+        for size, coding in ((1000, "gzip"), (1000, None), (300_000, "gzip"), (2_000_000, None)):
+            data = os.urandom(size)
+            url = self.put_tracked(data, f"alike/{size}-{coding}", coding)
+            self.compare(url, sha256(data).hexdigest(), size <= 1000)
+            self.compare(f"{url}@1126958400", sha256(data).hexdigest(), False)
 
     def wait_until_verified(self, url: str) -> None:
         """Until then it may be cached only if it is asked about."""

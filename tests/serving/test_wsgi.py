@@ -239,6 +239,25 @@ class Clients(unittest.TestCase):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.05)
 
+    def test_one_whose_head_drips_is_let_go_with_408(self) -> None:
+        """However steadily it does so: each byte is progress, the whole takes too long."""
+        serving = Serving(self, answering([b"abc"]), head_seconds=0.2)
+        for sent in (b"GET / HTTP/1.1\r\n", b"\r\n"):
+            with self.subTest(sent), serving.connect() as dripping:
+                dripping.sendall(request("GET", "Connection: keep-alive"))
+                self.assertTrue(dripping.recv(1 << 16).endswith(b"abc"))
+                dripping.sendall(sent)
+                dripping.settimeout(0.05)
+                answer = b""
+                deadline = time.monotonic() + 20
+                while not answer:
+                    self.assertLess(time.monotonic(), deadline)
+                    with suppress(TimeoutError):
+                        answer = dripping.recv(1 << 16)
+                    dripping.sendall(b"\r\n" if sent == b"\r\n" else b"X: y\r\n")
+                self.assertTrue(answer.startswith(b"HTTP/1.1 408 "), answer)
+                self.assertIn(b"Connection: close", answer)
+
     def test_a_refused_one_can_read_why_though_it_goes_on_sending(self) -> None:
         serving = Serving(self, answering([b""]))
         with serving.connect() as sender:

@@ -15,10 +15,13 @@ a WSGIExchange (`wsgi.exchange`) waits for a thread of `wsgi.application`, which
 a stream (`wsgi.outgoing`), which spills into a file where the client takes it slowly.  `http.output` sends
 it, files by sendfile(2).  The next request of the connection is begun when this answer has gone out.
 
-The *file lane* (`http.file_lane`) answers downloads of public files in the loop, without a thread, a
-database connection or Pyramid.  The application offers it the facts of a file when it has answered for that
-file; every commit that touches one of the objects behind them takes the offer back.  `http.lane_access` says
-which requests of which endpoint it may answer, and writes their lines of the access log.
+The *file lane* (`http.file_lane`) answers downloads of public files and of the tracker's in the loop,
+without a thread, a database connection or Pyramid.  The application offers it the facts of a file when it has
+answered for that file; every commit that touches one of the objects behind them takes the offer back.  Where
+another process may have committed, the lane first looks whether it has heard of everything (ITree.is_fresh),
+and if not, a thread asks the database once for all requests that wait.  What is not in the kernel's cache is
+read by a thread.  `http.lane_access` says which requests of which endpoint it may answer, and writes their
+lines of the access log.
 
 Where an installation is to use all cores, several processes serve together, started by one that does nothing
 else (`workers`).
@@ -39,6 +42,10 @@ class RequestRefused(LibrarianError, ValueError):
         super().__init__(reason)
         self.reason = reason  # one line, for the client
         self.status = status
+
+
+class NotFresh(LibrarianError):
+    """The file lane knows the file, and the tree must be asked whether that is still true."""
 
 
 class CannotListen(LibrarianError, OSError):

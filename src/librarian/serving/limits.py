@@ -27,6 +27,7 @@ class Limits:
     threads: int = 4  # of the application
     connection_limit: int = 2000
     timeout_seconds: float = 120.0  # without a byte in either direction
+    head_seconds: float = 60.0  # from the first byte of a head to its last
     grace_seconds: float = 60.0  # for what is running at the end; systemd, for one, kills after 90
 
 

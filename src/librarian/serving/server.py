@@ -212,7 +212,7 @@ class Server:
         for listener in self._listeners.values():
             listener.now = now
         for connection in list(self._connections):
-            connection.check(now, self._limits.timeout_seconds)
+            connection.check(now, self._limits.timeout_seconds, self._limits.head_seconds)
         self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     # -- the end

@@ -24,7 +24,7 @@ class TrackerEndpoint:
     transactional = False
     for_browsers = False
     trusts_network = True
-    file_lane = False  # packing while sending takes CPU time
+    file_lane = True
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)
@@ -33,6 +33,10 @@ class TrackerEndpoint:
         if "Authorization" in request.headers:  # a wrong token is refused, not ignored
             return principal_of(request)
         return self._by_network(client_address(request))
+
+    def admits_to_lane(self, address: str, credentials: bool) -> bool:
+        # A token may cover some names only.
+        return not credentials and self._by_network(address) is not ANONYMOUS
 
     def _by_network(self, address: str) -> IPrincipal:
         settings = getUtility(ISettings).section(TrackerSettings)

@@ -15,6 +15,7 @@ from persistent import Persistent
 
 from librarian.library.model.files import FileHolds
 from librarian.tracker.interfaces import EmptyDirectory, FileVersion, NameConflict, Overwrite
+from librarian.tree.indexes import nodes_on_the_way
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 
@@ -99,6 +100,10 @@ class TrackerSubtree(Persistent):
         """The present version of a name."""
         found = self._entries.get(path)
         return found if isinstance(found, StoredVersion) else None
+
+    def objects_behind(self, path: str) -> list[bytes]:
+        """The _p_oid of each stored object that get() reads: while none changes, it returns the same."""
+        return [self._p_oid, *nodes_on_the_way(self._entries, path)]
 
     def past(self, path: str) -> list[PastVersion]:
         """The past versions of a name, the latest first."""

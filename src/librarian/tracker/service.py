@@ -187,6 +187,10 @@ class Tracker:
                 return past.described(path)
         raise NoSuchVersion(name, version)
 
+    def objects_behind(self, name: str) -> list[bytes]:
+        """The _p_oid of each stored object from which get() takes the present version of a name."""
+        return self.subtree.objects_behind(name[1:])
+
     def open(self, file: FileVersion) -> LibraryFile:
         return LibraryFile(self.open_bytes(file), f"{file.name}@{file.version}")
 

@@ -8,6 +8,7 @@ third, and a look-up in a million entries loads two nodes more.
 Buckets keep BTrees' own classes: a ZEO server resolves their conflicts without this code.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -44,6 +45,22 @@ class SmallOOTreeSet(OOTreeSet):
 
 
 KINDS: dict[type, Any] = {OOBTree: SmallOOBTree, LOBTree: SmallLOBTree, OOTreeSet: SmallOOTreeSet}
+
+
+def nodes_on_the_way(tree: Any, key: Any) -> list[bytes]:
+    """The _p_oid of each stored node of a BTree that a look-up of `key` reads: as long as none of them
+    changes, it finds the same."""
+    found, node = [], tree
+    while node._p_oid is not None:
+        found.append(node._p_oid)
+        state = node.__getstate__() if isinstance(node, type(tree)) else None
+        if (
+            state is None or len(state) == 1
+        ):  # a bucket, an empty tree, or one whose only bucket is in its record
+            break
+        children = state[0]  # child, key, child, ..., child
+        node = children[2 * bisect_right(children[1::2], key)]
+    return found
 
 
 def make_small(subtree: Any, names: tuple[str, ...]) -> None:

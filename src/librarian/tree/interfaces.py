@@ -161,8 +161,6 @@ class ISubtree(IInstallableSchemaManager):
 class ITree(Interface):
     """The database of this process, opened by URI."""
 
-    is_local = Attribute("Whether no question to the database leaves this process, so that none waits.")
-
     def session() -> AbstractContextManager[PersistentMapping]:
         """Open the tree in this thread for the length of a `with`; its value is the root.
 
@@ -252,10 +250,22 @@ class ITree(Interface):
     def on_change(changed: Callable[[Iterable[bytes] | None], None]) -> None:
         """Have `changed` called with the _p_oid of each object that a commit changes; None: any may have.
 
-        Where `is_local`, every commit of any process is told before it is acknowledged, and a transaction
-        that begins after that reads the new state.  Elsewhere those of other processes come some time later.
-        It is called in the committer's thread, under locks: it may not touch the tree, nor wait.
+        A transaction that begins after the call reads the new state; is_fresh() tells whether every commit
+        has been told.  It is called in the committer's thread, under locks: it may not touch the tree, nor
+        wait.
         """
+
+    def is_fresh(lasting: bool) -> bool:
+        """Whether each commit that was acknowledged anywhere has been told by on_change(); never waits.
+
+        Of what is `lasting`, which can only be deleted or restricted, commits of this machine count, and
+        those of others may be told a little later: on ZEO when its server's word arrives, on PostgreSQL after
+        50 ms at most.  False also while the database is away.
+        """
+
+    def catch_up() -> None:
+        """Ask the database: each commit that was acknowledged before this call has then been told by
+        on_change().  Raises TreeAway."""
 
     def share() -> None:
         """Serve the tree to commands on this machine, if its engine admits one process only.

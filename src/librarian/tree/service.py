@@ -21,8 +21,9 @@ from zope.interface import implementer
 
 from librarian.interfaces import ISettings
 from librarian.tree.copying import copy_transactions
-from librarian.tree.engines.changes import Changed, listen
+from librarian.tree.engines.changes import Changed
 from librarian.tree.engines.detection import engine_of
+from librarian.tree.engines.freshness import freshness_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 from librarian.tree.engines.watch import Watch, hush_drivers
 from librarian.tree.filestorage.full_disk import RESERVE, Reserve
@@ -42,8 +43,9 @@ CLOCK_PROBE = "clock probe"  # a key in the root; writing its object tells the t
 class Tree:
     """A database, and the connection each thread works with."""
 
-    def __init__(self, database: DB, reserve: Reserve | None = None) -> None:
+    def __init__(self, database: DB, uri: str = "", reserve: Reserve | None = None) -> None:
         self._database = database
+        self._freshness = freshness_of(database, uri)
         self._reserve = reserve
         self._alone = isinstance(database.storage, HostStorage)  # other processes commit through it
         self._open = threading.local()
@@ -56,15 +58,11 @@ class Tree:
         reserve = None
         if uri.startswith("file://") and reserve_bytes:
             reserve = Reserve(data_file(uri).with_name(RESERVE), reserve_bytes)
-        return cls(open_database(uri), reserve)
+        return cls(open_database(uri), uri, reserve)
 
     def bring_up_to_date(self) -> None:
         """As librarian.tree.subtree.bring_up_to_date().  Raises TreeTooNew."""
         bring_up_to_date(self._database)
-
-    @property
-    def is_local(self) -> bool:
-        return self._alone
 
     @contextmanager
     def session(self) -> Iterator[PersistentMapping]:
@@ -223,7 +221,16 @@ class Tree:
         self._in_need(lambda: self._database.pack(days=days))
 
     def on_change(self, changed: Changed) -> None:
-        listen(self._database, changed)
+        self._freshness.on_change(changed)
+
+    def is_fresh(self, lasting: bool) -> bool:
+        if self._watch is not None and self._watch.is_away:
+            return False
+        return self._freshness.is_fresh(lasting)
+
+    def catch_up(self) -> None:
+        with self._losses():
+            self._freshness.catch_up()
 
     def share(self) -> None:
         storage = self._database.storage
@@ -234,6 +241,7 @@ class Tree:
         if self._watch is not None:
             self._watch.stop()
         self._database.close()
+        self._freshness.close()
 
     def _connection(self) -> Connection | None:
         return getattr(self._open, "connection", None)

@@ -37,6 +37,9 @@ class Endpoint:
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS
 
+    def admits_to_lane(self, address: str, credentials: bool) -> bool:
+        return self.file_lane
+
 
 class IdentifyingEndpoint(Endpoint):
     """An endpoint that takes credentials; session cookies where it is for browsers."""

@@ -48,8 +48,7 @@ class IEndpoint(Interface):
     )
 
     file_lane = Attribute(
-        "Whether a plain GET waits for nothing but the byte store and the tree, so that the server may answer"
-        " it in its loop."
+        "Whether the server may answer GET and HEAD of files in its loop, from facts that were offered to it."
     )
     for_browsers = Attribute(
         "Whether people use it by a browser: session cookies count, forms carry a secret."
@@ -57,6 +56,12 @@ class IEndpoint(Interface):
     trusts_network = Attribute(
         "Whether each client that can reach its port may use it: it listens on a trusted network only."
     )
+
+    def admits_to_lane(address: str, credentials: bool) -> bool:
+        """Whether a client at this address may read each file of an endpoint with `file_lane`.
+
+        `credentials`: the request has an Authorization field.
+        """
 
     def root(request: Request) -> Any:
         """The object where traversal begins."""
@@ -73,8 +78,9 @@ class IEndpoints(Interface):
 
 
 #: In the WSGI environ of a server that can answer for files by itself: called with the FileFacts that the
-#: answer to this request follows from, and the _p_oid of each stored object that they are taken from.  The
-#: server may answer further requests for this path, without a query, until one of the objects changes.
+#: answer to this request follows from, the _p_oid of each stored object that they are taken from, and, where
+#: the file has one, its PackedForm.  The server may answer further requests for this path, without a query,
+#: until one of the objects changes.
 FILE_LANE = "librarian.file_lane"
 
 

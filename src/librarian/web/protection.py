@@ -15,6 +15,7 @@ from zope.interface import implementer
 from librarian.security.interaction import current_principal, is_permitted
 from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import endpoint_of
+from librarian.web.files.fields import ALWAYS
 from librarian.web.identity import session_secret
 from librarian.web.requests.request import Request, forget_unreadable_range
 
@@ -135,9 +136,8 @@ def harden(event: NewResponse) -> None:
         forget_unreadable_range(request.environ)
     endpoint = endpoint_of(request)
     if endpoint is None or not endpoint.for_browsers:
-        # There may be a token in the URL, also of what is refused.
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        for name, value in ALWAYS:
+            response.headers.setdefault(name, value)
         return
     for name, value in PAGE_HEADERS.items():
         response.headers.setdefault(name, value)

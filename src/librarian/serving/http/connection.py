@@ -9,16 +9,18 @@ from asyncio import AbstractEventLoop, Protocol, Transport
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from time import perf_counter
 from typing import Any, BinaryIO
 
 from librarian.serving.http.bodies import ReceivedBody, Whole
 from librarian.serving.http.chunks import ChunkedBody
 from librarian.serving.http.environ import environ_of
+from librarian.serving.http.file_lane import LaneAnswer
 from librarian.serving.http.heads import Head, parse_head
-from librarian.serving.http.lane_access import LaneAccess
+from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
 from librarian.serving.http.output import Output
-from librarian.serving.interfaces import RequestRefused
+from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
 from librarian.serving.wsgi.exchange import FileBody, Link, WSGIExchange, answer_head
 from librarian.serving.wsgi.outgoing import Outgoing
@@ -69,6 +71,7 @@ class Connection(Protocol):
         self._loop = listener.loop
         self._arrived = bytearray()
         self._searched = 0  # bytes of it in which no head ends
+        self._head_begun: float | None = None  # monotonic seconds; None: nothing of one has come
         self._head: Head | None = None
         self._chunks: ChunkedBody | None = None
         self._left = 0  # bytes of a body with a length that have not come
@@ -134,6 +137,8 @@ class Connection(Protocol):
         """Begin the next request whose head has come whole."""
         if self.phase is not Phase.READING_HEAD or not self._arrived:
             return
+        if self._head_begun is None:
+            self._head_begun = self._listener.now
         arrived = self._arrived
         while arrived.startswith(_LINE_END):  # RFC 9112, 2.2
             del arrived[:2]
@@ -146,7 +151,7 @@ class Connection(Protocol):
             if self._half_closed:
                 self._transport.close()
             return
-        self._searched = 0
+        self._searched, self._head_begun = 0, None
         head = bytes(arrived[: end + 2])
         del arrived[: end + 4]
         # Known even of a head that is refused: an answer to HEAD has no body (RFC 9110, 9.3.2).
@@ -239,22 +244,41 @@ class Connection(Protocol):
             return False
         self._keeps_open = self._keeps_open and not self._listener.stopping
         begun = perf_counter()
-        answer = lane.find_answer(head, self.peer, self._keeps_open)
+        request = Request(head, self.peer, self._keeps_open)
+        try:
+            answer = lane.find_answer(request)
+        except (NotFresh, BlockingIOError) as why:
+            self.phase = Phase.ANSWERING
+            then = partial(self._found_later, lane, head, begun)
+            lane.find_later(why, request, partial(self.run_or_abort, then))
+            return True
         if answer is None:
             return False
         self.phase = Phase.ANSWERING
+        self._send_of_lane(lane, head, begun, answer)
+        return True
+
+    def _found_later(self, lane: LaneAccess, head: Head, begun: float, answer: LaneAnswer | None) -> None:
+        if self.phase is not Phase.ANSWERING:  # the client is gone
+            if answer is not None and answer.file is not None:
+                answer.file.close()
+        elif answer is None:
+            self._answer(head, b"")
+        else:
+            self._send_of_lane(lane, head, begun, answer)
+
+    def _send_of_lane(self, lane: LaneAccess, head: Head, begun: float, answer: LaneAnswer) -> None:
         if answer.file is None:
             lane.record(head, self.peer, answer, answer.size, perf_counter() - begun)
             self._output.send_whole(answer.data)
-        else:
-            before = self._output.sent
+            return
+        before = self._output.sent
 
-            def closed() -> None:
-                sent = self._output.sent - before
-                lane.record(head, self.peer, answer, sent, perf_counter() - begun)
+        def closed() -> None:
+            sent = self._output.sent - before
+            lane.record(head, self.peer, answer, sent, perf_counter() - begun)
 
-            self._output.send_parts(answer.parts, LaneFileBody(answer.file, closed))
-        return True
+        self._output.send_parts(answer.parts, LaneFileBody(answer.file, closed))
 
     # -- answers
 
@@ -356,9 +380,16 @@ class Connection(Protocol):
         """Close the socket at once; what was not yet sent is lost."""
         self._transport.abort()
 
-    def check(self, now: float, patience_seconds: float) -> None:
+    def check(self, now: float, patience_seconds: float, head_seconds: float) -> None:
         """Close the connection after `patience_seconds` without a byte, unless the application works on an
-        answer; `now` is in monotonic seconds."""
+        answer, and refuse a head that has taken longer than `head_seconds` from its first byte.
+
+        `now` is in monotonic seconds."""
+        if self._head_begun is not None and now - self._head_begun > head_seconds:
+            self._head_begun = None
+            if self.phase is Phase.READING_HEAD:
+                self._refuse(RequestRefused("The header took too long.", 408))
+                return
         if self.phase is Phase.LINGERING:
             if now > self._lingers_until:
                 self._transport.abort()
@@ -382,19 +413,6 @@ class Connection(Protocol):
         if not self._reading and self.phase is not Phase.CLOSED:
             self._reading = True
             self._transport.resume_reading()
-
-
-class LaneFileBody(FileBody):
-    """A file of the lane, with a callback for its end."""
-
-    def __init__(self, file: Any, closed: Callable[[], None]) -> None:
-        super().__init__(file)
-        self._closed = closed
-
-    def close(self) -> None:
-        """Close the file, and give its place back."""
-        super().close()
-        self._closed()
 
 
 class ApplicationLink(Link):

@@ -11,19 +11,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from webob.util import status_reasons
 
 from librarian.interfaces import LibrarianError
 from librarian.library.interfaces import IVerifiedReads
+from librarian.serving.http.cached_reads import read_cached
 from librarian.serving.http.heads import Head
+from librarian.serving.interfaces import NotFresh
 from librarian.serving.wsgi.exchange import answer_head, date_line
 from librarian.serving.wsgi.outgoing import FilePart
-from librarian.store.interfaces import IByteStore
+from librarian.store.interfaces import IByteStore, ILocalFiles
 from librarian.web.files.answer import REQUEST_FIELDS, answer_file_request, is_negotiable
 from librarian.web.files.delivery import READ_AT_ONCE
-from librarian.web.files.facts import FileFacts, segment_length
+from librarian.web.files.facts import FileFacts, PackedForm, segment_length
+from librarian.web.files.fields import with_always
 from librarian.web.files.ranges import Slice
 
 MOST_FILES = 100_000  # about 2 KiB each
@@ -36,13 +39,37 @@ _WITHOUT_CONDITIONS = _FIELDS - _OFTEN
 Key = tuple[str, str]  # port, target
 
 
+class Offer(Protocol):
+    """What an application is given under FILE_LANE, see librarian.web.interfaces."""
+
+    def __call__(
+        self, facts: FileFacts, objects: Iterable[bytes], packed: PackedForm | None = None, /
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class LaneFile:
-    """The facts of a file that one path shows."""
+class Form:
+    """One of the forms in which a file is sent."""
 
     facts: FileFacts
-    objects: tuple[bytes, ...]  # _p_oid of what the facts are taken from
     prepared: bytes  # the head of the usual answer, but for its Date and the empty line
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFile:
+    """What is known of the file that one path shows."""
+
+    plain: Form
+    is_packed_preferred: Callable[[Mapping[str, str]], bool] | None  # None: it is always sent plain
+    packed: Form | None
+    objects: tuple[bytes, ...]  # _p_oid of what the facts are taken from
+
+    def form_for(self, head: Head) -> Form | None:
+        """The form that a request gets; None: one that the application makes."""
+        prefers = self.is_packed_preferred
+        if prefers is not None and "accept-encoding" in head.meaning.fields:
+            return self.packed if prefers(_stated(head.meaning.fields)) else self.plain
+        return self.plain
 
 
 @dataclass(slots=True)
@@ -62,9 +89,13 @@ class FileLane:
     `find_answer()` is called in the loop; offers and changes come from other threads.
     """
 
-    def __init__(self, store: IByteStore, reads: IVerifiedReads) -> None:
+    def __init__(
+        self, store: IByteStore, files: ILocalFiles, reads: IVerifiedReads, is_fresh: Callable[[bool], bool]
+    ) -> None:
         self._store = store
+        self._files_of_store = files  # the same store
         self._reads = reads
+        self._is_fresh = is_fresh  # see ITree.is_fresh()
         self._lock = threading.Lock()
         self._files: dict[Key, LaneFile] = {}
         self._keys: dict[bytes, set[Key]] = {}  # of the files that depend on an object
@@ -91,17 +122,19 @@ class FileLane:
                 for key in self._keys.get(oid, set()).copy():
                     self._drop(key)
 
-    def offers(self, key: Key) -> Callable[[FileFacts, Iterable[bytes]], None]:
+    def offers(self, key: Key) -> Offer:
         """The callback that stores an entry, to be taken before the application reads the tree."""
         since = self._commits
 
-        def offer(facts: FileFacts, objects: Iterable[bytes]) -> None:
-            self._offer(key, since, facts, tuple(objects))
+        def offer(facts: FileFacts, objects: Iterable[bytes], packed: PackedForm | None = None) -> None:
+            prefers, packed_facts = (None, None) if packed is None else packed
+            packed_form = None if packed_facts is None else _form(packed_facts)
+            self._offer(key, since, LaneFile(_form(facts), prefers, packed_form, tuple(objects)))
 
         return offer
 
-    def _offer(self, key: Key, since: int, facts: FileFacts, objects: tuple[bytes, ...]) -> None:
-        file = LaneFile(facts, objects, _prepared(facts))
+    def _offer(self, key: Key, since: int, file: LaneFile) -> None:
+        objects = file.objects
         with self._lock:
             if not self._still_true(since, objects):
                 return
@@ -140,34 +173,55 @@ class FileLane:
 
     # -- what it answers
 
-    def find_answer(self, port: str, head: Head, keeps_open: bool) -> LaneAnswer | None:
-        """The answer to a request, if it is sure to be the application's too."""
+    def find_answer(
+        self, port: str, head: Head, keeps_open: bool, *, asked: bool = False, may_wait: bool = False
+    ) -> LaneAnswer | None:
+        """The answer to a request, if it is sure to be the application's too.
+
+        `asked`: the tree has caught up since the request came.  `may_wait`: this is a thread, which may wait
+        for the disk.  Raises NotFresh where the tree must be asked, and BlockingIOError where the disk must.
+        """
         file = self._files.get((port, head.target))
         if file is None or head.method not in ("GET", "HEAD"):
             return None
+        form = file.form_for(head)
+        if form is None:
+            return None
+        if not (asked or self._is_fresh(form.facts.immutable)):
+            raise NotFresh
         try:
-            if _is_usual(file.facts, head):
-                return self._usual_answer(file, head, keeps_open)
-            return self._computed_answer(file.facts, head, keeps_open)
+            if _is_usual(form.facts, head):
+                return self._usual_answer(form, head, keeps_open, may_wait)
+            return self._computed_answer(form.facts, head, keeps_open, may_wait)
+        except BlockingIOError:
+            raise
         except (LibrarianError, OSError):  # the application finds out what that means, and reports it
             return None
 
-    def _usual_answer(self, file: LaneFile, head: Head, keeps_open: bool) -> LaneAnswer | None:
-        facts = file.facts
+    def _usual_answer(self, form: Form, head: Head, keeps_open: bool, may_wait: bool) -> LaneAnswer | None:
+        facts = form.facts
         if facts.size > READ_AT_ONCE or not keeps_open or head.version != "1.1":
-            return self._computed_answer(facts, head, keeps_open)
+            return self._computed_answer(facts, head, keeps_open, may_wait)
+        data = self._verified(facts, may_wait)
+        if data is None:
+            return None
         if head.method == "HEAD":
-            return LaneAnswer(200, 0, file.prepared + date_line())
-        data = self._verified(facts)
-        return None if data is None else LaneAnswer(200, facts.size, file.prepared + date_line() + data)
+            return LaneAnswer(200, 0, form.prepared + date_line())
+        return LaneAnswer(200, facts.size, form.prepared + date_line() + data)
 
-    def _verified(self, facts: FileFacts) -> bytes | None:
+    def _verified(self, facts: FileFacts, may_wait: bool) -> bytes | None:
         """The bytes of a small file; None if their digest differs."""
-        with self._store.open(facts.sha256) as opened:
-            data: bytes = opened.read(facts.size + 1)
+        descriptor = self._files_of_store.open_descriptor(facts.sha256)
+        try:
+            most = facts.size + 1
+            data = os.pread(descriptor, most, 0) if may_wait else read_cached(descriptor, most)
+        finally:
+            os.close(descriptor)
         return data if hashlib.sha256(data).hexdigest() == facts.sha256 else None
 
-    def _computed_answer(self, facts: FileFacts, head: Head, keeps_open: bool) -> LaneAnswer | None:
+    def _computed_answer(
+        self, facts: FileFacts, head: Head, keeps_open: bool, may_wait: bool
+    ) -> LaneAnswer | None:
         if facts.size > READ_AT_ONCE:
             if self._reads.must_stream(facts.size):
                 return None
@@ -175,22 +229,23 @@ class FileLane:
         answer = answer_file_request(head.method, _stated(head.meaning.fields), facts)
         size = sum(map(segment_length, answer.segments))
         status = f"{answer.status} {status_reasons[answer.status]}"
-        begun = answer_head(head.version, status, answer.headers, _length(answer.headers), False, keeps_open)
-        if not any(isinstance(segment, Slice) for segment in answer.segments):
-            body = b"".join(part for part in answer.segments if isinstance(part, bytes))
-            return LaneAnswer(answer.status, size, begun + body)
-        if facts.size <= READ_AT_ONCE:
-            data = self._verified(facts)
-            if data is None:
-                return None
-            body = b"".join(data[p.start : p.stop] if isinstance(p, Slice) else p for p in answer.segments)
-            return LaneAnswer(answer.status, size, begun + body)
-        return self._file_answer(facts, answer.status, size, begun, answer.segments)
+        headers = with_always(answer.headers)
+        begun = answer_head(head.version, status, headers, _length(headers), False, keeps_open)
+        if facts.size > READ_AT_ONCE:
+            return self._file_answer(facts, answer.status, size, begun, answer.segments)
+        data = self._verified(facts, may_wait)  # of an answer without bytes too: are there any?
+        if data is None:
+            return None
+        body = b"".join(data[p.start : p.stop] if isinstance(p, Slice) else p for p in answer.segments)
+        return LaneAnswer(answer.status, size, begun + body)
 
     def _file_answer(
         self, facts: FileFacts, status: int, size: int, begun: bytes, segments: tuple[bytes | Slice, ...]
     ) -> LaneAnswer | None:
         opened = self._store.open(facts.sha256)
+        if not any(isinstance(segment, Slice) for segment in segments):
+            opened.close()
+            return LaneAnswer(status, size, begun + b"".join(p for p in segments if isinstance(p, bytes)))
         try:
             file = self._reads.checked(self._store, opened, facts.sha256, facts.size, status == 200)
             descriptor = file.fileno()
@@ -212,10 +267,10 @@ def _is_usual(facts: FileFacts, head: Head) -> bool:
     return fields.isdisjoint(_FIELDS if is_negotiable(facts) else _WITHOUT_CONDITIONS)
 
 
-def _prepared(facts: FileFacts) -> bytes:
+def _form(facts: FileFacts) -> Form:
     answer = answer_file_request("GET", {}, facts)
-    head = answer_head("1.1", "200 OK", answer.headers, facts.size, False, True)
-    return head[: -len(date_line())]
+    head = answer_head("1.1", "200 OK", with_always(answer.headers), facts.size, False, True)
+    return Form(facts, head[: -len(date_line())])
 
 
 def _stated(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -1,25 +1,43 @@
 """The requests that the file lane may answer at one listener, and the logging and counting of its answers."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from zope.component import getUtility
 
 from librarian.interfaces import ISettings
 from librarian.library.interfaces import IVerifiedReads
-from librarian.net.networks import Networks, is_within
+from librarian.net.networks import is_within
 from librarian.operations.interfaces import IMeasurements
-from librarian.serving.http.file_lane import FileLane, LaneAnswer
+from librarian.serving.http.file_lane import FileLane, LaneAnswer, Offer
 from librarian.serving.http.heads import Head
-from librarian.store.interfaces import IByteStore
+from librarian.serving.http.questions import Questions
+from librarian.serving.interfaces import NotFresh
+from librarian.serving.wsgi.exchange import FileBody
+from librarian.store.interfaces import IByteStore, ILocalFiles
 from librarian.tree.interfaces import ITree
 from librarian.web.access_log.middleware import AccessLogged
-from librarian.web.files.facts import FileFacts
 from librarian.web.interfaces import IEndpoint
+from librarian.web.requests.hosts import is_host_of
 from librarian.web.settings import PROOF_FIELD, AccelSettings, ProxySettings
 
-Offer = Callable[[FileFacts, Iterable[bytes]], None]
+log = logging.getLogger(__name__)
+
+Then = Callable[[LaneAnswer | None], None]
+
+MOST_CLIENTS = 4096  # addresses and names, whose admission is remembered
+
+
+class Request(NamedTuple):
+    """A request without a body, as it came."""
+
+    head: Head
+    peer: tuple[str, int]
+    keeps_open: bool
 
 
 @dataclass(frozen=True)
@@ -29,24 +47,47 @@ class LaneAccess:
     lane: FileLane
     endpoint: str
     port: str
-    trusted_proxies: Networks
+    questions: Questions
+    admits: Callable[[str, bool], bool]  # a client's address, and whether its request has credentials
+    is_host: Callable[[str | None], bool]  # whether the endpoint goes by this name
     handed_over: bool  # whether a front end may prove itself and send the bytes
     log: AccessLogged | None
     measurements: Any  # IMeasurements, or None
 
-    def find_answer(self, head: Head, peer: tuple[str, int], keeps_open: bool) -> LaneAnswer | None:
-        """The answer to a request without a body, unless it is the application's affair."""
+    def find_answer(
+        self, request: Request, *, asked: bool = False, may_wait: bool = False
+    ) -> LaneAnswer | None:
+        """The answer to a request, unless it is the application's affair; raises as FileLane's does."""
+        head = request.head
+        fields = head.meaning.fields
         if head.host is not None and ".restricted." in head.host.lower():
             return None  # the host of one file
-        if self.handed_over and PROOF_FIELD in head.meaning.fields:
+        if self.handed_over and PROOF_FIELD in fields:
             return None
-        if self.trusted_proxies and is_within(peer[0], self.trusted_proxies):
-            return None  # who asks is for the front end to say
-        return self.lane.find_answer(self.port, head, keeps_open)
+        if not self.admits(request.peer[0], "authorization" in fields) or not self.is_host(head.host):
+            return None
+        return self.lane.find_answer(self.port, head, request.keeps_open, asked=asked, may_wait=may_wait)
+
+    def find_later(self, why: Exception, request: Request, then: Then) -> None:
+        """Call `then` in the loop with what find_answer() finds after the wait that it asked for by `why`."""
+        loop = asyncio.get_running_loop()
+        if isinstance(why, NotFresh):
+            self.questions.ask(loop, partial(self._asked, request, then))
+        else:
+            slowly = partial(self.find_answer, request, asked=True, may_wait=True)
+            loop.run_in_executor(None, slowly).add_done_callback(partial(_found, then))
+
+    def _asked(self, request: Request, then: Then, answered: bool) -> None:
+        try:
+            then(self.find_answer(request, asked=True) if answered else None)
+        except BlockingIOError as cold:
+            self.find_later(cold, request, then)
 
     def offers(self, head: Head) -> Offer | None:
         """The way for the application to hand its answer to the lane; None: the lane never answers it."""
-        return None if head.query or head.method != "GET" else self.lane.offers((self.port, head.target))
+        return (
+            None if "?" in head.target or head.method != "GET" else self.lane.offers((self.port, head.target))
+        )
 
     def record(
         self, head: Head, peer: tuple[str, int], answer: LaneAnswer, sent: int, seconds: float
@@ -69,27 +110,65 @@ class LaneAccess:
             )
 
 
+class LaneFileBody(FileBody):
+    """A file of the lane, with a callback for its end."""
+
+    def __init__(self, file: Any, closed: Callable[[], None]) -> None:
+        super().__init__(file)
+        self._closed = closed
+
+    def close(self) -> None:
+        """Close the file, and give its place back."""
+        super().close()
+        self._closed()
+
+
+def _found(then: Then, future: "asyncio.Future[LaneAnswer | None]") -> None:
+    error = future.exception()
+    if error is not None:
+        log.error("file cannot be read", exc_info=error)
+    then(None if error is not None else future.result())
+
+
 def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
     """The lane of the endpoints that have one, by name; `ports` are those the endpoints listen on.
 
-    Empty where the tree is another process's: what that commits is heard of too late.
+    Empty where reading the byte store may mean more than reading a local file.
     """
     tree = getUtility(ITree)
-    names = [name for name in ports if getUtility(IEndpoint, name).file_lane]
-    if not names or not tree.is_local:
+    store = getUtility(IByteStore)
+    files: Any = store
+    endpoints = {name: getUtility(IEndpoint, name) for name in ports}
+    if not ILocalFiles.providedBy(files):
         return {}
-    lane = FileLane(getUtility(IByteStore), getUtility(IVerifiedReads))
+    lane = FileLane(store, files, getUtility(IVerifiedReads), tree.is_fresh)
     tree.on_change(lane.changed)
+    questions = Questions(tree.catch_up)
     settings = getUtility(ISettings)
     return {
         name: LaneAccess(
             lane=lane,
             endpoint=name,
             port=str(ports[name]),
-            trusted_proxies=settings.section(ProxySettings).trusted_proxies,
+            questions=questions,
+            admits=_admission(endpoint),
+            is_host=lru_cache(MOST_CLIENTS)(partial(is_host_of, endpoint)),
             handed_over=bool(settings.section(AccelSettings).accel_redirect),
             log=app if isinstance(app, AccessLogged) else None,
             measurements=app.registry.queryUtility(IMeasurements),
         )
-        for name in names
+        for name, endpoint in endpoints.items()
+        if endpoint.file_lane
     }
+
+
+def _admission(endpoint: Any) -> Callable[[str, bool], bool]:
+    """Whether a client may read each file; a trusted front end's word on who asks is the application's."""
+    trusted = getUtility(ISettings).section(ProxySettings).trusted_proxies
+
+    def admits(address: str, credentials: bool) -> bool:
+        if trusted and is_within(address, trusted):
+            return False
+        return bool(endpoint.admits_to_lane(address, credentials))
+
+    return lru_cache(MOST_CLIENTS)(admits)

@@ -1,22 +1,25 @@
 """The sending half of a connection.  Everything here happens in the loop's thread.
 
-Files go from the disk's cache to the socket by sendfile(2), without a copy in this process.  An asyncio loop
+Files go from the disk's cache to the socket by sendfile(2), without a copy in this process; what is not in
+the cache is read by a thread first, as the loop would stand still for the disk.  An asyncio loop
 reserves the descriptor of a transport for itself, so that a duplicate is used.
 """
 
 import logging
 import os
 import socket
-from asyncio import AbstractEventLoop, Transport
+from asyncio import AbstractEventLoop, Future, Transport
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from librarian.serving.http.cached_reads import fetch, is_cached
 from librarian.serving.wsgi.exchange import FileBody
 from librarian.serving.wsgi.outgoing import FilePart, Outgoing
 
 log = logging.getLogger(__name__)
 
+FETCHED_AT_ONCE = 1 << 20  # bytes, which a thread reads where they are not in the disk's cache
 LONGEST_PIECE = 1 << 18  # bytes that one call may send: other connections wait for the loop meanwhile
 
 
@@ -39,6 +42,8 @@ class Output:
         self._parts: deque[bytes | FilePart] = deque()
         self._waits = False  # whether the loop tells when the socket can take more
         self._part_done: Callable[[], None] = self._end
+        self._fetching: Future[None] | None = None
+        self._fetched_to = 0  # the offset up to which a thread has read the part
 
     # -- answers
 
@@ -124,6 +129,7 @@ class Output:
 
     def _send_part(self, head: bytes, part: FilePart, done: Callable[[], None]) -> None:
         self._head, self._part, self._part_done = head, part, done
+        self._fetched_to = 0
         # What the transport holds back itself must go first.
         self._transport.set_write_buffer_limits(high=0)
         self._writable = not self._transport.get_write_buffer_size()
@@ -134,6 +140,12 @@ class Output:
         self._send_some()
 
     def _send_some(self) -> None:
+        part = self._part
+        if part.offset >= self._fetched_to and not is_cached(
+            part.descriptor, part.offset, min(part.size, LONGEST_PIECE)
+        ):
+            self._fetch(part)
+            return
         try:
             finished = self._send_piece(self._own_socket())
         except (OSError, EOFError) as error:
@@ -147,6 +159,28 @@ class Output:
         elif not self._waits:
             self._waits = True
             self._loop.add_writer(self._own_socket().fileno(), self._send_some)
+
+    def _fetch(self, part: FilePart) -> None:
+        """Have a thread read what is sent next; the loop goes on meanwhile."""
+        self._stop_waiting()
+        # A descriptor of the thread's own: the client may leave, and the file be closed.
+        descriptor = os.dup(part.descriptor)
+
+        def read() -> None:
+            try:
+                fetch(descriptor, part.offset, min(part.size, FETCHED_AT_ONCE))
+            finally:
+                os.close(descriptor)
+
+        self._fetching = self._loop.run_in_executor(None, read)
+        self._fetching.add_done_callback(self._fetched)
+
+    def _fetched(self, future: "Future[None]") -> None:
+        future.exception()  # what is wrong with the file, sending finds out
+        if self._fetching is future:
+            self._fetching = None
+            self._fetched_to = self._part.offset + FETCHED_AT_ONCE
+            self._send_some()
 
     def _own_socket(self) -> socket.socket:
         """The connection's socket once more, by a descriptor that the loop does not watch."""
@@ -186,6 +220,7 @@ class Output:
 
     def _drop(self) -> None:
         """Close the file, and drop the parts that were not sent."""
+        self._fetching = None
         self._stop_waiting()
         if self._stream is not None:
             self._stream.close()

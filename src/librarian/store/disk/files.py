@@ -45,6 +45,10 @@ class HeldFiles:
                 raise self.absence(sha256) from None
             raise logged_trouble("open", error) from error
 
+    def open_descriptor(self, sha256: str) -> int:
+        """A descriptor of the held file, for reading.  Raises OSError; BytesNotFound if it is no digest."""
+        return _open_regular(self._layout.held(sha256), os.O_RDONLY)
+
     def publish(self, file: Draft, sha256: str, size: int, *, sync: bool = True) -> bool:
         """Give a file of `size` bytes its final name; whether nothing was held there before.
 

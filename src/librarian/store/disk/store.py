@@ -36,14 +36,14 @@ from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
-from librarian.store.interfaces import BytesDamaged, IByteStore, IReceivedFile, StoredBytes
+from librarian.store.interfaces import BytesDamaged, IByteStore, ILocalFiles, IReceivedFile, StoredBytes
 from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
 
 log = logging.getLogger(__name__)
 
 
-@implementer(IByteStore)
+@implementer(IByteStore, ILocalFiles)
 class DiskStore(PutsByReceiving):
     """Bytes as plain files under `root`.
 
@@ -118,6 +118,9 @@ class DiskStore(PutsByReceiving):
 
     def open(self, sha256: str) -> BufferedReader:
         return self._held.open(sha256)
+
+    def open_descriptor(self, sha256: str) -> int:
+        return self._held.open_descriptor(sha256)
 
     def size(self, sha256: str) -> int:
         return self._held.stat(sha256).st_size

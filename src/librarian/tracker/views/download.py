@@ -18,7 +18,9 @@ from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.views import representations
 from librarian.web.files.answer import unavailable_answer
 from librarian.web.files.delivery import request_headers
+from librarian.web.files.facts import PackedForm
 from librarian.web.files.response import file_response
+from librarian.web.interfaces import FILE_LANE
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,18 @@ def get(target: Target, request: Request) -> Response:
         if location is None:
             raise
         return Response(status=307, location=location)
+    _offer(tracker, file, request)
     return _send(tracker, file, request)
+
+
+def _offer(tracker: Any, file: FileVersion, request: Request) -> None:
+    """Hand what the answer follows from to a server that can answer for files by itself."""
+    offer = request.environ.get(FILE_LANE)
+    if offer is not None and file.superseded is None:
+        objects = removeSecurityProxy(tracker).objects_behind(file.name)
+        packed = None if file.packed_sha256 is None else representations.facts_of(file, packed=True)
+        form = PackedForm(representations.prefers_gzip, packed)
+        offer(representations.facts_of(file, packed=False), objects, form)
 
 
 def _fallback_url(target: Target, query: Mapping[str, str]) -> str | None:

@@ -25,6 +25,7 @@ from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
+from librarian.tree.engines.last_commit import LastCommit, name_of_file
 from librarian.tree.filestorage.full_disk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
@@ -58,14 +59,15 @@ def open_shared(path: Path, open_file: Callable[[], Any]) -> Any:
     Waits a while for a process that has the file and does not answer.  Raises LockError.
     """
     address = socket_address(path)
+    name = name_of_file(path)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return HostStorage(open_file(), address)
+            return HostStorage(open_file(), address, name)
         except LockError:
             if _answers(address):
                 with suppress(ClientDisconnected, TimeoutError):  # the server is shutting down, or busy
-                    return GuestStorage(address)
+                    return GuestStorage(address, name)
             if time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE_SECONDS)
@@ -100,10 +102,15 @@ def forgetting_oids(storage: ClientStorage) -> Callable[[Any, Any], None]:
 class GuestStorage(ClientStorage):
     """The storage of another process on this machine."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, name: str = "") -> None:
+        self._shared_name = name
         self.notify_connected = forgetting_oids(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
         hear_full(self)
+
+    def last_commit(self) -> LastCommit:
+        """The number that the host writes; the caller closes it."""
+        return LastCommit(self._shared_name, create=False)
 
     def share(self) -> None:
         """Raises TreeUnavailable always: only the process that has the file can share it."""
@@ -119,9 +126,11 @@ class HostStorage:
     ones of guests ZEO itself keeps track of.
     """
 
-    def __init__(self, storage: Any, address: str) -> None:
+    def __init__(self, storage: Any, address: str, name: str) -> None:
         self._storage = storage
         self._address = address
+        self._shared_name = name
+        self._last: LastCommit | None = None  # what guests compare with; while the storage is shared
         self._server: Server | None = None
         self._changed: set[bytes] = set()
         # Called often; as attributes of the instance they skip the wrapper's __getattr__.
@@ -175,10 +184,12 @@ class HostStorage:
         """Let other processes of the same user in from now on, once."""
         if self._server is None:
             tell_in_a_line()
+            self._last = LastCommit(self._shared_name, create=True)
+            self._last.set(self._storage.lastTransaction())
             # Between bind() and a chmod() any user could connect, and asyncio leaves no other moment.
             mask = os.umask(0o177)
             try:
-                self._server = Server(self._address, self._storage, self._database)
+                self._server = Server(self._address, self._storage, self._database, self._last)
             finally:
                 os.umask(mask)
             self._server.start_thread(daemon=True)
@@ -191,18 +202,23 @@ class HostStorage:
             with suppress(FileNotFoundError):
                 os.unlink(self._address)  # noqa: PTH108  # see open_shared
             self._server = None
+        if self._last is not None:
+            self._last.withdraw()
         self._storage.close()
 
 
 class Server(StorageServer):
     """A ZEO server that tells the database of this process what its clients have changed."""
 
-    def __init__(self, address: str, storage: Any, database: Any) -> None:
+    def __init__(self, address: str, storage: Any, database: Any, last: LastCommit) -> None:
         self._database = database
+        self._last = last
         super().__init__(address, {STORAGE: Lent(storage)})
         self.lock_managers[STORAGE].timeout = Patience(self.acceptor.event_loop, LONGEST_COMMIT_SECONDS)
 
     def invalidate(self, guest: Any, storage_id: str, tid: bytes, oids: Any) -> None:
+        # Before any guest hears of it, and before the commit is acknowledged to `guest`; None is the host.
+        self._last.set(tid)
         super().invalidate(guest, storage_id, tid, oids)
         if guest is not None:
             self._database.invalidate(tid, oids)

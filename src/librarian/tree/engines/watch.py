@@ -45,9 +45,14 @@ class Watch(threading.Thread):
         self._ended = True
         self._wake.set()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the database is known to be away."""
+        return self._away_since is not None or self._engine.is_gone()
+
     def require(self) -> None:
         """Raises TreeAway if the database is known to be away."""
-        if self._away_since is not None or self._engine.is_gone():
+        if self.is_away:
             raise TreeAway
 
     def is_loss(self, error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """The facts of a file, and the answer that is made of them and a request."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -23,6 +24,13 @@ class FileFacts:
     verified: bool = True  # False: the bytes are still being compared with their digest
     immutable: bool = True  # False: the URL may answer with other bytes later, even in the same second
     extra_headers: tuple[Header, ...] = ()  # extra headers of 200, 206 and 304; the caller has checked them
+
+
+class PackedForm(NamedTuple):
+    """The gzip form of a file, for requests that prefer it."""
+
+    is_preferred: Callable[[Mapping[str, str]], bool]  # by the fields of a request, as answer_file_request's
+    facts: FileFacts | None  # None: it is made while it is sent
 
 
 class FileAnswer(NamedTuple):

@@ -25,6 +25,16 @@ _PUBLIC = (("Cross-Origin-Resource-Policy", "cross-origin"), *_SAFETY)
 _RESTRICTED = (("Cross-Origin-Resource-Policy", "same-site"), *_SAFETY)
 
 
+# On each answer of an endpoint that is not for browsers: there may be a token in the URL, also of a refusal.
+ALWAYS = (("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff"))
+
+
+def with_always(headers: list[Header]) -> list[Header]:
+    """`headers`, and those of ALWAYS that are not among them."""
+    stated = {name.lower() for name, _value in headers}
+    return headers + [(name, value) for name, value in ALWAYS if name.lower() not in stated]
+
+
 def describe(common: list[Header], headers: Mapping[str, str], facts: FileFacts) -> None:
     """Add digest, date and safety headers, which go with the bytes (RFC 9530, 3; RFC 9110, 8.8.2)."""
     wanted = headers.get("want-repr-digest")

@@ -19,15 +19,19 @@ from librarian.web.settings import HostSettings
 
 def is_misdirected(endpoint: Any, request: Request) -> bool:
     """Whether the Host of a request names none of the endpoint's hosts: 421 (RFC 9110, 7.2 and 15.5.20)."""
+    return not is_host_of(endpoint, request.environ.get("HTTP_HOST"))
+
+
+def is_host_of(endpoint: Any, stated: str | None) -> bool:
+    """Whether an endpoint goes by the name in a Host field."""
     if not endpoint.trusts_network:
-        return False
+        return True
     settings = getUtility(ISettings)
     allowed = settings.section(HostSettings).allowed_hosts
     if not allowed and not is_loopback(settings.section(endpoint.section).listen):
-        return False
+        return True
     # A program may leave Host out in HTTP/1.0 (RFC 9112, section 3.2); browsers do not.
-    stated = request.environ.get("HTTP_HOST")
-    return stated is not None and not is_known(stated, allowed)
+    return stated is None or is_known(stated, allowed)
 
 
 @lru_cache(maxsize=64)
