@@ -446,13 +446,3 @@ class IByteStore(Interface):
         A quota goes by a running sum, which a killed process can leave too high; this puts it right.
         It walks through the whole store: something for the hour in which a sweep does that anyway.
         """
-
-
-class ILocalFiles(Interface):
-    """A byte store whose bytes are files on this machine."""
-
-    def open_descriptor(sha256: str) -> int:
-        """A descriptor of the held file, for reading; the caller's to close.
-
-        It waits for nothing but the directories of this machine.  Raises OSError, BytesNotFound.
-        """

@@ -22,7 +22,8 @@ from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
-from librarian.serving.wsgi.exchange import FileBody, Link, WSGIExchange, answer_head
+from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
+from librarian.serving.wsgi.link import ApplicationLink
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.web.bare import FAULT, bare_refusal
 from librarian.web.interfaces import FILE_LANE
@@ -413,29 +414,3 @@ class Connection(Protocol):
         if not self._reading and self.phase is not Phase.CLOSED:
             self._reading = True
             self._transport.resume_reading()
-
-
-class ApplicationLink(Link):
-    """The way from a thread of the application to its connection."""
-
-    def __init__(self, connection: Connection, application: Application) -> None:
-        self._connection = connection
-        self._in_loop = application.in_loop
-
-    def send_whole(self, data: bytes, keeps_open: bool) -> None:
-        self._in_loop(self._connection.run_or_abort, self._connection.send_whole, data, keeps_open)
-
-    def send_file(self, head: bytes, file: FileBody, size: int, keeps_open: bool) -> None:
-        self._in_loop(self._connection.run_or_abort, self._connection.send_file, head, file, size, keeps_open)
-
-    def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
-        self._in_loop(self._connection.run_or_abort, self._connection.send_stream, stream, keeps_open)
-
-    def refuse_fault(self) -> None:
-        self._in_loop(self._connection.run_or_abort, self._connection.refuse_fault)
-
-    def cut(self) -> None:
-        self._in_loop(self._connection.run_or_abort, self._connection.cut)
-
-    def new_file(self) -> BinaryIO:
-        return self._connection.new_file()

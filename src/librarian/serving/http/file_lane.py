@@ -22,7 +22,8 @@ from librarian.serving.http.heads import Head
 from librarian.serving.interfaces import NotFresh
 from librarian.serving.wsgi.exchange import answer_head, date_line
 from librarian.serving.wsgi.outgoing import FilePart
-from librarian.store.interfaces import IByteStore, ILocalFiles
+from librarian.store.disk.interfaces import ILocalFiles
+from librarian.store.interfaces import IByteStore
 from librarian.web.files.answer import REQUEST_FIELDS, answer_file_request, is_negotiable
 from librarian.web.files.delivery import READ_AT_ONCE
 from librarian.web.files.facts import FileFacts, PackedForm, segment_length

@@ -18,7 +18,8 @@ from librarian.serving.http.heads import Head
 from librarian.serving.http.questions import Questions
 from librarian.serving.interfaces import NotFresh
 from librarian.serving.wsgi.exchange import FileBody
-from librarian.store.interfaces import IByteStore, ILocalFiles
+from librarian.store.disk.interfaces import ILocalFiles
+from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.web.access_log.middleware import AccessLogged
 from librarian.web.interfaces import IEndpoint

@@ -31,12 +31,13 @@ from librarian.store.disk.drafts import Draft
 from librarian.store.disk.files import EPOCH, HeldFiles, nanoseconds, verify_file
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming
+from librarian.store.disk.interfaces import ILocalFiles
 from librarian.store.disk.layout import INSTALLATION, Layout, read_installation
 from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
-from librarian.store.interfaces import BytesDamaged, IByteStore, ILocalFiles, IReceivedFile, StoredBytes
+from librarian.store.interfaces import BytesDamaged, IByteStore, IReceivedFile, StoredBytes
 from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
 
