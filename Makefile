@@ -2,7 +2,7 @@
 # Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
 PYTHON ?= python3
 
-.PHONY: serve test check bench soak docs clean
+.PHONY: serve test check bench bench-scale soak docs clean
 
 serve: bin/.built
 	bin/librarian serve development.ini
@@ -18,6 +18,10 @@ check: bin/.built
 bench: bin/.built
 	.venv/bin/python tools/peers.py --server
 	bin/py -m benchmarks.figures $(ROWS)
+
+# Libraries of 10^5 and 10^6 aliases; SIZES="10000000" for others.
+bench-scale: bin/.built
+	bin/py -m benchmarks.scale $(SIZES)
 
 # Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.
 soak: bin/.built

@@ -21,12 +21,12 @@ from librarian.library.interfaces import (
     ILibraryFileAliasSet,
     NotStored,
 )
-from librarian.library.model.files import FileHolds
+from librarian.library.model.files import FileHolds, LibraryFileAlias, LibraryFileContent
 from librarian.library.operations import Library
-from librarian.library.upkeep.garbage.collector import GarbageCollector
+from librarian.library.upkeep.garbage.collector import STEPS, GarbageCollector
 from librarian.library.upkeep.garbage.report import Report
 from librarian.library.upkeep.garbage.run import Run
-from librarian.library.upkeep.garbage.steps import drop_aliases
+from librarian.library.upkeep.garbage.steps import look_at_aliases
 from librarian.library.upkeep.leases import HeldLease
 from tests.support.layers import Functional
 from tests.support.world import overlay
@@ -389,6 +389,40 @@ class Races(Collecting):
         return self.library.subtree.contents[bytes.fromhex(stored.sha256)]
 
 
+class Walks(Collecting):
+    def loads(self, kind: type, *steps: str) -> int:
+        """How many objects of a kind a dry run loads."""
+        loaded: list[Any] = []
+        load = kind.__setstate__  # type: ignore[attr-defined]
+
+        def counted(thing: Any, state: Any) -> None:
+            loaded.append(state)
+            load(thing, state)
+
+        transaction.commit()
+        self.library.tree.forget_loaded()
+        with patch.object(kind, "__setstate__", counted):
+            GarbageCollector(self.library, True).run(steps or STEPS)
+        return len(loaded)
+
+    def test_an_alias_is_loaded_once_for_all_steps(self) -> None:
+        for number in range(5):
+            self.add(b"%d" % number)
+        self.assertEqual(self.loads(LibraryFileAlias), 5)
+
+    def test_a_content_that_is_named_is_not_loaded(self) -> None:
+        for number in range(5):
+            self.add(b"%d" % number)
+        self.assertEqual(self.loads(LibraryFileContent, "contents"), 0)
+
+    def test_a_file_that_expires_is_marked_in_the_same_run(self) -> None:
+        self.add(expires=self.clock.now())
+        self.clock.move(days=8)
+        lines: list[str] = []
+        GarbageCollector(self.library, True, lambda action: lines.append(str(action))).run()
+        self.assertEqual([line.split()[0] for line in lines], ["expired", "marked", "dropped", "swept"])
+
+
 class BusyWriters(Collecting):
     def test_a_batch_that_always_loses_becomes_smaller(self) -> None:
         ids = [self.add(b"%d" % number) for number in range(12)]
@@ -404,6 +438,6 @@ class BusyWriters(Collecting):
             return run(work)
 
         with patch.object(self.library.tree, "run", lose):
-            drop_aliases(collecting, {})
+            look_at_aliases(collecting, {}, ("aliases",))
         self.assertEqual(collecting.report.done["aliases"], {"marked": len(ids)})
         self.assertEqual(sizes[:4], [1000, 100, 10, 1])

@@ -199,10 +199,9 @@ class LibrarySubtree(Persistent):
             del self.slices[key]
         return completed
 
-    def is_named(self, content: LibraryFileContent) -> bool:
+    def is_named(self, sha256: bytes) -> bool:
         """Whether any alias has this content, or could get it back."""
-        prefix = bytes.fromhex(content.sha256)
-        named = (with_prefix(keys, prefix) for keys in (self.by_content, self.by_former_content))
+        named = (with_prefix(keys, sha256) for keys in (self.by_content, self.by_former_content))
         return any(True for keys in named for _key in keys)
 
     def drop_content(self, content: LibraryFileContent) -> None:

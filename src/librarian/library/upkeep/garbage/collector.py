@@ -9,7 +9,7 @@ before it removes anything.  So one of the two starts again, and sees what the o
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from librarian.library.interfaces import CollectorRefuses, IFileReferences
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage.report import Action, Report
 from librarian.library.upkeep.garbage.run import Run
-from librarian.library.upkeep.garbage.steps import drop_aliases, drop_contents, expire, forget_tokens
+from librarian.library.upkeep.garbage.steps import drop_contents, forget_tokens, look_at_aliases
 from librarian.library.upkeep.garbage.sweeping import sweep
 from librarian.tree.interfaces import TreeFull
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 WORST_SKEW = timedelta(minutes=5)
 
 STEPS = ("expire", "aliases", "contents", "bytes", "tokens")
+STEPS_OF_ALIASES = ("expire", "aliases", "contents")  # all in one walk over the aliases
 
 
 class GarbageCollector:
@@ -62,32 +63,33 @@ class GarbageCollector:
         `however_much`: sweep even more than the settings allow for one sweep.
         """
         run = self._run
-        work: dict[str, Callable[[Run, dict[str, Any]], None]] = {
-            "expire": expire,
-            "aliases": drop_aliases,
-            "contents": drop_contents,
-            "bytes": partial(sweep, however_much=however_much),
-            "tokens": forget_tokens,
-        }
+        of_aliases = tuple(step for step in STEPS_OF_ALIASES if step in steps)
+        work: list[tuple[tuple[str, ...], Callable[[Run, dict[str, Any]], None]]] = [
+            (of_aliases, partial(look_at_aliases, steps=of_aliases)),
+            (("contents",), drop_contents),
+            (("bytes",), partial(sweep, however_much=however_much)),
+            (("tokens",), forget_tokens),
+        ]
         tree = run.library.tree
         with tree.session(), nullcontext() if run.dry_run else tree.in_need():
             references = _check(run, trust_empty_tree)
             try:
-                for step in (step for step in STEPS if step in steps):
-                    log.info("collector step=%s dry_run=%s", step, run.dry_run)
-                    _do(run, step, partial(work[step], run, references))
+                for part, do in work:
+                    if part and set(part) <= set(steps):
+                        log.info("collector steps=%s dry_run=%s", ",".join(part), run.dry_run)
+                        _do(run, part, partial(do, run, references))
             finally:
                 transaction.abort()
         return run.report
 
 
-def _do(run: Run, step: str, work: Callable[[], None]) -> None:
-    """Do one step.  One that the disk has no room for is no reason to leave out those that make room."""
+def _do(run: Run, steps: Sequence[str], work: Callable[[], None]) -> None:
+    """Do these steps.  One that the disk has no room for is no reason to leave out those that make room."""
     try:
         work()
     except TreeFull as full:
-        log.error("collector step left out step=%s reason=%s", step, full)
-        run.report.skipped[step] = str(full)
+        log.error("collector left out steps=%s reason=%s", ",".join(steps), full)
+        run.report.skipped.update(dict.fromkeys(steps, str(full)))
         run.report.full = True
 
 

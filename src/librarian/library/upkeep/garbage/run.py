@@ -5,9 +5,9 @@ with the library.  A dry run does the same work in one transaction, which is abo
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import transaction
 from transaction.interfaces import TransientError
@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 Done = tuple[list[Any], list[Action]]  # the keys of a batch, and what was done
 
 
+class AliasWork(NamedTuple):
+    """What a step does with an alias, told whether one of the systems in `references` refers to it."""
+
+    step: str
+    references: dict[str, Any]
+    work: Callable[[LibrarySubtree, LibraryFileAlias, bool], Iterator[Action]]
+
+
 class Run:
     """`library`, `now` (aware, UTC) and `dry_run` are those of the whole run; `report` grows."""
 
@@ -36,53 +44,54 @@ class Run:
         self.size = BATCH  # objects of the next transaction
         self._on_action = on_action
 
-    def over_aliases(
-        self,
-        step: str,
-        references: dict[str, Any],
-        work: Callable[[LibrarySubtree, LibraryFileAlias, bool], Iterator[Action]],
-    ) -> None:
-        """Do `work` with every alias, and whether one of the systems in `references` refers to it."""
+    def over_aliases(self, works: Sequence[AliasWork]) -> None:
+        """Do each work with every alias, all of them with one batch before the next is loaded."""
 
-        def each(subtree: LibrarySubtree, ids: list[int]) -> Iterator[Action]:
-            held = held_among(references, frozenset(ids))
-            for alias_id in ids:
-                yield from work(subtree, subtree.aliases[alias_id], alias_id in held)
+        def batch(subtree: LibrarySubtree, ids: list[int]) -> Iterator[Action]:
+            self.library.tree.prefetch([subtree.aliases[alias_id] for alias_id in ids])
+            for work in works:
+                held = held_among(work.references, frozenset(ids))
+                for alias in filter(None, map(subtree.aliases.get, ids)):  # one before may have dropped it
+                    yield from work.work(subtree, alias, alias.id in held)
 
-        self._over(step, "aliases", each)
+        self._over([work.step for work in works], "aliases", batch)
 
     def over_contents(self, work: Callable[[LibrarySubtree, LibraryFileContent], Iterator[Action]]) -> None:
-        """Do `work` with every content."""
+        """Do `work` with every content that no alias names; the others are not loaded."""
 
-        def each(subtree: LibrarySubtree, keys: list[bytes]) -> Iterator[Action]:
-            return chain.from_iterable(work(subtree, subtree.contents[key]) for key in keys)
+        def batch(subtree: LibrarySubtree, keys: list[bytes]) -> Iterator[Action]:
+            unnamed = [subtree.contents[key] for key in keys if not subtree.is_named(key)]
+            self.library.tree.prefetch(unnamed)
+            return chain.from_iterable(work(subtree, content) for content in unnamed)
 
-        self._over("contents", "contents", each)
+        self._over(["contents"], "contents", batch)
 
     def _over(
-        self, step: str, part: str, each: Callable[[LibrarySubtree, list[Any]], Iterator[Action]]
+        self,
+        steps: Sequence[str],
+        part: str,
+        each: Callable[[LibrarySubtree, list[Any]], Iterator[Action]],
     ) -> None:
         after: Any = None
 
         def batch() -> Done:
             subtree = self.library.subtree
-            entries = getattr(subtree, part)
-            keys = next_keys(entries, after, self.size)
-            self.library.tree.prefetch([entries[key] for key in keys])
-            return keys, list(each(subtree, keys))
+            keys = next_keys(getattr(subtree, part), after, self.size)
+            return keys, list(each(subtree, keys)) if keys else []
 
-        while keys := self.batch(step, batch):
+        while keys := self.batch(steps, batch):
             after = keys[-1]
 
-    def batch(self, step: str, batch: Callable[[], Done]) -> list[Any]:
-        """Do one batch and keep what it did, or, in a dry run, keep it until the run ends."""
+    def batch(self, steps: Sequence[str], batch: Callable[[], Done]) -> list[Any]:
+        """Do one batch of these steps and keep what it did, or, in a dry run, keep it until the run ends."""
         if self.dry_run:
             keys, actions = batch()
             transaction.savepoint(optimistic=True)  # a savepoint writes the changes to a temporary file
         else:
             keys, actions = self._done_beside_others(batch)
         self.begin_anew()
-        self.report.seen[step] = self.report.seen.get(step, 0) + len(keys)
+        for step in steps:
+            self.report.seen[step] = self.report.seen.get(step, 0) + len(keys)
         self.note(actions)
         return keys
 

@@ -3,7 +3,7 @@
 `references` in each is the IFileReferences utilities by name, which say what the systems refer to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,45 +12,52 @@ from librarian.library.interfaces import NEVER_EXPIRES
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.upkeep.garbage.report import Action
-from librarian.library.upkeep.garbage.run import Done, Run
+from librarian.library.upkeep.garbage.run import AliasWork, Done, Run
 
 WEEK = timedelta(days=7)  # Launchpad's stay of execution for aliases
 
 
-def expire(run: Run, references: dict[str, Any]) -> None:
+def look_at_aliases(run: Run, references: dict[str, Any], steps: Sequence[str]) -> None:
+    """Those of `steps` that concern aliases, in one walk: to load an alias costs most of it.
+
+    No alias's fate depends on another alias, so the outcome is that of a walk for each.
+    """
+    works = {
+        "expire": AliasWork("expire", {}, partial(_expire, run.now)),
+        "aliases": AliasWork("aliases", references, partial(_drop_unreferenced, run.now)),
+        "contents": AliasWork("contents", {}, partial(_forget_former, run.now)),
+    }
+    run.over_aliases([works[step] for step in steps])
+
+
+def _expire(now: datetime, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
     """A week after its expiry an alias loses its content, also one that a system refers to."""
-
-    def work(subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
-        expires = alias.expires
-        if alias.content is None or expires is None or expires == NEVER_EXPIRES:
-            return
-        if expires < run.now - WEEK:
-            subtree.delete_content(alias)
-            yield _action("expire", "expired", alias)
-
-    run.over_aliases("expire", {}, work)
+    expires = alias.expires
+    if alias.content is None or expires is None or expires == NEVER_EXPIRES:
+        return
+    if expires < now - WEEK:
+        subtree.delete_content(alias)
+        yield _action("expire", "expired", alias)
 
 
-def drop_aliases(run: Run, references: dict[str, Any]) -> None:
+def _drop_unreferenced(
+    now: datetime, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool
+) -> Iterator[Action]:
     """An alias without a reference is marked, and dropped a week later if it still has none.
 
     It must be a week old, and must not expire at a later date: until then it was promised to stay.
     """
-
-    def work(subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
-        if held:
-            if alias.unreferenced_since is not None:
-                alias.unreferenced_since = None
-                yield _action("aliases", "unmarked", alias)
-        elif _may_go(alias, run.now - WEEK):
-            if alias.unreferenced_since is None:
-                alias.unreferenced_since = run.now
-                yield _action("aliases", "marked", alias)
-            elif alias.unreferenced_since < run.now - WEEK:
-                subtree.drop(alias)
-                yield _action("aliases", "dropped", alias)
-
-    run.over_aliases("aliases", references, work)
+    if held:
+        if alias.unreferenced_since is not None:
+            alias.unreferenced_since = None
+            yield _action("aliases", "unmarked", alias)
+    elif _may_go(alias, now - WEEK):
+        if alias.unreferenced_since is None:
+            alias.unreferenced_since = now
+            yield _action("aliases", "marked", alias)
+        elif alias.unreferenced_since < now - WEEK:
+            subtree.drop(alias)
+            yield _action("aliases", "dropped", alias)
 
 
 def _may_go(alias: LibraryFileAlias, week_ago: datetime) -> bool:
@@ -65,7 +72,6 @@ def _may_go(alias: LibraryFileAlias, week_ago: datetime) -> bool:
 def drop_contents(run: Run, references: dict[str, Any]) -> None:
     """A content that no alias names is marked in one transaction and dropped in the next, so that an upload
     which names it meanwhile is seen."""
-    run.over_aliases("contents", {}, partial(_forget_former, run.now))
     run.over_contents(partial(_mark, run.now))
     run.over_contents(_drop)
 
@@ -79,16 +85,14 @@ def _forget_former(
 
 
 def _mark(now: datetime, subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
-    if content.unclaimed_since is None and not subtree.is_named(content):
+    if content.unclaimed_since is None:
         content.unclaimed_since = now
     return iter(())
 
 
 def _drop(subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
-    if content.unclaimed_since is None:
-        return
-    content.unclaimed_since = None
-    if not subtree.is_named(content):
+    if content.unclaimed_since is not None:
+        content.unclaimed_since = None
         subtree.drop_content(content)
         yield Action("contents", "dropped", "content", content.sha256)
 
@@ -103,7 +107,7 @@ def forget_tokens(run: Run, references: dict[str, Any]) -> None:
             subtree.drop_token(token)
         return over, [Action("tokens", "forgotten", "token", token.id, token.path) for token in over]
 
-    while run.batch("tokens", batch):
+    while run.batch(["tokens"], batch):
         continue
 
 
