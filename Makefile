@@ -23,9 +23,11 @@ bench: bin/.built
 bench-scale: bin/.built
 	bin/py -m benchmarks.scale $(SIZES)
 
-# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.
+# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then all tests of a
+# server on every installation, of which `make test` has a part.
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
+	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 
 docs: bin/.built
 	bin/docs

@@ -81,9 +81,9 @@ def shows_something(path: Path) -> bool:
     return bool(doctest.DocTestParser().get_examples(path.read_text(encoding="utf-8")))
 
 
-def document_suite(path: Path) -> unittest.TestSuite:
-    """One document as a suite of its layer."""
-    layer = layer_of(path)
+def document_suite(path: Path, layer: Any = None) -> unittest.TestSuite:
+    """One document as a suite of its layer, or of another one with the same globs()."""
+    layer = layer or layer_of(path)
     suite = doctest.DocFileSuite(
         str(path),
         module_relative=False,

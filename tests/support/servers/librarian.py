@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import urllib3
 
 from librarian.interfaces import LibrarianError
+from tests.support.servers.parts import DealtOut, Parts
 
 READY_SECONDS = 60.0  # a machine that builds something else at the same time is slow to start
 
@@ -65,10 +67,14 @@ def checkout_site() -> Path:
 
 
 class ServerProcess:
-    """``librarian serve`` in a folder of its own; may be killed and started again."""
+    """``librarian serve`` in a folder of its own; may be killed and started again.
 
-    #: For servers of which the test does not say it; a layer that runs tests against workers sets it.
-    default_workers = 1
+    Where the installation has several nodes there are several such processes with the same ini file, and
+    `urls` gives the URLs of each by turns.  What is said of one process, such as `pid`, is of the first.
+    """
+
+    #: Of servers that say nothing else; set by layers that run the same tests on another installation.
+    parts: ClassVar[Parts] = Parts()
 
     def __init__(
         self,
@@ -88,10 +94,10 @@ class ServerProcess:
         self.byte_store = byte_store or self.folder / "bytes"
         values = {
             "site": site or checkout_site(),
-            "database_uri": database_uri or f"file://{self.folder}/tree/Data.fs",
+            "database_uri": database_uri or self.parts.database_uri(self.folder),
             "byte_store": self.byte_store,
             "more": more,
-            "workers": workers or self.default_workers,
+            "workers": workers or self.parts.workers,
         }
         self.ini.write_text(INI.format(**values))
         self.log = self.folder / "log"
@@ -99,6 +105,8 @@ class ServerProcess:
         self.admin_password = ""  # told at the first start only
         self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[str] | None = None
+        self._others: list[ServerProcess] = []
+        self._nodes = 1 if database_uri else self.parts.nodes
 
     @property
     def pid(self) -> int:
@@ -116,6 +124,14 @@ class ServerProcess:
 
         `first` is a line of Python for its process to begin with.
         """
+        self._start(first)
+        self._others = [copy(self) for _ in range(self._nodes - 1)]
+        for other in self._others:
+            other._start(first)
+        if self._others:
+            self.urls = DealtOut([self.urls, *(other.urls for other in self._others)])
+
+    def _start(self, first: str) -> None:
         log = self.log.open("a")
         command = [sys.executable, "-c", f"{first}\n{_RUN}", "serve", str(self.ini)]
         self._process = subprocess.Popen(
@@ -137,10 +153,14 @@ class ServerProcess:
 
     def stop(self) -> None:
         """SIGTERM, and wait for the end."""
+        for other in self._others:
+            other.stop()
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to all its processes: as a power cut would, except that the disk's cache survives."""
+        for other in self._others:
+            other.kill()
         workers = [] if self._process is None else self.worker_pids
         self._end(signal.SIGKILL)
         for pid in workers:
@@ -162,6 +182,7 @@ class ServerProcess:
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.parts.remove(self.folder)
 
     def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the librarian command against this server, in its folder; it cannot ask anything."""

@@ -66,6 +66,10 @@ class PostgresServer:
         """`mode` is pg_ctl's; ``immediate`` is as if it were killed."""
         self._control("pg_ctl", "stop", "-m", mode, "-w")
 
+    def promote(self) -> None:
+        """Make a standby server one that writes."""
+        self._control("pg_ctl", "promote", "-w")
+
     def new_database(self, name: str) -> str:
         """The place of one more database, an empty one."""
         port, _, _first = self.place.partition("/")

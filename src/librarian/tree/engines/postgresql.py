@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,9 +16,15 @@ from librarian.tree.engines.waiting import patiently
 
 WATCH = "librarian watch"  # by this application_name a server's own connection is known
 
-LONGEST_QUESTION_SECONDS = (
-    10.0  # a server that was restarted does not know an older connection, and says nothing
-)
+# A server that was restarted does not know an older connection, and says nothing.
+LONGEST_QUESTION_SECONDS = 10.0
+# For a lock that another session holds, such as a migration's or that of a node which is stopped in a commit.
+LONGEST_LOCK_SECONDS = 2
+# PostgreSQL ends a session that is silent in a commit, as its process is stopped; that frees its locks.
+LONGEST_SILENCE_SECONDS = 10
+
+SHORT_LOCKS = f"options='-c lock_timeout={LONGEST_LOCK_SECONDS}s'"
+SHORT_SILENCE = f"SET idle_in_transaction_session_timeout = '{LONGEST_SILENCE_SECONDS}s'"
 
 
 class PostgresEngine(Engine):
@@ -28,7 +35,15 @@ class PostgresEngine(Engine):
     def __init__(self, adapter: Any) -> None:
         driver = adapter.connmanager.driver
         self._psycopg2 = driver.get_driver_module()
-        self.lost = (self._psycopg2.Error,)  # psycopg2 has no error class of its own for a broken connection
+        raised = import_module("relstorage.adapters.interfaces")  # which is not installed with every engine
+        # psycopg2 has no error class of its own for a broken connection.  Of RelStorage those that come after
+        # LONGEST_LOCK_SECONDS: to try again would multiply the wait.
+        self.lost = (
+            self._psycopg2.Error,
+            raised.UnableToAcquireCommitLockError,
+            raised.UnableToLockRowsToModifyError,
+        )
+        self._adapter = adapter
         self._dsn = f"{adapter._dsn} application_name='{WATCH}'"
         self._connect = driver.connect
         self._seconds: float | None = None  # for a new connection; None: as the URI says
@@ -42,6 +57,9 @@ class PostgresEngine(Engine):
 
     def limit_connecting(self, seconds: float) -> None:
         self._seconds = seconds
+        self._adapter.locker.commit_lock_timeout = LONGEST_LOCK_SECONDS
+        self._adapter.connmanager.add_on_store_opened(_bound_silence)
+        self.renew()  # those that the start has opened are not bounded
 
     def ask(self, seconds: float) -> None:
         try:
@@ -135,9 +153,15 @@ class PostgresEngine(Engine):
     def _connect_into(self, future: "Future[Any]", dsn: str, arguments: Any, options: Any) -> None:
         try:
             # libpq's smallest; it ends the thread.
-            future.set_result(self._connect(f"{dsn} connect_timeout=2", *arguments, **options))
+            future.set_result(self._connect(f"{dsn} connect_timeout=2 {SHORT_LOCKS}", *arguments, **options))
         except BaseException as error:  # noqa: BLE001  # raised in the thread that waits for the result
             future.set_exception(error)
+
+
+def _bound_silence(cursor: Any, restart: bool = False) -> None:
+    """RelStorage calls it for each connection that it is going to commit on."""
+    cursor.execute(SHORT_SILENCE)
+    cursor.connection.commit()  # or a rollback would take it back
 
 
 def _close_result(future: "Future[Any]") -> None:

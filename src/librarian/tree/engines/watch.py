@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.2  # seconds between two checks of the database
 REMINDER_SECONDS = 60.0  # seconds between two log lines while it is away
 
-# Drivers log each failed attempt and connection; the watch logs the outage once instead.
-NOISY = ("ZEO.asyncio", "ZEO.ClientStorage", "relstorage")
+# Drivers log each failed attempt and connection, and transaction each commit whose outcome is not known (the
+# client is told by 503); the watch logs the outage once instead.
+NOISY = ("ZEO.asyncio", "ZEO.ClientStorage", "relstorage", "txn")
 
 
 class Watch(threading.Thread):
@@ -31,10 +32,12 @@ class Watch(threading.Thread):
         self._ended = False
         self._away_since: float | None = None  # monotonic
         self._reminded = 0.0
+        self._told: dict[type, float] = {}  # kind of a refusal -> monotonic time of the last line about it
+        self._refused: BaseException | None = None  # what a request met since the last question
+        engine.limit_connecting(patience_seconds)  # here, as no request is under way yet
 
     def run(self) -> None:
         """Ask the engine every PAUSE_SECONDS until stop(); for a thread."""
-        self._engine.limit_connecting(self._patience_seconds)
         while not self._ended:
             self._turn()
             self._wake.wait(PAUSE_SECONDS)
@@ -59,6 +62,7 @@ class Watch(threading.Thread):
         """Whether `error` says that the database has gone away; then it is looked at anew at once."""
         if not isinstance(error, self._engine.lost):
             return False
+        self._refused = error
         self._wake.set()
         return True
 
@@ -69,6 +73,7 @@ class Watch(threading.Thread):
             self._note_away(error)
         else:
             self._note_back()
+        self._refused = None
 
     def _note_away(self, error: Exception) -> None:
         now = time.monotonic()
@@ -86,12 +91,21 @@ class Watch(threading.Thread):
             self._engine.renew()
             log.warning("database back seconds=%.1f", time.monotonic() - self._away_since)
             self._away_since = None
+        elif self._refused is not None:
+            self._note_refused(self._refused)
+
+    def _note_refused(self, error: BaseException) -> None:
+        """Log what requests fail of while the database answers: a full disk, a lock, a standby server."""
+        now = time.monotonic()
+        if now - self._told.get(type(error), -REMINDER_SECONDS) >= REMINDER_SECONDS:
+            self._told[type(error)] = now
+            log.error("database refuses error=%s", _line(error))
 
 
 def hush_drivers(lost: tuple[type[BaseException], ...]) -> None:
     """Leave the log to the watch; `lost` are the errors that say that the engine has gone away."""
     for name in NOISY:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
     def is_news(record: logging.LogRecord) -> bool:
         return not (record.exc_info and isinstance(record.exc_info[1], lost))
@@ -100,5 +114,5 @@ def hush_drivers(lost: tuple[type[BaseException], ...]) -> None:
     logging.getLogger("ZODB.Connection").addFilter(is_news)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,85 @@
+"""Installations: where the servers of a test keep their tree, and how many of them serve it together.
+
+A test that makes a `ServerProcess` and says nothing of databases gets the installation of its layer.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+from tests.support.servers.engines import ZeoServer, postgres_uri
+from tests.support.servers.librarian import ServerProcess
+from tests.support.servers.parts import Parts
+from tests.support.servers.postgresql import PostgresServer, postgresql
+
+
+class WithWorkers(Parts):
+    """The embedded parts, and a node with two worker processes."""
+
+    workers = 2
+
+
+class OnZeo(Parts):
+    """A ZEO server for each library, and two nodes."""
+
+    nodes = 2
+
+    def __init__(self, running: ExitStack) -> None:
+        self._running = running
+        self._servers: dict[Path, ZeoServer] = {}
+
+    def database_uri(self, folder: Path) -> str:
+        server = self._servers[folder] = ZeoServer()
+        server.start()
+        self._running.callback(self.remove, folder)
+        return server.uri
+
+    def remove(self, folder: Path) -> None:
+        server = self._servers.pop(folder, None)
+        if server is not None:
+            server.stop()
+            server.remove()
+
+
+class OnPostgres(Parts):
+    """A database for each library in one PostgreSQL, and two nodes."""
+
+    nodes = 2
+
+    def __init__(self, postgres: PostgresServer) -> None:
+        self._postgres = postgres
+        self._numbers = count()
+
+    def database_uri(self, folder: Path) -> str:
+        return postgres_uri(self._postgres.new_database(f"library{next(self._numbers)}"))
+
+
+@contextmanager
+def with_workers() -> Iterator[Parts]:
+    """One node with two workers on FileStorage."""
+    yield WithWorkers()
+
+
+@contextmanager
+def on_zeo() -> Iterator[Parts]:
+    """Two nodes on ZEO, with one folder of bytes."""
+    with ExitStack() as running:
+        yield OnZeo(running)
+
+
+@contextmanager
+def on_postgres() -> Iterator[Parts]:
+    """Two nodes on PostgreSQL, with one folder of bytes."""
+    with postgresql() as server:
+        yield OnPostgres(server)
+
+
+@contextmanager
+def installed(parts: Parts) -> Iterator[None]:
+    """Every ServerProcess that is made meanwhile is of these parts, where it says nothing else."""
+    before, ServerProcess.parts = ServerProcess.parts, parts
+    try:
+        yield
+    finally:
+        ServerProcess.parts = before
