@@ -1,6 +1,8 @@
 """Health, readiness and metrics, also when things are broken."""
 
+import json
 import unittest
+from datetime import timedelta
 from io import BytesIO
 from unittest.mock import patch
 
@@ -33,6 +35,28 @@ class Probes(Watching):
             self.assertEqual(self.get(f"{base}/health"), "ok\n")
             self.assertEqual(self.get(f"{base}/ready"), '{"tree":"ok","store":"ok"}')
         self.get(f"{PUBLIC}/ready", 404)
+
+    def test_clocks_apart(self) -> None:
+        """A warning, as everything can be served; it is compared every ten minutes only."""
+        world = Functional.world
+        self.addCleanup(world.clock.move, minutes=30)
+        world.clock.move(minutes=30)
+        with self.assertLogs("librarian.operations.clocks", "WARNING") as logged:
+            for minutes, said in ((5, "300 s behind"), (-2, "120 s ahead of")):
+                world.tree.skew = timedelta(minutes=minutes)
+                world.clock.move(minutes=10)
+                found = [json.loads(self.get(f"{OPS}/ready"))["clock"] for _ in range(3)]
+                self.assertEqual(set(found), {f"{said} the database's; see to NTP on this node"})
+        self.assertEqual(len(logged.output), 2)
+        world.tree.skew = timedelta(0)
+        self.assertIn("clock", self.get(f"{OPS}/ready"))
+        world.clock.move(minutes=10)
+        self.assertNotIn("clock", self.get(f"{OPS}/ready"))
+
+    def test_clocks_that_cannot_be_compared(self) -> None:
+        Functional.world.clock.move(minutes=30)
+        with patch.object(Functional.world.tree, "host_time", side_effect=OSError("no room")):
+            self.assertEqual(self.get(f"{OPS}/ready"), '{"tree":"ok","store":"ok"}')
 
     def test_store_gone(self) -> None:
         with patch.object(Functional.world.store, "check", side_effect=StoreUnavailable(5, "it is gone")):

@@ -26,6 +26,15 @@ library for the gauges (`service.LibraryCollector`), and sends both.  An operato
 from zope.interface import Attribute, Interface
 
 
+class IClocks(Interface):
+    """Compares this node's clock with that of the database, now and then; one for each application."""
+
+    def warning() -> str:
+        """How far they are apart, as of ten minutes ago at most; empty where that is little, or where the
+        database is in this process.  Raises whatever the tree raises where it cannot be asked.
+        """
+
+
 class IMeasurements(Interface):
     """The counters of the requests that this process has answered since its start."""
 

@@ -7,12 +7,15 @@ from typing import Any
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.component import getUtilitiesFor
+from zope.component import getUtilitiesFor, getUtility
 
-from librarian.operations.interfaces import IMeasurements
+from librarian.interfaces import IClock
+from librarian.operations.clocks import Clocks
+from librarian.operations.interfaces import IClocks, IMeasurements
 from librarian.operations.service import Measurements
 from librarian.operations.settings import OpsEndpointSettings
 from librarian.operations.views import health, ready
+from librarian.tree.interfaces import ITree
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.interfaces import IEndpoint
@@ -48,6 +51,7 @@ def measure(handler: Handler, registry: Registry) -> Handler:
 
 def answer_probes(handler: Handler, registry: Registry) -> Handler:
     """``/health`` and ``/ready``, above all tweens that need the tree."""
+    registry.registerUtility(Clocks(getUtility(ITree), getUtility(IClock)), IClocks)
     views = {"/health": health, "/ready": ready}
 
     def tween(request: Request) -> Response:

@@ -9,7 +9,7 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.operations.endpoints import OpsRoot
-from librarian.operations.interfaces import IMeasurements
+from librarian.operations.interfaces import IClocks, IMeasurements
 from librarian.operations.processes import shared_counters
 from librarian.operations.service import LibraryCollector
 from librarian.store.interfaces import IByteStore, StoreFull
@@ -29,14 +29,27 @@ def health(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """200 if files can be served, else 503; the JSON has the states of ``tree`` and ``store``.
 
-    A full store is ready, because it still serves what it has; its state says that it is full.
+    A full store is ready, because it still serves what it has; its state says that it is full.  Where this
+    node's clock is far from the database's, ``clock`` says how far.
     """
     found = {"tree": state_of(getUtility(ITree).check), "store": state_of(getUtility(IByteStore).check)}
-    well = all(state == WELL or state.startswith("full") for state in found.values())
+    if found["tree"] == WELL:
+        found |= clocks_of(request)
+    well = all(found[part] == WELL or found[part].startswith("full") for part in ("tree", "store"))
     response = Response(json_body=found, status=200 if well else 503)
     if not well:
         response.retry_after = RETRY_AFTER_SECONDS
     return response
+
+
+def clocks_of(request: Request) -> dict[str, str]:
+    """The warning about the clocks, under ``clock``; empty where there is none, or no comparison."""
+    try:
+        warning = request.registry.getUtility(IClocks).warning()
+    except Exception as error:  # noqa: BLE001  # a full database, for one, which still serves what it has
+        log.warning("clocks not compared error=%r", error)
+        return {}
+    return {"clock": warning} if warning else {}
 
 
 def state_of(check: Callable[[], None]) -> str:
