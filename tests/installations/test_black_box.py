@@ -11,19 +11,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests.installations.layers import TwoOnPostgres, TwoOnZeo, TwoWorkers
+from tests.installations.layers import TwoOnZeo, TwoWorkers
 from tests.support.layers import Server
 from tests.test_documents import DOCUMENTS, document_suite, layer_of
 
-LAYERS: tuple[Any, ...] = (TwoWorkers, TwoOnZeo, TwoOnPostgres)
+LAYERS: tuple[Any, ...] = (TwoWorkers, TwoOnZeo)
 
-#: Modules of tests/server that say nothing new elsewhere, and why.
+#: Documents and modules of tests/server that say nothing new elsewhere, and why.
 LEFT_OUT = {
     "test_browser": "has a layer of its own; a browser sees what test_transfers sees",
     "test_crashes": "kills the process that has the tree's file; tests/engines kills those of the others",
     "test_full_disk": "has a disk that is too small for what each engine keeps beside the tree",
     "test_nginx": "has a layer of its own",
-    "test_workers": "is about the processes of one machine",
+    "test_tree_lost": "damages the tree's file",
+    "test_workers": "says itself how many workers there are",
+    "test_workers_exact": "says itself how many workers there are",
+    "site": "keeps its bytes in the memory of one process",
+    "workers": "says itself how many workers there are",
 }
 #: What `make test` runs on each; LIBRARIAN_INSTALLATIONS=whole, as in `make soak`, is all but LEFT_OUT.
 QUICK = {"test_commands", "test_framing", "test_targets", "test_transfers"}
@@ -48,7 +52,7 @@ def suite_on(layer: Any) -> unittest.TestSuite:
                 test.layer = layer  # type: ignore[attr-defined]  # where zope.testrunner looks for it
                 suite.addTest(test)
     for path in sorted(DOCUMENTS.rglob("*.rst")):
-        if layer_of(path) is Server:
+        if layer_of(path) is Server and path.stem not in LEFT_OUT:
             suite.addTest(document_suite(path, layer))
     return suite
 

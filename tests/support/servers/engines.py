@@ -38,16 +38,18 @@ class Engine:
         """Another process than `first`, where the engine allows more than one."""
         return self.servers[-1]
 
-    def put(self, filename: str, data: bytes, server: int = 0, **headers: str) -> Any:
+    def put(
+        self, filename: str, data: bytes, server: int = 0, endpoint: str = "upload", **headers: str
+    ) -> Any:
         """The answer to an upload to one of the servers.  ``_`` in the name of a header is ``-``."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
         chosen = self.servers[server % len(self.servers)]
-        return chosen.request("PUT", chosen.urls["upload"] + filename, body=data, headers=named)
+        return chosen.request("PUT", chosen.urls[endpoint] + filename, body=data, headers=_named(headers))
 
-    def get(self, url: str, server: int = -1) -> Any:
+    def get(self, url: str, server: int = -1, **headers: str) -> Any:
         """The answer to a download of `url` from one of the servers, whichever gave the URL."""
-        chosen = self.servers[server % len(self.servers)]
-        return chosen.request("GET", chosen.urls["public"].rstrip("/") + urlsplit(url).path)
+        chosen, parts = self.servers[server % len(self.servers)], urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        return chosen.request("GET", chosen.urls["public"].rstrip("/") + target, headers=_named(headers))
 
     def put_together(self, files: Sequence[tuple[str, bytes]], clients: int = 8) -> list[Any]:
         """The answers to many uploads of (filename, data) at the same time, dealt out to all servers."""
@@ -61,6 +63,10 @@ class Engine:
         count, *names = answer.data.decode().splitlines()
         assert int(count) == len(names), answer.data
         return names
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def everywhere(story: Callable[[Engine], Any], engines: list[Engine]) -> None:
