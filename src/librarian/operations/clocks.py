@@ -34,7 +34,7 @@ class Clocks:
     def warning(self) -> str:
         with self._lock:
             now = self._clock.monotonic()
-            if not self._tree.is_local and self._is_due(now):
+            if self._tree.is_elsewhere and self._is_due(now):
                 self._warning, self._compared = self._compare(), now
             return self._warning
 

@@ -161,6 +161,8 @@ class ISubtree(IInstallableSchemaManager):
 class ITree(Interface):
     """The database of this process, opened by URI."""
 
+    is_elsewhere = Attribute("Whether the database may be on another machine, with a clock of its own.")
+
     def session() -> AbstractContextManager[PersistentMapping]:
         """Open the tree in this thread for the length of a `with`; its value is the root.
 

@@ -120,6 +120,10 @@ class Tree:
     def is_loss(self, error: BaseException) -> bool:
         return isinstance(error, TreeAway) or (self._watch is not None and self._watch.is_loss(error))
 
+    @property
+    def is_elsewhere(self) -> bool:
+        return not isinstance(self._database.storage, (HostStorage, GuestStorage))
+
     def root(self) -> PersistentMapping:
         connection = self._connection()
         if connection is None:
