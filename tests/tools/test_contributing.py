@@ -40,6 +40,12 @@ class Contributing(unittest.TestCase):
         self.assertGreater(len(names), 50)
         self.assertEqual([name for name in names if not is_module(name)], [])
 
+    def test_the_modules_on_the_way_of_the_bytes_are_there(self) -> None:
+        text = (CHECKOUT / "docs" / "way-of-the-bytes.md").read_text()
+        names = re.findall(r"(?<![\w./-])(?:serving|store|tree|web|library)(?:\.[a-z_]+)+", text)
+        self.assertGreater(len(set(names)), 12)
+        self.assertEqual([name for name in names if not is_module(name)], [])
+
     def test_the_modules_of_the_tools_are_there(self) -> None:
         text = (CHECKOUT / "CONTRIBUTING.md").read_text()
         names = re.findall(r"^\| `librarian\.([a-z_.]+)`", text, re.MULTILINE)
