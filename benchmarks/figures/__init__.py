@@ -8,6 +8,7 @@ time, user and system, of all processes of a server over the number of its reque
 what else the machine does.  A row whose peer is not installed says so.
 """
 
+import re
 import sys
 from contextlib import ExitStack
 
@@ -20,10 +21,15 @@ ROWS: tuple[Row, ...] = (*downloads.ROWS, *uploads.ROWS, *large.ROWS, *growth.RO
 
 def chosen(words: list[str]) -> list[Row]:
     """The rows with one of the words in their names; all without any."""
-    found = [row for row in ROWS if not words or any(word.lower() in row.title.lower() for word in words)]
+    found = [row for row in ROWS if not words or any(_has(row, word) for word in words)]
     if not found:
         sys.exit("no such row; there are:\n" + "\n".join(row.title for row in ROWS))
     return found
+
+
+def _has(row: Row, word: str) -> bool:
+    """Whether a word of the title begins so."""
+    return re.search(rf"\b{re.escape(word)}", row.title, re.IGNORECASE) is not None
 
 
 def main() -> None:

@@ -72,6 +72,11 @@ def on_postgres(sites: Sites) -> Figures:
     return Figures(there / here, (there, here))
 
 
+def by_two_workers(sites: Sites) -> Figures:
+    two, one = _ours(sites, "two_workers"), _ours(sites)
+    return Figures(two / one, (two, one))
+
+
 def beside_idle(sites: Sites) -> Figures:
     alone, site = _ours(sites), urlsplit(sites.ours().server.urls["public"])
     with ExitStack() as stack:
@@ -97,5 +102,6 @@ ROWS = (
     Row("GET 1 KiB public on zeo://, cost to FileStorage", "<= 1.2", on_zeo, BOTH),
     Row("GET 1 KiB public on postgres://, cost to FileStorage", "<= 1.2", on_postgres, BOTH),
     Row("GET 1 KiB public beside 1,000 idle, cost to alone", "<= 1.1", beside_idle, BOTH),
+    Row("GET 1 KiB public by 2 workers, cost to one process", "<= 1.15", by_two_workers, BOTH),
     Row("GET 10 MiB, throughput to nginx", ">= 0.95", large_to_nginx, "{:.0f}/s, nginx {:.0f}/s"),
 )

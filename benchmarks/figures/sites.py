@@ -37,9 +37,14 @@ class Sites:
         self._names: set[str] = set()
 
     def ours(self, engine: str = "file") -> Ours:
-        """Our server on an engine: file, zeo or postgres.  Raises Missing."""
+        """Our server on an engine: file, two_workers (on a file too), zeo or postgres.  Raises Missing."""
         if engine not in self._ours:
-            starts = {"file": self._on_file, "zeo": self._on_zeo, "postgres": self._on_postgres}
+            starts = {
+                "file": lambda: self._started(ServerProcess(workers=1)),
+                "two_workers": lambda: self._started(ServerProcess(workers=2)),
+                "zeo": self._on_zeo,
+                "postgres": self._on_postgres,
+            }
             self._ours[engine] = starts[engine]()
         return self._ours[engine]
 
@@ -68,9 +73,6 @@ class Sites:
         self._names.add(name)
         return is_first
 
-    def _on_file(self) -> Ours:
-        return self._started(ServerProcess(), lambda: ())
-
     def _on_zeo(self) -> Ours:
         zeo = ZeoServer()
         self._stack.callback(zeo.remove)
@@ -88,7 +90,7 @@ class Sites:
         uri = f"postgres://librarian@{postgres.place}?{table}"
         return self._started(ServerProcess(database_uri=uri), lambda: postgres.pids)
 
-    def _started(self, server: ServerProcess, others: Callable[[], Iterable[int]]) -> Ours:
+    def _started(self, server: ServerProcess, others: Callable[[], Iterable[int]] = tuple) -> Ours:
         self._stack.callback(server.remove)
         self._stack.callback(server.stop)
         server.start()

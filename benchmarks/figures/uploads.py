@@ -73,7 +73,17 @@ def waiting_beside(sites: Sites) -> Figures:
     return Figures(beside / alone, (beside, alone))
 
 
+def by_two_workers(sites: Sites) -> Figures:
+    site = sites.ours("two_workers")
+    two = cost(site.server.urls["upload"], new_files(CONNECTIONS), site.pids())[1].per_second
+    one = _ours(sites)[1].per_second
+    return Figures(two / one, (two, one))
+
+
 ROWS = (
+    Row(
+        "PUT 1 KiB by 2 workers, throughput to one process", ">= 1", by_two_workers, "{:.0f}/s, one {:.0f}/s"
+    ),
     Row("PUT 1 KiB, 8 connections, cost to filetracker (not durable)", "<= 1.0", to_filetracker, BOTH),
     Row("PUT 1 KiB, throughput of 8 connections to 1", ">= 2", many_to_one, "{:.0f}/s, one {:.0f}/s"),
     Row("PUT 1 KiB tracker, packed text, cost to filetracker", "<= 1.3", tracker_to_filetracker, BOTH),
