@@ -55,6 +55,7 @@ INCLUDED = (
     "pyramid_retry",
     "librarian.web.protection",
     "librarian.web.requests.methods",
+    "librarian.web.requests.parts",
 )
 
 # From the innermost, next to the transaction, to the outermost.

@@ -82,14 +82,17 @@ class Library:
         expires: datetime | None = None,
         restricted: bool = False,
         owner: str | None = None,
+        alias_id: int | None = None,
     ) -> LibraryFileAlias:
         """A new alias of bytes that are durable already; `owner` is the id of a principal.
+
+        `alias_id` is an id that new_id() of the subtree gave before.
 
         Raises InvalidFilename, InvalidContentType, InvalidExpiry.
         """
         _check(filename, mimetype, expires)
         content = self.subtree.content_for(stored, self.clock.now())
-        alias = self._new_alias(content, filename, mimetype, expires, restricted, owner)
+        alias = self._new_alias(content, filename, mimetype, expires, restricted, owner, alias_id)
         facts = {"alias": alias.id, "filename": filename, "size": stored.size, "sha256": stored.sha256}
         record_at_commit("file added", **facts, restricted=restricted)
         return alias
@@ -113,10 +116,11 @@ class Library:
         expires: datetime | None,
         restricted: bool,
         owner: str | None,
+        alias_id: int | None = None,
     ) -> LibraryFileAlias:
         subtree = self.subtree
         alias = LibraryFileAlias(
-            subtree.new_id(self.random_below),
+            alias_id or subtree.new_id(self.random_below),
             filename,
             mimetype,
             content,

@@ -90,6 +90,15 @@ class SweepSettings(Section):
         return number > self.sweep_max_files and number > self.sweep_max_share * held
 
 
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class ResumableSettings(Section):
+    """Uploads in several requests."""
+
+    resumable_lifetime: timedelta = timedelta(days=1)  # from their beginning; what is left then is removed
+    resumable_max_size: int = 0  # bytes of one; 0: what there is room for
+
+
 VERIFY_MODES = ("always", "daily", "never")
 
 

@@ -41,10 +41,11 @@ def measure(handler: Handler, registry: Registry) -> Handler:
             status, sent = response.status_int, response.content_length or 0
             return response
         finally:
-            endpoint = endpoint_of(request)
-            name = "none" if endpoint is None else names.get(endpoint.section, "other")
-            received, seconds = request.content_length or 0, perf_counter() - begun
-            measurements.count(name, request.method, status, received, sent, seconds)
+            if status >= 200:  # after 1xx, another answer comes when the body is there
+                endpoint = endpoint_of(request)
+                name = "none" if endpoint is None else names.get(endpoint.section, "other")
+                received, seconds = request.content_length or 0, perf_counter() - begun
+                measurements.count(name, request.method, status, received, sent, seconds)
 
     return tween
 

@@ -133,8 +133,8 @@ class Server:
             loop=self._loop,
             application=self._application,
             environ=fixed(host, port),
-            new_body=lambda head, changed: ReceivedBody(
-                bodies.receiver(head), self._loop, self._disk, changed
+            new_body=lambda head, changed, receiving=None: ReceivedBody(
+                bodies.receiver(head), self._loop, self._disk, changed, receiving
             ),
             new_file=bodies.store.spool,
             connections=self._connections,

@@ -228,6 +228,9 @@ class IPartial(Interface):
     def change(facts: dict[str, Any]) -> None:
         """Replace the facts, durably."""
 
+    def release() -> None:
+        """Forget the bytes, which keep() has sent elsewhere; the facts stay."""
+
     def received() -> IReceivedFile:
         """The settled bytes as a file for keep() of the same store.  discard() leaves the partial upload.
 

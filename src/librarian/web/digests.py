@@ -2,7 +2,7 @@
 it is kept by an author of that RFC."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from http_sf import parse
@@ -13,7 +13,9 @@ MAX_FIELD_LENGTH = 4000  # characters; a dozen digests fit
 # What can be checked here, by the names registered for HTTP, and the lengths in bytes.  RFC 9530,
 # section 5, calls md5 and sha (which is SHA-1) insecure: against accidents they still tell.
 _CHECKABLE = {"sha-512": 64, "sha-256": 32, "sha": 20, "md5": 16}
-_STRUCTURED = {"Content-Digest": "HTTP_CONTENT_DIGEST", "Repr-Digest": "HTTP_REPR_DIGEST"}
+CONTENT_FIELDS = ("Content-Digest", "Content-MD5")  # about the bytes of this request
+WHOLE_FIELDS = ("Repr-Digest", "Digest")  # about the whole file
+ALL_FIELDS = (*CONTENT_FIELDS, *WHOLE_FIELDS)
 
 
 def declared_digests(field: str) -> dict[str, str]:
@@ -35,21 +37,20 @@ def declared_digests(field: str) -> dict[str, str]:
     return digests
 
 
-def promised_digests(environ: Mapping[str, Any]) -> dict[str, str]:
+def promised_digests(environ: Mapping[str, Any], names: Collection[str] = ALL_FIELDS) -> dict[str, str]:
     """All digests a request declares of its body: what declared_digests() says of Content-Digest and
     Repr-Digest, and the older Digest (RFC 3230, section 4.3.2) and Content-MD5 (RFC 1864).
 
-    Without a Content-Range the content's digest and the representation's are the same.  Raises
+    Without a Content-Range the content's digest and the representation's are the same; where the body is a
+    part of a file, `names` picks the fields about the one or the other.  Raises
     MalformedDigest, also where digests contradict each other, and where none of those declared can
-    be checked here: who declares one means to be protected by it.
+    be checked here: a client that declares one means to be protected by it.
     """
     found: dict[str, str] = {}
     declared = False
-    for name, key in _STRUCTURED.items():
-        declared |= key in environ
-        _join(found, declared_digests(environ.get(key, "")), name)
-    for name, key, read in (("Digest", "HTTP_DIGEST", _old), ("Content-MD5", "HTTP_CONTENT_MD5", _md5)):
-        if key in environ:
+    for name, read in _readers().items():
+        key = f"HTTP_{name.upper().replace('-', '_')}"
+        if name in names and key in environ:
             declared = True
             _join(found, read(environ[key]), name)
     trailers = {each.strip().lower() for each in environ.get("HTTP_TRAILER", "").split(",")}
@@ -58,6 +59,11 @@ def promised_digests(environ: Mapping[str, Any]) -> dict[str, str]:
     if declared and not found:
         raise MalformedDigest("", f"none that can be checked; known are {', '.join(_CHECKABLE)}")
     return found
+
+
+def _readers() -> dict[str, Callable[[str], dict[str, str]]]:
+    structured = dict.fromkeys(("Content-Digest", "Repr-Digest"), declared_digests)
+    return {**structured, "Digest": _old, "Content-MD5": _md5}
 
 
 def _join(found: dict[str, str], more: Mapping[str, str], name: str) -> None:

@@ -129,9 +129,11 @@ def in_transaction(request: Request) -> bool:
 
 
 def _puts_file(request: Request) -> bool:
+    name = request.environ.get("PATH_INFO", "").lstrip("/").partition("/")[0]
+    if queryUtility(ITakesFiles, name) is not None:
+        return True
     if request.method != "PUT":
         return False
-    name = request.environ.get("PATH_INFO", "").lstrip("/").partition("/")[0]
     return ITakesFiles.providedBy(queryUtility(IAppSection, name))
 
 

@@ -98,7 +98,8 @@ class ITakesFiles(Interface):
     """A section below which the body of a PUT is a file.
 
     Such a request runs outside of the web application's transactions, and commits by ITree.run:
-    the file is kept once, as it arrives, and only the naming of it is repeated on conflicts.
+    the file is kept once, as it arrives, and only the naming of it is repeated on conflicts.  A named utility
+    of this interface says so of all requests to ``/<name>`` and below.
     """
 
 
@@ -121,6 +122,23 @@ class IIdentification(Interface):
 
     def session_secret(request: Request) -> str | None:
         """The secret in the session cookie, valid or not; None without such a cookie."""
+
+
+#: In the WSGI environ of a server that asks the application before it reads the body of a request with
+#: ``Upload-*`` or ``Tus-*`` fields: a function that takes the IReceiving for the body.  The application calls
+#: it and answers 100, or 104 with fields for the client; it is called once more when the body has come, with
+#: what finish() gave under RECEIVED.  Of a body that is cut off the server writes what has come, and calls
+#: abort().  Any other answer goes to the client, and the body is not read.
+BODY_TAKER = "librarian.body_taker"
+
+
+class BodyRefused(LibrarianError, ValueError):
+    """An IReceiving that the application has given to the server takes no more of a body."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status  # as HTTP has it
+        self.reason = reason
 
 
 class MalformedDigest(LibrarianError, ValueError):

@@ -26,6 +26,8 @@ from librarian.store.interfaces import StoredBytes
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
 from librarian.web.requests.methods import takes
 
+UPLOADS = "+uploads"  # where resumable uploads are; no file is added under this name here
+
 
 @dataclass(frozen=True)
 class UploadRoot:
@@ -35,6 +37,8 @@ class UploadRoot:
     restricted: bool
 
     def __getitem__(self, filename: str) -> "UploadTarget":
+        if filename == UPLOADS:  # a view
+            raise KeyError(filename)
         return UploadTarget(self, filename)
 
 
@@ -67,7 +71,7 @@ def upload(context: UploadTarget, request: Request) -> Response:
 
     Raises UploadFailed, Unauthorized, HTTPBadRequest.
     """
-    _check_permission(context.root)
+    check_permission(context.root)
     library, filename = context.root.library, check_filename(context.filename)
     if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
         raise InvalidFilename(filename, "the path is not just a name")
@@ -84,8 +88,11 @@ def upload(context: UploadTarget, request: Request) -> Response:
     return Response(json_body=described, status=201, location=described["url"])
 
 
-def _check_permission(root: UploadRoot) -> None:
-    """The network decides who reaches this port; `upload_requires_token` asks for a permission as well."""
+def check_permission(root: UploadRoot) -> None:
+    """The network decides who reaches this port; `upload_requires_token` asks for a permission as well.
+
+    Raises Unauthorized.
+    """
     permission = "librarian.UploadRestricted" if root.restricted else "librarian.Upload"
     aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
     if root.library.settings.upload_requires_token and not is_permitted(permission, aliases):

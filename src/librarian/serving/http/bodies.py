@@ -16,7 +16,7 @@ from librarian.serving.interfaces import RequestRefused
 from librarian.store.disk.troubles import trouble
 from librarian.store.interfaces import DigestMismatch, IReceivedFile, StoreFull, StoreTrouble
 from librarian.web.bare import FAULT
-from librarian.web.interfaces import FormTooLarge, FormUnreadable
+from librarian.web.interfaces import BodyRefused, FormTooLarge, FormUnreadable
 from librarian.web.requests.form_files import ReceivedForm
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,9 @@ class ReceivedBody:
         loop: AbstractEventLoop,
         disk: Executor,
         changed: Callable[[], None],
+        receiving: Receiving | None = None,
     ) -> None:
+        """`receiving` is the application's for this body: what has come of it when it is cut is written."""
         self.size = 0  # bytes that have arrived
         self.accepted = True  # there is room for it, as far as can be known
         self.failed: RequestRefused | None = None
@@ -67,7 +69,8 @@ class ReceivedBody:
         self._gathered: list[bytes] = []
         self._gathered_size = 0
         self._declared: int | None = None  # bytes
-        self._receiving: Receiving | None = None
+        self._receiving = receiving
+        self._keeps_parts = receiving is not None
         self._writing = 0  # bytes that a thread is at work on
         self._ended = False
 
@@ -107,9 +110,10 @@ class ReceivedBody:
     def close(self) -> None:
         """Discard the body, unless it is `ready`; `changed` is not called any more."""
         self._changed = None
-        self._gathered.clear()
+        if not self._keeps_parts:
+            self._gathered.clear()
         if not self._writing:
-            self._abort()
+            self._end_early()
 
     def _write_on(self) -> None:
         if self._writing or self.ready is not None:
@@ -138,7 +142,7 @@ class ReceivedBody:
         else:
             self.ready = future.result()
         if self._changed is None:
-            self._abort()
+            self._end_early()
         elif error is None and self.ready is None and (self._ended or self._gathered_size >= PIECE):
             self._write_on()
             if not self._ended:
@@ -149,6 +153,12 @@ class ReceivedBody:
     def _tell(self) -> None:
         if self._changed is not None:
             self._changed()
+
+    def _end_early(self) -> None:
+        if self._gathered and self.failed is None and self.ready is None:
+            self._write_on()
+        else:
+            self._abort()
 
     def _abort(self) -> None:
         if self._receiving is not None:
@@ -163,6 +173,8 @@ def _refusal(error: BaseException) -> RequestRefused:
         return error
     if isinstance(error, (FormUnreadable, DigestMismatch)):
         return RequestRefused(str(error), 413 if isinstance(error, FormTooLarge) else 400)
+    if isinstance(error, BodyRefused):
+        return RequestRefused(error.reason, error.status)
     if not isinstance(error, OSError):
         log.error("body cannot be received", exc_info=error)
         return RequestRefused(FAULT, 500)

@@ -17,14 +17,16 @@ from librarian.serving.http.bodies import ReceivedBody, Whole
 from librarian.serving.http.chunks import ChunkedBody
 from librarian.serving.http.environ import environ_of
 from librarian.serving.http.file_lane import LaneAnswer
-from librarian.serving.http.heads import Head, parse_head
+from librarian.serving.http.heads import Head, asks_first, parse_head
 from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
+from librarian.serving.wsgi.asking import AskingExchange
 from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
 from librarian.serving.wsgi.link import ApplicationLink
 from librarian.serving.wsgi.outgoing import Outgoing
+from librarian.store.interfaces import IReceiving
 from librarian.web.bare import FAULT, bare_refusal
 from librarian.web.interfaces import FILE_LANE
 
@@ -53,7 +55,9 @@ class Listener:
     loop: AbstractEventLoop
     application: Application
     environ: dict[str, Any]  # what it contributes to each WSGI environ
-    new_body: Callable[[Head, Callable[[], None]], ReceivedBody]
+    new_body: Callable[
+        ..., ReceivedBody
+    ]  # of a head, a callback, and the application's IReceiving if it has one
     new_file: Callable[[], BinaryIO]
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
@@ -173,10 +177,43 @@ class Connection(Protocol):
             if not self._answer_in_lane(head):
                 self._answer(head, b"")
             return
-        self.phase = Phase.READING_BODY
-        self._body = self._listener.new_body(head, self._body_changed)
+        if asks_first(head):
+            self._ask(head)
+            return
+        body = self._listener.new_body(head, self._body_changed)
         if not meaning.chunked:
-            self._body.expect(meaning.length)
+            body.expect(meaning.length)
+        self._read_body(head, body)
+
+    def _ask(self, head: Head) -> None:
+        """Have the application judge the head, and say where the body goes; see BODY_TAKER."""
+        self.phase = Phase.ANSWERING
+        self._pause_reading()
+        environ = environ_of(self._listener.environ, head, self.peer, b"")
+        if not head.meaning.chunked:
+            environ["CONTENT_LENGTH"] = str(head.meaning.length)
+        else:
+            environ.pop("CONTENT_LENGTH", None)
+        link = ApplicationLink(self, self._listener.application)
+        # A refusal ends the connection: the body, which may still come, is not read as a request.
+        self._listener.application.submit(AskingExchange(link, environ, head.version))
+
+    def go_on(self, interim: bytes, receiving: IReceiving) -> None:
+        """Read the body that the application was asked about, after an answer 1xx to it."""
+        head = self._head
+        assert head is not None
+        body = self._listener.new_body(head, self._body_changed, receiving)
+        if self.phase is not Phase.ANSWERING:  # the client is gone
+            body.close()
+            return
+        if head.version == "1.1":
+            self._transport.write(interim)
+        self._read_body(head, body)
+        self._resume_reading()
+
+    def _read_body(self, head: Head, body: ReceivedBody) -> None:
+        meaning = head.meaning
+        self.phase, self._body = Phase.READING_BODY, body
         self._chunks = ChunkedBody() if meaning.chunked else None
         self._left = meaning.length
         self._owes_continue = meaning.expects_continue and not self._arrived

@@ -53,6 +53,14 @@ class Head(NamedTuple):
     meaning: Meaning
 
 
+_ASKED_FIRST = ("upload-", "tus-")  # the names of fields begin with these
+
+
+def asks_first(head: Head) -> bool:
+    """Whether the application is asked before the body is read (see BODY_TAKER in web.interfaces)."""
+    return any(name.startswith(_ASKED_FIRST) for name in head.meaning.fields)
+
+
 def parse_head(head: bytes) -> Head:
     """Read the first line and the fields; an empty line at the end may be there.  Raises RequestRefused."""
     first, _end, block = head.removesuffix(b"\r\n\r\n").removesuffix(b"\r\n").partition(b"\r\n")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, BinaryIO, Protocol
 
 from librarian.serving.wsgi.outgoing import Outgoing
-from librarian.store.interfaces import BytesDamaged
+from librarian.store.interfaces import BytesDamaged, IReceiving
 from librarian.web.interfaces import FileCutShort
 from librarian.web.requests.received import forget
 
@@ -57,6 +57,9 @@ class Link(Protocol):
 
     def send_stream(self, parts: Outgoing, keeps_open: bool) -> None:
         """Send an answer that comes in parts; called at its first and again for each further part."""
+
+    def go_on(self, interim: bytes, receiving: IReceiving) -> None:
+        """Send an interim answer, and have the body received."""
 
     def refuse_fault(self) -> None:
         """Answer 500: the application failed before it answered."""

@@ -127,6 +127,12 @@ class Partial:
             self._files.note(self.id, facts)
         self.facts = facts
 
+    def release(self) -> None:
+        if os.path.exists(self._path):  # it was not renamed
+            with troubles("release"), self._files.room.changing(-self.size):
+                os.unlink(self._path)
+        self.is_gone, self.size, self._digests = True, 0, None
+
     def received(self) -> IReceivedFile:
         self.settle()
         with troubles("read again"):

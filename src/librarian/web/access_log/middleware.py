@@ -49,6 +49,8 @@ class AccessLogged:
         self.log.reopen()
 
     def _write(self, environ: dict[str, Any], status: int, size: int, seconds: float) -> None:
+        if 0 < status < 200:  # the answer comes when the body has
+            return
         self.write(
             # As the application has left it: a trusted front end's word on who the client is counts.
             client=environ.get("REMOTE_ADDR", ""),

@@ -16,13 +16,13 @@ READING = ("GET", "HEAD")
 KNOWN = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 _ATTRIBUTE = "takes_methods"
 
-V = TypeVar("V", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., Any])
 
 
-def takes(*methods: str) -> Callable[[V], V]:
+def takes(*methods: str) -> Callable[[View], View]:
     """Say of a view which methods it takes; without any, that it checks the method itself."""
 
-    def say(view: V) -> V:
+    def say(view: View) -> View:
         setattr(view, _ATTRIBUTE, methods)
         return view
 

@@ -1,7 +1,7 @@
 """Declarations of a request about its body are checked, or refused: on every endpoint, for every view.
 
-A digest is compared while the body is read, whichever view reads it.  A part of a file is no file: resumable
-uploads and Content-Range are not supported, and a server that ignored them would keep half of one.
+A digest is compared while the body is read, whichever view reads it.  The views of resumable uploads compare
+those of their pieces themselves (see parts).
 """
 
 import hashlib
@@ -9,18 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from io import RawIOBase
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest
-
 from librarian.store.interfaces import DigestMismatch
 from librarian.web.digests import promised_digests
 from librarian.web.interfaces import MalformedDigest
+from librarian.web.requests.parts import WITHOUT_BODY, part_field, refuse_ranges
 from librarian.web.requests.received import FORM, ReceivedInput, check_received
 
-WITHOUT_BODY = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _HASHES = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
 _PROMISE = "librarian.promise"  # in the WSGI environ
-# draft-ietf-httpbis-resumable-upload, and the tus protocol: HTTP_UPLOAD_COMPLETE, HTTP_TUS_RESUMABLE, ...
-_RESUMING = ("HTTP_UPLOAD_", "HTTP_TUS_")
 
 
 class PromisedBody(RawIOBase):
@@ -71,7 +67,9 @@ def hold_to_promises(environ: dict[str, Any]) -> None:
     """
     if environ["REQUEST_METHOD"] in WITHOUT_BODY:
         return
-    _refuse_parts(environ)
+    refuse_ranges(environ)
+    if part_field(environ) is not None:
+        return
     digests = promised_digests(environ)
     environ[_PROMISE] = digests
     if not digests or FORM in environ:  # a form was compared while it arrived
@@ -79,7 +77,7 @@ def hold_to_promises(environ: dict[str, Any]) -> None:
     size = _size(environ)
     stream = environ["wsgi.input"]
     if isinstance(stream, ReceivedInput):
-        stream.hold_to(_by_hash(digests))
+        stream.hold_to(by_hash(digests))
         if size == 0 or environ.get("webob.is_body_seekable"):
             stream.check()
     elif environ.get("webob.is_body_seekable"):
@@ -101,7 +99,7 @@ def check_part(headers: Iterable[tuple[str, str]], file: Any) -> None:
     digests = promised_digests(stated)
     received = getattr(file, "received", None)
     if received is not None:
-        check_received(received, _by_hash(digests))
+        check_received(received, by_hash(digests))
     elif digests:
         file.seek(0)
         _read_through(PromisedBody(file, None, digests))
@@ -117,7 +115,7 @@ def take_over(environ: dict[str, Any], algorithms: Collection[str]) -> dict[str,
     stream = environ["wsgi.input"]
     left = {name: digest for name, digest in digests.items() if name not in algorithms}
     if isinstance(stream, ReceivedInput):
-        stream.hold_to(_by_hash(left))
+        stream.hold_to(by_hash(left))
     elif isinstance(stream, PromisedBody):
         environ["wsgi.input"] = PromisedBody(stream.stream, _size(environ), left)
     return {name: digest for name, digest in digests.items() if name in algorithms}
@@ -133,24 +131,14 @@ def promised_hashes(environ: Mapping[str, Any]) -> Mapping[str, str]:
     """The digests that the headers promise of the body, by hashlib's names; none if a field is malformed,
     which hold_to_promises() refuses."""
     try:
-        return _by_hash(promised_digests(environ))
+        return by_hash(promised_digests(environ))
     except MalformedDigest:
         return {}
 
 
-def _by_hash(digests: Mapping[str, str]) -> dict[str, str]:
+def by_hash(digests: Mapping[str, str]) -> dict[str, str]:
+    """Digests by hashlib's names for what HTTP calls `sha-256` and so on."""
     return {_HASHES[name]: digest for name, digest in digests.items()}
-
-
-def _refuse_parts(environ: Mapping[str, Any]) -> None:
-    for key in environ:
-        if key.startswith(_RESUMING):
-            name = key.removeprefix("HTTP_").replace("_", "-").title()
-            raise HTTPBadRequest(
-                f"{name}: resumable uploads are not supported; send the whole file in one request."
-            )
-    if "HTTP_CONTENT_RANGE" in environ:  # RFC 9110, 14.5
-        raise HTTPBadRequest("Content-Range: a part of a file cannot be put; send the whole.")
 
 
 def _size(environ: Mapping[str, Any]) -> int | None:

@@ -6,6 +6,7 @@ share of all that is held removes nothing, and says so.
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ from librarian.library.upkeep.garbage.report import Action
 from librarian.library.upkeep.garbage.run import Run
 from librarian.library.upkeep.interfaces import UpkeepBusy
 from librarian.library.upkeep.leases import HeldLease, leased
+from librarian.library.uploads.interfaces import IResumableUploads, UploadBusy, UploadNotFound
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 
 log = logging.getLogger(__name__)
@@ -81,7 +83,11 @@ class Doomed:
 
 
 def sweep(run: Run, references: dict[str, Any], however_much: bool) -> None:
-    """Bytes that no content names go, a day after they were last stored; not while a backup copies."""
+    """Bytes that no content names go, a day after they were last stored; not while a backup copies.
+
+    Resumable uploads that have expired go at any time.
+    """
+    _forget_uploads(run)
     if run.dry_run:
         _Sweep(run, however_much).show()
         return
@@ -94,6 +100,16 @@ def sweep(run: Run, references: dict[str, Any], however_much: bool) -> None:
     except UpkeepBusy as busy:
         log.warning("sweep left out reason=%s", busy)
         run.report.skipped["bytes"] = str(busy)
+
+
+def _forget_uploads(run: Run) -> None:
+    uploads = getUtility(IResumableUploads)
+    for upload_id, facts, size in uploads.expired(run.now):
+        with suppress(UploadBusy, UploadNotFound):
+            if not run.dry_run:
+                uploads.cancel(upload_id)
+            freed = 0 if facts.named else size
+            run.note([Action("bytes", "forgotten", "upload", upload_id, facts.filename, freed)])
 
 
 def _count_bytes(run: Run) -> None:

@@ -1,0 +1,136 @@
+"""Resumable uploads: one file in several requests, by tus 1.0 or by the IETF's draft.
+
+A client begins an upload by naming the file, and gets a URL for it.  There it sends the bytes in order, as
+many at a time as the network lets it; after a failure it asks how many have come (the *offset*), and goes on
+from there.  With the last byte the upload is *complete*: the bytes are compared with the length and the
+digests that were declared at the beginning, and the file is added to the library, in one transaction, under
+an id that was chosen when the upload began.  So a last request that is repeated, because its answer was lost
+or the server was killed, finds the file that is there, and is answered as the first time.
+
+The bytes lie in the byte store as a partial upload (`librarian.store.interfaces.IPartials`), and so do the
+facts of it: nothing is written to the tree before the end.  An upload belongs to the principal who began it,
+and to one space, public or restricted; for others it does not exist.  It expires some time after it was begun
+(the setting ``librarian.resumable_lifetime``), complete or not; the collector removes what has expired.
+
+At one time one request writes.  Another gets 423 or 409, unless it asks for the offset or deletes the upload:
+then the request before it hangs in a broken connection, and is ended, if it is this process that has it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+from librarian.interfaces import LibrarianError
+
+# ruff: noqa: N805  # interface methods have no self
+
+
+class ResumableUploadError(LibrarianError):
+    """The root of what a resumable upload is refused for."""
+
+
+class UploadNotFound(ResumableUploadError, LookupError):
+    """No upload has this id, or it is another principal's, or of the other space."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__("Not Found")
+        self.upload_id = upload_id
+
+
+class UploadExpired(ResumableUploadError, LookupError):
+    """The upload was there, and is too old to go on."""
+
+    def __init__(self, upload_id: str, until: datetime) -> None:
+        super().__init__(f"this upload expired at {until.isoformat(timespec='seconds')}")
+        self.upload_id = upload_id
+        self.until = until
+
+
+class UploadBusy(ResumableUploadError, RuntimeError):
+    """Another request is writing to the upload at this moment."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__("another request is writing to this upload at the moment")
+        self.upload_id = upload_id
+
+
+class OffsetMismatch(ResumableUploadError, ValueError):
+    """A piece does not begin where the one before it ended.  Both in bytes."""
+
+    def __init__(self, expected: int, provided: int) -> None:
+        super().__init__(f"the upload goes on at byte {expected}, not at {provided}")
+        self.expected = expected
+        self.provided = provided
+
+
+class InconsistentLength(ResumableUploadError, ValueError):
+    """The lengths that are told, or the bytes that came, contradict each other."""
+
+
+class UploadTooLarge(ResumableUploadError, ValueError):
+    """A length beyond the setting ``librarian.resumable_max_size``, or bytes beyond the declared length."""
+
+
+class UploadCompleted(ResumableUploadError, ValueError):
+    """A piece for an upload that is complete already."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__("this upload is complete")
+        self.upload_id = upload_id
+
+
+class ChecksumMismatch(ResumableUploadError, ValueError):
+    """A piece is not what its checksum says; it was forgotten."""
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"the {algorithm} of this piece is another than was declared; send it again")
+        self.algorithm = algorithm
+
+
+class UnknownChecksum(ResumableUploadError, ValueError):
+    """A checksum by an algorithm that is not known here, or malformed."""
+
+
+class BytesLost(ResumableUploadError, LookupError):
+    """The upload was whole, but its bytes are no longer held: it is to be begun anew."""
+
+
+class IResumableUploads(Interface):
+    """The uploads that are under way on this machine.  Owner and space are the caller's to check."""
+
+    longest = Attribute("The most bytes an upload may have; None: no limit but the room.")
+
+    def begin(filename: str, mimetype: str, **facts: Any) -> Any:
+        """A new, empty IPartial, the caller's to close.
+
+        `facts` are those of UploadFacts.  Raises InvalidFilename, InvalidContentType, UploadTooLarge,
+        StoreFull, StoreUnavailable.
+        """
+
+    def facts(upload_id: str, owner: str | None, restricted: bool | None) -> Any:
+        """The UploadFacts of one; `restricted` None: of either space.
+
+        Raises UploadNotFound, UploadExpired.
+        """
+
+    def piece(upload_id: str, offset: int, **how: Any) -> Any:
+        """A Piece that begins at `offset`, whose owner writes, finishes and closes it.
+
+        Raises UploadBusy, OffsetMismatch, UploadNotFound, UploadCompleted, StoreUnavailable.
+        """
+
+    def offset(upload_id: str) -> int:
+        """How many bytes have come, durably.  A request that hangs is ended.
+
+        Raises UploadBusy, UploadNotFound.
+        """
+
+    def complete(partial: Any) -> dict[str, Any]:
+        """Add the file, once; the JSON object that describes it, also when this is repeated.
+
+        Raises DigestMismatch and InconsistentLength, after which the upload is gone; StoreFull; BytesLost.
+        """
+
+    def cancel(upload_id: str) -> None:
+        """Forget an upload; a file that was added stays.  Raises UploadBusy, UploadNotFound."""

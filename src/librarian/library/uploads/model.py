@@ -1,0 +1,46 @@
+"""The facts of an upload that is under way, as they lie beside its bytes."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from librarian.store.interfaces import StoredBytes
+
+
+@dataclass(frozen=True)
+class UploadFacts:
+    """What the client has declared, and how far the completion has come."""
+
+    filename: str
+    mimetype: str
+    restricted: bool
+    owner: str | None  # the id of a principal
+    alias_id: int  # that the file gets
+    created: datetime  # aware, in UTC
+    until: datetime  # when the upload expires
+    length: int | None = None  # bytes; None: not known yet
+    expires: datetime | None = None  # when the file does
+    digests: tuple[tuple[str, str], ...] = ()  # hashlib's name, lower-case hex
+    stored: StoredBytes | None = None  # once all bytes have come and were found as declared
+    named: bool = False  # once the file was added
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "UploadFacts":
+        """The facts in a JSON object that as_json() gave."""
+        values = dict(stored)
+        for name in ("created", "until", "expires"):
+            values[name] = values[name] and datetime.fromisoformat(values[name])
+        values["digests"] = tuple((name, digest) for name, digest in values["digests"])
+        values["stored"] = values["stored"] and StoredBytes(**values["stored"])
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        values = asdict(self)
+        for name in ("created", "until", "expires"):
+            values[name] = values[name] and values[name].isoformat()
+        return values
+
+    def with_(self, **changes: Any) -> "UploadFacts":
+        """The same facts but for `changes`."""
+        return replace(self, **changes)

@@ -1,0 +1,104 @@
+"""A piece: the bytes of one request on their way into a partial upload."""
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import BinaryIO
+
+from zope.interface import implementer
+
+from librarian.library.uploads.interfaces import ChecksumMismatch
+from librarian.store.interfaces import IPartial, IReceiving, PartialBusy
+from librarian.web.interfaces import BodyRefused
+
+
+@implementer(IReceiving)
+class Piece:
+    """What a server writes a body to, and then the application's to settle.
+
+    With `digests`, lower-case hex by hashlib's names, the bytes count once they are found to be those.
+    """
+
+    def __init__(
+        self,
+        partial: IPartial,
+        at_most: int | None,
+        digests: Mapping[str, str],
+        closed: Callable[["Piece"], None],
+    ) -> None:
+        self.partial = partial
+        self.size = 0
+        self.sha256 = self.sha1 = self.md5 = ""  # of a piece they are of no use
+        self._start: int = partial.size
+        self._at_most = at_most
+        self._digests = digests
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
+        self._closed = closed
+        self._lock = threading.Lock()  # against interrupt()
+        self._is_open = True
+        self._is_whole = False
+        if digests:
+            partial.hold_back()
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.  Raises BodyRefused, StoreFull, StoreUnavailable."""
+        with self._lock:
+            if not self._is_open:
+                raise BodyRefused(409, "another request goes on with this upload")
+            if self._at_most is not None and self.size + len(data) > self._at_most:
+                raise BodyRefused(413, f"this piece may have {self._at_most} bytes at most")
+            self.partial.write(data)
+            self.size += len(data)
+            for digest in self._hashes.values():
+                digest.update(data)
+
+    def finish(self) -> "Piece":
+        """The piece itself, from now on the application's.  Raises BodyRefused."""
+        with self._lock:
+            if not self._is_open:
+                raise BodyRefused(409, "another request goes on with this upload")
+            self._is_whole = True
+        return self
+
+    def settle(self) -> None:
+        """Make the bytes durable.  Raises ChecksumMismatch, after which none of them are kept."""
+        for name, declared in self._digests.items():
+            if self._hashes[name].hexdigest() != declared:
+                self.partial.rollback(self._start)
+                raise ChecksumMismatch(name)
+        self.partial.settle()
+
+    def interrupt(self) -> bool:
+        """End a piece that is still being received; False: it is whole, and being worked on."""
+        with self._lock:
+            if self._is_whole:
+                return False
+            self._close()
+            return True
+
+    def abort(self) -> None:
+        """The request was cut: what has come of it is kept, unless it had a checksum."""
+        with self._lock:
+            self._close()
+
+    def discard(self) -> None:
+        """As IReceivedFile has it: at the end of the request, let the next one in."""
+        self.abort()
+
+    def open(self) -> BinaryIO:
+        """Nothing to read: the bytes are where they belong."""
+        return io.BytesIO()
+
+    def _close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            if not self._digests:
+                with suppress(PartialBusy):  # it was discarded
+                    self.partial.settle()
+        finally:
+            self.partial.close()
+            self._closed(self)

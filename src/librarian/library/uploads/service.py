@@ -1,0 +1,269 @@
+"""Beginning, continuing and completing resumable uploads; see uploads.interfaces."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from zope.component import getUtility
+from zope.interface import implementer
+
+from librarian.interfaces import ISettings
+from librarian.library.filenames import check_content_type, check_filename
+from librarian.library.generations import store_and_name
+from librarian.library.http.description import describe
+from librarian.library.interfaces import AliasNotFound, UploadFailed
+from librarian.library.operations import Library, check_expires
+from librarian.library.service import BoundAlias
+from librarian.library.settings import ResumableSettings
+from librarian.library.uploads.interfaces import (
+    BytesLost,
+    InconsistentLength,
+    IResumableUploads,
+    OffsetMismatch,
+    UploadBusy,
+    UploadCompleted,
+    UploadExpired,
+    UploadNotFound,
+    UploadTooLarge,
+)
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.pieces import Piece
+from librarian.store.interfaces import (
+    BytesNotFound,
+    DigestMismatch,
+    IPartial,
+    IPartials,
+    IReceivedFile,
+    PartialBusy,
+    PartialNotFound,
+    StoredBytes,
+    StoreFull,
+)
+from librarian.web.interfaces import ITakesFiles
+from librarian.web.requests.received import check_received
+
+log = logging.getLogger(__name__)
+
+
+@implementer(IResumableUploads)
+class ResumableUploads:
+    """The uploads of a library."""
+
+    def __init__(self) -> None:
+        self.library = Library()
+        self._settings = getUtility(ISettings)
+        self._active: dict[str, Piece] = {}  # that this process receives at the moment
+
+    @property
+    def _partials(self) -> IPartials:
+        return self.library.store.partials
+
+    @property
+    def longest(self) -> int | None:
+        return self._settings.section(ResumableSettings).resumable_max_size or None
+
+    def begin(self, filename: str, mimetype: str, **facts: Any) -> IPartial:
+        now = self.library.clock.now()
+        found = UploadFacts(
+            check_filename(filename),
+            check_content_type(mimetype),
+            alias_id=self.library.subtree.new_id(self.library.random_below),
+            created=now,
+            until=now + self._settings.section(ResumableSettings).resumable_lifetime,
+            **facts,
+        )
+        check_expires(found.expires)
+        self._check_length(found.length, 0)
+        partial: IPartial = self._partials.begin(found.as_json())
+        log.info("upload begun upload=%s filename=%r length=%s", partial.id, filename, found.length)
+        return partial
+
+    def _check_length(self, length: int | None, have: int) -> None:
+        """Raise UploadFailed, UploadTooLarge and StoreFull for a length that cannot be, or not here."""
+        if length is None:
+            return
+        if length == 0:
+            raise UploadFailed("Invalid length: 0")
+        if self.longest is not None and length > self.longest:
+            raise UploadTooLarge(f"an upload may have {self.longest} bytes at most, not {length}")
+        room = self.library.store.room()
+        if room is not None and length - have > room:
+            raise StoreFull(28, "the byte store has no room for this")
+
+    def facts(self, upload_id: str, owner: str | None, restricted: bool | None) -> UploadFacts:
+        try:
+            found = UploadFacts.of(self._partials.facts(upload_id))
+        except PartialNotFound:
+            raise UploadNotFound(upload_id) from None
+        if found.owner != owner or restricted not in (None, found.restricted):
+            raise UploadNotFound(upload_id)
+        if found.until <= self.library.clock.now():
+            with suppress(UploadBusy, UploadNotFound):
+                self.cancel(upload_id)
+            raise UploadExpired(upload_id, found.until)
+        return found
+
+    def piece(
+        self,
+        upload_id: str,
+        offset: int,
+        *,
+        size: int | None = None,
+        length: int | None = None,
+        digests: Mapping[str, str] | None = None,
+    ) -> Piece:
+        """A piece of `size` bytes; None: not known.  `length` is that of the file, if it is told only now."""
+        partial = self._open(upload_id, interrupt=False)
+        try:
+            facts = UploadFacts.of(partial.facts)
+            self._check_piece(partial, facts, offset, size)
+            if length is not None:
+                facts = self._with_length(partial, facts, length)
+            all_there = facts.stored is not None
+            return self.piece_of(partial, partial.size if all_there else facts.length, digests or {})
+        except BaseException:
+            partial.close()
+            raise
+
+    def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
+        """A piece behind what an opened upload has; closing it closes the upload."""
+        most = self.longest if length is None else length
+        piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
+        self._active[partial.id] = piece
+        return piece
+
+    def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
+        have = facts.stored.size if facts.stored is not None else partial.size
+        if offset != have:
+            raise OffsetMismatch(have, offset)
+        if facts.stored is not None and size:
+            raise UploadCompleted(partial.id)
+        if facts.length is not None and size is not None and offset + size > facts.length:
+            raise UploadTooLarge(f"the upload has {facts.length} bytes, and this goes on behind its end")
+
+    def _with_length(self, partial: IPartial, facts: UploadFacts, length: int) -> UploadFacts:
+        if facts.length not in (None, length):
+            raise InconsistentLength(f"the upload was said to have {facts.length} bytes, and now {length}")
+        if length < partial.size:
+            raise InconsistentLength(f"{partial.size} bytes have come, more than the {length} declared now")
+        if facts.length is None:
+            self._check_length(length, partial.size)
+            facts = self._note(partial, facts.with_(length=length))
+        return facts
+
+    def _ended(self, piece: Piece) -> None:
+        if self._active.get(piece.partial.id) is piece:
+            del self._active[piece.partial.id]
+
+    def offset(self, upload_id: str, *, completes: bool = False) -> int:
+        """As IResumableUploads has it; with `completes`, an upload that has all its bytes is completed: a
+        client whose last answer was lost may take that for success."""
+        partial = self._open(upload_id, interrupt=True)
+        try:
+            facts = UploadFacts.of(partial.facts)
+            if completes and not facts.named and facts.length is not None and facts.length == partial.size:
+                self.complete(partial)
+                return facts.length
+            if facts.stored is not None:
+                return facts.stored.size
+            partial.settle()
+            found: int = partial.size
+            return found
+        finally:
+            partial.close()
+
+    def _open(self, upload_id: str, *, interrupt: bool) -> IPartial:
+        try:
+            partial: IPartial = self._partials.open(upload_id)
+        except PartialNotFound:
+            raise UploadNotFound(upload_id) from None
+        except PartialBusy:
+            active = self._active.get(upload_id) if interrupt else None
+            if active is None or not active.interrupt():
+                raise UploadBusy(upload_id) from None
+            return self._open(upload_id, interrupt=False)
+        return partial
+
+    def complete(self, partial: IPartial) -> dict[str, Any]:
+        facts = UploadFacts.of(partial.facts)
+        if facts.named:
+            return self.result(facts)
+        received = None if partial.is_gone else partial.received()
+        if received is not None:
+            facts = self._check_whole(partial, facts, received)
+        run_together = self.library.tree.run_together
+        described: dict[str, Any] = store_and_name(
+            run_together, lambda: self._keep(facts, received), lambda stored: self._name(facts, stored)
+        )
+        self._note(partial, facts.with_(named=True))
+        partial.release()
+        log.info("upload complete upload=%s alias=%d", partial.id, facts.alias_id)
+        return described
+
+    def result(self, facts: UploadFacts) -> dict[str, Any]:
+        """The description of the file that was added.  Raises AliasNotFound."""
+        return describe(BoundAlias(self.library.alias(facts.alias_id), self.library))
+
+    def _check_whole(self, partial: IPartial, facts: UploadFacts, received: IReceivedFile) -> UploadFacts:
+        """Compare what has come with what was declared; the digests are noted for a request after a kill."""
+        try:
+            if facts.length not in (None, received.size):
+                raise InconsistentLength(f"{received.size} bytes have come, not {facts.length}")
+            check_received(received, dict(facts.digests))
+        except (DigestMismatch, InconsistentLength):
+            partial.discard()
+            raise
+        found = StoredBytes(received.sha256, received.sha1, received.md5, received.size)
+        return self._note(partial, facts.with_(stored=found))
+
+    def _keep(self, facts: UploadFacts, received: IReceivedFile | None) -> StoredBytes:
+        """Have the store hold the bytes; None: it does already, as far as was noted before a kill."""
+        if received is not None:
+            return self.library.store.keep(received)
+        assert facts.stored is not None
+        try:
+            self.library.store.size(facts.stored.sha256)
+        except BytesNotFound:
+            raise BytesLost("the bytes of this upload are no longer held; begin it anew") from None
+        return facts.stored
+
+    def _name(self, facts: UploadFacts, stored: StoredBytes) -> dict[str, Any]:
+        """Add the alias, unless a request that was killed has done so."""
+        library = self.library
+        try:
+            alias = library.alias(facts.alias_id)
+        except AliasNotFound:
+            rules = {"expires": facts.expires, "restricted": facts.restricted, "owner": facts.owner}
+            alias = library.add(stored, facts.filename, facts.mimetype, alias_id=facts.alias_id, **rules)
+        return describe(BoundAlias(alias, library))
+
+    @staticmethod
+    def _note(partial: IPartial, facts: UploadFacts) -> UploadFacts:
+        partial.change(facts.as_json())
+        return facts
+
+    def cancel(self, upload_id: str) -> None:
+        self._open(upload_id, interrupt=True).discard()
+        log.info("upload forgotten upload=%s", upload_id)
+
+    def all(self) -> Iterator[tuple[str, UploadFacts, int]]:
+        """Id, facts and the number of bytes that have come, of each."""
+        for upload_id in sorted(self._partials):
+            with suppress(PartialNotFound):
+                facts = UploadFacts.of(self._partials.facts(upload_id))
+                stored = facts.stored
+                yield upload_id, facts, self._partials.size(upload_id) if stored is None else stored.size
+
+    def expired(self, now: datetime) -> list[tuple[str, UploadFacts, int]]:
+        """Those of all() that expired before `now`."""
+        return [found for found in self.all() if found[1].until <= now]
+
+
+@implementer(ITakesFiles)
+class TakesFiles:
+    """Requests below ``/+uploads`` of the web application commit by themselves, when a file is complete."""
+
+
+takes_files = TakesFiles()

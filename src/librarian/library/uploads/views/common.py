@@ -1,0 +1,143 @@
+"""What both protocols share: fields, spaces, and how a piece is received under any WSGI server."""
+
+from collections.abc import Callable
+from email.utils import format_datetime
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.interfaces import Unauthorized
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.http.uploads import UPLOADS, UploadRoot, check_permission
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.operations import acting_owner
+from librarian.library.uploads.interfaces import IResumableUploads
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.pieces import Piece
+from librarian.library.uploads.service import ResumableUploads
+from librarian.security.interaction import is_permitted
+from librarian.web.interfaces import BODY_TAKER, BodyRefused
+from librarian.web.requests.received import RECEIVED
+
+BLOCK = 1 << 18  # bytes
+MOST_DIGITS = 15  # of an integer (RFC 9651, section 3.3.1)
+SF_BOOLEANS = {"?0": False, "?1": True}  # RFC 9651, section 3.3.6
+
+
+def uploads() -> ResumableUploads:
+    """The uploads of this process."""
+    found: ResumableUploads = getUtility(IResumableUploads)
+    return found
+
+
+def space_of(context: Any) -> bool | None:
+    """Whether the uploads of an endpoint are restricted; None: both kinds.  Raises Unauthorized."""
+    if isinstance(context, UploadRoot):
+        check_permission(context)
+        return context.restricted
+    may_upload("librarian.Upload")
+    return None
+
+
+def may_upload(permission: str) -> None:
+    """Raise Unauthorized unless the principal may add files."""
+    aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
+    if not is_permitted(permission, aliases):
+        raise Unauthorized(aliases, "upload", permission)
+
+
+def facts_for(context: Any, upload_id: str) -> UploadFacts:
+    """The facts of the principal's own upload.  Raises UploadNotFound, UploadExpired, Unauthorized."""
+    return uploads().facts(upload_id, acting_owner(), space_of(context))
+
+
+def path_of(upload_id: str) -> str:
+    """The path of an upload, on every endpoint that has uploads."""
+    return f"/{UPLOADS}/{upload_id}"
+
+
+def stated_integer(request: Request, name: str) -> int | None:
+    """A field that is a number of bytes; None without it.  Raises HTTPBadRequest."""
+    text = request.headers.get(name)
+    if text is None:
+        return None
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise HTTPBadRequest(f"{name} is no number of bytes.")
+    return int(text)
+
+
+def stated_boolean(request: Request, name: str) -> bool:
+    """A field that is ``?0`` or ``?1``.  Raises HTTPBadRequest, also without it."""
+    try:
+        return SF_BOOLEANS[request.headers[name].strip()]
+    except KeyError:
+        raise HTTPBadRequest(f"{name} is neither ?0 nor ?1.") from None
+
+
+def required_offset(request: Request) -> int:
+    """The field Upload-Offset.  Raises HTTPBadRequest."""
+    offset = stated_integer(request, "Upload-Offset")
+    if offset is None:
+        raise HTTPBadRequest("Upload-Offset is missing: where in the file does this piece begin?")
+    return offset
+
+
+def body_size(request: Request) -> int | None:
+    """The size of the body in bytes; None for a chunked one (RFC 9112, section 6.3)."""
+    stated: int | None = request.content_length
+    if stated is None and not {"HTTP_TRANSFER_ENCODING", BODY_TAKER} & request.environ.keys():
+        return 0
+    return stated
+
+
+def received(request: Request, make: Callable[[], Piece]) -> tuple[Piece, bool]:
+    """The piece that is the body of a request, and whether it is there; if not, the server is to go on.
+
+    `make` begins it.  It is closed with the request.
+    """
+    found = request.environ.get(RECEIVED)
+    if isinstance(found, Piece):
+        return found, True
+    piece = make()
+    taker = request.environ.get(BODY_TAKER)
+    if taker is not None:
+        taker(piece)
+        return piece, False
+    request.add_finished_callback(lambda request: piece.abort())
+    _read(request, piece)
+    return piece, True
+
+
+def _read(request: Request, piece: Piece) -> None:
+    """Read the body under a server that has it as a stream.  Raises HTTPBadRequest, OSError."""
+    stream, left = request.environ["wsgi.input"], body_size(request)
+    while left is None or left:
+        block: bytes = stream.read(BLOCK if left is None else min(BLOCK, left))
+        if not block:
+            break
+        piece.write(block)
+        left = None if left is None else left - len(block)
+    if left:
+        raise HTTPBadRequest("The body ended early; what has come of it is kept.")
+    piece.finish()
+
+
+def go_on(status: int = 100, **fields: str) -> Response:
+    """The answer that has the server receive the body."""
+    response = Response(status="104 Upload Resumption Supported" if status == 104 else status)
+    response.headers.update({name.replace("_", "-"): value for name, value in fields.items()})
+    return response
+
+
+def until_field(facts: UploadFacts) -> str:
+    """The value of Upload-Expires: a date as in RFC 9110, section 5.6.7."""
+    return format_datetime(facts.until, usegmt=True)
+
+
+def body_refused(context: BodyRefused, request: Request) -> Response:
+    """What a piece refuses to take, under a server that has the application read the body."""
+    return Response(json_body={"error": context.reason, "status": context.status}, status=context.status)

@@ -1,0 +1,169 @@
+"""Resumable uploads as the HTTP working group drafts them (draft-ietf-httpbis-resumable-upload).
+
+What was implemented is interop version 8; versions 5 to 7 differ in nothing that is used here but the interim
+answer, 104, which only version 8 is sent.
+"""
+
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPUnsupportedMediaType
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.filenames import check_filename
+from librarian.library.http.request_bodies import stated_expires, stated_mimetype
+from librarian.library.http.uploads import UploadTarget
+from librarian.library.interfaces import InvalidFilename
+from librarian.library.operations import acting_owner
+from librarian.library.uploads.interfaces import InconsistentLength
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.pieces import Piece
+from librarian.library.uploads.views.common import (
+    body_size,
+    facts_for,
+    go_on,
+    path_of,
+    received,
+    required_offset,
+    space_of,
+    stated_boolean,
+    stated_integer,
+    uploads,
+)
+from librarian.web.digests import CONTENT_FIELDS, WHOLE_FIELDS, promised_digests
+from librarian.web.interfaces import BODY_TAKER
+from librarian.web.requests.methods import takes
+from librarian.web.requests.parts import takes_parts
+from librarian.web.requests.promises import by_hash
+from librarian.web.requests.received import RECEIVED
+
+INTEROP = "8"
+KNOWN = ("5", "6", "7", "8")
+VERSION_FIELD = "Upload-Draft-Interop-Version"
+PIECE_TYPE = "application/partial-upload"
+
+
+@takes_parts
+@takes("PUT", "POST")
+def create(context: UploadTarget, request: Request) -> Response:
+    """``PUT /<filename>`` with Upload-Complete: the whole file, or its first piece."""
+    is_last = stated_boolean(request, "Upload-Complete")
+    version = request.headers.get(VERSION_FIELD, "").strip()
+    if not is_last and version not in KNOWN:
+        raise HTTPBadRequest(f"A resumable upload needs {VERSION_FIELD}: {INTEROP} beside Upload-Complete.")
+    _check_framing(request)
+    piece, is_whole = received(request, lambda: _first_piece(context, request, is_last))
+    if is_whole:
+        return _settled(piece, is_last, 201)
+    begun = piece.partial
+    if version != INTEROP:
+        return go_on()
+    fields = {"Location": path_of(begun.id), VERSION_FIELD: INTEROP, "Upload-Limit": limits(begun)}
+    response = go_on(104)
+    response.headers.update(fields)
+    return response
+
+
+def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piece:
+    restricted = space_of(context.root)
+    filename = check_filename(context.filename)
+    if request.path_info != f"/{filename}":
+        raise InvalidFilename(filename, "the path is not just a name")
+    length = stated_integer(request, "Upload-Length")
+    size = body_size(request)
+    if is_last and size is not None:
+        if length not in (None, size):
+            raise InconsistentLength(f"Upload-Length is {length}, and the body's length another")
+        length = size
+    partial = uploads().begin(
+        filename,
+        stated_mimetype(request, filename),
+        restricted=restricted,
+        owner=acting_owner(),
+        length=length,
+        expires=stated_expires(request),
+        digests=tuple(by_hash(promised_digests(request.environ, WHOLE_FIELDS)).items()),
+    )
+    return uploads().piece_of(partial, length, _piece_digests(request))
+
+
+def _piece_digests(request: Request) -> dict[str, str]:
+    return by_hash(promised_digests(request.environ, CONTENT_FIELDS))
+
+
+def _check_framing(request: Request) -> None:
+    """Some servers cannot tell a chunked body that was cut from one that ended (RFC 9112, section 8)."""
+    ours = BODY_TAKER in request.environ or RECEIVED in request.environ
+    if body_size(request) is None and not ours:
+        raise HTTPLengthRequired("Send a Content-Length.")
+
+
+def append(context: Any, request: Request, upload_id: str) -> Response:
+    """``PATCH``: the next piece; with ``Upload-Complete: ?1`` the last."""
+    facts = facts_for(context, upload_id)
+    if request.content_type != PIECE_TYPE:
+        raise HTTPUnsupportedMediaType(f"A piece of a file is {PIECE_TYPE}.")
+    is_last, offset = stated_boolean(request, "Upload-Complete"), required_offset(request)
+    _check_framing(request)
+    size = body_size(request)
+    length = stated_integer(request, "Upload-Length")
+    if is_last and size is not None:
+        ends = offset + size
+        if length not in (None, ends) or facts.length not in (None, ends):
+            stated = facts.length if length is None else length
+            raise InconsistentLength(f"the upload has {stated} bytes, and this last piece ends at {ends}")
+        length = ends
+    digests = _piece_digests(request)
+    piece, is_whole = received(
+        request, lambda: uploads().piece(upload_id, offset, size=size, length=length, digests=digests)
+    )
+    return _settled(piece, is_last, 200) if is_whole else go_on()
+
+
+def _settled(piece: Piece, is_last: bool, status: int) -> Response:
+    piece.settle()
+    facts, partial = UploadFacts.of(piece.partial.facts), piece.partial
+    if is_last:
+        described = uploads().complete(partial)
+        response = Response(json_body=described, status=status, location=described["url"])
+        have = described["size"]
+    else:
+        response = Response(status=201 if status == 201 else 204, location=path_of(partial.id))
+        response.headers["Upload-Limit"] = limits(partial)
+        have = facts.stored.size if facts.stored is not None else partial.size
+    response.headers.update({"Upload-Complete": "?1" if is_last else "?0", "Upload-Offset": str(have)})
+    return response
+
+
+def state(context: Any, request: Request, upload_id: str) -> dict[str, str]:
+    """The fields of ``HEAD`` and ``GET``: how many bytes have come."""
+    facts = facts_for(context, upload_id)
+    offset = uploads().offset(upload_id)
+    fields = {
+        "Upload-Offset": str(offset),
+        "Upload-Complete": "?1" if facts.named else "?0",
+        "Upload-Limit": limits(None, facts),
+        "Cache-Control": "no-store",
+    }
+    if facts.length is not None:
+        fields["Upload-Length"] = str(facts.length)
+    return fields
+
+
+def limits(partial: Any = None, facts: UploadFacts | None = None) -> str:
+    """The value of Upload-Limit."""
+    found = {"min-size": 0} if uploads().longest is None else {"max-size": uploads().longest}
+    if partial is not None:
+        facts = UploadFacts.of(partial.facts)
+    if facts is not None:
+        left = facts.until - uploads().library.clock.now()
+        found["max-age"] = max(int(left.total_seconds()), 0)
+    return ", ".join(f"{name}={value}" for name, value in found.items())
+
+
+@takes("OPTIONS")
+def options(context: UploadTarget, request: Request) -> Response:
+    """``OPTIONS /<filename>``: the limits, which say that uploads can be resumed."""
+    response = Response(status=204)
+    response.headers.update({"Upload-Limit": limits(), "Allow": "OPTIONS, POST, PUT"})
+    return response

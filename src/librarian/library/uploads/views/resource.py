@@ -1,0 +1,127 @@
+"""``/+uploads`` and ``/+uploads/<id>``, for both protocols: a request with Tus-Resumable speaks tus."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.http.description import expires_text
+from librarian.library.operations import acting_owner
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.views import draft, tus
+from librarian.library.uploads.views.common import facts_for, path_of, space_of, uploads
+from librarian.web.requests.methods import refusal_of, takes
+from librarian.web.requests.parts import takes_parts
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
+
+
+@takes_parts
+@takes(*METHODS)
+def place(context: Any, request: Request) -> Response:
+    """The uploads, or one of them, by the rest of the path."""
+    if request.method == "OPTIONS":
+        return _options()
+    if request.headers.get("Tus-Resumable", tus.VERSION).strip() != tus.VERSION:
+        return tus.wrong_version()
+    if not request.subpath:
+        return _by_method(request, {"GET": listing, "POST": _create})(context, request)
+    if len(request.subpath) > 1:
+        raise HTTPNotFound
+    views = {"GET": _description, "HEAD": _state, "PATCH": _append, "DELETE": _cancel}
+    return _by_method(request, views)(context, request)
+
+
+def _by_method(request: Request, views: dict[str, Callable[..., Response]]) -> Callable[..., Response]:
+    if request.method not in views:
+        raise refusal_of(request.method, tuple(sorted(views)))
+    return views[request.method]
+
+
+def _options() -> Response:
+    response = tus.capabilities()
+    response.headers["Upload-Limit"] = draft.limits()
+    return response
+
+
+def _speaks_tus(request: Request) -> bool:
+    return "Tus-Resumable" in request.headers
+
+
+def _create(context: Any, request: Request) -> Response:
+    return tus.create(context, request) if _speaks_tus(request) else tus.wrong_version()
+
+
+def _append(context: Any, request: Request) -> Response:
+    upload_id = request.subpath[0]
+    if _speaks_tus(request):
+        return tus.append(context, request, upload_id)
+    if "Upload-Complete" not in request.headers:
+        raise HTTPBadRequest("A piece comes with Tus-Resumable, or with Upload-Complete.")
+    return draft.append(context, request, upload_id)
+
+
+def _state(context: Any, request: Request) -> Response:
+    upload_id = request.subpath[0]
+    if _speaks_tus(request):
+        return tus.state(context, request, upload_id)
+    response = Response(status=204)
+    response.headers.update(draft.state(context, request, upload_id))
+    return response
+
+
+def _cancel(context: Any, request: Request) -> Response:
+    upload_id = request.subpath[0]
+    facts_for(context, upload_id)
+    uploads().cancel(upload_id)
+    response = Response(status=204)
+    if _speaks_tus(request):
+        response.headers["Tus-Resumable"] = tus.VERSION
+    return response
+
+
+def _description(context: Any, request: Request) -> Response:
+    """The facts of one upload, and of the file it became."""
+    upload_id = request.subpath[0]
+    fields = draft.state(context, request, upload_id)
+    facts = facts_for(context, upload_id)
+    described = describe_upload(upload_id, facts, int(fields["Upload-Offset"]))
+    described["file"] = uploads().result(facts) if facts.named else None
+    response = Response(json_body=described)
+    response.headers.update(fields)
+    return response
+
+
+def listing(context: Any, request: Request) -> Response:
+    """The principal's uploads under way, as JSON."""
+    restricted, owner = space_of(context), acting_owner()
+    if owner is None:
+        raise HTTPNotFound
+    found = [
+        describe_upload(upload_id, facts, offset)
+        for upload_id, facts, offset in uploads().all()
+        if facts.owner == owner and restricted in (None, facts.restricted)
+    ]
+    response = Response(json_body={"uploads": found})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def describe_upload(upload_id: str, facts: UploadFacts, offset: int) -> dict[str, Any]:
+    """An upload as a JSON object; sizes in bytes, times as in RFC 3339."""
+    return {
+        "id": upload_id,
+        "path": path_of(upload_id),
+        "filename": facts.filename,
+        "mimetype": facts.mimetype,
+        "restricted": facts.restricted,
+        "owner": facts.owner,
+        "offset": offset,
+        "length": facts.length,
+        "complete": facts.named,
+        "begun": facts.created.isoformat(timespec="seconds"),
+        "until": facts.until.isoformat(timespec="seconds"),
+        "expires": expires_text(facts.expires),
+    }

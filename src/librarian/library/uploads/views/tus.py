@@ -1,0 +1,205 @@
+"""The tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload), with the extensions in EXTENSIONS."""
+
+import binascii
+from base64 import b64decode
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.filenames import media_type_for
+from librarian.library.http.request_bodies import stated_expires
+from librarian.library.operations import acting_owner
+from librarian.library.uploads.interfaces import UnknownChecksum
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.pieces import Piece
+from librarian.library.uploads.views.common import (
+    body_size,
+    facts_for,
+    go_on,
+    may_upload,
+    path_of,
+    received,
+    required_offset,
+    space_of,
+    stated_integer,
+    until_field,
+    uploads,
+)
+from librarian.web.digests import WHOLE_FIELDS, promised_digests
+from librarian.web.requests.promises import by_hash
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum"
+CHECKSUMS = {"sha1": 20, "sha256": 32, "md5": 16}  # digest sizes in bytes
+PIECE_TYPE = "application/offset+octet-stream"
+_DECLARABLE = {"sha512": 128, "sha256": 64, "sha1": 40, "md5": 32}  # in Upload-Metadata; hex digits
+
+
+def capabilities() -> Response:
+    """The answer to OPTIONS."""
+    fields = {"Tus-Extension": EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(CHECKSUMS)}
+    if (longest := uploads().longest) is not None:
+        fields["Tus-Max-Size"] = str(longest)
+    return _answer(204, **{"Tus-Version": VERSION, **fields})
+
+
+def wrong_version() -> Response:
+    """412 for a request without Tus-Resumable, or with that of another version."""
+    response = _answer(412, **{"Tus-Version": VERSION})
+    response.json_body = {"error": f"Tus-Resumable: {VERSION} is what is spoken here.", "status": 412}
+    return response
+
+
+def create(context: Any, request: Request) -> Response:
+    """``POST /+uploads``: begin an upload, with its first piece if there is a body."""
+    if body_size(request) != 0 and request.content_type == PIECE_TYPE:
+        piece, is_whole = received(request, lambda: _first_piece(context, request))
+        if not is_whole:
+            return go_on()
+        facts, response = _settled(piece, 201)
+        response.location = path_of(piece.partial.id)
+    else:
+        if body_size(request) != 0:
+            raise HTTPUnsupportedMediaType(f"A body that begins the file is {PIECE_TYPE}.")
+        partial = _begin(context, request)
+        partial.close()
+        facts = UploadFacts.of(partial.facts)
+        response = _answer(201)
+        response.location = path_of(partial.id)
+    response.headers["Upload-Expires"] = until_field(facts)
+    return response
+
+
+def _first_piece(context: Any, request: Request) -> Piece:
+    checksum = stated_checksum(request)
+    partial = _begin(context, request)
+    return uploads().piece_of(partial, UploadFacts.of(partial.facts).length, checksum)
+
+
+def _begin(context: Any, request: Request) -> Any:
+    restricted = space_of(context)
+    metadata = stated_metadata(request)
+    if restricted is None:
+        restricted = metadata.get("restricted", "") in ("true", "1")
+        may_upload("librarian.UploadRestricted" if restricted else "librarian.Upload")
+    filename = metadata.get("filename") or metadata.get("name")
+    if not filename:
+        raise HTTPBadRequest("Upload-Metadata names no filename.")
+    mimetype = metadata.get("filetype") or metadata.get("type") or media_type_for(filename)
+    return uploads().begin(
+        filename,
+        mimetype,
+        restricted=restricted,
+        owner=acting_owner(),
+        length=stated_length(request),
+        expires=stated_expires(request),
+        digests=_declared(request, metadata),
+    )
+
+
+def _declared(request: Request, metadata: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The digests of the whole file, in Repr-Digest or, as hex, in the metadata.  Raises HTTPBadRequest."""
+    found = by_hash(promised_digests(request.environ, WHOLE_FIELDS))
+    for name, digits in _DECLARABLE.items():
+        if name in metadata:
+            digest = metadata[name].lower()
+            if len(digest) != digits or digest.strip("0123456789abcdef"):
+                raise HTTPBadRequest(f"{name} in Upload-Metadata is not {digits} hex digits.")
+            if found.setdefault(name, digest) != digest:
+                raise HTTPBadRequest(f"Upload-Metadata and Repr-Digest contradict each other about {name}.")
+    return tuple(found.items())
+
+
+def stated_length(request: Request) -> int | None:
+    """Upload-Length; None if it is deferred.  Raises HTTPBadRequest."""
+    length = stated_integer(request, "Upload-Length")
+    deferred = request.headers.get("Upload-Defer-Length")
+    if deferred not in (None, "1") or (deferred is None) == (length is None):
+        raise HTTPBadRequest("Send either Upload-Length, in bytes, or Upload-Defer-Length: 1.")
+    return length
+
+
+def stated_metadata(request: Request) -> dict[str, str]:
+    """Upload-Metadata: keys with values in Base64.  Raises HTTPBadRequest."""
+    found: dict[str, str] = {}
+    for pair in filter(
+        None, (part.strip() for part in request.headers.get("Upload-Metadata", "").split(","))
+    ):
+        key, _space, value = pair.partition(" ")
+        try:
+            text = b64decode(value.encode(), validate=True).decode()
+        except (binascii.Error, UnicodeError):
+            raise HTTPBadRequest(f"Upload-Metadata: {key[:40]} is no text in Base64.") from None
+        if found.setdefault(key, text) != text:
+            raise HTTPBadRequest(f"Upload-Metadata has {key[:40]} twice.")
+    return found
+
+
+def stated_checksum(request: Request) -> dict[str, str]:
+    """Upload-Checksum, as lower-case hex by hashlib's name; empty without it.  Raises UnknownChecksum."""
+    field = request.headers.get("Upload-Checksum")
+    if field is None:
+        return {}
+    name, _space, value = field.strip().partition(" ")
+    if name not in CHECKSUMS:
+        raise UnknownChecksum(f"Upload-Checksum is one of {', '.join(CHECKSUMS)}, not {name[:20]}.")
+    try:
+        digest = b64decode(value.encode(), validate=True)
+    except (binascii.Error, UnicodeError):
+        digest = b""
+    if len(digest) != CHECKSUMS[name]:
+        raise UnknownChecksum(f"Upload-Checksum: {name} has {CHECKSUMS[name]} bytes, in Base64.")
+    return {name: digest.hex()}
+
+
+def append(context: Any, request: Request, upload_id: str) -> Response:
+    """``PATCH``: the next piece; 204, and for the last one 200 with the file's description."""
+    facts_for(context, upload_id)
+    if request.content_type != PIECE_TYPE:
+        raise HTTPUnsupportedMediaType(f"A piece of a file is {PIECE_TYPE}.")
+
+    def make() -> Piece:
+        return uploads().piece(
+            upload_id,
+            required_offset(request),
+            size=body_size(request),
+            length=stated_integer(request, "Upload-Length"),
+            digests=stated_checksum(request),
+        )
+
+    piece, is_whole = received(request, make)
+    if not is_whole:
+        return go_on()
+    facts, response = _settled(piece, 204)
+    response.headers["Upload-Expires"] = until_field(facts)
+    return response
+
+
+def _settled(piece: Piece, status: int) -> tuple[UploadFacts, Response]:
+    """Make a piece durable, and complete the upload if it was the last."""
+    piece.settle()
+    facts = UploadFacts.of(piece.partial.facts)
+    have = facts.stored.size if facts.stored is not None else piece.partial.size
+    response = _answer(status, **{"Upload-Offset": str(have)})
+    if have == facts.length:
+        described = uploads().complete(piece.partial)
+        response.status_int = 200 if status == 204 else status
+        response.json_body = described
+    return facts, response
+
+
+def state(context: Any, request: Request, upload_id: str) -> Response:
+    """``HEAD``: how many bytes have come."""
+    facts = facts_for(context, upload_id)
+    offset = uploads().offset(upload_id, completes=True)
+    length = {"Upload-Defer-Length": "1"} if facts.length is None else {"Upload-Length": str(facts.length)}
+    fields = {**length, "Upload-Offset": str(offset), "Upload-Expires": until_field(facts)}
+    return _answer(200, **fields, **{"Cache-Control": "no-store"})
+
+
+def _answer(status: int, **fields: str) -> Response:
+    response = Response(status=status)
+    response.headers.update({"Tus-Resumable": VERSION, **fields})
+    return response

@@ -1,0 +1,48 @@
+"""Requests whose body the application receives into a place of its own, such as pieces of resumable uploads.
+
+It is asked with the head alone, and called once more when the body has come.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from librarian.serving.wsgi.exchange import Link, WSGIExchange
+from librarian.store.interfaces import IReceiving
+from librarian.web.interfaces import BODY_TAKER
+
+_INTERIM_FIELDS = ("location", "upload-")
+
+
+class AskingExchange(WSGIExchange):
+    """One question; an answer of 200 and more ends the connection, as the body is not read."""
+
+    def __init__(self, link: Link, environ: dict[str, Any], version: str) -> None:
+        super().__init__(link, environ, version, keeps_open=False)
+        self._receiving: IReceiving | None = None
+        environ[BODY_TAKER] = self._take
+
+    def run(self, app: Any) -> None:
+        """As WSGIExchange has it."""
+        super().run(app)
+        if self._receiving is not None:  # and something else was answered
+            self._receiving.abort()
+
+    def _take(self, receiving: IReceiving) -> None:
+        self._receiving = receiving
+
+    def _answer(self, body: Iterable[bytes]) -> bool:
+        if not self._status.startswith("1"):
+            return super()._answer(body)
+        assert self._receiving is not None, "the application gave nothing to receive the body"
+        receiving, self._receiving = self._receiving, None
+        self._link.go_on(self._interim(), receiving)
+        return False
+
+    def _interim(self) -> bytes:
+        """The application's answer; nothing for 100, which only a client that expects it gets."""
+        if self._status.startswith("100"):
+            return b""
+        lines = [f"HTTP/1.1 {self._status}\r\n"]
+        fields = (field for field in self._headers if field[0].lower().startswith(_INTERIM_FIELDS))
+        lines += [f"{name}: {value}\r\n" for name, value in fields]
+        return "".join([*lines, "\r\n"]).encode("latin-1")

@@ -1,0 +1,79 @@
+"""A relay on loopback that cuts each connection after so many bytes from the client."""
+
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from urllib.parse import urlsplit
+
+BLOCK = 1 << 16  # bytes
+
+
+class CuttingRelay:
+    """Passes connections on to the server at `url`; `cut_after` bytes (None: never) are the most of each.
+
+    `url` is the relay's own, `cuts` counts the connections that it has cut.  With `swallow_answers` as many
+    answers are taken from the server and not given to the client, whose connection is cut instead.
+    """
+
+    def __init__(self, url: str, cut_after: int | None = None) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None and parts.port is not None
+        self._target = (parts.hostname, parts.port)
+        self.cut_after = cut_after
+        self.swallow_answers = 0
+        self.cuts = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        host, port = self._listening.getsockname()
+        self.url = f"http://{host}:{port}/"
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> "CuttingRelay":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for each in self._open:
+            _end(each)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _address = self._listening.accept()
+                server = socket.create_connection(self._target)
+                self._open += (client, server)
+                threading.Thread(target=self._up, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._down, args=(client, server), daemon=True).start()
+
+    def _up(self, client: socket.socket, server: socket.socket) -> None:
+        left = self.cut_after
+        with suppress(OSError):
+            while data := client.recv(BLOCK if left is None else min(BLOCK, left)):
+                server.sendall(data)
+                if left is not None:
+                    left -= len(data)
+                    if not left:
+                        self.cuts += 1
+                        _end(client)
+                        break
+        _end(server)
+
+    def _down(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := server.recv(BLOCK):
+                if self.swallow_answers:
+                    self.swallow_answers -= 1
+                    break
+                client.sendall(data)
+        _end(client)
+        _end(server)
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
