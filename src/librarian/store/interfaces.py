@@ -27,8 +27,7 @@ not mounted, raises `StoreUnavailable`; a store that is there and empty would an
 
 A *partial upload* (`IPartial`) is a file that comes in several requests, perhaps over days.  Its bytes and
 facts are on the store's medium between them, and outlast the process: what was settled is durable, another
-process goes on where it stopped, and one at a time writes.  At the end it becomes a received file like any
-other.
+process goes on where it stopped, and one at a time writes.  At the end it is a received file like others.
 
 Tree and store carry the same installation id (`installation`, `join`), so that no sweep is run with the
 wrong one of either.
@@ -219,8 +218,7 @@ class IPartial(Interface):
         """Return when all bytes are durable."""
 
     def hold_back() -> None:
-        """Have the bytes that follow count only after settle(): after close() or the death of the process
-        without it they are forgotten."""
+        """Have the bytes that follow count only after settle(): after close() without it they are forgotten."""
 
     def rollback(size: int) -> None:
         """Forget all bytes behind the first `size`."""

@@ -37,7 +37,8 @@ class UploadsTestCase(PeopleInTheWorld):
     def begin(self, length: int = len(DATA), base: str = UPLOAD, **more: str) -> str:
         """The URL of a new tus upload."""
         headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": metadata(filename="f.txt")}
-        answer = self.ask("POST", f"{base}+uploads", {**headers, **more})
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        answer = self.ask("POST", f"{base}+uploads", headers)
         self.assertEqual(answer.status_int, 201, answer.text)
         found: str = answer.location
         return found

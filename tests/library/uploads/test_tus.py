@@ -121,11 +121,11 @@ class Protocol(UploadsTestCase):
     def test_digests_of_the_whole(self) -> None:
         names = {"sha256": "sha-256", "sha512": "sha-512", "sha1": "sha", "md5": "md5"}
         for algorithm, name in names.items():
-            url = self.begin(**{"Repr-Digest": f"{name}=:{base64_of(b'another', algorithm)}:"})
+            url = self.begin(Repr_Digest=f"{name}=:{base64_of(b'another', algorithm)}:")
             self.assertEqual(self.status(self.piece(url, 0, DATA)), 400)
             self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
         self.assertEqual(self.files(), [])
-        url = self.begin(**{"Repr-Digest": f"sha-512=:{base64_of(DATA, 'sha512')}:"})
+        url = self.begin(Repr_Digest=f"sha-512=:{base64_of(DATA, 'sha512')}:")
         self.assertEqual(self.status(self.piece(url, 0, DATA)), 200)
 
     def test_creations_that_are_refused(self) -> None:

@@ -16,6 +16,7 @@ At one time one request writes.  Another gets 423 or 409, unless it asks for the
 then the request before it hangs in a broken connection, and is ended, if it is this process that has it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -114,8 +115,18 @@ class IResumableUploads(Interface):
         Raises UploadNotFound, UploadExpired.
         """
 
-    def piece(upload_id: str, offset: int, **how: Any) -> Any:
-        """A Piece that begins at `offset`, whose owner writes, finishes and closes it.
+    def piece(
+        upload_id: str,
+        offset: int,
+        *,
+        size: int | None = None,
+        length: int | None = None,
+        digests: Mapping[str, str] | None = None,
+    ) -> Any:
+        """A Piece that begins at `offset`, the caller's to write, finish and close.
+
+        `size` is that of the piece (None: not known), `length` that of the file if it is told only now;
+        `digests` are those of the piece, hex by hashlib's names.
 
         Raises UploadBusy, OffsetMismatch, UploadNotFound, UploadCompleted, StoreUnavailable.
         """

@@ -10,11 +10,11 @@ from typing import BinaryIO
 from zope.interface import implementer
 
 from librarian.library.uploads.interfaces import ChecksumMismatch
-from librarian.store.interfaces import IPartial, IReceiving, PartialBusy
+from librarian.store.interfaces import IPartial, IReceivedFile, IReceiving, PartialBusy
 from librarian.web.interfaces import BodyRefused
 
 
-@implementer(IReceiving)
+@implementer(IReceiving, IReceivedFile)
 class Piece:
     """What a server writes a body to, and then the application's to settle.
 

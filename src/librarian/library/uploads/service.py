@@ -235,8 +235,15 @@ class ResumableUploads:
         try:
             alias = library.alias(facts.alias_id)
         except AliasNotFound:
-            rules = {"expires": facts.expires, "restricted": facts.restricted, "owner": facts.owner}
-            alias = library.add(stored, facts.filename, facts.mimetype, alias_id=facts.alias_id, **rules)
+            alias = library.add(
+                stored,
+                facts.filename,
+                facts.mimetype,
+                expires=facts.expires,
+                restricted=facts.restricted,
+                owner=facts.owner,
+                alias_id=facts.alias_id,
+            )
         return describe(BoundAlias(alias, library))
 
     @staticmethod

@@ -55,9 +55,7 @@ class Listener:
     loop: AbstractEventLoop
     application: Application
     environ: dict[str, Any]  # what it contributes to each WSGI environ
-    new_body: Callable[
-        ..., ReceivedBody
-    ]  # of a head, a callback, and the application's IReceiving if it has one
+    new_body: Callable[..., ReceivedBody]  # of a head, a callback, an IReceiving or none
     new_file: Callable[[], BinaryIO]
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
