@@ -124,7 +124,7 @@ class Uploads(PeopleInTheWorld):
         self.assertEqual(self.put().status_int, 201)
 
     def test_methods(self) -> None:
-        for method in ("GET", "HEAD", "DELETE", "PATCH"):
+        for method in ("GET", "HEAD", "DELETE", "PATCH", "OPTIONS"):
             answer = request(method, f"{UPLOAD}f.txt")
             self.assertEqual((answer.status_int, answer.headers["Allow"]), (405, "PUT, POST"))
         self.assertEqual(request("POST", f"{UPLOAD}f.txt", {}, b"x").status_int, 201)

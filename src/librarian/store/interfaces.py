@@ -218,7 +218,7 @@ class IPartial(Interface):
         """Return when all bytes are durable."""
 
     def hold_back() -> None:
-        """Have the bytes that follow count only after settle(): after close() without it they are forgotten."""
+        """Have the bytes that follow count only after settle(): close() without it forgets them."""
 
     def rollback(size: int) -> None:
         """Forget all bytes behind the first `size`."""

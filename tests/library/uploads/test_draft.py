@@ -101,7 +101,7 @@ class Draft(UploadsTestCase):
         self.assertEqual(self.status(self.part(url, "?1", 4, b"two three")), 200)
 
     def test_limits_before_a_byte_is_sent(self) -> None:
-        answer = self.ask("OPTIONS", NAME, {})
+        answer = self.ask("OPTIONS", f"{UPLOAD}+uploads", {})
         self.assertEqual((self.status(answer), answer.headers["Upload-Limit"]), (204, "min-size=0"))
 
     def test_pieces_of_another_type(self) -> None:

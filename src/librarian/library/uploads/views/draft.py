@@ -159,11 +159,3 @@ def limits(partial: Any = None, facts: UploadFacts | None = None) -> str:
         left = facts.until - uploads().library.clock.now()
         found["max-age"] = max(int(left.total_seconds()), 0)
     return ", ".join(f"{name}={value}" for name, value in found.items())
-
-
-@takes("OPTIONS")
-def options(context: UploadTarget, request: Request) -> Response:
-    """``OPTIONS /<filename>``: the limits, which say that uploads can be resumed."""
-    response = Response(status=204)
-    response.headers.update({"Upload-Limit": limits(), "Allow": "OPTIONS, POST, PUT"})
-    return response
