@@ -188,10 +188,8 @@ class Connection(Protocol):
         self.phase = Phase.ANSWERING
         self._pause_reading()
         environ = environ_of(self._listener.environ, head, self.peer, b"")
-        if not head.meaning.chunked:
-            environ["CONTENT_LENGTH"] = str(head.meaning.length)
-        else:
-            environ.pop("CONTENT_LENGTH", None)
+        length = {} if head.meaning.chunked else {"CONTENT_LENGTH": str(head.meaning.length)}
+        environ = {name: value for name, value in environ.items() if name != "CONTENT_LENGTH"} | length
         link = ApplicationLink(self, self._listener.application)
         # A refusal ends the connection: the body, which may still come, is not read as a request.
         self._listener.application.submit(AskingExchange(link, environ, head.version))

@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 from librarian.serving.wsgi.application import Application
 from librarian.serving.wsgi.exchange import FileBody, Link
 from librarian.serving.wsgi.outgoing import Outgoing
+from librarian.store.interfaces import IReceiving
 
 
 class ApplicationLink(Link):
