@@ -96,7 +96,7 @@ class Nginx:
 
     @classmethod
     def setUp(cls) -> None:
-        cls.server = ServerProcess(SETTINGS.format(secret=SECRET))
+        cls.server = cls.make_server()
         cls.server.start()
         cls.folder = Path(tempfile.mkdtemp(prefix="librarian-nginx-"))
         cls.socket = cls.folder / "socket"
@@ -111,6 +111,11 @@ class Nginx:
         raise TimeoutError("nginx does not listen")
 
     @classmethod
+    def make_server(cls) -> ServerProcess:
+        """The server behind it, which is not started yet."""
+        return ServerProcess(SETTINGS.format(secret=SECRET))
+
+    @classmethod
     def tearDown(cls) -> None:
         cls.process.terminate()
         cls.process.wait(30)
@@ -119,8 +124,13 @@ class Nginx:
         shutil.rmtree(cls.folder)
 
     @classmethod
+    def example(cls) -> str:
+        """What the operator copies."""
+        return EXAMPLE.read_text(encoding="utf-8")
+
+    @classmethod
     def _write_configuration(cls) -> None:
-        text = EXAMPLE.read_text(encoding="utf-8")
+        text = cls.example()
         lines = [line for line in text.splitlines() if "ssl_certificate" not in line]
         text = "\n".join(lines).replace("listen 443 ssl;", f"listen unix:{cls.socket};")
         text = text.replace("/var/lib/librarian/bytes/", f"{cls.server.folder}/bytes/")
