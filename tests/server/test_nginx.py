@@ -144,7 +144,7 @@ class Nginx:
 
 
 class BehindNginx(unittest.TestCase):
-    layer = Nginx
+    layer: ClassVar[type] = Nginx
 
     def setUp(self) -> None:
         self.server = Nginx.server
