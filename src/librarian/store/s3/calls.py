@@ -104,7 +104,8 @@ class Calls:
             if failed is None:
                 return
             failures += 1
-            self._judge("get_object", failed, last=failures == ATTEMPTS)
+            too_slow = isinstance(failed, TimeoutError)  # and would be so again
+            self._judge("get_object", failed, last=too_slow or failures == ATTEMPTS)
             self._pause(failures)
 
     def presigned(self, key: str, parameters: dict[str, str], seconds: int) -> str:
