@@ -105,6 +105,24 @@ class FormTests(unittest.TestCase):
                     self.receive(body, step=step)
                 self.assertNotIsInstance(caught.exception, FormTooLarge)
 
+    def test_charsets(self) -> None:
+        """Only such as are quick to decode, and give text that can be stored."""
+        for charset in ("utf-8", "US-ASCII", "UTF8"):
+            kind = f"Content-Type: text/plain; charset={charset}"
+            self.assertEqual("x", self.receive(part('name="a"', b"x", kind) + b"--B--").fields["a"])
+        kind = "Content-Type: text/plain; charset=iso-8859-1"
+        self.assertEqual("\xff", self.receive(part('name="a"', b"\xff", kind) + b"--B--").fields["a"])
+        for charset, text in (
+            ("utf-7", b"+2AA-"),  # one half of a surrogate pair
+            ("unicode_escape", rb"\ud800"),
+            ("raw_unicode_escape", rb"\ud800"),
+            ("punycode", b"-a"),  # takes minutes for a megabyte
+            ("idna", b"a"),
+        ):
+            kind = f"Content-Type: text/plain; charset={charset}"
+            with self.subTest(charset), self.assertRaises(FormUnreadable):
+                self.receive(part('name="a"', text, kind) + b"--B--")
+
     def test_boundaries(self) -> None:
         for kind in (
             "multipart/form-data",

@@ -7,7 +7,7 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
-from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from ZODB.POSException import ConflictError
 from zope.component import getGlobalSiteManager
 
@@ -69,6 +69,16 @@ class Bodies(unittest.TestCase):
         for charset in ("nonesuch", "\xff", "hex", "undefined"):
             self.refused(b'{"name": "\xe4\xff"}', f"application/json; charset={charset}")
             self.refused(b"name=%ff", f"application/x-www-form-urlencoded; charset={charset}")
+
+    def test_charsets_of_json(self) -> None:
+        for charset, readable in (("utf-8", True), ("latin-1", True), ("punycode", False), ("utf-7", False)):
+            kind = f"application/json; charset={charset}"
+            body = b'{"a": 1}' + (b"-" if charset == "punycode" else b"")
+            asked = Request.blank("/", method="POST", body=body, content_type=kind)
+            if readable:
+                self.assertEqual({"a": 1}, asked.json_body)
+            else:
+                self.assertRaises(HTTPBadRequest, getattr, asked, "json_body")
 
     def test_json(self) -> None:
         for body in (

@@ -100,6 +100,13 @@ class Draft(UploadsTestCase):
         self.assertEqual(self.ask("HEAD", url, {}).headers["Upload-Offset"], "4")
         self.assertEqual(self.status(self.part(url, "?1", 4, b"two three")), 200)
 
+    def test_a_refused_creation_leaves_no_upload(self) -> None:
+        for complete in ("?0", "?1"):
+            for field in ("Content-Digest", "Content-MD5", "Repr-Digest"):
+                answer = self.put(complete, DATA, **{field: "no digest"})
+                self.assertEqual((field, self.status(answer)), (field, 400))
+        self.assertEqual(list(self.world.store.partials), [])
+
     def test_limits_before_a_byte_is_sent(self) -> None:
         answer = self.ask("OPTIONS", f"{UPLOAD}+uploads", {})
         self.assertEqual((self.status(answer), answer.headers["Upload-Limit"]), (204, "min-size=0"))

@@ -128,9 +128,13 @@ class ResumableUploads:
             raise
 
     def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
-        """A piece behind what an opened upload has; closing it closes the upload."""
+        """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
         most = self.longest if length is None else length
-        piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
+        try:
+            piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
+        except BaseException:
+            partial.close()
+            raise
         self._active[partial.id] = piece
         return piece
 

@@ -6,6 +6,7 @@ is nothing to read again: the parsed form stays in the WSGI environ until the re
 that are repeated after a conflict too.
 """
 
+import codecs
 import hashlib
 import logging
 import re
@@ -38,6 +39,9 @@ MOST_HEADERS = 16  # of a part
 PIECE = 1 << 18  # bytes that are read at a time
 
 _BOUNDARY = re.compile("[ -~]{0,199}[!-~]")  # RFC 2046, 5.1.1, allows 70 characters
+# By the names of Python's codecs.  Others take minutes for a megabyte (punycode), or give one half of a
+# surrogate pair (utf-7, unicode_escape), which no text that is stored or sent may have.
+_CHARSETS = frozenset(("ascii", "cp1252", "iso8859-1", "iso8859-15", "utf-16", "utf-8"))
 _PLAIN = frozenset(("7bit", "8bit", "binary"))  # transfer encodings that change nothing
 
 
@@ -215,8 +219,15 @@ def _parser(content_type: str) -> PushMultipartParser:
     )
 
 
+def require_charset(name: str) -> None:
+    """Raise LookupError or ValueError for a charset that bodies are not read in."""
+    if codecs.lookup(name).name not in _CHARSETS:
+        raise LookupError(name)
+
+
 def _decoded(text: bytes, charset: str) -> str:
     try:
+        require_charset(charset)
         return text.decode(charset)
     except (LookupError, ValueError):
         raise FormUnreadable(f"A field of the form is not {charset[:40]}.") from None

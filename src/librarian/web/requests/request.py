@@ -22,7 +22,13 @@ from librarian.interfaces import LibrarianError
 from librarian.store.interfaces import IByteStore
 from librarian.web.identity import account_links
 from librarian.web.interfaces import FormTooLarge
-from librarian.web.requests.form_files import FormReceiving, is_form_with_files, pass_form_on, read_form
+from librarian.web.requests.form_files import (
+    FormReceiving,
+    is_form_with_files,
+    pass_form_on,
+    read_form,
+    require_charset,
+)
 from librarian.web.requests.promises import promised_hashes
 from librarian.web.requests.received import FORM, received_input
 
@@ -99,6 +105,7 @@ class Request(request.Request):
     def json_body(self) -> Any:
         """The value of a JSON body.  Raises HTTPBadRequest."""
         try:
+            require_charset(self.charset)
             found = super().json_body
             json.dumps(found, ensure_ascii=False).encode()  # one half of a surrogate pair is no text
             return found

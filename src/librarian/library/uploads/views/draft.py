@@ -75,6 +75,7 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
         if length not in (None, size):
             raise InconsistentLength(f"Upload-Length is {length}, and the body's length another")
         length = size
+    digests = _piece_digests(request)  # what is refused begins no upload
     partial = uploads().begin(
         filename,
         stated_mimetype(request, filename),
@@ -84,7 +85,7 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
         expires=stated_expires(request),
         digests=tuple(by_hash(promised_digests(request.environ, WHOLE_FIELDS)).items()),
     )
-    return uploads().piece_of(partial, length, _piece_digests(request))
+    return uploads().piece_of(partial, length, digests)
 
 
 def _piece_digests(request: Request) -> dict[str, str]:
