@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, TypeVar
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
+from zope.interface.interfaces import IInterface
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -117,3 +118,29 @@ class IFetcher(Interface):
         `body` holds fewer or more bytes than that Content-Length: the connection is then closed before
         the whole of it has gone out.
         """
+
+
+class IAnnouncedEvent(Interface):
+    """Something happened, and was announced by zope.event.notify() in the transaction in which it happened.
+
+    The transaction may still be aborted, and be repeated: a subscriber that acts outside of the tree does so
+    when it has committed.  A subscriber that raises makes what happened fail.
+    """
+
+    kind: str = Attribute("What happened, as ``file.added``: the name of the event's IEventKind.")
+    subject: str = Attribute(
+        "What it happened to, as ``files/17``.  Events of one subject are told in order."
+    )
+    owner: str | None = Attribute(
+        "The id of the principal who owns that; None: only administrators hear of it."
+    )
+    data: Mapping[str, object] = Attribute("Further facts, for JSON; made when they are asked for.")
+
+
+class IEventKind(IInterface):
+    """The type of the interfaces of events.  Their docstrings say when the event happens.
+
+    A package registers each kind of its own in its ZCML::
+
+        <interface interface=".interfaces.IFileAdded" type="librarian.interfaces.IEventKind" name="file.added" />
+    """

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from zope.component import getUtility
+from zope.event import notify
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library import urls
+from librarian.library.events.files import FileAdded, FileDeleted, FileUndeleted
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
     InvalidExpiry,
@@ -130,16 +132,21 @@ class Library:
             owner=owner,
         )
         subtree.add(alias)
+        notify(FileAdded(alias))
         return alias
 
     def delete(self, alias: LibraryFileAlias) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
+        if alias.content is None:
+            return
         self.subtree.delete_content(alias, self.clock.now())
+        notify(FileDeleted(alias))
         record_at_commit("file deleted", alias=alias.id, filename=alias.filename)
 
     def undelete(self, alias: LibraryFileAlias) -> None:
         """Bring back the file that delete() took from an alias.  Raises CannotUndelete."""
         self.subtree.undelete(alias)
+        notify(FileUndeleted(alias))
         record_at_commit("file undeleted", alias=alias.id, filename=alias.filename)
 
     def put_and_add(

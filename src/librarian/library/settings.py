@@ -57,6 +57,7 @@ class LibrarySettings(Section):
     upload_requires_token: bool = False  # False: the network alone decides who may add files
     token_lifetime: timedelta = timedelta(days=1)
     token_lifetime_max: timedelta = timedelta(days=7)
+    expiry_notice: timedelta = timedelta(days=7)  # before a file's expiry, when the collector announces it
 
     def completed(self, settings: ISettings) -> "LibrarySettings":
         empty = {name: kind for name, kind in _ENDPOINTS.items() if not getattr(self, name)}

@@ -45,7 +45,7 @@ from typing import Any
 
 from zope.interface import Attribute, Interface
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import IAnnouncedEvent, LibrarianError
 from librarian.machines.enums import (
     CodeImportEventDataType,
     CodeImportJobState,
@@ -435,3 +435,11 @@ class ICodeImportSet(ICodeImportThing):
 
     def delete(name: str) -> None:
         """Delete an import, its job and its results; its events stay.  Raises NoSuchCodeImport."""
+
+
+class IMachineOffline(IAnnouncedEvent):
+    """A machine went OFFLINE; `data` has the reason."""
+
+
+class IJobFailed(IAnnouncedEvent):
+    """A job ended without success; `data` has the import and the result's status."""

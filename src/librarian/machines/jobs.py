@@ -8,6 +8,8 @@ import logging
 import random
 from datetime import datetime, timedelta
 
+from zope.event import notify
+
 from librarian.machines.enums import (
     CodeImportEventDataType,
     CodeImportEventType,
@@ -16,6 +18,7 @@ from librarian.machines.enums import (
     CodeImportResultStatus,
     CodeImportReviewStatus,
 )
+from librarian.machines.events import JobFailed
 from librarian.machines.interfaces import NotRequestable, WrongJobState, WrongMachineState
 from librarian.machines.model.events import ChangeContext
 from librarian.machines.model.imports import CodeImport, CodeImportJob, CodeImportResult
@@ -134,6 +137,8 @@ def finish_job(
     _note(registry, CodeImportEventType.FINISH, context, job)
     if status.succeeded and job.bundle_file is not None:
         _publish(registry, code_import, job, context)
+    if not status.succeeded:
+        notify(JobFailed(job.id, code_import.name, job.machine, status.name))
     registry.release_unused_files(code_import)
     log.info("job finished job=%d import=%s status=%s", job.id, code_import.name, status.name)
     _follow_up(registry, code_import, context)

@@ -8,12 +8,15 @@ import logging
 import re
 from datetime import datetime, timedelta
 
+from zope.event import notify
+
 from librarian.machines.enums import (
     CodeImportEventDataType,
     CodeImportEventType,
     CodeImportMachineOfflineReason,
     CodeImportMachineState,
 )
+from librarian.machines.events import MachineOffline
 from librarian.machines.interfaces import (
     BadHostname,
     InvalidCreationState,
@@ -112,6 +115,7 @@ def set_offline(
         machine=machine.hostname,
         items={CodeImportEventDataType.OFFLINE_REASON: reason.name},
     )
+    notify(MachineOffline(machine.hostname, reason.name))
     log.info("machine offline machine=%s reason=%s", machine.hostname, reason.name)
     reclaim_jobs(registry, machine, context.now, blame=reason is CodeImportMachineOfflineReason.WATCHDOG)
 

@@ -48,7 +48,7 @@ from typing import Any, BinaryIO
 
 from zope.interface import Attribute, Interface
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import IAnnouncedEvent, LibrarianError
 from librarian.mirrors.enums import (
     DisabledBy,
     MirrorContent,
@@ -405,7 +405,7 @@ class IProbeLogs(Interface):
         """End the hold, so that the library's garbage collector may remove the log."""
 
 
-class IMirrorEvent(Interface):
+class IMirrorEvent(IAnnouncedEvent):
     """Something happened to a mirror in this transaction."""
 
     mirror: IDistributionMirror = Attribute("Which.")

@@ -51,7 +51,7 @@ from typing import Any, Literal, Protocol
 
 from zope.interface import Attribute, Interface
 
-from librarian.interfaces import LibrarianError
+from librarian.interfaces import IAnnouncedEvent, LibrarianError
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -349,3 +349,18 @@ class IProgress(Protocol):
 
     def finish(self, name: str) -> None:
         """The file has arrived, whole, under its final name."""
+
+
+class ISpoolEvent(IAnnouncedEvent):
+    """Something happened to a file of an export; announced beside any transaction, and perhaps twice where a
+    run was killed."""
+
+    name: str = Attribute("The file's, in the spool.")
+
+
+class ISpoolExported(ISpoolEvent):
+    """The partner has the file."""
+
+
+class ISpoolStuck(ISpoolEvent):
+    """The partner's server does not take the file under its name; `data` has its reply."""

@@ -58,6 +58,7 @@ class LibraryFileAlias(Persistent):
     owner: str | None = None
     unreferenced_since: datetime | None = None  # when the collector first found that no system holds it
     content_deleted: datetime | None = None
+    expiry_announced: datetime | None = None  # the expiry that was announced
     former_content: LibraryFileContent | None = None  # while a deleted file can be brought back
 
     def __init__(

@@ -5,15 +5,17 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ZODB.POSException import POSError
 from zope.component import getUtility
+from zope.event import notify
 from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings, LibrarianError
+from librarian.library.events.files import LinkUsed
 from librarian.library.model.client_downloads import Piece
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.model.tokens import TimeLimitedToken
@@ -106,12 +108,22 @@ class TimeLimitedTokenSet:
 
         def count() -> int | None:
             fresh = self._subtree.tokens.get(key)
-            return None if fresh is None else fresh.use(now, client, pieces, size)
+            return None if fresh is None else self._use(fresh, now, client, pieces, size)
 
         first = known.last_used is None
         counted = self._count(count, (key, client))
         if counted is not None and first:
             record_event("token used first", token=known.id, alias=known.alias_id)
+        return counted
+
+    def _use(
+        self, token: TimeLimitedToken, now: datetime, client: str, pieces: Sequence[Piece], size: int
+    ) -> int | None:
+        """Count pieces, and announce a use that they begin."""
+        before, counted = token.uses, token.use(now, client, pieces, size)
+        alias = self._subtree.aliases.get(token.alias_id)
+        if token.uses > before and alias is not None:
+            notify(LinkUsed(alias, link=token.id, uses=token.uses))
         return counted
 
     def _count(self, count: Callable[[], int | None], bearer: Bearer) -> int | None:

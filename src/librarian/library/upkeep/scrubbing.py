@@ -18,6 +18,7 @@ import transaction
 from zope.component import getUtilitiesFor
 
 from librarian.library import urls
+from librarian.library.events.files import FileDamaged, FileRepaired, announce_bytes
 from librarian.library.interfaces import IFileReferences
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import LibrarySubtree
@@ -187,6 +188,7 @@ class Scrub:
         if not named:
             state = self._forget(sha256) if state == "damaged" else ""
         elif self._repair(sha256, state):
+            announce_bytes(self._library.tree, FileRepaired, sha256)
             state = "repaired"
         if state:
             self._note(Damage(sha256, state, list(self._aliases(sha256))))
@@ -197,8 +199,8 @@ class Scrub:
         return "forgotten" if self._library.store.remove(sha256, stored_before=before) else ""
 
     def _repair(self, sha256: str, state: str) -> bool:
-        if state == "damaged":
-            self._library.store.quarantine(sha256)
+        if state == "missing" or self._library.store.quarantine(sha256):
+            announce_bytes(self._library.tree, FileDamaged, sha256, damage=state)
         if self._copies is None:
             return False
         try:

@@ -19,6 +19,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings
+from librarian.library.events.files import FileDamaged, announce_bytes
 from librarian.library.interfaces import IVerifiedReads
 from librarian.library.library_file import FileWrapper
 from librarian.library.settings import ReadSettings
@@ -97,6 +98,7 @@ class VerifiedReads:
             self._sound.discard(sha256)
             self._seen.discard(sha256)  # a file stored again under this digest must be verified anew
         record_event("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
+        announce_bytes(getUtility(ITree), FileDamaged, sha256, damage="damaged")
         return True
 
     def finish(self) -> None:

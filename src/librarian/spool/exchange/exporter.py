@@ -7,7 +7,10 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from zope.event import notify
+
 from librarian.durable import sync_directory
+from librarian.spool.events import SpoolExported, SpoolStuck
 from librarian.spool.exchange.base import LOCK_CHECK, Exchange
 from librarian.spool.exchange.retries import NO_SPACE
 from librarian.spool.ftp.replies import NO_SUCH_COMMAND
@@ -187,6 +190,7 @@ class Exporter(Exchange):
 
     def _put_away(self, entry: Entry) -> None:
         """Move our copy to `cur`, unless it has become another file while we sent the first."""
+        notify(SpoolExported(entry.name, str(self.store.path), self.target.host))
         try:
             if _identity(self._path(entry.name).lstat()) != entry.identity:
                 log.info("Replaced since, stays for the next run: %s", entry.name)
@@ -226,6 +230,8 @@ class Exporter(Exchange):
         if is_sent and not self.session.delete(entry.temp) and self.session.is_there(entry.temp):
             log.warning("Could not be removed from the server: %s", entry.temp)
         self.ledger.note(entry, Stage.STUCK, reason=reason)
+        if is_sent:
+            notify(SpoolStuck(entry.name, str(self.store.path), self.target.host, reason))
         self.refuse(entry.name, f"{entry.name!r}: {reason}")
 
     def _drop(self, entry: Entry) -> None:

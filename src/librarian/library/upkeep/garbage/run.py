@@ -40,6 +40,7 @@ class Run:
         self.library = library
         self.dry_run = dry_run
         self.now = library.clock.now()
+        self.expiry_notice = library.settings.expiry_notice
         self.report = Report()
         self.size = BATCH  # objects of the next transaction
         self._on_action = on_action

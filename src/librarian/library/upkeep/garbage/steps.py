@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from zope.event import notify
+
+from librarian.library.events.files import FileDeleted, FileEvent, FileExpiring
 from librarian.library.interfaces import NEVER_EXPIRES
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
@@ -23,25 +26,38 @@ def look_at_aliases(run: Run, references: dict[str, Any], steps: Sequence[str]) 
     No alias's fate depends on another alias, so the outcome is that of a walk for each.
     """
     works = {
-        "expire": AliasWork("expire", {}, partial(_expire, run.now)),
-        "aliases": AliasWork("aliases", references, partial(_drop_unreferenced, run.now)),
+        "expire": AliasWork("expire", {}, partial(_expire, run)),
+        "aliases": AliasWork("aliases", references, partial(_drop_unreferenced, run)),
         "contents": AliasWork("contents", {}, partial(_forget_former, run.now)),
     }
     run.over_aliases([works[step] for step in steps])
 
 
-def _expire(now: datetime, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
-    """A week after its expiry an alias loses its content, also one that a system refers to."""
+def _expire(run: Run, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool) -> Iterator[Action]:
+    """A week after its expiry an alias loses its content, also one that a system refers to.
+
+    Some days before the expiry it is announced.
+    """
     expires = alias.expires
     if alias.content is None or expires is None or expires == NEVER_EXPIRES:
         return
-    if expires < now - WEEK:
+    if expires < run.now - WEEK:
+        _announce(run, FileDeleted(alias, by="gc"))
         subtree.delete_content(alias)
         yield _action("expire", "expired", alias)
+    elif run.now <= expires < run.now + run.expiry_notice and alias.expiry_announced != expires:
+        alias.expiry_announced = expires
+        _announce(run, FileExpiring(alias))
+
+
+def _announce(run: Run, event: FileEvent) -> None:
+    """Announce an event, unless the run is a dry one."""
+    if not run.dry_run:
+        notify(event)
 
 
 def _drop_unreferenced(
-    now: datetime, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool
+    run: Run, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bool
 ) -> Iterator[Action]:
     """An alias without a reference is marked, and dropped a week later if it still has none.
 
@@ -51,11 +67,13 @@ def _drop_unreferenced(
         if alias.unreferenced_since is not None:
             alias.unreferenced_since = None
             yield _action("aliases", "unmarked", alias)
-    elif _may_go(alias, now - WEEK):
+    elif _may_go(alias, run.now - WEEK):
         if alias.unreferenced_since is None:
-            alias.unreferenced_since = now
+            alias.unreferenced_since = run.now
             yield _action("aliases", "marked", alias)
-        elif alias.unreferenced_since < now - WEEK:
+        elif alias.unreferenced_since < run.now - WEEK:
+            if alias.content is not None:
+                _announce(run, FileDeleted(alias, by="gc"))
             subtree.drop(alias)
             yield _action("aliases", "dropped", alias)
 

@@ -1,0 +1,1 @@
+"""What is announced about files and links."""

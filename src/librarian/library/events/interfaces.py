@@ -1,0 +1,49 @@
+"""Events of the library, which every component of the process may subscribe to.
+
+`alias` is the stored LibraryFileAlias, as the transaction sees it at that moment.  See IAnnouncedEvent for
+what a subscriber may rely on.
+"""
+
+from typing import Any
+
+from zope.interface import Attribute
+
+from librarian.interfaces import IAnnouncedEvent
+
+
+class IFileEvent(IAnnouncedEvent):
+    """Something happened to a file."""
+
+    alias: Any = Attribute("The stored alias.")
+
+
+class IFileAdded(IFileEvent):
+    """A file was added, by an upload, a component or as a copy."""
+
+
+class IFileDeleted(IFileEvent):
+    """A file was deleted, by a person or by the garbage collector, a week after its expiry."""
+
+
+class IFileUndeleted(IFileEvent):
+    """A deleted file was brought back."""
+
+
+class IFileExpiring(IFileEvent):
+    """A file expires within `expiry_notice` of the settings; the garbage collector found it, and says so once."""
+
+
+class IFileDamaged(IFileEvent):
+    """The bytes of a file were found to be damaged and were quarantined, or are missing."""
+
+
+class IFileRepaired(IFileEvent):
+    """A scrub has replaced damaged or missing bytes of a file by a copy."""
+
+
+class ILinkUsed(IFileEvent):
+    """A link with a token was used.  Of a link without a number of uses, once in a minute at most."""
+
+
+class IUploadReceived(IFileEvent):
+    """A file came over a link that lets others upload; IFileAdded says the same of every file."""
