@@ -142,5 +142,6 @@ class IEventKind(IInterface):
 
     A package registers each kind of its own in its ZCML::
 
-        <interface interface=".interfaces.IFileAdded" type="librarian.interfaces.IEventKind" name="file.added" />
+        <interface interface=".interfaces.IFileAdded" name="file.added"
+                   type="librarian.interfaces.IEventKind" />
     """

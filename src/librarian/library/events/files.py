@@ -121,7 +121,7 @@ class UploadReceived(FileEvent):
 
 
 def announce_bytes(tree: ITree, kind: type[FileEvent], sha256: str, **facts: Any) -> None:
-    """Announce an event of each file that has these bytes, or could get them back, in an independent transaction.
+    """Announce an event of each file that has these bytes or could get them back, beside any transaction.
 
     What fails is logged: the bytes are what they are, whether it was told or not.
     """

@@ -30,7 +30,7 @@ class IFileUndeleted(IFileEvent):
 
 
 class IFileExpiring(IFileEvent):
-    """A file expires within `expiry_notice` of the settings; the garbage collector found it, and says so once."""
+    """A file expires within `expiry_notice` of the settings; the garbage collector says so once."""
 
 
 class IFileDamaged(IFileEvent):
