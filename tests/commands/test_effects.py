@@ -68,6 +68,7 @@ IDLE: dict[str, dict[str, str]] = {
     "put": {
         "parents": f"put {FILE} -p",
         "no_clobber": f"put {FILE} -n",
+        "resume": f"put {FILE} --resume",
         "name": f"put {FILE} --name x --to /x",
         "app_url": f"put {FILE} --app-url {URL}",
         "upload_url": f"put {FILE} --restricted --upload-url {URL}",

@@ -6,8 +6,10 @@ from unittest import mock
 import transaction
 from zope.component import getUtility
 
+from librarian.commands.upkeep.report import report_lines
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage.collector import GarbageCollector
+from librarian.library.upkeep.usage import report
 from librarian.library.uploads.interfaces import IResumableUploads
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.service import ResumableUploads
@@ -218,7 +220,8 @@ class OthersUploads(UploadsTestCase):
         bob = self.mine("bob")
         url = self.begin(base=APP, Authorization=bob["Authorization"])
         for method in ("HEAD", "PATCH", "DELETE", "GET"):
-            for other in (self.mine("cat"), self.mine("amy")):
+            others = ("cat",) if method == "DELETE" else ("cat", "amy")
+            for other in map(self.mine, others):
                 answer = self.ask(method, url, {**other, "Upload-Offset": "0"}, b"")
                 self.assertEqual(self.status(answer), 404, method)
             answer = self.ask(method, url.replace("6543", "9090"), {**PIECE, "Upload-Offset": "0"}, b"")
@@ -235,6 +238,29 @@ class OthersUploads(UploadsTestCase):
         found = self.ask("GET", f"{APP}+uploads", bob).json["uploads"]
         self.assertEqual([(each["path"], each["offset"]) for each in found], [(url[len(APP) - 1 :], 0)])
         self.assertEqual(self.ask("GET", f"{APP}+uploads", self.mine("cat")).json["uploads"], [])
+
+    def test_admins_list_and_delete_those_of_others(self) -> None:
+        url = self.begin(base=APP, Authorization=self.mine("bob")["Authorization"])
+        public = self.begin()
+        self.assertEqual(self.status(self.ask("GET", f"{APP}+uploads?all", self.mine("cat"))), 403)
+        self.assertEqual(self.status(self.ask("GET", f"{UPLOAD}+uploads?all", {})), 401)
+        found = self.ask("GET", f"{APP}+uploads?all", self.mine("amy")).json["uploads"]
+        self.assertEqual({(each["owner"], each["offset"]) for each in found}, {("person:bob", 0), (None, 0)})
+        amys = self.ask("GET", f"{APP}+uploads", self.mine("amy")).json["uploads"]
+        self.assertEqual(amys, [])
+        for each in (url, public.replace("9090", "6543")):
+            self.assertEqual(self.status(self.ask("DELETE", each, self.mine("amy"))), 204)
+            self.assertEqual(self.status(self.ask("DELETE", each, self.mine("amy"))), 404)
+        self.assertEqual(self.status(self.ask("HEAD", url, self.mine("bob"))), 404)
+
+    def test_the_report_counts_them(self) -> None:
+        url = self.begin()
+        self.piece(url, 0, b"one ")
+        done = self.begin()
+        self.piece(done, 0, DATA)
+        found = report(Library())
+        self.assertEqual((found.partial.files, found.partial.bytes, found.files.files), (1, 4, 1))
+        self.assertIn("uploads under way: 1, 4 bytes have come", list(report_lines(found)))
 
     def test_each_space_has_its_own(self) -> None:
         url = self.begin(base=RESTRICTED)

@@ -35,10 +35,10 @@ def transfer_bar() -> Progress:
 class ReadingProgress(RawIOBase):
     """A file that shows how much of it has been read, for the length of a `with`."""
 
-    def __init__(self, file: BinaryIO, title: str, size: int) -> None:
+    def __init__(self, file: BinaryIO, title: str, size: int, have: int = 0) -> None:
         self._file = file
         self._bar = transfer_bar()
-        self._task = self._bar.add_task(title, total=size)
+        self._task = self._bar.add_task(title, total=size, completed=have)
 
     def readable(self) -> bool:
         return True

@@ -21,6 +21,7 @@ from librarian.commands.common.places import chosen_place
 from librarian.commands.common.progress import ReadingProgress
 from librarian.commands.files.download import download_to
 from librarian.commands.files.named import tree_url
+from librarian.commands.files.pieces import LARGE, PiecewiseUpload
 from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import LibrarianError
 from librarian.net.exact_bodies import DeclaredBody
@@ -54,6 +55,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @click.option("-p", "--parents", is_flag=True, help="With --to: make missing folders.")
 @click.option("--restricted", is_flag=True, help="Only for the restricted network and links with a token.")
 @click.option("-n", "--no-clobber", is_flag=True, help="With --to: only where there is nothing yet.")
+@click.option("--resume", is_flag=True, help="Go on with large files of a run that was killed.")
 @json_option
 @speaks_to_app
 def put(
@@ -72,6 +74,10 @@ def put(
     Each is hashed first and its SHA-256 sent along, so that what arrived is what was meant.  Exit
     status 1 if any of FILES could not be added; the others are then added all the same.  A file that is
     not there is a mistake in the command line: status 2, and nothing is added.
+
+    Files above 64 MiB are sent in pieces where there is no --to: when a connection breaks, the rest is sent
+    from where it broke, for ten minutes without progress at most.  When this command itself was killed, call
+    it again with --resume before the server forgets what it has, usually after a day.
     """
     _check_put(files, expires, **how)
     where = "restricted_upload_url" if how["restricted"] else "upload_url"
@@ -97,12 +103,14 @@ def _check_put(
     files: tuple[Path, ...], expires: str | None, name: str | None, to: str | None, restricted: bool, **_: Any
 ) -> None:
     """Refuse what cannot be meant, and what would have no effect."""
+    if all(path.stat().st_size <= LARGE for path in files):
+        refuse_idle("for files of up to 64 MiB, which are sent whole", "resume")
     if name is not None and (len(files) > 1 or to is not None):
         raise click.UsageError("--name is for a single file, and not for --to")
     if to is not None and len(files) > 1 and not to.endswith("/"):
         raise click.UsageError("several files go into a folder: --to needs a slash at its end")
     if to is not None:
-        refuse_idle("with --to", "upload_url", "restricted_upload_url")
+        refuse_idle("with --to", "upload_url", "restricted_upload_url", "resume")
     else:
         refuse_idle("without --to", "parents", "no_clobber", "app_url")
     if restricted:
@@ -130,11 +138,21 @@ def _check_expires(text: str) -> None:
 
 
 def _add(
-    path: Path, base: str, stated: dict[str, str], *, name: str | None, restricted: bool, **_: Any
+    path: Path,
+    base: str,
+    stated: dict[str, str],
+    *,
+    name: str | None,
+    restricted: bool,
+    resume: bool,
+    **_: Any,
 ) -> dict[str, Any]:
     """Through an upload endpoint."""
-    url = base.rstrip("/") + "/" + quote(name or path.name, safe="")
-    added = _send(path, url, stated, "url", "restricted")
+    named = name or path.name
+    if int(stated["Content-Length"]) > LARGE:
+        added = PiecewiseUpload(path, base, named, stated, resume=resume).send()
+    else:
+        added = _send(path, base.rstrip("/") + "/" + quote(named, safe=""), stated, "url", "restricted")
     if restricted and not added["restricted"]:
         raise TransferFailed(f"{path}: {base} keeps public files, and has added it as {added['url']}")
     return added

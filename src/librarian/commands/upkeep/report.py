@@ -37,6 +37,8 @@ def report_lines(found: LibraryReport) -> Iterator[str]:
     yield f"{found.files.files} files, {decimal(found.files.bytes)}; {found.deleted} deleted"
     stored, saved = decimal(found.stored.bytes), decimal(found.saved)
     yield f"{found.stored.files} contents, {stored}; sharing saves {saved}"
+    if found.partial.files:
+        yield f"uploads under way: {found.partial.files}, {decimal(found.partial.bytes)} have come"
     for title, sums in (("type", found.by_mimetype), ("owner", found.by_owner)):
         yield from _table(title, sorted(sums.items(), key=lambda item: (-item[1].bytes, item[0])))
     yield from _table("up to this old", list(found.by_age.items()))

@@ -10,6 +10,7 @@ import transaction
 
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
+from librarian.library.uploads.service import ResumableUploads
 from librarian.tree.batches import read_in_batches
 
 NO_OWNER = "-"  # in place of the owner of files that came in by a public endpoint
@@ -43,6 +44,7 @@ class LibraryReport:
     files: Sum = field(default_factory=Sum)
     stored: Sum = field(default_factory=Sum)  # each content once
     deleted: int = 0  # aliases without a file
+    partial: Sum = field(default_factory=Sum)  # uploads under way on this machine, with what has come of them
     by_mimetype: dict[str, Sum] = field(default_factory=dict)
     by_owner: dict[str, Sum] = field(default_factory=dict)
     by_age: dict[str, Sum] = field(default_factory=dict)  # up to so long ago
@@ -73,6 +75,9 @@ def report(
                 heappush(most, entry) if len(most) < top else heappushpop(most, entry)
         for content in _each(library, "contents", progress):
             found.stored.add(content.filesize)
+        for _id, facts, size in ResumableUploads().all():
+            if not facts.named:
+                found.partial.add(size)
         transaction.abort()
     found.top_downloads = [
         {"id": alias_id, "filename": filename, "downloads": total}

@@ -92,11 +92,15 @@ class ResumableUploads:
         if room is not None and length - have > room:
             raise StoreFull(28, "the byte store has no room for this")
 
-    def facts(self, upload_id: str, owner: str | None, restricted: bool | None) -> UploadFacts:
+    def stored_facts(self, upload_id: str) -> UploadFacts:
+        """The facts of an upload of any owner, expired or not.  Raises UploadNotFound."""
         try:
-            found = UploadFacts.of(self._partials.facts(upload_id))
+            return UploadFacts.of(self._partials.facts(upload_id))
         except PartialNotFound:
             raise UploadNotFound(upload_id) from None
+
+    def facts(self, upload_id: str, owner: str | None, restricted: bool | None) -> UploadFacts:
+        found = self.stored_facts(upload_id)
         if found.owner != owner or restricted not in (None, found.restricted):
             raise UploadNotFound(upload_id)
         if found.until <= self.library.clock.now():

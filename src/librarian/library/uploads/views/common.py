@@ -54,6 +54,12 @@ def facts_for(context: Any, upload_id: str) -> UploadFacts:
     return uploads().facts(upload_id, acting_owner(), space_of(context))
 
 
+def may_manage(context: Any) -> bool:
+    """Whether the principal may list and delete uploads of others: an admin, at the web application."""
+    aliases = removeSecurityProxy(getUtility(ILibraryFileAliasSet))
+    return not isinstance(context, UploadRoot) and is_permitted("librarian.Admin", aliases)
+
+
 def path_of(upload_id: str) -> str:
     """The path of an upload, on every endpoint that has uploads."""
     return f"/{UPLOADS}/{upload_id}"

@@ -6,12 +6,13 @@ from typing import Any
 from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
+from zope.security.interfaces import Unauthorized
 
 from librarian.library.http.description import expires_text
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import draft, tus
-from librarian.library.uploads.views.common import facts_for, path_of, space_of, uploads
+from librarian.library.uploads.views.common import facts_for, may_manage, path_of, space_of, uploads
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.parts import takes_parts
 
@@ -74,7 +75,8 @@ def _state(context: Any, request: Request) -> Response:
 
 def _cancel(context: Any, request: Request) -> Response:
     upload_id = request.subpath[0]
-    facts_for(context, upload_id)
+    if not may_manage(context):
+        facts_for(context, upload_id)
     uploads().cancel(upload_id)
     response = Response(status=204)
     if _speaks_tus(request):
@@ -95,14 +97,17 @@ def _description(context: Any, request: Request) -> Response:
 
 
 def listing(context: Any, request: Request) -> Response:
-    """The principal's uploads under way, as JSON."""
+    """The principal's uploads under way, as JSON; with ``?all``, for admins, those of all owners."""
     restricted, owner = space_of(context), acting_owner()
+    shows_all = "all" in request.GET
+    if shows_all and not may_manage(context):
+        raise Unauthorized(context, "all uploads", "librarian.Admin")
     if owner is None:
         raise HTTPNotFound
     found = [
         describe_upload(upload_id, facts, offset)
         for upload_id, facts, offset in uploads().all()
-        if facts.owner == owner and restricted in (None, facts.restricted)
+        if shows_all or (facts.owner == owner and restricted in (None, facts.restricted))
     ]
     response = Response(json_body={"uploads": found})
     response.headers["Cache-Control"] = "no-store"

@@ -1,0 +1,168 @@
+"""Large files for an upload endpoint, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+
+The whole rest of a file is sent in one request.  When that fails, the server is asked how much it has, and the
+rest is sent from there.  The length and the SHA-256 of the whole are declared at the beginning, and the server
+compares with them at the end: pieces of two files are never taken for one.
+"""
+
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+
+from librarian.commands.common.http import answered, pool, refusal
+from librarian.commands.common.progress import ReadingProgress
+from librarian.commands.files.remembered import RememberedUpload
+from librarian.commands.interfaces import TransferFailed
+from librarian.net.exact_bodies import DeclaredBody
+from librarian.net.interfaces import WrongLength
+
+LARGE = 64 << 20  # bytes; larger files are sent so
+TUS = {"Tus-Resumable": "1.0.0"}
+PIECE_TYPE = "application/offset+octet-stream"
+PASSING = frozenset((409, 423, 429, 500, 502, 503, 504))  # statuses after which the same may succeed
+GONE = frozenset((404, 410))
+MOST_BEGINNINGS = 3
+
+
+class Patience:
+    """Pauses between the tries, which double; `seconds` without a byte more are the end."""
+
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+
+    def __init__(self, seconds: float = 600, first: float = 0.25, longest: float = 30) -> None:
+        self._seconds, self._first, self._longest = seconds, first, longest
+        self._reached = -1  # bytes
+        self.reach(0)
+
+    def reach(self, offset: int) -> None:
+        """Begin anew with short pauses, if more bytes are there than ever before."""
+        if offset > self._reached:
+            self._reached, self._pause, self._spent = offset, self._first, 0.0
+
+    def wait(self, error: TransferFailed, told: float | None) -> None:
+        """Pause, `told` seconds at least.  Raises `error` if the end has come."""
+        pause = max(self._pause, told or 0)
+        if self._spent + pause > self._seconds:
+            raise error
+        self.sleep(pause)
+        self._spent += pause
+        self._pause = min(self._pause * 2, self._longest)
+
+
+class Failed(Exception):
+    """A request that may succeed later; `error` says why it did not, `after` is the server's Retry-After."""
+
+    def __init__(self, error: TransferFailed, after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after = after
+
+
+class PiecewiseUpload:
+    """One file on its way to the upload endpoint at `base`; `stated` are the header fields of a PUT."""
+
+    def __init__(self, path: Path, base: str, name: str, stated: dict[str, str], *, resume: bool) -> None:
+        self.path = path
+        self.size = int(stated["Content-Length"])
+        self.patience = Patience()
+        self._place = urljoin(base.rstrip("/") + "/", "+uploads")
+        self._name = name
+        self._stated = stated
+        self._remembered = RememberedUpload(path, self._place, {"name": name, **stated})
+        found = self._remembered.id() if resume else None
+        self._url = found and f"{self._place}/{found}"
+        self._beginnings = 0
+
+    def send(self) -> dict[str, Any]:
+        """The JSON object that describes the file.  Raises TransferFailed, after which a new run may go on."""
+        while True:
+            try:
+                described = self._go_on()
+            except Failed as failed:
+                self.patience.wait(self._hinted(failed.error), failed.after)
+                continue
+            if described is not None:
+                self._remembered.forget()
+                return described
+
+    def _hinted(self, error: TransferFailed) -> TransferFailed:
+        return TransferFailed(f"{error}; run again with --resume to go on") if self._url else error
+
+    def _go_on(self) -> dict[str, Any] | None:
+        """Begin, or send what is missing; None: there is more to do.  Raises Failed, TransferFailed."""
+        if self._url is None:
+            self._begin()
+            return self._send_from(0)
+        answer = self._ask("HEAD", self._url)
+        if answer.status in GONE and self._beginnings < MOST_BEGINNINGS:
+            self._url = None
+            return None
+        if answer.status != 200:
+            raise self._refused(self._ask("GET", self._url))
+        if answer.headers.get("Upload-Length") != str(self.size):
+            raise TransferFailed(f"{self.path}: {self._url} is no upload of this file")
+        offset = int(answer.headers["Upload-Offset"])
+        self.patience.reach(offset)
+        return self._send_from(offset)
+
+    def _begin(self) -> None:
+        values = {"filename": self._name, "filetype": self._stated["Content-Type"]}
+        pairs = (f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
+        headers = {
+            **TUS,
+            "Upload-Length": str(self.size),
+            "Upload-Metadata": ",".join(pairs),
+            **{name: self._stated[name] for name in ("Repr-Digest", "Librarian-Expires") if name in self._stated},
+        }
+        self._beginnings += 1
+        answer = pool().request("POST", self._place, headers=headers, redirect=False)
+        location = answer.headers.get("Location")
+        if answer.status != 201 or not location:
+            waits = "Retry-After" in answer.headers
+            raise self._refused(answer) if waits else refusal(str(self.path), answer)
+        upload_id = urlsplit(location).path.rstrip("/").rpartition("/")[2]
+        self._url = f"{self._place}/{upload_id}"
+        self._remembered.note(upload_id)
+
+    def _send_from(self, offset: int) -> dict[str, Any]:
+        assert self._url is not None
+        headers = {**TUS, "Content-Type": PIECE_TYPE, "Upload-Offset": str(offset)}
+        headers["Content-Length"] = str(self.size - offset)
+        with self.path.open("rb") as file, ReadingProgress(file, self.path.name, self.size, offset) as shown:
+            file.seek(offset)
+            body = DeclaredBody(shown, self.size - offset, may_grow=True)
+            try:
+                answer = self._ask("PATCH", self._url, headers=headers, body=body if self.size > offset else b"")
+            except WrongLength as error:
+                raise TransferFailed(f"{self.path}: it changed meanwhile: {error}") from error
+        if answer.status != 200:
+            raise self._refused(answer)
+        return answered(str(self.path), answer, "url", "restricted")
+
+    def _ask(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
+        """The answer.  Raises Failed where there is none."""
+        try:
+            found: urllib3.BaseHTTPResponse = pool().request(
+                method, url, **{"headers": TUS, "redirect": False, **options}
+            )
+        except TransferFailed as error:
+            raise Failed(TransferFailed(f"{self.path}: {error}")) from error
+        return found
+
+    def _refused(self, answer: urllib3.BaseHTTPResponse) -> Exception:
+        """Failed, if it may succeed later or is to be begun anew; else a refusal."""
+        error = refusal(str(self.path), answer)
+        begun_anew = answer.status in GONE and self._beginnings < MOST_BEGINNINGS
+        if answer.status in PASSING or begun_anew:
+            return Failed(error, _seconds(answer.headers.get("Retry-After")))
+        return error
+
+
+def _seconds(field: str | None) -> float | None:
+    """Retry-After in seconds (RFC 9110, section 10.2.3); None without it, and for a date."""
+    return float(field) if field is not None and field.isascii() and field.isdigit() else None
