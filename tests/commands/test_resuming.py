@@ -100,7 +100,7 @@ class Resuming(WithServer):
         self.assertEqual(self.number_of(sha256(other.read_bytes()).hexdigest()), 1)
 
     def test_a_server_that_stays_away_ends_it_and_resume_goes_on(self) -> None:
-        path = self.file()
+        path, self.relay.cut_after = self.file(), 2 * MIB
         original = pieces.PiecewiseUpload._send_from
         ids = []
 
@@ -108,7 +108,6 @@ class Resuming(WithServer):
             ids.append(upload._url)
             if offset:
                 raise pieces.Failed(TransferFailed("no answer in time"))
-            self.relay.cut_after = 2 * MIB
             return original(upload, offset)
 
         with mock.patch.object(pieces.PiecewiseUpload, "_send_from", breaking):
