@@ -1,4 +1,4 @@
-"""``librarian put`` of large files: over connections that are cut, past answers that are lost, through kills."""
+"""``librarian put`` of large files: over cut connections, past answers that are lost, through kills."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import urllib3
 
 from librarian.commands.files import pieces, transfer
 from librarian.commands.files.pieces import Patience
-from librarian.commands.interfaces import TransferFailed
+from librarian.commands.interfaces import TransferFailed, TriesAgain
 from tests.commands.test_transfer import WithServer
 from tests.support.servers.cutting import CuttingRelay
 
@@ -71,7 +71,8 @@ class Resuming(WithServer):
         self.assertEqual(self.number_of(found["sha256"]), 1)
 
     def test_an_upload_that_is_gone_is_begun_anew(self) -> None:
-        path, forgotten = self.file(), []
+        path = self.file()
+        forgotten: list[str] = []
         original = pieces.PiecewiseUpload._send_from
 
         def cancelling(upload: Any, offset: int) -> Any:
@@ -102,12 +103,12 @@ class Resuming(WithServer):
     def test_a_server_that_stays_away_ends_it_and_resume_goes_on(self) -> None:
         path, self.relay.cut_after = self.file(), 2 * MIB
         original = pieces.PiecewiseUpload._send_from
-        ids = []
+        ids: list[str] = []
 
         def breaking(upload: Any, offset: int) -> Any:
             ids.append(upload._url)
             if offset:
-                raise pieces.Failed(TransferFailed("no answer in time"))
+                raise TriesAgain(TransferFailed("no answer in time"))
             return original(upload, offset)
 
         with mock.patch.object(pieces.PiecewiseUpload, "_send_from", breaking):
@@ -147,7 +148,11 @@ class Resuming(WithServer):
     def test_killed_and_called_again(self) -> None:
         path, self.relay.cut_after = self.file(66 * MIB), 10 * MIB
         command = [sys.executable, "-c", "from librarian.commands.main import main; main()", "put", str(path)]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LIBRARIAN_UPLOAD_URL": self.relay.url}
+        environ = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "LIBRARIAN_UPLOAD_URL": self.relay.url,
+        }
         run = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         with run:
             while self.relay.cuts < 2 and run.poll() is None:
@@ -169,8 +174,9 @@ class Resuming(WithServer):
 
 class Pauses(WithServer):
     def test_they_double_keep_to_what_is_told_and_end(self) -> None:
-        patience, slept = Patience(seconds=20), []
-        patience.sleep = slept.append  # type: ignore[method-assign]
+        patience = Patience(seconds=20)
+        slept: list[float] = []
+        patience.sleep = slept.append
         error = TransferFailed("no answer in time")
         for told in (None, None, 5, None):
             patience.wait(error, told)

@@ -25,6 +25,15 @@ class TransferFailed(LibrarianError):
     """A command got no file across, and says why in one line."""
 
 
+class TriesAgain(LibrarianError):
+    """A request that may succeed later: `error` says why it did not, `after` is Retry-After in seconds."""
+
+    def __init__(self, error: TransferFailed, after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after = after
+
+
 class BadCall(click.ClickException):
     """The ini file or an option cannot be used: one line, and exit status 2."""
 

@@ -1,8 +1,8 @@
 """Large files for an upload endpoint, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
 
-The whole rest of a file is sent in one request.  When that fails, the server is asked how much it has, and the
-rest is sent from there.  The length and the SHA-256 of the whole are declared at the beginning, and the server
-compares with them at the end: pieces of two files are never taken for one.
+The whole rest of a file is sent in one request.  When that fails, the server is asked how much it has, and
+the rest is sent from there.  The length and the SHA-256 of the whole are declared at the beginning, and the
+server compares with them at the end: pieces of two files are never taken for one.
 """
 
 import time
@@ -17,7 +17,7 @@ import urllib3
 from librarian.commands.common.http import answered, pool, refusal
 from librarian.commands.common.progress import ReadingProgress
 from librarian.commands.files.remembered import RememberedUpload
-from librarian.commands.interfaces import TransferFailed
+from librarian.commands.interfaces import TransferFailed, TriesAgain
 from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.interfaces import WrongLength
 
@@ -54,15 +54,6 @@ class Patience:
         self._pause = min(self._pause * 2, self._longest)
 
 
-class Failed(Exception):
-    """A request that may succeed later; `error` says why it did not, `after` is the server's Retry-After."""
-
-    def __init__(self, error: TransferFailed, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
-
-
 class PiecewiseUpload:
     """One file on its way to the upload endpoint at `base`; `stated` are the header fields of a PUT."""
 
@@ -79,11 +70,11 @@ class PiecewiseUpload:
         self._beginnings = 0
 
     def send(self) -> dict[str, Any]:
-        """The JSON object that describes the file.  Raises TransferFailed, after which a new run may go on."""
+        """The JSON object that describes the file.  Raises TransferFailed; a new run may go on."""
         while True:
             try:
                 described = self._go_on()
-            except Failed as failed:
+            except TriesAgain as failed:
                 self.patience.wait(self._hinted(failed.error), failed.after)
                 continue
             if described is not None:
@@ -94,7 +85,7 @@ class PiecewiseUpload:
         return TransferFailed(f"{error}; run again with --resume to go on") if self._url else error
 
     def _go_on(self) -> dict[str, Any] | None:
-        """Begin, or send what is missing; None: there is more to do.  Raises Failed, TransferFailed."""
+        """Begin, or send what is missing; None: there is more to do.  Raises TriesAgain, TransferFailed."""
         if self._url is None:
             self._begin()
             return self._send_from(0)
@@ -117,7 +108,11 @@ class PiecewiseUpload:
             **TUS,
             "Upload-Length": str(self.size),
             "Upload-Metadata": ",".join(pairs),
-            **{name: self._stated[name] for name in ("Repr-Digest", "Librarian-Expires") if name in self._stated},
+            **{
+                name: self._stated[name]
+                for name in ("Repr-Digest", "Librarian-Expires")
+                if name in self._stated
+            },
         }
         self._beginnings += 1
         answer = pool().request("POST", self._place, headers=headers, redirect=False)
@@ -137,7 +132,9 @@ class PiecewiseUpload:
             file.seek(offset)
             body = DeclaredBody(shown, self.size - offset, may_grow=True)
             try:
-                answer = self._ask("PATCH", self._url, headers=headers, body=body if self.size > offset else b"")
+                answer = self._ask(
+                    "PATCH", self._url, headers=headers, body=body if self.size > offset else b""
+                )
             except WrongLength as error:
                 raise TransferFailed(f"{self.path}: it changed meanwhile: {error}") from error
         if answer.status != 200:
@@ -145,21 +142,20 @@ class PiecewiseUpload:
         return answered(str(self.path), answer, "url", "restricted")
 
     def _ask(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
-        """The answer.  Raises Failed where there is none."""
+        """The answer.  Raises TriesAgain where there is none."""
+        options.setdefault("headers", TUS)
         try:
-            found: urllib3.BaseHTTPResponse = pool().request(
-                method, url, **{"headers": TUS, "redirect": False, **options}
-            )
+            found: urllib3.BaseHTTPResponse = pool().request(method, url, redirect=False, **options)
         except TransferFailed as error:
-            raise Failed(TransferFailed(f"{self.path}: {error}")) from error
+            raise TriesAgain(TransferFailed(f"{self.path}: {error}")) from error
         return found
 
     def _refused(self, answer: urllib3.BaseHTTPResponse) -> Exception:
-        """Failed, if it may succeed later or is to be begun anew; else a refusal."""
+        """TriesAgain, if it may succeed later or is to be begun anew; else a refusal."""
         error = refusal(str(self.path), answer)
         begun_anew = answer.status in GONE and self._beginnings < MOST_BEGINNINGS
         if answer.status in PASSING or begun_anew:
-            return Failed(error, _seconds(answer.headers.get("Retry-After")))
+            return TriesAgain(error, _seconds(answer.headers.get("Retry-After")))
         return error
 
 

@@ -1,8 +1,8 @@
 """Uploads that a run has begun, for a run after it: small files in the user's cache folder.
 
-The name of each is a digest of what is sent and where: the path, size, time of change and SHA-256 of the file,
-the name and the other things that were stated of it, and the server.  If any of these differs, it is another
-upload.
+The name of each is a digest of what is sent and where: the path, size, time of change and SHA-256 of the
+file, the name and the other things that were stated of it, and the server.  If any of these differs, it is
+another upload.
 """
 
 import hashlib
