@@ -25,6 +25,7 @@ LARGE = 64 << 20  # bytes; larger files are sent so
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE_TYPE = "application/offset+octet-stream"
 PASSING = frozenset((409, 423, 429, 500, 502, 503, 504))  # statuses after which the same may succeed
+PASSED_ON = ("Repr-Digest", "Librarian-Expires")  # fields that mean here what they mean beside a PUT
 GONE = frozenset((404, 410))
 MOST_BEGINNINGS = 3
 
@@ -104,15 +105,12 @@ class PiecewiseUpload:
     def _begin(self) -> None:
         values = {"filename": self._name, "filetype": self._stated["Content-Type"]}
         pairs = (f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
+        stated = {name: self._stated[name] for name in PASSED_ON if name in self._stated}
         headers = {
             **TUS,
             "Upload-Length": str(self.size),
             "Upload-Metadata": ",".join(pairs),
-            **{
-                name: self._stated[name]
-                for name in ("Repr-Digest", "Librarian-Expires")
-                if name in self._stated
-            },
+            **stated,
         }
         self._beginnings += 1
         answer = pool().request("POST", self._place, headers=headers, redirect=False)
