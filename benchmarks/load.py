@@ -8,7 +8,7 @@ import multiprocessing
 import socket
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,14 +25,26 @@ class Rate:
     requests: int
 
 
-def measure(url: str, requests: Sequence[Sequence[bytes]], seconds: float) -> Rate:
+START_SECONDS = 120.0  # that processes may take to start
+_start: Any = None  # in a process that asks: the barrier at which it waits for the others
+
+
+def measure(
+    url: str, requests: Sequence[Sequence[bytes]], seconds: float, begun: Callable[[], None] = lambda: None
+) -> Rate:
     """Send `requests`, one sequence for each connection, round and round for `seconds`.
 
-    A sequence of which each request may be sent once only (uploads) ends when it is used up.
+    All begin at the same moment, when `begun` is called: one that began before the others would find the
+    server less busy.  A sequence of which each request may be sent once only (uploads) ends when it is
+    used up.
     """
     context = multiprocessing.get_context("spawn")
-    with context.Pool(len(requests)) as pool:
-        found = pool.starmap(_ask, [(url, list(one), seconds) for one in requests])
+    barrier = context.Barrier(len(requests) + 1, timeout=START_SECONDS)
+    with context.Pool(len(requests), _wait_at, (barrier,)) as pool:
+        asking = pool.starmap_async(_ask, [(url, list(one), seconds) for one in requests], chunksize=1)
+        barrier.wait()
+        begun()
+        found = asking.get()
     times = sorted(duration for durations, _size, _elapsed in found for duration in durations)
     elapsed = max(one[2] for one in found)
     return Rate(
@@ -58,11 +70,17 @@ def _head(method: str, path: str, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+def _wait_at(barrier: Any) -> None:
+    global _start  # noqa: PLW0603  # a pool hands a barrier over at the start of a process only
+    _start = barrier
+
+
 def _ask(url: str, requests: list[bytes], seconds: float) -> tuple[list[float], int, float]:
     """Times of each request, bytes received, and how long it all took."""
     once = requests[0].startswith(b"PUT")
     durations, received, place = [], 0, 0
     with _Connection(url) as connection:
+        _start.wait()
         began = now = time.perf_counter()
         while now - began < seconds and (place < len(requests) or not once):
             received += connection.exchange(requests[place % len(requests)])

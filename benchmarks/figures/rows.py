@@ -37,7 +37,7 @@ class Row:
 
 
 def show(rows: Sequence[Row], sites: Sites) -> None:
-    print(f"medians of {TURNS}; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
+    print(f"medians of {TURNS}, unless said; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     print(f"{'':<62}{'found':>8}{'wanted':>10}")
     for row in rows:
         try:
@@ -51,4 +51,5 @@ def _show_found(row: Row, turns: Sequence[Figures]) -> None:
     found = median(turn.figure for turn in turns)
     mark = "   " if row.is_met(found) else " * "
     parts = [median(values) for values in zip(*(turn.parts for turn in turns), strict=True)]
-    print(f"{row.title:<62}{found:>8.2f}{row.wanted:>10}{mark}{row.parts.format(*parts)}", flush=True)
+    told = row.parts.format(*parts) + (" of one turn" if row.turns == 1 else "")
+    print(f"{row.title:<62}{found:>8.2f}{row.wanted:>10}{mark}{told}", flush=True)

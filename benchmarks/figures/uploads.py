@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.figures.downloads import BOTH, identity, noise, path_of
@@ -9,7 +10,7 @@ from benchmarks.figures.processor import SECONDS, cost
 from benchmarks.figures.rows import Figures, Row
 from benchmarks.figures.sites import Sites
 from benchmarks.filetracker import upload
-from benchmarks.load import Rate, measure, put
+from benchmarks.load import START_SECONDS, Rate, measure, put
 
 KIB = 1 << 10
 CONNECTIONS = 8
@@ -66,8 +67,11 @@ def waiting_beside(sites: Sites) -> Figures:
     site = sites.ours()
     public, path = site.server.urls["public"], path_of(site, noise(KIB))
     alone = measure(public, identity(path, 1), SECONDS).p99_ms
+    begun = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        uploading = pool.submit(measure, site.server.urls["upload"], new_files(CONNECTIONS), 3 * SECONDS)
+        uploads = site.server.urls["upload"], new_files(CONNECTIONS)
+        uploading = pool.submit(measure, *uploads, 3 * SECONDS, begun.set)
+        begun.wait(START_SECONDS)
         beside = measure(public, identity(path, 1), SECONDS).p99_ms
         uploading.result()
     return Figures(beside / alone, (beside, alone))

@@ -42,7 +42,7 @@ class Contributing(unittest.TestCase):
 
     def test_the_modules_on_the_way_of_the_bytes_are_there(self) -> None:
         text = (CHECKOUT / "docs" / "way-of-the-bytes.md").read_text()
-        names = re.findall(r"(?<![\w./-])(?:serving|store|tree|web|library)(?:\.[a-z_]+)+", text)
+        names = re.findall(r"(?<![\w./-])(?:serving|store|tree|tracker|web|library)(?:\.[a-z_]+)+", text)
         self.assertGreater(len(set(names)), 12)
         self.assertEqual([name for name in names if not is_module(name)], [])
 

@@ -35,6 +35,10 @@ class Tables(unittest.TestCase):
             self.shown(one, other),
         )
 
+    def test_a_row_of_one_turn_says_so(self) -> None:
+        one = Row("GET", "<= 2", lambda sites: Figures(1.0), turns=1)
+        self.assertEqual(["GET", "1.00", "<=", "2", "of", "one", "turn"], self.shown(one)[0])
+
     def test_a_row_without_its_peer_says_so(self) -> None:
         def turn(sites: Any) -> Figures:
             raise Missing("nginx is not installed")
