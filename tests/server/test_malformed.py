@@ -185,6 +185,21 @@ class Malformed(unittest.TestCase):
         self.refused_decently([b"PUT /a HTTP/1.1\r\n%s%s" % (HOST, body) for body in BODIES])
         self.refused_decently([b"POST /files/a HTTP/1.1\r\n%s%s" % (HOST, body) for body in BODIES])
 
+    def test_bodies_that_the_application_is_asked_about_first(self) -> None:
+        """By the head alone; most views take no parts of files, some read the body before that is seen."""
+        forms = (b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=B")
+        kinds = (b"text/plain", b"application/json", *forms)
+        tail = b"Upload-Complete: ?1\r\nContent-Length: 3\r\n\r\nabc"
+        self.refused_decently(
+            [
+                b"%s %s HTTP/1.1\r\n%sContent-Type: %s\r\n%s" % (method, target, HOST, kind, tail)
+                for method in (b"GET", b"POST", b"PUT")
+                for target in (b"/files/1", b"/+login", b"/tree/x")
+                for kind in kinds
+            ],
+            ("app", "tracker"),
+        )
+
     def test_names_of_uploads(self) -> None:
         tail = b" HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc"
         self.refused_decently([b"PUT " + target + tail for target in TARGETS])

@@ -6,8 +6,10 @@ import socket
 import threading
 import time
 import unittest
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from errno import ENOTCONN
 from typing import Any
 from unittest import mock
 from wsgiref.validate import validator
@@ -215,6 +217,16 @@ class Clients(unittest.TestCase):
             self.assertTrue(serving.exchange(request()).endswith(b"quick"))
             body = read_all(slow).partition(b"\r\n\r\n")[2]
         self.assertEqual(len(body), size)
+
+    def test_one_that_is_gone_behind_its_answer_is_no_error(self) -> None:
+        serving = Serving(self, answering([b"abc"]))
+        gone = OSError(ENOTCONN, "Transport endpoint is not connected")
+        with (
+            mock.patch.object(_SelectorSocketTransport, "write_eof", side_effect=gone) as ended,
+            self.assertNoLogs("librarian.serving", "ERROR"),
+        ):
+            self.assertTrue(serving.exchange(request()).endswith(b"abc"))
+        ended.assert_called_once()
 
     def test_one_that_sends_nothing_more_is_answered(self) -> None:
         serving = Serving(self, answering([b"abc"]))

@@ -392,7 +392,7 @@ class Connection(Protocol):
         self._lingers_until = self._listener.now + LINGER_SECONDS
         self._arrived.clear()
         self._resume_reading()
-        self._transport.write_eof()
+        self._output.finish()
 
     def close_idle(self) -> bool:
         """Close if no request is being received or answered; whether that was so."""

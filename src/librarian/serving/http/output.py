@@ -92,6 +92,13 @@ class Output:
             then, self._when_writable = self._when_writable, None
             then()
 
+    def finish(self) -> None:
+        """Tell the client that nothing more comes."""
+        try:
+            self._transport.write_eof()
+        except OSError:  # it is gone
+            self._transport.abort()
+
     def close(self) -> None:
         """Drop the answer: the connection is gone, and `ended` is not called any more."""
         self._ended = _nothing

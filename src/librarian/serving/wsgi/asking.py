@@ -4,13 +4,22 @@ It is asked with the head alone, and called once more when the body has come.
 """
 
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Any
 
 from librarian.serving.wsgi.exchange import Link, WSGIExchange
 from librarian.store.interfaces import IReceiving
-from librarian.web.interfaces import BODY_TAKER
+from librarian.web.interfaces import BODY_TAKER, FormUnreadable
 
 _INTERIM_FIELDS = ("location", "upload-")
+
+
+class UnreadBody(BytesIO):
+    """``wsgi.input`` of a question: the bytes are on their way, and a view that reads them takes no parts."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Raise FormUnreadable."""
+        raise FormUnreadable("No resumable upload is taken here; send the whole file in one request.")
 
 
 class AskingExchange(WSGIExchange):
@@ -20,6 +29,7 @@ class AskingExchange(WSGIExchange):
         super().__init__(link, environ, version, keeps_open=False)
         self._receiving: IReceiving | None = None
         environ[BODY_TAKER] = self._take
+        environ["wsgi.input"], environ["webob.is_body_seekable"] = UnreadBody(), True  # no copy is made of it
 
     def run(self, app: Any) -> None:
         """As WSGIExchange has it."""
