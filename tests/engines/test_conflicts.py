@@ -2,6 +2,8 @@
 
 import threading
 import unittest
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha1
 
 from tests.support.layers import Engines
@@ -53,6 +55,19 @@ class Crowds(unittest.TestCase):
         for client in clients:
             client.join()
         self.assertEqual(missed, [])
+
+    def test_a_link_for_seven_downloads_is_good_for_seven(self) -> None:
+        """A hundred clients have it, and ask all servers at the same time."""
+        added = self.engine.put("secret.txt", b"secret", endpoint="restricted-upload")
+        made = self.engine.first.command("tokens", "create", str(added.json()["id"]), "--uses", "7")
+        url = made.stdout.strip()
+
+        def client(number: int) -> int:
+            return int(self.engine.get(url, server=number, User_Agent=f"client {number}").status)
+
+        with ThreadPoolExecutor(100) as clients:
+            found = Counter(clients.map(client, range(100)))
+        self.assertEqual(found, {200: 7, 404: 93})
 
     def test_a_killed_server_loses_nothing(self) -> None:
         files = [(f"before{n}.txt", b"%d before the end" % n) for n in range(20)]
