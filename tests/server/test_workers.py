@@ -9,6 +9,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from tests.server.support import connected, read_to_end
@@ -17,6 +18,15 @@ from tests.support.servers.librarian import NotServing, ServerProcess
 PATIENCE_SECONDS = 60.0  # on a machine that does much else
 CLIENTS = 3
 PUBLIC = 'librarian_requests_total{endpoint="public"'
+IN_MEMORY = """
+<configure xmlns="http://namespaces.zope.org/zope">
+  <include package="librarian" file="meta.zcml" />
+  <include package="librarian" />
+  <utility provides="librarian.store.interfaces.IByteStore" factory="librarian.store.service.memory_store" />
+  <include package="librarian.web" file="endpoints.zcml" />
+  <include package="librarian.library" file="endpoints.zcml" />
+</configure>
+"""
 PAUSE_SECONDS = 0.005  # between two requests of a client, so that the server has processor time for others
 
 
@@ -266,6 +276,17 @@ class Ending(unittest.TestCase):
         with self.assertRaises(NotServing):
             server.start(first)
         self.assertIn("Error: a worker could not start, and ended with status 3", server.log.read_text())
+
+    def test_bytes_in_the_memory_of_one_process(self) -> None:
+        site = Path(self.enterContext(TemporaryDirectory())) / "site.zcml"
+        site.write_text(IN_MEMORY)
+        server = ServerProcess(site=site)
+        self.addCleanup(server.remove)
+        done = server.command("serve", str(server.ini), "--workers", "2")
+        why = "must be 1, as the byte store of this site is in the memory of one process"
+        self.assertEqual(
+            (done.returncode, done.stderr), (1, f"Error: setting [server:main] workers: {why}\n")
+        )
 
     def test_a_database_that_is_not_shared_and_numbers_that_are_none(self) -> None:
         for more, option, why in (

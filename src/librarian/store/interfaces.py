@@ -298,6 +298,7 @@ class IByteStore(Interface):
         """Whether open() gives nothing that was not compared with its digest; readers need not do it then."""
     )
 
+    is_shared = Attribute("Whether other processes with a store of the same place hold the same bytes.")
     partials = Attribute("The IPartials.")
     uses_generations = Attribute(
         """Whether bytes are held by digest and generation, of which IGenerations decides.

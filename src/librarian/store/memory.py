@@ -124,6 +124,7 @@ class MemoryStore(PutsByReceiving):
     """Bytes in dictionaries of one process.  `quota` limits their sum, in bytes."""
 
     verifies_reads = False
+    is_shared = False
 
     def __init__(self, clock: IClock, quota: int | None = None) -> None:
         self._clock = clock

@@ -67,10 +67,11 @@ class Receiving(ABC):
 class PutsByReceiving(ABC):
     """What all stores do alike: put() receives a stream, and keeps it at its end.
 
-    They have no generations unless they say so.
+    They have no generations, and share their bytes with other processes, unless they say so.
     """
 
     uses_generations = False
+    is_shared = True
 
     @abstractmethod
     def size(self, sha256: str) -> int:

@@ -1,4 +1,4 @@
-"""The number of workers, and whether the tree can be shared among them."""
+"""The number of workers, and whether the tree and the bytes can be shared among them."""
 
 import os
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import ISettings, SettingsError
+from librarian.store.interfaces import IByteStore
 from librarian.tree.settings import TreeSettings
 
 WORKERS = "workers"  # the option in [server:main]
@@ -25,8 +26,13 @@ def number_of_workers(value: Any) -> int:
 
 
 def check_sharing(workers: int) -> None:
-    """Raises SettingsError where several workers would need a tree that is not shared."""
+    """Raises SettingsError where several workers would need a tree or bytes that are not shared."""
+    if workers == 1:
+        return
+    if not getUtility(IByteStore).is_shared:
+        why = "must be 1, as the byte store of this site is in the memory of one process"
+        raise SettingsError(f"[server:main] {WORKERS}", why)
     settings = getUtility(ISettings).section(TreeSettings)
-    if workers > 1 and settings.database_uri.startswith("file://") and not settings.share_database:
+    if settings.database_uri.startswith("file://") and not settings.share_database:
         why = "must be on for workers to share a database in a file"
         raise SettingsError(settings.key("share_database"), why)

@@ -40,6 +40,11 @@ class BothStores:
         return bool(self.new.verifies_reads and self.old.verifies_reads)
 
     @property
+    def is_shared(self) -> bool:
+        """As IByteStore has it."""
+        return bool(self.new.is_shared and self.old.is_shared)
+
+    @property
     def uses_generations(self) -> bool:
         """As the new one, which all names are of that are committed now."""
         return bool(self.new.uses_generations)
