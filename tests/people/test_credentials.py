@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import transaction
 from ZODB.POSException import ConflictError
@@ -40,6 +41,7 @@ from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
 from librarian.security.principals import ANONYMOUS
 from librarian.settings import Settings
+from librarian.tree.service import Tree
 from tests.people.test_people import PeopleTestCase
 from tests.security.zcml import TreeTestCase
 
@@ -399,6 +401,7 @@ class SharedFailures(CredentialsTestCase):
         file = Path(self.enterContext(TemporaryDirectory())) / "failed-logins"
         settings = Settings({"librarian.people.failed_logins": str(file)})
         getGlobalSiteManager().registerUtility(settings, ISettings)
+        self.enterContext(mock.patch.object(Tree, "is_elsewhere", False))
         one, other = Authenticator(), Authenticator()
         for _time in range(5):
             self.assertRaises(WrongCredentials, one.by_password, "bob", "wrong", HERE)

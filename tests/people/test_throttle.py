@@ -9,11 +9,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
-from librarian.people.credentials import failures
+import transaction
+
+from librarian.people.credentials import failures, model
 from librarian.people.credentials.failures import FileCounts, MemoryCounts
+from librarian.people.credentials.failures_in_tree import TreeCounts
 from librarian.people.credentials.interfaces import TooManyFailures
+from librarian.people.credentials.service import the_subtree
 from librarian.people.credentials.throttle import Throttle, failure_keys, network
-from tests.security.zcml import HandMovedClock
+from librarian.tree.interfaces import TreeAway, TreeFull
+from tests.security.zcml import HandMovedClock, TreeTestCase
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 
@@ -176,3 +181,55 @@ class SharedThrottling(Throttling):
             self.failing(6)
             self.assertEqual(self.wait(), 2)
         self.assertTrue(self.path.parent.is_file())
+
+
+class InTree(TreeTestCase, Throttling):
+    """With counts in the tree."""
+
+    share = 25
+
+    def setUp(self) -> None:
+        TreeTestCase.setUp(self)
+        Throttling.setUp(self)
+
+    def make_counts(self) -> Any:
+        return TreeCounts(self.tree)
+
+    def test_memory_is_bounded(self) -> None:
+        self.enterContext(mock.patch.object(model, "BUCKETS", 4))
+        self.failing(
+            60, name=lambda number: f"name{number}", address=lambda number: f"2001:db8:{number:x}::1"
+        )
+        self.assertEqual(len(self.counts), 4 * model.MOST_IN_BUCKET)
+
+    def test_strangers_lock_a_person_out_for_seconds_only(self) -> None:
+        self.failing(80, address=lambda number: f"198.51.100.{number}")
+        self.assertIn(self.wait(address=THERE), range(1, 31))
+
+    def test_what_is_refused_writes_nothing(self) -> None:
+        self.failing(6)
+        before = self.tree._database.lastTransaction()
+        for _time in range(3):
+            with self.assertRaises(TooManyFailures):
+                self.throttle.begin("amy", HERE, self.clock.now())
+        self.assertEqual(self.tree._database.lastTransaction(), before)
+
+    def test_the_tree_holds_no_name_and_old_counts_leave_it(self) -> None:
+        self.enterContext(mock.patch.object(model, "BUCKETS", 1))
+        self.failing(2, name="s3cret-and-long")
+        self.clock.move(hours=1)
+        self.failing(1, name="bob", address=THERE)
+        transaction.begin()
+        (bucket,) = the_subtree().failures.values()
+        self.assertEqual([count for count, _last in bucket.counts.values()], [1, 1, 1])
+        self.assertNotIn(b"s3cret", self.tree._database.storage.load(bucket._p_oid)[0])
+
+    def test_without_a_tree_that_can_be_written_the_memory_counts(self) -> None:
+        for error in (TreeAway(), TreeFull(28)):
+            with mock.patch.object(self.tree, "run_together", side_effect=error):
+                counts = TreeCounts(self.tree)
+                throttle = Throttle(counts)
+                with self.assertLogs("librarian", "ERROR"):
+                    for _time in range(5):
+                        throttle.begin("amy", HERE, self.clock.now())
+                    self.assertRaises(TooManyFailures, throttle.begin, "amy", HERE, self.clock.now())

@@ -19,4 +19,6 @@ class PeopleSettings(Section):
     session_lifetime: timedelta = timedelta(days=7)
     token_lifetime: timedelta = timedelta(days=90)  # unless the maker of a token says another one
     max_token_lifetime: timedelta = timedelta(days=366)
-    failed_logins: str = ""  # a file in which the processes of a machine share the counts; empty: in memory
+    # Where the tree is in a file: a file in which all processes of the machine count; empty: in memory.
+    # On zeo:// and postgres:// all machines count in the tree.
+    failed_logins: str = ""

@@ -11,7 +11,8 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock, ISettings
 from librarian.people.credentials.failures import FileCounts, MemoryCounts
-from librarian.people.credentials.interfaces import IAuthenticator, WrongCredentials
+from librarian.people.credentials.failures_in_tree import TreeCounts
+from librarian.people.credentials.interfaces import IAuthenticator, IFailureCounts, WrongCredentials
 from librarian.people.credentials.model import ApiToken, CredentialsSubtree, Session, digest, new_secret
 from librarian.people.credentials.passwords import CheckedLately, hash_password, is_outdated, matches
 from librarian.people.credentials.person_principal import PersonPrincipal
@@ -20,6 +21,7 @@ from librarian.people.credentials.service import the_subtree
 from librarian.people.credentials.throttle import Throttle
 from librarian.people.interfaces import IPersonSet
 from librarian.people.settings import PeopleSettings
+from librarian.periodic import ProcessSettings
 from librarian.security.audit import record_at_commit, record_event
 from librarian.security.interfaces import IPrincipal
 from librarian.tree.interfaces import ITree
@@ -38,8 +40,7 @@ class Authenticator:
 
     @cached_property
     def _throttle(self) -> Throttle:
-        path = getUtility(ISettings).section(PeopleSettings).failed_logins
-        return Throttle(FileCounts(path) if path else MemoryCounts())
+        return Throttle(_failure_counts())
 
     def by_password(self, name: str, password: str, address: str) -> IPrincipal:
         now, asked = _now(), name.strip().lower()[:LONGEST_NAME]
@@ -88,6 +89,18 @@ class Authenticator:
             the_subtree().account(session.owner).end_session(session)
             log.info("logged out person=%s session=%s", session.owner, session.id)
             record_at_commit("logged out", person=session.owner, session=session.id)
+
+
+def _failure_counts() -> IFailureCounts:
+    """Where all processes that this one shares the tree with have them."""
+    tree, settings = getUtility(ITree), getUtility(ISettings)
+    if tree.is_elsewhere:
+        return TreeCounts(tree)
+    path = settings.section(PeopleSettings).failed_logins
+    folder = settings.section(ProcessSettings).shared_folder
+    if not path and folder:
+        path = f"{folder}/failed-logins"
+    return FileCounts(path) if path else MemoryCounts()
 
 
 def _now() -> datetime:

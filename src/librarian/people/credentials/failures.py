@@ -1,4 +1,7 @@
-"""Counts of failed log-ins, in the memory of a process or in a file that all processes of a machine share."""
+"""Counts of failed log-ins, in the memory of a process or in a file that all processes of a machine share.
+
+Those in the tree, which all machines share, are in `failures_in_tree`.
+"""
 
 import logging
 import os
@@ -63,26 +66,21 @@ class MemoryCounts:
 
     def add(self, keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
         with self._lock:
-            before = {key: _unforgiven(self._counts.get(key), now) for key in keys}
+            before = {key: unforgiven(self._counts.get(key), now) for key in keys}
             check(before)
             for key, count in before.items():
                 self._counts.pop(key, None)
-                self._counts[key] = FailureCount(1 if count is None else count.number + 1, now)
+                self._counts[key] = one_more(count, now)
             while len(self._counts) > AT_MOST:
                 self._counts.popitem(last=False)
         return before
 
-    def take_back(self, before: Counts, now: datetime) -> None:
+    def take_back(self, before: Counts, now: datetime, forgotten: FailureKey) -> None:
         with self._lock:
             for key, former in before.items():
-                count = self._counts.pop(key, None)
-                if count is not None and count.number > 1:
-                    last = former.last if former is not None and count.last == now else count.last
-                    self._counts[key] = FailureCount(count.number - 1, last)
-
-    def forget(self, key: FailureKey) -> None:
-        with self._lock:
-            self._counts.pop(key, None)
+                count = one_less(self._counts.pop(key, None), former, now)
+                if count is not None and key != forgotten:
+                    self._counts[key] = count
 
 
 @implementer(IFailureCounts)
@@ -114,7 +112,7 @@ class FileCounts:
         time, forgiven = now.timestamp(), (now - FORGIVEN_AFTER).timestamp()
         try:
             with self._connection() as file, _transaction(file):
-                before = {key: _unforgiven(_read(file, key), now) for key in keys}
+                before = {key: unforgiven(_read(file, key), now) for key in keys}
                 check(before)
                 file.executemany(_COUNT, [(_digest(key), time, forgiven) for key in keys])
                 file.execute(_DROP_OLD, (forgiven,))
@@ -124,7 +122,8 @@ class FileCounts:
             return self._memory.add(keys, now, check)
         return before
 
-    def take_back(self, before: Counts, now: datetime) -> None:
+    def take_back(self, before: Counts, now: datetime, forgotten: FailureKey) -> None:
+        self._memory.take_back(before, now, forgotten)  # from when the file could not be used
         time = now.timestamp()
         rows = [
             (_digest(key), time, time if count is None else count.last.timestamp())
@@ -134,15 +133,7 @@ class FileCounts:
             with self._connection() as file, _transaction(file):
                 file.executemany(_TAKE_BACK, rows)
                 file.execute(_DROP_EMPTY)
-        except (sqlite3.Error, OSError) as error:
-            self._unusable(error)
-            self._memory.take_back(before, now)
-
-    def forget(self, key: FailureKey) -> None:
-        self._memory.forget(key)
-        try:
-            with self._connection() as file:
-                file.execute("DELETE FROM failures WHERE key = ?", (_digest(key),))
+                file.execute("DELETE FROM failures WHERE key = ?", (_digest(forgotten),))
         except (sqlite3.Error, OSError) as error:
             self._unusable(error)
 
@@ -181,8 +172,22 @@ def _read(file: sqlite3.Connection, key: FailureKey) -> FailureCount | None:
     return None if found is None else FailureCount(found[0], datetime.fromtimestamp(found[1], UTC))
 
 
-def _unforgiven(count: FailureCount | None, now: datetime) -> FailureCount | None:
+def unforgiven(count: FailureCount | None, now: datetime) -> FailureCount | None:
+    """The count that is still held against an attempt at `now`."""
     return None if count is None or now - count.last >= FORGIVEN_AFTER else count
+
+
+def one_more(count: FailureCount | None, now: datetime) -> FailureCount:
+    """The count after one more failure at `now`."""
+    return FailureCount(1, now) if count is None else FailureCount(count.number + 1, max(count.last, now))
+
+
+def one_less(count: FailureCount | None, former: FailureCount | None, now: datetime) -> FailureCount | None:
+    """The count without the failure at `now`, before which it was `former`."""
+    if count is None or count.number <= 1:
+        return None
+    last = former.last if former is not None and count.last == now else count.last
+    return FailureCount(count.number - 1, last)
 
 
 def _digest(key: FailureKey) -> bytes:

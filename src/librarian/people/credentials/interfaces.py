@@ -149,11 +149,9 @@ class IFailureCounts(Interface):
         is raised here, with nothing counted.
         """
 
-    def take_back(before: Counts, now: datetime) -> None:
-        """Undo an add() at `now` that gave `before` for these keys; what others added since stays."""
-
-    def forget(key: FailureKey) -> None:
-        """Drop the count for `key`."""
+    def take_back(before: Counts, now: datetime, forgotten: FailureKey) -> None:
+        """Undo an add() at `now` that gave `before`, and drop the count for the key `forgotten`, one of them;
+        what others added to the rest since stays."""
 
     def __len__() -> int:
         """The number of counts, which is bounded."""

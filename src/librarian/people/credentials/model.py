@@ -4,10 +4,11 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from BTrees.IOBTree import IOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
 from zope.interface import implementer
@@ -16,6 +17,8 @@ from librarian.people.credentials.interfaces import IApiToken, ISession, NoSuchT
 
 TOKEN_PREFIX = "lbr_"  # noqa: S105  # lets scanners for leaked secrets recognise one
 REMEMBERED_WHEN_DEAD = timedelta(days=30)
+BUCKETS = 1024  # of failed log-ins
+MOST_IN_BUCKET = 20  # counts
 MOST_SESSIONS = 50  # of one person; the oldest end first
 
 
@@ -155,8 +158,25 @@ def _newest_first(things: Iterable[Any]) -> list[Any]:
     return sorted(things, key=lambda thing: (thing.date_created, thing.id), reverse=True)
 
 
+class FailureBucket(Persistent):
+    """Counts of failed log-ins for keys that have their first bits in common: MOST_IN_BUCKET at most, those
+    touched longest ago go first.  Two that count in the same bucket conflict, and one counts again."""
+
+    def __init__(self) -> None:
+        self.counts: Mapping[bytes, tuple[int, float]] = {}  # key -> number, time of the latest (POSIX)
+
+    def keep(self, key: bytes, count: tuple[int, float] | None, forgiven: float) -> None:
+        """Store or drop the count for `key`, and drop those whose latest failure is not after `forgiven`."""
+        others = {other: held for other, held in self.counts.items() if other != key and held[1] > forgiven}
+        kept = others if count is None else {**others, key: count}
+        newest = sorted(kept, key=lambda each: kept[each][1])[-MOST_IN_BUCKET:]
+        self.counts = {each: kept[each] for each in newest}
+
+
 class CredentialsSubtree(Persistent):
     """The subtree ``credentials``: accounts by person, tokens and sessions by the hash of their secret."""
+
+    failures: Any = None  # IOBTree, made when it is first needed: number of a bucket -> FailureBucket
 
     def __init__(self) -> None:
         self._accounts = OOBTree()  # name of a person -> Account
@@ -182,6 +202,30 @@ class CredentialsSubtree(Persistent):
             return hmac.compare_digest(self.sign(secret.rpartition(".")[0]).encode(), secret.encode())
         except UnicodeEncodeError:
             return False
+
+    def failure(self, key: Sequence[str]) -> tuple[int, float] | None:
+        """The number of failed log-ins for a key, and the time of the latest (POSIX); None for none."""
+        number, stored = self._place_of(key)
+        bucket = None if self.failures is None else self.failures.get(number)
+        return None if bucket is None else bucket.counts.get(stored)
+
+    def keep_failure(self, key: Sequence[str], count: tuple[int, float] | None, forgiven: float) -> None:
+        """Store or drop what failure() gives; counts that were last touched before `forgiven` may go."""
+        number, stored = self._place_of(key)
+        if self.failures is None:
+            self.failures = IOBTree()
+        if number not in self.failures:
+            self.failures[number] = FailureBucket()
+        self.failures[number].keep(stored, count, forgiven)
+
+    def _place_of(self, key: Sequence[str]) -> tuple[int, bytes]:
+        """The number of the bucket for a key, and the key as it is stored: a hash with a secret.
+
+        People type passwords into the field for the name; and none can choose which keys are in a bucket.
+        """
+        text = "\0".join(key).encode("utf-8", "surrogatepass")
+        stored = hashlib.blake2b(text, key=self.signing_key, digest_size=16).digest()
+        return int.from_bytes(stored[:2]) % BUCKETS, stored
 
     def query(self, name: str) -> Account | None:
         """The account of the person `name`; None if it never had credentials."""

@@ -1,7 +1,7 @@
 """Failed log-ins slow down further ones.
 
-Nothing sleeps: an attempt that comes too early is refused with the time to wait.  Failures are counted by
-name, by address and by both; the counts are never in the tree, where strangers could make it write.
+Nothing sleeps: an attempt that comes too early is refused with the time to wait, and writes nothing.
+Failures are counted by name, by address and by both.
 
 The library `limits` was considered.  It counts in windows, so that a person who mistypes a password five
 times would wait for the rest of a window and not one second; it does not let pauses grow; and the storages
@@ -66,9 +66,7 @@ class Throttle:
 
         Those of the address alone stay, or an attacker would log in to another account between attempts.
         """
-        pair = _pair(name, address)
-        self._counts.take_back({key: count for key, count in before.items() if key != pair}, now)
-        self._counts.forget(pair)
+        self._counts.take_back(before, now, _pair(name, address))
 
 
 def _wait(count: FailureCount | None, patience: Patience, now: datetime) -> timedelta:

@@ -14,7 +14,6 @@ from zope.component import getUtility
 from librarian.app import make_app, read_ini, reading
 from librarian.interfaces import ISettings, LibrarianError, one_line
 from librarian.operations.processes import count_with_others
-from librarian.people.settings import PeopleSettings
 from librarian.periodic import ProcessSettings
 from librarian.serving.limits import limits_of
 from librarian.serving.running import make_server, reopen_log
@@ -65,8 +64,6 @@ class Service:
             plaster.get_loader(self._order.ini).setup_logging()
         count_with_others(self._order.number)
         values = read_ini(self._order.ini)
-        if not values.get(PeopleSettings.key("failed_logins")):
-            values[PeopleSettings.key("failed_logins")] = f"{self._order.folder}/failed-logins"
         values[ProcessSettings.key("shared_folder")] = self._order.folder
         return {**values, ProcessSettings.key("periodic_tasks"): "false"}  # the parent does them
 
