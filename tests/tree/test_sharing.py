@@ -11,6 +11,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import transaction
+from persistent.mapping import PersistentMapping
+from ZODB.DB import DB
+
 from librarian.tree.engines import sharing
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 from librarian.tree.interfaces import TreeUnavailable
@@ -126,6 +130,29 @@ class Shared(unittest.TestCase):
             writer.join()
         with tree.session() as root:
             self.assertEqual(root["n"], 180)
+
+    def test_object_ids_that_a_guest_has_in_stock_are_not_used_after_a_restart_of_the_host(self) -> None:
+        """The next host gives them out anew; the guest had "A different object already has the same oid"."""
+        host = self.tree()
+        host.share()
+        guest = Tree(DB(GuestStorage(str(self.socket))))
+        self.addCleanup(guest.close)
+        guest._database.storage.new_oid()  # takes a hundred
+        host.close()
+        host = self.tree()
+        host.share()
+        host.run(lambda: host.root().update(hosts=[PersistentMapping() for _number in range(150)]))
+        guest._database.storage._server.wait(30)
+
+        def add() -> None:
+            for each in guest.root()["hosts"]:
+                each.keys()  # loads it
+            guest.root()["guests"] = [PersistentMapping() for _number in range(20)]
+
+        with guest.session():
+            add()
+            transaction.commit()  # not repeated
+            self.assertEqual(len(guest.root()["guests"]), 20)
 
     def test_only_the_owner_can_connect(self) -> None:
         self.tree().share()
