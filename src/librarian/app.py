@@ -21,6 +21,7 @@ from zope.configuration.exceptions import ConfigurationError
 
 from librarian.interfaces import ISettings, ISettingsSection, LibrarianError, SettingsError, one_line
 from librarian.library.installation import unite
+from librarian.operations.clocks import compare_at_start
 from librarian.security.audit import open_audit_log
 from librarian.security.checkers import guard_classes
 from librarian.settings import Settings
@@ -146,6 +147,7 @@ def _begin(united: bool) -> None:
         tree.bring_up_to_date()
         if united:
             unite(tree, getUtility(IByteStore))
+        compare_at_start()
     except BaseException:
         tree.close()
         raise

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from zope.interface import implementer
 
-from librarian.interfaces import IClock
+from librarian.interfaces import IClock, IFollowingClock
 
 
 @implementer(IClock)
@@ -18,6 +19,29 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+@implementer(IFollowingClock)
+class NodeClock(SystemClock):
+    """The operating system's, unless `librarian.operations.clocks` has found it far from the database's."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return self.own() + self._ahead
+
+    def own(self) -> datetime:
+        return datetime.now(UTC)
+
+    def follow(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+
+def own_time(clock: Any) -> datetime:
+    """The time of this machine, which the kernel gives to files, by an IClock."""
+    found: datetime = clock.own() if IFollowingClock.providedBy(clock) else clock.now()
+    return found
 
 
 class Pace:

@@ -19,7 +19,7 @@ that a caller may handle what it knows.  A view turns them into a status, a comm
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO, TypeVar
 
 from zope.interface import Attribute, Interface
@@ -52,6 +52,16 @@ class IClock(Interface):
 
     def monotonic() -> float:
         """Seconds since an arbitrary moment; no step of the wall clock moves it (CLOCK_MONOTONIC)."""
+
+
+class IFollowingClock(IClock):
+    """A clock that goes as another one, such as that of the database, which all nodes share."""
+
+    def own() -> datetime:
+        """The current time by the clock of this machine, aware, in UTC."""
+
+    def follow(ahead: timedelta) -> None:
+        """Let now() be `ahead` of own() from now on, which may be negative."""
 
 
 class SettingsError(LibrarianError, ValueError):

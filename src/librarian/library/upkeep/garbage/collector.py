@@ -18,6 +18,7 @@ from typing import Any
 import transaction
 from zope.component import getUtilitiesFor
 
+from librarian.clock import own_time
 from librarian.library.installation import installation_of
 from librarian.library.interfaces import CollectorRefuses, IFileReferences
 from librarian.library.operations import Library
@@ -96,7 +97,7 @@ def _do(run: Run, steps: Sequence[str], work: Callable[[], None]) -> None:
 def _check(run: Run, trust_empty_tree: bool) -> dict[str, Any]:
     library = run.library
     transaction.begin()
-    skew = abs(library.tree.host_time() - library.clock.now())
+    skew = abs(library.tree.host_time() - own_time(library.clock))
     if skew >= WORST_SKEW:
         raise CollectorRefuses(f"the clocks of this host and of the database differ by {skew}")
     subtree = library.subtree
