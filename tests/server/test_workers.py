@@ -21,8 +21,11 @@ PUBLIC = 'librarian_requests_total{endpoint="public"'
 IN_MEMORY = """
 <configure xmlns="http://namespaces.zope.org/zope">
   <include package="librarian" file="meta.zcml" />
+  <utility provides="librarian.interfaces.IClock" factory="librarian.clock.NodeClock" />
+  <utility provides="librarian.interfaces.IFetcher" factory="librarian.net.service.UrllibFetcher" />
   <utility provides="librarian.store.interfaces.IByteStore" factory="librarian.store.service.memory_store" />
-  <include package="librarian" />
+  <utility provides="librarian.tree.interfaces.ITree" factory="librarian.tree.service.configured_tree" />
+  <include package="librarian" file="base.zcml" />
   <include package="librarian.web" file="endpoints.zcml" />
   <include package="librarian.library" file="endpoints.zcml" />
 </configure>
