@@ -2,10 +2,18 @@
 # Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
 PYTHON ?= python3
 
-.PHONY: serve test check bench bench-scale soak docs clean
+.PHONY: serve cluster cluster-stop test check bench bench-scale soak docs clean
 
 serve: bin/.built
 	bin/librarian serve development.ini
+
+# Two nodes on PostgreSQL and an object store behind nginx, in the background, with its data in var/cluster
+# (docs/cluster.md).  PORT=0 takes free ports.
+cluster: bin/.built
+	bin/py -m tools.cluster start $(if $(filter 0,$(PORT)),--any-port)
+
+cluster-stop: bin/.built
+	bin/py -m tools.cluster stop
 
 # A layer a process, large ones in parts, as many at a time as there are processors.
 test: bin/.built parts/peers/.tried

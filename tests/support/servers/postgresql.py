@@ -1,7 +1,6 @@
 """A PostgreSQL server of a test's own, in a folder that goes away with it."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -13,7 +12,8 @@ from typing import Any
 
 import psycopg2
 
-PROGRAMS = ("/usr/lib/postgresql", "/usr/pgsql", "/usr/local/pgsql")  # Debian's place first
+from tools.cluster import database
+
 ATTEMPTS = 5  # to find a port; PostgreSQL has no "any free one"
 START_SECONDS = 60.0
 # Nothing here outlives the test, so nothing is flushed for a power cut.
@@ -22,9 +22,9 @@ OPTIONS = ("fsync=off", "max_connections=100", "listen_addresses=127.0.0.1", "un
 
 def postgresql_missing() -> str | None:
     """Why there can be no server here, or None."""
-    if _program("initdb") is None:
+    if database.program("initdb") is None:
         return "PostgreSQL's initdb is not installed"
-    if os.geteuid() == 0 and _unprivileged() is None:
+    if os.geteuid() == 0 and database.unprivileged() is None:
         return "PostgreSQL does not run as root, and there is no other user to run it as"
     return None
 
@@ -34,7 +34,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-postgresql-"))
-        self._rights = _rights(self.folder)
+        self._rights = database.rights(self.folder)
         self._port: int | None = None
         self._control("initdb", "-U", "librarian", "-A", "trust", "--no-sync")
 
@@ -87,7 +87,7 @@ class PostgresServer:
         self._control("pg_ctl", "start", "-l", log, "-w", "-t", str(START_SECONDS), "-o", options)
 
     def _control(self, program: str, *arguments: str) -> None:
-        command = [_program(program), *arguments, "-D", str(self.folder / "data")]
+        command = [database.program(program), *arguments, "-D", str(self.folder / "data")]
         _run(command, self.folder, self._rights)
 
 
@@ -126,29 +126,3 @@ def _run(command: list[Any], folder: Path, rights: dict[str, Any]) -> None:
     if done.returncode:
         logs = [path for path in (folder / "output", folder / "log") if path.exists()]
         raise RuntimeError("\n".join(path.read_text(errors="replace")[-2000:] for path in logs))
-
-
-def _program(name: str) -> str | None:
-    """The newest of Debian's versions, or what is on the PATH."""
-    found = [path for place in PROGRAMS for path in Path(place).glob(f"*/bin/{name}")]
-    versions = sorted(found, key=lambda path: float(path.parent.parent.name))
-    return str(versions[-1]) if versions else shutil.which(name)
-
-
-def _rights(folder: Path) -> dict[str, Any]:
-    """As whom to run it: as ourselves, but never as root, which it refuses."""
-    if os.geteuid() != 0:
-        return {}
-    user = _unprivileged()
-    assert user is not None, postgresql_missing()
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def _unprivileged() -> pwd.struct_passwd | None:
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    return None

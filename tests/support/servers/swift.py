@@ -1,11 +1,9 @@
 """OpenStack Swift with its S3 interface: a real object store on one machine, as plain processes.
 
-One device and one replica in a folder that goes away with it.  Debian's packages swift-proxy, swift-account,
-swift-container, swift-object and memcached bring the programs; none of their services need run.
+What its parts are told is in tools.cluster.storage; here they are killed, frozen and started again.  Its
+folder goes away with it.
 """
 
-import os
-import pwd
 import shutil
 import signal
 import socket
@@ -13,104 +11,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
+from tools.cluster import storage
+from tools.cluster.storage import ACCESS_KEY, PARTS, PROGRAMS, REGION, SECRET_KEY
 
-PYTHON = "/usr/bin/python3"  # for which Debian has Swift; not the one that tests run in
-SERVERS = ("account", "container", "object")
-PARTS = ("memcached", *SERVERS, "proxy")  # in the order in which they start
-PROGRAMS = ("memcached", *(f"swift-{name}-server" for name in (*SERVERS, "proxy")))
+__all__ = ["ACCESS_KEY", "PARTS", "REGION", "SECRET_KEY", "SwiftServer", "swift", "swift_missing"]
+
 START_SECONDS = 60.0
 ATTEMPTS = 5  # to find ports: they are written down before the servers bind them
-
-ACCESS_KEY = "test:tester"
-SECRET_KEY = "testing"
-REGION = "us-east-1"
-
-# One process for all three rings, where swift-ring-builder would need nine.
-BUILD_RINGS = """
-import sys
-from swift.common.ring import RingBuilder
-for name, port in zip(("account", "container", "object"), sys.argv[2:]):
-    builder = RingBuilder(6, 1, 0)
-    device = {"region": 1, "zone": 1, "ip": "127.0.0.1", "port": int(port), "device": "d1", "weight": 1.0}
-    builder.add_dev({**device, "replication_ip": "127.0.0.1", "replication_port": int(port), "meta": ""})
-    builder.rebalance(seed=1)
-    builder.get_ring().save(f"{sys.argv[1]}/{name}.ring.gz")
-"""
-SWIFT = """\
-[swift-hash]
-swift_hash_path_suffix = {name}
-swift_hash_path_prefix = {name}
-[storage-policy:0]
-name = one
-default = yes
-"""
-STORAGE = """\
-[DEFAULT]
-bind_ip = 127.0.0.1
-bind_port = {port}
-user = {user}
-swift_dir = {folder}
-devices = {folder}
-mount_check = false
-workers = 0
-db_preallocation = off
-disable_fallocate = {disable_fallocate}
-fallocate_reserve = {reserve}
-[pipeline:main]
-pipeline = {name}-server
-[app:{name}-server]
-use = egg:swift#{name}
-[{name}-replicator]
-[{name}-updater]
-[{name}-auditor]
-"""
-# versioned_writes does not start without symlink.  A server that failed is asked again after a second, not
-# after a minute, so that a test need not wait for it.
-PROXY = """\
-[DEFAULT]
-bind_ip = 127.0.0.1
-bind_port = {port}
-user = {user}
-swift_dir = {folder}
-workers = 0
-{tls}
-[pipeline:main]
-pipeline = catch_errors cache s3api tempauth copy slo dlo versioned_writes symlink proxy-server
-[app:proxy-server]
-use = egg:swift#proxy
-account_autocreate = true
-conn_timeout = 0.5
-node_timeout = 10
-error_suppression_interval = 1
-error_suppression_limit = 1000
-[filter:catch_errors]
-use = egg:swift#catch_errors
-[filter:cache]
-use = egg:swift#memcache
-memcache_servers = 127.0.0.1:{memcached}
-[filter:s3api]
-use = egg:swift#s3api
-location = us-east-1
-[filter:tempauth]
-use = egg:swift#tempauth
-user_test_tester = testing .admin
-[filter:copy]
-use = egg:swift#copy
-[filter:slo]
-use = egg:swift#slo
-[filter:dlo]
-use = egg:swift#dlo
-[filter:versioned_writes]
-use = egg:swift#versioned_writes
-allow_object_versioning = true
-[filter:symlink]
-use = egg:swift#symlink
-"""
 
 
 def swift_missing() -> str | None:
@@ -127,11 +37,9 @@ class SwiftServer:
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-swift-"))
-        (self.folder / "d1").mkdir()
         self.ports: dict[str, int] = {}
         self._certificate = certificate
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        (self.folder / "swift.conf").write_text(SWIFT.format(name=self.folder.name))
 
     @property
     def url(self) -> str:
@@ -216,24 +124,11 @@ class SwiftServer:
 
     def settings(self) -> dict[str, str]:
         """What names this server and its user, as environment variables of the AWS clients do."""
-        return {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION}
+        return storage.credentials()
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket; the name has three letters or more.  One that is there already is no error."""
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name=REGION,
-            verify=False if self._certificate else None,
-            config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
-        )
-        try:
-            with suppress(client.exceptions.BucketAlreadyOwnedByYou):
-                client.create_bucket(Bucket=name)
-        finally:
-            client.close()
+        storage.make_bucket(self.url, name, verify=self._certificate is None)
 
     def remove(self) -> None:
         """Delete the folder, and all that was stored."""
@@ -241,30 +136,13 @@ class SwiftServer:
 
     def _settle_ports(self) -> None:
         self.ports = _free_ports(PARTS)
-        for name in SERVERS:
-            self._write_storage(name)
-        tls = f"cert_file = {self._certificate}\nkey_file = {self._certificate}" if self._certificate else ""
-        values = {"user": _user(), "folder": self.folder, "tls": tls, "memcached": self.ports["memcached"]}
-        (self.folder / "proxy.conf").write_text(PROXY.format(port=self.ports["proxy"], **values))
-        ports = [str(self.ports[name]) for name in SERVERS]
-        command = [PYTHON, "-c", BUILD_RINGS, str(self.folder), *ports]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+        storage.write_files(self.folder, self.ports, self._certificate)
 
     def _write_storage(self, name: str, reserve: str = "0") -> None:
-        conf = STORAGE.format(
-            name=name,
-            port=self.ports[name],
-            user=_user(),
-            folder=self.folder,
-            reserve=reserve,
-            disable_fallocate=reserve == "0",
-        )
-        (self.folder / f"{name}.conf").write_text(conf)
+        storage.write_server(self.folder, name, self.ports[name], reserve)
 
     def _command(self, part: str) -> list[str]:
-        if part == "memcached":
-            return ["memcached", "-l", "127.0.0.1", "-p", str(self.ports[part]), "-u", _user()]
-        return [f"swift-{part}-server", str(self.folder / f"{part}.conf"), "-v"]
+        return storage.command_of(part, self.folder, self.ports[part])
 
     def _wait_for(self, part: str) -> None:
         end = time.monotonic() + START_SECONDS
@@ -307,7 +185,3 @@ def _listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _user() -> str:
-    return pwd.getpwuid(os.geteuid()).pw_name
