@@ -30,7 +30,8 @@ def keep(folder: Path, any_port: bool) -> None:
         cluster = Cluster(chosen_layout(folder, any_port))
         try:
             cluster.start()
-            (folder / "started").write_text(described(cluster))
+            (folder / "starting").write_text(described(cluster))
+            (folder / "starting").rename(folder / "started")
             tend(cluster, ended)
         finally:
             (folder / "started").unlink(missing_ok=True)
@@ -56,7 +57,8 @@ def start(folder: Path, any_port: bool) -> str:
         started.unlink(missing_ok=True)  # of one that was killed
         keeper = spawn(folder, any_port)
     while not started.exists():
-        if not is_kept(folder) if keeper is None else keeper.poll() is not None:
+        ended = not is_kept(folder) if keeper is None else keeper.poll() is not None
+        if ended:
             raise NoCluster(((folder / "keeper.log").read_text().strip().splitlines() or ["it ended"])[-1])
         time.sleep(0.05)
     return started.read_text()
