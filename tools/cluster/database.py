@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import psycopg2
 
 from tools.cluster.layout import Layout, NoCluster
 
+START_SECONDS = 60.0
 PLACES = ("/usr/lib/postgresql", "/usr/pgsql", "/usr/local/pgsql")  # Debian's first
 
 
@@ -76,9 +78,21 @@ def command_of(folder: Path, port: int) -> list[str]:
 def make_database(layout: Layout) -> None:
     """Make the database of the nodes in the running server, if it is missing."""
     place = f"postgres://librarian@127.0.0.1:{layout.ports['postgresql']}/postgres"
-    with closing(psycopg2.connect(place)) as connection:
+    with closing(_connected(place)) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = 'librarian'")
         if cursor.fetchone() is None:
             cursor.execute("CREATE DATABASE librarian")
+
+
+def _connected(place: str) -> Any:
+    """A connection; a server that has just been started accepts some before it is ready for them."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return psycopg2.connect(place)
+        except psycopg2.OperationalError as error:
+            if time.monotonic() > end:
+                raise NoCluster(str(error).strip()) from None
+            time.sleep(0.05)

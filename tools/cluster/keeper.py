@@ -22,6 +22,7 @@ STOP_SECONDS = 120.0
 
 def keep(folder: Path, any_port: bool) -> None:
     """Start a cluster and stay until SIGTERM or Ctrl-C.  Raises NoCluster; nothing runs then."""
+    os.environ.pop("PYTHONPATH", None)  # by which this Python has its packages; Swift runs on another one
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -59,7 +60,8 @@ def start(folder: Path, any_port: bool) -> str:
     while not started.exists():
         ended = not is_kept(folder) if keeper is None else keeper.poll() is not None
         if ended:
-            raise NoCluster(((folder / "keeper.log").read_text().strip().splitlines() or ["it ended"])[-1])
+            lines = (folder / "keeper.log").read_text().strip().splitlines() or ["it ended"]
+            raise NoCluster(lines[-1].removeprefix("cluster: "))
         time.sleep(0.05)
     return started.read_text()
 

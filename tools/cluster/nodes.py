@@ -15,7 +15,7 @@ librarian.database_uri = {layout.tree}
 librarian.database_patience = 2s
 librarian.byte_store = s3://librarian/files?endpoint={layout.store_url}&folder={folder}/s3
 librarian.byte_cache = {folder}/cache
-librarian.byte_cache_size = 1GB
+librarian.byte_cache_size = 1073741824
 {listening}
 
 # What nginx shows.
