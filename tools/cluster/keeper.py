@@ -138,9 +138,11 @@ def end_leftovers(folder: Path) -> bool:
 
 
 def is_below(pid: int, folder: Path) -> bool:
-    """Whether a process runs in a folder of the cluster, as all its parts do; ids are used again."""
+    """Whether a process runs in a folder of the cluster or names one in its command; ids are used again."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(folder.resolve())
+        process = Path(f"/proc/{pid}")
+        words = (process / "cmdline").read_bytes()
+        return (process / "cwd").readlink().is_relative_to(folder.resolve()) or bytes(folder) + b"/" in words
     return False
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ OTHERS = {
     "object": 16200,
     "proxy": 18080,
 }
+WAIT_SECONDS = 3.0  # for ports
 #: The kernel gives none of these to programs that ask for any port (ip_local_port_range on Linux).
 FREE = range(10_000, 32_768)
 
@@ -107,7 +109,7 @@ def chosen_layout(folder: Path, any_port: bool) -> Layout:
     """
     written = folder / "ports.json"
     ports = json.loads(written.read_text()) if written.exists() else default_ports()
-    taken = [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]
+    taken = _taken(ports)
     if any_port and (taken or not written.exists()):
         ports, taken = free_ports(), []
     if taken:
@@ -115,3 +117,13 @@ def chosen_layout(folder: Path, any_port: bool) -> Layout:
     folder.mkdir(parents=True, exist_ok=True)
     written.write_text(json.dumps(ports, indent=1))
     return Layout(folder, ports)
+
+
+def _taken(ports: dict[str, int]) -> list[str]:
+    """Those in use, also after a while: connections of a cluster that has just ended may hold some."""
+    end = time.monotonic() + WAIT_SECONDS
+    while True:
+        taken = [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]
+        if not taken or time.monotonic() > end:
+            return taken
+        time.sleep(0.2)

@@ -1,0 +1,157 @@
+"""Rounds of one fault after the other under load, and what they came to."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import urllib3
+
+from tests.chaos.faults import FAULTS, ON_ZEO, Fault, Victim, running_cluster
+from tests.chaos.load import Client, Ledger, lost
+from tests.support.servers.librarian import with_path
+from tools.cluster import storage
+from tools.cluster.cluster import RUN
+from tools.cluster.layout import NODES
+
+CLIENTS = 6
+CALM_SECONDS = 1.0  # before a fault
+HARM_SECONDS = 2.0  # of a fault
+RECOVERY_SECONDS = 60.0  # after which a cluster counts as broken
+
+
+@dataclass
+class Outcome:
+    """What a fault came to, over all its rounds."""
+
+    name: str
+    acknowledged: int = 0
+    lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)  # seconds
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is lost, wrong or failed."""
+        return not (self.lost or self.wrong or self.failures)
+
+    def row(self) -> str:
+        """One line of the table."""
+        seen = ", ".join(f"{what} {number}" for what, number in sorted(self.seen.items()))
+        slowest = max(self.recoveries, default=0.0)
+        numbers = f"{len(self.lost):5}{len(self.wrong):6}{len(self.failures):5}{slowest:9.1f} s"
+        return f"{self.name:<14}{len(self.recoveries):6}{self.acknowledged:7}{numbers}  {seen}"
+
+
+HEADING = f"{'killed':<14}{'rounds':>6}{'acked':>7}{'lost':>5}{'wrong':>6}{'500':>5}{'recovery':>11}  seen"
+
+
+def all_outcomes(rounds: int, only: Sequence[str], tell: Callable[[str], None]) -> list[Outcome]:
+    """`rounds` of each fault, or of those named; a line is told as each is done."""
+    tell(HEADING)
+    found = []
+    for faults, on_zeo in ((FAULTS, False), (ON_ZEO, True)):
+        wanted = [fault for fault in faults if not only or fault.name in only]
+        if wanted:
+            with ExitStack() as running:
+                folder = running.enter_context(tempfile.TemporaryDirectory(prefix="librarian-chaos-"))
+                victim = running.enter_context(running_cluster(Path(folder), on_zeo))
+                for fault in wanted:
+                    found.append(outcome(victim, fault, rounds))
+                    tell(found[-1].row())
+    return found
+
+
+def outcome(victim: Victim, fault: Fault, rounds: int) -> Outcome:
+    """What `rounds` of one fault come to."""
+    found, ledger = Outcome(fault.name), Ledger()
+    with loaded(victim, ledger), collected(victim):
+        for _round in range(rounds):
+            time.sleep(CALM_SECONDS)
+            fault.begin(victim)
+            time.sleep(HARM_SECONDS)
+            fault.end(victim)
+            found.recoveries.append(seconds_until_all_serve(victim))
+    for node in NODES:
+        urls = victim.cluster.layout.node_urls(node)
+        found.lost += lost(ledger, urls["public"], urls["tracker"])
+    found.acknowledged = len(ledger.files) + len(ledger.tracked)
+    found.seen, found.wrong, found.failures = ledger.seen, ledger.wrong, ledger.failures
+    return found
+
+
+@contextmanager
+def loaded(victim: Victim, ledger: Ledger) -> Iterator[None]:
+    """Clients at nginx, for the length of a `with`."""
+    urls, password = victim.cluster.layout.urls, victim.cluster.admin_password
+    ended = threading.Event()
+    clients = [Client(number, urls, password, ledger) for number in range(CLIENTS)]
+    threads = [threading.Thread(target=client.run, args=(ended,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def collected(victim: Victim) -> Iterator[None]:
+    """The garbage collection of both nodes runs, one after the other, for the length of a `with`."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_collect, args=(victim, ended))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _collect(victim: Victim, ended: threading.Event) -> None:
+    while not ended.is_set():
+        for node in NODES:
+            ini = victim.cluster.layout.folder / node / "librarian.ini"
+            subprocess.run(
+                [sys.executable, "-c", RUN, "gc"],
+                env=with_path({**os.environ, **storage.credentials(), "LIBRARIAN_INI": str(ini)}),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,  # without its database it fails, which is no fault
+                timeout=300,
+            )
+        ended.wait(1.0)
+
+
+def seconds_until_all_serve(victim: Victim) -> float:
+    """From now until a file can be put at nginx, and read there and at each node."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + RECOVERY_SECONDS:
+        with suppress(urllib3.exceptions.HTTPError):
+            if _all_serve(victim):
+                break
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def _all_serve(victim: Victim) -> bool:
+    http = urllib3.PoolManager(retries=False, timeout=10.0)
+    layout = victim.cluster.layout
+    data = os.urandom(1000)
+    put = http.request("PUT", f"{layout.urls['upload']}probe.bin", body=data)
+    if put.status != 201:
+        return False
+    path = put.json()["url"].removeprefix(layout.urls["public"])
+    publics = [layout.urls["public"], *(layout.node_urls(node)["public"] for node in NODES)]
+    return all(http.request("GET", public + path).data == data for public in publics)
