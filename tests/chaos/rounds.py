@@ -24,7 +24,7 @@ from tools.cluster.layout import NODES
 CLIENTS = 6
 CALM_SECONDS = 1.0  # before a fault
 HARM_SECONDS = 2.0  # of a fault
-RECOVERY_SECONDS = 60.0  # after which a cluster counts as broken
+RECOVERY_SECONDS = 180.0  # after which a cluster counts as broken
 
 
 @dataclass

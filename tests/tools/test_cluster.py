@@ -50,8 +50,13 @@ def processes_in(folder: Path) -> Iterator[int]:
 
 
 def request(method: str, url: str, **options: Any) -> Any:
-    """An answer, without a second try."""
-    return urllib3.PoolManager(retries=False, timeout=SOON).request(method, url, **options)
+    """An answer.  503 is asked again, as its Retry-After says: a busy machine keeps a database waiting."""
+    pool, end = urllib3.PoolManager(retries=False, timeout=SOON), time.monotonic() + SOON
+    while True:
+        answer = pool.request(method, url, **options)
+        if answer.status != 503 or time.monotonic() > end:
+            return answer
+        time.sleep(0.1)
 
 
 class Trial:
@@ -185,7 +190,7 @@ class Story(unittest.TestCase):
         """Until it serves.  Raises AssertionError where it does not."""
         end = time.monotonic() + SOON
         while time.monotonic() < end:
-            with suppress(urllib3.exceptions.HTTPError):
+            with suppress(urllib3.exceptions.HTTPError):  # it refuses connections as yet
                 if request("GET", Trial.layout.node_urls(node)["ops"] + "ready").status == 200:
                     return
             time.sleep(0.1)

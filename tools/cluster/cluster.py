@@ -128,6 +128,7 @@ class Cluster:
             ini.parent,
             tuple(self.layout.ports[f"{name}/{endpoint}"] for endpoint in ENDPOINTS),
             environ={**storage.credentials(), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+            health=f"{self.layout.node_urls(name)['ops']}health",
             after=lambda: self._keep_password(ini.parent / f"{name}.log"),
         )
 

@@ -12,7 +12,7 @@ use = egg:librarian
 librarian.site = {checkout}/configure.zcml
 librarian.database_uri = {layout.tree}
 # Everything shares one machine here, which can keep a database waiting.
-librarian.database_patience = 2s
+librarian.database_patience = 5s
 librarian.byte_store = s3://librarian/files?endpoint={layout.store_url}&folder={folder}/s3
 librarian.byte_cache = {folder}/cache
 librarian.byte_cache_size = 1073741824

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from tools.cluster.layout import NoCluster
 
 START_SECONDS = 180.0  # a machine that builds something else at the same time is slow
@@ -19,7 +21,7 @@ STOP_SECONDS = 20.0
 
 @dataclass
 class Part:
-    """A program that runs in the foreground.  It is up when it accepts connections at its `ports`.
+    """A program that runs in the foreground.  It is up when it is well and accepts connections at `ports`.
 
     Its output goes to the file `log` in its folder.
     """
@@ -31,7 +33,8 @@ class Part:
     environ: Mapping[str, str] = field(default_factory=dict)
     rights: Mapping[str, Any] = field(default_factory=dict)  # user and group, for Popen
     ending: signal.Signals = signal.SIGTERM  # what makes it end in order
-    after: Callable[[], None] = lambda: None  # done once it is up, each time
+    health: str = ""  # a URL that is 200 once it is up, if it accepts connections before that
+    after: Callable[[], None] = lambda: None  # done once it is up, by start()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -75,8 +78,8 @@ class Part:
             )
 
     def is_up(self) -> bool:
-        """Whether it accepts connections."""
-        return bool(self.pids) and all(map(listens, self.ports))
+        """Whether it serves."""
+        return bool(self.pids) and all(map(listens, self.ports)) and (not self.health or answers(self.health))
 
     def stop(self) -> None:
         """End it in order, or, where it takes too long, at once."""
@@ -96,6 +99,13 @@ class Part:
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    with suppress(urllib3.exceptions.HTTPError):
+        return urllib3.request("GET", url, retries=False, timeout=5.0).status == 200
+    return False
 
 
 def listens(port: int) -> bool:
