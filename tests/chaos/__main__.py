@@ -4,6 +4,7 @@
 byte was wrong, or an answer was 5xx other than 503 and 507.
 """
 
+import signal
 import sys
 
 from tests.chaos.rounds import all_outcomes
@@ -14,6 +15,7 @@ def main() -> None:
     given = dict(argument.partition("=")[::2] for argument in sys.argv[1:])
     if why := missing():
         sys.exit(f"no chaos: {why}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # the parts are ended too
     only = [name for name in given.get("only", "").split(",") if name]
     outcomes = all_outcomes(int(given.get("rounds", 10)), only, lambda line: print(line, flush=True))
     for each in outcomes:
