@@ -193,6 +193,7 @@ ALWAYS = {
     "restore": "to database_uri name as_json",
     "rm": "recursive if_match app_url user",
     "scrub": "share rate budget repair_from as_json ini",
+    "send-events": "ini watch",
     "send-mail": "ini watch",
     "serve": "threads workers",
     "sweep": "dry_run as_json trust_empty_tree yes_really ini",
@@ -216,6 +217,12 @@ ALWAYS = {
     "tracker put": "no_remote_cache",
     "tracker serve": "listen fallback_url threads",
     "undelete": "ini",
+    "webhooks add": "ini",
+    "webhooks deliveries": "as_json ini",
+    "webhooks list": "as_json ini",
+    "webhooks remove": "ini",
+    "webhooks resend": "ini",
+    "webhooks rotate": "ini",
 }
 
 

@@ -17,9 +17,12 @@ MOST_PAGES = 300
 # by trusted code (the tree, the bytes, authentication before there is a principal).
 MACHINERY = {
     "librarian.countries.interfaces.ICountrySet",
+    "librarian.events.interfaces.IHookSender",
+    "librarian.interfaces.IEventKind",
     "librarian.interfaces.IFetcher",
     "librarian.interfaces.IClock",
     "librarian.library.interfaces.IFileReferences",
+    "librarian.library.uploads.interfaces.IResumableUploads",  # each upload is its owner's
     "librarian.mail.interfaces.IPostOffice",
     "librarian.mirrors.interfaces.IProbeLogs",
     "librarian.people.credentials.interfaces.IAuthenticator",
@@ -30,11 +33,13 @@ MACHINERY = {
     "librarian.interfaces.ISettingsSection",
     "librarian.library.interfaces.IVerifiedReads",  # of a store that its caller has
     "librarian.store.interfaces.IByteStore",
+    "librarian.store.s3.interfaces.IGenerations",
     "librarian.tree.interfaces.ISubtree",
     "librarian.tree.interfaces.ITree",
     "librarian.web.interfaces.IEndpoint",
     "librarian.web.interfaces.IIdentification",
     "librarian.web.interfaces.IAppSection",
+    "librarian.web.interfaces.ITakesFiles",
 }
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "restore": "librarian.commands.upkeep.backup:restore",
     "rm": "librarian.commands.files.named:rm",
     "scrub": "librarian.commands.upkeep.integrity:scrub",
+    "send-events": "librarian.commands.webhooks:send_events",
     "send-mail": "librarian.commands.upkeep.mail:send_mail",
     "serve": "librarian.commands.serve:serve",
     "team": "librarian.commands.people.teams:team",
@@ -51,6 +52,7 @@ COMMANDS = {
     "sweep": "librarian.commands.upkeep.collect:sweep",
     "tokens": "librarian.commands.files.tokens:tokens",
     "undelete": "librarian.commands.files.holds:undelete",
+    "webhooks": "librarian.commands.webhooks:webhooks",
 }
 
 

@@ -1,0 +1,1 @@
+"""Word of events to programs elsewhere: webhooks."""

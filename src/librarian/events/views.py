@@ -1,0 +1,134 @@
+"""``/webhooks``: the webhooks of who asks, what was sent to them and what was answered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtilitiesFor, getUtility
+from zope.interface import implementer
+
+from librarian.events.interfaces import IWebhookSet, NoSuchWebhook
+from librarian.interfaces import IEventKind
+from librarian.web.errors import wants_page
+from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.interfaces import IAppSection
+
+LIST, ONE = "librarian.events:templates/webhooks.jinja2", "librarian.events:templates/webhook.jinja2"
+
+
+class Webhooks:
+    """``/webhooks``: holds the webhooks by id."""
+
+    __name__ = "webhooks"
+
+    def __init__(self, parent: Any) -> None:
+        self.__parent__ = parent
+
+    def __getitem__(self, segment: str) -> Any:
+        try:
+            return getUtility(IWebhookSet)[segment]
+        except NoSuchWebhook:
+            raise KeyError(segment) from None
+
+
+@implementer(IAppSection)
+class WebhookSection:
+    """The link to the webhooks."""
+
+    title = "Webhooks"
+    description = "Programs elsewhere that are told what happens to your files."
+
+    def root(self, parent: Any, request: Request) -> Webhooks:
+        return Webhooks(parent)
+
+
+webhook_section = WebhookSection()
+
+
+def _describe(webhook: Any) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "kinds": list(webhook.kinds),
+        "everything": webhook.everything,
+        "owner": webhook.owner,
+        "created": webhook.created.isoformat(timespec="seconds"),
+    }
+
+
+def _path(webhook_id: str) -> str:
+    return f"/webhooks/{webhook_id}"
+
+
+def _list(context: Webhooks, request: Request, secret: str | None = None) -> Response:
+    values = {
+        "_title": "Webhooks",
+        "_secret": secret,
+        "webhooks": [_describe(webhook) for webhook in getUtility(IWebhookSet)],
+        "kinds": {name: kind.__doc__ for name, kind in sorted(getUtilitiesFor(IEventKind))},
+    }
+    return page(request, LIST, values)
+
+
+def _add(context: Webhooks, request: Request) -> Response:
+    """Fields `url`, `kinds` (a list, or with spaces between) and `everything`, for administrators."""
+    fields, webhooks = fields_of(request), getUtility(IWebhookSet)
+    make = webhooks.newForEverything if fields.get("everything") in (True, "yes") else webhooks.new
+    new = make(text(fields, "url"), _kinds(fields))
+    if wants_page(request):
+        return _list(context, request, new.secret)
+    body = {"id": new.id, "secret": new.secret}
+    return Response(json_body=body, status=201, location=_path(new.id))
+
+
+def _kinds(fields: Mapping[str, Any]) -> list[str]:
+    found = fields.get("kinds", "")
+    if not isinstance(found, list):
+        return text(fields, "kinds", "").split()
+    if not all(isinstance(kind, str) for kind in found):
+        raise HTTPBadRequest("kinds must be a list of strings.")
+    return found
+
+
+webhooks_page = by_method(GET=_list, POST=_add)
+
+
+def _show(context: Any, request: Request, secret: str | None = None) -> Response:
+    values = {
+        "_title": "Webhook",
+        "_secret": secret,
+        **_describe(context),
+        "deliveries": [dict(delivery) for delivery in context.deliveries()],
+    }
+    return page(request, ONE, values)
+
+
+def _remove(context: Any, request: Request) -> Response:
+    webhook_id = context.id
+    context.remove()
+    return done(request, "/webhooks", {"id": webhook_id, "removed": True})
+
+
+webhook_page = by_method(GET=_show, DELETE=_remove)
+removal = by_method(POST=_remove)
+
+
+def _rotate(context: Any, request: Request) -> Response:
+    secret = context.rotate()
+    if wants_page(request):
+        return _show(context, request, secret)
+    return Response(json_body={"id": context.id, "secret": secret})
+
+
+rotation = by_method(POST=_rotate)
+
+
+def _resend(context: Any, request: Request) -> Response:
+    event_id = text(fields_of(request), "id")
+    context.resend(event_id)
+    return done(request, _path(context.id), {"id": event_id})
+
+
+resending = by_method(POST=_resend)
