@@ -46,7 +46,7 @@ PYRAMID_SETTINGS = {
     "retry.attempts": "20",
     "retry.activate_hook": "librarian.web.endpoints.attempts",
     "jinja2.trim_blocks": "true",
-    "jinja2.globals": "sections = librarian.web.views.sections",
+    "jinja2.globals": "sections = librarian.web.views.sections\nmount = librarian.web.mounting.mount",
 }
 
 INCLUDED = (

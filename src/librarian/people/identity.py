@@ -24,6 +24,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.identity import client_address
 from librarian.web.interfaces import IIdentification
+from librarian.web.mounting import local_path, mount
 
 # Two fields, as some clients read only the first challenge of a list.
 CHALLENGES = ('Basic realm="librarian", charset="UTF-8"', 'Bearer realm="librarian"')
@@ -48,10 +49,13 @@ class Identification:
     def account_links(self, request: Request) -> list[tuple[str, str]]:
         principal, endpoint = current_principal(), endpoint_of(request)
         if principal.person is not None:
-            return [(principal.title, f"/people/{principal.person.name}"), ("Log out", "/+logout")]
+            return [
+                (principal.title, local_path(f"/people/{principal.person.name}")),
+                ("Log out", local_path("/+logout")),
+            ]
         if endpoint is None or not endpoint.for_browsers or principal.authenticated:
             return []
-        return [("Log in", f"/+login?next={quote(_path_of(request))}")]
+        return [("Log in", local_path(f"/+login?next={quote(_path_of(request))}"))]
 
     def session_secret(self, request: Request) -> str | None:
         found: str | None = request.cookies.get(_cookie_name(request))
@@ -59,11 +63,11 @@ class Identification:
 
 
 def _path_of(request: Request) -> str:
-    """The path and query of `request`, to come back to; ``/`` if they are no UTF-8."""
+    """The path and query of `request`, to come back to; the home page's if they are no UTF-8."""
     try:
         return str(request.path_qs)
     except UnicodeDecodeError:
-        return "/"
+        return local_path("/")
 
 
 def _by_header(header: str, address: str) -> IPrincipal:
@@ -117,7 +121,9 @@ def challenge(request: Request, reason: str) -> Response:
 def _cookie_name(request: Request) -> str:
     # With this prefix a browser takes the cookie over https only, for this very host, so that no
     # other host below the same domain, and files have hosts of their own, can put another there.
-    return "__Host-librarian" if request.scheme == "https" else "librarian"
+    if request.scheme != "https":
+        return "librarian"
+    return "__Secure-librarian" if mount() else "__Host-librarian"  # which is for a whole host only
 
 
 def set_session(request: Request, response: Response, secret: str | None, max_age: Any = None) -> None:
@@ -126,7 +132,7 @@ def set_session(request: Request, response: Response, secret: str | None, max_ag
         _cookie_name(request),
         secret,
         max_age=max_age,
-        path="/",
+        path=mount() or "/",
         secure=request.scheme == "https",
         httponly=True,
         samesite="Lax",

@@ -20,6 +20,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther
 from librarian.web.identity import client_address, session_secret
+from librarian.web.mounting import local_path
 from librarian.web.requests.methods import takes
 
 PATH = "/+login"
@@ -27,16 +28,18 @@ LONGEST_NEXT = 2000  # characters
 
 
 def safe_next(path: str | None) -> str:
-    """`path` if it is one of this site, else ``/``.
+    """`path` if it is one of this site, else that of the home page.
 
     Browsers take ``\\`` for ``/``, and drop tabs and line ends before they look.
     """
+    home = local_path("/")
     if not path or len(path) > LONGEST_NEXT or not path.startswith("/") or path.startswith("//"):
-        return "/"
+        return home
     if any(not "\x21" <= letter <= "\x7e" or letter == "\\" for letter in path):
-        return "/"
+        return home
     parts = urlsplit(path)
-    return "/" if parts.scheme or parts.netloc or parts.path in (PATH, "/+logout") else path
+    leads_away = parts.scheme or parts.netloc or parts.path in (local_path(PATH), local_path("/+logout"))
+    return home if leads_away else path
 
 
 @takes("GET", "HEAD", "POST")
@@ -83,7 +86,7 @@ def logout(context: Any, request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         return render_to_response("librarian.people:templates/logout.jinja2", {"title": "Log out"}, request)
     _end_session(request)
-    response = SeeOther("/")
+    response = SeeOther(local_path("/"))
     set_session(request, response, None)
     return response
 
@@ -103,7 +106,7 @@ def unauthorized(context: Exception, request: Request) -> Response:
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.for_browsers and wants_page(request):
         onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
-        return SeeOther(f"{PATH}?next={quote(safe_next(onward), safe='/')}")
+        return SeeOther(local_path(PATH) + f"?next={quote(safe_next(onward), safe='/')}")
     return challenge(request, "Log in to do this.")
 
 

@@ -18,6 +18,7 @@ from librarian.spool.service import KINDS
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, page
 from librarian.web.interfaces import IAppSection
+from librarian.web.mounting import local_path
 
 
 class Spools:
@@ -96,7 +97,7 @@ def _place(spool: Any) -> dict[str, Any]:
     return {
         "kind": spool.kind,
         "name": readable(spool.name),
-        "url": f"/spool/{spool.kind}/{quote(spool.name, safe='')}",
+        "url": local_path(f"/spool/{spool.kind}/{quote(spool.name, safe='')}"),
         "address": readable(spool.address),
         "path": readable(spool.path),
     }

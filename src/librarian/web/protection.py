@@ -17,6 +17,7 @@ from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import endpoint_of
 from librarian.web.files.fields import ALWAYS
 from librarian.web.identity import session_secret
+from librarian.web.mounting import mount
 from librarian.web.requests.request import Request, forget_unreadable_range
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -100,7 +101,7 @@ class SessionBoundTokens:
 def _keeps(name: str, token: str) -> Any:
     def set_cookie(request: Request, response: Response) -> None:
         secure = request.scheme == "https"
-        response.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="Lax")
+        response.set_cookie(name, token, path=mount() or "/", secure=secure, httponly=True, samesite="Lax")
 
     return set_cookie
 

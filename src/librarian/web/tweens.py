@@ -24,6 +24,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response, system_error
 from librarian.web.identity import client_address
 from librarian.web.interfaces import MalformedDigest
+from librarian.web.mounting import mounted_at
 from librarian.web.protection import is_cross_site
 from librarian.web.requests.hosts import is_misdirected
 from librarian.web.requests.promises import hold_to_promises
@@ -55,7 +56,12 @@ def _surrounded(handler: Handler, request: Request, tree: ITree) -> Response:
     endpoint = endpoint_of(request)
     if endpoint is not None and is_misdirected(endpoint, request):
         return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
-    with fresh_timeline(), tree.session(), requests_from(client_address(request)):
+    with (
+        fresh_timeline(),
+        tree.session(),
+        requests_from(client_address(request)),
+        mounted_at(request.script_name),
+    ):
         return _identified(handler, request)
 
 

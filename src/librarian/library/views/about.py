@@ -8,13 +8,19 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.http.description import describe
 from librarian.web.forms import page
+from librarian.web.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/about.jinja2"
 
 
+def file_path(alias: Any) -> str:
+    """The path of a file in the web application."""
+    return local_path(f"/files/{alias.id}")
+
+
 def about_path(alias: Any) -> str:
     """The path of this page, where forms lead back to."""
-    return f"/files/{alias.id}/+about"
+    return f"{file_path(alias)}/+about"
 
 
 def without_proxy(values: Any) -> Any:
@@ -32,7 +38,7 @@ def about_values(alias: Any, request: Request) -> dict[str, Any]:
     may_edit = request.has_permission("librarian.Edit", alias)
     values = {
         "_title": alias.filename,
-        "_path": f"/files/{alias.id}",
+        "_path": file_path(alias),
         "_may_edit": may_edit,
         **describe(alias),
     }

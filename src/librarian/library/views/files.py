@@ -13,6 +13,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.views.alias import LibraryFileAliasView
 from librarian.web.forms import SeeOther
 from librarian.web.interfaces import IAppSection
+from librarian.web.mounting import local_path
 
 
 class Files:
@@ -47,7 +48,7 @@ def files_page(context: Files, request: Request) -> Any:
     """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
     wanted = request.GET.get("id", "")
     if ID.fullmatch(wanted):
-        return SeeOther(f"/files/{wanted}/+about")
+        return SeeOther(local_path(f"/files/{wanted}/+about"))
     return {"title": "Files"}
 
 

@@ -21,6 +21,7 @@ from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther, by_method, done, fields_of, text
+from librarian.web.mounting import local_path
 
 EDIT = "librarian.machines.Edit"
 PATH = "/machines/+imports"
@@ -71,7 +72,12 @@ def add_import(context: Imports, request: Request) -> Any:
         if not wants_page(request):
             raise
         return _imports_page(str(error), fields)
-    return done(request, f"{PATH}/{made.name}", describe_import(made, getUtility(IClock).now()), status=201)
+    return done(
+        request,
+        local_path(f"{PATH}/{made.name}"),
+        describe_import(made, getUtility(IClock).now()),
+        status=201,
+    )
 
 
 def _new_import(fields: Mapping[str, Any]) -> Any:
@@ -151,7 +157,7 @@ def change_import(context: Any, request: Request) -> Any:
             getattr(context, action)()
         elif action == "delete":
             getUtility(ICodeImportSet).delete(context.name)
-            return SeeOther(PATH)
+            return SeeOther(local_path(PATH))
         else:
             raise HTTPBadRequest("do: edit, request, kill or delete")
     except (BadCodeImport, NotRequestable) as error:

@@ -26,6 +26,7 @@ from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.mounting import local_path
 from librarian.web.requests.methods import takes
 
 EDIT = "librarian.machines.Edit"
@@ -137,7 +138,7 @@ def _call(machine: Any, request: Request, method: Callable[[str], None], field: 
             raise
         return _page(machine, f"Nothing was changed: {error}")
     described = describe_machine(machine, getUtility(IClock).now())
-    return done(request, f"/machines/{machine.hostname}", described)
+    return done(request, local_path(f"/machines/{machine.hostname}"), described)
 
 
 @takes("POST")
@@ -149,7 +150,7 @@ def forget_machine(context: Any, request: Request) -> Any:
         if not wants_page(request):
             raise
         return _page(context, f"The machine was not forgotten: {error}")
-    return done(request, "/machines", {})
+    return done(request, local_path("/machines"), {})
 
 
 machine_index = by_method(GET=machine_page, POST=change_machine)

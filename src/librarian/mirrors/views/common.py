@@ -10,6 +10,7 @@ from pyramid.response import Response
 
 from librarian.mirrors.enums import MirrorStatus
 from librarian.web.forms import page, text
+from librarian.web.mounting import local_path
 
 E = TypeVar("E", bound=Enum)
 SCHEMES = ("http", "https", "ftp")  # of base URLs
@@ -27,7 +28,7 @@ def path_of(thing: Any, *more: str) -> str:
     """The path of a distribution or a mirror."""
     distribution = getattr(thing, "distribution", None)
     names = [thing.name] if distribution is None else [distribution.name, thing.name]
-    return "/".join(("/mirrors", *names, *more))
+    return local_path("/".join(("/mirrors", *names, *more)))
 
 
 def member_named(kind: type[E], fields: Mapping[str, Any], name: str, default: str | None = None) -> E:

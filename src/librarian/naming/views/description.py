@@ -7,11 +7,12 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import quoted
 from librarian.library.http.description import describe
 from librarian.naming.interfaces import INamedFolder
+from librarian.web.mounting import local_path
 
 
 def url_of(path: str) -> str:
     """The URL of a path, without scheme and host and without a slash at its end."""
-    return "/tree" + quoted(path).rstrip("/")
+    return local_path("/tree" + quoted(path).rstrip("/"))
 
 
 def describe_entry(entry: Any) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from typing import Any
 
 from pyramid.request import Request
 
+from librarian.web.mounting import local_path
+
 
 def path_of(participant: Any, *more: str) -> str:
     """The path of the page of an IParticipant; `more` are segments below it."""
-    return "/".join(("/people", participant.name, *more))
+    return local_path("/".join(("/people", participant.name, *more)))
 
 
 def describe_person(person: Any, request: Request) -> dict[str, Any]:

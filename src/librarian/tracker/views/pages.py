@@ -14,6 +14,7 @@ from librarian.tracker.protocol import Endpoint, checked_name, parse_path
 from librarian.tracker.views.description import describe_version
 from librarian.tracker.views.routes import ProtocolPath
 from librarian.web.interfaces import IAppSection
+from librarian.web.mounting import local_path
 
 MOUNT = "/tracker"
 PAGE_SIZE = 500  # names on a page
@@ -103,21 +104,22 @@ def file_page(context: FilePage, request: Request) -> dict[str, Any]:
         "title": "Tracker",
         "crumbs": crumbs(context.path),
         "versions": [_version_row(file, base) for file in found],
-        "json_url": f"{MOUNT}/history{quote(context.path)}",
+        "json_url": local_path(f"{MOUNT}/history{quote(context.path)}"),
     }
 
 
 def crumbs(path: str) -> list[tuple[str, str]]:
     """Name and URL of every directory above, and of the path itself."""
-    found = [("tracker", MOUNT)]
+    found = [("tracker", local_path(MOUNT))]
     parts = path.strip("/").split("/") if path != "/" else []
     for end, part in enumerate(parts, 1):
-        found.append((part, f"{MOUNT}/tree/{quote('/'.join(parts[:end]))}"))
+        found.append((part, local_path(f"{MOUNT}/tree/{quote('/'.join(parts[:end]))}")))
     return found
 
 
 def _row(entry: Any) -> dict[str, Any]:
-    row = {"name": entry.name, "url": f"{MOUNT}/tree{quote(entry.path)}", "is_directory": entry.file is None}
+    url = local_path(f"{MOUNT}/tree{quote(entry.path)}")
+    row = {"name": entry.name, "url": url, "is_directory": entry.file is None}
     if entry.file is not None:
         row |= _facts(entry.file)
     return row

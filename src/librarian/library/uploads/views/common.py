@@ -20,6 +20,7 @@ from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.service import ResumableUploads
 from librarian.security.interaction import is_permitted
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
+from librarian.web.mounting import local_path
 from librarian.web.requests.received import RECEIVED
 
 BLOCK = 1 << 18  # bytes
@@ -62,7 +63,7 @@ def may_manage(context: Any) -> bool:
 
 def path_of(upload_id: str) -> str:
     """The path of an upload, on every endpoint that has uploads."""
-    return f"/{UPLOADS}/{upload_id}"
+    return local_path(f"/{UPLOADS}/{upload_id}")
 
 
 def stated_integer(request: Request, name: str) -> int | None:
