@@ -19,6 +19,7 @@ from librarian.interfaces import LibrarianError
 from librarian.tree.class_names import ClassNames
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.sharing import forgetting_oids, open_shared
+from librarian.tree.engines.zeo_cache import refuse_superseded
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.full_disk import hear_full
 from librarian.tree.interfaces import TreeUnavailable
@@ -72,6 +73,7 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         storage.server_sync = True
         storage.sync = storage.ping
         storage.notify_connected = forgetting_oids(storage)
+        refuse_superseded(storage._cache)
         hear_full(storage)
     return storage
 

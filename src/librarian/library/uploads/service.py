@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from zope.component import getUtility
@@ -52,9 +53,13 @@ class ResumableUploads:
     """The uploads of a library."""
 
     def __init__(self) -> None:
-        self.library = Library()
         self._settings = getUtility(ISettings)
         self._active: dict[str, Piece] = {}  # that this process receives at the moment
+
+    @cached_property
+    def library(self) -> Library:
+        """The library; looked up at its first use, since a site may register its parts in any order."""
+        return Library()
 
     @property
     def _partials(self) -> IPartials:

@@ -26,6 +26,7 @@ from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
 from librarian.tree.engines.last_commit import LastCommit, name_of_file
+from librarian.tree.engines.zeo_cache import refuse_superseded
 from librarian.tree.filestorage.full_disk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
@@ -106,6 +107,7 @@ class GuestStorage(ClientStorage):
         self._shared_name = name
         self.notify_connected = forgetting_oids(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
+        refuse_superseded(self._cache)
         hear_full(self)
 
     def last_commit(self) -> LastCommit:

@@ -1,0 +1,32 @@
+"""The cache of a ZEO client, kept from taking a superseded state of an object for the current one.
+
+ZEO 6.2 stores what it has loaded a moment after the answer (in a callback of the future), and handles word
+of a commit at once.  Where the word follows the answer in one piece of the stream it finds nothing to
+invalidate; then the old state is stored as current, and every later transaction is given it.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+REMEMBERED = 20_000  # objects; many more than commits can change while an answer waits for its callback
+
+
+def refuse_superseded(cache: Any) -> None:
+    """Have `cache`, a ZEO ClientCache, not store a state as current that is known to be superseded."""
+    invalidate, store = cache.invalidate, cache.store
+    superseded: OrderedDict[bytes, bytes] = OrderedDict()  # object -> the transaction that changed it last
+
+    def remember(oid: bytes, tid: bytes | None) -> None:
+        if tid is not None:
+            superseded[oid] = tid
+            superseded.move_to_end(oid)
+            if len(superseded) > REMEMBERED:
+                superseded.popitem(last=False)
+        invalidate(oid, tid)
+
+    def store_unless_superseded(oid: bytes, start: bytes, end: bytes | None, data: bytes) -> None:
+        if end is not None or superseded.get(oid, start) <= start:
+            store(oid, start, end, data)
+
+    # All three are called in the client's own thread, one at a time.
+    cache.invalidate, cache.store = remember, store_unless_superseded
