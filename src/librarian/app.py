@@ -46,7 +46,10 @@ PYRAMID_SETTINGS = {
     "retry.attempts": "20",
     "retry.activate_hook": "librarian.web.endpoints.attempts",
     "jinja2.trim_blocks": "true",
-    "jinja2.globals": "sections = librarian.web.views.sections\nmount = librarian.web.mounting.mount",
+    "jinja2.globals": """
+        sections = librarian.web.views.sections
+        mount = librarian.web.requests.mounting.mount
+    """,
 }
 
 INCLUDED = (

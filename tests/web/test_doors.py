@@ -21,7 +21,6 @@ MACHINERY = {
     "librarian.interfaces.IEventKind",
     "librarian.interfaces.IFetcher",
     "librarian.interfaces.IClock",
-    "librarian.interfaces.IEventKind",
     "librarian.library.interfaces.IFileReferences",
     "librarian.library.uploads.interfaces.IResumableUploads",  # each upload is its owner's
     "librarian.mail.interfaces.IPostOffice",
@@ -33,10 +32,8 @@ MACHINERY = {
     "librarian.interfaces.ISettings",
     "librarian.interfaces.ISettingsSection",
     "librarian.library.interfaces.IVerifiedReads",  # of a store that its caller has
-    "librarian.library.uploads.interfaces.IResumableUploads",  # whose caller names the owner of each
     "librarian.store.s3.interfaces.IGenerations",
     "librarian.store.interfaces.IByteStore",
-    "librarian.store.s3.interfaces.IGenerations",
     "librarian.tree.interfaces.ISubtree",
     "librarian.tree.interfaces.ITree",
     "librarian.web.interfaces.IEndpoint",

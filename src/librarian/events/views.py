@@ -14,6 +14,7 @@ from librarian.interfaces import IEventKind
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.requests.mounting import local_path
 
 LIST, ONE = "librarian.events:templates/webhooks.jinja2", "librarian.events:templates/webhook.jinja2"
 
@@ -59,7 +60,7 @@ def _describe(webhook: Any) -> dict[str, Any]:
 
 
 def _path(webhook_id: str) -> str:
-    return f"/webhooks/{webhook_id}"
+    return local_path(f"/webhooks/{webhook_id}")
 
 
 def _list(context: Webhooks, request: Request, secret: str | None = None) -> Response:
@@ -108,7 +109,7 @@ def _show(context: Any, request: Request, secret: str | None = None) -> Response
 def _remove(context: Any, request: Request) -> Response:
     webhook_id = context.id
     context.remove()
-    return done(request, "/webhooks", {"id": webhook_id, "removed": True})
+    return done(request, local_path("/webhooks"), {"id": webhook_id, "removed": True})
 
 
 webhook_page = by_method(GET=_show, DELETE=_remove)

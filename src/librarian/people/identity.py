@@ -24,7 +24,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.identity import client_address
 from librarian.web.interfaces import IIdentification
-from librarian.web.mounting import local_path, mount
+from librarian.web.requests.mounting import local_path, mount
 
 # Two fields, as some clients read only the first challenge of a list.
 CHALLENGES = ('Basic realm="librarian", charset="UTF-8"', 'Bearer realm="librarian"')

@@ -20,8 +20,8 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther
 from librarian.web.identity import client_address, session_secret
-from librarian.web.mounting import local_path
 from librarian.web.requests.methods import takes
+from librarian.web.requests.mounting import local_path
 
 PATH = "/+login"
 LONGEST_NEXT = 2000  # characters

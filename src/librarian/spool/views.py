@@ -18,7 +18,7 @@ from librarian.spool.service import KINDS
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, page
 from librarian.web.interfaces import IAppSection
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 
 class Spools:

@@ -17,7 +17,7 @@ from librarian.security.interfaces import IPrincipal
 from librarian.web.endpoints import endpoint_of
 from librarian.web.files.fields import ALWAYS
 from librarian.web.identity import session_secret
-from librarian.web.mounting import mount
+from librarian.web.requests.mounting import mount
 from librarian.web.requests.request import Request, forget_unreadable_range
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))

@@ -24,9 +24,9 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response, system_error
 from librarian.web.identity import client_address
 from librarian.web.interfaces import MalformedDigest
-from librarian.web.mounting import mounted_at
 from librarian.web.protection import is_cross_site
 from librarian.web.requests.hosts import is_misdirected
+from librarian.web.requests.mounting import mounted_at
 from librarian.web.requests.promises import hold_to_promises
 
 Handler = Callable[[Request], Response]

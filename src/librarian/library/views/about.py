@@ -8,7 +8,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.http.description import describe
 from librarian.web.forms import page
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/about.jinja2"
 

@@ -13,7 +13,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.views.alias import LibraryFileAliasView
 from librarian.web.forms import SeeOther
 from librarian.web.interfaces import IAppSection
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 
 class Files:

@@ -21,7 +21,7 @@ from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther, by_method, done, fields_of, text
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 EDIT = "librarian.machines.Edit"
 PATH = "/machines/+imports"

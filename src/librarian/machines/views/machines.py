@@ -26,8 +26,8 @@ from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
-from librarian.web.mounting import local_path
 from librarian.web.requests.methods import takes
+from librarian.web.requests.mounting import local_path
 
 EDIT = "librarian.machines.Edit"
 

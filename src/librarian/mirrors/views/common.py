@@ -10,7 +10,7 @@ from pyramid.response import Response
 
 from librarian.mirrors.enums import MirrorStatus
 from librarian.web.forms import page, text
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 E = TypeVar("E", bound=Enum)
 SCHEMES = ("http", "https", "ftp")  # of base URLs

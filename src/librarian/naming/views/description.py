@@ -7,7 +7,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import quoted
 from librarian.library.http.description import describe
 from librarian.naming.interfaces import INamedFolder
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 
 def url_of(path: str) -> str:

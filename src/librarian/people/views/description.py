@@ -4,7 +4,7 @@ from typing import Any
 
 from pyramid.request import Request
 
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 
 def path_of(participant: Any, *more: str) -> str:

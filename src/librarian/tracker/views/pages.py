@@ -14,7 +14,7 @@ from librarian.tracker.protocol import Endpoint, checked_name, parse_path
 from librarian.tracker.views.description import describe_version
 from librarian.tracker.views.routes import ProtocolPath
 from librarian.web.interfaces import IAppSection
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 
 MOUNT = "/tracker"
 PAGE_SIZE = 500  # names on a page

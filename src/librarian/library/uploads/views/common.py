@@ -20,7 +20,7 @@ from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.service import ResumableUploads
 from librarian.security.interaction import is_permitted
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
-from librarian.web.mounting import local_path
+from librarian.web.requests.mounting import local_path
 from librarian.web.requests.received import RECEIVED
 
 BLOCK = 1 << 18  # bytes
