@@ -25,7 +25,23 @@ def terminate(server: ServerProcess) -> None:
             return
 
 
+# To the process itself, before it makes the application.
+_SIGHUP_AT_START = """\
+import os, signal
+import librarian.commands.serve as serve
+make_app = serve.make_app
+serve.make_app = lambda values: (os.kill(os.getpid(), signal.SIGHUP), make_app(values))[1]
+"""
+
+
 class Terminated(unittest.TestCase):
+    def test_sighup_while_it_starts_is_no_end(self) -> None:
+        server = ServerProcess()
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.start(_SIGHUP_AT_START)
+        self.assertEqual(server.request("GET", server.urls["app"] + "health").status, 200)
+
     def test_a_download_comes_to_its_end(self) -> None:
         server = started(self)
         data = os.urandom(1 << 20) * 24

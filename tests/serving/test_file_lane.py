@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+import urllib3
+
 from librarian.serving.http.file_lane import MOST_COMMITS, FileLane
 from librarian.serving.http.heads import parse_head
 from librarian.web.files.delivery import READ_AT_ONCE
@@ -248,3 +250,36 @@ class Fresh(unittest.TestCase):
         requests = re.findall(r'librarian_requests_total\{endpoint="public".*?\} (\S+)', text)
         sent = re.findall(r'librarian_sent_bytes_total\{endpoint="public"\} (\S+)', text)
         return sum(map(float, requests)), sum(map(float, sent))
+
+
+class BehindAFrontEnd(unittest.TestCase):
+    """nginx on the same machine, believed on who asks: that is what production.ini has."""
+
+    def setUp(self) -> None:
+        self.access_log = Path(self.enterContext(TemporaryDirectory())) / "access.log"
+        settings = ("librarian.trusted_proxies = 127.0.0.1", f"librarian.access_log = {self.access_log}")
+        self.server = started(self, "\n".join(settings))
+        answer = self.server.request("PUT", self.server.urls["upload"] + "a.txt", body=b"abc")
+        self.url = answer.json()["url"]
+        self.get(self.url, 2)
+
+    def get(self, url: str, times: int = 100) -> int:
+        """How often a thread of the server other than the loop's has run meanwhile."""
+        before = turns_of_threads(self.server.pid)
+        with urllib3.PoolManager(headers={"X-Forwarded-For": "192.0.2.9"}) as pool:
+            for _turn in range(times):
+                self.assertEqual(pool.request("GET", url).data, b"abc")
+        return turns_of_threads(self.server.pid) - before
+
+    def test_files_are_answered_in_the_loop_and_the_log_has_the_client(self) -> None:
+        by_application, by_lane = self.get(f"{self.url}?"), self.get(self.url)
+        self.assertGreaterEqual(by_application, 100)
+        self.assertLess(by_lane, 50)
+        lines = self.access_log.read_text().splitlines()
+        self.assertEqual({line.split()[0] for line in lines if "GET" in line}, {"192.0.2.9"})
+
+
+def turns_of_threads(pid: int) -> int:
+    """How often the threads of a process, but for its first, have got a processor (schedstat)."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text().split()[2]) for each in threads if each.name != str(pid))

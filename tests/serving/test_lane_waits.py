@@ -65,6 +65,7 @@ class LaneCase(unittest.TestCase):
             "app",
             port,
             Questions(self.catch_up),
+            client_of=lambda peer, forwarded_for: peer,
             admits=lambda address, credentials: True,
             is_host=lambda stated: True,
             handed_over=False,

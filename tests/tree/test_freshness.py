@@ -13,13 +13,28 @@ from typing import Any
 from persistent.mapping import PersistentMapping
 from ZODB.utils import p64, u64
 
-from librarian.tree.engines.last_commit import UNKNOWN, LastCommit
+from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.service import Tree
 from tests.support.servers.librarian import with_path
 
 
 def write(tree: Tree, number: int) -> None:
     tree.run(lambda: tree.root().setdefault("thing", PersistentMapping()).update(number=number))
+
+
+class Names(unittest.TestCase):
+    def test_options_and_users_do_not_make_another_database(self) -> None:
+        for first, *others in (
+            (
+                "zeo:///srv/zeo.sock",
+                "zeo:///srv/zeo.sock?cache_size=64MB",
+                "zeo:///srv/zeo.sock?wait_timeout=1",
+            ),
+            ("postgres://db:5432/library", "postgres://a:s@db:5432/library?driver=psycopg2"),
+        ):
+            self.assertEqual({name_of_uri(first)}, set(map(name_of_uri, others)))
+        different = ("zeo:///a", "zeo:///b", "zeo://a:1", "zeo://a:2", "postgres://a/b", "postgres://a/c")
+        self.assertEqual(len(set(map(name_of_uri, different))), 6)
 
 
 class HostAndGuest(unittest.TestCase):

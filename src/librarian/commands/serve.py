@@ -1,5 +1,7 @@
 """``librarian serve``: make what is missing, and serve every endpoint."""
 
+import signal
+
 import click
 import plaster
 
@@ -7,6 +9,7 @@ from librarian.app import make_app, read_ini, reading
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
+from librarian.serving.running import REOPENING
 
 
 @click.command()
@@ -21,6 +24,8 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
     URL.  SIGTERM and Ctrl-C let running transfers finish; with several workers SIGHUP replaces them one by
     one, without a connection being lost.
     """
+    for number in REOPENING:  # which end a process that does not say what they mean, as it starts
+        signal.signal(number, signal.SIG_IGN)
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
     with reading(ini):
         plaster.get_loader(ini).setup_logging()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from zope.component import getUtility
 
 from librarian.interfaces import ISettings
 from librarian.library.interfaces import IVerifiedReads
-from librarian.net.networks import is_within
+from librarian.net.networks import Networks, is_within
 from librarian.operations.interfaces import IMeasurements
 from librarian.serving.http.file_lane import FileLane, LaneAnswer, Offer
 from librarian.serving.http.heads import Head
@@ -24,12 +24,14 @@ from librarian.tree.interfaces import ITree
 from librarian.web.access_log.middleware import AccessLogged
 from librarian.web.interfaces import IEndpoint
 from librarian.web.requests.hosts import is_host_of
+from librarian.web.requests.proxies import client_behind
 from librarian.web.settings import PROOF_FIELD, AccelSettings, ProxySettings
 
 log = logging.getLogger(__name__)
 
 Then = Callable[[LaneAnswer | None], None]
 
+FORWARDED_FOR = "x-forwarded-for"
 MOST_CLIENTS = 4096  # addresses and names, whose admission is remembered
 
 
@@ -49,6 +51,7 @@ class LaneAccess:
     endpoint: str
     port: str
     questions: Questions
+    client_of: Callable[[str, Sequence[str]], str]  # a client's address, by its peer's and X-Forwarded-For
     admits: Callable[[str, bool], bool]  # a client's address, and whether its request has credentials
     is_host: Callable[[str | None], bool]  # whether the endpoint goes by this name
     handed_over: bool  # whether a front end may prove itself and send the bytes
@@ -65,7 +68,8 @@ class LaneAccess:
             return None  # the host of one file
         if self.handed_over and PROOF_FIELD in fields:
             return None
-        if not self.admits(request.peer[0], "authorization" in fields) or not self.is_host(head.host):
+        client = self._client(head, request.peer)
+        if not self.admits(client, "authorization" in fields) or not self.is_host(head.host):
             return None
         return self.lane.find_answer(self.port, head, request.keeps_open, asked=asked, may_wait=may_wait)
 
@@ -90,6 +94,9 @@ class LaneAccess:
             None if "?" in head.target or head.method != "GET" else self.lane.offers((self.port, head.target))
         )
 
+    def _client(self, head: Head, peer: tuple[str, int]) -> str:
+        return self.client_of(peer[0], head.meaning.fields.get(FORWARDED_FOR, ()))
+
     def record(
         self, head: Head, peer: tuple[str, int], answer: LaneAnswer, sent: int, seconds: float
     ) -> None:
@@ -99,7 +106,7 @@ class LaneAccess:
             self.measurements.count(self.endpoint, head.method, answer.status, 0, answer.size, seconds)
         if self.log is not None:
             self.log.write(
-                client=peer[0],
+                client=self._client(head, peer),
                 method=head.method,
                 target=head.target,
                 protocol=f"HTTP/{head.version}",
@@ -152,7 +159,8 @@ def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
             endpoint=name,
             port=str(ports[name]),
             questions=questions,
-            admits=_admission(endpoint),
+            client_of=client_of(settings.section(ProxySettings).trusted_proxies),
+            admits=lru_cache(MOST_CLIENTS)(endpoint.admits_to_lane),
             is_host=lru_cache(MOST_CLIENTS)(partial(is_host_of, endpoint)),
             handed_over=bool(settings.section(AccelSettings).accel_redirect),
             log=app if isinstance(app, AccessLogged) else None,
@@ -163,13 +171,11 @@ def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
     }
 
 
-def _admission(endpoint: Any) -> Callable[[str, bool], bool]:
-    """Whether a client may read each file; a trusted front end's word on who asks is the application's."""
-    trusted = getUtility(ISettings).section(ProxySettings).trusted_proxies
+def client_of(trusted: Networks) -> Callable[[str, Sequence[str]], str]:
+    """The address of a client as the application sees it: a trusted front end is believed on who asks."""
 
-    def admits(address: str, credentials: bool) -> bool:
-        if trusted and is_within(address, trusted):
-            return False
-        return bool(endpoint.admits_to_lane(address, credentials))
+    def client(peer: str, forwarded_for: Sequence[str]) -> str:
+        is_front_end = bool(trusted) and is_within(peer, trusted)
+        return client_behind(peer, ", ".join(forwarded_for), trusted) if is_front_end else peer
 
-    return lru_cache(MOST_CLIENTS)(admits)
+    return lru_cache(MOST_CLIENTS)(client)

@@ -16,7 +16,7 @@ from ZODB.DB import DB
 from ZODB.interfaces import IMVCCStorage
 
 from librarian.tree.engines.changes import Changed, Listener, listen
-from librarian.tree.engines.last_commit import UNKNOWN, LastCommit
+from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 
 POLL_SECONDS = 0.05  # PostgreSQL tells nothing by itself; it is asked once in this time while there is a use
@@ -215,7 +215,7 @@ def freshness_of(database: DB, uri: str) -> Freshness:
     if isinstance(storage, GuestStorage):
         return GuestFreshness(database, storage, storage.last_commit())
     if isinstance(storage, ClientStorage):
-        return ClientFreshness(database, storage, LastCommit(uri, create=True))
+        return ClientFreshness(database, storage, LastCommit(name_of_uri(uri), create=True))
     if IMVCCStorage.providedBy(storage):
-        return PolledFreshness(database, LastCommit(uri, create=True))
+        return PolledFreshness(database, LastCommit(name_of_uri(uri), create=True))
     return NoFreshness()

@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 log = logging.getLogger(__name__)
 
@@ -105,3 +106,9 @@ def name_of_file(path: Path) -> str:
     """The name of a database in a file, the same by whatever way to the file."""
     folder = path.absolute().parent.stat()
     return f"file:{folder.st_dev}:{folder.st_ino}:{path.name}"
+
+
+def name_of_uri(uri: str) -> str:
+    """The name of a database behind a URI, the same whatever options a process has for it."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

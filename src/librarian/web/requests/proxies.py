@@ -53,12 +53,21 @@ def _believe(environ: dict[str, Any], trusted: Networks) -> None:
         scheme = "https"
     if scheme.lower() in ("http", "https"):
         environ["wsgi.url_scheme"] = scheme.lower()
-    # Each front end appends the address of its peer (RFC 7239, section 5.2, has the same order); the last
-    # one that is no trusted proxy is the client.
-    hops = environ.get("HTTP_X_FORWARDED_FOR", "").replace(" ", "").split(",")
-    for address in reversed(hops):
+    peer = environ.get("REMOTE_ADDR", "")
+    environ["REMOTE_ADDR"] = client_behind(peer, environ.get("HTTP_X_FORWARDED_FOR", ""), trusted)
+
+
+def client_behind(peer: str, forwarded_for: str, trusted: Networks) -> str:
+    """The address of the client whose request the trusted front end `peer` passes on, by X-Forwarded-For.
+
+    Each front end appends the address of its peer (RFC 7239, section 5.2, has the same order); the last
+    one that is no trusted proxy is the client.
+    """
+    client = peer
+    for address in reversed(forwarded_for.replace(" ", "").split(",")):
         if parse_address(address) is None:
-            return
-        environ["REMOTE_ADDR"] = address
+            break
+        client = address
         if not is_within(address, trusted):
-            return
+            break
+    return client
