@@ -8,6 +8,7 @@ import time
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ IN_MEMORY = """
   <include package="librarian.library" file="endpoints.zcml" />
 </configure>
 """
+IDLE_SECONDS = 0.5  # after which a connection that is kept may be closed by the server at any moment
 PAUSE_SECONDS = 0.005  # between two requests of a client, so that the server has processor time for others
 
 
@@ -49,6 +51,15 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def refuses(url: str) -> bool:
+    """Whether no process listens there."""
+    try:
+        connected(url).close()
+    except OSError:
+        return True
+    return False
 
 
 def get(url: str, token: str = "") -> bytes:
@@ -99,6 +110,33 @@ def load(url: str, clients: int = CLIENTS) -> Iterator[Load]:
         found.end()
         for thread in threads:
             thread.join()
+
+
+class Kept(threading.Thread):
+    """A client that gets a file again and again on a connection that it keeps, until the server says close."""
+
+    def __init__(self, url: str, ended: threading.Event) -> None:
+        super().__init__()
+        self.answered = 0
+        self.failed: list[Exception] = []
+        self._url = urlsplit(url)
+        self._ended = ended
+
+    def run(self) -> None:
+        connection = HTTPConnection(str(self._url.hostname), self._url.port, timeout=PATIENCE_SECONDS)
+        last = time.monotonic()
+        while not self._ended.is_set():
+            if time.monotonic() - last > IDLE_SECONDS:  # this process did not get to run
+                connection.close()
+            try:
+                connection.request("GET", self._url.path)
+                connection.getresponse().read()
+                self.answered += 1
+            except (OSError, HTTPException) as error:
+                self.failed.append(error)
+                connection.close()
+            last = time.monotonic()
+        connection.close()
 
 
 def seconds_of(pid: int) -> float:
@@ -220,6 +258,22 @@ class Workers(WithWorkers):
         self.assertEqual(self.metric(PUBLIC), answered + clients.answered)
         self.assertEqual(self.metric("librarian_workers "), 2)
 
+    def test_sighup_loses_no_request_on_connections_that_are_kept(self) -> None:
+        """A connection that is closed between two requests can take the second one with it."""
+        url, ended = self.put(), threading.Event()
+        found: list[Kept] = [Kept(url, ended) for _ in range(CLIENTS)]
+        for client in found:
+            client.start()
+        for turn in range(3):
+            os.kill(self.server.pid, signal.SIGHUP)
+            until(lambda turn=turn: self.said()[self.begun :].count("replaced workers=2") > turn)  # type: ignore[misc]
+            answered = sum(client.answered for client in found)
+            until(lambda answered=answered: sum(client.answered for client in found) > answered + 50)  # type: ignore[misc]
+        ended.set()
+        for client in found:
+            client.join()
+        self.assertEqual([client.failed for client in found], [[]] * CLIENTS)
+
     def test_an_upload_that_has_begun_is_finished_by_the_worker_that_is_replaced(self) -> None:
         with closing(connected(self.server.urls["upload"])) as connection:
             connection.sendall(
@@ -259,6 +313,20 @@ class Workers(WithWorkers):
         self.assertIn("cannot listen", str(caught.exception))
 
 
+# To the parent, when it has started its first worker.
+_SIGHUP_AT_START = """\
+import os, signal
+from librarian.serving.workers.parent import Parent
+note = Parent._note_processes
+def noted(self):
+    note(self)
+    if self._workers and not hasattr(self, "seen"):
+        self.seen = True
+        os.kill(os.getpid(), signal.SIGHUP)
+Parent._note_processes = noted
+"""
+
+
 class Ending(unittest.TestCase):
     def test_without_their_parent_they_end_and_a_new_server_starts(self) -> None:
         server = ServerProcess(workers=2)
@@ -271,6 +339,28 @@ class Ending(unittest.TestCase):
         server.start()  # at once
         until(lambda: not any(map(is_running, workers)))
         self.assertIn(b"hello", get(server.urls["public"].rstrip("/") + path))
+
+    def test_at_the_end_nothing_waits_for_a_worker_that_does_not_come(self) -> None:
+        server = ServerProcess(workers=2)
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.start()
+        with closing(connected(server.urls["upload"])) as running:
+            running.sendall(b"PUT /slow.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf ")
+            time.sleep(0.2)  # the kernel's: until a worker has read the headers
+            os.kill(server.pid, signal.SIGTERM)
+            until(lambda: refuses(server.urls["public"]))
+            running.sendall(b"whole")
+            self.assertIn(b"201 Created", read_to_end(running))
+
+    def test_sighup_while_they_start(self) -> None:
+        server = ServerProcess(workers=2)
+        self.addCleanup(server.remove)
+        self.addCleanup(server.stop)
+        server.start(_SIGHUP_AT_START)
+        until(lambda: "replaced workers=2" in server.log.read_text())
+        until(lambda: len(server.worker_pids) <= 2)
+        self.assertEqual(server.log.read_text().count("worker ready"), 4)
 
     def test_where_they_cannot_start_the_server_ends_with_their_reason(self) -> None:
         server = ServerProcess(workers=2)
@@ -301,8 +391,3 @@ class Ending(unittest.TestCase):
             done = server.command("serve", str(server.ini), "--workers", option)
             self.assertEqual(done.returncode, 1)
             self.assertIn(why, done.stderr)
-
-
-def _seconds(pid: int) -> float:
-    """The processor time of a process, as the scheduler counts it."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9

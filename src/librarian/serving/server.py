@@ -67,6 +67,7 @@ class Server:
         self._accepting: set[socket] = set()
         self._stopping = False
         self._stopped_at = 0.0  # monotonic
+        self._idle_seconds = 0.0  # see drain()
 
     def run(self, started: Callable[[], None]) -> None:
         """Serve until stop(), then finish; `started` is called once connections are accepted."""
@@ -92,8 +93,13 @@ class Server:
             self.abort()
         self.drain()
 
-    def drain(self) -> None:
-        """End soon: listen no more, and finish what is running."""
+    def drain(self, idle_seconds: float = 0.0) -> None:
+        """End soon: listen no more, and finish what is running.
+
+        A connection that was used is closed when it has been idle for `idle_seconds`.  With a few, a client
+        that sends one request after another is told by the answer to the next, and loses none.
+        """
+        self._idle_seconds = idle_seconds
         if self._stopping:
             return
         self._stopping = True
@@ -222,9 +228,11 @@ class Server:
 
         A client that has just connected is about to send: it gets a moment, and its answer.
         """
-        elapsed = time.monotonic() - self._stopped_at
+        now = time.monotonic()
+        elapsed = now - self._stopped_at
         for connection in list(self._connections):
-            if connection.was_used or elapsed >= FIRST_REQUEST_SECONDS:
+            idle = now - connection.last_activity >= self._idle_seconds
+            if idle if connection.was_used else elapsed >= FIRST_REQUEST_SECONDS:
                 connection.close_idle()
         if not self._connections and not self._accepted:
             self._loop.stop()

@@ -364,6 +364,7 @@ class Connection(Protocol):
     def _answered(self, whole: bool) -> None:
         """The answer is on its way; `whole`: the client can have all of it."""
         self.was_used = True
+        self.last_activity = self._listener.now
         self._head = None
         if not whole:
             self._transport.abort()

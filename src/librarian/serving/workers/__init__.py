@@ -13,7 +13,8 @@ that connections which wait there are answered by it and none is refused.
 
 A worker's life (`process`, `worker`).  The parent sends an `Order` on the new process's standard input and
 passes it its sockets and one end of a socket pair.  The worker says READY there when it accepts connections.
-The parent says STOP (finish what is running, and end), ABORT (end at once) or REOPEN (the access log).  The
+The parent says STOP (finish what is running, and end), RETIRE (the same, but wait for clients in between
+requests on a connection that is kept open), ABORT (end at once) or REOPEN (the access log).  The
 end of that connection tells each of the death of the other: a worker without its parent accepts nothing
 more, finishes what is running and ends, so that a new server can start at once.
 

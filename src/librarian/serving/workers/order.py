@@ -6,6 +6,7 @@ from typing import Any
 
 # One byte each, on the socket pair.
 READY = b"r"  # the worker accepts connections
+RETIRE = b","  # as STOP, but clients of connections that are kept open are told by their next answers
 STOP = b"."  # finish what is running, and end
 ABORT = b"!"  # end at once
 REOPEN = b"l"  # open the access log anew

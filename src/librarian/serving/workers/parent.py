@@ -12,7 +12,7 @@ from typing import Any
 from librarian.serving.interfaces import WorkerFailed
 from librarian.serving.sockets import Sockets
 from librarian.serving.workers.folder import Folder
-from librarian.serving.workers.order import ABORT, REOPEN, STOP, Order
+from librarian.serving.workers.order import ABORT, REOPEN, RETIRE, STOP, Order
 from librarian.serving.workers.process import Worker
 
 log = logging.getLogger(__name__)
@@ -86,9 +86,13 @@ class Parent:
 
     async def _start_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            starts = [group.create_task(self._start(slot)) for slot in self._slots]
-        for slot, start in zip(self._slots, starts, strict=True):
-            slot.worker = start.result()
+            for slot in self._slots:
+                group.create_task(self._fill(slot))
+
+    async def _fill(self, slot: Slot) -> None:
+        async with slot.changing:  # a SIGHUP that comes meanwhile waits
+            if slot.worker is None:
+                slot.worker = await self._start(slot)
 
     async def _start(self, slot: Slot) -> Worker:
         """A worker with the sockets of `slot` that accepts connections.  Raises WorkerFailed."""
@@ -154,7 +158,7 @@ class Parent:
                     return
                 former, slot.worker = slot.worker, successor
                 if former is not None:
-                    former.say(STOP)
+                    former.say(RETIRE)
         log.info("replaced workers=%d", len(self._slots))
 
     # -- the end
@@ -162,6 +166,8 @@ class Parent:
     async def _end_all(self) -> None:
         for task in self._tasks:
             task.cancel()
+        for sock in (sock for slot in self._slots for sock in slot.sockets.values()):
+            sock.close()  # the workers close theirs; while one is open, clients would wait there for no worker
         self._say(STOP)
         try:
             async with asyncio.timeout(self._patience_seconds):

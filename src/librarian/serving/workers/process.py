@@ -68,7 +68,7 @@ class Worker:
             raise WorkerFailed(await self.ended())
 
     def say(self, word: bytes) -> None:
-        """Send it STOP, ABORT or REOPEN; nothing happens if it has ended."""
+        """Send it STOP, RETIRE, ABORT or REOPEN; nothing happens if it has ended."""
         with suppress(OSError):
             self._control.send(word)
 

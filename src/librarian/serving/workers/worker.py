@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import plaster
@@ -19,10 +20,12 @@ from librarian.serving.limits import limits_of
 from librarian.serving.running import make_server, reopen_log
 from librarian.serving.server import Server
 from librarian.serving.sockets import set_addresses
-from librarian.serving.workers.order import ABORT, READY, REOPEN, STOP, Order
+from librarian.serving.workers.order import ABORT, READY, REOPEN, RETIRE, STOP, Order
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 2.0  # without a request, before a replaced worker closes a connection; counted by the second
 
 
 def work(order: dict[str, Any]) -> None:
@@ -44,6 +47,7 @@ class Service:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._server: Server | None = None
+        self._reopens = False  # whether the log was rotated, perhaps after it was opened
         self._sockets = {name: _adopted(fd) for name, fd in order.sockets.items()}
         self._control = _adopted(order.control)
 
@@ -70,6 +74,8 @@ class Service:
     def _started(self, server: Server) -> None:
         server.on_signal(signal.SIGTERM, server.drain)
         self._server = server
+        if self._reopens:
+            reopen_log(self._app)
         log.info("worker ready number=%d pid=%d", self._order.number, os.getpid())
         self._control.send(READY)
 
@@ -83,14 +89,18 @@ class Service:
         self._do(STOP)
 
     def _do(self, word: bytes) -> None:
+        if word == REOPEN:
+            self._reopens = True  # before it is known whether the server has started, which looks at it then
+            if self._server is not None:
+                reopen_log(self._app)
+            return
         if self._server is None:
             os._exit(0)  # stopped before it began
-        if word == STOP:
-            self._server.from_thread(self._server.drain)
+        if word in (STOP, RETIRE):
+            seconds = 0.0 if word == STOP else KEPT_SECONDS
+            self._server.from_thread(partial(self._server.drain, seconds))
         elif word == ABORT:
             self._server.from_thread(self._server.abort)
-        elif word == REOPEN:
-            reopen_log(self._app)
 
 
 def _adopted(fd: int) -> socket.socket:
