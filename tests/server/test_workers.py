@@ -113,7 +113,7 @@ def load(url: str, clients: int = CLIENTS) -> Iterator[Load]:
 
 
 class Kept(threading.Thread):
-    """A client that gets a file again and again on a connection that it keeps, until the server says close."""
+    """A client that gets a file on a connection that it keeps, until the server says close."""
 
     def __init__(self, url: str, ended: threading.Event) -> None:
         super().__init__()

@@ -167,7 +167,7 @@ class Parent:
         for task in self._tasks:
             task.cancel()
         for sock in (sock for slot in self._slots for sock in slot.sockets.values()):
-            sock.close()  # the workers close theirs; while one is open, clients would wait there for no worker
+            sock.close()  # while one is open, clients would wait there for no worker
         self._say(STOP)
         try:
             async with asyncio.timeout(self._patience_seconds):
