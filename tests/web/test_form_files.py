@@ -152,6 +152,14 @@ class FormTests(unittest.TestCase):
         ):
             self.assertRaises(FormTooLarge, self.receive, body)
 
+    def test_files_are_few(self) -> None:
+        """Each holds a descriptor, and a form needs no log-in to be read."""
+        few = b"".join(part(f'name="f"; filename="{n}"', b"x") for n in range(form_files.MOST_FILES))
+        self.receive(few + b"--B--").discard()
+        with self.assertRaisesRegex(FormTooLarge, "at most 20 files"):
+            self.receive(few + FILE)
+        self.assertEqual([], files_below(self.root))
+
     def test_promised_digests_are_those_of_the_whole_form(self) -> None:
         right = {"sha256": sha256(WHOLE).hexdigest()}
         form = self.receive(WHOLE, digests=right)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 MULTIPART = "multipart/form-data"
 MOST_PARTS = 1000
+MOST_FILES = 20  # each holds a descriptor until the request is over, also where no one has logged in
 MOST_FIELD_BYTES = 1 << 20  # of all fields together that are no files
 LONGEST_HEADER = 1 << 13  # bytes of a line
 MOST_HEADERS = 16  # of a part
@@ -94,6 +95,7 @@ class FormReceiving:
         self._parser = _parser(content_type)
         self._part: MultipartSegment | None = None
         self._file: IReceiving | None = None  # of the part, if that is a file
+        self._files = 0  # that have begun
         self._text: list[bytes] = []
         self._text_bytes = 0  # of all parts
         self._require_room(size)
@@ -155,6 +157,10 @@ class FormReceiving:
         if part.header("Content-Transfer-Encoding", "binary").strip().lower() not in _PLAIN:
             raise FormUnreadable("A Content-Transfer-Encoding in a form is not supported; send plain bytes.")
         self._part, self._text = part, []
+        if part.filename:
+            self._files += 1
+            if self._files > MOST_FILES:
+                raise FormTooLarge(f"A form has at most {MOST_FILES} files.")
         self._file = self._store.receive() if part.filename else None
 
     def _end(self) -> None:
