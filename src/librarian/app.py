@@ -38,6 +38,9 @@ APPLICATION = (
     "librarian.application"  # the feature of ZCML by which it knows that this module starts the library
 )
 
+LAYOUT = "librarian.layout"  # the setting that names another template for the frame of every page
+STANDARD_SITE = "librarian.embedded:site.zcml"  # of an installation that names none
+
 PYRAMID_SETTINGS = {
     # The thread-local transaction manager (pyramid_tm's default) on purpose: mail joins that one.
     "tm.activate_hook": "librarian.web.endpoints.in_transaction",
@@ -98,9 +101,7 @@ def reading(path: str | Path) -> Iterator[None]:
 def _install_settings(values: Mapping[str, str]) -> str:
     """Register the settings, and return the site's ZCML file: a path, or ``package:file``."""
     values = dict(values)
-    site = values.pop(SITE, "")
-    if not site:
-        raise SettingsError(SITE, "names no ZCML file")
+    site = values.pop(SITE, "") or STANDARD_SITE
     if not _is_file(site):
         raise SettingsError(SITE, f"{site}: there is no such file")
     getGlobalSiteManager().registerUtility(Settings(values), ISettings)
@@ -190,6 +191,8 @@ def make_app(values: Mapping[str, str]) -> Any:
     site = _install_settings(values)
     config = _configurator(values)
     _load_site(config, site)
+    if values.get(LAYOUT):
+        config.override_asset("librarian.web:templates/layout.jinja2", values[LAYOUT])
     _add_tweens(config)
     _commit(config)
     start_components()

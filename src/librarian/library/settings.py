@@ -53,6 +53,9 @@ class LibrarySettings(Section):
     restricted_download_url: str = ""
     restricted_upload_url: str = ""
     secure_download_url: str = ""  # of a TLS front end; empty: download_url, with https
+    # Whether each restricted file has a host name, and so an origin, of its own: below those of
+    # secure_download_url, for which the name server and the certificate need wildcards.
+    own_hosts: bool = True
     use_https: bool = False
     upload_requires_token: bool = False  # False: the network alone decides who may add files
     token_lifetime: timedelta = timedelta(days=1)

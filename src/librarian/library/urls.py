@@ -31,7 +31,9 @@ def own_host(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
 
 
 def private_url(settings: LibrarySettings, alias: LibraryFileAlias) -> str:
-    """The URL on the file's own host; https unless `secure_download_url` is an http URL."""
+    """The URL on the file's own host, where files have one; http if `secure_download_url` is an http URL."""
+    if not settings.own_hosts:
+        return settings.secure_base + _path(alias)
     base = urlsplit(settings.secure_base)
     port = f":{base.port}" if base.port else ""
     return f"{base.scheme}://{own_host(settings, alias)}{port}{base.path}{_path(alias)}"

@@ -213,6 +213,13 @@ class ITree(Interface):
         Raises CommitInterrupted where the other thread was interrupted in the commit.
         """
 
+    def apart() -> AbstractContextManager[None]:
+        """Set this thread's session and transaction aside for the length of a `with`.
+
+        A session that is begun inside is one of its own, in a transaction of its own: for an application
+        that another one calls in the middle of a request.
+        """
+
     def current_transaction() -> Any:
         """The transaction that this thread's session takes part in: inside run_independently() the one
         made for it, otherwise the thread's own."""

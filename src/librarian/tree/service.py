@@ -12,6 +12,7 @@ import transaction
 from persistent.mapping import PersistentMapping
 from persistent.TimeStamp import TimeStamp
 from transaction import TransactionManager
+from transaction.interfaces import NoTransaction
 from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.POSException import ConnectionStateError
@@ -92,6 +93,8 @@ class Tree:
         connection, self._open.connection = self._open.connection, None
         try:
             transaction.abort()
+        except NoTransaction:  # an application's explicit manager, which has ended its own
+            pass
         except Exception as error:  # abort() calls the database; a lost one has aborted
             if not self.is_loss(error):
                 raise
@@ -182,6 +185,17 @@ class Tree:
             if not self._reserve.give_up():
                 raise
         return work()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        connection, self._open.connection = self._connection(), None
+        # The thread-local manager of the transaction package, which mail and other joiners use too.
+        manager, transaction.manager.manager = transaction.manager.manager, TransactionManager()
+        try:
+            yield
+        finally:
+            transaction.manager.manager = manager
+            self._open.connection = connection
 
     def current_transaction(self) -> Any:
         connection = self._connection()

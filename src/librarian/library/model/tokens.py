@@ -41,8 +41,14 @@ class TimeLimitedToken(Persistent):
 
     @staticmethod
     def path_of(url: str) -> str:
-        """The path that a token for `url` is bound to, in its canonical spelling."""
-        return canonical_path(urlsplit(url).path)
+        """The path that a token for `url` is bound to, in its canonical spelling.
+
+        That of a file is ``/<id>/<name>``, wherever in its host the endpoint lies.
+        """
+        path = canonical_path(urlsplit(url).path)
+        above, _slash, name = path.rpartition("/")
+        number = above.rpartition("/")[2]
+        return f"/{number}/{name}" if number.isdigit() else path
 
     @property
     def id(self) -> str:
