@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from zope.component import getUtility
@@ -56,9 +55,9 @@ class ResumableUploads:
         self._settings = getUtility(ISettings)
         self._active: dict[str, Piece] = {}  # that this process receives at the moment
 
-    @cached_property
+    @property
     def library(self) -> Library:
-        """The library; looked up at its first use, since a site may register its parts in any order."""
+        """The library as it is now; a site may register its parts in any order, and later."""
         return Library()
 
     @property
