@@ -49,10 +49,7 @@ class BeforeSwift(nginx.BehindNginx):
         if why := Front.missing():
             raise SkipTest(left_out("nginx", why))
         Front.setUp()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        Front.tearDown()
+        cls.addClassCleanup(Front.tearDown)  # once, however often the runner leaves the class
 
     def setUp(self) -> None:
         self.server = Front.server
