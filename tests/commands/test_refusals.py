@@ -15,9 +15,10 @@ INI_FILES: dict[str, str | bytes] = {
     "no section": "rubbish\nand more\n",
     "no UTF-8": b"[app:main]\na = \xff\n",
     "a variable that is not there": SITE.format("a = %(nowhere)s"),
-    "no site": SITE.format(""),
     "no ZCML file": SITE.format("librarian.site = /nowhere/configure.zcml"),
-    "no handler": SITE.format("") + "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n",
+    "no package of the ZCML file": SITE.format("librarian.site = nowhere:configure.zcml"),
+    "no file in the package": SITE.format("librarian.site = librarian:nowhere.zcml"),
+    "no handler": SITE.format("librarian.site = /nowhere/configure.zcml") + "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n",
 }
 
 
