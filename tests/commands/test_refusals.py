@@ -10,15 +10,16 @@ from click.testing import CliRunner
 from librarian.commands.main import librarian
 from librarian.commands.tracker.files import tracker
 
+NOWHERE = "librarian.site = /nowhere/configure.zcml"
 SITE = "[app:main]\nuse = egg:librarian\n{}\n[server:main]\nuse = egg:librarian#endpoints\n"
 INI_FILES: dict[str, str | bytes] = {
     "no section": "rubbish\nand more\n",
     "no UTF-8": b"[app:main]\na = \xff\n",
     "a variable that is not there": SITE.format("a = %(nowhere)s"),
-    "no ZCML file": SITE.format("librarian.site = /nowhere/configure.zcml"),
+    "no ZCML file": SITE.format(NOWHERE),
     "no package of the ZCML file": SITE.format("librarian.site = nowhere:configure.zcml"),
     "no file in the package": SITE.format("librarian.site = librarian:nowhere.zcml"),
-    "no handler": SITE.format("librarian.site = /nowhere/configure.zcml") + "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n",
+    "no handler": SITE.format(NOWHERE) + "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n",
 }
 
 
