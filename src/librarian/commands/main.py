@@ -30,6 +30,7 @@ COMMANDS = {
     "import": "librarian.commands.spool.export:import_",
     "info": "librarian.commands.files.transfer:info",
     "init": "librarian.commands.installing.init:init",
+    "link": "librarian.commands.files.links:link",
     "ls": "librarian.commands.files.named:ls",
     "machines": "librarian.commands.machines:machines",
     "mv": "librarian.commands.files.named:mv",

@@ -275,6 +275,18 @@ class IEditableFileAlias(Interface):
         """Bring a deleted file back under its URL.  Raises CannotUndelete."""
 
 
+class IUploadLinkMaker(Interface):
+    """Makes upload links, with which files are sent without an account; see drops.interfaces."""
+
+    def create(lifetime: timedelta | None = None, **terms: Any) -> str:
+        """The URL of a new link; committed when this returns.
+
+        `terms` are those of DropTerms; `lifetime` is the setting upload_link_lifetime unless given,
+        upload_link_lifetime_max at most.  Raises BadUploadLink, InvalidFilename, Unauthorized, and what the
+        named tree raises for a folder.
+        """
+
+
 class ILibraryFileAliasSet(Interface):
     """All aliases, of both spaces."""
 
@@ -294,6 +306,14 @@ class ILibraryFileAliasSet(Interface):
         aborts, no alias names the bytes and they are swept after a day.  `file` is read to its end
         and not closed.  `debugID` is written to the log.  Raises UploadFailed, SizeMismatch (an
         AssertionError), StoreFull.
+        """
+
+    def createUploadToken(lifetime: timedelta | None = None, **terms: Any) -> str:
+        """The URL of a new upload link, with which files are sent without an account.
+
+        See drops.interfaces: the terms are `wanted`, `filename`, `max_size`, `media_types`, `max_uses` (1
+        unless given), `restricted` (True), `folder` and `keep`.  Committed when this returns.  Raises
+        BadUploadLink, InvalidFilename.
         """
 
     def __getitem__(alias_id: int) -> Any:

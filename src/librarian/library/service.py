@@ -19,6 +19,7 @@ from librarian.library.interfaces import (
     ILibraryFileAliasSet,
     ILibraryFileDownloadCount,
     InvalidCount,
+    IUploadLinkMaker,
 )
 from librarian.library.library_file import LibraryFile
 from librarian.library.model.counts import DownloadCounts
@@ -191,6 +192,10 @@ class LibraryFileAliasSet:
             allow_zero_length=allow_zero_length,
         )
         return BoundAlias(alias, self._library)
+
+    def createUploadToken(self, lifetime: timedelta | None = None, **terms: Any) -> str:
+        url: str = getUtility(IUploadLinkMaker).create(lifetime, **terms)
+        return url
 
     def __getitem__(self, alias_id: int) -> BoundAlias:
         return BoundAlias(self._library.alias(alias_id), self._library)

@@ -103,6 +103,15 @@ class ResumableSettings(Section):
     resumable_max_size: int = 0  # bytes of one; 0: what there is room for
 
 
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class UploadLinkSettings(Section):
+    """Links with which files are sent to the library without an account."""
+
+    upload_link_lifetime: timedelta = timedelta(days=7)
+    upload_link_lifetime_max: timedelta = timedelta(days=90)
+
+
 VERIFY_MODES = ("always", "daily", "never")
 
 

@@ -53,12 +53,13 @@ class Head(NamedTuple):
     meaning: Meaning
 
 
+DROPS = "/+drop/"  # behind it links have limits of their own
 _ASKED_FIRST = ("upload-", "tus-")  # the names of fields begin with these
 
 
 def asks_first(head: Head) -> bool:
     """Whether the application is asked before the body is read (see BODY_TAKER in web.interfaces)."""
-    return any(name.startswith(_ASKED_FIRST) for name in head.meaning.fields)
+    return head.path.startswith(DROPS) or any(name.startswith(_ASKED_FIRST) for name in head.meaning.fields)
 
 
 def parse_head(head: bytes) -> Head:

@@ -23,9 +23,17 @@ _SECRET = re.compile(
 )
 
 
+# What follows "/+drop/" in a path is the secret of an upload link; letters and signs as above.
+_DROP = re.compile(
+    f"((?:[+]|{_ENCODED}2b){''.join(map(_either, 'drop'))}(?:/|{_ENCODED}2f))[^?&;#]+", re.IGNORECASE
+)
+
+
 def masked(url: str) -> str:
     """`url` with the values of all parameters whose names end in ``token``, and whatever could be a
-    token of ours, replaced: wherever they stand, since what is malformed is logged too."""
+    token of ours, replaced: wherever they stand, since what is malformed is logged too.  So is what follows
+    ``/+drop/`` in a path."""
+    url = _DROP.sub(lambda found: found[1] + MASKED, url)
     begins = _BEYOND_PATH.search(url)
     if begins is None:
         return url

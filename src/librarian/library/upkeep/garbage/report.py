@@ -9,8 +9,8 @@ class Action:
 
     step: str
     verb: str  # expired, marked, unmarked, dropped, forgotten, swept
-    kind: str  # alias, content, bytes, upload, token
-    what: str  # the alias's, upload's or token's id, or the sha256
+    kind: str  # alias, content, bytes, upload, token, upload link
+    what: str  # the alias's, upload's, token's or link's id, or the sha256
     name: str = ""  # the alias's filename, or the token's path
     size: int = 0  # bytes that this gives back
 

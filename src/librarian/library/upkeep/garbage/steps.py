@@ -10,6 +10,7 @@ from typing import Any
 
 from zope.event import notify
 
+from librarian.library.drops.model import UploadLinkSubtree
 from librarian.library.events.files import FileDeleted, FileEvent, FileExpiring
 from librarian.library.interfaces import NEVER_EXPIRES
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
@@ -116,7 +117,7 @@ def _drop(subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Acti
 
 
 def forget_tokens(run: Run, references: dict[str, Any]) -> None:
-    """Tokens whose lifetime is over are forgotten."""
+    """Tokens and upload links whose lifetime is over are forgotten."""
 
     def batch() -> Done:
         subtree = run.library.subtree
@@ -124,6 +125,19 @@ def forget_tokens(run: Run, references: dict[str, Any]) -> None:
         for token in over:
             subtree.drop_token(token)
         return over, [Action("tokens", "forgotten", "token", token.id, token.path) for token in over]
+
+    while run.batch(["tokens"], batch):
+        continue
+    _forget_upload_links(run)
+
+
+def _forget_upload_links(run: Run) -> None:
+    def batch() -> Done:
+        links: UploadLinkSubtree = run.library.tree.subtree("upload links")
+        over = links.expired(run.now, run.size)
+        for link in over:
+            links.remove(link)
+        return over, [Action("tokens", "forgotten", "upload link", link.id) for link in over]
 
     while run.batch(["tokens"], batch):
         continue

@@ -1,0 +1,164 @@
+"""``/+drop/<secret>`` on the public endpoint: a page for people, PUT and POST for programs."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
+from pyramid.renderers import render_to_response
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.drops.interfaces import DropTooLarge, IUploadLinks, WrongDropType
+from librarian.library.drops.model import DropTerms, UploadLink
+from librarian.library.drops.service import DROP, UploadLinks
+from librarian.library.drops.views.receiving import check_told_size, go_on, has_form, store_limited
+from librarian.library.filenames import check_filename, media_type_for
+from librarian.library.generations import store_and_name
+from librarian.library.http.downloads import DownloadRoot
+from librarian.library.http.request_bodies import stated_mimetype
+from librarian.library.interfaces import InvalidFilename, UploadFailed
+from librarian.library.operations import Library, acting_owner
+from librarian.security.interaction import acting_as
+from librarian.store.interfaces import StoredBytes
+from librarian.store.receiving import keep_or_put
+from librarian.web.errors import error_response, wants_page
+from librarian.web.forms import sent_file
+from librarian.web.requests.methods import takes
+from librarian.web.requests.promises import check_part
+
+TEMPLATE = "librarian.library:templates/drop.jinja2"
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1.5rem}"
+    "input[type=file]{display:block;width:100%;padding:2rem 1rem;margin:1rem 0;border:1px dashed;"
+    "box-sizing:border-box}:root{color-scheme:light dark}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none';"
+    " frame-ancestors 'none'",
+    # The secret is in the URL.  Not "no-referrer": browsers then send "Origin: null" with the form.
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "private, no-store",
+}
+
+
+@takes("GET", "HEAD", "POST", "PUT")
+def drop(context: DownloadRoot, request: Request) -> Response:
+    """The page of a link, or a file for it.  Raises NoSuchUploadLink, HTTPNotFound."""
+    if context.restricted or len(request.subpath) not in (1, 2):
+        raise HTTPNotFound
+    links: UploadLinks = removeSecurityProxy(getUtility(IUploadLinks))
+    secret = request.subpath[0]
+    link = links.good(secret)
+    principal = links.principal(link)
+    if request.path_info.rstrip("/") != "/".join(("", DROP, *request.subpath)):
+        raise HTTPNotFound
+    if request.method in ("GET", "HEAD"):
+        response = _shown(request, link)
+    else:
+        with acting_as(principal):
+            response = _taken(context.library, links, request, secret, link.terms)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _shown(request: Request, link: UploadLink) -> Response:
+    if len(request.subpath) != 1:
+        raise HTTPNotFound
+    values = {**_described(link.terms), "until": link.expires.isoformat(timespec="seconds")}
+    if not wants_page(request):
+        return Response(json_body=values)
+    return _page(request, values)
+
+
+def _described(terms: DropTerms) -> dict[str, Any]:
+    """What the sender of a file has to know."""
+    return {
+        "wanted": terms.wanted,
+        "filename": terms.filename,
+        "max_size": terms.max_size,
+        "media_types": list(terms.media_types),
+    }
+
+
+def _page(request: Request, values: dict[str, Any], status: int = 200) -> Response:
+    shown = {"style": STYLE, "sent": None, "until": None, **values}
+    response: Response = render_to_response(TEMPLATE, shown, request)
+    response.status_int = status
+    return response
+
+
+def _taken(library: Library, links: UploadLinks, request: Request, secret: str, terms: DropTerms) -> Response:
+    """A file, once it is committed: 201, or a page that gives thanks."""
+    check_told_size(request, terms)
+    if has_form(request):
+        if (response := go_on(request, library.store, terms)) is not None:
+            return response
+        filename, mimetype, keep = _from_form(library, request, terms)
+    else:
+        filename = _path_name(request, terms)
+        mimetype = stated_mimetype(request, filename)
+        terms.check_file(filename, mimetype, request.content_length)
+        if (response := go_on(request, library.store, terms)) is not None:
+            return response
+
+        def keep() -> StoredBytes:
+            return store_limited(library, request, terms)
+
+    def name(stored: StoredBytes) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "expires": links.file_expires(terms),
+            "restricted": terms.restricted,
+            "owner": acting_owner(),
+        }
+        links.use(secret, library.add(stored, filename, mimetype, **facts))
+        return {"filename": filename, "size": stored.size, "sha256": stored.sha256}
+
+    taken = store_and_name(library.tree.run_together, keep, name)
+    if has_form(request) and wants_page(request):
+        return _page(request, {**_described(terms), "sent": taken}, 201)
+    return Response(json_body=taken, status=201)
+
+
+def _path_name(request: Request, terms: DropTerms) -> str:
+    """The name of a file that comes as the body.  Raises InvalidFilename, WrongDropName."""
+    given = request.subpath[1] if len(request.subpath) == 2 else terms.filename
+    if given is None:
+        raise InvalidFilename("", "put the file's name behind the link, after a slash")
+    return check_filename(given)
+
+
+def _from_form(
+    library: Library, request: Request, terms: DropTerms
+) -> tuple[str, str, Callable[[], StoredBytes]]:
+    """Name and type of the file in a form, and what keeps it.  Raises HTTPBadRequest, DropError."""
+    field = sent_file(request)
+    if field is None or len(request.subpath) != 1:
+        raise HTTPBadRequest("Choose a file to send.")
+    size = field.file.seek(0, 2)
+    field.file.seek(0)
+    if not size:
+        raise UploadFailed("Invalid length: 0")
+    check_part(field.headers.items(), field.file)
+    sent = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
+    filename = check_filename(terms.filename or sent)
+    mimetype = field.type
+    if mimetype in ("", None, "application/octet-stream"):
+        mimetype = media_type_for(filename)
+    terms.check_file(None, mimetype, size)
+    return filename, mimetype, lambda: keep_or_put(library.store, field.file)
+
+
+def too_large(context: DropTooLarge, request: Request) -> Response:
+    """413 (RFC 9110, section 15.5.14)."""
+    return error_response(request, 413, str(context))
+
+
+def wrong_type(context: WrongDropType, request: Request) -> Response:
+    """415 (RFC 9110, section 15.5.16)."""
+    return error_response(request, 415, str(context))

@@ -1,0 +1,85 @@
+"""``/+upload-links`` on the web application: the acting person's links, and for admins all."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.httpexceptions import HTTPBadRequest
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.drops.interfaces import IUploadLinks
+from librarian.library.drops.service import describe_link
+from librarian.quantities import parse_duration, parse_size
+from librarian.settings import as_bool
+from librarian.web.errors import wants_page
+from librarian.web.forms import by_method, done, fields_of, page, text
+
+TEMPLATE = "librarian.library:templates/upload_links.jinja2"
+PATH = "/+upload-links"
+_USES = re.compile("[1-9][0-9]{0,8}")
+_TEXTS = ("wanted", "filename", "folder")
+_KNOWN = {*_TEXTS, "max_size", "media_types", "uses", "lifetime", "restricted", "keep"}
+_CONTROL = {"csrf_token", "revoke"}
+
+
+def _values() -> dict[str, Any]:
+    found = [describe_link(removeSecurityProxy(link)) for link in getUtility(IUploadLinks)]
+    return {"_title": "Upload links", "_url": None, "links": found}
+
+
+def _list(context: Any, request: Request) -> Response:
+    return page(request, TEMPLATE, _values())
+
+
+def _change(context: Any, request: Request) -> Response:
+    """Revoke the link whose id is in the field `revoke`, or make one: 201 with its URL, shown this once."""
+    fields = fields_of(request)
+    links = getUtility(IUploadLinks)
+    if "revoke" in fields:
+        links.revoke(text(fields, "revoke"))
+        return done(request, PATH, {"revoked": True})
+    url = links.create(**terms_of(fields))
+    if not wants_page(request):
+        return Response(json_body={"url": url}, status=201)
+    request.tm.begin()  # the link was committed independently; see it in the list
+    return page(request, TEMPLATE, {**_values(), "_url": url})
+
+
+def terms_of(fields: Any) -> dict[str, Any]:
+    """The terms of a new link by the fields of a form or of JSON, all optional.  Raises HTTPBadRequest.
+
+    `max_size` is as ``2GB``, `media_types` separated by commas, `uses` a number or ``any``, `lifetime` and
+    `keep` as ``7d``, `restricted` true or false; the others are text.
+    """
+    unknown = sorted(set(fields) - _KNOWN - _CONTROL)
+    if unknown:
+        raise HTTPBadRequest(f"{unknown[0]} is no field of an upload link.")
+    stated = {name: str(fields[name]).strip() for name in fields if name in _KNOWN}
+    found: dict[str, Any] = {name: stated[name] for name in _TEXTS if stated.get(name)}
+    readers: dict[str, Callable[[str], Any]] = {
+        "max_size": parse_size,
+        "keep": parse_duration,
+        "lifetime": parse_duration,
+        "restricted": as_bool,
+    }
+    try:
+        found |= {name: read(stated[name]) for name, read in readers.items() if stated.get(name)}
+    except ValueError as error:
+        raise HTTPBadRequest(str(error)) from None
+    if stated.get("media_types"):
+        found["media_types"] = tuple(filter(None, map(str.strip, stated["media_types"].split(","))))
+    if stated.get("uses"):
+        found["max_uses"] = None if stated["uses"] == "any" else _uses(stated["uses"])
+    return found
+
+
+def _uses(stated: str) -> int:
+    if not _USES.fullmatch(stated):
+        raise HTTPBadRequest("uses is a whole number from 1 to 999999999, or any.")
+    return int(stated)
+
+
+links = by_method(GET=_list, POST=_change)
