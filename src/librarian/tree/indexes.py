@@ -9,7 +9,6 @@ Buckets keep BTrees' own classes: a ZEO server resolves their conflicts without 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,6 @@ from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from transaction import TransactionManager
 
-from librarian.tree.batches import BATCH, next_keys
 from librarian.tree.retrying import in_transaction, retrying
 
 LEAF, CHILDREN = 10, 20
@@ -64,41 +62,50 @@ def nodes_on_the_way(tree: Any, key: Any) -> list[bytes]:
 
 
 def make_small(subtree: Any, names: tuple[str, ...]) -> None:
-    """A step: copy these attributes of a subtree, BTrees of BTrees' own sizes, into small ones.
+    """A step: give these attributes of a subtree, BTrees of BTrees' own sizes, the small ones.
 
-    In independent transactions of BATCH entries each, so memory does not grow with the tree.  A run that was
-    cut off is continued by the next; of several processes that start at the same time each does a part.
+    A new tree takes over the buckets of the old one; only the nodes over them, one for some hundred buckets,
+    are written.  A large bucket is split when an entry is next put into it.  Each index is a transaction of
+    its own, and so a run that was cut off is continued by the next.
+
+    Other processes may change the index meanwhile, also such as know the old layout alone.  Whatever they
+    change stays: in the buckets, which both trees have, or it meets a conflict and is done once more.
     """
     database, oid = subtree._p_jar.db(), subtree._p_oid
-    for name in names:
-        while retrying(partial(_in_connection, database, oid, partial(_copy_some, name=name))):
-            pass
-
-
-def _in_connection(database: Any, oid: bytes, work: Callable[[Any], bool]) -> bool:
     manager = TransactionManager()
     connection = database.open(manager)
     try:
-        done: bool = in_transaction(manager, lambda: work(connection.get(oid)))
-        connection.cacheMinimize()
-        return done
+        for name in names:
+            # One connection for all attempts: those after a conflict load only the nodes that have changed.
+            work = partial(_take_place, connection, oid, name)
+            retrying(partial(in_transaction, manager, work))
+            connection.cacheMinimize()
     finally:
+        manager.abort()
         connection.close()
 
 
-def _copy_some(subtree: Any, name: str) -> bool:
-    """Copy a batch of entries; after the last, the copy takes the tree's place.  False: nothing to do."""
-    large, draft_name = getattr(subtree, name), f"_small_{name}"
+def _take_place(connection: Any, oid: bytes, name: str) -> None:
+    subtree = connection.get(oid)
+    large = getattr(subtree, name)
     kind = KINDS.get(type(large))
     if kind is None:
-        return False
-    draft: Any = getattr(subtree, draft_name, None)
-    if draft is None:
-        draft = kind()
-        setattr(subtree, draft_name, draft)
-    keys = next_keys(large, draft.maxKey() if draft else None)
-    draft.update([(key, large[key]) for key in keys] if hasattr(large, "items") else keys)
-    if len(keys) < BATCH:
-        setattr(subtree, name, draft)
-        delattr(subtree, draft_name)
-    return True
+        return
+    setattr(subtree, name, _taken_over(large, kind))
+    vars(subtree).pop(f"_small_{name}", None)  # a copy that an earlier form of this step did not complete
+
+
+def _taken_over(large: Any, kind: type) -> Any:
+    """A tree of `kind` over the buckets of `large`, which is empty afterwards.
+
+    To empty it is a lock: a writer that has found its bucket by way of a node has to conflict with the change
+    of that node, by BTrees' readCurrent() or as BTrees merge nothing with an empty bucket.
+    """
+    small, state = kind(), large.__getstate__()
+    if state is not None and len(state) == 2:  # ((child, key, child, ...), the first bucket)
+        children = (_taken_over(each, kind) if type(each) is type(large) else each for each in state[0])
+        state = (tuple(children), state[1])
+    small.__setstate__(state)
+    large.clear()
+    large._p_changed = True  # it may have been empty
+    return small
