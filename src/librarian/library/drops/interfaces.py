@@ -8,6 +8,9 @@ A link is as strong as a download token: 32 random characters, of which only the
 an id made of that.  It is committed before it is given out.  A link that is unknown, revoked, expired or used
 up, or whose maker was disabled, is the same 404 everywhere.
 
+A sender has a page with a form, `PUT` and `POST`, and tus for large files: an upload below a link is the
+link's alone, and has to be complete while the link still takes files.
+
 The use of a link is counted in the transaction that adds the file.  So among any number of senders at the
 same time exactly as many succeed as there are uses; a file that fails costs no use, and no crash takes one.
 """

@@ -18,6 +18,7 @@ from librarian.library.events.files import UploadReceived
 from librarian.library.interfaces import NEVER_EXPIRES
 from librarian.library.settings import LibrarySettings, UploadLinkSettings
 from librarian.library.tokens.service import ALPHABET, LENGTH, token_hash
+from librarian.library.uploads.interfaces import ILinkUploads
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.audit import record_at_commit, record_event
@@ -80,10 +81,22 @@ class UploadLinks:
         base = settings.secure_base if settings.use_https else settings.download_url
         return f"{base}{DROP}/{secret}"
 
-    def good(self, secret: str) -> UploadLink:
-        """The link with this secret.  Raises NoSuchUploadLink for one that takes no file now."""
-        link: UploadLink | None = self._subtree.links.get(token_hash(secret))
-        if link is None or not link.is_good(self._clock.now()):
+    def known(self, secret: str) -> UploadLink:
+        """The link with this secret, used up or not.  Raises NoSuchUploadLink."""
+        return self._by_key(token_hash(secret))
+
+    def _by_key(self, key: bytes) -> UploadLink:
+        link: UploadLink | None = self._subtree.links.get(key)
+        if link is None:
+            raise NoSuchUploadLink
+        return link
+
+    def is_good(self, link: UploadLink) -> bool:
+        """Whether a link takes a file now."""
+        return link.is_good(self._clock.now())
+
+    def _checked(self, link: UploadLink) -> UploadLink:
+        if not self.is_good(link):
             raise NoSuchUploadLink
         return link
 
@@ -103,9 +116,13 @@ class UploadLinks:
             return self._clock.now() + terms.keep
         return NEVER_EXPIRES if terms.folder is None else None
 
-    def use(self, secret: str, alias: Any) -> None:
+    def terms(self, key: bytes) -> DropTerms:
+        """By the SHA-256 of the secret.  Raises NoSuchUploadLink for a link that takes no file now."""
+        return self._checked(self._by_key(key)).terms
+
+    def use(self, key: bytes, alias: Any) -> None:
         """Count the stored `alias`, in the transaction that adds it.  Raises NoSuchUploadLink."""
-        link = self.good(secret)
+        link = self._checked(self._by_key(key))
         link.uses += 1
         if link.terms.folder is not None:
             getUtility(IPlacesFiles).place(link.terms.folder, alias.filename, alias)
@@ -123,6 +140,22 @@ class UploadLinks:
             raise NoSuchUploadLink
         self._subtree.remove(found)
         record_at_commit("upload link revoked", link=link_id)
+
+
+@implementer(ILinkUploads)
+class LinkUploads:
+    """What becomes of resumable uploads below links."""
+
+    @property
+    def _links(self) -> UploadLinks:
+        links: UploadLinks = removeSecurityProxy(getUtility(IUploadLinks))
+        return links
+
+    def expires(self, link: str) -> datetime | None:
+        return self._links.file_expires(self._links.terms(bytes.fromhex(link)))
+
+    def received(self, link: str, alias: Any) -> None:
+        self._links.use(bytes.fromhex(link), alias)
 
 
 def describe_link(link: Any) -> dict[str, Any]:

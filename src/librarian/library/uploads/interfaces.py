@@ -97,6 +97,19 @@ class BytesLost(ResumableUploadError, LookupError):
     """The upload was whole, but its bytes are no longer held: it is to be begun anew."""
 
 
+class ILinkUploads(Interface):
+    """The side of upload links in an upload that came by one; a utility.
+
+    `link` is the hex SHA-256 of the link's secret.
+    """
+
+    def expires(link: str) -> datetime | None:
+        """When a file that is added now expires.  Raises a LibrarianError if the link takes no file."""
+
+    def received(link: str, alias: Any) -> None:
+        """Count the stored `alias`, in the transaction that adds it.  Raises the same."""
+
+
 class IResumableUploads(Interface):
     """The uploads that are under way on this machine.  Owner and space are the caller's to check."""
 
@@ -105,8 +118,8 @@ class IResumableUploads(Interface):
     def begin(filename: str, mimetype: str, **facts: Any) -> Any:
         """A new, empty IPartial, the caller's to close.
 
-        `facts` are those of UploadFacts.  Raises InvalidFilename, InvalidContentType, UploadTooLarge,
-        StoreFull, StoreUnavailable.
+        `facts` are those of UploadFacts; `most` limits the length.  Raises InvalidFilename,
+        InvalidContentType, UploadTooLarge, StoreFull, StoreUnavailable.
         """
 
     def facts(upload_id: str, owner: str | None, restricted: bool | None) -> Any:

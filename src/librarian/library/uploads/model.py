@@ -20,6 +20,8 @@ class UploadFacts:
     until: datetime  # when the upload expires
     length: int | None = None  # bytes; None: not known yet
     expires: datetime | None = None  # when the file does
+    most: int | None = None  # bytes that it may have; None: as many as there is room for
+    link: str | None = None  # hex SHA-256 of the secret of the upload link that it came by
     digests: tuple[tuple[str, str], ...] = ()  # hashlib's name, lower-case hex
     stored: StoredBytes | None = None  # once all bytes have come and were found as declared
     named: bool = False  # once the file was added

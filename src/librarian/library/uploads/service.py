@@ -14,11 +14,13 @@ from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.generations import store_and_name
 from librarian.library.http.description import describe
 from librarian.library.interfaces import AliasNotFound, UploadFailed
+from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, check_expires
 from librarian.library.service import BoundAlias
 from librarian.library.settings import ResumableSettings
 from librarian.library.uploads.interfaces import (
     BytesLost,
+    ILinkUploads,
     InconsistentLength,
     IResumableUploads,
     OffsetMismatch,
@@ -79,19 +81,20 @@ class ResumableUploads:
             **facts,
         )
         check_expires(found.expires)
-        self._check_length(found.length, 0)
+        self._check_length(found.length, 0, found.most)
         partial: IPartial = self._partials.begin(found.as_json())
         log.info("upload begun upload=%s filename=%r length=%s", partial.id, filename, found.length)
         return partial
 
-    def _check_length(self, length: int | None, have: int) -> None:
+    def _check_length(self, length: int | None, have: int, most: int | None) -> None:
         """Raise UploadFailed, UploadTooLarge and StoreFull for a length that cannot be, or not here."""
         if length is None:
             return
         if length == 0:
             raise UploadFailed("Invalid length: 0")
-        if self.longest is not None and length > self.longest:
-            raise UploadTooLarge(f"an upload may have {self.longest} bytes at most, not {length}")
+        longest = _least(self.longest, most)
+        if longest is not None and length > longest:
+            raise UploadTooLarge(f"an upload may have {longest} bytes at most here, not {length}")
         room = self.library.store.room()
         if room is not None and length - have > room:
             raise StoreFull(28, "the byte store has no room for this")
@@ -137,7 +140,7 @@ class ResumableUploads:
 
     def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
         """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
-        most = self.longest if length is None else length
+        most = self._longest_of(partial) if length is None else length
         try:
             piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
         except BaseException:
@@ -145,6 +148,10 @@ class ResumableUploads:
             raise
         self._active[partial.id] = piece
         return piece
+
+    def _longest_of(self, partial: IPartial) -> int | None:
+        """The most bytes that an upload without a declared length may have; None: no limit but the room."""
+        return _least(self.longest, UploadFacts.of(partial.facts).most)
 
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
         have = facts.stored.size if facts.stored is not None else partial.size
@@ -161,7 +168,7 @@ class ResumableUploads:
         if length < partial.size:
             raise InconsistentLength(f"{partial.size} bytes have come, more than the {length} declared now")
         if facts.length is None:
-            self._check_length(length, partial.size)
+            self._check_length(length, partial.size, facts.most)
             facts = self._note(partial, facts.with_(length=length))
         return facts
 
@@ -247,16 +254,23 @@ class ResumableUploads:
         try:
             alias = library.alias(facts.alias_id)
         except AliasNotFound:
-            alias = library.add(
-                stored,
-                facts.filename,
-                facts.mimetype,
-                expires=facts.expires,
-                restricted=facts.restricted,
-                owner=facts.owner,
-                alias_id=facts.alias_id,
-            )
+            alias = self._add(facts, stored)
         return describe(BoundAlias(alias, library))
+
+    def _add(self, facts: UploadFacts, stored: StoredBytes) -> LibraryFileAlias:
+        links = None if facts.link is None else getUtility(ILinkUploads)
+        alias = self.library.add(
+            stored,
+            facts.filename,
+            facts.mimetype,
+            expires=facts.expires if links is None else links.expires(facts.link),
+            restricted=facts.restricted,
+            owner=facts.owner,
+            alias_id=facts.alias_id,
+        )
+        if links is not None:
+            links.received(facts.link, alias)
+        return alias
 
     @staticmethod
     def _note(partial: IPartial, facts: UploadFacts) -> UploadFacts:
@@ -278,6 +292,11 @@ class ResumableUploads:
     def expired(self, now: datetime) -> list[tuple[str, UploadFacts, int]]:
         """Those of all() that expired before `now`."""
         return [found for found in self.all() if found[1].until <= now]
+
+
+def _least(*limits: int | None) -> int | None:
+    """The smallest of those limits that are there; None without any."""
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 @implementer(ITakesFiles)

@@ -31,6 +31,7 @@ from librarian.web.requests.methods import takes
 from librarian.web.requests.promises import check_part
 
 TEMPLATE = "librarian.library:templates/drop.jinja2"
+SENT = ("filename", "size", "sha256")  # what a sender is told of a file, who may not fetch it
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1.5rem}"
     "input[type=file]{display:block;width:100%;padding:2rem 1rem;margin:1rem 0;border:1px dashed;"
@@ -50,21 +51,28 @@ HEADERS = {
 @takes("GET", "HEAD", "POST", "PUT")
 def drop(context: DownloadRoot, request: Request) -> Response:
     """The page of a link, or a file for it.  Raises NoSuchUploadLink, HTTPNotFound."""
-    if context.restricted or len(request.subpath) not in (1, 2):
-        raise HTTPNotFound
-    links: UploadLinks = removeSecurityProxy(getUtility(IUploadLinks))
-    secret = request.subpath[0]
-    link = links.good(secret)
-    principal = links.principal(link)
-    if request.path_info.rstrip("/") != "/".join(("", DROP, *request.subpath)):
+    links, link = link_of(context, request)
+    if not links.is_good(link) or len(request.subpath) > 2:
         raise HTTPNotFound
     if request.method in ("GET", "HEAD"):
         response = _shown(request, link)
     else:
-        with acting_as(principal):
-            response = _taken(context.library, links, request, secret, link.terms)
+        with acting_as(links.principal(link)):
+            response = _taken(context.library, links, request, link)
     response.headers.update(HEADERS)
     return response
+
+
+def link_of(context: DownloadRoot, request: Request) -> tuple[UploadLinks, UploadLink]:
+    """The links, and the one in the path, used up or not.  Raises NoSuchUploadLink, HTTPNotFound."""
+    if context.restricted or not request.subpath:
+        raise HTTPNotFound
+    links: UploadLinks = removeSecurityProxy(getUtility(IUploadLinks))
+    link = links.known(request.subpath[0])
+    links.principal(link)
+    if request.path_info.rstrip("/") != "/".join(("", DROP, *request.subpath)):
+        raise HTTPNotFound
+    return links, link
 
 
 def _shown(request: Request, link: UploadLink) -> Response:
@@ -93,8 +101,9 @@ def _page(request: Request, values: dict[str, Any], status: int = 200) -> Respon
     return response
 
 
-def _taken(library: Library, links: UploadLinks, request: Request, secret: str, terms: DropTerms) -> Response:
+def _taken(library: Library, links: UploadLinks, request: Request, link: UploadLink) -> Response:
     """A file, once it is committed: 201, or a page that gives thanks."""
+    terms, key = link.terms, link.key
     check_told_size(request, terms)
     if has_form(request):
         if (response := go_on(request, library.store, terms)) is not None:
@@ -116,8 +125,8 @@ def _taken(library: Library, links: UploadLinks, request: Request, secret: str, 
             "restricted": terms.restricted,
             "owner": acting_owner(),
         }
-        links.use(secret, library.add(stored, filename, mimetype, **facts))
-        return {"filename": filename, "size": stored.size, "sha256": stored.sha256}
+        links.use(key, library.add(stored, filename, mimetype, **facts))
+        return dict(zip(SENT, (filename, stored.size, stored.sha256), strict=True))
 
     taken = store_and_name(library.tree.run_together, keep, name)
     if has_form(request) and wants_page(request):

@@ -1,6 +1,6 @@
 """What both protocols share: fields, spaces, and how a piece is received under any WSGI server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from zope.component import getUtility
 from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.library.filenames import media_type_for
 from librarian.library.http.uploads import UPLOADS, UploadRoot, check_permission
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import acting_owner
@@ -19,6 +20,7 @@ from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.service import ResumableUploads
 from librarian.security.interaction import is_permitted
+from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
 from librarian.web.requests.mounting import local_path
 from librarian.web.requests.received import RECEIVED
@@ -53,6 +55,50 @@ def may_upload(permission: str) -> None:
 def facts_for(context: Any, upload_id: str) -> UploadFacts:
     """The facts of the principal's own upload.  Raises UploadNotFound, UploadExpired, Unauthorized."""
     return uploads().facts(upload_id, acting_owner(), space_of(context))
+
+
+class Place:
+    """Where uploads by tus are begun and found: an upload endpoint or the web application, `context`."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def path(self, upload_id: str) -> str:
+        """The path of an upload."""
+        return path_of(upload_id)
+
+    def facts(self, upload_id: str) -> UploadFacts:
+        """The facts of an upload that may be gone on with.
+
+        Raises UploadNotFound, UploadExpired, Unauthorized.
+        """
+        return facts_for(self._context, upload_id)
+
+    def begin(self, metadata: Mapping[str, str], **facts: Any) -> IPartial:
+        """A new upload, open.  Raises HTTPBadRequest, Unauthorized, and what begin() of the uploads does."""
+        restricted = space_of(self._context)
+        if restricted is None:
+            restricted = metadata.get("restricted", "") in ("true", "1")
+            may_upload("librarian.UploadRestricted" if restricted else "librarian.Upload")
+        filename = stated_name(metadata)
+        if not filename:
+            raise HTTPBadRequest("Upload-Metadata names no filename.")
+        mimetype = stated_type(metadata, filename)
+        return uploads().begin(filename, mimetype, restricted=restricted, owner=acting_owner(), **facts)
+
+    def complete(self, partial: IPartial) -> dict[str, Any]:
+        """Add the file; the JSON object that the sender gets."""
+        return uploads().complete(partial)
+
+
+def stated_name(metadata: Mapping[str, str]) -> str:
+    """The name of the file by the keys that clients of tus use; empty without it."""
+    return metadata.get("filename") or metadata.get("name") or ""
+
+
+def stated_type(metadata: Mapping[str, str], filename: str) -> str:
+    """The media type by the keys that clients of tus use, or that the name suggests."""
+    return metadata.get("filetype") or metadata.get("type") or media_type_for(filename)
 
 
 def may_manage(context: Any) -> bool:

@@ -12,7 +12,7 @@ from librarian.library.http.description import expires_text
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import draft, tus
-from librarian.library.uploads.views.common import facts_for, may_manage, path_of, space_of, uploads
+from librarian.library.uploads.views.common import Place, facts_for, may_manage, path_of, space_of, uploads
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.parts import takes_parts
 
@@ -52,13 +52,13 @@ def _speaks_tus(request: Request) -> bool:
 
 
 def _create(context: Any, request: Request) -> Response:
-    return tus.create(context, request) if _speaks_tus(request) else tus.wrong_version()
+    return tus.create(Place(context), request) if _speaks_tus(request) else tus.wrong_version()
 
 
 def _append(context: Any, request: Request) -> Response:
     upload_id = request.subpath[0]
     if _speaks_tus(request):
-        return tus.append(context, request, upload_id)
+        return tus.append(Place(context), request, upload_id)
     if "Upload-Complete" not in request.headers:
         raise HTTPBadRequest("A piece comes with Tus-Resumable, or with Upload-Complete.")
     return draft.append(context, request, upload_id)
@@ -67,7 +67,7 @@ def _append(context: Any, request: Request) -> Response:
 def _state(context: Any, request: Request) -> Response:
     upload_id = request.subpath[0]
     if _speaks_tus(request):
-        return tus.state(context, request, upload_id)
+        return tus.state(Place(context), request, upload_id)
     response = Response(status=204)
     response.headers.update(draft.state(context, request, upload_id))
     return response
@@ -78,10 +78,7 @@ def _cancel(context: Any, request: Request) -> Response:
     if not may_manage(context):
         facts_for(context, upload_id)
     uploads().cancel(upload_id)
-    response = Response(status=204)
-    if _speaks_tus(request):
-        response.headers["Tus-Resumable"] = tus.VERSION
-    return response
+    return tus.forgotten() if _speaks_tus(request) else Response(status=204)
 
 
 def _description(context: Any, request: Request) -> Response:

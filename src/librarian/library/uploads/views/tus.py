@@ -2,31 +2,26 @@
 
 import binascii
 from base64 import b64decode
-from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.filenames import media_type_for
 from librarian.library.http.request_bodies import stated_expires
-from librarian.library.operations import acting_owner
 from librarian.library.uploads.interfaces import UnknownChecksum
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.views.common import (
+    Place,
     body_size,
-    facts_for,
     go_on,
-    may_upload,
-    path_of,
     received,
     required_offset,
-    space_of,
     stated_integer,
     until_field,
     uploads,
 )
+from librarian.store.interfaces import IPartial
 from librarian.web.digests import WHOLE_FIELDS, promised_digests
 from librarian.web.requests.promises import by_hash
 
@@ -52,47 +47,36 @@ def wrong_version() -> Response:
     return response
 
 
-def create(context: Any, request: Request) -> Response:
+def create(place: Place, request: Request) -> Response:
     """``POST /+uploads``: begin an upload, with its first piece if there is a body."""
     if body_size(request) != 0 and request.content_type == PIECE_TYPE:
-        piece, is_whole = received(request, lambda: _first_piece(context, request))
+        piece, is_whole = received(request, lambda: _first_piece(place, request))
         if not is_whole:
             return go_on()
-        facts, response = _settled(piece, 201)
-        response.location = path_of(piece.partial.id)
+        facts, response = _settled(place, piece, 201)
+        response.location = place.path(piece.partial.id)
     else:
         if body_size(request) != 0:
             raise HTTPUnsupportedMediaType(f"A body that begins the file is {PIECE_TYPE}.")
-        partial = _begin(context, request)
+        partial = _begin(place, request)
         partial.close()
         facts = UploadFacts.of(partial.facts)
         response = _answer(201)
-        response.location = path_of(partial.id)
+        response.location = place.path(partial.id)
     response.headers["Upload-Expires"] = until_field(facts)
     return response
 
 
-def _first_piece(context: Any, request: Request) -> Piece:
+def _first_piece(place: Place, request: Request) -> Piece:
     checksum = stated_checksum(request)
-    partial = _begin(context, request)
+    partial = _begin(place, request)
     return uploads().piece_of(partial, UploadFacts.of(partial.facts).length, checksum)
 
 
-def _begin(context: Any, request: Request) -> Any:
-    restricted = space_of(context)
+def _begin(place: Place, request: Request) -> IPartial:
     metadata = stated_metadata(request)
-    if restricted is None:
-        restricted = metadata.get("restricted", "") in ("true", "1")
-        may_upload("librarian.UploadRestricted" if restricted else "librarian.Upload")
-    filename = metadata.get("filename") or metadata.get("name")
-    if not filename:
-        raise HTTPBadRequest("Upload-Metadata names no filename.")
-    mimetype = metadata.get("filetype") or metadata.get("type") or media_type_for(filename)
-    return uploads().begin(
-        filename,
-        mimetype,
-        restricted=restricted,
-        owner=acting_owner(),
+    return place.begin(
+        metadata,
         length=stated_length(request),
         expires=stated_expires(request),
         digests=_declared(request, metadata),
@@ -154,9 +138,9 @@ def stated_checksum(request: Request) -> dict[str, str]:
     return {name: digest.hex()}
 
 
-def append(context: Any, request: Request, upload_id: str) -> Response:
+def append(place: Place, request: Request, upload_id: str) -> Response:
     """``PATCH``: the next piece; 204, and for the last one 200 with the file's description."""
-    facts_for(context, upload_id)
+    place.facts(upload_id)
     if request.content_type != PIECE_TYPE:
         raise HTTPUnsupportedMediaType(f"A piece of a file is {PIECE_TYPE}.")
 
@@ -172,27 +156,32 @@ def append(context: Any, request: Request, upload_id: str) -> Response:
     piece, is_whole = received(request, make)
     if not is_whole:
         return go_on()
-    facts, response = _settled(piece, 204)
+    facts, response = _settled(place, piece, 204)
     response.headers["Upload-Expires"] = until_field(facts)
     return response
 
 
-def _settled(piece: Piece, status: int) -> tuple[UploadFacts, Response]:
+def _settled(place: Place, piece: Piece, status: int) -> tuple[UploadFacts, Response]:
     """Make a piece durable, and complete the upload if it was the last."""
     piece.settle()
     facts = UploadFacts.of(piece.partial.facts)
     have = facts.stored.size if facts.stored is not None else piece.partial.size
     response = _answer(status, **{"Upload-Offset": str(have)})
     if have == facts.length:
-        described = uploads().complete(piece.partial)
+        described = place.complete(piece.partial)
         response.status_int = 200 if status == 204 else status
         response.json_body = described
     return facts, response
 
 
-def state(context: Any, request: Request, upload_id: str) -> Response:
+def forgotten() -> Response:
+    """The answer to DELETE."""
+    return _answer(204)
+
+
+def state(place: Place, request: Request, upload_id: str) -> Response:
     """``HEAD``: how many bytes have come."""
-    facts = facts_for(context, upload_id)
+    facts = place.facts(upload_id)
     offset = uploads().offset(upload_id, completes=True)
     length = {"Upload-Defer-Length": "1"} if facts.length is None else {"Upload-Length": str(facts.length)}
     fields = {**length, "Upload-Offset": str(offset), "Upload-Expires": until_field(facts)}

@@ -1,0 +1,107 @@
+"""Files in pieces below an upload link, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+
+``POST /+drop/<secret>/+uploads`` begins one, and so does a ``POST`` to the link itself.  The limits of the
+link hold from the beginning; its use is counted when the file is added.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.library.drops.interfaces import NoSuchUploadLink
+from librarian.library.drops.model import UploadLink
+from librarian.library.drops.service import DROP, UploadLinks
+from librarian.library.drops.views.dropping import HEADERS, SENT, link_of
+from librarian.library.http.downloads import DownloadRoot
+from librarian.library.http.uploads import UPLOADS
+from librarian.library.interfaces import InvalidFilename
+from librarian.library.operations import acting_owner
+from librarian.library.uploads.interfaces import UploadNotFound
+from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.views import tus
+from librarian.library.uploads.views.common import Place, stated_name, stated_type, uploads
+from librarian.security.interaction import acting_as
+from librarian.store.interfaces import IPartial
+from librarian.web.requests.methods import refusal_of, takes
+from librarian.web.requests.mounting import local_path
+from librarian.web.requests.parts import takes_parts
+
+
+class LinkPlace(Place):
+    """An upload link as a place for uploads; each is its link's alone."""
+
+    def __init__(self, links: UploadLinks, link: UploadLink, secret: str) -> None:
+        self._links = links
+        self._link = link
+        self._key = link.key.hex()
+        self._path = local_path(f"/{DROP}/{secret}/{UPLOADS}/")
+
+    def path(self, upload_id: str) -> str:
+        """The path of an upload."""
+        return self._path + upload_id
+
+    def facts(self, upload_id: str) -> UploadFacts:
+        """Those of an upload that has become a file are there as long as the upload, for a lost answer.
+
+        Raises UploadNotFound, UploadExpired, NoSuchUploadLink.
+        """
+        found = uploads().facts(upload_id, acting_owner(), None)
+        if found.link != self._key:
+            raise UploadNotFound(upload_id)
+        if not found.named and not self._links.is_good(self._link):
+            raise NoSuchUploadLink
+        return found
+
+    def begin(self, metadata: Mapping[str, str], **facts: Any) -> IPartial:
+        """A new upload within the link's terms.  Raises NoSuchUploadLink, InvalidFilename, DropError."""
+        if not self._links.is_good(self._link):
+            raise NoSuchUploadLink
+        terms = self._link.terms
+        filename = terms.filename or stated_name(metadata)
+        if not filename:
+            raise InvalidFilename("", "Upload-Metadata names no filename")
+        mimetype = stated_type(metadata, filename)
+        terms.check_file(filename, mimetype, facts["length"])
+        more = {"restricted": terms.restricted, "owner": acting_owner(), "link": self._key}
+        return uploads().begin(filename, mimetype, most=terms.max_size, **more, **facts)
+
+    def complete(self, partial: IPartial) -> dict[str, Any]:
+        """Add the file, unless another has used the link up meanwhile.  Raises NoSuchUploadLink."""
+        try:
+            described = uploads().complete(partial)
+        except NoSuchUploadLink:
+            partial.discard()
+            raise
+        return {name: described[name] for name in SENT}
+
+
+@takes_parts
+@takes("DELETE", "HEAD", "PATCH", "POST")
+def piece(context: DownloadRoot, request: Request) -> Response:
+    """A request of tus to a link, or to an upload below one.  Raises HTTPNotFound, NoSuchUploadLink."""
+    links, link = link_of(context, request)
+    secret, *below = request.subpath
+    if below[:1] not in ([], [UPLOADS]) or len(below) > 2:
+        raise HTTPNotFound
+    if request.headers["Tus-Resumable"].strip() != tus.VERSION:
+        return tus.wrong_version()
+    with acting_as(links.principal(link)):
+        response = _answered(LinkPlace(links, link, secret), request, *below[1:])
+    response.headers.update(HEADERS)
+    return response
+
+
+def _answered(place: LinkPlace, request: Request, upload_id: str | None = None) -> Response:
+    method = request.method
+    if (method == "POST") != (upload_id is None):
+        raise refusal_of(method, ("POST",) if upload_id is None else ("DELETE", "HEAD", "PATCH"))
+    if upload_id is None:
+        return tus.create(place, request)
+    if method == "DELETE":
+        place.facts(upload_id)
+        uploads().cancel(upload_id)
+        return tus.forgotten()
+    return (tus.state if method == "HEAD" else tus.append)(place, request, upload_id)

@@ -1,0 +1,146 @@
+"""Files in pieces below an upload link, request by request."""
+
+from datetime import timedelta
+from typing import Any
+
+import transaction
+from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
+
+from librarian.library.drops.interfaces import IUploadLinks
+from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.uploads.interfaces import IResumableUploads
+from librarian.people.credentials.person_principal import PersonPrincipal
+from librarian.people.interfaces import IPersonSet
+from librarian.security.interaction import acting_as
+from tests.library.uploads.support import APP, DATA, TUS, UploadsTestCase, metadata
+
+
+class BelowALink(UploadsTestCase):
+    def link(self, by: str = "bob", **terms: Any) -> str:
+        """The URL of a new link."""
+        person = removeSecurityProxy(getUtility(IPersonSet))[by]
+        with acting_as(PersonPrincipal(person)):
+            url: str = getUtility(ILibraryFileAliasSet).createUploadToken(**terms)
+        transaction.begin()  # to see what was committed beside this thread's transaction
+        return url
+
+    def creation(self, link: str, status: int = 201, length: int | None = len(DATA), **names: str) -> Any:
+        told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+        fields = {**TUS, **told, "Upload-Metadata": metadata(**(names or {"filename": "f.txt"}))}
+        answer = self.ask("POST", f"{link}/+uploads", fields)
+        self.assertEqual(answer.status_int, status, answer.text)
+        return answer
+
+    def uses(self) -> list[int]:
+        transaction.begin()
+        return [link.uses for link in self.world.tree.subtree("upload links").all()]
+
+    def under_way(self) -> int:
+        return len(list(getUtility(IResumableUploads).all()))
+
+    def test_a_file_in_two_pieces(self) -> None:
+        link = self.link(keep=timedelta(hours=2))
+        url = self.creation(link).location
+        self.assertTrue(url.startswith(f"{link}/+uploads/"))
+        self.assertEqual(self.status(self.piece(url, 0, DATA[:5])), 204)
+        self.assertEqual((self.offset(url), self.uses(), self.files()), (5, [0], []))
+        self.world.clock.move(hours=3)
+        last = self.piece(url, 5, DATA[5:])
+        self.assertEqual((last.status_int, set(last.json)), (200, {"filename", "size", "sha256"}))
+        self.assertEqual((self.uses(), self.files()), ([1], [("f.txt", len(DATA))]))
+        [alias] = self.world.tree.subtree("library").aliases.values()
+        self.assertEqual((alias.owner, alias.restricted), ("person:bob", True))
+        self.assertEqual(alias.expires, self.world.clock.now() + timedelta(hours=2))
+
+    def test_a_lost_answer_is_given_again_though_the_link_is_used_up(self) -> None:
+        link = self.link()
+        url = self.creation(link).location
+        last = self.piece(url, 0, DATA)
+        self.assertEqual(self.offset(url), len(DATA))
+        self.assertEqual(self.piece(url, len(DATA), b"").json, last.json)
+        self.assertEqual((self.uses(), len(self.files())), ([1], 1))
+        self.creation(link, 404)
+
+    def test_a_post_to_the_link_itself_begins_one(self) -> None:
+        link = self.link(filename="report.txt", media_types=("text/*",))
+        fields = {**TUS, "Upload-Length": "3"}
+        answer = self.ask("POST", link, fields)
+        self.assertEqual(answer.status_int, 201, answer.text)
+        self.assertEqual(self.piece(answer.location, 0, b"abc").json["filename"], "report.txt")
+
+    def test_what_the_link_does_not_take_is_refused_at_the_beginning(self) -> None:
+        link = self.link(max_size=5, media_types=("text/*",))
+        self.assertIn("at most 5 bytes", self.creation(link, 413).json["error"])
+        self.creation(link, 415, 3, filename="a.png")
+        self.creation(link, 415, 3, filename="a.txt", filetype="image/png")
+        self.creation(link, 400, 3, name="a/b.txt")
+        self.creation(link, 400, 3, filetype="text/plain")
+        self.creation(self.link(filename="x.txt", max_size=5, restricted=False), 201, 3)
+        self.assertEqual(self.under_way(), 1)
+
+    def test_a_length_that_is_told_later_keeps_to_the_limit(self) -> None:
+        url = self.creation(self.link(max_size=5), length=None).location
+        self.assertEqual(self.status(self.piece(url, 0, b"four")), 204)
+        self.assertEqual(self.status(self.piece(url, 4, b"more")), 413)
+        self.assertEqual(self.status(self.piece(url, 4, b"", Upload_Length="6")), 413)
+        self.assertEqual(self.status(self.piece(url, 4, b"5", Upload_Length="5")), 200)
+        self.assertEqual(self.files(), [("f.txt", 5)])
+
+    def test_two_for_one_use(self) -> None:
+        link = self.link()
+        first, second = (self.creation(link).location for _each in range(2))
+        self.piece(first, 0, DATA[:3])
+        self.piece(second, 0, DATA[:3])
+        self.assertEqual(self.status(self.piece(second, 3, DATA[3:])), 200)
+        self.assertEqual(self.status(self.piece(first, 3, DATA[3:])), 404)
+        self.assertEqual((self.uses(), len(self.files())), ([1], 1))
+
+    def test_another_links_upload_does_not_exist(self) -> None:
+        link, other = self.link(), self.link()
+        upload_id = self.creation(link).location.rpartition("/")[2]
+        owners = f"{link[: link.index('/+drop')]}/+uploads/{upload_id}"
+        for url in (f"{other}/+uploads/{upload_id}", owners):
+            for method in ("HEAD", "DELETE"):
+                self.assertEqual(self.status(self.ask(method, url, TUS)), 404, (method, url))
+            self.assertEqual(self.status(self.piece(url, 0, DATA)), 404)
+        self.assertEqual(self.offset(f"{link}/+uploads/{upload_id}"), 0)
+
+    def test_a_link_takes_no_other_uploads_of_its_owner(self) -> None:
+        secret = {"Authorization": self.basic("bob", "seven green bottles")}
+        fields = {**TUS, **secret, "Upload-Length": "3", "Upload-Metadata": metadata(filename="mine.txt")}
+        upload_id = self.ask("POST", f"{APP}+uploads", fields).location.rpartition("/")[2]
+        url = f"{self.link()}/+uploads/{upload_id}"
+        self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
+        self.assertEqual(self.status(self.piece(url, 0, b"abc")), 404)
+
+    def test_revoked_in_the_midst(self) -> None:
+        url = self.creation(self.link()).location
+        self.piece(url, 0, DATA[:5])
+        with acting_as(PersonPrincipal(removeSecurityProxy(getUtility(IPersonSet))["bob"])):
+            [link] = [link.id for link in getUtility(IUploadLinks)]
+            getUtility(IUploadLinks).revoke(link)
+            transaction.commit()
+        self.assertEqual(self.status(self.piece(url, 5, DATA[5:])), 404)
+        self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
+        self.assertEqual(self.files(), [])
+
+    def test_an_upload_is_given_up(self) -> None:
+        url = self.creation(self.link()).location
+        self.assertEqual(self.status(self.ask("DELETE", url, TUS)), 204)
+        self.assertEqual(self.under_way(), 0)
+
+    def test_what_is_no_link_or_no_upload(self) -> None:
+        link = self.link()
+        base = link.rpartition("/")[0]
+        for url in (
+            f"{base}/{'x' * 32}/+uploads",
+            f"{base}/+uploads",
+            f"{link}/uploads",
+            f"{link}/+uploads/a/b",
+        ):
+            self.assertEqual(self.status(self.ask("POST", url, {**TUS, "Upload-Length": "3"})), 404, url)
+        for method, url in (("PATCH", link), ("POST", f"{link}/+uploads/{'0' * 32}"), ("PUT", link)):
+            self.assertEqual(self.status(self.ask(method, url, TUS)), 405, url)
+        answer = self.ask("POST", f"{link}/+uploads", {"Tus-Resumable": "0.2.2"})
+        self.assertEqual((answer.status_int, answer.headers["Tus-Version"]), (412, "1.0.0"))
