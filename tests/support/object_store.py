@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from zope.interface import implementer
 
 from librarian.interfaces import IClock
+from librarian.store.cache.local import LocalCache
+from librarian.store.cache.slices import WHOLE_BYTES
 from librarian.store.s3.address import S3Address
 from librarian.store.s3.calls import Calls
 from librarian.store.s3.interfaces import IGenerations
@@ -202,9 +204,11 @@ class MemoryGenerations:
         self.numbers[sha256] = self.numbers.get(sha256, 0) + 1
         return self.numbers[sha256]
 
-    def condemn(self, sha256: str, generation: int) -> None:
-        if self.numbers.get(sha256, 0) == generation:
-            self.numbers[sha256] = generation + 1
+    def condemn(self, sha256: str, generation: int) -> bool:
+        if self.numbers.get(sha256, 0) != generation:
+            return False
+        self.numbers[sha256] = generation + 1
+        return True
 
 
 class Pauses:
@@ -228,9 +232,12 @@ def memory_s3_store(
     *,
     part_size: int = S3Address.part_size,
     pauses: Pauses | None = None,
+    cache: LocalCache | None = None,
+    whole_bytes: int = WHOLE_BYTES,
 ) -> S3Store:
-    """A store on a `MemoryS3`."""
+    """A store on a `MemoryS3`; `whole_bytes` is that of the cache."""
     waits = pauses or Pauses()
     calls = Calls(s3, s3, "bucket", S3Address.slowest, waits.now, waits.sleep)
-    sender = Sender(calls, part_size, parallel=2)
-    return S3Store(calls, Keys("files/"), sender, folder, clock, generations or MemoryGenerations())
+    sender = Sender(calls, part_size, 2, whole_bytes)
+    numbers = generations or MemoryGenerations()
+    return S3Store(calls, Keys("files/"), sender, folder, clock, numbers, cache=cache)

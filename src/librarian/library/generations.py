@@ -29,8 +29,8 @@ class Generations:
     def retire(self, sha256: str) -> int | None:
         return _in_subtree(lambda subtree: subtree.retire(bytes.fromhex(sha256)))
 
-    def condemn(self, sha256: str, generation: int) -> None:
-        _in_subtree(lambda subtree: subtree.condemn(bytes.fromhex(sha256), generation))
+    def condemn(self, sha256: str, generation: int) -> bool:
+        return _in_subtree(lambda subtree: subtree.condemn(bytes.fromhex(sha256), generation))
 
 
 def _in_subtree(work: Callable[[LibrarySubtree], T]) -> T:

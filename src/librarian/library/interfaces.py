@@ -417,6 +417,10 @@ class IVerifiedReads(Interface):
     def quarantine(store: IByteStore, sha256: str) -> bool:
         """Verify bytes that were found wrong, quarantine and log them; False if they are sound after all."""
 
+    def suspect(store: IByteStore, sha256: str) -> None:
+        """Have quarantine() judge bytes in the background that a reader was sent wrong.  Where they are no
+        longer held, although files have them, that is announced as damage too."""
+
     def finish() -> None:
         """Wait until everything that is queued for verification is verified."""
 

@@ -5,12 +5,17 @@ import tempfile
 import threading
 import unittest
 from collections.abc import Callable, Iterator
+from errno import EHOSTDOWN
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from zope.interface import implementer
+
+from librarian.store.cache.interfaces import ISliceDigests
 from librarian.store.cache.local import LocalCache
-from librarian.store.interfaces import BytesNotFound
+from librarian.store.cache.slices import SliceMap, Slicing
+from librarian.store.interfaces import BytesNotFound, StoreUnavailable
 
 MIB = 1 << 20
 LIMIT = 64 * MIB
@@ -33,12 +38,28 @@ class Remote:
         self.sent: Callable[[bytes], bytes] = lambda data: data
         self.gate = threading.Event()
         self.gate.set()
+        self.refuses_wholes = False
+        self.digests: dict[str, bytes] = {}  # of slices, packed
 
     def put(self, data: bytes) -> str:
         """The SHA-256 under which `data` is to be had."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.held[sha256] = data
         return sha256
+
+    def put_with_digests(self, data: bytes) -> str:
+        """As put(), by a store that keeps digests of slices."""
+        sha256 = self.put(data)
+        slicing = Slicing(SliceMap(sha256, len(data)))
+        slicing.update(data)
+        found = slicing.found()
+        assert found is not None
+        self.digests[sha256] = found.packed()
+        return sha256
+
+    def digests_of(self, sha256: str) -> "RemoteDigests":
+        """Where the cache finds those of an object."""
+        return RemoteDigests(self.digests, sha256)
 
     def size(self, sha256: str) -> int:
         """The number of bytes of an object."""
@@ -48,6 +69,8 @@ class Remote:
     def get(self, sha256: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` to `stop`, by the MiB."""
         self.asked.append(f"{start // MIB}-{'' if stop is None else -(-stop // MIB)}")
+        if stop is None and self.refuses_wholes:
+            raise StoreUnavailable(EHOSTDOWN, "the byte store is unavailable")
         data = self.sent(self._found(sha256)[start:stop])
         for at in range(0, len(data), MIB):
             self.gate.wait(30)
@@ -58,6 +81,19 @@ class Remote:
             return self.held[sha256]
         except KeyError:
             raise BytesNotFound(sha256) from None
+
+
+@implementer(ISliceDigests)
+class RemoteDigests:
+    def __init__(self, held: dict[str, bytes], sha256: str) -> None:
+        self._held = held
+        self._sha256 = sha256
+
+    def load(self) -> bytes | None:
+        return self._held.get(self._sha256)
+
+    def save(self, packed: bytes) -> None:
+        self._held[self._sha256] = packed
 
 
 class CacheTestCase(unittest.TestCase):
@@ -77,7 +113,8 @@ class CacheTestCase(unittest.TestCase):
     def open(self, sha256: str, cache: LocalCache | None = None) -> BinaryIO:
         """An object through the cache."""
         asked = cache or self.cache
-        return asked.open(sha256, partial(self.remote.size, sha256), partial(self.remote.get, sha256))
+        size, get = partial(self.remote.size, sha256), partial(self.remote.get, sha256)
+        return asked.open(sha256, size, get, self.remote.digests_of(sha256))
 
     def read(self, sha256: str) -> bytes:
         """The whole of an object through the cache."""

@@ -2,10 +2,17 @@
 
 import io
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from hashlib import sha256
+
+from zope.event import subscribers
 
 from librarian.store.cache.local import LocalCache
-from librarian.store.cache.slices import MOST_SLICES, SLICE_BYTES, SliceMap
+from librarian.store.cache.slices import MOST_SLICES, SLICE_BYTES, SliceMap, Slicing
+from librarian.store.events import DamageSeen
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from tests.store.cache.support import MIB, CacheTestCase, pattern
 
@@ -15,10 +22,13 @@ DIGEST = "ab" * 32
 
 
 class SlicesTestCase(CacheTestCase):
+    keeps_digests = False  # the remote store, from the beginning
+
     def setUp(self) -> None:
         super().setUp()
         self.data = pattern(SIZE)
-        self.sha256 = self.remote.put(self.data)
+        put = self.remote.put_with_digests if self.keeps_digests else self.remote.put
+        self.sha256 = put(self.data)
 
     def damage_sent(self, at: int) -> None:
         """Have the store send a wrong byte from now on."""
@@ -29,11 +39,13 @@ class SlicesTestCase(CacheTestCase):
     def is_known(self) -> bool:
         """Whether the digests of the slices are."""
         self.cache.finish()
-        found = self.cache._slice_map(self.sha256)
+        found = self.cache._wholes.map_of(self.sha256)
         return found is not None and found.digests is not None
 
 
 class Ranges(SlicesTestCase):
+    keeps_digests = True
+
     def test_a_range_fetches_the_slices_it_touches(self) -> None:
         ranges = ((0, 1), (4 * MIB - 3, 6), (9 * MIB, 100), (SIZE, 10), (SIZE + 5, 1), (0, 0))
         for start, size in ranges:
@@ -125,18 +137,73 @@ class Verifying(SlicesTestCase):
         with self.assertRaises(BytesDamaged):
             self.read_at(self.sha256, 4 * MIB, 5)
 
-    def test_ranges_by_many_are_judged_when_all_slices_are_here(self) -> None:
-        for start in (8 * MIB, 0, 4 * MIB):
+    def test_the_first_range_has_the_whole_read_once_and_the_digests_kept(self) -> None:
+        with self.assertLogs("librarian.store.cache.wholes", "WARNING") as logged:
+            self.read_at(self.sha256, 5 * MIB, 1)
+            self.assertTrue(self.is_known())
+        self.assertIn(f"sha256={self.sha256} size={SIZE}", logged.output[0])
+        self.assertEqual(self.remote.asked, ["size", "4-8", "0-"])
+        kept = SliceMap(self.sha256, SIZE).stated(self.remote.digests[self.sha256])
+        self.assertEqual(len(kept.digests or ()), SLICES)
+        self.read_at(self.sha256, 0, 1)
+        self.assertTrue(self.is_known())
+        self.assertEqual(self.remote.asked, ["size", "4-8", "0-", "0-4"])
+
+    def test_another_machine_need_not_read_the_whole(self) -> None:
+        self.read(self.sha256)
+        self.cache.finish()
+        self.cache.forget(self.sha256)
+        self.remote.asked.clear()
+        self.read_at(self.sha256, 5 * MIB, 1)
+        self.cache.finish()
+        self.assertEqual(self.remote.asked, ["size", "4-8"])
+
+    def test_one_process_of_a_machine_reads_the_whole(self) -> None:
+        self.remote.gate.clear()
+        caches = [self.cache, self.another_cache(), self.another_cache()]
+        for cache in caches:
+            slices = SliceMap(self.sha256, SIZE)
+            read = partial(self.remote.get, self.sha256)
+            cache._wholes.learn(slices, read, self.remote.digests_of(self.sha256))
+        self.remote.gate.set()
+        for cache in caches:
+            cache.finish()
+        self.assertEqual(self.remote.asked, ["0-"])
+
+    def test_a_wrong_slice_that_was_given_is_dropped_when_the_whole_was_right(self) -> None:
+        self.damage_sent(5 * MIB)
+        wrong = self.remote.held[self.sha256]
+        slices = SliceMap(self.sha256, SIZE)
+        with self.open(self.sha256) as file:  # which the store has sent wrong this once
+            file.seek(5 * MIB)
+            self.assertEqual(file.read(1), wrong[5 * MIB :][:1])
+            self.remote.held[self.sha256] = self.data
+        self.cache.finish()
+        self.assertFalse(self.entry(slices.name(1)).exists())
+        self.assertEqual(self.read_at(self.sha256, 5 * MIB, 1), self.data[5 * MIB :][:1])
+
+    def test_a_wrong_whole_is_told_and_forgotten_after_the_first_range(self) -> None:
+        self.damage_sent(0)
+        with damage_told() as told:
+            self.read_at(self.sha256, 8 * MIB, 1)
+            self.cache.finish()
+        self.assertEqual((told, self.files("entries")), ([self.sha256], []))
+        self.assertEqual(self.remote.digests, {})
+
+    def test_a_store_that_is_away_meanwhile_is_asked_at_the_next_read(self) -> None:
+        self.remote.refuses_wholes = True
+        with self.assertLogs("librarian.store.cache.wholes", "WARNING") as logged:
+            self.read_at(self.sha256, 5 * MIB, 1)
             self.assertFalse(self.is_known())
-            self.read_at(self.sha256, start, 1)
+        self.assertIn("not verified", logged.output[-1])
+        self.remote.refuses_wholes = False
+        self.read_at(self.sha256, 5 * MIB, 1)
         self.assertTrue(self.is_known())
 
-    def test_ranges_of_a_wrong_whole_are_forgotten_when_all_slices_are_here(self) -> None:
-        self.damage_sent(0)
-        for start in (8 * MIB, 0, 4 * MIB):
-            self.read_at(self.sha256, start, 1)
-        self.cache.finish()
-        self.assertEqual(self.files("entries"), [])
+    def test_nothing_is_fetched_for_a_reader_who_read_nothing(self) -> None:
+        self.read_at(self.sha256, 5 * MIB, 0)
+        self.assertFalse(self.is_known())
+        self.assertEqual(self.remote.asked, ["size"])
 
     def test_a_slice_that_rots_on_the_disk_is_fetched_again(self) -> None:
         self.read_at(self.sha256, 0, 1)
@@ -162,7 +229,67 @@ class Verifying(SlicesTestCase):
             self.read_at(self.sha256, 0, 5)
 
 
+class FirstReads(SlicesTestCase):
+    """Of objects whose digests the remote store has kept since they were stored."""
+
+    keeps_digests = True
+
+    def test_the_very_first_range_is_checked(self) -> None:
+        self.damage_sent(5 * MIB)
+        with damage_told() as told, self.assertRaises(BytesDamaged):
+            self.read_at(self.sha256, 6 * MIB, 5)
+        self.assertEqual(told, [self.sha256])
+        self.assertEqual(self.read_at(self.sha256, 0, 5), self.data[:5])
+
+    def test_a_store_that_sends_a_wrong_byte_once_is_asked_again(self) -> None:
+        wrong = iter([True])
+        self.remote.sent = lambda data: b"?" + data[1:] if next(wrong, False) else data
+        with damage_told() as told:
+            self.assertEqual(self.read_at(self.sha256, 6 * MIB, 5), self.data[6 * MIB :][:5])
+        self.assertEqual(told, [])
+
+    def test_digests_that_are_damaged_or_of_another_object_are_made_again(self) -> None:
+        packed = self.remote.digests[self.sha256]
+        other = self.remote.put_with_digests(pattern(5 * MIB))
+        for wrong in (b"", packed[:-1], b"?" + packed[1:], self.remote.digests[other], packed[:7] + packed):
+            with self.subTest(wrong[:8]):
+                self.cache.forget(self.sha256)
+                self.remote.digests[self.sha256] = wrong
+                self.assertEqual(self.read_at(self.sha256, 5, 5), self.data[5:10])
+                self.cache.finish()
+                self.assertEqual(self.remote.digests[self.sha256], packed)
+
+
+@contextmanager
+def damage_told() -> Iterator[list[str]]:
+    """The digests of which subscribers are told."""
+    told: list[str] = []
+
+    def take(event: object) -> None:
+        if isinstance(event, DamageSeen):
+            told.append(event.sha256)
+
+    subscribers.append(take)
+    try:
+        yield told
+    finally:
+        subscribers.remove(take)
+
+
 class Cutting(CacheTestCase):
+    def test_digests_by_pieces_of_any_size(self) -> None:
+        data = pattern(SIZE)
+        expected = [sha256(data[at : at + SLICE_BYTES]).digest() for at in range(0, SIZE, SLICE_BYTES)]
+        for step in (MIB + 1, SLICE_BYTES, SIZE, 3 * MIB):
+            with self.subTest(step):
+                slicing = Slicing(SliceMap(sha256(data).hexdigest(), SIZE))
+                for at in range(0, SIZE, step):
+                    slicing.update(data[at : at + step])
+                found = slicing.found()
+                self.assertEqual(found and list(found.digests or ()), expected)
+        slicing.update(b"?")
+        self.assertIsNone(slicing.found())
+
     def test_bounds_and_counts(self) -> None:
         for size, count in ((1, 1), (SLICE_BYTES, 1), (SLICE_BYTES + 1, 2), (SIZE, 3)):
             with self.subTest(size):

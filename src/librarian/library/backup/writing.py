@@ -127,7 +127,7 @@ class Backup:
         except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
             log.error("content not backed up sha256=%s error=%s", sha256, error)
             manifest.damaged.append(sha256)
-            if isinstance(error, (DigestMismatch, SizeMismatch)):
+            if not isinstance(error, BytesNotFound):
                 self._library.reads.quarantine(self._library.store, sha256)
             return False
         manifest.copied += 1

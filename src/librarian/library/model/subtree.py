@@ -107,14 +107,16 @@ class LibrarySubtree(Persistent):
         self._write_generation(key, number)
         return number
 
-    def condemn(self, key: bytes, number: int) -> None:
-        """Begin the next generation of bytes whose present one, `number`, is damaged."""
+    def condemn(self, key: bytes, number: int) -> bool:
+        """Begin the next generation of bytes whose present one, `number`, is damaged; False if the present
+        one is another."""
         if self.generation_of(key) != number:
-            return
+            return False
         content = self.contents.get(key)
         if content is not None:
             content._p_changed = True
         self._write_generation(key, number + 1)
+        return True
 
     def claim(self, content: LibraryFileContent) -> None:
         """Conflict with a collector that removes the content because no alias names it."""

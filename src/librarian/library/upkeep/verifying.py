@@ -3,6 +3,10 @@
 A small file costs next to nothing: it is hashed before anything of it is sent.  A larger one is hashed
 in the background when it is first read in a day, beside the kernel that sends it, so that a wrong byte
 goes out once at most.  Damaged files are quarantined at once.
+
+A store in the network verifies what it gives (`IByteStore.verifies_reads`), and tells of damage that a reader
+has met (`librarian.store.events`).  What it holds is read twice more in the background then, and quarantined
+if it is wrong both times, since one wrong answer may be that of one copy of several.
 """
 
 import errno
@@ -11,6 +15,7 @@ import io
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from typing import Any, BinaryIO, cast
@@ -27,6 +32,7 @@ from librarian.security.audit import record_event
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
 from librarian.store import hashing
+from librarian.store.events import DamageSeen
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreTrouble
 from librarian.tree.interfaces import ITree
 
@@ -50,7 +56,9 @@ class VerifiedReads:
         self._day: date | None = None
         self._seen: set[str] = set()
         self._sound: set[str] = set()  # the verified ones of these
-        self._due: queue.Queue[tuple[IByteStore, str]] = queue.Queue(MOST_WAITING)
+        self._suspected: set[str] = set()  # damage was met, and is not judged yet
+        self._due: queue.Queue[tuple[Callable[[IByteStore, str], None], IByteStore, str]]
+        self._due = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
 
     @property
@@ -101,6 +109,11 @@ class VerifiedReads:
         announce_bytes(getUtility(ITree), FileDamaged, sha256, damage="damaged")
         return True
 
+    def suspect(self, store: IByteStore, sha256: str) -> None:
+        with self._lock:
+            if sha256 not in self._suspected and self._enqueue(self._judge, store, sha256):
+                self._suspected.add(sha256)
+
     def finish(self) -> None:
         self._due.join()
 
@@ -136,19 +149,26 @@ class VerifiedReads:
                 self._store, self._day, self._seen, self._sound = store, today, set(), set()
             if sha256 in self._seen or len(self._seen) >= MOST_A_DAY:
                 return
-            with suppress(queue.Full):  # verified at the next read instead
-                self._due.put_nowait((store, sha256))
+            if self._enqueue(self._look, store, sha256):
                 self._seen.add(sha256)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="verifier", daemon=True)
-                self._thread.start()
+
+    def _enqueue(self, work: Callable[[IByteStore, str], None], store: IByteStore, sha256: str) -> bool:
+        """Have the thread do it; False if too much is waiting, so that it is for the next read."""
+        try:
+            self._due.put_nowait((work, store, sha256))
+        except queue.Full:
+            return False
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="verifier", daemon=True)
+            self._thread.start()
+        return True
 
     def _work(self) -> None:
         while True:
-            store, sha256 = self._due.get()
+            work, store, sha256 = self._due.get()
             try:
                 with acting_as(SYSTEM):
-                    self._look(store, sha256)
+                    work(store, sha256)
             except (BytesNotFound, BytesDamaged, StoreTrouble) as error:
                 log.info("not verified sha256=%s error=%s", sha256, error)
             except Exception:  # the thread must outlive any file
@@ -164,6 +184,25 @@ class VerifiedReads:
                     self._sound.add(sha256)
                 return
         self.quarantine(store, sha256)
+
+    def _judge(self, store: IByteStore, sha256: str) -> None:
+        with self._lock:
+            self._suspected.discard(sha256)
+        if self.quarantine(store, sha256):
+            return
+        try:
+            store.size(sha256)
+        except BytesNotFound:
+            # A store that has seen the damage itself may have thrown the bytes out.
+            aliases = _aliases_of(sha256)
+            if aliases:
+                record_event("bytes missing", sha256=sha256, aliases=aliases)
+                announce_bytes(getUtility(ITree), FileDamaged, sha256, damage="missing")
+
+
+def suspect_damage(event: DamageSeen) -> None:
+    """A subscriber: have what a reader has met judged."""
+    getUtility(IVerifiedReads).suspect(getUtility(IByteStore), event.sha256)
 
 
 class CheckedFile(FileWrapper):

@@ -5,6 +5,7 @@
     entries/<ab>/<sha256>.d/digests   the size, and what the slices must hash to once that is known
     incoming/<random>                 being fetched
     locks/<000..fff>                  held while an entry is fetched
+    locks/long-<000..fff>             held while the whole of a large object is read
     trimming                          held by the process that evicts
 
 The modification time of an entry is the time of its last use, to the minute.
@@ -16,7 +17,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from io import BufferedReader
 from pathlib import Path
@@ -65,6 +66,18 @@ class Entries:
         turn = hashlib.sha256(name.encode("ascii")).hexdigest()[:3]
         with self._lock(f"locks/{turn}", fcntl.LOCK_EX):
             yield
+
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[bool]:
+        """Keep others from the same work for as long as it takes; False if another does it."""
+        turn = hashlib.sha256(name.encode("ascii")).hexdigest()
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._lock(f"locks/long-{turn[:3]}", fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
 
     def create(self) -> IncomingFile:
         """A new file, the caller's to fill, to publish and to close."""

@@ -16,7 +16,8 @@ from librarian.store import hashing
 from librarian.store.cache.entries import Entries, open_file
 from librarian.store.disk.incoming import IncomingFile
 from librarian.store.disk.troubles import troubles
-from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.store.events import damage_seen
+from librarian.store.interfaces import BytesNotFound
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Filler:
                         break
                     raise
             log.error("bytes fetched are damaged name=%s attempt=%d", name, attempt + 1)
-        raise BytesDamaged(check.sha256)
+        raise damage_seen(check.sha256)
 
     def _published(self, draft: IncomingFile, name: str) -> BufferedReader:
         # Opened first: it may be evicted as soon as it has its name.

@@ -9,10 +9,13 @@ What may be read from it:
 
 - An object of up to WHOLE_BYTES is fetched whole.  Nothing of it is given before its SHA-256 was found right.
 - A larger one is fetched in *slices*, so that a range costs the slices it touches.  The SHA-256 of the whole
-  says nothing about one slice.  So when all slices of an object are here for the first time, read in order by
-  one reader or by many, they are hashed as one, and what each must hash to is remembered: from then on every
-  slice is checked before anything of it is given.  Until then a range is given as the remote store sent it,
-  and a reader from the beginning to the end gets an error instead of the last slice if the whole is wrong.
+  says nothing about one slice, so what each must hash to is kept by the remote store beside the object
+  (`ISliceDigests`), and nothing of a slice is given before it was found right.
+- Where the remote store has no such digests, as of objects that an older version has stored, they are made
+  at the first read: from what is read, if that is all of it, and otherwise of the whole object, which is
+  fetched in the background once, and hashed.  Until that is done a range is given as the remote store sent
+  it, and a reader from the beginning to the end gets an error instead of the last slice if the whole is
+  wrong.  The remote store is given the digests to keep: other machines need not make them again.
 
 What is on the disk is hashed again: small entries whenever they are opened, larger ones once a day in each
 process.  What is found wrong is dropped and fetched again.  A reader keeps what it has opened: eviction
@@ -35,17 +38,29 @@ Size = Callable[[], int]
 Read = Callable[[int, int | None], Iterator[bytes]]
 
 
+class ISliceDigests(Interface):
+    """What the slices of one object must hash to, as the remote store keeps it.  May raise StoreTrouble."""
+
+    def load() -> bytes | None:
+        """What was given to save(), if anything was."""
+
+    def save(packed: bytes) -> None:
+        """Keep it for as long as the object; some bytes that say by themselves whether they are damaged."""
+
+
 class IByteCache(Interface):
     """A bounded folder of bytes that are held elsewhere.  Safe in many threads and processes of a machine."""
 
-    def open(sha256: str, size: Size, read: Read) -> BinaryIO:
+    def open(sha256: str, size: Size, read: Read, digests: ISliceDigests = ...) -> BinaryIO:
         """A seekable binary file at position 0, the caller's to close; readable after eviction.
 
-        What is not there is asked of the remote store by `size` and `read`, whose errors pass through.
+        What is not there is asked of the remote store by `size`, `read` and `digests`, whose errors pass
+        through; by default it keeps no digests.
 
         Objects of up to WHOLE_BYTES have a descriptor (`fileno()`); larger ones are fetched while they are
         read, and their read() raises BytesDamaged, BytesNotFound and StoreUnavailable as this does.
-        BytesDamaged: what the remote store has sent, twice, does not have this digest.  StoreFull: the disk
+        BytesDamaged: what the remote store has sent, twice, does not have this digest; subscribers to
+        librarian.store.events.DamageSeen are told.  StoreFull: the disk
         of the cache has no room for the object, also after eviction.
         """
 
@@ -60,4 +75,4 @@ class IByteCache(Interface):
         """
 
     def finish() -> None:
-        """Wait until the trimming and hashing that runs in the background at this moment is done."""
+        """Wait until the trimming, fetching and hashing that runs in the background now is done."""

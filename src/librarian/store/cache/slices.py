@@ -13,6 +13,7 @@ from librarian.store.cache.fetching import Check, received
 from librarian.store.disk.incoming import IncomingFile
 from librarian.store.interfaces import BytesDamaged
 
+WHOLE_BYTES = 32 << 20  # objects of up to so many bytes are not cut
 SLICE_BYTES = 4 << 20
 MOST_SLICES = 1 << 16  # of one object, so that a list of their digests is at most 2 MiB
 DIGEST_BYTES = 32
@@ -57,6 +58,13 @@ class SliceMap:
         plain = b"%d\n" % self.size + b"".join(self.digests or ())
         return plain + hashlib.sha256(plain).digest()
 
+    def stated(self, packed: bytes | None) -> "SliceMap":
+        """The same with the digests that a remote store keeps, as packed() made them, if they are of it."""
+        found = None if packed is None else self.unpacked(self.sha256, packed)
+        if found is None or found.size != self.size or len(found.digests or ()) != self.count:
+            return self
+        return found
+
     @classmethod
     def unpacked(cls, sha256: str, data: bytes) -> "SliceMap | None":
         """The reverse of packed(); None for bytes that were damaged."""
@@ -66,6 +74,40 @@ class SliceMap:
         size, _, joined = plain.partition(b"\n")
         cuts = range(0, len(joined), DIGEST_BYTES)
         return cls(sha256, int(size), tuple(joined[at : at + DIGEST_BYTES] for at in cuts) or None)
+
+
+class Slicing:
+    """Hashes an object whose bytes come in order: as a whole, and each slice."""
+
+    def __init__(self, slices: SliceMap) -> None:
+        self._slices = slices
+        self._whole = hashlib.sha256()
+        self._slice = hashlib.sha256()
+        self._left = slices.slice_bytes
+        self._digests: list[bytes] = []
+
+    def update(self, piece: bytes) -> None:
+        """Take the next bytes into account."""
+        self._whole.update(piece)
+        view = memoryview(piece)
+        while len(view) >= self._left:
+            self._slice.update(view[: self._left])
+            view = view[self._left :]
+            self._begin_next()
+        self._slice.update(view)
+        self._left -= len(view)
+
+    def found(self) -> SliceMap | None:
+        """The map with the digests of all slices, at the end; None if the whole is not what it must be."""
+        if self._whole.hexdigest() != self._slices.sha256:
+            return None
+        if self._left != self._slices.slice_bytes:
+            self._begin_next()
+        return self._slices.with_digests(self._digests)
+
+    def _begin_next(self) -> None:
+        self._digests.append(self._slice.digest())
+        self._slice, self._left = hashlib.sha256(), self._slices.slice_bytes
 
 
 class SliceCheck(Check):

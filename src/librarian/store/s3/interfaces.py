@@ -55,8 +55,9 @@ class IGenerations(Interface):
         time.
         """
 
-    def condemn(sha256: str, generation: int) -> None:
+    def condemn(sha256: str, generation: int) -> bool:
         """Begin the next generation, named or not, because the bytes of this one are damaged.
 
-        Names mean bytes that are yet to be stored.  Does nothing where the current one is another.
+        Names mean bytes that are yet to be stored.  Does nothing, and is False, where the current one is
+        another.
         """

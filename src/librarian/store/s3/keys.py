@@ -2,6 +2,7 @@
 
 bytes/<sha256>.<generation>        held; never stored a second time
 ages/<sha256>.<generation>         the same bytes came again: the time, in its metadata
+slices/<sha256>.<generation>       of a large file: what each slice hashes to, see librarian.store.cache
 quarantine/<sha256>.<generation>   the bytes under this key are damaged
 installation                       the id that the tree of this installation carries too
 check                              written by IByteStore.check()
@@ -9,7 +10,7 @@ check                              written by IByteStore.check()
 
 from librarian.store.hashing import is_sha256
 
-BYTES, AGES, QUARANTINE = "bytes", "ages", "quarantine"
+BYTES, AGES, SLICES, QUARANTINE = KINDS = "bytes", "ages", "slices", "quarantine"
 INSTALLATION, CHECK = "installation", "check"
 
 
@@ -37,6 +38,6 @@ class Keys:
         """Kind, digest and generation; None for a key that of() does not make."""
         kind, _slash, name = key.removeprefix(self.prefix).partition("/")
         sha256, _dot, number = name.partition(".")
-        if kind in (BYTES, AGES, QUARANTINE) and is_sha256(sha256) and number.isdecimal():
+        if kind in KINDS and is_sha256(sha256) and number.isdecimal():
             return (kind, sha256, int(number)) if self.of(kind, sha256, int(number)) == key else None
         return None

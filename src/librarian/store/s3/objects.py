@@ -1,7 +1,7 @@
 """The objects of a store: found, listed and removed."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +10,12 @@ from typing import Any
 from zope.interface import implementer
 
 from librarian.interfaces import LibrarianError
+from librarian.store.cache.interfaces import ISliceDigests
 from librarian.store.hashing import is_sha256
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.store.s3.calls import Calls
 from librarian.store.s3.interfaces import IGenerations, IObjects, NoSuchKey
-from librarian.store.s3.keys import AGES, BYTES, QUARANTINE, Keys
+from librarian.store.s3.keys import AGES, BYTES, KINDS, QUARANTINE, SLICES, Keys
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,10 @@ class Objects:
         key = self._keys.of(kind, sha256, generation)
         self._calls.do("put_object", Key=key, Body=b"", Metadata=metadata(moment))
 
+    def slice_digests(self, sha256: str) -> "SliceDigests":
+        """Those of the slices of an object; nothing is asked yet."""
+        return SliceDigests(self._calls, lambda: self._keys.of(SLICES, sha256, self.current(sha256)))
+
     def walk(self, kind: str) -> Iterator[list[tuple[str, int, int]]]:
         """Digest, generation and size of all objects of a kind, by digest; a batch at a time."""
         for page in self._pages(self._keys.all(kind)):
@@ -152,7 +157,7 @@ class Objects:
         """Remove all generations of a digest before the current one, `generation`; the number of objects."""
         found = [
             entry["Key"]
-            for kind in (BYTES, AGES, QUARANTINE)
+            for kind in KINDS
             for page in self._pages(self._keys.all_of(kind, sha256))
             for entry in page
         ]
@@ -164,9 +169,7 @@ class Objects:
 
         So too marks whose bytes are gone.
         """
-        return sum(
-            self._clear(kind, batch) for kind in (BYTES, AGES, QUARANTINE) for batch in self.walk(kind)
-        )
+        return sum(self._clear(kind, batch) for kind in KINDS for batch in self.walk(kind))
 
     def _clear(self, kind: str, batch: Sequence[tuple[str, int, int]]) -> int:
         current = self._generations.current([sha256 for sha256, _generation, _size in batch])
@@ -220,6 +223,25 @@ class Objects:
             for error in answer.get("Errors", []):
                 log.warning("object not removed reason=%s", error.get("Code"))  # the next sweep tries again
         return len(keys)
+
+
+@implementer(ISliceDigests)
+class SliceDigests:
+    """Kept as an object, under a key beside that of the bytes of the current generation."""
+
+    def __init__(self, calls: Calls, key: Callable[[], str]) -> None:
+        self._calls = calls
+        self._key = key
+
+    def load(self) -> bytes | None:
+        """As ISliceDigests has it."""
+        with suppress(NoSuchKey):
+            return b"".join(self._calls.read(self._key()))
+        return None
+
+    def save(self, packed: bytes) -> None:
+        """As ISliceDigests has it."""
+        self._calls.do("put_object", Key=self._key(), Body=packed)
 
 
 def _found(answer: dict[str, Any]) -> Found:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from librarian.interfaces import LibrarianError
 from librarian.store import hashing
+from librarian.store.cache.slices import WHOLE_BYTES, SliceMap, Slicing
 from librarian.store.interfaces import StoredBytes, StoreFull, StoreUnavailable
 from librarian.store.s3.address import LARGEST_PART
 from librarian.store.s3.calls import Calls
@@ -25,17 +26,20 @@ LOST = StoreUnavailable(EIO, "the byte store is unavailable: an upload in parts 
 
 
 class Sender:
-    """`part_size` in bytes, for files that are not so large that they need larger ones."""
+    """`part_size` in bytes, for files that are not so large that they need larger ones; files of more than
+    `whole_bytes` are read by slices (librarian.store.cache)."""
 
-    def __init__(self, calls: Calls, part_size: int, parallel: int) -> None:
+    def __init__(self, calls: Calls, part_size: int, parallel: int, whole_bytes: int = WHOLE_BYTES) -> None:
         self._calls = calls
         self._part_size = part_size
         self._parallel = parallel
+        self._whole_bytes = whole_bytes
 
     def send(
         self, key: str, open_file: Callable[[], BinaryIO], found: StoredBytes, metadata: dict[str, str]
-    ) -> None:
-        """Put a file under a new key; return when the store has acknowledged all of it.
+    ) -> SliceMap | None:
+        """Put a file under a new key; return when the store has acknowledged all of it, with the digests of
+        its slices if it is large.
 
         `open_file` is called once for each part that is sent at the same time.  Raises StoreFull and
         StoreUnavailable, also where the file is no longer what was received.
@@ -46,8 +50,10 @@ class Sender:
                 md5 = base64.b64encode(bytes.fromhex(found.md5)).decode()
                 parameters = {"Body": file, "ContentLength": found.size, "ContentMD5": md5}
                 self._calls.do("put_object", Key=key, Metadata=metadata, **parameters)
-        else:
-            _InParts(self._calls, key, open_file, found, part_size).send(metadata, self._parallel)
+            return sliced(open_file, found) if found.size > self._whole_bytes else None
+        in_parts = _InParts(self._calls, key, open_file, found, part_size)
+        slices = in_parts.send(metadata, self._parallel)
+        return slices if found.size > self._whole_bytes else None
 
     def part_size(self, size: int) -> int:
         """The size of the parts of a file; the file's own, or more, where it is sent as a whole."""
@@ -67,10 +73,10 @@ class _InParts:
         self._found = found
         self._part_size = part_size
 
-    def send(self, metadata: dict[str, str], parallel: int) -> None:
+    def send(self, metadata: dict[str, str], parallel: int) -> SliceMap:
         upload = self._calls.do("create_multipart_upload", Key=self._key, Metadata=metadata)["UploadId"]
         try:
-            self._send_parts(upload, parallel)
+            return self._send_parts(upload, parallel)
         except BaseException as error:
             with suppress(LibrarianError):
                 self._calls.do("abort_multipart_upload", Key=self._key, UploadId=upload)
@@ -78,16 +84,18 @@ class _InParts:
                 raise LOST from error
             raise
 
-    def _send_parts(self, upload: str, parallel: int) -> None:
+    def _send_parts(self, upload: str, parallel: int) -> SliceMap:
         numbers = range(1, -(-self._found.size // self._part_size) + 1)
         with ExitStack() as stack:
             threads = stack.enter_context(ThreadPoolExecutor(parallel + 1, "librarian-parts"))
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
-            whole = threads.submit(self._check_whole)
+            # The checksums of the parts are made anew, so the file is compared with its digest meanwhile.
+            whole = threads.submit(sliced, self._open_file, self._found)
             parts = [threads.submit(self._send_part, upload, number) for number in numbers]
             sent = [part.result() for part in parts]
-            whole.result()
+            slices = whole.result()
         self._complete(upload, sent)
+        return slices
 
     def _send_part(self, upload: str, number: int) -> dict[str, Any]:
         start = (number - 1) * self._part_size
@@ -100,15 +108,6 @@ class _InParts:
                 "upload_part", Key=self._key, UploadId=upload, PartNumber=number, **parameters
             )
         return {"PartNumber": number, "ETag": answer["ETag"]}
-
-    def _check_whole(self) -> None:
-        """Compare the file with its digest while its parts are sent: their checksums are made anew."""
-        digest = hashlib.sha256()
-        with self._open_file() as file:
-            for chunk in hashing.read_chunks(file):
-                digest.update(chunk)
-        if digest.hexdigest() != self._found.sha256:
-            raise StoreUnavailable(EIO, "the byte store is unavailable: a received file has changed")
 
     def _complete(self, upload: str, parts: list[dict[str, Any]]) -> None:
         try:
@@ -126,6 +125,18 @@ class _InParts:
                 size = -1
             if size != self._found.size:
                 raise LOST from None
+
+
+def sliced(open_file: Callable[[], BinaryIO], found: StoredBytes) -> SliceMap:
+    """The digests of a file's slices.  Raises StoreUnavailable unless the whole still has its digest."""
+    slicing = Slicing(SliceMap(found.sha256, found.size))
+    with open_file() as file:
+        for chunk in hashing.read_chunks(file):
+            slicing.update(chunk)
+    slices = slicing.found()
+    if slices is None:
+        raise StoreUnavailable(EIO, "the byte store is unavailable: a received file has changed")
+    return slices
 
 
 class Part(io.RawIOBase):

@@ -55,8 +55,9 @@ class RegisteredGenerations:
         found: int | None = getUtility(IGenerations).retire(sha256)
         return found
 
-    def condemn(self, sha256: str, generation: int) -> None:
-        getUtility(IGenerations).condemn(sha256, generation)
+    def condemn(self, sha256: str, generation: int) -> bool:
+        done: bool = getUtility(IGenerations).condemn(sha256, generation)
+        return done
 
 
 def store_at(address: S3Address, keep_free: int) -> S3Store:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from errno import EHOSTDOWN
@@ -17,13 +17,16 @@ from zope.interface import implementer
 from librarian import durable
 from librarian.interfaces import IClock
 from librarian.store import hashing
+from librarian.store.cache.fetching import ATTEMPTS
 from librarian.store.cache.interfaces import IByteCache
+from librarian.store.cache.slices import SliceMap
 from librarian.store.disk.drafts import Draft
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
+from librarian.store.events import damage_seen
 from librarian.store.interfaces import (
     BytesDamaged,
     BytesNotFound,
@@ -31,6 +34,7 @@ from librarian.store.interfaces import (
     IPresignedUrls,
     IReceivedFile,
     StoredBytes,
+    StoreTrouble,
     StoreUnavailable,
 )
 from librarian.store.receiving import PutsByReceiving
@@ -118,11 +122,20 @@ class S3Store(PutsByReceiving):
             self._condemn(sha256, generation)
             return self._hold(received)
         key = self._keys.of(BYTES, sha256, generation)
-        self._sender.send(key, received.open, received.found, metadata(self._clock.now()))
+        slices = self._sender.send(key, received.open, received.found, metadata(self._clock.now()))
+        if slices is not None:
+            self._keep_digests(slices)
         self._fresh.add(sha256)
         if generation:
             self.objects.remove_below(sha256, generation)
         return generation
+
+    def _keep_digests(self, slices: SliceMap) -> None:
+        """Have what the slices hash to beside the bytes, for those who read a range."""
+        try:
+            self.objects.slice_digests(slices.sha256).save(slices.packed())
+        except StoreTrouble as error:  # made again at the first read
+            log.warning("digests of slices not kept sha256=%s error=%s", slices.sha256, error)
 
     def _holds(self, received: DiskReceivedFile, generation: int) -> bool:
         """Whether the bytes are there already, sound as far as can be told at once; their age is renewed."""
@@ -150,31 +163,44 @@ class S3Store(PutsByReceiving):
                 sha256,
                 lambda: self.objects.size(sha256),
                 lambda start, stop: self.objects.get(sha256, start, stop),
+                self.objects.slice_digests(sha256),
             )
+        for attempt in range(ATTEMPTS):
+            try:
+                file = self._spooled(sha256)
+            except BytesNotFound:
+                if attempt:  # a store that has seen the damage itself hides what it sent before
+                    break
+                raise
+            if file is not None:
+                return file
+            log.error("bytes fetched are damaged sha256=%s attempt=%d", sha256, attempt + 1)
+        raise damage_seen(sha256)
+
+    def _spooled(self, sha256: str) -> BinaryIO | None:
+        """The bytes as they are sent now; None if they are not what they must be."""
         file = self.spool()
-        try:
+        with ExitStack() as stack:
+            stack.callback(file.close)
             with troubles("fetch"):
-                self._fetch(sha256, file.write)
-        except BaseException:
-            file.close()
-            raise
-        file.seek(0)
+                if self._fetch(sha256, file.write) is None:
+                    return None
+            file.seek(0)
+            stack.pop_all()
         return file
 
     def presigned(self, sha256: str, headers: Mapping[str, str], seconds: int) -> str:
         parameters = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
         return self.objects.presigned(sha256, parameters, seconds)
 
-    def _fetch(self, sha256: str, write: Callable[[bytes], object]) -> int:
-        """Hand all the bytes to `write`, and answer how many they are.  Raises BytesDamaged at their end."""
+    def _fetch(self, sha256: str, write: Callable[[bytes], object]) -> int | None:
+        """Hand all the bytes to `write`; how many they are, or None if they are not the right ones."""
         digest, size = new_digest(), 0
         for piece in self.objects.get(sha256):
             digest.update(piece)
             size += len(piece)
             write(piece)
-        if digest.hexdigest() != sha256:
-            raise BytesDamaged(sha256)
-        return size
+        return size if digest.hexdigest() == sha256 else None
 
     def size(self, sha256: str) -> int:
         return self.objects.size(sha256)
@@ -212,7 +238,10 @@ class S3Store(PutsByReceiving):
         return (sha256 for sha256, _size in self.objects.walk_held())
 
     def verify(self, sha256: str, progress: Callable[[int], object] | None = None) -> int:
-        return self._fetch(sha256, lambda piece: None if progress is None else progress(len(piece)))
+        size = self._fetch(sha256, lambda piece: None if progress is None else progress(len(piece)))
+        if size is None:
+            raise BytesDamaged(sha256)
+        return size
 
     def quarantine(self, sha256: str) -> bool:
         generation = self.objects.current(sha256)
@@ -232,7 +261,8 @@ class S3Store(PutsByReceiving):
         self.objects.mark(
             QUARANTINE, sha256, generation, self._clock.now() if found is None else found.stored_at
         )
-        self._generations.condemn(sha256, generation)
+        if not self._generations.condemn(sha256, generation):
+            return False  # by another, who was sooner
         if self._cache is not None:
             self._cache.forget(sha256)
         log.error("bytes quarantined sha256=%s generation=%d", sha256, generation)
