@@ -36,6 +36,8 @@ class RemoteDamage(unittest.TestCase):
         self.s3: Any = MemoryS3()
         self.folder = Path(folder.name)
         cache = LocalCache(self.folder / "cache", 64 * MIB, MIB) if self.has_cache else None
+        if cache is not None:
+            self.addCleanup(cache.finish)  # before its folder goes
         self.store: Any = memory_s3_store(
             self.s3,
             self.folder,
