@@ -1,6 +1,6 @@
 """Metrics: counters of requests, and gauges of the library."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from librarian.library.operations import Library
 from librarian.operations.interfaces import IMeasurements
+from librarian.store.interfaces import StoreTrouble
 
 # A client may send any method; without this list each would be a time series, kept until the process ends.
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
@@ -79,14 +80,23 @@ class LibraryCollector(Collector):
         library = Library()
         subtree, upkeep = library.subtree, library.tree.subtree("upkeep")
         yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(subtree.tokens))
-        quarantined = sum(1 for _sha256 in library.store.quarantined())
+        quarantined = _unless_away(lambda: sum(1 for _sha256 in library.store.quarantined()))
         yield _gauge("librarian_quarantined_files", "Damaged files in quarantine.", quarantined)
-        yield _gauge("librarian_store_room_bytes", "Bytes that may still be put.", library.store.room())
+        room = _unless_away(library.store.room)
+        yield _gauge("librarian_store_room_bytes", "Bytes that may still be put.", room)
         yield _gauge("librarian_store_bytes", "Bytes held at the last count, by gc.", upkeep.store_bytes)
         yield _moment("librarian_store_counted", "When gc last counted the bytes.", upkeep.store_counted)
         yield _moment("librarian_collected", "When gc last began.", subtree.collected_at)
         yield _moment("librarian_scrubbed", "When a scrub last ended.", upkeep.scrubbed_at)
         yield _moment("librarian_backed_up", "When a backup last ended.", upkeep.backed_up_at)
+
+
+def _unless_away(ask: Callable[[], int | None]) -> int | None:
+    """What the byte store answers; None where it is away, as the other values are wanted then most of all."""
+    try:
+        return ask()
+    except StoreTrouble:
+        return None
 
 
 def _gauge(name: str, documentation: str, value: float | None) -> GaugeMetricFamily:
