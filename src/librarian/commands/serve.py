@@ -5,11 +5,13 @@ import signal
 import click
 import plaster
 
-from librarian.app import make_app, read_ini, reading
+from librarian.app import declared_sections, make_app, read_ini, reading, settings_of
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
-from librarian.serving.announcing import tell_endpoints, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
 from librarian.serving.running import REOPENING
+from librarian.serving.sockets import require_free
+from librarian.web.endpoints import stated_addresses
 
 
 @click.command()
@@ -32,6 +34,10 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
     said = {"threads": threads, "workers": workers}
     options = {name: value for name, value in said.items() if value is not None}
     stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
-    app = make_app(read_ini(ini))
+    values = read_ini(ini)
+    settings = settings_of(values)
+    require_free(stated_addresses(settings, declared_sections(values)))
+    tell_new_library(settings)
+    app = make_app(values)
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})

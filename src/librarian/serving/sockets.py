@@ -29,14 +29,19 @@ def bind(addresses: Addresses) -> Sockets:
     return found
 
 
+def require_free(addresses: Addresses) -> None:
+    """Raise CannotListen for the first address that cannot be listened on; port 0 always can."""
+    for sock in bind({name: address for name, address in addresses.items() if address[1]}).values():
+        sock.close()
+
+
 def bind_slots(addresses: Addresses, number: int) -> list[Sockets]:
     """So many sets of listening sockets, whose endpoints have the same addresses.  Raises CannotListen.
 
     The kernel distributes new connections among the sockets of an address (SO_REUSEPORT, socket(7)).  The
     option also lets a second server of the same user take the address, so it is tried without it first.
     """
-    for sock in bind({name: address for name, address in addresses.items() if address[1]}).values():
-        sock.close()
+    require_free(addresses)
     with ExitStack() as failing:
         slots = [_bound(addresses, failing, shared=True)]
         chosen = {name: (addresses[name][0], sock.getsockname()[1]) for name, sock in slots[0].items()}
