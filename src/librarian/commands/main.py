@@ -16,6 +16,7 @@ from librarian.commands.common.refusals import in_one_line
 COMMANDS = {
     "adopt": "librarian.commands.upkeep.adopt:adopt",
     "backup": "librarian.commands.upkeep.backup:backup",
+    "check-config": "librarian.commands.checking.command:check_config",
     "count-downloads": "librarian.commands.upkeep.counting:count_downloads",
     "delete": "librarian.commands.files.holds:delete",
     "deliveries": "librarian.commands.spool.feed:deliveries",
