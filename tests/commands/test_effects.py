@@ -133,6 +133,7 @@ MORE = (
 ALWAYS = {
     "adopt": "ini",
     "backup": "verify rate as_json ini",
+    "check-config": "ini as_json",
     "count-downloads": "ini as_json",
     "delete": "ini",
     "deliveries": "ini imports only_stuck as_json",

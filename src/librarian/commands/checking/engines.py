@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -29,7 +30,7 @@ def check_engines(at: Installation) -> Iterator[Finding]:
     for kind, name in ((StoreSettings, "byte_store"), (MovingSettings, "byte_store_before")):
         place = "" if kind in at.refused else str(getattr(at.settings.section(kind), name)).strip()
         if place.startswith(SCHEME):
-            yield from _answers(kind.key(name), place, lambda place=place: _ask_bucket(place))
+            yield from _answers(kind.key(name), place, partial(_ask_bucket, place))
 
 
 def is_served(uri: str) -> bool:

@@ -39,8 +39,10 @@ class Installation:
 
 
 def error(what: str, why: str) -> Finding:
+    """A finding that keeps the installation from working."""
     return Finding(ERROR, what, why)
 
 
 def warning(what: str, why: str) -> Finding:
+    """A finding to look at, with which it works all the same."""
     return Finding(WARNING, what, why)
