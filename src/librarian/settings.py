@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import ISettings, NoSuchOverlay, SettingsError
 from librarian.net.networks import Networks, parse_networks
-from librarian.quantities import parse_duration
+from librarian.quantities import Size, parse_duration, parse_size
 
 ROOT = "librarian"
 
@@ -66,6 +66,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     bool: as_bool,
     Path: lambda text: Path(text.strip()),
     timedelta: parse_duration,
+    Size: parse_size,
     tuple[str, ...]: as_words,
     Networks: parse_networks,
 }

@@ -41,6 +41,7 @@ COMMANDS = {
     "move-tree": "librarian.commands.upkeep.moving:move_tree_command",
     "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",
+    "quota": "librarian.commands.quota:quota",
     "release": "librarian.commands.files.holds:release",
     "report": "librarian.commands.upkeep.report:report",
     "restore": "librarian.commands.upkeep.backup:restore",

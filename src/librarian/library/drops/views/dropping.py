@@ -108,6 +108,7 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
     """A file, once it is committed: 201, or a page that gives thanks."""
     terms, key = link.terms, link.key
     check_told_size(request, terms)
+    library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
     if has_form(request):
         if (response := go_on(request, library.store, terms)) is not None:
             return response
