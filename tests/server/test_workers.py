@@ -299,6 +299,22 @@ class Workers(WithWorkers):
         self.assertIn(b"hello", get(url))
         self.assertIn("Error: setting librarian.no_such_setting", self.said())
 
+    def test_without_any_worker_connections_are_refused_at_once(self) -> None:
+        """A front end that is refused asks another node; one whose connection is accepted waits there."""
+        url, text = self.put(), self.server.ini.read_text()
+        self.server.ini.write_text(text.replace("[server:main]", "librarian.no_such = 1\n[server:main]"))
+        try:
+            for pid in self.server.worker_pids:
+                os.kill(pid, signal.SIGKILL)
+            self.says("no worker is left")
+            self.assertTrue(refuses(url))
+            self.says("no successor")
+            self.assertTrue(refuses(url))
+        finally:
+            self.server.ini.write_text(text)
+        until(lambda: not refuses(url))
+        self.assertIn(b"hello", get(url))
+
     def test_a_second_server_is_refused_the_addresses(self) -> None:
         port = urlsplit(self.server.urls["public"]).port
         other = ServerProcess(workers=2)

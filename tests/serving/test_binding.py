@@ -5,7 +5,19 @@ import unittest
 
 from librarian.interfaces import LibrarianError
 from librarian.serving.interfaces import CannotListen
-from librarian.serving.sockets import bind
+from librarian.serving.sockets import Sockets, bind, bind_slots, listen, refuse
+
+
+def connects(sockets: Sockets) -> bool:
+    """Whether a connection is accepted at the endpoint `app`, and brings what is sent."""
+    try:
+        client = socket.create_connection(sockets["app"].getsockname()[:2], timeout=5)
+    except ConnectionRefusedError:
+        return False
+    with client:
+        client.sendall(b"?")
+        with sockets["app"].accept()[0] as accepted:
+            return accepted.recv(1) == b"?"
 
 
 class Binding(unittest.TestCase):
@@ -31,3 +43,26 @@ class Binding(unittest.TestCase):
         for sock in sockets.values():
             sock.close()
         self.assertEqual(len(ports - {0}), 2)
+
+    def test_a_slot_refuses_connections_until_it_listens_and_keeps_its_port(self) -> None:
+        first, second = bind_slots({"app": ("127.0.0.1", 0)}, 2)
+        with first["app"], second["app"]:
+            port = first["app"].getsockname()[1]
+            self.assertEqual(second["app"].getsockname()[1], port)
+            for turn in range(2):
+                with self.subTest(turn=turn):
+                    self.assertFalse(connects(first))
+                    listen(first)
+                    self.assertTrue(connects(first))
+                    for _again in range(2):  # the second time it does not listen
+                        refuse(first)
+                    self.assertEqual(first["app"].getsockname()[1], port)
+
+    def test_connections_come_to_the_slots_that_listen(self) -> None:
+        first, second = bind_slots({"app": ("127.0.0.1", 0)}, 2)
+        with first["app"], second["app"]:
+            listen(first)
+            listen(second)
+            refuse(second)
+            for _turn in range(20):  # half of them would be dealt to the second
+                self.assertTrue(connects(first))

@@ -3,15 +3,12 @@
 import signal
 
 import click
-import plaster
 
-from librarian.app import declared_sections, make_app, read_ini, reading, settings_of
+from librarian.app import ini_loader, make_app, read_ini, reading
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
-from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.running import REOPENING
-from librarian.serving.sockets import require_free
-from librarian.web.endpoints import stated_addresses
 
 
 @click.command()
@@ -30,14 +27,12 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
     with reading(ini):
-        plaster.get_loader(ini).setup_logging()
+        ini_loader(ini).setup_logging()
     said = {"threads": threads, "workers": workers}
     options = {name: value for name, value in said.items() if value is not None}
-    stated = {key: value for key, value in plaster.get_settings(ini, "server:main").items() if key != "use"}
-    values = read_ini(ini)
-    settings = settings_of(values)
-    require_free(stated_addresses(settings, declared_sections(values)))
-    tell_new_library(settings)
-    app = make_app(values)
+    stated = {
+        key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
+    }
+    app = make_app(read_ini(ini))
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})

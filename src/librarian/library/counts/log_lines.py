@@ -24,7 +24,6 @@ _COMBINED = re.compile(
     rf" (?P<status>\d{{3}}) (?P<size>\d{{1,18}}|-)(?: {_QUOTED} {_QUOTED})?",
     re.ASCII,
 )
-_GRANTED = re.compile(r" granted=(\d{3}:\d{1,18})\s*$", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _FILE = re.compile(r"/+([1-9][0-9]{0,15})/+[^/]", re.ASCII)
@@ -49,23 +48,18 @@ class Hit(NamedTuple):
 def read_line(line: str) -> Hit | None:
     """The download in a line; None if the line is of another request.  Raises MalformedLine.
 
-    A download is a GET that was answered with a file or a part of one, or had another server give such an
-    answer; its path is ``/<id>/<name>``, in which repeated slashes count as one.
+    A download is a GET that was answered with a file or a part of one; its path is ``/<id>/<name>``,
+    in which repeated slashes count as one.
     """
     facts = _from_json(line) if line.startswith("{") else _from_combined(line)
-    client, time, method, target, status, size, agent, granted = facts
-    if granted:
-        status, size = _granted(granted)
+    client, time, method, target, status, size, agent = facts
     if method != "GET" or status not in (200, 206):
         return None
     alias_id = _alias_id(target)
     return None if alias_id is None else Hit(alias_id, _moment(time), client, agent, status, size)
 
 
-Facts = tuple[str, str, str, str, int, int, str, str]  # as read_line() takes them apart
-
-
-def _from_combined(line: str) -> Facts:
+def _from_combined(line: str) -> tuple[str, str, str, str, int, int, str]:
     found = _COMBINED.match(line)
     if found is None:
         raise MalformedLine(line)
@@ -73,27 +67,15 @@ def _from_combined(line: str) -> Facts:
     size = 0 if found["size"] == "-" else int(found["size"])
     # Whatever clients that speak no HTTP send is logged like a request.
     method, target = (words[0], words[1]) if len(words) > 1 else ("", "")
-    tail = _GRANTED.search(line, found.end())
-    granted = tail[1] if tail else ""
-    return found["client"], found["time"], method, target, int(found["status"]), size, found[7] or "", granted
+    return found["client"], found["time"], method, target, int(found["status"]), size, found[7] or ""
 
 
-def _granted(text: str) -> tuple[int, int]:
-    """Status and bytes of an answer that another server was told to give."""
-    status, _colon, size = text.partition(":")
-    return int(status), int(size)
-
-
-def _from_json(line: str) -> Facts:
+def _from_json(line: str) -> tuple[str, str, str, str, int, int, str]:
     try:
         facts: dict[str, Any] = json.loads(line)
         texts = (str(facts[name]) for name in ("client", "time", "method", "target"))
         client, time, method, target = texts
-        status, size = int(facts["status"]), int(facts["size"])
-        granted = str(facts.get("granted") or "")
-        if granted and not _GRANTED.fullmatch(f" granted={granted}"):
-            raise ValueError(granted)
-        return client, time, method, target, status, size, str(facts["agent"]), granted
+        return client, time, method, target, int(facts["status"]), int(facts["size"]), str(facts["agent"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):  # OverflowError: Infinity
         raise MalformedLine(line) from None
 

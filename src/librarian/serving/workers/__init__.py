@@ -7,9 +7,11 @@ N *workers*, spawned and not forked, because a process that was forked with a Fi
 overwrite the commits of the other.  Each worker makes the application from the same ini file, opens the tree
 as a guest of the parent (or of the same ZEO or PostgreSQL server) and serves all endpoints.
 
-Sockets.  The parent binds one set of listening sockets for each worker, a *slot*, and keeps it open for
-good; the kernel distributes new connections among the slots.  A worker's successor gets the same slot, so
-that connections which wait there are answered by it and none is refused.
+Sockets.  The parent binds one set of sockets for each worker, a *slot*, and keeps it open for good; a worker
+listens there when it is ready to answer, and the kernel distributes new connections among the slots that
+listen.  So nothing waits for a server that starts: a front end is refused, and asks another node.  A worker's
+successor gets the same slot, so that connections which wait there are answered by it and none is refused.
+Where no worker is left, or a successor cannot start, the slot refuses connections until one listens again.
 
 A worker's life (`process`, `worker`).  The parent sends an `Order` on the new process's standard input and
 passes it its sockets and one end of a socket pair.  The worker says READY there when it accepts connections.

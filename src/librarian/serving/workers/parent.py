@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from librarian.serving.interfaces import WorkerFailed
-from librarian.serving.sockets import Sockets
+from librarian.serving.sockets import Sockets, refuse
 from librarian.serving.workers.folder import Folder
 from librarian.serving.workers.order import ABORT, REOPEN, RETIRE, STOP, Order
 from librarian.serving.workers.process import Worker
@@ -29,7 +29,12 @@ class Slot:
 
     sockets: Sockets
     worker: Worker | None = None
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a worker is replaced
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a worker is started
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its worker runs, or is being started."""
+        return self.changing.locked() or (self.worker is not None and self.worker.is_running)
 
 
 class Parent:
@@ -131,12 +136,25 @@ class Parent:
                 if slot.worker is not worker:
                     continue  # it was replaced
                 log.error("worker died number=%d pid=%d status=%d", worker.number, worker.pid, status)
+                self._refuse_if_deserted()
             short = worker is None or loop.time() - begun < SHORT_LIFE_SECONDS
             pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS) if short else 0.0
             await asyncio.sleep(pause)
             async with slot.changing:
                 if slot.worker is worker:
                     slot.worker = await self._successor(slot)
+                    if slot.worker is None:
+                        refuse(slot.sockets)  # the kernel gives connections to the slots that are left
+
+    def _refuse_if_deserted(self) -> None:
+        """Without any worker refuse connections, which a front end then takes elsewhere, until one listens.
+
+        While one runs, connections that wait in the slot of another are answered by its successor.
+        """
+        if not any(slot.is_alive for slot in self._slots):
+            log.error("no worker is left, connections are refused")
+            for slot in self._slots:
+                refuse(slot.sockets)
 
     async def _successor(self, slot: Slot) -> Worker | None:
         """A new worker in a slot; None, and a line in the log, if none can start."""

@@ -17,8 +17,8 @@ STARTING_SECONDS = 120.0  # until a worker must accept connections
 
 # Spawned with the import path of this process, which in a buildout no variable of the environment states.
 _RUN = (
-    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order.pop('path'); "
-    "from librarian.serving.workers.worker import work; work(order)"
+    "import gc, json, sys; gc.disable(); order = json.load(sys.stdin); sys.path[:] = order.pop('path'); "
+    "from librarian.serving.workers.worker import work; gc.enable(); work(order)"
 )
 
 
@@ -34,6 +34,11 @@ class Worker:
     def pid(self) -> int:
         """The id of its process."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
 
     @classmethod
     async def start(cls, order: Order, sockets: Sockets, environ: Mapping[str, str]) -> "Worker":

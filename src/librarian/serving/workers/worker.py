@@ -1,5 +1,6 @@
 """The life of a worker, in its own process."""
 
+import gc
 import logging
 import os
 import signal
@@ -9,17 +10,16 @@ import threading
 from functools import partial
 from typing import Any
 
-import plaster
 from zope.component import getUtility
 
-from librarian.app import make_app, read_ini, reading
+from librarian.app import ini_loader, make_app, read_ini, reading
 from librarian.interfaces import ISettings, LibrarianError, one_line
 from librarian.operations.processes import count_with_others
 from librarian.periodic import ProcessSettings
 from librarian.serving.limits import limits_of
 from librarian.serving.running import make_server, reopen_log
 from librarian.serving.server import Server
-from librarian.serving.sockets import set_addresses
+from librarian.serving.sockets import listen, set_addresses
 from librarian.serving.workers.order import ABORT, READY, REOPEN, RETIRE, STOP, Order
 from librarian.tree.interfaces import ITree
 
@@ -59,19 +59,21 @@ class Service:
             getUtility(ISettings).push("of the parent", self._order.overlay)
             set_addresses(self._app, self._sockets)
             server = make_server(self._app, self._sockets, limits_of(self._order.options))
+            listen(self._sockets)  # not before: who connects is answered, or asks another worker
             server.run(lambda: self._started(server))
         finally:
             getUtility(ITree).close()
 
     def _settings(self) -> dict[str, str]:
         with reading(self._order.ini):
-            plaster.get_loader(self._order.ini).setup_logging()
+            ini_loader(self._order.ini).setup_logging()
         count_with_others(self._order.number)
         values = read_ini(self._order.ini)
         values[ProcessSettings.key("shared_folder")] = self._order.folder
         return {**values, ProcessSettings.key("periodic_tasks"): "false"}  # the parent does them
 
     def _started(self, server: Server) -> None:
+        gc.freeze()  # as in running
         server.on_signal(signal.SIGTERM, server.drain)
         self._server = server
         if self._reopens:

@@ -1,1 +1,0 @@
-"""Quotas: how many files and bytes persons and teams may have."""
