@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from tests.support.layers import Server
-from tests.support.servers.installations import installed, on_postgres, on_zeo, with_workers
+from tests.support.servers.installations import installed, on_postgres, on_s3, on_zeo, with_workers
 from tests.support.servers.parts import Parts
 from tests.support.servers.postgresql import postgresql_missing
+from tests.support.servers.swift import swift_missing
 
 
 class Installation:
@@ -43,4 +44,5 @@ class Installation:
 
 TwoWorkers = Installation("TwoWorkers", with_workers)
 TwoOnZeo = Installation("TwoOnZeo", on_zeo)
+TwoOnS3 = Installation("TwoOnS3", on_s3, lambda: postgresql_missing() or swift_missing())
 TwoOnPostgres = Installation("TwoOnPostgres", on_postgres, postgresql_missing)

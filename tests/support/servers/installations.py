@@ -12,6 +12,9 @@ from tests.support.servers.engines import ZeoServer, postgres_uri
 from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.parts import Parts
 from tests.support.servers.postgresql import PostgresServer, postgresql
+from tests.support.servers.swift import SwiftServer, swift
+
+BUCKET = "installations"
 
 
 class WithWorkers(Parts):
@@ -55,6 +58,19 @@ class OnPostgres(Parts):
         return postgres_uri(self._postgres.new_database(f"library{next(self._numbers)}"))
 
 
+class OnS3(OnPostgres):
+    """A database for each library in one PostgreSQL, a prefix for it in one bucket, and two nodes."""
+
+    def __init__(self, postgres: PostgresServer, swift: SwiftServer) -> None:
+        super().__init__(postgres)
+        self._swift = swift
+        self.environ = swift.settings()
+        swift.make_bucket(BUCKET)
+
+    def byte_store(self, folder: Path) -> str:
+        return f"s3://{BUCKET}/{folder.name}?endpoint={self._swift.url}&folder={folder}/s3"
+
+
 @contextmanager
 def with_workers() -> Iterator[Parts]:
     """One node with two workers on FileStorage."""
@@ -73,6 +89,13 @@ def on_postgres() -> Iterator[Parts]:
     """Two nodes on PostgreSQL, with one folder of bytes."""
     with postgresql() as server:
         yield OnPostgres(server)
+
+
+@contextmanager
+def on_s3() -> Iterator[Parts]:
+    """Two nodes on PostgreSQL and an object store."""
+    with postgresql() as server, swift() as store:
+        yield OnS3(server, store)
 
 
 @contextmanager

@@ -95,7 +95,7 @@ class ServerProcess:
         values = {
             "site": site or checkout_site(),
             "database_uri": database_uri or self.parts.database_uri(self.folder),
-            "byte_store": self.byte_store,
+            "byte_store": byte_store or self.parts.byte_store(self.folder),
             "more": more,
             "workers": workers or self.parts.workers,
         }
@@ -103,7 +103,7 @@ class ServerProcess:
         self.log = self.folder / "log"
         self.urls: dict[str, str] = {}
         self.admin_password = ""  # told at the first start only
-        self._environ = {**os.environ, **(environ or {})}
+        self._environ = {**os.environ, **self.parts.environ, **(environ or {})}
         self._process: subprocess.Popen[str] | None = None
         self._others: list[ServerProcess] = []
         self._nodes = 1 if database_uri else self.parts.nodes

@@ -1,7 +1,9 @@
 """What a library of a test is made of."""
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
@@ -9,11 +11,16 @@ class Parts:
     """The embedded ones: the tree in a file, the bytes in a folder, one node."""
 
     workers = 1  # of each node
+    environ: Mapping[str, str] = MappingProxyType({})  # of the servers
     nodes = 1  # processes that are started apart from each other, all with the same ini file
 
     def database_uri(self, folder: Path) -> str:
         """That of a new library whose server has this folder."""
         return f"file://{folder}/tree/Data.fs"
+
+    def byte_store(self, folder: Path) -> str:
+        """The setting for the bytes of a new library whose server has this folder."""
+        return str(folder / "bytes")
 
     def remove(self, folder: Path) -> None:
         """The library is not used any more."""
