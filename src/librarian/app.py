@@ -18,18 +18,22 @@ from pyramid.traversal import ResourceTreeTraverser
 from pyramid.tweens import EXCVIEW
 from zope.component import getGlobalSiteManager, getUtilitiesFor, getUtility
 from zope.configuration import xmlconfig
-from zope.configuration.config import ConfigurationMachine
+from zope.configuration.config import ConfigurationMachine, resolveConflicts
 from zope.configuration.exceptions import ConfigurationError
 
 from librarian.interfaces import ISettings, ISettingsSection, LibrarianError, SettingsError, one_line
 from librarian.library.installation import unite
+from librarian.mail.settings import MailSettings
 from librarian.operations.clocks import compare_at_start
 from librarian.security.audit import open_audit_log
 from librarian.security.checkers import guard_classes
-from librarian.settings import Settings
+from librarian.settings import Section, Settings
+from librarian.store.cache.settings import CacheSettings
 from librarian.store.interfaces import IByteStore
+from librarian.store.settings import StoreSettings
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import watch_tree
+from librarian.tree.settings import TreeSettings
 from librarian.web.access_log.middleware import with_access_log
 from librarian.web.bare import LastResort
 from librarian.web.endpoints import Endpoints, root_factory
@@ -42,6 +46,14 @@ APPLICATION = (
 
 LAYOUT = "librarian.layout"  # the setting that names another template for the frame of every page
 STANDARD_SITE = "librarian.embedded:site.zcml"  # of an installation that names none
+
+#: What an installation writes to unless its ini file names other places: folders beside that file.
+PLACES: tuple[tuple[type[Section], str], ...] = (
+    (TreeSettings, "database_uri"),
+    (StoreSettings, "byte_store"),
+    (CacheSettings, "byte_cache"),
+    (MailSettings, "queue"),
+)
 
 PYRAMID_SETTINGS = {
     # The thread-local transaction manager (pyramid_tm's default) on purpose: mail joins that one.
@@ -83,11 +95,21 @@ class ExactTraverser(ResourceTreeTraverser):
 
 
 def read_ini(path: str | Path) -> dict[str, str]:
-    """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` filled in."""
+    """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` filled in, and with the folders that it
+    does not name."""
     with reading(path):
         found: dict[str, str] = ini_loader(f"{path}#main").get_settings("app:main")
     if not found:
         raise SettingsError(str(path), "has no section [app:main]")
+    return {**default_places(Path(path).absolute().parent), **found}
+
+
+def default_places(folder: Path) -> dict[str, str]:
+    """The settings of all PLACES, below `folder`."""
+    found = {}
+    for kind, name in PLACES:
+        usual = str(getattr(kind(), name))  # var/mail, file://var/tree/Data.fs
+        found[kind.key(name)] = usual.replace("var/", f"{folder / 'var'}/", 1)
     return found
 
 
@@ -111,12 +133,45 @@ def reading(path: str | Path) -> Iterator[None]:
 
 def _install_settings(values: Mapping[str, str]) -> str:
     """Register the settings, and return the site's ZCML file: a path, or ``package:file``."""
-    values = dict(values)
-    site = values.pop(SITE, "") or STANDARD_SITE
+    site = site_of(values)
+    getGlobalSiteManager().registerUtility(settings_of(values), ISettings)
+    return site
+
+
+def settings_of(values: Mapping[str, str]) -> Settings:
+    """The settings, without the one that names the site."""
+    return Settings({name: value for name, value in values.items() if name != SITE})
+
+
+def site_of(values: Mapping[str, str]) -> str:
+    """The site's ZCML file: a path, or ``package:file``.  Raises SettingsError if there is none."""
+    site = values.get(SITE) or STANDARD_SITE
     if not _is_file(site):
         raise SettingsError(SITE, f"{site}: there is no such file")
-    getGlobalSiteManager().registerUtility(Settings(values), ISettings)
     return site
+
+
+def declared_sections(values: Mapping[str, str]) -> dict[str, type[Section]]:
+    """The sections of settings that the site's ZCML names, by their names; nothing is registered or made.
+
+    Raises SettingsError for ZCML that cannot be read.
+    """
+    found: dict[str, type[Section]] = {}
+    for action in _declared(site_of(values)):
+        kind, provided, name = (*(action["discriminator"] or ()), None, None, None)[:3]
+        if kind == "utility" and provided is ISettingsSection:
+            found[str(name)] = action["args"][1]
+    return found
+
+
+def _declared(site: str) -> list[dict[str, Any]]:
+    """The actions of the site's ZCML, of which none is executed."""
+    package, _, name = site.rpartition(":")
+    with _errors_of_ours():
+        context = xmlconfig.file(
+            name, import_module(package) if package else None, context=_machine(), execute=False
+        )
+        return list(resolveConflicts(context.actions))
 
 
 def _is_file(site: str) -> bool:
@@ -264,8 +319,9 @@ def main(global_config: Mapping[str, str], **values: str) -> Any:
 
     What is wrong with an installation ends the process that loads it, in one line.
     """
+    places = default_places(Path(global_config["here"])) if "here" in global_config else {}
     with ending_in_a_line():
-        return make_app(values)
+        return make_app({**places, **values})
 
 
 @contextmanager

@@ -7,6 +7,9 @@ clients are installed without the rest.
 import re
 from datetime import timedelta
 from fractions import Fraction
+from typing import NewType
+
+Size = NewType("Size", int)  # bytes; the type of settings that are written as parse_size() reads them
 
 _DECIMAL = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

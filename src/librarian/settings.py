@@ -10,7 +10,7 @@ An overlay, a piece of ini text under a name, lies over everything below it unti
 
 import configparser
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast, get_type_hints
@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from librarian.interfaces import ISettings, NoSuchOverlay, SettingsError
 from librarian.net.networks import Networks, parse_networks
-from librarian.quantities import parse_duration
+from librarian.quantities import Size, parse_duration, parse_size
 
 ROOT = "librarian"
 
@@ -66,6 +66,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     bool: as_bool,
     Path: lambda text: Path(text.strip()),
     timedelta: parse_duration,
+    Size: parse_size,
     tuple[str, ...]: as_words,
     Networks: parse_networks,
 }
@@ -73,16 +74,29 @@ _READERS: dict[Any, Callable[[str], Any]] = {
 
 def read_section(kind: type[S], values: Mapping[str, str]) -> S:
     """Make a `kind` from flat ``librarian.…`` keys; absent ones keep their defaults."""
+    found, refused = _read_fields(kind, values)
+    if refused:
+        raise refused[0]
+    return kind(**found)
+
+
+def _read_fields(
+    kind: type[Section], values: Mapping[str, str]
+) -> tuple[dict[str, Any], list[SettingsError]]:
+    """The values of the fields that can be read, and the refusals of the others."""
     hints = get_type_hints(kind)
     found: dict[str, Any] = {}
+    refused: list[SettingsError] = []
     for field in dataclasses.fields(kind):
         key = kind.key(field.name)
         if key in values:
             try:
                 found[field.name] = _READERS[hints[field.name]](values[key])
+            except SettingsError as error:
+                refused.append(error)
             except ValueError as error:
-                raise SettingsError(key, str(error)) from error
-    return kind(**found)
+                refused.append(SettingsError(key, str(error)))
+    return found, refused
 
 
 def _read_overlay(text: str) -> dict[str, str]:
@@ -106,12 +120,15 @@ class Settings:
     def section(self, kind: type[T]) -> T:
         found = self._sections.get(kind)
         if found is None:
-            values = dict(self._values)
-            for _name, _text, overlay in self._overlays:
-                values.update(overlay)
             section = cast(type[Section], kind)
-            found = self._sections[kind] = read_section(section, values).completed(self)
+            found = self._sections[kind] = read_section(section, self._overlaid()).completed(self)
         return cast(T, found)
+
+    def _overlaid(self) -> dict[str, str]:
+        values = dict(self._values)
+        for _name, _text, overlay in self._overlays:
+            values.update(overlay)
+        return values
 
     def push(self, name: str, text: str) -> None:
         self._overlays.append((name, text, _read_overlay(text)))
@@ -125,10 +142,28 @@ class Settings:
         return text
 
     def check_names(self, kinds: list[type[Section]]) -> None:
-        """Refuse keys that no section in `kinds` reads: they are typing errors."""
+        """Refuse keys that no section in `kinds` reads, which are typing errors, and values that one refuses.
+
+        Raises the first of refusals().
+        """
+        for error in self.refusals(kinds):
+            raise error
+
+    def refusals(self, kinds: list[type[Section]]) -> Iterator[SettingsError]:
+        """All that is wrong with the settings, as these sections read them."""
         known = {kind.key(field.name) for kind in kinds for field in dataclasses.fields(kind)}
         for key in sorted(self._values):
             if key not in known:
-                raise SettingsError(key, "no such setting")
+                yield SettingsError(key, "no such setting")
         for kind in kinds:
-            self.section(kind)
+            yield from self.refusals_of(kind)
+
+    def refusals_of(self, kind: type[Section]) -> list[SettingsError]:
+        """All that is wrong with the values of one section."""
+        refused = _read_fields(kind, self._overlaid())[1]
+        if not refused:
+            try:
+                self.section(kind)
+            except SettingsError as error:
+                refused.append(error)
+        return refused

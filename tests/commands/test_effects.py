@@ -22,7 +22,7 @@ IDLE: dict[str, dict[str, str]] = {
     "librarian": {"verbose": "-v serve"},
     "fsck": {
         "name": "fsck --name x",
-        "repair": "fsck --repair",
+        "repair": "fsck --repair --backup src",
         "of_tree": "fsck --tree --backup src",
         "ini": "fsck --backup src -c development.ini",
     },
@@ -133,6 +133,7 @@ MORE = (
 ALWAYS = {
     "adopt": "ini",
     "backup": "verify rate as_json ini",
+    "check-config": "ini as_json",
     "count-downloads": "ini as_json",
     "delete": "ini",
     "deliveries": "ini imports only_stuck as_json",
@@ -191,6 +192,10 @@ ALWAYS = {
     "person show": "as_json ini",
     "person tokens": "as_json ini",
     "put": "mimetype expires to restricted as_json user",
+    "quota count": "ini",
+    "quota list": "as_json ini",
+    "quota set": "most_bytes most_files as_json ini",
+    "quota show": "as_json ini",
     "release": "reason ini",
     "report": "top as_json ini",
     "restore": "to database_uri name as_json",

@@ -31,7 +31,7 @@ class Damaged(unittest.TestCase):
 
     def test_it_is_told_in_a_line_what_looks_closer(self) -> None:
         with (
-            mock.patch("librarian.commands.common.site.read_ini"),
+            mock.patch("librarian.commands.common.site.read_ini", lambda ini: {}),
             mock.patch("librarian.commands.common.site.configure_components"),
             mock.patch("librarian.commands.common.site.getUtility", lambda interface: self.tree),
             mock.patch("librarian.commands.common.site.open_library", self.tree.session),

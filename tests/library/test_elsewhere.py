@@ -1,8 +1,10 @@
 """Files of a byte store in the network: redirected to, handed to a front end, or sent from here."""
 
+import tempfile
 import unittest
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -11,9 +13,15 @@ from zope.component import getUtility
 from zope.interface import alsoProvides, noLongerProvides
 
 from librarian.interfaces import ISettings, SettingsError
+from librarian.library.counts.service import DownloadCounter
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
+from librarian.library.operations import Library
 from librarian.settings import Settings
 from librarian.store.interfaces import BytesNotFound, IPresignedUrls
+from librarian.testing import application
+from librarian.web.access_log.lines import combined
+from librarian.web.access_log.log_file import LogFile
+from librarian.web.access_log.middleware import AccessLogged
 from librarian.web.settings import RedirectSettings
 from tests.support.layers import Functional
 from tests.support.servers import in_process as http
@@ -98,6 +106,24 @@ class Redirecting(Elsewhere):
 
     def test_a_range_is_asked_of_the_store(self) -> None:
         self.assertEqual(self.get(self.add(), Range="bytes=5-9").status_int, 307)
+
+    def test_what_the_store_sends_is_counted_from_the_access_log(self) -> None:
+        alias, path = self.add(), self.logged()
+        self.get(alias)
+        for part in ("bytes=0-99", f"bytes=100-{len(DATA) - 1}", "bytes=0-9"):  # whole once, and a piece more
+            self.get(alias, Range=part)
+        self.get(alias, "HEAD")
+        self.assertEqual(DownloadCounter(Library()).count(path).downloads, 2)
+
+    def logged(self) -> Path:
+        """The log that the application writes from now on."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        log = LogFile(Path(folder.name) / "access.log")
+        self.addCleanup(log.close)
+        application.connect(AccessLogged(Functional.world.app, log, combined))
+        self.addCleanup(application.connect, Functional.world.app)
+        return log.path
 
     def test_what_the_store_cannot_judge_is_answered_here(self) -> None:
         alias = self.add()

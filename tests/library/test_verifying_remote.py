@@ -15,9 +15,9 @@ from librarian.library.events.interfaces import IFileDamaged
 from librarian.library.generations import Generations
 from librarian.library.interfaces import ILibraryFileAliasSet, IVerifiedReads
 from librarian.store.cache.local import LocalCache
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore
+from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from tests.support.layers import Functional
-from tests.support.object_store import MemoryS3, memory_s3_store
+from tests.support.object_store import MemoryS3, in_place_of, memory_s3_store
 from tests.support.servers import in_process as http
 
 MIB = 1 << 20
@@ -51,9 +51,7 @@ class RemoteDamage(unittest.TestCase):
         self.told: list[Any] = []
         provideHandler(self.take, [IFileDamaged])
         self.addCleanup(getGlobalSiteManager().unregisterHandler, self.take, [IFileDamaged])
-        for name in set(IByteStore) - {"partials"}:  # the application keeps the world's store for ever
-            setattr(Functional.world.store, name, getattr(self.store, name))
-            self.addCleanup(delattr, Functional.world.store, name)
+        in_place_of(Functional.world.store, self.store, self)
 
     def take(self, event: Any) -> None:
         self.told.append(event.data)

@@ -94,6 +94,11 @@ class Browser:
         """What `script`, which may say ``return``, gives in the page that is shown."""
         return self.driver.execute_script(script)
 
+    def messages(self) -> list[str]:
+        """What the browser has written into its log since it was asked before."""
+        driver: Any = self.driver
+        return [str(entry["message"]) for entry in driver.get_log("browser")]
+
     def _leave(self, act: Any, element: Any) -> None:
         act()
         WebDriverWait(self.driver, PATIENCE_SECONDS).until(lambda driver: _is_gone(element))

@@ -7,6 +7,7 @@ later, and to show old listings.
 import base64
 import hashlib
 import io
+import unittest
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer, noLongerProvides
 
 from librarian.interfaces import IClock
 from librarian.store.cache.local import LocalCache
 from librarian.store.cache.slices import WHOLE_BYTES
+from librarian.store.interfaces import IByteStore
 from librarian.store.s3.address import S3Address
 from librarian.store.s3.calls import Calls
-from librarian.store.s3.interfaces import IGenerations
+from librarian.store.s3.interfaces import IGenerations, IObservedStore
 from librarian.store.s3.keys import Keys
 from librarian.store.s3.sending import Sender
 from librarian.store.s3.store import S3Store
@@ -241,3 +243,14 @@ def memory_s3_store(
     sender = Sender(calls, part_size, 2, whole_bytes)
     numbers = generations or MemoryGenerations()
     return S3Store(calls, Keys("files/"), sender, folder, clock, numbers, cache=cache)
+
+
+def in_place_of(used: Any, store: S3Store, case: unittest.TestCase) -> None:
+    """Have `used`, a store that the application has looked up for ever, do what `store` does, until the end
+    of the test."""
+    for interface in (IByteStore, IObservedStore):
+        for name in set(interface) - {"partials"}:
+            setattr(used, name, getattr(store, name))
+            case.addCleanup(delattr, used, name)
+    alsoProvides(used, IObservedStore)
+    case.addCleanup(noLongerProvides, used, IObservedStore)

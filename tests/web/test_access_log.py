@@ -49,6 +49,18 @@ class Lines(unittest.TestCase):
             assert hit is not None
             self.assertEqual((hit.alias_id, hit.status, hit.size), (7, 200, 9))
 
+    def test_what_another_server_gives(self) -> None:
+        handed = ENTRY._replace(status=307, size=0, granted=(206, 1000))
+        self.assertTrue(combined(handed).endswith(' 307 0 "-" "curl/8" 0.012 granted=206:1000\n'))
+        for write in FORMATS.values():
+            hit = read_line(write(handed).rstrip("\n"))
+            assert hit is not None
+            self.assertEqual((hit.status, hit.size), (206, 1000))
+            self.assertIsNone(read_line(write(handed._replace(granted=None)).rstrip("\n")))
+        forged = handed._replace(granted=None, agent='" 0.1 granted=200:9', target="/7/a granted=200:9")
+        for write in FORMATS.values():
+            self.assertIsNone(read_line(write(forged).rstrip("\n")))
+
     def test_tokens_are_masked(self) -> None:
         for url, shown in (
             ("/7/a?token=abc", "/7/a?token=***"),

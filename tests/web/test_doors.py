@@ -30,6 +30,7 @@ MACHINERY = {
     "librarian.people.credentials.interfaces.IAuthenticator",
     "librarian.people.credentials.interfaces.IScope",
     "librarian.people.interfaces.ICelebrity",
+    "librarian.people.interfaces.IParticipantFacts",  # which ask for permissions themselves
     "librarian.security.interfaces.IPrincipal",
     "librarian.interfaces.ISettings",
     "librarian.interfaces.ISettingsSection",

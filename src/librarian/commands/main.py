@@ -16,6 +16,7 @@ from librarian.commands.common.refusals import in_one_line
 COMMANDS = {
     "adopt": "librarian.commands.upkeep.adopt:adopt",
     "backup": "librarian.commands.upkeep.backup:backup",
+    "check-config": "librarian.commands.checking.command:check_config",
     "count-downloads": "librarian.commands.upkeep.counting:count_downloads",
     "delete": "librarian.commands.files.holds:delete",
     "deliveries": "librarian.commands.spool.feed:deliveries",
@@ -40,6 +41,7 @@ COMMANDS = {
     "move-tree": "librarian.commands.upkeep.moving:move_tree_command",
     "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",
+    "quota": "librarian.commands.quota:quota",
     "release": "librarian.commands.files.holds:release",
     "report": "librarian.commands.upkeep.report:report",
     "restore": "librarian.commands.upkeep.backup:restore",

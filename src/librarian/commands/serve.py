@@ -4,11 +4,13 @@ import signal
 
 import click
 
-from librarian.app import ini_loader, make_app, read_ini, reading
+from librarian.app import declared_sections, ini_loader, make_app, read_ini, reading, settings_of
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.serving import serve as serve_app
-from librarian.serving.announcing import tell_endpoints, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
 from librarian.serving.running import REOPENING
+from librarian.serving.sockets import require_free
+from librarian.web.endpoints import stated_addresses
 
 
 @click.command()
@@ -33,6 +35,10 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
     stated = {
         key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
     }
-    app = make_app(read_ini(ini))
+    values = read_ini(ini)
+    settings = settings_of(values)
+    require_free(stated_addresses(settings, declared_sections(values)))
+    tell_new_library(settings)
+    app = make_app(values)
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})

@@ -22,6 +22,7 @@ from librarian.library.interfaces import (
 from librarian.library.library_file import LibraryFile
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
+from librarian.library.quotas.rules import QuotaRules
 from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.service import TimeLimitedTokenSet
 from librarian.security.audit import record_at_commit
@@ -48,6 +49,7 @@ class Library:
         self._settings = getUtility(ISettings)
         self.reads = getUtility(IVerifiedReads)
         self.tokens = TimeLimitedTokenSet()
+        self.quotas = QuotaRules(self.tree, self._settings, self.store)
         self.random_below: Callable[[int], int] = secrets.randbelow
 
     @property
@@ -90,7 +92,7 @@ class Library:
 
         `alias_id` is an id that new_id() of the subtree gave before.
 
-        Raises InvalidFilename, InvalidContentType, InvalidExpiry.
+        Raises InvalidFilename, InvalidContentType, InvalidExpiry, QuotaExceeded.
         """
         _check(filename, mimetype, expires)
         content = self.subtree.content_for(stored, self.clock.now())
@@ -100,7 +102,10 @@ class Library:
         return alias
 
     def add_copy(self, alias: LibraryFileAlias, filename: str) -> LibraryFileAlias:
-        """A new alias of the same content, under another name.  Raises NotStored, InvalidFilename."""
+        """A new alias of the same content, under another name.
+
+        Raises NotStored, InvalidFilename, QuotaExceeded.
+        """
         if alias.content is None:
             raise NotStored(alias.id, "its file is deleted")
         check_filename(filename)
@@ -120,6 +125,7 @@ class Library:
         owner: str | None,
         alias_id: int | None = None,
     ) -> LibraryFileAlias:
+        self.quotas.admit(owner, content.filesize)
         subtree = self.subtree
         alias = LibraryFileAlias(
             alias_id or subtree.new_id(self.random_below),
@@ -144,7 +150,9 @@ class Library:
         record_at_commit("file deleted", alias=alias.id, filename=alias.filename)
 
     def undelete(self, alias: LibraryFileAlias) -> None:
-        """Bring back the file that delete() took from an alias.  Raises CannotUndelete."""
+        """Bring back the file that delete() took from an alias.  Raises CannotUndelete, QuotaExceeded."""
+        if alias.former_content is not None:
+            self.quotas.admit(alias.owner, alias.former_content.filesize)
         self.subtree.undelete(alias)
         notify(FileUndeleted(alias))
         record_at_commit("file undeleted", alias=alias.id, filename=alias.filename)

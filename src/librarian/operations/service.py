@@ -1,17 +1,23 @@
 """Metrics: counters of requests, and gauges of the library."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from zope.component import getUtility
 from zope.interface import implementer
+from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.operations import Library
+from librarian.library.quotas.interfaces import IQuotaSet, Quota
 from librarian.operations.interfaces import IMeasurements
+from librarian.store.interfaces import StoreTrouble
 
+MOST_QUOTAS = 1000  # persons and teams that have time series of their own
 # A client may send any method; without this list each would be a time series, kept until the process ends.
 METHODS = frozenset(("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"))
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -79,14 +85,40 @@ class LibraryCollector(Collector):
         library = Library()
         subtree, upkeep = library.subtree, library.tree.subtree("upkeep")
         yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(subtree.tokens))
-        quarantined = sum(1 for _sha256 in library.store.quarantined())
+        quarantined = _unless_away(lambda: sum(1 for _sha256 in library.store.quarantined()))
         yield _gauge("librarian_quarantined_files", "Damaged files in quarantine.", quarantined)
-        yield _gauge("librarian_store_room_bytes", "Bytes that may still be put.", library.store.room())
+        room = _unless_away(library.store.room)
+        yield _gauge("librarian_store_room_bytes", "Bytes that may still be put.", room)
         yield _gauge("librarian_store_bytes", "Bytes held at the last count, by gc.", upkeep.store_bytes)
         yield _moment("librarian_store_counted", "When gc last counted the bytes.", upkeep.store_counted)
         yield _moment("librarian_collected", "When gc last began.", subtree.collected_at)
         yield _moment("librarian_scrubbed", "When a scrub last ended.", upkeep.scrubbed_at)
         yield _moment("librarian_backed_up", "When a backup last ended.", upkeep.backed_up_at)
+        yield from _quotas(removeSecurityProxy(getUtility(IQuotaSet)).limited())
+
+
+def _quotas(limited: Sequence[Quota]) -> Iterator[GaugeMetricFamily]:
+    """Limits and use of persons and teams, those nearest to a limit first; the others are left out."""
+    shown = nsmallest(MOST_QUOTAS, limited, key=lambda quota: -quota.share)
+    for name in ("bytes", "files"):
+        limits = GaugeMetricFamily(f"librarian_quota_{name}", "What may be had.", labels=("kind", "name"))
+        used = GaugeMetricFamily(
+            f"librarian_quota_used_{name}", "What is had of a quota.", labels=("kind", "name")
+        )
+        for quota in shown:
+            for family, value in ((limits, quota.limit), (used, quota.used)):
+                if value is not None and getattr(value, name) is not None:
+                    family.add_metric((quota.kind, quota.name), getattr(value, name))
+        yield limits
+        yield used
+
+
+def _unless_away(ask: Callable[[], int | None]) -> int | None:
+    """What the byte store answers; None where it is away, as the other values are wanted then most of all."""
+    try:
+        return ask()
+    except StoreTrouble:
+        return None
 
 
 def _gauge(name: str, documentation: str, value: float | None) -> GaugeMetricFamily:

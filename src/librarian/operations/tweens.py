@@ -12,9 +12,12 @@ from zope.component import getUtilitiesFor, getUtility
 from librarian.interfaces import IClock
 from librarian.operations.clocks import Clocks
 from librarian.operations.interfaces import IClocks, IMeasurements
+from librarian.operations.object_store import ObjectStoreMeasurements
 from librarian.operations.service import Measurements
 from librarian.operations.settings import OpsEndpointSettings
 from librarian.operations.views import health, ready
+from librarian.store.interfaces import IByteStore
+from librarian.store.s3.interfaces import IObservedStore
 from librarian.tree.interfaces import ITree
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
@@ -31,6 +34,9 @@ def measure(handler: Handler, registry: Registry) -> Handler:
     """The outermost tween: counts every answer, also those of other tweens and of errors."""
     measurements = Measurements()
     registry.registerUtility(measurements, IMeasurements)
+    store = getUtility(IByteStore)
+    if IObservedStore.providedBy(store):
+        store.observe(ObjectStoreMeasurements(measurements.registry))
     names: dict[Any, str] = {endpoint.section: name for name, endpoint in getUtilitiesFor(IEndpoint)}
 
     def tween(request: Request) -> Response:

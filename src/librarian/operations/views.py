@@ -13,6 +13,7 @@ from librarian.operations.interfaces import IClocks, IMeasurements
 from librarian.operations.processes import shared_counters
 from librarian.operations.service import LibraryCollector
 from librarian.store.interfaces import IByteStore, StoreFull
+from librarian.store.s3.interfaces import IObservedStore
 from librarian.tree.interfaces import ITree, TreeAway
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,13 @@ def ready(request: Request) -> Response:
     """200 if files can be served, else 503; the JSON has the states of ``tree`` and ``store``.
 
     A full store is ready, because it still serves what it has; its state says that it is full.  Where this
-    node's clock is far from the database's, ``clock`` says how far.
+    node's clock is far from the database's, ``clock`` says how far.  While an object store is taken for away,
+    ``object_store`` says since when and why.
     """
-    found = {"tree": state_of(getUtility(ITree).check), "store": state_of(getUtility(IByteStore).check)}
+    store = getUtility(IByteStore)
+    found = {"tree": state_of(getUtility(ITree).check), "store": state_of(store.check)}
+    if IObservedStore.providedBy(store) and store.trouble():
+        found["object_store"] = store.trouble()
     if found["tree"] == WELL:
         found |= clocks_of(request)
     well = all(found[part] == WELL or found[part].startswith("full") for part in ("tree", "store"))

@@ -24,8 +24,9 @@ public, as they are shown where their bearers own something.  Memberships are fo
 e-mail addresses for the person and ``admins``.  A team is changed by its owner and by ``admins``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
@@ -250,3 +251,19 @@ class ITeamSet(Interface):
 
     def __len__() -> int:
         """The number of teams."""
+
+
+class IParticipantFacts(Interface):
+    """A named utility: what another system knows of persons and teams, for their pages and their JSON,
+    where it stands under the utility's name."""
+
+    title: str = Attribute("What the line on the page is called.")
+
+    def facts(participant: IParticipant) -> Mapping[str, Any] | None:
+        """For JSON; None: nothing, or nothing that the acting principal may see."""
+
+    def line(facts: Mapping[str, Any]) -> str:
+        """The facts in one line, for the page."""
+
+    def path(participant: IParticipant) -> str:
+        """Of the page that has more of it."""

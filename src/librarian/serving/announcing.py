@@ -5,11 +5,25 @@ from collections.abc import Mapping
 
 from zope.component import getUtility
 
+from librarian.interfaces import ISettings
 from librarian.people.credentials.service import create_first_admin
 from librarian.people.service import add_missing_celebrities
 from librarian.security.interaction import acting_as
 from librarian.security.principals import SYSTEM
+from librarian.store.settings import StoreSettings
 from librarian.tree.interfaces import ITree
+from librarian.tree.opening import data_file
+from librarian.tree.settings import TreeSettings
+
+
+def tell_new_library(settings: ISettings) -> None:
+    """On standard error, where a library in files is about to be made: where."""
+    tree = settings.section(TreeSettings)
+    if tree.make_database and tree.database_uri.startswith("file://"):
+        path = data_file(tree.database_uri).absolute()
+        if not path.exists():
+            place = settings.section(StoreSettings).byte_store
+            print(f"new library: tree {path}, bytes {place}", file=sys.stderr, flush=True)
 
 
 def tell_first_admin() -> None:

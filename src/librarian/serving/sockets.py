@@ -30,6 +30,12 @@ def bind(addresses: Addresses) -> Sockets:
     return found
 
 
+def require_free(addresses: Addresses) -> None:
+    """Raise CannotListen for the first address that cannot be listened on; port 0 always can."""
+    for sock in bind({name: address for name, address in addresses.items() if address[1]}).values():
+        sock.close()
+
+
 def bind_slots(addresses: Addresses, number: int) -> list[Sockets]:
     """So many sets of sockets, whose endpoints have the same addresses.  Raises CannotListen.
 
@@ -37,8 +43,7 @@ def bind_slots(addresses: Addresses, number: int) -> list[Sockets]:
     among those sockets of an address that listen (SO_REUSEPORT, socket(7)).  The option also lets a second
     server of the same user take the address, so it is tried without it first.
     """
-    for sock in bind({name: address for name, address in addresses.items() if address[1]}).values():
-        sock.close()
+    require_free(addresses)
     with ExitStack() as failing, ExitStack() as choosing:
         chosen = _chosen(addresses, choosing)
         slots = [_bound(chosen, failing, shared=True) for _ in range(number)]

@@ -65,6 +65,14 @@ class TreeUnavailable(LibrarianError, RuntimeError):
     """The database cannot be opened: wrong URI, locked by another process, or unreachable."""
 
 
+class NoTree(TreeUnavailable):
+    """There is no tree yet, and none is to be made by the way: `where` is its place, without a password."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"there is no library yet at {where}; `librarian serve` makes a new one")
+        self.where = where
+
+
 class TreeMissing(TreeUnavailable):
     """There was a tree, and where it was is none now; a new one would be the end of it.
 

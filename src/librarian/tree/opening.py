@@ -22,7 +22,7 @@ from librarian.tree.engines.sharing import forgetting_oids, open_shared
 from librarian.tree.engines.zeo_cache import refuse_superseded
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.full_disk import hear_full
-from librarian.tree.interfaces import TreeUnavailable
+from librarian.tree.interfaces import NoTree, TreeUnavailable
 
 UNREADABLE = (CorruptedError, POSKeyError)  # raised by storages for objects that are damaged or missing
 # Processes that meet an empty database at the same time all make its tables or its root; all but one fail.
@@ -30,13 +30,23 @@ OPENING_ATTEMPTS = 3
 HELD = "another process has it open, and does not answer"
 
 
-def open_database(uri: str) -> DB:
-    """The ZODB database behind a zodburi `uri`.  Raises TreeUnavailable.
+def open_database(uri: str, *, make: bool = True) -> DB:
+    """The ZODB database behind a zodburi `uri`.  Raises TreeUnavailable; without `make` NoTree, where
+    there is none or an empty one.
 
     For ``file://`` the directory is made first, for its owner alone: the tree names private files; and
     if another process has the file, it is asked to share it.  A database behind ``zeo://`` shows every
     transaction what was committed anywhere before it began.
     """
+    if make:
+        return _open_patiently(uri)
+    _require_file(uri)
+    database = _open_patiently(uri)
+    _require_content(database, uri)
+    return database
+
+
+def _open_patiently(uri: str) -> DB:
     for attempt in range(1, OPENING_ATTEMPTS + 1):
         try:
             return _open(uri)
@@ -85,6 +95,26 @@ def data_file(uri: str) -> Path:
             f"the tree is not in a file: {masked(uri, uri)}; use the tools of its database server"
         )
     return Path(uri.removeprefix("file://").partition("?")[0])
+
+
+def _require_file(uri: str) -> None:
+    """Raise NoTree if a ``file://`` URI names a place where there is neither a tree nor a trace of one."""
+    if uri.startswith("file://"):
+        path = data_file(uri).absolute()
+        if not path.parent.is_dir() or not any(path.parent.glob(f"{path.name}*")):
+            raise NoTree(str(path))
+
+
+def _require_content(database: DB, uri: str) -> None:
+    """Raise NoTree, and close the database, if nothing was ever in it."""
+    connection = database.open()
+    try:
+        empty = not connection.root()
+    finally:
+        connection.close()
+    if empty:
+        database.close()
+        raise NoTree(masked(uri, uri))
 
 
 def _file_options(uri: str) -> dict[str, Any]:

@@ -54,12 +54,15 @@ class Tree:
         self._together = Together(self.run_independently)
 
     @classmethod
-    def from_uri(cls, uri: str, reserve_bytes: int = 0) -> "Tree":
-        """The tree behind a URI; beside one in a file, so much room is kept for in_need()."""
+    def from_uri(cls, uri: str, reserve_bytes: int = 0, *, make: bool = True) -> "Tree":
+        """The tree behind a URI; beside one in a file, so much room is kept for in_need().
+
+        A tree that is not there is made; without `make` it is refused with NoTree.
+        """
         reserve = None
         if uri.startswith("file://") and reserve_bytes:
             reserve = Reserve(data_file(uri).with_name(RESERVE), reserve_bytes)
-        return cls(open_database(uri), uri, reserve)
+        return cls(open_database(uri, make=make), uri, reserve)
 
     def bring_up_to_date(self) -> None:
         """As librarian.tree.subtree.bring_up_to_date().  Raises TreeTooNew."""
@@ -277,7 +280,7 @@ def _close(connection: Connection) -> None:
 def configured_tree() -> Tree:
     """The tree that ``librarian.database_uri`` names; for ZCML."""
     settings = getUtility(ISettings).section(TreeSettings)
-    return Tree.from_uri(settings.database_uri, settings.reserve)
+    return Tree.from_uri(settings.database_uri, settings.reserve, make=settings.make_database)
 
 
 def share_tree() -> None:

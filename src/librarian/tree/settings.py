@@ -15,6 +15,9 @@ class TreeSettings(Section):
     """The place of the tree."""
 
     database_uri: str = "file://var/tree/Data.fs"  # any URI that zodburi knows: file, zeo, postgres, zconfig
+    # Whether a server makes a database that is not there; false: it refuses to start, as where a disk is
+    # not mounted.  Commands never make one.
+    make_database: bool = True
     # How long a database outside of this process may be silent before requests are refused with 503.
     database_patience: timedelta = timedelta(seconds=0.6)
     # Kept free beside a file:// database, so that `librarian gc` and `pack` work on a full disk; 0: nothing.

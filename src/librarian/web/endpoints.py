@@ -86,6 +86,19 @@ def endpoint_addresses(settings: ISettings) -> dict[str, tuple[str, int]]:
     return found
 
 
+def stated_addresses(settings: ISettings, sections: Mapping[str, type[Any]]) -> dict[str, tuple[str, int]]:
+    """The same, by the sections of endpoints among all `sections`, before there are endpoints.
+
+    The section of the endpoint NAME has the name ``endpoint.NAME``.
+    """
+    found = {}
+    for name, kind in sorted(sections.items()):
+        listen = settings.section(kind).listen if issubclass(kind, EndpointSettings) else ""
+        if listen:
+            found[name.removeprefix("endpoint.")] = split_listen(listen, kind.key("listen"))
+    return found
+
+
 @implementer(IEndpoints)
 class Endpoints:
     """The endpoint of each port."""

@@ -83,6 +83,10 @@ class IEndpoints(Interface):
 #: until one of the objects changes.
 FILE_LANE = "librarian.file_lane"
 
+#: In the WSGI environ: status (200, 206) and bytes of an answer that another server was told to give in place
+#: of this one.  The access log has them, so that such downloads are counted.
+GRANTED = "librarian.granted"
+
 
 class IAppSection(Interface):
     """A section of the web application, shown under ``/<name>``; a named utility."""

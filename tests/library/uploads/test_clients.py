@@ -148,7 +148,7 @@ class Clients(unittest.TestCase):
         )[2]
         url = f"{Server.server.urls['upload']}+uploads/{path.strip()}"
         have = int(self.http.request("HEAD", url).headers["Upload-Offset"])
-        self.assertTrue(MIB // 2 < have < MIB, have)
+        self.assertLess(have, MIB)  # how much depends on how far the server was when HEAD ended the request
         part = {
             "Content-Type": "application/partial-upload",
             "Upload-Complete": "?1",

@@ -12,6 +12,9 @@ from librarian.app import configure_components, read_ini
 from librarian.library.opening import open_library
 from librarian.tree.interfaces import ITree, TreeUnreadable
 from librarian.tree.opening import UNREADABLE
+from librarian.tree.settings import TreeSettings
+
+NO_MAKING = TreeSettings.key("make_database")
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +39,9 @@ ini_file_option = _ini_option(must_exist=False)  # of commands that can do witho
 @contextmanager
 def opened_site(ini: str, *, united: bool = True) -> Iterator[Any]:
     """The library of the installation that `ini` describes, open in this thread; ITree and all
-    other utilities are there.  `united` as for configure_components().  Raises TreeUnreadable for what
-    is found to be damaged."""
-    configure_components(read_ini(ini), united=united)
+    other utilities are there.  `united` as for configure_components().  Raises NoTree where no server
+    has made a library yet, TreeUnreadable for what is found to be damaged."""
+    configure_components({**read_ini(ini), NO_MAKING: "false"}, united=united)
     try:
         with open_library() as library:
             yield library

@@ -281,7 +281,18 @@ def info(what: str, app_url: str, as_json: bool) -> None:
         sys.stdout.write(answer.data.decode() + "\n")
         return
     for key, value in answered(what, answer).items():
-        click.echo(f"{key:<13} {'-' if value is None else value}")
+        click.echo(f"{key:<13} {'-' if value is None else _quota_line(value) if key == 'quota' else value}")
+
+
+def _quota_line(quota: Any) -> str:
+    """What the owner of a file has, of what they may have."""
+    told = []
+    for name, used in quota["used"].items():
+        limit = quota["limit"][name]
+        told.append(
+            f"{'?' if used is None else used} of {'any number of' if limit is None else limit} {name}"
+        )
+    return f"{quota['name']}: {', '.join(told)}"
 
 
 def _id_in(url: str) -> str:

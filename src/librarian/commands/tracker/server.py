@@ -1,20 +1,23 @@
 """``librarian tracker serve`` and ``prune``, which work inside an installation."""
 
 import json
+from collections.abc import Mapping
 
 import click
 from zope.component import getUtilitiesFor, getUtility
 
-from librarian.app import ini_loader, make_app, read_ini, reading
+from librarian.app import ini_loader, make_app, read_ini, reading, settings_of
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.common.refusals import in_one_line
 from librarian.commands.common.site import opened_site
 from librarian.commands.tracker.options import json_option
 from librarian.interfaces import ISettings, SettingsError
 from librarian.serving import serve as run_server
-from librarian.serving.announcing import tell_endpoints, tell_first_admin
+from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
+from librarian.serving.sockets import require_free
 from librarian.tracker.interfaces import ITracker
-from librarian.tracker.settings import TrackerSettings
+from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings
+from librarian.web.endpoints import stated_addresses
 from librarian.web.interfaces import IEndpoint
 
 
@@ -33,7 +36,10 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
         key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
     }
     options = {} if threads is None else {"threads": threads}
-    app = make_app(read_ini(ini))
+    values = read_ini(ini)
+    _require_free(listen, values)
+    tell_new_library(settings_of(values))
+    app = make_app(values)
     tell_first_admin()
     settings = getUtility(ISettings)
     overlay = _overlay(listen, fallback_url)
@@ -43,6 +49,13 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     run_server(app, ini, tell_endpoints, overlay, **{**stated, **options})
+
+
+def _require_free(listen: str | None, values: Mapping[str, str]) -> None:
+    """Raise CannotListen if the tracker's address is taken, before anything is made."""
+    key = TrackerEndpointSettings.key("listen")
+    settings = settings_of({**values, **({} if listen is None else {key: listen})})
+    require_free(stated_addresses(settings, {"endpoint.tracker": TrackerEndpointSettings}))
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:

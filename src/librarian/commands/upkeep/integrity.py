@@ -122,7 +122,8 @@ def scrub_summary(report: ScrubReport) -> str:
 @click.option(
     "--repair",
     is_flag=True,
-    help="With --tree, no server running: cut a torn end off, or take back the tree of before a pack.",
+    help="Put wrong counts of quotas right.  With --tree, no server running: cut a torn end off, or take back"
+    " the tree of before a pack.",
 )
 @click.option("--name", default="", help="With --backup: an older one, by its name in DIR/manifests.")
 @json_option
@@ -146,7 +147,7 @@ def fsck(folder: Path | None, of_tree: bool, repair: bool, name: str, as_json: b
     ):
         if not sys.stderr.isatty():
             status.stop()
-        errors = _tell_findings(_chosen_check(folder, path, name, status), as_json)
+        errors = _tell_findings(_chosen_check(folder, path, name, repair, status), as_json)
     sys.exit(1 if errors else 0)
 
 
@@ -154,15 +155,15 @@ def _refuse_pairs(folder: Path | None, of_tree: bool, repair: bool, name: str) -
     """Raise UsageError for options of fsck that exclude or need each other."""
     if of_tree and folder is not None:
         raise click.UsageError("--tree and --backup are of two different things")
-    if repair and not of_tree:
-        raise click.UsageError("--repair is of the tree's file: it needs --tree")
+    if repair and folder is not None:
+        raise click.UsageError("--repair is of the library and its tree: a backup is left as it is")
     if name and folder is None:
         raise click.UsageError("--name is of a backup: it needs --backup DIR")
     if folder is not None:
         refuse_idle("with --backup, which needs no ini file", "ini")
 
 
-def _chosen_check(folder: Path | None, path: Path | None, name: str, status: Any) -> Any:
+def _chosen_check(folder: Path | None, path: Path | None, name: str, repair: bool, status: Any) -> Any:
     """The check of the tree's file at `path`, of the backup in `folder`, or else of the installation."""
 
     def progress(part: str, seen: int) -> None:
@@ -170,7 +171,7 @@ def _chosen_check(folder: Path | None, path: Path | None, name: str, status: Any
 
     if path is not None:
         return CheckTree(path, progress)
-    return CheckBackup(folder, name, progress) if folder else Check(Library(), progress)
+    return CheckBackup(folder, name, progress) if folder else Check(Library(), progress, repairs=repair)
 
 
 def _tree_file(ini: str) -> Path:

@@ -24,6 +24,7 @@ _COMBINED = re.compile(
     rf" (?P<status>\d{{3}}) (?P<size>\d{{1,18}}|-)(?: {_QUOTED} {_QUOTED})?",
     re.ASCII,
 )
+_GRANTED = re.compile(r" granted=(\d{3}:\d{1,18})\s*$", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _FILE = re.compile(r"/+([1-9][0-9]{0,15})/+[^/]", re.ASCII)
@@ -48,18 +49,23 @@ class Hit(NamedTuple):
 def read_line(line: str) -> Hit | None:
     """The download in a line; None if the line is of another request.  Raises MalformedLine.
 
-    A download is a GET that was answered with a file or a part of one; its path is ``/<id>/<name>``,
-    in which repeated slashes count as one.
+    A download is a GET that was answered with a file or a part of one, or had another server give such an
+    answer; its path is ``/<id>/<name>``, in which repeated slashes count as one.
     """
     facts = _from_json(line) if line.startswith("{") else _from_combined(line)
-    client, time, method, target, status, size, agent = facts
+    client, time, method, target, status, size, agent, granted = facts
+    if granted:
+        status, size = _granted(granted)
     if method != "GET" or status not in (200, 206):
         return None
     alias_id = _alias_id(target)
     return None if alias_id is None else Hit(alias_id, _moment(time), client, agent, status, size)
 
 
-def _from_combined(line: str) -> tuple[str, str, str, str, int, int, str]:
+Facts = tuple[str, str, str, str, int, int, str, str]  # as read_line() takes them apart
+
+
+def _from_combined(line: str) -> Facts:
     found = _COMBINED.match(line)
     if found is None:
         raise MalformedLine(line)
@@ -67,15 +73,27 @@ def _from_combined(line: str) -> tuple[str, str, str, str, int, int, str]:
     size = 0 if found["size"] == "-" else int(found["size"])
     # Whatever clients that speak no HTTP send is logged like a request.
     method, target = (words[0], words[1]) if len(words) > 1 else ("", "")
-    return found["client"], found["time"], method, target, int(found["status"]), size, found[7] or ""
+    tail = _GRANTED.search(line, found.end())
+    granted = tail[1] if tail else ""
+    return found["client"], found["time"], method, target, int(found["status"]), size, found[7] or "", granted
 
 
-def _from_json(line: str) -> tuple[str, str, str, str, int, int, str]:
+def _granted(text: str) -> tuple[int, int]:
+    """Status and bytes of an answer that another server was told to give."""
+    status, _colon, size = text.partition(":")
+    return int(status), int(size)
+
+
+def _from_json(line: str) -> Facts:
     try:
         facts: dict[str, Any] = json.loads(line)
         texts = (str(facts[name]) for name in ("client", "time", "method", "target"))
         client, time, method, target = texts
-        return client, time, method, target, int(facts["status"]), int(facts["size"]), str(facts["agent"])
+        status, size = int(facts["status"]), int(facts["size"])
+        granted = str(facts.get("granted") or "")
+        if granted and not _GRANTED.fullmatch(f" granted={granted}"):
+            raise ValueError(granted)
+        return client, time, method, target, status, size, str(facts["agent"]), granted
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):  # OverflowError: Infinity
         raise MalformedLine(line) from None
 

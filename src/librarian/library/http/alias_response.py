@@ -21,6 +21,7 @@ from librarian.web.files.elsewhere import fetched_by_front_end, redirected
 from librarian.web.files.facts import FileAnswer, FileFacts
 from librarian.web.files.ranges import Slice
 from librarian.web.files.response import file_response
+from librarian.web.interfaces import GRANTED
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def alias_response(
         if not admit(answer):
             raise HTTPNotFound
         ended(facts.size)  # how far the client comes is not known here
+        request.environ[GRANTED] = _granted(answer)
         return elsewhere
     try:
         file = _opened(library, facts, answer)
@@ -62,7 +64,14 @@ def alias_response(
         return file_response(answer, cast(BinaryIO, _ReportingFile(file, ended)), request.environ)
     file.close()
     ended(facts.size)  # how far the front end comes is not known here
+    request.environ[GRANTED] = _granted(answer)
     return handed
+
+
+def _granted(answer: FileAnswer) -> tuple[int, int]:
+    """Status and bytes of the answer that another server gives."""
+    slices = (part for part in answer.segments if isinstance(part, Slice))
+    return answer.status, sum(part.stop - part.start for part in slices)
 
 
 def _from_elsewhere(

@@ -69,7 +69,7 @@ def restricted_upload_endpoint() -> Endpoint:
 def upload(context: UploadTarget, request: Request) -> Response:
     """Store the body under a new alias: 201 (RFC 9110, section 15.3.2) with its URL, once that is committed.
 
-    Raises UploadFailed, Unauthorized, HTTPBadRequest.
+    Raises UploadFailed, QuotaExceeded, Unauthorized, HTTPBadRequest.
     """
     check_permission(context.root)
     library, filename = context.root.library, check_filename(context.filename)
@@ -77,6 +77,7 @@ def upload(context: UploadTarget, request: Request) -> Response:
         raise InvalidFilename(filename, "the path is not just a name")
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     owner = acting_owner()
+    library.quotas.require(owner, request.content_length)
 
     def add_alias(stored: StoredBytes) -> dict[str, Any]:
         alias = library.add(

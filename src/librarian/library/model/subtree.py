@@ -13,6 +13,7 @@ from librarian.library.interfaces import AliasNotFound, CannotUndelete
 from librarian.library.model.client_downloads import ClientDownload
 from librarian.library.model.counts import DownloadCounts, LogPlace, LogPlaces
 from librarian.library.model.files import FileHolds, Generation, LibraryFileAlias, LibraryFileContent
+from librarian.library.model.quotas import Quotas
 from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import BytesRetired, StoredBytes
 from librarian.tree.indexes import SmallLOBTree, SmallOOBTree, SmallOOTreeSet, make_small
@@ -33,6 +34,7 @@ class LibrarySubtree(Persistent):
     collected_at: datetime | None = None  # when the garbage collector last began
     reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
     generations: SmallOOBTree | None = None  # sha256 -> Generation, or None for 0; see generation_of()
+    quotas: Quotas | None = None  # where anything was ever limited
 
     def __init__(self) -> None:
         self.aliases = SmallLOBTree()  # id -> LibraryFileAlias
@@ -131,6 +133,11 @@ class LibrarySubtree(Persistent):
         self.aliases[alias.id] = alias
         if alias.content is not None:
             self.by_content.add(content_key(alias.content, alias.id))
+            self._count(alias, alias.content, 1)
+
+    def _count(self, alias: LibraryFileAlias, content: LibraryFileContent, files: int) -> None:
+        if self.quotas is not None and alias.owner is not None:
+            self.quotas.note(alias.owner, files, files * content.filesize)
 
     def delete_content(self, alias: LibraryFileAlias, now: datetime | None = None) -> None:
         """Take the content from an alias; with `now`, undelete() can bring it back."""
@@ -138,6 +145,7 @@ class LibrarySubtree(Persistent):
         if content is None:
             return
         self.by_content.remove(content_key(content, alias.id))
+        self._count(alias, content, -1)
         alias.content = None
         if now is not None:
             alias.content_deleted, alias.former_content = now, content
@@ -151,6 +159,7 @@ class LibrarySubtree(Persistent):
         self.forget_former(alias)
         alias.content, alias.content_deleted = content, None
         self.by_content.add(content_key(content, alias.id))
+        self._count(alias, content, 1)
         self.claim(content)
 
     def forget_former(self, alias: LibraryFileAlias) -> None:

@@ -17,6 +17,7 @@ from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key, sha1_keys
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.operations import Library
+from librarian.library.quotas.counting import count_all, mend
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tree.batches import BATCH, read_in_batches
 from librarian.tree.keys import with_prefix
@@ -43,9 +44,15 @@ class Check:
     """One run over one library; iterate over it once for its findings."""
 
     def __init__(
-        self, library: Library, progress: Callable[[str, int], object] = lambda part, seen: None
+        self,
+        library: Library,
+        progress: Callable[[str, int], object] = lambda part, seen: None,
+        *,
+        repairs: bool = False,
     ) -> None:
+        """`repairs`: put wrong counts of quotas right."""
         self._library = library
+        self._repairs = repairs
         self._progress = progress
         self.seen: dict[str, int] = {}  # part -> how many of its entries were looked at
 
@@ -61,6 +68,7 @@ class Check:
             yield from self._over("tokens", lambda subtree: subtree.tokens, _token)
             yield from self._over("tokens_by_alias", lambda subtree: subtree.tokens_by_alias, _alias_token)
             yield from self._over("tokens_by_expiry", lambda subtree: subtree.tokens_by_expiry, _expiry_token)
+            yield from self._uses()
             yield from self._bytes()
             transaction.abort()
 
@@ -102,6 +110,20 @@ class Check:
             return
         if size != content.filesize:
             yield Finding(ERROR, "size differs", key.hex(), f"{size} bytes, not {content.filesize}")
+
+    def _uses(self) -> Iterator[Finding]:
+        """What the quotas' records say against what the aliases say, as of one moment."""
+        transaction.begin()
+        if self._library.subtree.quotas is None:
+            return
+        count = count_all(self._library.tree, lambda seen: self._progress("quotas", seen))
+        self.seen["quotas"] = len(count.recorded)
+        for owner, (files, size), counts in count.differences():
+            if counts:
+                detail = f"{files:+} files, {size:+} bytes are missing in it"
+                yield Finding(ERROR, "use miscounted", owner, detail + (", mended" * self._repairs))
+        if self._repairs:
+            mend(self._library.tree, count)
 
     def _still_named(self, key: bytes) -> bool:
         """Whether the content is there as of now: a collector may have dropped it since the batch began."""

@@ -82,6 +82,7 @@ class ResumableUploads:
         )
         check_expires(found.expires)
         self._check_length(found.length, 0, found.most)
+        self.library.quotas.require(found.owner, found.length)
         partial: IPartial = self._partials.begin(found.as_json())
         log.info("upload begun upload=%s filename=%r length=%s", partial.id, filename, found.length)
         return partial
@@ -140,8 +141,8 @@ class ResumableUploads:
 
     def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
         """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
-        most = self._longest_of(partial) if length is None else length
         try:
+            most = self._longest_of(partial) if length is None else length
             piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
         except BaseException:
             partial.close()
@@ -151,7 +152,8 @@ class ResumableUploads:
 
     def _longest_of(self, partial: IPartial) -> int | None:
         """The most bytes that an upload without a declared length may have; None: no limit but the room."""
-        return _least(self.longest, UploadFacts.of(partial.facts).most)
+        room = self.library.quotas.room(partial.facts["owner"], partial.id)
+        return _least(self.longest, UploadFacts.of(partial.facts).most, room)
 
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
         have = facts.stored.size if facts.stored is not None else partial.size
@@ -169,6 +171,7 @@ class ResumableUploads:
             raise InconsistentLength(f"{partial.size} bytes have come, more than the {length} declared now")
         if facts.length is None:
             self._check_length(length, partial.size, facts.most)
+            self.library.quotas.require(facts.owner, length, partial.id)
             facts = self._note(partial, facts.with_(length=length))
         return facts
 

@@ -10,7 +10,11 @@ from zope.interface import implementer
 from librarian.library.filenames import ID
 from librarian.library.http.description import describe
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.model.quotas import name_of
+from librarian.library.quotas.interfaces import IQuotaSet
 from librarian.library.views.alias import LibraryFileAliasView
+from librarian.people.interfaces import IPersonSet
+from librarian.security.interaction import is_permitted
 from librarian.web.forms import SeeOther
 from librarian.web.interfaces import IAppSection
 from librarian.web.requests.mounting import local_path
@@ -58,8 +62,18 @@ def prefers_json(request: Request) -> bool:
     return bool(offers) and offers[0][0] == "application/json"
 
 
+def owners_quota(alias: Any) -> dict[str, Any]:
+    """Under ``quota`` what the owner of a file may have and has, for those who may see that."""
+    name = name_of(alias.owner)
+    person = None if name is None else getUtility(IPersonSet).getByName(name)
+    if person is None:
+        return {}
+    found = getUtility(IQuotaSet).of(person)
+    return {"quota": found.quota().as_json()} if is_permitted("librarian.ViewQuota", found) else {}
+
+
 def file_index(context: Any, request: Request) -> Response:
     """``/files/<id>``: a redirection to where the file is downloaded, or its description."""
     if prefers_json(request):
-        return Response(json_body=describe(context), vary=("Accept",))
+        return Response(json_body={**describe(context), **owners_quota(context)}, vary=("Accept",))
     return LibraryFileAliasView(context, request)()

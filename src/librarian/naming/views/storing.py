@@ -30,6 +30,7 @@ def _put_file(context: TreePath, request: Request) -> Response:
     check_write(context, request)  # before the body is read
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     restricted, make = flag(request, "restricted"), flag(request, "parents")
+    library.quotas.require(acting_owner(), request.content_length)
 
     def add_to_tree(stored: StoredBytes) -> tuple[dict[str, Any], bool]:
         folder = getUtility(INamedTree).folder(context.folder_path, make)

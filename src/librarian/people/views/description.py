@@ -3,7 +3,9 @@
 from typing import Any
 
 from pyramid.request import Request
+from zope.component import getUtilitiesFor
 
+from librarian.people.interfaces import IParticipantFacts
 from librarian.web.requests.mounting import local_path
 
 
@@ -39,6 +41,18 @@ def describe_team(team: Any) -> dict[str, Any]:
         "people": [person.name for person in team.people()],
         "teams": [other.name for other in team.teams()],
     }
+
+
+def facts_about(participant: Any) -> dict[str, Any]:
+    """What other systems know of an IParticipant, by their names, and as lines for the page."""
+    found, lines = {}, []
+    for name, system in sorted(getUtilitiesFor(IParticipantFacts)):
+        facts = system.facts(participant)
+        if facts is not None:
+            found[name] = facts
+            line = {"title": system.title, "line": system.line(facts), "path": system.path(participant)}
+            lines.append(line)
+    return {**found, "_lines": lines}
 
 
 def describe_token(token: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from zope.component import getUtility
 
 from librarian.people.credentials.interfaces import IAuthenticator, ICredentialSet, WrongCredentials
 from librarian.people.login import begin_session
-from librarian.people.views.description import describe_person, path_of
+from librarian.people.views.description import describe_person, facts_about, path_of
 from librarian.people.views.directory import set_display_name
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response
@@ -20,6 +20,7 @@ def _show(context: Any, request: Request) -> Response:
     may_edit = request.has_permission("librarian.Edit", context)
     values = {
         **describe_person(context, request),
+        **facts_about(context),
         "_title": context.display_name,
         "_may_edit": may_edit,
         "_may_disable": request.has_permission("librarian.Admin", context),

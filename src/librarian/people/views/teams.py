@@ -6,7 +6,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.people.views.description import describe_team, path_of
+from librarian.people.views.description import describe_team, facts_about, path_of
 from librarian.people.views.directory import participant_named, set_display_name
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.requests.methods import takes
@@ -15,6 +15,7 @@ from librarian.web.requests.methods import takes
 def _show(context: Any, request: Request) -> Response:
     values = {
         **describe_team(context),
+        **facts_about(context),
         "_title": context.display_name,
         "_may_edit": request.has_permission("librarian.Edit", context),
     }

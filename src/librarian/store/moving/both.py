@@ -17,11 +17,12 @@ from librarian.store.interfaces import (
     StoredBytes,
     StoreUnavailable,
 )
+from librarian.store.s3.interfaces import ICallObserver, IObservedStore
 
 T = TypeVar("T")
 
 
-@implementer(IByteStore)
+@implementer(IByteStore, IObservedStore)
 class BothStores:
     """Writes to `new`; reads from there what is there, and otherwise from `old`."""
 
@@ -48,6 +49,18 @@ class BothStores:
     def uses_generations(self) -> bool:
         """As the new one, which all names are of that are committed now."""
         return bool(self.new.uses_generations)
+
+    def observe(self, observer: ICallObserver) -> None:
+        """As IObservedStore has it, for those of the two that are reached by calls."""
+        for store in self._observed():
+            store.observe(observer)
+
+    def trouble(self) -> str:
+        """As IObservedStore has it."""
+        return "; ".join(filter(None, (store.trouble() for store in self._observed())))
+
+    def _observed(self) -> list[Any]:
+        return [store for store in (self.new, self.old) if IObservedStore.providedBy(store)]
 
     def put(
         self,

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from errno import EDQUOT, EHOSTDOWN
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ReadTimeoutError as SilentAnswer
+from zope.interface import implementer
 
 from librarian.log_filters import Rarely
 from librarian.store.interfaces import StoreFull, StoreTrouble, StoreUnavailable
 from librarian.store.s3.breaker import Breaker
-from librarian.store.s3.interfaces import NoSuchKey
+from librarian.store.s3.interfaces import ICallObserver, NoSuchKey
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(beginning="object store call"))
@@ -30,6 +32,24 @@ SETTLING_SECONDS = 3.0  # until the rate of an answer is judged
 MISSING = {"NoSuchKey", "404", "NoSuchUpload", "NotFound"}
 FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
 FAILURES = (BotoCoreError, ClientError, HTTPError, OSError)
+TIMEOUTS = (ReadTimeoutError, ConnectTimeoutError, SilentAnswer)
+
+
+@implementer(ICallObserver)
+class Unobserved:
+    """Takes no notice."""
+
+    def called(self, operation: str, outcome: str) -> None:
+        """Of an answer."""
+
+    def retried(self, operation: str) -> None:
+        """Of another try."""
+
+    def transferred(self, sent: int, received: int) -> None:
+        """Of bytes."""
+
+    def opened(self, is_open: bool) -> None:
+        """Of the breaker."""
 
 
 class Calls:
@@ -50,7 +70,8 @@ class Calls:
         self._slowest = slowest
         self._monotonic = monotonic
         self._sleep = sleep
-        self.breaker = Breaker(monotonic)
+        self.observer: Any = Unobserved()
+        self.breaker = Breaker(monotonic, self._breaker_changed)
 
     def do(self, operation: str, **parameters: Any) -> Any:
         """The answer to a call such as ``put_object``.  A body must be seekable: it is sent from its start.
@@ -65,6 +86,7 @@ class Calls:
 
     def _repeat(self, operation: str, method: Callable[..., Any], parameters: dict[str, Any]) -> Any:
         body: Any = parameters.get("Body")
+        size = parameters.get("ContentLength", len(body) if isinstance(body, bytes) else 0)
         began = self._monotonic()
         for attempt in range(1, ATTEMPTS + 1):
             self._require(operation)
@@ -74,9 +96,11 @@ class Calls:
                 answer = method(Bucket=self._bucket, **parameters)
             except FAILURES as error:
                 self._judge(operation, error, last=attempt == ATTEMPTS or self._is_late(began))
-                self._pause(attempt)
+                self._pause(operation, attempt)
             else:
                 self.breaker.succeeded()
+                self.observer.called(operation, "ok")
+                self.observer.transferred(size, 0)
                 return answer
         raise AssertionError("the last attempt has raised an error or returned")
 
@@ -96,6 +120,7 @@ class Calls:
             try:
                 for piece in self._pieces(body):
                     position, failures = position + len(piece), 0
+                    self.observer.transferred(0, len(piece))
                     yield piece
             except (*FAILURES, TimeoutError) as error:
                 failed = error
@@ -106,7 +131,7 @@ class Calls:
             failures += 1
             too_slow = isinstance(failed, TimeoutError)  # and would be so again
             self._judge("get_object", failed, last=too_slow or failures == ATTEMPTS)
-            self._pause(failures)
+            self._pause("get_object", failures)
 
     def presigned(self, key: str, parameters: dict[str, str], seconds: int) -> str:
         """A URL that gives the object to each client that has it, for `seconds`; `parameters` as get_object
@@ -143,6 +168,9 @@ class Calls:
             if waited > SETTLING_SECONDS and size < waited * self._slowest:
                 raise TimeoutError(f"{size} bytes in {waited:.0f} s")
 
+    def _breaker_changed(self, is_open: bool) -> None:
+        self.observer.opened(is_open)
+
     def _require(self, operation: str) -> None:
         if not self.breaker.admits():
             raise StoreUnavailable(EHOSTDOWN, f"the byte store is unavailable: {operation} was not tried")
@@ -150,12 +178,14 @@ class Calls:
     def _is_late(self, began: float) -> bool:
         return self._monotonic() - began > PATIENCE_SECONDS
 
-    def _pause(self, attempt: int) -> None:
+    def _pause(self, operation: str, attempt: int) -> None:
+        self.observer.retried(operation)
         self._sleep(random.uniform(0.5, 1) * FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311  # no secret
 
     def _judge(self, operation: str, error: BaseException, *, last: bool) -> None:
         """Raise what a failed call means, unless it is worth another try."""
-        code = code_of(error)
+        code, outcome = code_of(error), outcome_of(error)
+        self.observer.called(operation, outcome)
         if code in MISSING:
             self.breaker.succeeded()
             raise NoSuchKey from error
@@ -163,13 +193,27 @@ class Calls:
             self.breaker.succeeded()
             raise StoreFull(EDQUOT, "the byte store has no room: the object store refuses more") from error
         if last or is_final(error):
-            self.breaker.failed()
+            self.breaker.failed(f"{operation}: {outcome}")
             raise trouble(operation, error) from error
 
 
 def code_of(error: BaseException | None) -> str:
     """The store's word for what went wrong; empty where it did not answer."""
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def outcome_of(error: BaseException) -> str:
+    """What became of a request that failed, as ICallObserver has it."""
+    if isinstance(error, TimeoutError):
+        return "slow"
+    if isinstance(error, TIMEOUTS):
+        return "timeout"
+    if not isinstance(error, ClientError):
+        return "connection"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        return str(status)
+    return "missing" if code_of(error) in MISSING else "full" if code_of(error) in FULL else "refused"
 
 
 def is_final(error: BaseException) -> bool:

@@ -38,6 +38,38 @@ class IObjects(Interface):
         get_object() takes them, such as ResponseContentType."""
 
 
+class ICallObserver(Interface):
+    """Told of every call of an object store, at once and in the calling thread; must not raise."""
+
+    def called(operation: str, outcome: str) -> None:
+        """A request was answered, or was not.
+
+        `operation` is boto3's name of it.  `outcome` is ``ok``, ``missing``, ``full``, ``refused`` (any other
+        4xx), a status from 500 on, ``timeout``, ``slow`` (an answer below the slowest rate that is borne) or
+        ``connection``.
+        """
+
+    def retried(operation: str) -> None:
+        """A request will be sent once more."""
+
+    def transferred(sent: int, received: int) -> None:
+        """Bytes of bodies went out, or came in."""
+
+    def opened(is_open: bool) -> None:
+        """The store is taken for away from now on, or for back."""
+
+
+class IObservedStore(Interface):
+    """A byte store that is reached by calls which may be observed."""
+
+    def observe(observer: ICallObserver) -> None:
+        """Tell `observer` of each call from now on, in place of the one before."""
+
+    def trouble() -> str:
+        """Why the store is taken for away, and since when, in a phrase fit for strangers; empty if it is
+        not."""
+
+
 class IGenerations(Interface):
     """A utility: which generation the names of the tree mean, for stores with `uses_generations`.
 

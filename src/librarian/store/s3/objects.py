@@ -102,17 +102,22 @@ class Objects:
         The answer to HEAD has no body, and 404 may mean the bucket: what seems to be missing is asked for by
         GET once more, whose errors have names.
         """
-        key = self._keys.of(kind, sha256, generation)
+        seen = self.seen(kind, sha256, generation)
+        if seen is not None:
+            return seen
         try:
-            return _found(self._calls.do("head_object", Key=key))
-        except NoSuchKey:
-            pass
-        try:
-            answer = self._calls.do("get_object", Key=key)
+            answer = self._calls.do("get_object", Key=self._keys.of(kind, sha256, generation))
         except NoSuchKey:
             return None
         answer["Body"].close()
         return _found(answer)
+
+    def seen(self, kind: str, sha256: str, generation: int) -> Found | None:
+        """The object under a key; None if it is missing or the bucket is, as who stores it will be told."""
+        try:
+            return _found(self._calls.do("head_object", Key=self._keys.of(kind, sha256, generation)))
+        except NoSuchKey:
+            return None
 
     def mark(self, kind: str, sha256: str, generation: int, moment: datetime) -> None:
         """Store an empty object that says something about the bytes of a generation."""

@@ -40,9 +40,9 @@ from librarian.store.interfaces import (
 from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
 from librarian.store.s3.calls import Calls
-from librarian.store.s3.interfaces import IGenerations, NoSuchKey
+from librarian.store.s3.interfaces import ICallObserver, IGenerations, IObservedStore, NoSuchKey
 from librarian.store.s3.keys import AGES, BYTES, QUARANTINE, Keys
-from librarian.store.s3.objects import Objects, metadata
+from librarian.store.s3.objects import Found, Objects, metadata
 from librarian.store.s3.sending import Sender
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ READ_AGAIN_BYTES = 1 << 20  # smaller ones that come again are compared with wha
 ABANDONED = timedelta(days=2)  # for an upload in parts; what living writers work on is younger
 
 
-@implementer(IByteStore, IPresignedUrls)
+@implementer(IByteStore, IPresignedUrls, IObservedStore)
 class S3Store(PutsByReceiving):
     """Bytes as objects below `keys.prefix`; `folder` on the local disk is for those on their way.
 
@@ -92,6 +92,12 @@ class S3Store(PutsByReceiving):
         with troubles("prepare"):
             durable.make_directories(self._incoming.path)
 
+    def observe(self, observer: ICallObserver) -> None:
+        self._calls.observer = observer
+
+    def trouble(self) -> str:
+        return self._calls.breaker.trouble
+
     def receive(self, size: int | None = None) -> DiskReceiving:
         return DiskReceiving(self._drafts, size, self.open)
 
@@ -116,10 +122,11 @@ class S3Store(PutsByReceiving):
         """Have the bytes held under the current generation, which is the answer."""
         sha256 = received.sha256
         generation = self.objects.current(sha256)
-        if self._holds(received, generation):
-            return generation
-        if self.objects.find(BYTES, sha256, generation) is not None:  # damaged
-            self._condemn(sha256, generation)
+        found = self.objects.seen(BYTES, sha256, generation)
+        if found is not None:
+            if self._is_held(received, generation, found):
+                return generation
+            self._condemn(sha256, generation)  # damaged
             return self._hold(received)
         key = self._keys.of(BYTES, sha256, generation)
         slices = self._sender.send(key, received.open, received.found, metadata(self._clock.now()))
@@ -137,10 +144,9 @@ class S3Store(PutsByReceiving):
         except StoreTrouble as error:  # made again at the first read
             log.warning("digests of slices not kept sha256=%s error=%s", slices.sha256, error)
 
-    def _holds(self, received: DiskReceivedFile, generation: int) -> bool:
-        """Whether the bytes are there already, sound as far as can be told at once; their age is renewed."""
-        found = self.objects.find(BYTES, received.sha256, generation)
-        if found is None or found.size != received.size:
+    def _is_held(self, received: DiskReceivedFile, generation: int, found: Found) -> bool:
+        """Whether what is there is sound as far as can be told at once; its age is renewed then."""
+        if found.size != received.size:
             return False
         if received.size <= READ_AGAIN_BYTES and not self._is_sound(received.sha256):
             return False

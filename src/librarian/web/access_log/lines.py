@@ -1,6 +1,7 @@
 """A line of the access log: its facts, and how they are written.
 
-The combined format is that of Apache's mod_log_config, with the seconds the answer took behind it.
+The combined format is that of Apache's mod_log_config, with the seconds the answer took behind it.  Where
+another server was told to send the file, what it was told to give follows: ``granted=206:1048576``.
 """
 
 import json
@@ -27,6 +28,7 @@ class Entry(NamedTuple):
     referer: str
     agent: str
     seconds: float  # from the request's arrival to the end of its answer
+    granted: tuple[int, int] | None = None  # status and bytes of an answer that another server gives
 
 
 def combined(entry: Entry) -> str:
@@ -35,14 +37,21 @@ def combined(entry: Entry) -> str:
     return (
         f'{entry.client or "-"} - - [{_stamp(int(entry.time.timestamp()))}] "{_safe(request)}"'
         f' {entry.status} {entry.size} "{_safe(entry.referer or "-")}" "{_safe(entry.agent or "-")}"'
-        f" {entry.seconds:.3f}\n"
+        f" {entry.seconds:.3f}{_granted(entry, ' granted=')}\n"
     )
 
 
 def as_json(entry: Entry) -> str:
     """A line of JSON; the time as in RFC 3339, section 5.6."""
     facts = entry._asdict() | {"time": entry.time.isoformat(), "seconds": round(entry.seconds, 3)}
+    del facts["granted"]
+    if entry.granted is not None:
+        facts["granted"] = _granted(entry)
     return json.dumps(facts, separators=(",", ":")) + "\n"
+
+
+def _granted(entry: Entry, before: str = "") -> str:
+    return "" if entry.granted is None else f"{before}{entry.granted[0]}:{entry.granted[1]}"
 
 
 FORMATS: dict[str, Callable[[Entry], str]] = {"combined": combined, "json": as_json}

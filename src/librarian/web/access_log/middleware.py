@@ -14,6 +14,7 @@ from librarian.web.access_log.lines import FORMATS, Entry
 from librarian.web.access_log.log_file import LogFile
 from librarian.web.access_log.masking import masked
 from librarian.web.access_log.sent_bytes import Answer
+from librarian.web.interfaces import GRANTED
 from librarian.web.settings import AccessLogSettings
 
 
@@ -62,6 +63,7 @@ class AccessLogged:
             referer=environ.get("HTTP_REFERER", ""),
             agent=environ.get("HTTP_USER_AGENT", ""),
             seconds=seconds,
+            granted=environ.get(GRANTED),
         )
 
     def write(
@@ -76,6 +78,7 @@ class AccessLogged:
         referer: str,
         agent: str,
         seconds: float,
+        granted: tuple[int, int] | None = None,
     ) -> None:
         """Write one line, of an answer that has just been sent; the fields are those of Entry."""
         entry = Entry(
@@ -89,6 +92,7 @@ class AccessLogged:
             referer=masked(referer),
             agent=agent,
             seconds=seconds,
+            granted=granted,
         )
         self.log.write(self._format(entry).encode("ascii", "backslashreplace"))
 

@@ -20,6 +20,7 @@ from librarian.library.filenames import check_filename, media_type_for
 from librarian.library.generations import store_and_name
 from librarian.library.http.downloads import DownloadRoot
 from librarian.library.http.request_bodies import stated_mimetype
+from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename, UploadFailed
 from librarian.library.operations import Library, acting_owner
 from librarian.security.interaction import acting_as
@@ -28,6 +29,7 @@ from librarian.store.receiving import keep_or_put
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import sent_file
 from librarian.web.requests.methods import takes
+from librarian.web.requests.mounting import local_path
 from librarian.web.requests.promises import check_part
 
 TEMPLATE = "librarian.library:templates/drop.jinja2"
@@ -35,12 +37,12 @@ SENT = ("filename", "size", "sha256")  # what a sender is told of a file, who ma
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1.5rem}"
     "input[type=file]{display:block;width:100%;padding:2rem 1rem;margin:1rem 0;border:1px dashed;"
-    "box-sizing:border-box}:root{color-scheme:light dark}"
+    "box-sizing:border-box}progress{width:100%}form.dragged{outline:2px dashed}:root{color-scheme:light dark}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none';"
-    " frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; script-src 'self';"
+    " connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
     # The secret is in the URL.  Not "no-referrer": browsers then send "Origin: null" with the form.
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
@@ -95,7 +97,8 @@ def _described(terms: DropTerms) -> dict[str, Any]:
 
 
 def _page(request: Request, values: dict[str, Any], status: int = 200) -> Response:
-    shown = {"style": STYLE, "sent": None, "until": None, **values}
+    place = local_path(f"/{DROP}/{request.subpath[0]}/{UPLOADS}")
+    shown = {"style": STYLE, "sent": None, "until": None, "uploads": place, **values}
     response: Response = render_to_response(TEMPLATE, shown, request)
     response.status_int = status
     return response
@@ -105,6 +108,7 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
     """A file, once it is committed: 201, or a page that gives thanks."""
     terms, key = link.terms, link.key
     check_told_size(request, terms)
+    library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
     if has_form(request):
         if (response := go_on(request, library.store, terms)) is not None:
             return response

@@ -1,0 +1,1 @@
+"""Quotas: how many files and bytes persons and teams may have."""

@@ -1,0 +1,118 @@
+"""A person's browser sends a large file in pieces, from a form and behind an upload link."""
+
+import hashlib
+import os
+import tempfile
+import unittest
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.server.test_browser import Downloading
+from tests.support.layers import Chromium, Server
+from tests.support.servers.cutting import CuttingRelay
+
+MB = 1_000_000
+PATIENCE_SECONDS = 60
+
+
+class Pages(unittest.TestCase):
+    layer = Downloading
+
+    def setUp(self) -> None:
+        self.browser, self.server = Chromium.browser, Server.server
+        folder = tempfile.TemporaryDirectory(prefix="librarian-pages-")
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name) / "large file.bin"
+        data = os.urandom(6 * MB)
+        self.path.write_bytes(data)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.browser.messages()  # those of the pages before
+
+    def relay(self, endpoint: str, **options: int) -> CuttingRelay:
+        found: CuttingRelay = self.enterContext(CuttingRelay(self.server.urls[endpoint], **options))
+        return found
+
+    def link(self, **terms: str) -> str:
+        """The path of a new upload link."""
+        headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
+        url = f"{self.server.urls['app']}+upload-links"
+        made = urllib3.request("POST", url, headers=headers, json=terms).json()["url"]
+        return urlsplit(made).path.lstrip("/")
+
+    def choose(self) -> None:
+        self.browser.driver.find_element(By.NAME, "file").send_keys(str(self.path))
+
+    def click(self, label: str) -> None:
+        self.browser.driver.find_element(By.XPATH, f"//button[normalize-space()='{label}']").click()
+
+    def until_told(self, words: str) -> None:
+        WebDriverWait(self.browser.driver, PATIENCE_SECONDS, poll_frequency=0.05).until(
+            lambda driver: words in self.browser.text("output"), words
+        )
+
+    def arrived(self) -> int:
+        """How many files of this content the public endpoint has."""
+        answer = urllib3.request("GET", f"{self.server.urls['public']}search?digest={self.sha256}")
+        return int(answer.data.splitlines()[0])
+
+    def assert_allowed(self) -> None:
+        """The content policy has stopped nothing."""
+        told = [line for line in self.browser.messages() if "Content Security Policy" in line]
+        self.assertEqual(told, [])
+
+    def test_the_form_of_the_application_over_connections_that_are_cut(self) -> None:
+        relay = self.relay("app", cut_after=2 * MB)
+        self.browser.open(f"{relay.url}+upload")
+        self.browser.fill("name", "admin")
+        self.browser.fill("password", self.server.admin_password)
+        self.browser.press("Log in")
+        self.choose()
+        self.click("Add")
+        WebDriverWait(self.browser.driver, PATIENCE_SECONDS).until(
+            lambda driver: driver.current_url.endswith("/+about"), self.browser.text()
+        )
+        self.assertIn("large file.bin", self.browser.text())
+        self.assertGreaterEqual(relay.cuts, 2)
+        self.assertEqual(self.arrived(), 1)
+        self.assert_allowed()
+
+    def test_the_page_behind_a_link_pauses_and_goes_on(self) -> None:
+        relay = self.relay("public")
+        self.browser.open(relay.url + self.link(wanted="Your film", restricted="false", max_size="7MB"))
+        self.assertIn("Your film", self.browser.text())
+        relay.rate = MB
+        self.choose()
+        self.click("Send")
+        self.until_told(" of 6.0 MB")
+        self.click("Pause")
+        self.until_told("Paused.")
+        relay.rate = None
+        self.assertEqual(self.arrived(), 0)
+        self.click("Go on")
+        self.until_told("Thank you: large file.bin has come, 6.0 MB.")
+        self.assertEqual(self.arrived(), 1)
+        self.assert_allowed()
+
+    def test_a_file_that_the_link_does_not_take(self) -> None:
+        self.browser.open(self.server.urls["public"] + self.link(max_size="5MB"))
+        self.choose()
+        self.click("Send")
+        self.until_told("this link takes files of at most 5000000 bytes")
+
+    def test_an_upload_that_is_given_up_leaves_nothing(self) -> None:
+        relay = self.relay("public")
+        self.browser.open(relay.url + self.link(restricted="false"))
+        relay.rate = MB
+        self.choose()
+        self.click("Send")
+        self.until_told(" of 6.0 MB")
+        self.click("Give up")
+        self.until_told("It was given up.")
+        headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
+        left = urllib3.request("GET", f"{self.server.urls['app']}+uploads?all", headers=headers)
+        self.assertEqual(left.json()["uploads"], [])
+        self.assertEqual(self.arrived(), 0)
