@@ -201,6 +201,7 @@ ALWAYS = {
     "restore": "to database_uri name as_json",
     "rm": "recursive if_match app_url user",
     "scrub": "share rate budget repair_from as_json ini",
+    "reindex": "anew ini",
     "send-events": "ini watch",
     "send-mail": "ini watch",
     "serve": "threads workers",

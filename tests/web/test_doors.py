@@ -24,6 +24,7 @@ MACHINERY = {
     "librarian.library.drops.interfaces.IPlacesFiles",  # asks the acting principal's permissions itself
     "librarian.library.interfaces.IFileReferences",
     "librarian.library.uploads.interfaces.ILinkUploads",
+    "librarian.library.catalogue.interfaces.IFileFinder",  # finds ids; each file is guarded
     "librarian.library.uploads.interfaces.IResumableUploads",  # each upload is its owner's
     "librarian.mail.interfaces.IPostOffice",
     "librarian.mirrors.interfaces.IProbeLogs",

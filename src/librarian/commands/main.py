@@ -42,6 +42,7 @@ COMMANDS = {
     "mirrors": "librarian.commands.mirrors.group:mirrors",
     "put": "librarian.commands.files.transfer:put",
     "quota": "librarian.commands.quota:quota",
+    "reindex": "librarian.commands.upkeep.reindexing:reindex",
     "release": "librarian.commands.files.holds:release",
     "report": "librarian.commands.upkeep.report:report",
     "restore": "librarian.commands.upkeep.backup:restore",

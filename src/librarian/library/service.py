@@ -131,10 +131,10 @@ class BoundAlias(Bound):
         self._library.tokens.revoke(token_id)
 
     def hold(self, reason: str) -> None:
-        self._library.subtree.holds.hold(stored(self), reason)
+        self._library.subtree.hold(stored(self), reason)
 
     def release(self, reason: str) -> bool:
-        return self._library.subtree.holds.release(self.id, reason)
+        return self._library.subtree.release(stored(self), reason)
 
     def holders(self) -> list[str]:
         found = (held.holders(self.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))

@@ -11,6 +11,7 @@ from zope.component import getGlobalSiteManager, getUtility
 
 from librarian.app import make_app
 from librarian.interfaces import IClock, ISettings
+from librarian.library.catalogue.indexing import Indexer
 from librarian.library.opening import open_library
 from librarian.people.credentials.authentication import Authenticator
 from librarian.people.credentials.interfaces import IAuthenticator
@@ -62,7 +63,8 @@ class World:
     """
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        self.app = make_app(dict(settings))
+        # No thread of its own: tests take files into the lists by World.index().
+        self.app = make_app({"librarian.index_every": "0", **settings})
         application.connect(self.app)
         self.request = application.request
         self.clock: Any = getUtility(IClock)
@@ -79,6 +81,10 @@ class World:
         getGlobalSiteManager().registerUtility(Authenticator(), IAuthenticator)
         self._opened = ExitStack()
         self._opened.enter_context(open_library())
+
+    def index(self) -> int:
+        """Take all that was committed into the lists, as a server does every second; how many files."""
+        return Indexer().run()
 
     def end(self) -> None:
         """Close the tree; to be called after every begin()."""

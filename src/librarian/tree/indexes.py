@@ -12,6 +12,7 @@ from bisect import bisect_right
 from functools import partial
 from typing import Any
 
+from BTrees.LLBTree import LLBTree
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from transaction import TransactionManager
@@ -30,6 +31,13 @@ class SmallOOBTree(OOBTree):
 
 class SmallLOBTree(LOBTree):
     """Integers to any values."""
+
+    max_leaf_size = LEAF
+    max_internal_size = CHILDREN
+
+
+class SmallLLBTree(LLBTree):
+    """Integers to integers."""
 
     max_leaf_size = LEAF
     max_internal_size = CHILDREN

@@ -1,19 +1,44 @@
 """Requests to the application under test, as documents print them and as browsers send them."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from webtest import TestApp
+from webtest import TestApp, TestRequest, TestResponse
 
 from librarian.testing.application import ThreadedApplication, request
 
 __all__ = ["ThreadedApplication", "browser", "http", "request"]
 
 
+class Page(TestResponse):
+    """A page whose `forms` are its own: the search form that every page has is left out."""
+
+    _forms_indexed: dict[Any, Any]
+
+    def _parse_forms(self) -> None:
+        super()._parse_forms()
+        found = {name: form for name, form in self._forms_indexed.items() if type(name) is int}
+        own = [form for form in found.values() if form.id != "search"]
+        self._forms_indexed = dict(enumerate(own)) | {form.id: form for form in own if form.id}
+
+
+class PageRequest(TestRequest):
+    """Is answered by a Page."""
+
+    ResponseClass = Page
+
+
+class Browser(TestApp):
+    """A browser of pages."""
+
+    RequestClass = PageRequest
+
+
 def browser(endpoint_url: str = "http://localhost:6543/") -> TestApp:
     """A WebTest browser with cookies on the endpoint behind `endpoint_url`."""
     parts = urlsplit(endpoint_url)
     environ = {"SERVER_PORT": str(parts.port or 80), "HTTP_HOST": parts.netloc, "HTTP_ACCEPT": "text/html"}
-    return TestApp(ThreadedApplication(), extra_environ=environ)
+    return Browser(ThreadedApplication(), extra_environ=environ)
 
 
 def http(line: str, body: bytes = b"", show: str = "", **headers: str) -> None:

@@ -33,7 +33,7 @@ def change(
 @ini_option
 def hold(alias_id: int, reason: str, ini: str) -> None:
     """Keep the file with id ALIAS_ID until it is released for the same reason."""
-    change(ini, alias_id, lambda library, subtree, record: subtree.holds.hold(record, reason))
+    change(ini, alias_id, lambda library, subtree, record: subtree.hold(record, reason))
 
 
 @click.command()
@@ -44,7 +44,7 @@ def release(alias_id: int, reason: str, ini: str) -> None:
     """Let go of the file with id ALIAS_ID; once it has no holder, gc drops it in time."""
 
     def work(library: Library, subtree: LibrarySubtree, record: LibraryFileAlias) -> None:
-        if not subtree.holds.release(alias_id, reason):
+        if not subtree.release(record, reason):
             raise click.ClickException(f"alias {alias_id} is not held as {reason!r}")
 
     change(ini, alias_id, work)

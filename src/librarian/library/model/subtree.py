@@ -10,6 +10,7 @@ from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
 
 from librarian.library.interfaces import AliasNotFound, CannotUndelete
+from librarian.library.model.changes import ChangedFiles
 from librarian.library.model.client_downloads import ClientDownload
 from librarian.library.model.counts import DownloadCounts, LogPlace, LogPlaces
 from librarian.library.model.files import FileHolds, Generation, LibraryFileAlias, LibraryFileContent
@@ -43,6 +44,7 @@ class LibrarySubtree(Persistent):
         self.by_content = SmallOOTreeSet()  # sha256 + id, big-endian
         self.by_former_content = SmallOOTreeSet()  # the same for deleted files that can be brought back
         self.holds = FileHolds()  # for clients outside of this process
+        self.changes = ChangedFiles()  # what the catalogue has not taken in yet
         self.downloads = LOBTree()  # id -> DownloadCounts, of those that were downloaded
         self.log_places = LogPlaces()
         self.slices = OOBTree()  # id + digest of the client -> (bytes it got, seconds since the epoch)
@@ -131,6 +133,7 @@ class LibrarySubtree(Persistent):
     def add(self, alias: LibraryFileAlias) -> None:
         """Store an alias under its id, and index it by its content."""
         self.aliases[alias.id] = alias
+        self.changes.note(alias.id)
         if alias.content is not None:
             self.by_content.add(content_key(alias.content, alias.id))
             self._count(alias, alias.content, 1)
@@ -146,6 +149,7 @@ class LibrarySubtree(Persistent):
             return
         self.by_content.remove(content_key(content, alias.id))
         self._count(alias, content, -1)
+        self.changes.note(alias.id)
         alias.content = None
         if now is not None:
             alias.content_deleted, alias.former_content = now, content
@@ -166,13 +170,32 @@ class LibrarySubtree(Persistent):
         """From now on the deleted file cannot be brought back."""
         if alias.former_content is not None:
             self.by_former_content.remove(content_key(alias.former_content, alias.id))
+            self.changes.note(alias.id)
             alias.former_content = None
+
+    def hold(self, alias: LibraryFileAlias, reason: str) -> None:
+        """Keep a file for a client outside of this process.  Raises NotStored."""
+        self.holds.hold(alias, reason)
+        self.changes.note(alias.id)
+
+    def release(self, alias: LibraryFileAlias, reason: str) -> bool:
+        """Undo hold(); whether the file was held for this reason."""
+        released = self.holds.release(alias.id, reason)
+        if released:
+            self.changes.note(alias.id)
+        return released
+
+    def keep_until(self, alias: LibraryFileAlias, expires: datetime | None) -> None:
+        """Change the expiry of a file; a new date is announced anew."""
+        alias.expires = expires
+        self.changes.note(alias.id)
 
     def drop(self, alias: LibraryFileAlias) -> None:
         """Remove an alias.  The alias is written too, so that a hold at the same time conflicts."""
         self.delete_content(alias)
         self.forget_former(alias)
         alias._p_changed = True
+        self.changes.note(alias.id)
         self.downloads.pop(alias.id, None)
         for token in self.tokens_of(alias.id):
             self.drop_token(token)
@@ -329,6 +352,11 @@ def make_indexes_small(subtree: LibrarySubtree) -> None:
     make_small(subtree, ("aliases", "contents", "by_sha1", "by_content", "by_former_content"))
 
 
-STEPS = (store_new_class_names, store_new_class_names, make_indexes_small)
+def note_changes(subtree: LibrarySubtree) -> None:
+    """Begin to note what changes; the catalogue finds the files that are there by itself, in batches."""
+    subtree.changes = ChangedFiles()
+
+
+STEPS = (store_new_class_names, store_new_class_names, make_indexes_small, note_changes)
 
 subtree = Subtree("library", LibrarySubtree, STEPS, FORMER_NAMES)

@@ -8,11 +8,14 @@ compared as of the same moment.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import transaction
 
+from librarian.library.catalogue.checking import Wrong, check_entry, check_file, check_key
+from librarian.library.catalogue.model import CatalogueSubtree
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key, sha1_keys
 from librarian.library.model.tokens import TimeLimitedToken
@@ -25,6 +28,7 @@ from librarian.tree.keys import with_prefix
 DAY = timedelta(days=1)
 
 ERROR, NOTICE = "error", "notice"
+LISTED, ENTRIES, KEYS = "listed files", "entries of lists", "keys of lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Check:
             yield from self._over("tokens_by_alias", lambda subtree: subtree.tokens_by_alias, _alias_token)
             yield from self._over("tokens_by_expiry", lambda subtree: subtree.tokens_by_expiry, _expiry_token)
             yield from self._uses()
+            yield from self._catalogue()
             yield from self._bytes()
             transaction.abort()
 
@@ -88,6 +93,21 @@ class Check:
             # All are compared before the first finding is given: its consumer may take a long time over it.
             yield from list(chain.from_iterable(look(library.subtree, key) for key in keys))
             self._saw(part, len(keys))
+
+    def _catalogue(self) -> Iterator[Finding]:
+        """The lists against the files, and the files against the lists."""
+
+        def catalogue() -> CatalogueSubtree:
+            found: CatalogueSubtree = self._library.tree.subtree("catalogue")
+            return found
+
+        parts = (
+            (LISTED, lambda subtree: subtree.aliases, check_file),
+            (ENTRIES, lambda subtree: catalogue().entries, check_entry),
+            (KEYS, lambda subtree: catalogue().keys, check_key),
+        )
+        for part, entries, look in parts:
+            yield from self._over(part, entries, partial(_wrong_in_catalogue, catalogue, look))
 
     def _saw(self, part: str, number: int) -> None:
         self.seen[part] = self.seen.get(part, 0) + number
@@ -154,11 +174,24 @@ def _persistent(subtree: LibrarySubtree, part: str, key: Any) -> Any:
     """The object that an entry leads to, not loaded yet; None for a broken one."""
     if part in ("contents", "aliases", "tokens"):
         return getattr(subtree, part)[key]
+    if part == LISTED:
+        return subtree.aliases[key]
+    if part in (ENTRIES, KEYS):
+        return None
     if part == "by_sha1":
         return next((subtree.contents[sha256] for sha256 in with_prefix(subtree.contents, key[20:])), None)
     if part in ("by_content", "by_former_content"):
         return subtree.aliases.get(int.from_bytes(key[32:]))
     return subtree.tokens.get(key[8:])
+
+
+def _wrong_in_catalogue(
+    catalogue: Callable[[], CatalogueSubtree],
+    look: Callable[[LibrarySubtree, CatalogueSubtree, Any], Iterator[Wrong]],
+    subtree: LibrarySubtree,
+    key: Any,
+) -> Iterator[Finding]:
+    return (Finding(ERROR, *wrong) for wrong in look(subtree, catalogue(), key))
 
 
 def _alias(subtree: LibrarySubtree, alias_id: int) -> Iterator[Finding]:

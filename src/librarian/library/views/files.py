@@ -15,9 +15,7 @@ from librarian.library.quotas.interfaces import IQuotaSet
 from librarian.library.views.alias import LibraryFileAliasView
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import is_permitted
-from librarian.web.forms import SeeOther
 from librarian.web.interfaces import IAppSection
-from librarian.web.requests.mounting import local_path
 
 
 class Files:
@@ -39,21 +37,13 @@ class FilesSection:
     """The link to the files, and their container."""
 
     title = "Files"
-    description = "Every file by its id: where it is downloaded, what it is, its digests."
+    description = "Your files and those that you may see: add, find, share, bring back."
 
     def root(self, parent: Any, request: Request) -> Files:
         return Files(parent)
 
 
 files_section = FilesSection()
-
-
-def files_page(context: Files, request: Request) -> Any:
-    """``/files``: how to reach a file; the library is not listed, ids are what lets one in."""
-    wanted = request.GET.get("id", "")
-    if ID.fullmatch(wanted):
-        return SeeOther(local_path(f"/files/{wanted}/+about"))
-    return {"title": "Files"}
 
 
 def prefers_json(request: Request) -> bool:

@@ -1,0 +1,36 @@
+"""``/+search``: one field for ids, digests, paths and words of names; as a page and as JSON."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.component import getUtility
+
+from librarian.library.catalogue.interfaces import ICatalogue
+from librarian.library.views.listing import describe_line, page_size, url_with
+from librarian.web.forms import page
+
+TEMPLATE = "librarian.library:templates/search.jinja2"
+LONGEST = 300  # characters that are looked for
+
+
+def search(context: Any, request: Request) -> Response:
+    """Files by the parameter `q`; `matched` says what of the file it is.
+
+    Who may see no lists asks by an id or a whole digest.
+    """
+    asked = {name: request.GET[name] for name in request.GET if request.GET[name]}
+    words, catalogue = asked.get("q", "")[:LONGEST], getUtility(ICatalogue)
+    may_list = request.has_permission("librarian.View", catalogue)
+    if may_list:
+        found = catalogue.find(words, page_size(asked), asked.get("after", ""))
+    else:
+        found = catalogue.find_exactly(words)
+    values = {
+        "_title": f"Search: {words}" if words else "Search",
+        "_q": words,
+        "_stranger": not may_list,
+        "files": [{**describe_line(match.alias), "matched": match.by} for match in found.matches],
+        "next": url_with(asked, "/+search", after=found.following) if found.following else None,
+    }
+    return page(request, TEMPLATE, values)
