@@ -65,7 +65,7 @@ class TwoThreads(unittest.TestCase):
             self.tree.run(lambda number=number: [self.add(b"%d/%d" % (number, one)) for one in range(300)])  # type: ignore[misc]
         path, written = data_file(self.uri), 0
         for number in range(300):
-            if number % 30 == 0:
+            if number % 10 == 0:
                 self.tree.run(self.take_all)
             before = path.stat().st_size
             self.create(b"new %d" % number)
