@@ -18,6 +18,7 @@ MOST_PAGES = 300
 MACHINERY = {
     "librarian.countries.interfaces.ICountrySet",
     "librarian.events.interfaces.IHookSender",
+    "librarian.events.streams.interfaces.IEventStreams",  # its view says whose events are told
     "librarian.interfaces.IEventKind",
     "librarian.interfaces.IFetcher",
     "librarian.interfaces.IClock",

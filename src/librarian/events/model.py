@@ -3,11 +3,12 @@
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
 from persistent import Persistent
+from ZODB.utils import z64
 
 from librarian.events.interfaces import HookAnswer, NoSuchDelivery
 from librarian.events.signing import new_secret
@@ -23,11 +24,24 @@ LONGEST_PAUSE = timedelta(hours=1)  # of a delivery
 LONGEST_REST = timedelta(minutes=15)  # of a receiver that fails again and again
 
 
-class OutboxEntry(Persistent):
-    """An event that webhooks want; nothing of it changes."""
+class Position(NamedTuple):
+    """The place of an event in the order of all: the number of its transaction, then its own."""
 
-    def __init__(self, event_id: str, facts: dict[str, Any], webhooks: Sequence[str]) -> None:
+    transaction: bytes
+    number: int
+
+
+class OutboxEntry(Persistent):
+    """An event that webhooks or streams want; nothing of it changes."""
+
+    owner: str | None = None
+
+    def __init__(
+        self, event_id: str, facts: dict[str, Any], webhooks: Sequence[str], owner: str | None = None
+    ) -> None:
         self.id = event_id
+        if owner is not None:
+            self.owner = owner
         self.facts = facts  # of CloudEvents: type, subject, time, data (JSON)
         self.webhooks = tuple(webhooks)
 
@@ -166,11 +180,66 @@ class Webhook(Persistent):
         return [self.secret, former] if former and until and now < until else [self.secret]
 
 
+class Dropped(Persistent):
+    """The number of the latest transaction of which an event of a recording was dropped."""
+
+    transaction = z64
+
+
+class Recording(Persistent):
+    """All events since this was made, but for the dropped ones; for streams.
+
+    An event is put here when its transaction is about to be committed.  Nothing else of it changes, so the
+    number of the transaction that made it is that of its beginning.
+    """
+
+    def __init__(self) -> None:
+        self.shards = tuple(SmallLOBTree() for _ in range(QUEUES))
+        self.dropped = Dropped()
+
+    @property
+    def begins(self) -> bytes:
+        """The number of a transaction; what was committed later is all there."""
+        self._p_activate()
+        return max(self._p_serial, self.dropped.transaction)
+
+    def put(self, entry: OutboxEntry, shard: int, now: datetime) -> None:
+        """Add an event."""
+        _append(self.shards[shard], entry, shard, now)
+
+    def entries(self, above: Sequence[int] = ()) -> Iterator[tuple[Position, OutboxEntry]]:
+        """The events, of each shard those with numbers above that in `above`, in no order."""
+        for place, shard in enumerate(self.shards):
+            low = above[place] if above else None
+            for number, entry in shard.items(min=low, excludemin=low is not None):
+                entry._p_activate()
+                yield Position(entry._p_serial, number), entry
+
+    def last_numbers(self) -> list[int]:
+        """The highest number in each shard; -1 in an empty one."""
+        return [shard.maxKey() if shard else -1 for shard in self.shards]
+
+    def drop(self, before: datetime, most: int) -> int:
+        """Drop what is older than `before`, and of each shard all but the latest `most`; how many."""
+        last, dropped = int(before.timestamp() * 1_000_000) << 10, 0
+        for shard in self.shards:
+            old = list(shard.keys(max=last))
+            old += list(shard.keys(min=last, excludemin=True))[:-most]
+            for number in old:
+                entry = shard.pop(number)
+                entry._p_activate()
+                self.dropped.transaction = max(self.dropped.transaction, entry._p_serial)
+            dropped += len(old)
+        return dropped
+
+
 class EventsSubtree(Persistent):
-    """Webhooks by id, the outbox, and which worker works until when."""
+    """Webhooks by id, the outbox, which worker works until when, and what is recorded for streams."""
 
     worker = ""
     worker_until: datetime | None = None
+    recording: Recording | None = None
+    listened_until: datetime | None = None  # events are recorded until then
 
     def __init__(self) -> None:
         self.webhooks = OOBTree()
@@ -178,13 +247,18 @@ class EventsSubtree(Persistent):
 
     def put(self, entry: OutboxEntry, shard: int, now: datetime) -> None:
         """Into the queue `shard`, under a number that grows with time and tells writers apart."""
-        queue = self.queues[shard]
-        chance = random.randrange(64)  # noqa: S311  # no secret
-        number = (int(now.timestamp() * 1_000_000) << 10) | (chance << 4) | shard
-        if queue:
-            last = queue.maxKey()
-            number = number if number > last else last + QUEUES * (1 + chance)
-        queue[number] = entry
+        _append(self.queues[shard], entry, shard, now)
+
+    def listen(self, now: datetime, until: datetime) -> None:
+        """Record events until then; what was recorded before is kept if there is no gap."""
+        if self.recording is None or self.listened_until is None or self.listened_until < now:
+            self.recording = Recording()
+        self.listened_until = until
+
+    def recording_at(self, now: datetime) -> Recording | None:
+        """Where an event of now is recorded; None: nowhere."""
+        is_listened = self.listened_until is not None and now <= self.listened_until
+        return self.recording if is_listened else None
 
     def distribute(self, most: int, now: datetime) -> int:
         """Move up to `most` entries of each queue to the webhooks that want them; how many were moved."""
@@ -208,6 +282,16 @@ class EventsSubtree(Persistent):
         """End the lease of `worker`."""
         if self.worker == worker:
             self.worker, self.worker_until = "", None
+
+
+def _append(queue: Any, entry: OutboxEntry, shard: int, now: datetime) -> None:
+    """Into a queue under a number that grows with time and tells writers apart."""
+    chance = random.randrange(64)  # noqa: S311  # no secret
+    number = (int(now.timestamp() * 1_000_000) << 10) | (chance << 4) | shard
+    if queue:
+        last = queue.maxKey()
+        number = number if number > last else last + QUEUES * (1 + chance)
+    queue[number] = entry
 
 
 subtree = Subtree("events", EventsSubtree)

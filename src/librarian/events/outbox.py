@@ -7,13 +7,13 @@ from typing import Any
 
 from zope.component import getUtility, queryUtility
 
-from librarian.events.model import QUEUES, EventsSubtree, OutboxEntry
+from librarian.events.model import QUEUES, EventsSubtree, OutboxEntry, Recording
 from librarian.interfaces import IAnnouncedEvent, IClock
 from librarian.tree.interfaces import ITree, TreeNotOpen
 
 
 def note(event: IAnnouncedEvent) -> None:
-    """Write the event into the outbox, if a webhook wants it.
+    """Write the event into the outbox, if a webhook wants it, and record it, if there are streams.
 
     Where no session is open, in a transaction of its own.
     """
@@ -23,21 +23,33 @@ def note(event: IAnnouncedEvent) -> None:
     try:
         subtree = tree.subtree("events")
     except TreeNotOpen:
-        tree.run(lambda: _note(tree.subtree("events"), event))
+        tree.run(lambda: _note(tree, tree.subtree("events"), event))
     else:
-        _note(subtree, event)
+        _note(tree, subtree, event)
 
 
-def _note(subtree: EventsSubtree, event: Any) -> None:
+def _note(tree: ITree, subtree: EventsSubtree, event: Any) -> None:
     wanted = [each.id for each in subtree.webhooks.values() if each.wants(event.kind, event.owner)]
-    if not wanted:
+    if not wanted and subtree.listened_until is None:
         return
     now = getUtility(IClock).now()
+    recording = subtree.recording_at(now)
+    if not wanted and recording is None:
+        return
     facts = {
         "type": event.kind,
         "subject": event.subject,
         "time": now.isoformat(),
         "data": json.dumps(event.data),
     }
-    entry = OutboxEntry(f"msg_{secrets.token_urlsafe(16)}", facts, wanted)
-    subtree.put(entry, zlib.crc32(event.subject.encode()) % QUEUES, now)
+    entry = OutboxEntry(f"msg_{secrets.token_urlsafe(16)}", facts, wanted, event.owner)
+    shard = zlib.crc32(event.subject.encode()) % QUEUES
+    if wanted:
+        subtree.put(entry, shard, now)
+    if recording is not None:
+        # Last of all: streams count on it that what is in a recording is committed soon.
+        tree.current_transaction().addBeforeCommitHook(_record, (recording, entry, shard))
+
+
+def _record(recording: Recording, entry: OutboxEntry, shard: int) -> None:
+    recording.put(entry, shard, getUtility(IClock).now())

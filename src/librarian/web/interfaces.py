@@ -136,6 +136,14 @@ class IIdentification(Interface):
 BODY_TAKER = "librarian.body_taker"
 
 
+#: In the WSGI environ of a server that can go on with an answer when the application's thread has left it: a
+#: function that takes another one, `begin`, and gives the body to answer with.  Once the head is on its way
+#: the server calls `begin` with a sink: ``put(data)`` sends bytes and is False when the client is gone,
+#: ``end()`` ends the answer, ``backlog`` is the number of bytes that the client has not taken.  Any thread
+#: may call them.  A server that is to end closes the connection.
+LIVE_BODY = "librarian.live_body"
+
+
 class BodyRefused(LibrarianError, ValueError):
     """An IReceiving that the application has given to the server takes no more of a body."""
 

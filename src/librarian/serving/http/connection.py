@@ -396,8 +396,8 @@ class Connection(Protocol):
         self._output.finish()
 
     def close_idle(self) -> bool:
-        """Close if no request is being received or answered; whether that was so."""
-        idle = self.phase in (Phase.READING_HEAD, Phase.LINGERING)
+        """Close if no request is being received, or answered but by a live body; whether that was so."""
+        idle = self.phase in (Phase.READING_HEAD, Phase.LINGERING) or self._output.is_live
         if idle:
             self.phase = Phase.CLOSED
             self._transport.close()

@@ -28,7 +28,7 @@ class Output:
 
     def __init__(self, loop: AbstractEventLoop, transport: Transport, ended: Callable[[bool], None]) -> None:
         self.busy = False  # whether an answer is being sent
-        self.sent = 0  # bytes of files
+        self.sent = 0  # bytes of files and streams
         self._loop = loop
         self._transport = transport
         self._ended = ended
@@ -85,6 +85,11 @@ class Output:
         elif self._idle_stream:
             self._send_on()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the answer is one that goes on until the client, or the server, has enough of it."""
+        return self._stream is not None and self._stream.is_live
+
     def writable(self, writable: bool) -> None:
         """Note whether the transport's buffer can take more."""
         self._writable = writable
@@ -119,6 +124,7 @@ class Output:
         if isinstance(part, FilePart):
             self._send_part(b"", part, self._send_on)
         elif part is not None:
+            self.sent += len(part)
             self._transport.write(part)
             self._once_writable(self._send_on)
         elif self._stream.ended:

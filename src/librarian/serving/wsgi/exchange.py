@@ -3,14 +3,15 @@
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, BinaryIO, Protocol
 
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.store.interfaces import BytesDamaged, IReceiving
-from librarian.web.interfaces import FileCutShort
+from librarian.web.interfaces import LIVE_BODY, FileCutShort
 from librarian.web.requests.received import forget
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,45 @@ class FileBody:
     def close(self) -> None:
         """Close the file (PEP 3333); a second call does nothing."""
         self.file.close()
+
+
+class LiveBody:
+    """A body that goes on when the application's thread has left it; see LIVE_BODY in web.interfaces."""
+
+    def __init__(self, begin: Callable[["LiveSink"], None], ended: Callable[[], None] | None = None) -> None:
+        self.begin = begin
+        self.ended = ended
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+class LiveSink:
+    """Where a LiveBody goes."""
+
+    def __init__(self, put: Callable[[bytes], None], parts: Outgoing, end: Callable[[], None]) -> None:
+        self._put = put
+        self._parts = parts
+        self._end: Callable[[], None] | None = end
+
+    @property
+    def backlog(self) -> int:
+        """The number of bytes that the client has not taken."""
+        return self._parts.backlog
+
+    def put(self, data: bytes) -> bool:
+        """Send bytes; False: the client is gone."""
+        try:
+            self._put(data)
+        except _ClientGone:
+            return False
+        return True
+
+    def end(self) -> None:
+        """End the answer; a second call does nothing."""
+        if self._end is not None:
+            end, self._end = self._end, None
+            end()
 
 
 class Link(Protocol):
@@ -90,6 +130,7 @@ class WSGIExchange:
     def run(self, app: Any) -> None:
         """Call the application and pass its answer on; raises nothing."""
         self._environ["wsgi.file_wrapper"] = FileBody
+        self._environ[LIVE_BODY] = LiveBody
         body: Any = None
         sent_by_link = False
         try:
@@ -128,6 +169,9 @@ class WSGIExchange:
         """Pass the body on; True if the link calls its close()."""
         if isinstance(body, FileBody) and self._may_sendfile(body):
             return True
+        if isinstance(body, LiveBody) and self._parts is None and not self._is_head:
+            self._go_live(body)
+            return True
         if isinstance(body, list | tuple) and self._parts is None:
             self._send_list(body)
             return False
@@ -138,6 +182,19 @@ class WSGIExchange:
         else:
             self._end()
         return False
+
+    def _go_live(self, body: LiveBody) -> None:
+        self._begin()
+        assert self._parts is not None
+        self._parts.is_live = True
+
+        def end() -> None:
+            with suppress(_ClientGone):
+                self._end()
+            if body.ended is not None:
+                body.ended()
+
+        body.begin(LiveSink(self._write, self._parts, end))
 
     def _send_list(self, blocks: Iterable[bytes]) -> None:
         data = b"".join(blocks)

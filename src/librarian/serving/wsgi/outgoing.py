@@ -25,6 +25,7 @@ class Outgoing:
 
     def __init__(self, new_file: Callable[[], BinaryIO]) -> None:
         self.ended = False  # nothing is added any more
+        self.is_live = False  # it goes on without a thread of the application, and may be ended at any time
         self._new_file = new_file
         self._lock = threading.Lock()
         self._pieces: deque[bytes] = deque()
@@ -48,6 +49,11 @@ class Outgoing:
                 self._file.flush()
                 self._written += len(data)
         return True
+
+    @property
+    def backlog(self) -> int:
+        """The number of bytes that were put and not taken."""
+        return self._held + self._written - self._taken
 
     def _descriptor_file(self) -> BinaryIO | None:
         """A file that the kernel can send; None where there is none to be had, so that memory has to do."""

@@ -14,7 +14,7 @@ from librarian.web.access_log.lines import FORMATS, Entry
 from librarian.web.access_log.log_file import LogFile
 from librarian.web.access_log.masking import masked
 from librarian.web.access_log.sent_bytes import Answer
-from librarian.web.interfaces import GRANTED
+from librarian.web.interfaces import GRANTED, LIVE_BODY
 from librarian.web.settings import AccessLogSettings
 
 
@@ -37,6 +37,8 @@ class AccessLogged:
 
         if "wsgi.file_wrapper" in environ:
             environ["wsgi.file_wrapper"] = answer.file_wrapper(environ["wsgi.file_wrapper"])
+        if LIVE_BODY in environ:
+            environ[LIVE_BODY] = answer.live_body(environ[LIVE_BODY])
         try:
             body: Iterable[bytes] = self._application(environ, begin)
         except BaseException:

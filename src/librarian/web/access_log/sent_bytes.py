@@ -29,6 +29,15 @@ class Answer:
 
         return wrap
 
+    def live_body(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        """A server's maker of live bodies (LIVE_BODY), of one whose bytes are counted."""
+
+        def counted(begin: Callable[[Any], None]) -> Any:
+            self._wrapped = make(lambda sink: begin(_CountedSink(sink, self)), self.end)
+            return self._wrapped
+
+        return counted
+
     def counted(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The body to give to the server."""
         if body is self._wrapped:
@@ -45,6 +54,25 @@ class Answer:
         if not self._ended:
             self._ended = True
             self._write(self._environ, self.status, self.size, perf_counter() - self._begun)
+
+
+class _CountedSink:
+    """The sink of a live body."""
+
+    def __init__(self, sink: Any, answer: Answer) -> None:
+        self._sink = sink
+        self._answer = answer
+        self.end = sink.end
+
+    @property
+    def backlog(self) -> int:
+        backlog: int = self._sink.backlog
+        return backlog
+
+    def put(self, data: bytes) -> bool:
+        goes_on: bool = self._sink.put(data)
+        self._answer.size += len(data) if goes_on else 0
+        return goes_on
 
 
 class _CountedBody:

@@ -1,0 +1,1 @@
+"""``GET /events``: the same events as a stream."""
