@@ -1,5 +1,7 @@
 """Upload links on a real server: limits before the bytes and in the midst of them."""
 
+import base64
+import hashlib
 import socket
 import unittest
 from urllib.parse import urlsplit
@@ -49,6 +51,12 @@ class Limits(unittest.TestCase):
         answer = self.http.request("POST", url, fields=fields)
         self.assertEqual((answer.status, answer.json()["filename"]), (201, "b.txt"))
         self.assertEqual(self.http.request("PUT", f"{url}/a.bin", body=b"x").status, 404)
+
+    def test_with_a_digest_of_the_bytes(self) -> None:
+        url, digest = self.link(uses="3"), base64.b64encode(hashlib.sha256(b"x").digest()).decode()
+        fields = {"Repr-Digest": f"sha-256=:{digest}:"}
+        self.assertEqual(self.http.request("PUT", f"{url}/a.bin", body=b"x", headers=fields).status, 201)
+        self.assertEqual(self.http.request("PUT", f"{url}/a.bin", body=b"y", headers=fields).status, 400)
 
     def test_a_form_beyond_the_limit(self) -> None:
         url = self.link(max_size="1MB")

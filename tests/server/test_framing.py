@@ -166,6 +166,83 @@ class Expecting(unittest.TestCase):
             self.assertRegex(answer, rb"^HTTP/1.1 417 ", endpoint)
 
 
+class RefusedByTheHead(unittest.TestCase):
+    """A client that waits for 100 sends nothing of a body that will not be taken (RFC 9110, 10.1.1)."""
+
+    layer = Server
+
+    def ask(self, endpoint: str, line: str, *fields: str) -> bytes:
+        """The first answer to a head that announces a body."""
+        lines = [f"{line} HTTP/1.1", "Host: localhost", "Expect: 100-continue", *fields]
+        if not any(field.startswith("Transfer-Encoding") for field in fields):
+            lines.append("Content-Length: 5")
+        with closing(connected(Server.server.urls[endpoint], ANSWER_SECONDS)) as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            return connection.recv(1 << 12)
+
+    def test_refused(self) -> None:
+        mime, gzip, token = "Content-Type: nonsense", "Content-Encoding: gzip", "Authorization: Bearer wrong"
+        dated = "PUT /files/a?last_modified=Thu,+01+Jan+1970+00:00:05+GMT"
+        for endpoint, line, fields, status in (
+            ("app", "PUT /nowhere/at/all", (), 404),
+            ("app", "DELETE /files", (), 405),
+            ("app", "PUT /tree/a.txt", (), 401),
+            ("app", "PUT /tree/a.txt", (token,), 401),
+            ("app", "POST /+upload", ("Origin: http://elsewhere.example",), 403),
+            ("app", "BREW /tree/a.txt", (), 501),
+            ("upload", "PUT /a/b.txt", (), 400),
+            ("upload", "DELETE /a.txt", (), 405),
+            ("upload", "PUT /a.txt", (token,), 401),
+            ("upload", "PUT /a.txt", (mime,), 400),
+            ("upload", "PUT /a.txt", (gzip,), 415),
+            ("upload", "PUT /a.txt", ("Librarian-Expires: soon",), 400),
+            ("upload", "PUT /a.txt", ("Repr-Digest: rubbish",), 400),
+            ("public", "PUT /1/a.txt", (), 404),
+            ("restricted-upload", "PUT /a/b.txt", (), 400),
+            ("tracker", "PUT /nowhere", (), 400),
+            ("tracker", "PUT /list/", (), 405),
+            ("tracker", "PUT /files/a?last_modified=soon", (), 400),
+            ("tracker", dated, ("Content-Encoding: br",), 415),
+            ("tracker", dated, ("Logical-Size: 6",), 400),
+            ("tracker", dated, (token,), 401),
+            ("ops", "POST /health", (), 405),
+        ):
+            with self.subTest(endpoint=endpoint, line=line, fields=fields):
+                answer = self.ask(endpoint, line, *fields)
+                self.assertRegex(answer, rb"^HTTP/1.1 %d " % status)
+                self.assertIn(b"\r\nConnection: close\r\n", answer)
+
+    def test_taken(self) -> None:
+        chunked, digest = "Transfer-Encoding: chunked", "Repr-Digest: sha-256=:" + "A" * 43 + "=:"
+        dated = "PUT /files/a?last_modified=Thu,+01+Jan+1970+00:00:05+GMT"
+        for endpoint, line, fields in (
+            ("upload", "PUT /a.txt", ()),
+            ("upload", "PUT /a.txt", (chunked,)),
+            ("upload", "PUT /a.txt", (digest,)),
+            ("restricted-upload", "POST /a.txt", ()),
+            ("tracker", dated, ()),
+            ("tracker", dated, (chunked,)),
+            ("tracker", dated, (chunked, "Logical-Size: 5")),
+            ("app", "POST /+login", ()),
+            # By what the form says it may be one of ours: the body has to be read.
+            ("app", "POST /+login", ("Cookie: a=b", "Content-Type: application/x-www-form-urlencoded")),
+        ):
+            with self.subTest(endpoint=endpoint, line=line, fields=fields):
+                self.assertEqual(self.ask(endpoint, line, *fields), b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def test_a_question_is_not_a_request(self) -> None:
+        """Nothing is logged or counted of it, and the request is answered as without it."""
+        log = Server.server.log.read_text()
+        with closing(connected(Server.server.urls["upload"], ANSWER_SECONDS)) as connection:
+            head = b"PUT /a.txt HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+            for _request in range(2):  # on one connection
+                connection.sendall(head)
+                self.assertEqual(connection.recv(1000), b"HTTP/1.1 100 Continue\r\n\r\n")
+                connection.sendall(b"hello")
+                self.assertRegex(connection.recv(1 << 12), rb"^HTTP/1.1 201 ")
+        self.assertNotIn("Traceback", Server.server.log.read_text()[len(log) :])
+
+
 class PageOrJSON(unittest.TestCase):
     """What the server refuses by itself looks like what the application refuses."""
 

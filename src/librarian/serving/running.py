@@ -14,7 +14,7 @@ from librarian.serving.server import Server
 from librarian.serving.sockets import Sockets
 from librarian.store.interfaces import IByteStore
 from librarian.web.access_log.middleware import AccessLogged
-from librarian.web.interfaces import IEndpoint
+from librarian.web.interfaces import IEndpoint, IEndpoints
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,10 @@ def run_server(app: Any, sockets: Sockets, limits: Limits, started: Callable[[Se
 def make_server(app: Any, sockets: Sockets, limits: Limits) -> Server:
     """A server of the application on these sockets, whose endpoints have what they ask for."""
     ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-    return Server(app, sockets, getUtility(IByteStore), limits, lane_accesses(app, ports), with_forms(app))
+    lanes, forms = lane_accesses(app, ports), with_forms(app)
+    # Another application, which has the library mounted below a prefix, has views that do not know of it.
+    judges_heads = app.registry.queryUtility(IEndpoints) is not None
+    return Server(app, sockets, getUtility(IByteStore), limits, lanes, forms, judges_heads=judges_heads)
 
 
 def with_forms(app: Any) -> frozenset[str]:

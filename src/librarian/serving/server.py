@@ -50,11 +50,15 @@ class Server:
         limits: Limits,
         lanes: Mapping[str, LaneAccess] | None = None,
         with_forms: Collection[str] = (),
+        *,
+        judges_heads: bool = False,
     ) -> None:
+        """`judges_heads`: the application knows HEAD_ALONE."""
         self._limits = limits
         # Not uvloop's: it saves 2 of 20 us, but where it can be imported ZEO uses it too, and then a client
         # of ZEO reads what is older than another client's acknowledged commit (seen in tests.engines).
         self._loop = asyncio.new_event_loop()
+        self._judges_heads = judges_heads
         self._application = Application(app, self._loop, limits.threads)
         self._disk = ThreadPoolExecutor(DISK_THREADS, "disk")
         self._connections: set[Connection] = set()
@@ -145,6 +149,7 @@ class Server:
             new_file=bodies.store.spool,
             connections=self._connections,
             lane=lane,
+            judges_heads=self._judges_heads,
         )
 
     def _accept_on(self) -> None:

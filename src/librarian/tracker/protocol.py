@@ -143,18 +143,22 @@ def _date(text: str) -> int:
         raise BadRequest(str(error)) from None
 
 
-def declared_upload(headers: Mapping[str, str], length: int | None, largest: int) -> Declared:
+def declared_upload(
+    headers: Mapping[str, str], length: int | None, largest: int, *, is_proven: bool = False
+) -> Declared:
     """The size and digests that the headers of an upload declare for its body.
 
     `headers` has lower-case names; `length` is the Content-Length; `largest` is the limit of a file's size
-    (bytes; 0: none).  Raises BadRequest, LengthRequired, TooLarge, UnknownCoding.
+    (bytes; 0: none).  `is_proven`: the server finds out whether a body without a length is whole.
+
+    Raises BadRequest, LengthRequired, TooLarge, UnknownCoding.
     """
     coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
     if coding not in ("identity", "gzip", "x-gzip"):
         raise UnknownCoding(f"Content-Encoding is {coding[:40]!r}; send gzip or none")
     packed = coding != "identity"
     sha256, size = _sha256(headers.get("sha256-checksum")), _number(headers.get("logical-size"))
-    if length is None and sha256 is None:
+    if length is None and sha256 is None and not is_proven:
         # Some WSGI servers do not tell a chunked body that was cut off from one that ended (RFC 9112, 8).
         raise LengthRequired("send a Content-Length, or a SHA256-Checksum that proves the body whole")
     if not packed:

@@ -9,7 +9,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.web.errors import wants_page
-from librarian.web.requests.methods import refusal_of, takes
+from librarian.web.requests.methods import judge, judged_by, refusal_of, takes
 from librarian.web.requests.request import LARGEST_FORM
 
 View = Callable[[Any, Request], Any]
@@ -35,6 +35,10 @@ def by_method(**views: View) -> View:
         views["HEAD"] = views["GET"]
     allowed = tuple(sorted(views))
 
+    def judge_head(context: Any, request: Request) -> None:
+        judge(views[request.method], context, request)
+
+    @judged_by(judge_head)
     @takes(*allowed)
     def view(context: Any, request: Request) -> Any:
         if request.method not in views:

@@ -143,6 +143,16 @@ BODY_TAKER = "librarian.body_taker"
 #: may call them.  A server that is to end closes the connection.
 LIVE_BODY = "librarian.live_body"
 
+#: In the WSGI environ of a server whose client waits for 100 (Continue) before it sends a body (RFC 9110,
+#: 10.1.1): the application judges the request by its head alone.  It answers 100, and is called once more
+#: when the body has come; any other answer goes to the client, and the body is not read.  Reading
+#: ``wsgi.input`` raises BodyAwaited.
+HEAD_ALONE = "librarian.head_alone"
+
+
+class BodyAwaited(LibrarianError, RuntimeError):
+    """A request was to be judged by its head, and takes its body to be judged; over HTTP a 100."""
+
 
 class BodyRefused(LibrarianError, ValueError):
     """An IReceiving that the application has given to the server takes no more of a body."""

@@ -42,8 +42,7 @@ def store_body(library: Library, request: Request) -> StoredBytes:
     Raises UploadFailed for an empty body, SizeMismatch, DigestMismatch, StoreFull, HTTPLengthRequired and
     HTTPUnsupportedMediaType.
     """
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
+    check_coding(request)
     # The byte store computes these digests anyway, so it compares them.
     taken = take_over(request.environ, _ALGORITHMS)
     declared = {_ALGORITHMS[name]: digest for name, digest in taken.items()}
@@ -51,6 +50,12 @@ def store_body(library: Library, request: Request) -> StoredBytes:
     if stored.size == 0:
         raise UploadFailed("Invalid length: 0")
     return stored
+
+
+def check_coding(request: Request) -> None:
+    """Raise HTTPUnsupportedMediaType if the body has a Content-Encoding."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
 
 
 def _body(request: Request) -> BinaryIO:

@@ -5,6 +5,7 @@ come to it at the same time are named by one transaction.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pyramid.request import Request
@@ -16,7 +17,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import check_filename
 from librarian.library.generations import store_and_name
 from librarian.library.http.description import describe
-from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.http.request_bodies import check_coding, stated_expires, stated_mimetype, store_body
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
@@ -24,7 +25,7 @@ from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
 from librarian.security.interaction import is_permitted
 from librarian.store.interfaces import StoredBytes
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
-from librarian.web.requests.methods import takes
+from librarian.web.requests.methods import judged_by, takes
 
 UPLOADS = "+uploads"  # where resumable uploads are; no file is added under this name here
 
@@ -65,19 +66,30 @@ def restricted_upload_endpoint() -> Endpoint:
     return IdentifyingEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
 
 
+def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime | None]:
+    """Name, media type and expiry of an upload, by its head.
+
+    Raises UploadFailed, QuotaExceeded, Unauthorized, HTTPBadRequest, HTTPUnsupportedMediaType.
+    """
+    check_permission(context.root)
+    filename = check_filename(context.filename)
+    if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
+        raise InvalidFilename(filename, "the path is not just a name")
+    check_coding(request)
+    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
+    context.root.library.quotas.require(acting_owner(), request.content_length)
+    return filename, mimetype, expires
+
+
+@judged_by(stated)
 @takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:
     """Store the body under a new alias: 201 (RFC 9110, section 15.3.2) with its URL, once that is committed.
 
-    Raises UploadFailed, QuotaExceeded, Unauthorized, HTTPBadRequest.
+    Raises what stated() and store_body() raise.
     """
-    check_permission(context.root)
-    library, filename = context.root.library, check_filename(context.filename)
-    if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
-        raise InvalidFilename(filename, "the path is not just a name")
-    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
-    owner = acting_owner()
-    library.quotas.require(owner, request.content_length)
+    filename, mimetype, expires = stated(context, request)
+    library, owner = context.root.library, acting_owner()
 
     def add_alias(stored: StoredBytes) -> dict[str, Any]:
         alias = library.add(

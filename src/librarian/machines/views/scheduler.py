@@ -30,7 +30,7 @@ from librarian.machines.interfaces import (
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
 from librarian.web.forms import by_method, fields_of, number, text
-from librarian.web.requests.methods import takes
+from librarian.web.requests.methods import judged_by, takes
 from librarian.web.requests.received import received_input
 
 MOST_WORKERS = 1000
@@ -173,14 +173,21 @@ def finish(context: DaemonJob, request: Request) -> Response:
     return HTTPNoContent()
 
 
-@takes("PUT")
-def put_file(context: DaemonJob, request: Request) -> Response:
-    """``PUT log`` and ``PUT bundle``: the bytes are the body."""
-    size = request.content_length
+def stated_size(context: DaemonJob, request: Request) -> int:
+    """The size of the body in bytes, by the head.  Raises HTTPLengthRequired, HTTPUnsupportedMediaType."""
+    size: int | None = request.content_length
     if size is None or "Transfer-Encoding" in request.headers:
         raise HTTPLengthRequired("a Content-Length is needed")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPUnsupportedMediaType("a Content-Encoding is not supported; send the plain bytes")
+    return size
+
+
+@judged_by(stated_size)
+@takes("PUT")
+def put_file(context: DaemonJob, request: Request) -> Response:
+    """``PUT log`` and ``PUT bundle``: the bytes are the body."""
+    size = stated_size(context, request)
     scheduler = getUtility(ICodeImportScheduler)
     kind, body = request.view_name, received_input(request.environ) or request.body_file
     alias_id = scheduler.addFile(context.job_id, context.hostname, kind, size, body)

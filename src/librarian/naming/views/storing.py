@@ -1,5 +1,6 @@
 """``PUT /tree/...``: the body becomes a file, or a folder is made."""
 
+from datetime import datetime
 from typing import Any
 
 from pyramid.request import Request
@@ -9,15 +10,23 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
 from librarian.library.generations import store_and_name
-from librarian.library.http.request_bodies import stated_expires, stated_mimetype, store_body
+from librarian.library.http.request_bodies import check_coding, stated_expires, stated_mimetype, store_body
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, ends_in_slash, existing, flag
 from librarian.store.interfaces import StoredBytes
+from librarian.web.requests.methods import judged_by
 
 
+def judge_put(context: TreePath, request: Request) -> None:
+    """Refuse a PUT by its head.  Raises what put() raises."""
+    if context.names and not ends_in_slash(request):
+        _stated(context, request)
+
+
+@judged_by(judge_put)
 def put(context: TreePath, request: Request) -> Response:
     """Answer PUT: 201 where the path is new, else 200."""
     if ends_in_slash(request) or not context.names:
@@ -25,12 +34,19 @@ def put(context: TreePath, request: Request) -> Response:
     return _put_file(context, request)
 
 
-def _put_file(context: TreePath, request: Request) -> Response:
-    library, filename = Library(), check_filename(context.names[-1])
-    check_write(context, request)  # before the body is read
+def _stated(context: TreePath, request: Request) -> tuple[str, str, datetime | None, bool, bool]:
+    """Name, media type and expiry of a file, whether it is restricted, and whether folders are made."""
+    filename = check_filename(context.names[-1])
+    check_write(context, request)
+    check_coding(request)
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
-    restricted, make = flag(request, "restricted"), flag(request, "parents")
-    library.quotas.require(acting_owner(), request.content_length)
+    Library().quotas.require(acting_owner(), request.content_length)
+    return filename, mimetype, expires, flag(request, "restricted"), flag(request, "parents")
+
+
+def _put_file(context: TreePath, request: Request) -> Response:
+    filename, mimetype, expires, restricted, make = _stated(context, request)  # before the body is read
+    library = Library()
 
     def add_to_tree(stored: StoredBytes) -> tuple[dict[str, Any], bool]:
         folder = getUtility(INamedTree).folder(context.folder_path, make)

@@ -22,7 +22,7 @@ from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
-from librarian.serving.wsgi.asking import AskingExchange
+from librarian.serving.wsgi.asking import AskingExchange, JudgingExchange
 from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
 from librarian.serving.wsgi.link import ApplicationLink
 from librarian.serving.wsgi.outgoing import Outgoing
@@ -59,6 +59,7 @@ class Listener:
     new_file: Callable[[], BinaryIO]
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
+    judges_heads: bool = False  # whether the application knows HEAD_ALONE
     now: float = field(default_factory=time.monotonic)  # seconds, a second old at most
     stopping: bool = False
 
@@ -176,15 +177,20 @@ class Connection(Protocol):
                 self._answer(head, b"")
             return
         if asks_first(head):
-            self._ask(head)
-            return
-        body = self._listener.new_body(head, self._body_changed)
-        if not meaning.chunked:
-            body.expect(meaning.length)
-        self._read_body(head, body)
+            self._ask(head, AskingExchange)
+        elif meaning.expects_continue and self._listener.judges_heads and not self._arrived:
+            self._ask(head, JudgingExchange)
+        else:
+            self._read_body(head, self._new_body(head))
 
-    def _ask(self, head: Head) -> None:
-        """Have the application judge the head, and say where the body goes; see BODY_TAKER."""
+    def _new_body(self, head: Head, receiving: IReceiving | None = None) -> ReceivedBody:
+        body = self._listener.new_body(head, self._body_changed, receiving)
+        if receiving is None and not head.meaning.chunked:
+            body.expect(head.meaning.length)
+        return body
+
+    def _ask(self, head: Head, exchange: type[AskingExchange | JudgingExchange]) -> None:
+        """Have the application judge the head, and perhaps say where the body goes; see BODY_TAKER."""
         self.phase = Phase.ANSWERING
         self._pause_reading()
         environ = environ_of(self._listener.environ, head, self.peer, b"")
@@ -192,13 +198,13 @@ class Connection(Protocol):
         environ = {name: value for name, value in environ.items() if name != "CONTENT_LENGTH"} | length
         link = ApplicationLink(self, self._listener.application)
         # A refusal ends the connection: the body, which may still come, is not read as a request.
-        self._listener.application.submit(AskingExchange(link, environ, head.version))
+        self._listener.application.submit(exchange(link, environ, head.version))
 
-    def go_on(self, interim: bytes, receiving: IReceiving) -> None:
+    def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
         """Read the body that the application was asked about, after an answer 1xx to it."""
         head = self._head
         assert head is not None
-        body = self._listener.new_body(head, self._body_changed, receiving)
+        body = self._new_body(head, receiving)
         if self.phase is not Phase.ANSWERING:  # the client is gone
             body.close()
             return

@@ -1,6 +1,7 @@
-"""Requests whose body the application receives into a place of its own, such as pieces of resumable uploads.
+"""Requests whose head goes to the application alone; it is called once more when the body has come.
 
-It is asked with the head alone, and called once more when the body has come.
+It is asked where it receives the body into a place of its own, such as a piece of a resumable upload, and
+where the client sends the body only if it will be taken (Expect: 100-continue).
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import Any
 
 from librarian.serving.wsgi.exchange import Link, WSGIExchange
 from librarian.store.interfaces import IReceiving
-from librarian.web.interfaces import BODY_TAKER, FormUnreadable
+from librarian.web.interfaces import BODY_TAKER, HEAD_ALONE, BodyAwaited, FormUnreadable
 
 _INTERIM_FIELDS = ("location", "upload-")
 
@@ -20,6 +21,29 @@ class UnreadBody(BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         """Raise FormUnreadable."""
         raise FormUnreadable("No resumable upload is taken here; send the whole file in one request.")
+
+
+class UnsentBody(BytesIO):
+    """``wsgi.input`` of a request whose client waits for 100."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Raise BodyAwaited."""
+        raise BodyAwaited("The body has not been sent yet.")
+
+
+class JudgingExchange(WSGIExchange):
+    """The question whether a body is to be sent; an answer other than 100 ends the connection."""
+
+    def __init__(self, link: Link, environ: dict[str, Any], version: str) -> None:
+        super().__init__(link, environ, version, keeps_open=False)
+        environ[HEAD_ALONE] = True
+        environ["wsgi.input"], environ["webob.is_body_seekable"] = UnsentBody(), True
+
+    def _answer(self, body: Iterable[bytes]) -> bool:
+        if not self._status.startswith("100"):
+            return super()._answer(body)
+        self._link.go_on(b"", None)
+        return False
 
 
 class AskingExchange(WSGIExchange):

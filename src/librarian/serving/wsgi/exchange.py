@@ -98,8 +98,8 @@ class Link(Protocol):
     def send_stream(self, parts: Outgoing, keeps_open: bool) -> None:
         """Send an answer that comes in parts; called at its first and again for each further part."""
 
-    def go_on(self, interim: bytes, receiving: IReceiving) -> None:
-        """Send an interim answer, and have the body received."""
+    def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
+        """Send an interim answer, and have the body received; None: where bodies go."""
 
     def refuse_fault(self) -> None:
         """Answer 500: the application failed before it answered."""

@@ -24,7 +24,7 @@ class ApplicationLink(Link):
     def send_stream(self, stream: Outgoing, keeps_open: bool) -> None:
         self._in_loop(self._connection.run_or_abort, self._connection.send_stream, stream, keeps_open)
 
-    def go_on(self, interim: bytes, receiving: IReceiving) -> None:
+    def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
         self._in_loop(self._connection.run_or_abort, self._connection.go_on, interim, receiving)
 
     def refuse_fault(self) -> None:

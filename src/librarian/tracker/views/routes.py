@@ -3,7 +3,8 @@
 The tracker's own endpoint and ``/tracker`` of the web application lead here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyramid.request import Request
@@ -16,8 +17,8 @@ from librarian.tracker.interfaces import ITracker, NotAllowed, TrackerRefusal, U
 from librarian.tracker.protocol import PROTOCOL_VERSIONS, Endpoint, Target, date_of, parse_path
 from librarian.tracker.views.description import describe_version
 from librarian.tracker.views.download import get
-from librarian.tracker.views.writing import delete, put
-from librarian.web.requests.methods import KNOWN, takes
+from librarian.tracker.views.writing import delete, judge_put, put
+from librarian.web.requests.methods import KNOWN, judged_by, takes
 
 WELCOME = """\
 A tracker of files: filetracker protocol versions 1 and 2.
@@ -46,16 +47,34 @@ def protocol_root(request: Request) -> ProtocolPath:
     return ProtocolPath(parse_path(request.environ["PATH_INFO"]))
 
 
+def judge_head(context: ProtocolPath, request: Request) -> None:
+    """Refuse a request by its head.  Raises what protocol() raises."""
+    if _method(context, request) is put:
+        with _explained():
+            judge_put(context.target, request)
+
+
+@judged_by(judge_head)
 @takes()  # the methods are those of the path
 def protocol(context: ProtocolPath, request: Request) -> Response:
     """Answer one request of the protocol.  Raises TrackerRefusal, for which refused() is the view."""
+    answer = _method(context, request)
+    with _explained():
+        return answer(context.target, request)
+
+
+def _method(context: ProtocolPath, request: Request) -> "Method":
     methods = _METHODS[context.target.endpoint]
-    answer = methods.get(request.method)
-    if answer is None:
+    if request.method not in methods:
         kind = WrongMethod if request.method in KNOWN else UnknownMethod
         raise kind(request.method, list(methods))
+    return methods[request.method]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
     try:
-        return answer(context.target, request)
+        yield
     except Unauthorized:
         raise NotAllowed(current_principal().person is not None) from None
 

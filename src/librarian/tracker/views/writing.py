@@ -7,24 +7,42 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.interfaces import ISettings
+from librarian.tracker.authorization import check_file
 from librarian.tracker.client.wire.version_dates import version_to_date
-from librarian.tracker.interfaces import FileVersion, ITracker
+from librarian.tracker.interfaces import Declared, FileVersion, ITracker, Overwrite
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
+from librarian.web.interfaces import HEAD_ALONE
 from librarian.web.requests.received import received_input
 
 
 def put(target: Target, request: Request) -> Response:
     """Answer PUT; Last-Modified tells which version the name holds now, which need not be this file."""
+    name, version, rule, declared = _stated(target, request)
+    body: Any = received_input(request.environ)
+    body = body or Body(request.environ["wsgi.input"], request.content_length)
+    file, _ours = getUtility(ITracker).put(name, body, version, rule, declared)
+    return _confirmation(file)
+
+
+def judge_put(target: Target, request: Request) -> None:
+    """Refuse a PUT by its head.  Raises what put() raises."""
+    name, _version, _rule, _declared = _stated(target, request)
+    getUtility(ITracker).put  # noqa: B018  # through its security proxy, which raises Unauthorized
+    check_file("write", name)
+
+
+def _stated(target: Target, request: Request) -> tuple[str, int | None, Overwrite, Declared]:
+    """The name and the version to write, what a newer version means, and what is said of the body."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     is_version_2 = "sha256-checksum" in headers or "logical-size" in headers
     version, rule = put_version(request.GET, headers.get("last-modified"), is_version_2=is_version_2)
-    length = request.content_length
-    declared = declared_upload(headers, length, getUtility(ISettings).section(TrackerSettings).largest_file)
-    body: Any = received_input(request.environ) or Body(request.environ["wsgi.input"], length)
-    file, _ours = getUtility(ITracker).put(_file_name(target), body, version, rule, declared)
-    return _confirmation(file)
+    largest = getUtility(ISettings).section(TrackerSettings).largest_file
+    # Where a server asks first, it tells of a body that has come whether that is whole.
+    is_proven = HEAD_ALONE in request.environ
+    declared = declared_upload(headers, request.content_length, largest, is_proven=is_proven)
+    return _file_name(target), version, rule, declared
 
 
 def _file_name(target: Target) -> str:

@@ -1,7 +1,11 @@
-"""The methods that a view takes: GET and HEAD, unless it declares more.
+"""What is judged of a request by its head: the methods that a view takes, and what the view declares beside.
 
-A view that takes whatever comes would answer TRACE or DELETE as it answers GET, and the client that sent that
-would believe it done.
+A view takes GET and HEAD, unless it declares more.  One that takes whatever comes would answer TRACE or
+DELETE as it answers GET, and the client that sent that would believe it done.
+
+Of a client that waits for 100 before it sends a body the application gets the head alone (HEAD_ALONE).  What
+lies before the view then judges as ever: credentials, the path, methods, permissions.  In place of the view
+its `judged_by` is called, and all is well if that raises nothing.
 """
 
 from collections.abc import Callable
@@ -10,11 +14,15 @@ from typing import Any, TypeVar
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPMethodNotAllowed, HTTPNotImplemented
 from pyramid.request import Request
+from pyramid.response import Response
+
+from librarian.web.interfaces import HEAD_ALONE
 
 READING = ("GET", "HEAD")
 #: RFC 9110, section 9, and RFC 5789; others are unknown here, which is another status.
 KNOWN = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
 _ATTRIBUTE = "takes_methods"
+_JUDGE = "judges_head"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -27,6 +35,29 @@ def takes(*methods: str) -> Callable[[View], View]:
         return view
 
     return say
+
+
+def judged_by(judge: Callable[[Any, Request], object]) -> Callable[[View], View]:
+    """Say of a view how it refuses a request before the body is read: `judge` is called with the context and
+    the request, and raises what the view would raise.  It changes nothing and does not read the body."""
+
+    def say(view: View) -> View:
+        setattr(view, _JUDGE, judge)
+        return view
+
+    return say
+
+
+def judge(view: Any, context: Any, request: Request) -> None:
+    """Have a view judge a request by its head.  Raises what the view would raise."""
+    by_head = getattr(view, _JUDGE, None)
+    if by_head is not None:
+        by_head(context, request)
+
+
+def go_on(context: Any, request: Request) -> Response:
+    """100: the body may be sent."""
+    return Response(status=100)
 
 
 def methods_of(view: Any) -> tuple[str, ...]:
@@ -44,15 +75,20 @@ def refusal_of(method: str, allowed: tuple[str, ...]) -> Exception:
 
 
 def with_its_methods(view: Any, info: Any) -> Any:
-    """A Pyramid view deriver: the view refuses other methods than its own.  Exception views take all."""
+    """A Pyramid view deriver: the view refuses other methods than its own, and a head that it judges so.
+
+    Exception views take all."""
     allowed = methods_of(info.original_view)
-    if not allowed:
-        return view
 
     def checked(context: Any, request: Request) -> Any:
-        if request.method in allowed or isinstance(context, Exception):
+        if isinstance(context, Exception):
             return view(context, request)
-        raise refusal_of(request.method, allowed)
+        if allowed and request.method not in allowed:
+            raise refusal_of(request.method, allowed)
+        if HEAD_ALONE not in request.environ:
+            return view(context, request)
+        judge(info.original_view, context, request)
+        return go_on(context, request)
 
     return checked
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from librarian.store.interfaces import DigestMismatch
 from librarian.web.digests import promised_digests
-from librarian.web.interfaces import MalformedDigest
+from librarian.web.interfaces import BODY_TAKER, HEAD_ALONE, MalformedDigest
 from librarian.web.requests.parts import WITHOUT_BODY, part_field, refuse_ranges
 from librarian.web.requests.received import FORM, ReceivedInput, check_received
 
@@ -73,6 +73,8 @@ def hold_to_promises(environ: dict[str, Any]) -> None:
     digests = promised_digests(environ)
     environ[_PROMISE] = digests
     if not digests or FORM in environ:  # a form was compared while it arrived
+        return
+    if BODY_TAKER in environ or HEAD_ALONE in environ:  # it has not come yet
         return
     size = _size(environ)
     stream = environ["wsgi.input"]
