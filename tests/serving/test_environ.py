@@ -3,7 +3,7 @@
 import unittest
 from typing import Any
 
-from librarian.serving.http.environ import environ_of, fixed
+from librarian.serving.http.environ import environ_of, environ_of_head, fixed
 from librarian.serving.http.heads import parse_head
 
 
@@ -18,6 +18,17 @@ class Environ(unittest.TestCase):
         keys = ("REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST", "SERVER_PROTOCOL")
         found = [environ[key] for key in keys]
         self.assertEqual(found, ["192.0.2.1", "5000", "127.0.0.1", "8000", "here", "HTTP/1.1"])
+
+    def test_other_processes(self) -> None:
+        """With workers the application must know that its memory is not that of all requests (PEP 3333)."""
+        self.assertFalse(told()["wsgi.multiprocess"])
+        self.assertTrue(fixed("127.0.0.1", 8000, multiprocess=True)["wsgi.multiprocess"])
+
+    def test_the_head_alone(self) -> None:
+        for line, length in ((b"Content-Length: 0005", "5"), (b"Transfer-Encoding: chunked", None)):
+            head = parse_head(b"PUT /a HTTP/1.1\r\nHost: here\r\n" + line + b"\r\n\r\n")
+            environ = environ_of_head(fixed("127.0.0.1", 8000), head, ("192.0.2.1", 5000))
+            self.assertEqual(environ.get("CONTENT_LENGTH"), length)
 
     def test_paths(self) -> None:
         for target, path, query in (

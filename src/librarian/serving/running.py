@@ -41,13 +41,25 @@ def run_server(app: Any, sockets: Sockets, limits: Limits, started: Callable[[Se
     server.run(begin)
 
 
-def make_server(app: Any, sockets: Sockets, limits: Limits) -> Server:
-    """A server of the application on these sockets, whose endpoints have what they ask for."""
+def make_server(app: Any, sockets: Sockets, limits: Limits, *, multiprocess: bool = False) -> Server:
+    """A server of the application on these sockets, whose endpoints have what they ask for.
+
+    `multiprocess`: other processes serve on the same sockets.
+    """
     ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
     lanes, forms = lane_accesses(app, ports), with_forms(app)
     # Another application, which has the library mounted below a prefix, has views that do not know of it.
     judges_heads = app.registry.queryUtility(IEndpoints) is not None
-    return Server(app, sockets, getUtility(IByteStore), limits, lanes, forms, judges_heads=judges_heads)
+    return Server(
+        app,
+        sockets,
+        getUtility(IByteStore),
+        limits,
+        lanes,
+        forms,
+        judges_heads=judges_heads,
+        multiprocess=multiprocess,
+    )
 
 
 def with_forms(app: Any) -> frozenset[str]:

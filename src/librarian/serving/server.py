@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from operator import attrgetter
 from socket import socket
 from typing import Any
@@ -18,11 +19,12 @@ from librarian.log_filters import EXHAUSTED, Rarely
 from librarian.serving.http.bodies import ReceivedBody
 from librarian.serving.http.connection import Connection, Listener, Phase
 from librarian.serving.http.environ import fixed
+from librarian.serving.http.heads import Head
 from librarian.serving.http.lane_access import LaneAccess
 from librarian.serving.http.receivers import Bodies
 from librarian.serving.limits import Limits
 from librarian.serving.wsgi.application import Application
-from librarian.store.interfaces import IByteStore
+from librarian.store.interfaces import IByteStore, IReceiving
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED, "crowded"))
@@ -52,13 +54,14 @@ class Server:
         with_forms: Collection[str] = (),
         *,
         judges_heads: bool = False,
+        multiprocess: bool = False,
     ) -> None:
-        """`judges_heads`: the application knows HEAD_ALONE."""
+        """`judges_heads`: the application knows HEAD_ALONE; `multiprocess`: as PEP 3333 has it."""
         self._limits = limits
         # Not uvloop's: it saves 2 of 20 us, but where it can be imported ZEO uses it too, and then a client
         # of ZEO reads what is older than another client's acknowledged commit (seen in tests.engines).
         self._loop = asyncio.new_event_loop()
-        self._judges_heads = judges_heads
+        self._judges_heads, self._multiprocess = judges_heads, multiprocess
         self._application = Application(app, self._loop, limits.threads)
         self._disk = ThreadPoolExecutor(DISK_THREADS, "disk")
         self._connections: set[Connection] = set()
@@ -142,15 +145,21 @@ class Server:
         return Listener(
             loop=self._loop,
             application=self._application,
-            environ=fixed(host, port),
-            new_body=lambda head, changed, receiving=None: ReceivedBody(
-                bodies.receiver(head), self._loop, self._disk, changed, receiving
-            ),
+            environ=fixed(host, port, multiprocess=self._multiprocess),
+            new_body=partial(self._new_body, bodies),
             new_file=bodies.store.spool,
             connections=self._connections,
             lane=lane,
             judges_heads=self._judges_heads,
         )
+
+    def _new_body(
+        self, bodies: Bodies, head: Head, changed: Callable[[], None], receiving: IReceiving | None = None
+    ) -> ReceivedBody:
+        body = ReceivedBody(bodies.receiver(head), self._loop, self._disk, changed, receiving)
+        if receiving is None and not head.meaning.chunked:
+            body.expect(head.meaning.length)
+        return body
 
     def _accept_on(self) -> None:
         if not self._stopping:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from librarian.serving.http.bodies import ReceivedBody, Whole
 from librarian.serving.http.chunks import ChunkedBody
-from librarian.serving.http.environ import environ_of
+from librarian.serving.http.environ import environ_of, environ_of_head
 from librarian.serving.http.file_lane import LaneAnswer
 from librarian.serving.http.heads import Head, asks_first, parse_head
 from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
@@ -98,7 +98,7 @@ class Connection(Protocol):
         self._listener.connections.add(self)
 
     def new_file(self) -> BinaryIO:
-        """A temporary file for the bytes that a slow client has not taken yet."""
+        """As Link has it."""
         return self._listener.new_file()
 
     def data_received(self, data: bytes) -> None:
@@ -181,30 +181,22 @@ class Connection(Protocol):
         elif meaning.expects_continue and self._listener.judges_heads and not self._arrived:
             self._ask(head, JudgingExchange)
         else:
-            self._read_body(head, self._new_body(head))
-
-    def _new_body(self, head: Head, receiving: IReceiving | None = None) -> ReceivedBody:
-        body = self._listener.new_body(head, self._body_changed, receiving)
-        if receiving is None and not head.meaning.chunked:
-            body.expect(head.meaning.length)
-        return body
+            self._read_body(head, self._listener.new_body(head, self._body_changed))
 
     def _ask(self, head: Head, exchange: type[AskingExchange | JudgingExchange]) -> None:
         """Have the application judge the head, and perhaps say where the body goes; see BODY_TAKER."""
         self.phase = Phase.ANSWERING
         self._pause_reading()
-        environ = environ_of(self._listener.environ, head, self.peer, b"")
-        length = {} if head.meaning.chunked else {"CONTENT_LENGTH": str(head.meaning.length)}
-        environ = {name: value for name, value in environ.items() if name != "CONTENT_LENGTH"} | length
-        link = ApplicationLink(self, self._listener.application)
+        environ = environ_of_head(self._listener.environ, head, self.peer)
+        application = self._listener.application
         # A refusal ends the connection: the body, which may still come, is not read as a request.
-        self._listener.application.submit(exchange(link, environ, head.version))
+        application.submit(exchange(ApplicationLink(self, application), environ, head.version))
 
     def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
         """Read the body that the application was asked about, after an answer 1xx to it."""
         head = self._head
         assert head is not None
-        body = self._new_body(head, receiving)
+        body = self._listener.new_body(head, self._body_changed, receiving)
         if self.phase is not Phase.ANSWERING:  # the client is gone
             body.close()
             return

@@ -12,8 +12,8 @@ from librarian.web.requests.form_files import ReceivedForm, pass_form_on
 from librarian.web.requests.received import pass_on
 
 
-def fixed(host: str, port: int) -> dict[str, Any]:
-    """The part of an environ that the listening socket decides."""
+def fixed(host: str, port: int, *, multiprocess: bool = False) -> dict[str, Any]:
+    """The part of an environ that the listening socket decides, and that other processes serve it too."""
     return {
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
@@ -23,7 +23,7 @@ def fixed(host: str, port: int) -> dict[str, Any]:
         "wsgi.url_scheme": "http",
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
+        "wsgi.multiprocess": multiprocess,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
     }
@@ -56,6 +56,15 @@ def environ_of(base: Mapping[str, Any], head: Head, peer: tuple[str, int], body:
     # Zeros in front can be more than int() takes; of a chunked body, all of which has come, it is known now.
     if "content-length" in head.meaning.fields or head.meaning.chunked:
         environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+def environ_of_head(base: Mapping[str, Any], head: Head, peer: tuple[str, int]) -> dict[str, Any]:
+    """The environ of a request whose body has not come: with the length that is told of it."""
+    environ = environ_of(base, head, peer, b"")
+    del environ["CONTENT_LENGTH"]
+    if not head.meaning.chunked:
+        environ["CONTENT_LENGTH"] = str(head.meaning.length)
     return environ
 
 

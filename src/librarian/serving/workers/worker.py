@@ -58,7 +58,7 @@ class Service:
         try:
             getUtility(ISettings).push("of the parent", self._order.overlay)
             set_addresses(self._app, self._sockets)
-            server = make_server(self._app, self._sockets, limits_of(self._order.options))
+            server = make_server(self._app, self._sockets, limits_of(self._order.options), multiprocess=True)
             listen(self._sockets)  # not before: who connects is answered, or asks another worker
             server.run(lambda: self._started(server))
         finally:
