@@ -6,7 +6,9 @@ import hmac
 import json
 import unittest
 from contextlib import ExitStack
+from datetime import datetime
 from threading import Barrier, Thread
+from unittest.mock import patch
 
 import transaction
 from zope.component import getUtility
@@ -15,6 +17,7 @@ from zope.security.interfaces import Unauthorized
 
 from librarian.events.delivering import Deliverer
 from librarian.events.interfaces import HookAnswer, InvalidWebhook, IWebhookSet, NewWebhook, NoSuchDelivery
+from librarian.events.model import EventsSubtree
 from librarian.library.operations import Library
 from librarian.machines.events import MachineOffline
 from librarian.security.interaction import acting_as
@@ -85,6 +88,20 @@ class WebhookTests(unittest.TestCase):
         key = base64.b64decode(new.secret.removeprefix("whsec_"))
         wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         self.assertEqual(headers["webhook-signature"], f"v1,{wanted}")
+
+    def test_the_lease_lasts_as_long_as_a_full_outbox_takes(self) -> None:
+        self.hook()
+        keep(self.library, b"poem", "poem.txt")
+        distributed, others = EventsSubtree.distribute, list[bool]()
+
+        def slowly(subtree: EventsSubtree, most: int, now: datetime) -> int:
+            others.append(subtree.take("another", self.clock.now(), self.clock.now()))
+            self.clock.move(minutes=2)
+            return distributed(subtree, most, now) if len(others) > 3 else 1
+
+        with patch.object(EventsSubtree, "distribute", slowly):
+            self.assertEqual(self.deliver(), 1)
+        self.assertEqual(set(others), {False})
 
     def test_rotation_signs_with_both_for_a_day(self) -> None:
         new = self.hook()

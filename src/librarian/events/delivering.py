@@ -51,12 +51,17 @@ class Deliverer:
         if not self._tree.run(lambda: self._subtree.take(self._name, now, now + LEASE)):
             return 0
         try:
-            while self._tree.run(lambda: self._subtree.distribute(BATCH, self._clock.now())):
+            while self._tree.run(self._distribute):
                 pass
             ids = self._tree.run(lambda: list(self._subtree.webhooks.keys()))
             return self._serve(ids)
         finally:
             self._tree.run(lambda: self._subtree.release(self._name))
+
+    def _distribute(self) -> int:
+        """Entries moved to the queues of webhooks; none where the lease is lost."""
+        now = self._clock.now()
+        return self._subtree.distribute(BATCH, now) if self._subtree.renew(self._name, now, LEASE) else 0
 
     def _serve(self, ids: list[str]) -> int:
         """Each receiver in a thread of its own, so that a slow one holds up no other."""

@@ -278,6 +278,14 @@ class EventsSubtree(Persistent):
         self.worker, self.worker_until = worker, until
         return True
 
+    def renew(self, worker: str, now: datetime, lifetime: timedelta) -> bool:
+        """Whether `worker` still has the lease; when half of its `lifetime` is over it begins anew."""
+        if self.worker != worker or self.worker_until is None:
+            return False
+        if self.worker_until - now < lifetime / 2:
+            self.worker_until = now + lifetime
+        return True
+
     def release(self, worker: str) -> None:
         """End the lease of `worker`."""
         if self.worker == worker:

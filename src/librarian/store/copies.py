@@ -1,10 +1,14 @@
-"""Bytes in a folder that is laid out like a disk store's: another store, or the bytes of a backup."""
+"""Bytes in a folder that is laid out like a disk store's: another store, or the bytes of a backup.
+
+And how the bytes of a store are read to be copied.
+"""
 
 from pathlib import Path
 from typing import BinaryIO
 
 from librarian.store.disk.layout import Layout, read_installation
-from librarian.store.interfaces import BytesNotFound
+from librarian.store.interfaces import BytesNotFound, IByteStore
+from librarian.store.s3.interfaces import IRemoteBytes
 
 
 class Copies:
@@ -34,3 +38,13 @@ class Copies:
     def installation(self) -> str | None:
         """The id of the installation that the folder is of; None where none was noted."""
         return read_installation(self._layout.root)
+
+
+def open_to_copy(store: IByteStore, sha256: str) -> BinaryIO:
+    """A file that is read once, from its beginning to its end, by one who compares it with its digest; the
+    caller's to close.  Of a store in the network nothing goes into the cache.
+
+    Raises the errors of IByteStore.open(), which the first read() may raise as well.
+    """
+    file: BinaryIO = store.stream(sha256) if IRemoteBytes.providedBy(store) else store.open(sha256)
+    return file

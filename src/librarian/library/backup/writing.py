@@ -23,12 +23,15 @@ from librarian.library.installation import installation_of
 from librarian.library.operations import Library
 from librarian.library.upkeep.leases import HeldLease, leased
 from librarian.library.upkeep.model import UpkeepSubtree
+from librarian.store.copies import open_to_copy
 from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
 from librarian.tree.copying import Copy, open_copy
 
 log = logging.getLogger(__name__)
+
+ATTEMPTS = 2  # a store in the network may send a wrong byte once
 
 
 class Backup:
@@ -115,23 +118,32 @@ class Backup:
 
     def _copy(self, puts: ManyPuts, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:
         """Copy one content; False if the library has no sound bytes of it."""
+        for attempt in range(ATTEMPTS):
+            try:
+                self._copy_once(puts, sha256, size, lease)
+            except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
+                log.error("content not backed up sha256=%s attempt=%d error=%s", sha256, attempt + 1, error)
+                if isinstance(error, BytesNotFound) or self._is_damaged(sha256):
+                    break
+            else:
+                manifest.copied += 1
+                return True
+        manifest.damaged.append(sha256)
+        return False
 
+    def _copy_once(self, puts: ManyPuts, sha256: str, size: int, lease: HeldLease) -> None:
         def copied(piece: int) -> None:
             lease.renew()
             self._pace(piece)
 
-        try:
-            with self._library.store.open(sha256) as file:
-                watched: BinaryIO = _Watched(file, copied)  # type: ignore[assignment]  # reads like one
-                puts.put(watched, size=size, sha256=sha256)
-        except (BytesNotFound, BytesDamaged, DigestMismatch, SizeMismatch) as error:
-            log.error("content not backed up sha256=%s error=%s", sha256, error)
-            manifest.damaged.append(sha256)
-            if not isinstance(error, BytesNotFound):
-                self._library.reads.quarantine(self._library.store, sha256)
-            return False
-        manifest.copied += 1
-        return True
+        with open_to_copy(self._library.store, sha256) as file:
+            watched: BinaryIO = _Watched(file, copied)  # type: ignore[assignment]  # reads like one
+            puts.put(watched, size=size, sha256=sha256)
+
+    def _is_damaged(self, sha256: str) -> bool:
+        """Whether bytes that were read wrong are; they are in quarantine then."""
+        store = self._library.store
+        return self._library.reads.quarantine(store, sha256) or sha256 not in store
 
     def _is_there(self, target: IByteStore, sha256: str, size: int) -> bool:
         try:

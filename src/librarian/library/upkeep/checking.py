@@ -22,6 +22,7 @@ from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.operations import Library
 from librarian.library.quotas.counting import count_all, mend
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.store.listed import ListedSizes
 from librarian.tree.batches import BATCH, read_in_batches
 from librarian.tree.keys import with_prefix
 
@@ -61,6 +62,7 @@ class Check:
         self.seen: dict[str, int] = {}  # part -> how many of its entries were looked at
 
     def __iter__(self) -> Iterator[Finding]:
+        self._sizes = ListedSizes(self._library.store)
         with self._library.tree.session():
             yield from self._over("contents", lambda subtree: subtree.contents, self._content)
             yield from self._over("aliases", lambda subtree: subtree.aliases, _alias)
@@ -122,7 +124,7 @@ class Check:
         if not any(known in subtree.by_sha1 for known in sha1_keys(content)):
             yield Finding(ERROR, "content not found by its SHA-1", key.hex(), content.sha1)
         try:
-            size = self._library.store.size(key.hex())
+            size = self._sizes.of(key.hex())
         except (BytesNotFound, BytesDamaged) as error:
             if self._still_named(key):
                 kind = "bytes missing" if isinstance(error, BytesNotFound) else "bytes quarantined"

@@ -11,7 +11,14 @@ from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore
+from librarian.store.copies import open_to_copy
+from librarian.store.interfaces import (
+    BytesDamaged,
+    BytesNotFound,
+    DigestMismatch,
+    IByteStore,
+    StoredBytes,
+)
 from librarian.store.moving.interfaces import ICopying, OtherInstallation
 
 log = logging.getLogger(__name__)
@@ -109,8 +116,7 @@ class Copying:
     def _copy(self, sha256: str) -> int | None:
         """The number of bytes copied; None for those that are gone or damaged."""
         try:
-            with self._source.open(sha256) as file:
-                stored = self._target.put(cast(BinaryIO, _Spent(file, self._pay)), sha256=sha256)
+            stored = self._put(sha256)
         except BytesNotFound:  # swept meanwhile
             return None
         except (BytesDamaged, DigestMismatch) as error:
@@ -123,6 +129,17 @@ class Copying:
             with self._lock:
                 self.moved.verified += 1
         return stored.size
+
+    def _put(self, sha256: str) -> StoredBytes:
+        """Copy; once more where the source sent something else, as one in the network may do once."""
+        with suppress(DigestMismatch):
+            return self._put_once(sha256)
+        return self._put_once(sha256)
+
+    def _put_once(self, sha256: str) -> StoredBytes:
+        with open_to_copy(self._source, sha256) as file:
+            stored: StoredBytes = self._target.put(cast(BinaryIO, _Spent(file, self._pay)), sha256=sha256)
+        return stored
 
     def _pay(self, count: int) -> None:
         with self._paying:

@@ -9,6 +9,7 @@ librarian.store.interfaces gives.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from zope.interface import Interface
 
@@ -68,6 +69,21 @@ class IObservedStore(Interface):
     def trouble() -> str:
         """Why the store is taken for away, and since when, in a phrase fit for strangers; empty if it is
         not."""
+
+
+class IRemoteBytes(Interface):
+    """A byte store in the network, for work that goes through all of it: that should not fill the cache with
+    what is read once, nor ask the store about each file."""
+
+    def stream(sha256: str) -> BinaryIO:
+        """The bytes as the store sends them, to be read once, without seek(); the caller's to close.
+
+        They are not compared with the digest: that is the caller's to do.  The first read() raises
+        BytesNotFound and BytesDamaged, each of them StoreUnavailable.
+        """
+
+    def sizes() -> Iterator[tuple[str, int]]:
+        """Digest and size in bytes of everything held, ascending, as a listing has it, which may lag."""
 
 
 class IGenerations(Interface):

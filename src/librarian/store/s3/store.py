@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from errno import EHOSTDOWN
 from hashlib import sha256 as new_digest
+from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from zope.interface import implementer
 
@@ -39,10 +40,11 @@ from librarian.store.interfaces import (
 )
 from librarian.store.receiving import PutsByReceiving
 from librarian.store.room import Room
-from librarian.store.s3.calls import Calls
-from librarian.store.s3.interfaces import ICallObserver, IGenerations, IObservedStore, NoSuchKey
+from librarian.store.s3.calls import PIECE_BYTES, Calls
+from librarian.store.s3.interfaces import ICallObserver, IGenerations, IObservedStore, IRemoteBytes, NoSuchKey
 from librarian.store.s3.keys import AGES, BYTES, QUARANTINE, Keys
 from librarian.store.s3.objects import Found, Objects, metadata
+from librarian.store.s3.pieces import Pieces
 from librarian.store.s3.sending import Sender
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ READ_AGAIN_BYTES = 1 << 20  # smaller ones that come again are compared with wha
 ABANDONED = timedelta(days=2)  # for an upload in parts; what living writers work on is younger
 
 
-@implementer(IByteStore, IPresignedUrls, IObservedStore)
+@implementer(IByteStore, IPresignedUrls, IObservedStore, IRemoteBytes)
 class S3Store(PutsByReceiving):
     """Bytes as objects below `keys.prefix`; `folder` on the local disk is for those on their way.
 
@@ -194,6 +196,12 @@ class S3Store(PutsByReceiving):
             file.seek(0)
             stack.pop_all()
         return file
+
+    def stream(self, sha256: str) -> BinaryIO:
+        return cast(BinaryIO, BufferedReader(Pieces(self.objects.get(sha256)), PIECE_BYTES))
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        return self.objects.walk_held()
 
     def presigned(self, sha256: str, headers: Mapping[str, str], seconds: int) -> str:
         parameters = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
