@@ -91,6 +91,7 @@ IDLE: dict[str, dict[str, str]] = {
         "remote_url": f"tracker -r {URL} serve",
         "cache_dir": "tracker -c there prune",
         "locks_dir": "tracker -l there prune",
+        "ini": f"tracker -r {URL} --config development.ini ls",
     },
     "tracker cache-clean": {
         "as_json": "tracker cache-clean -s 1G --every 5 --json",
@@ -111,6 +112,22 @@ for _kind in ("export", "import"):
         "ini": f"{_kind} --host x --store-dir src -c development.ini",
         "quiet": f"{_kind} --json -q",
     }
+for _words in (
+    *(
+        "cordon x --reason y",
+        "uncordon x",
+        "forget x",
+        "import x y",
+        "imports",
+        "list",
+        "offline x",
+        "online x",
+    ),
+    *("quiesce x", "request x", "run", "watchdog"),
+):
+    IDLE.setdefault(f"machines {_words.split()[0]}", {})["ini"] = (
+        f"machines {_words} --app-url {URL} -c development.ini"
+    )
 #: More of them, for options that are in IDLE already.
 MORE = (
     f"put {FILE} --to /x --upload-url {URL}",
@@ -121,6 +138,9 @@ MORE = (
     f"get {URL}5/f -c development.ini",
     "get 5 -o - --force",
     f"tracker -r {URL} cache-clean -s 1G",
+    "tracker --config development.ini cache-clean -s 1G",
+    "tracker --config development.ini ls --local",
+    "tracker --config development.ini serve",
     f"tracker -r {URL} ls --local",
     "tracker -c there cache-clean -s 1G elsewhere",
     "tracker -l there serve",

@@ -204,7 +204,6 @@ class WhatIsSaid(WithServer):
 
     def test_names_are_not_hosts(self) -> None:
         for what in (
-            "a/b/c",
             "localhost:1/5/f",
             "ftp://localhost/5/f",
             "//localhost:1/5",
@@ -212,10 +211,23 @@ class WhatIsSaid(WithServer):
             "",
         ):
             with self.subTest(what):
-                status = 1 if what.startswith("//") else 2  # a path of the tree, where there is nothing
-                said = self.run_it("get", what, status=status)
-                self.assertIn("404" if status == 1 else "is no id, no http URL, and no path", said)
-        self.assertIn("is no id and no http URL", self.run_it("info", "a/b/7", status=2))
+                for command in ("get", "info"):
+                    said = self.run_it(command, what, status=2)
+                    self.assertIn("is no id, no http URL, and no path", said)
+
+    def test_a_path_of_the_named_tree_may_do_without_its_slash(self) -> None:
+        source = self.folder / "source"
+        source.write_bytes(b"a poem")
+        password = {"LIBRARIAN_PASSWORD": self.server.admin_password}
+        self.run_it("put", str(source), "--to", "a/b/poem.txt", "-p", "-u", "admin", **password)
+        for path in ("a/b/poem.txt", "/a/b/poem.txt"):
+            with self.subTest(path):
+                self.run_it("get", path, "-o", str(self.folder / "got"), "-u", "admin", **password)
+                self.assertEqual((self.folder / "got").read_bytes(), b"a poem")
+                self.assertIn("poem.txt", self.run_it("info", path, "-u", "admin", **password))
+                self.assertIn("poem.txt", self.run_it("ls", path, "-u", "admin", **password))
+        self.assertIn("folder", self.run_it("info", "a/b", "-u", "admin", status=1, **password))
+        self.assertIn("404", self.run_it("get", "a/b/c", "-u", "admin", status=1, **password))
 
 
 class FilesThatChange(WithServer):

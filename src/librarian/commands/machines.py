@@ -1,6 +1,7 @@
 """``librarian machines``: the daemons of code imports, and the commands of their operators."""
 
 import functools
+import importlib
 import json
 import os
 import signal
@@ -13,12 +14,14 @@ from urllib.parse import quote
 
 import click
 
-from librarian.commands.common.effects import refuse_idle
+from librarian.commands.common.effects import is_said, refuse_idle
 from librarian.commands.common.quantities import Duration, Size
 from librarian.machines.agent.controller import Controller
 from librarian.machines.agent.runner import Limits
 from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.machines.agent.watchdog import Watchdog
+
+USUAL_URL = "http://127.0.0.1:6543/"
 
 BYTES = Size(binary=True)
 LIMITS = (
@@ -34,9 +37,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 app_url_option = click.option(
     "--app-url",
     envvar="LIBRARIAN_APP_URL",
-    default="http://127.0.0.1:6543/",
-    show_default=True,
-    help="The web application with the registry of machines.",
+    help=f"The web application with the registry of machines; otherwise as --config says, or {USUAL_URL}",
+)
+ini_option = click.option(
+    "-c",
+    "--config",
+    "ini",
+    envvar="LIBRARIAN_INI",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The ini file that says where the server is, on a machine with a whole installation.",
 )
 token_file_option = click.option(
     "--token-file",
@@ -47,8 +56,27 @@ token_file_option = click.option(
 
 
 def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --app-url and --token-file, the arguments of `api_of`."""
-    return app_url_option(token_file_option(command))
+    """Adds --app-url, --config and --token-file, and gives the command the arguments of `api_of`."""
+
+    @functools.wraps(command)
+    def asking(app_url: str | None, ini: str | None, **more: Any) -> Any:
+        if is_said("app_url"):
+            refuse_idle("beside --app-url", "ini")
+        return command(app_url=_chosen_url(app_url, ini), **more)
+
+    return ini_option(app_url_option(token_file_option(asking)))
+
+
+def _chosen_url(app_url: str | None, ini: str | None) -> str:
+    if ini is None or (app_url and not is_said("ini")):
+        return app_url or USUAL_URL
+    try:
+        # By its name: a machine that imports code has neither this module nor what it needs.
+        found: str = importlib.import_module("librarian.commands.common.places").place("app_url", ini)
+    except ModuleNotFoundError as error:
+        why = f"--config needs a whole installation, and {error.name} is missing here; name the --app-url"
+        raise click.UsageError(why) from None
+    return found
 
 
 def api_of(app_url: str, token_file: Path | None) -> Api:

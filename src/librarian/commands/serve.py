@@ -1,11 +1,15 @@
 """``librarian serve``: make what is missing, and serve every endpoint."""
 
 import signal
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from librarian.app import declared_sections, ini_loader, make_app, read_ini, reading, settings_of
 from librarian.commands.common.effects import refuse_idle_before
+from librarian.commands.common.usual import DATA, SAID, usual_ini
+from librarian.commands.installing.written import write_trial
 from librarian.serving import serve as serve_app
 from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
 from librarian.serving.running import REOPENING
@@ -14,11 +18,14 @@ from librarian.web.endpoints import stated_addresses
 
 
 @click.command()
-@click.argument("ini", default="development.ini", type=click.Path(exists=True, dir_okay=False))
+@click.argument("ini", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option("--threads", type=click.IntRange(1, 256), help="Requests worked on at the same time.")
 @click.option("--workers", help="Processes that serve: a number, or auto, one for each core.")
-def serve(ini: str, threads: int | None, workers: str | None) -> None:
+def serve(ini: str | None, threads: int | None, workers: str | None) -> None:
     """Serve the installation that the file INI describes.
+
+    Without INI it is the first here of development.ini, librarian.ini and librarian-data/librarian.ini; in an
+    empty folder librarian-data is made, as `librarian init` makes it.
 
     Makes the database and the byte store if they are missing, and the person admin if there is no
     administrator, whose password is printed this once; then prints one line for each endpoint with its
@@ -27,6 +34,7 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
     """
     for number in REOPENING:  # which end a process that does not say what they mean, as it starts
         signal.signal(number, signal.SIG_IGN)
+    ini = ini or usual_ini() or _new_ini()
     refuse_idle_before("with serve: the ini file says what is logged", "verbose")
     with reading(ini):
         ini_loader(ini).setup_logging()
@@ -36,9 +44,24 @@ def serve(ini: str, threads: int | None, workers: str | None) -> None:
         key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
     }
     values = read_ini(ini)
-    settings = settings_of(values)
-    require_free(stated_addresses(settings, declared_sections(values)))
-    tell_new_library(settings)
+    _require_free(values)
+    tell_new_library(settings_of(values))
     app = make_app(values)
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})
+
+
+def _new_ini() -> str:
+    """The ini file of a new installation in DATA; raises UsageError where other things are in this folder."""
+    if any(not path.name.startswith(".") for path in Path.cwd().iterdir()):
+        why = f"there is no {SAID} here, and the folder is not empty; name the ini file, or make one:"
+        raise click.UsageError(f"{why} librarian init DIR")
+    _require_free({})
+    ini = write_trial(Path.cwd() / DATA)
+    click.echo(f"new installation: {ini.parent}", err=True)
+    return str(ini)
+
+
+def _require_free(values: Mapping[str, str]) -> None:
+    """Raise CannotListen if an address of these settings is taken, before anything is made."""
+    require_free(stated_addresses(settings_of(values), declared_sections(values)))

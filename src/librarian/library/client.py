@@ -61,6 +61,8 @@ class LibrarianClient:
     ) -> str:
         if size <= 0:
             raise UploadFailed(f"Invalid length: {size}")
+        if not self._upload_url:
+            raise UploadFailed("the upload endpoint is closed here, and no setting names the URL of one")
         headers = {"Content-Type": check_content_type(contentType), "Content-Length": str(size)}
         if expires is not None:
             headers["Librarian-Expires"] = expires_text(check_expires(expires)) or ""

@@ -34,6 +34,9 @@ UploadEndpoint = _endpoint("upload", "127.0.0.1:9090")
 #: Uploads of restricted files, for those who reach its address.
 RestrictedUploadEndpoint = _endpoint("restricted-upload", "127.0.0.1:9095")
 
+#: URLs that stay empty where their endpoint is closed.
+UPLOADS = ("upload_url", "restricted_upload_url")
+
 _ENDPOINTS: dict[str, type[EndpointSettings]] = {
     "download_url": PublicEndpoint,
     "upload_url": UploadEndpoint,
@@ -65,6 +68,9 @@ class LibrarySettings(Section):
     def completed(self, settings: ISettings) -> "LibrarySettings":
         empty = {name: kind for name, kind in _ENDPOINTS.items() if not getattr(self, name)}
         found: dict[str, Any] = {name: endpoint_url(settings.section(kind)) for name, kind in empty.items()}
+        for name in found:
+            if name in UPLOADS and not settings.section(_ENDPOINTS[name]).listen:
+                found[name] = ""  # what listens at the usual port is another installation's
         return replace(self, **found)
 
     @property

@@ -9,6 +9,7 @@ import click
 from zope.component import getUtility
 
 from librarian.app import configure_components, read_ini
+from librarian.commands.common.usual import SAID, usual_ini_or_first
 from librarian.library.opening import open_library
 from librarian.tree.interfaces import ITree, TreeUnreadable
 from librarian.tree.opening import UNREADABLE
@@ -25,8 +26,8 @@ def _ini_option(must_exist: bool) -> Callable[[Any], Any]:
         "--config",
         "ini",
         envvar="LIBRARIAN_INI",
-        default="development.ini",
-        show_default=True,
+        default=usual_ini_or_first,
+        show_default=f"the first here of {SAID}",
         type=click.Path(exists=must_exist, dir_okay=False),
         help="The ini file of the installation.",
     )

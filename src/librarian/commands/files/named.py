@@ -14,6 +14,19 @@ from librarian.commands.common.http import answered, pool, refusal
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 
 
+def path_in_tree(text: str) -> str:
+    """The path that `text` is, which may begin with a slash or do without it.
+
+    Raises UsageError for what looks like a URL or an address, so that no name is taken for a host's, nor the
+    other way round.
+    """
+    if not text.strip("/") or ":" in text.partition("/")[0] or text.startswith("//"):
+        raise click.UsageError(
+            f"{text!r} is no id, no http URL, and no path of the named tree such as /a/b.txt"
+        )
+    return "/" + text.lstrip("/")
+
+
 def tree_url(app_url: str, path: str) -> str:
     """The URL of a path of the named tree."""
     return f"{app_url.rstrip('/')}/tree/{quote(path.lstrip('/'))}"

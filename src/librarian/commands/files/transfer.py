@@ -20,7 +20,7 @@ from librarian.commands.common.http import answered, pool, refusal
 from librarian.commands.common.places import chosen_place
 from librarian.commands.common.progress import ReadingProgress
 from librarian.commands.files.download import download_to
-from librarian.commands.files.named import tree_url
+from librarian.commands.files.named import path_in_tree, tree_url
 from librarian.commands.files.pieces import LARGE, PiecewiseUpload
 from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import LibrarianError
@@ -234,7 +234,7 @@ def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[st
 @json_option
 @speaks_to_app
 def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool) -> None:
-    """Fetch a file by its URL, its id, or its path in the named tree, which begins with a slash.
+    """Fetch a file by its URL, its id, or its path in the named tree: /a/b.txt, or a/b.txt.
 
     Prints where it was written.  A file that is there already is replaced only with --force, or if
     --output names it.  What an interrupted run left in NAME.part is continued, if the file is still
@@ -257,22 +257,18 @@ def _address(what: str, app_url: str) -> str:
     """The URL to ask for a file at; a name without a scheme is never taken for a host's."""
     if what.isascii() and what.isdigit():
         return f"{app_url.rstrip('/')}/files/{what}"
-    if what.startswith("/"):
-        return tree_url(app_url, what)
     if _URL.match(what):
         return what
-    raise click.UsageError(
-        f"{what!r} is no id, no http URL, and no path of the named tree, which begins with a slash"
-    )
+    return tree_url(app_url, path_in_tree(what))
 
 
 @click.command()
-@click.argument("what", metavar="URL|ID")
+@click.argument("what", metavar="URL|ID|PATH")
 @json_option
 @speaks_to_app
 def info(what: str, app_url: str, as_json: bool) -> None:
-    """Say what the library knows about a file, by its id or its URL."""
-    alias_id = what if what.isascii() and what.isdigit() else _id_in(what)
+    """Say what the library knows about a file, by its id, its URL, or its path in the named tree."""
+    alias_id = what if what.isascii() and what.isdigit() else _id_of(what, app_url)
     url = f"{app_url.rstrip('/')}/files/{alias_id}"
     answer = pool().request("GET", url, headers={"Accept": "application/json"})
     if answer.status != 200:  # OK
@@ -295,9 +291,20 @@ def _quota_line(quota: Any) -> str:
     return f"{quota['name']}: {', '.join(told)}"
 
 
+def _id_of(what: str, app_url: str) -> str:
+    if _URL.match(what):
+        return _id_in(what)
+    url = tree_url(app_url, path_in_tree(what))
+    answer = pool().request("GET", url, headers={"Accept": "application/json"})
+    if answer.status != 200:  # OK
+        raise refusal(what, answer)
+    found = answered(what, answer, "kind")
+    if found["kind"] != "file":
+        raise TransferFailed(f"{what}: a {found['kind']} of the named tree, and no file")
+    return str(answered(what, answer, "file")["file"]["id"])
+
+
 def _id_in(url: str) -> str:
-    if not _URL.match(url):
-        raise click.UsageError(f"{url!r} is no id and no http URL")
     for part in reversed(urlsplit(url).path.split("/")):
         if part.isdigit():
             return part

@@ -11,19 +11,20 @@ import click
 
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.installing.written import (
+    INI,
     LOGROTATE,
     NGINX,
     PRODUCTION,
     SITE,
     SYSTEMD,
     TRIAL,
+    TRIAL_DATA,
     Names,
     rendered,
     write_new_files,
 )
 
 LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-INI = "librarian.ini"
 
 
 class Host(click.ParamType[str]):
@@ -104,7 +105,7 @@ def init(folder: str, files_host: str | None, app_host: str | None, **options: A
         texts, group = all_rendered([SITE, PRODUCTION, *chosen], names), group_of(names.user)
     else:
         refuse_idle("without --files-host and --app-host", *options)
-        texts, group = all_rendered([SITE, TRIAL], Names(ini, data="%(here)s/data")), None
+        texts, group = all_rendered([SITE, TRIAL], Names(ini, data=TRIAL_DATA)), None
     for path in write_new_files(Path(folder), texts, group):
         click.echo(path)
     click.echo(f"next: librarian serve {ini}")

@@ -27,6 +27,9 @@ SYSTEMD = {
 }
 LOGROTATE = {"logrotate.conf": "logrotate.conf"}
 
+INI = "librarian.ini"
+TRIAL_DATA = "%(here)s/data"
+
 SECRET = (".ini", ".conf")  # what may hold one; nginx reads its configuration as root
 
 
@@ -84,3 +87,13 @@ def write_new_files(folder: Path, texts: Mapping[str, str], group: int | None = 
             os.chown(path, -1, group)
             path.chmod(0o640)
     return paths
+
+
+def write_trial(folder: Path) -> Path:
+    """Write an installation for this machine, as `librarian init` without host names; the ini file.
+
+    Raises FileExistsError as write_new_files().
+    """
+    ini = folder / INI
+    write_new_files(folder, rendered({**SITE, **TRIAL}, Names(str(ini), data=TRIAL_DATA)))
+    return ini

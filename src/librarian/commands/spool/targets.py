@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from librarian.commands.common.usual import SAID, usual_ini_or_first
 from librarian.commands.interfaces import BadCall
 from librarian.spool import Target, read_targets
 from librarian.spool.interfaces import BadTarget, Kind
@@ -20,8 +21,8 @@ targets_option = click.option(
     "--config",
     "ini",
     envvar="LIBRARIAN_INI",
-    default="development.ini",
-    show_default=True,
+    default=usual_ini_or_first,
+    show_default=f"the first here of {SAID}",
     type=click.Path(dir_okay=False),
     help="The ini file that describes the targets.",
 )

@@ -75,7 +75,7 @@ def _refuse_contradictions(
 ) -> None:
     if directories:
         refuse_idle_before("with DIRECTORIES", "cache_dir")
-    refuse_idle_before("with cache-clean", "remote_url")
+    refuse_idle_before("with cache-clean", "remote_url", "ini")
     if every is not None:
         refuse_idle("with --every, which runs until it is stopped", "as_json")
         if dry_run:

@@ -1,11 +1,13 @@
 """``librarian tracker``, which is also the executable ``filetracker``: files shared by name and version."""
 
+import importlib
 import logging
 import sys
 from typing import Any
 
 import click
 
+from librarian.commands.common.effects import is_said, refuse_idle
 from librarian.commands.common.lazy import LazyGroup
 from librarian.tracker.client import Client
 from librarian.tracker.client.interfaces import FiletrackerError
@@ -54,12 +56,23 @@ def _unavailable(name: str, reason: str) -> click.Command:
 
 @click.group(cls=TrackerGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-r", "--remote-url", envvar="FILETRACKER_URL", help="The server; without one: this machine.")
+@click.option(
+    "--config",
+    "ini",
+    type=click.Path(exists=True, dir_okay=False),
+    help="An ini file whose tracker is the server, on a machine with a whole installation.",
+)
 @click.option("-c", "--cache-dir", envvar="FILETRACKER_DIR", help="The cache.  [~/.filetracker-store]")
 @click.option("-l", "--locks-dir", envvar="FILETRACKER_LOCKS_DIR", help="The directory of the locks.")
 @click.option("-v", "--verbose", count=True, help="Log more on standard error.")
 @click.pass_context
 def tracker(
-    ctx: click.Context, remote_url: str | None, cache_dir: str | None, locks_dir: str | None, verbose: int
+    ctx: click.Context,
+    remote_url: str | None,
+    ini: str | None,
+    cache_dir: str | None,
+    locks_dir: str | None,
+    verbose: int,
 ) -> None:
     """Files shared by name and version, cached on this machine.
 
@@ -69,7 +82,21 @@ def tracker(
     if verbose:
         logging.getLogger("librarian").setLevel(logging.DEBUG)
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    if is_said("remote_url"):
+        refuse_idle("beside --remote-url", "ini")
+    elif ini is not None:
+        remote_url = _tracker_of(ini)
     ctx.obj = lambda: Client(remote_url=remote_url, cache_dir=cache_dir, locks_dir=locks_dir)
+
+
+def _tracker_of(ini: str) -> str:
+    try:
+        # By its name: where only the client is installed there is no such module.
+        found: str = importlib.import_module("librarian.commands.common.places").place("tracker_url", ini)
+    except ModuleNotFoundError as error:
+        why = f"--config needs a whole installation, and {error.name} is missing here; name the --remote-url"
+        raise click.UsageError(why) from None
+    return found
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def version(make: ClientMaker, name: str) -> None:
 def ls(make: ClientMaker, directory: str, not_after: int | None, local: bool, as_json: bool) -> None:
     """Print the names below DIRECTORY."""
     if local:
-        refuse_idle_before("with --local", "remote_url")
+        refuse_idle_before("with --local", "remote_url", "ini")
     client = make()
     prefix = f"/{directory.strip('/')}/".replace("//", "/")
     if local or client.remote_store is None:

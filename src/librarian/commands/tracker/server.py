@@ -9,7 +9,8 @@ from zope.component import getUtilitiesFor, getUtility
 from librarian.app import ini_loader, make_app, read_ini, reading, settings_of
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.common.refusals import in_one_line
-from librarian.commands.common.site import opened_site
+from librarian.commands.common.site import ini_option, opened_site
+from librarian.commands.common.usual import usual_ini_or_first
 from librarian.commands.tracker.options import json_option
 from librarian.interfaces import ISettings, SettingsError
 from librarian.serving import serve as run_server
@@ -22,14 +23,14 @@ from librarian.web.interfaces import IEndpoint
 
 
 @click.command()
-@click.argument("ini", default="development.ini", type=click.Path(exists=True, dir_okay=False))
+@click.argument("ini", default=usual_ini_or_first, type=click.Path(exists=True, dir_okay=False))
 @click.option("-L", "--listen", metavar="HOST:PORT", help="The address, instead of that in INI.")
 @click.option("--fallback-url", help="A tracker to which requests for missing files are redirected.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Requests answered at the same time.")
 @in_one_line()
 def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int | None) -> None:
     """Serve the tracker of the installation INI, and no other endpoint."""
-    refuse_idle_before("with serve", "remote_url", "cache_dir", "locks_dir")
+    refuse_idle_before("with serve", "remote_url", "ini", "cache_dir", "locks_dir")
     with reading(ini):
         ini_loader(ini).setup_logging()
     stated = {
@@ -72,16 +73,13 @@ def _overlay(listen: str | None, fallback_url: str | None) -> str:
 
 
 @click.command()
-@click.option(
-    "-c", "--config", "ini", envvar="LIBRARIAN_INI", default="development.ini", show_default=True,
-    type=click.Path(exists=True, dir_okay=False), help="The ini file of the installation.",
-)  # fmt: skip
+@ini_option
 @click.option("-n", "--dry-run", is_flag=True, help="Only count the versions.")
 @json_option
 @in_one_line()
 def prune(ini: str, dry_run: bool, as_json: bool) -> None:
     """Release past versions that the settings do not keep; the garbage collector then deletes their bytes."""
-    refuse_idle_before("with prune", "remote_url", "cache_dir", "locks_dir")
+    refuse_idle_before("with prune", "remote_url", "ini", "cache_dir", "locks_dir")
     with opened_site(ini):
         pruned = getUtility(ITracker).prune(dry_run)
     if as_json:

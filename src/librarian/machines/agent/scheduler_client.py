@@ -45,7 +45,7 @@ class Api:
         try:
             answer = self._pool.request(method, self._base + path, headers=headers, redirect=False, **options)
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(failure(error)) from error
+            raise Unreachable(f"{self._base}: {failure(error)}") from error
         if answer.status < 300:  # 2xx is done
             return answer
         reason = refusal_reason(answer.data) or answer.reason or "no reason given"
