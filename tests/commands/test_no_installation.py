@@ -32,6 +32,8 @@ WORDS = {
 }
 #: Those that open the database and not the library.
 ELSEWHERE = {"move-tree"}
+#: Those that open nothing.
+READING = {"check-config"}
 
 
 def commands(group: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -86,7 +88,7 @@ class NoInstallation(unittest.TestCase):
         """Each opens the library in the one way that makes none."""
         seen = 0
         for name, command in inside():
-            if name in ELSEWHERE:
+            if name in ELSEWHERE | READING:
                 continue
             with (
                 self.subTest(name),
