@@ -28,7 +28,7 @@ class IBookshop(Interface):
         library's file.  Raises KeyError."""
 
     def remove(isbn: str) -> None:
-        """Forget the book.  The garbage collector drops its files, unless others hold them.  Raises KeyError."""
+        """Forget the book.  The collector drops its files, unless others hold them.  Raises KeyError."""
 
     def __getitem__(isbn: str) -> Any:
         """The IBook.  Raises KeyError."""
