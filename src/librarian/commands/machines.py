@@ -1,7 +1,6 @@
 """``librarian machines``: the daemons of code imports, and the commands of their operators."""
 
 import functools
-import importlib
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from urllib.parse import quote
 import click
 
 from librarian.commands.common.effects import is_said, refuse_idle
+from librarian.commands.common.lazy import place_in
 from librarian.commands.common.quantities import Duration, Size
 from librarian.machines.agent.controller import Controller
 from librarian.machines.agent.runner import Limits
@@ -70,13 +70,7 @@ def with_api(command: Callable[..., Any]) -> Callable[..., Any]:
 def _chosen_url(app_url: str | None, ini: str | None) -> str:
     if ini is None or (app_url and not is_said("ini")):
         return app_url or USUAL_URL
-    try:
-        # By its name: a machine that imports code has neither this module nor what it needs.
-        found: str = importlib.import_module("librarian.commands.common.places").place("app_url", ini)
-    except ModuleNotFoundError as error:
-        why = f"--config needs a whole installation, and {error.name} is missing here; name the --app-url"
-        raise click.UsageError(why) from None
-    return found
+    return place_in("app_url", ini, "--app-url")
 
 
 def api_of(app_url: str, token_file: Path | None) -> Api:

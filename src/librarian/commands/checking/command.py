@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import plaster
 
-from librarian.app import declared_sections, read_ini, reading, settings_of
+from librarian.app import declared_sections, ini_loader, read_ini, reading, settings_of
 from librarian.commands.checking.engines import check_engines
 from librarian.commands.checking.findings import ERROR, Finding, Installation, error
 from librarian.commands.checking.listening import check_front_end, check_ports, check_urls
@@ -55,7 +54,7 @@ def findings(ini: str) -> Iterator[Finding]:
         values = read_ini(ini)
         sections = declared_sections(values)
         with reading(ini):
-            server = dict(plaster.get_settings(ini, "server:main"))
+            server = dict(ini_loader(ini).get_settings("server:main"))
     except LibrarianError as unreadable:
         yield error(ini, str(unreadable))
         return

@@ -31,3 +31,16 @@ class LazyGroup(click.Group):
         finally:
             gc.enable()
         return command
+
+
+def place_in(name: str, ini: str, instead: str) -> str:
+    """places.place(), imported when it is needed: a machine with only a client has it not.
+
+    Raises UsageError there, which says to use the option `instead`.
+    """
+    try:
+        found: str = importlib.import_module("librarian.commands.common.places").place(name, ini)
+    except ModuleNotFoundError as error:
+        why = f"--config needs a whole installation, and {error.name} is missing here; say {instead} instead"
+        raise click.UsageError(why) from None
+    return found

@@ -2,19 +2,19 @@
 
 import logging
 import sys
-from typing import Any
 
 import click
 import plaster
 
 from librarian.commands.common.effects import is_said
 from librarian.commands.common.usual import SAID, usual_ini
-from librarian.embedded.settings import EmbeddedSettings
 from librarian.library.settings import LibrarySettings
 from librarian.settings import Settings
 from librarian.tracker.settings import TrackerEndpointSettings
 from librarian.web.endpoints import endpoint_url
 from librarian.web.settings import AppEndpointSettings, EndpointSettings
+
+MOUNT_URL = "librarian.mount_url"  # of a library below a prefix of another application
 
 log = logging.getLogger(__name__)
 
@@ -44,24 +44,21 @@ def place(name: str, ini: str | None) -> str:
     usual port.
     """
     ini = ini or usual_ini()
-    settings = _settings(ini)
-    found = _url(settings, name)
+    found = _url(_values(ini), name)
     if not found:
         raise click.ClickException(f"{ini}: the endpoint of {name} is closed, and no setting names its URL")
     _tell(found, ini)
     return found
 
 
-def _url(settings: Settings, name: str) -> str:
+def _url(values: dict[str, str], name: str) -> str:
+    settings = Settings(values)
     if name == "tracker_url":
         return _own_url(settings.section(TrackerEndpointSettings))
-    mount_url = settings.section(EmbeddedSettings).mount_url
-    if name != "app_url":
-        found: str = getattr(settings.section(LibrarySettings), name)
-        return found
-    if mount_url:
-        return mount_url
-    return _own_url(settings.section(AppEndpointSettings))
+    if name == "app_url":
+        return values.get(MOUNT_URL) or _own_url(settings.section(AppEndpointSettings))
+    found: str = getattr(settings.section(LibrarySettings), name)
+    return found
 
 
 def _own_url(section: EndpointSettings) -> str:
@@ -76,11 +73,11 @@ def _tell(url: str, ini: str | None) -> None:
         click.echo(f"{url} ({why})", err=True)
 
 
-def _settings(ini: str | None) -> Settings:
+def _values(ini: str | None) -> dict[str, str]:
     if ini is None:
-        return Settings({})
+        return {}
     try:
-        values: dict[str, Any] = plaster.get_settings(f"{ini}#main", "app:main")
+        found: dict[str, str] = plaster.get_settings(f"{ini}#main", "app:main")
     except Exception as error:  # whatever its parser raises
         raise click.ClickException(f"{ini}: {' '.join(str(error).split())}") from error
-    return Settings(values)
+    return found

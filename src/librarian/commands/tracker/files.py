@@ -1,6 +1,5 @@
 """``librarian tracker``, which is also the executable ``filetracker``: files shared by name and version."""
 
-import importlib
 import logging
 import sys
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 
 from librarian.commands.common.effects import is_said, refuse_idle
-from librarian.commands.common.lazy import LazyGroup
+from librarian.commands.common.lazy import LazyGroup, place_in
 from librarian.tracker.client import Client
 from librarian.tracker.client.interfaces import FiletrackerError
 
@@ -85,18 +84,8 @@ def tracker(
     if is_said("remote_url"):
         refuse_idle("beside --remote-url", "ini")
     elif ini is not None:
-        remote_url = _tracker_of(ini)
+        remote_url = place_in("tracker_url", ini, "--remote-url")
     ctx.obj = lambda: Client(remote_url=remote_url, cache_dir=cache_dir, locks_dir=locks_dir)
-
-
-def _tracker_of(ini: str) -> str:
-    try:
-        # By its name: where only the client is installed there is no such module.
-        found: str = importlib.import_module("librarian.commands.common.places").place("tracker_url", ini)
-    except ModuleNotFoundError as error:
-        why = f"--config needs a whole installation, and {error.name} is missing here; name the --remote-url"
-        raise click.UsageError(why) from None
-    return found
 
 
 def main() -> None:
