@@ -59,7 +59,7 @@ def built_wheel(folder: Path) -> Path:
     sources = folder / "sources"
     sources.mkdir()
     subprocess.run(["cp", "-R", *(str(CHECKOUT / name) for name in SOURCES), str(sources)], check=True)
-    command = [CHECKOUT / ".venv" / "bin" / "python", "-W", "ignore", "-c", BUILD, folder]
+    command = [str(CHECKOUT / ".venv" / "bin" / "python"), "-W", "ignore", "-c", BUILD, str(folder)]
     done = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
     if done.returncode:
         why = f"no wheel could be built: {done.stderr.strip()[-200:]}"

@@ -218,16 +218,26 @@ class WhatIsSaid(WithServer):
     def test_a_path_of_the_named_tree_may_do_without_its_slash(self) -> None:
         source = self.folder / "source"
         source.write_bytes(b"a poem")
-        password = {"LIBRARIAN_PASSWORD": self.server.admin_password}
-        self.run_it("put", str(source), "--to", "a/b/poem.txt", "-p", "-u", "admin", **password)
+        password = self.server.admin_password
+        self.run_it(
+            "put", str(source), "--to", "a/b/poem.txt", "-p", "-u", "admin", LIBRARIAN_PASSWORD=password
+        )
         for path in ("a/b/poem.txt", "/a/b/poem.txt"):
             with self.subTest(path):
-                self.run_it("get", path, "-o", str(self.folder / "got"), "-u", "admin", **password)
+                self.run_it(
+                    "get", path, "-o", str(self.folder / "got"), "-u", "admin", LIBRARIAN_PASSWORD=password
+                )
                 self.assertEqual((self.folder / "got").read_bytes(), b"a poem")
-                self.assertIn("poem.txt", self.run_it("info", path, "-u", "admin", **password))
-                self.assertIn("poem.txt", self.run_it("ls", path, "-u", "admin", **password))
-        self.assertIn("folder", self.run_it("info", "a/b", "-u", "admin", status=1, **password))
-        self.assertIn("404", self.run_it("get", "a/b/c", "-u", "admin", status=1, **password))
+                self.assertIn(
+                    "poem.txt", self.run_it("info", path, "-u", "admin", LIBRARIAN_PASSWORD=password)
+                )
+                self.assertIn("poem.txt", self.run_it("ls", path, "-u", "admin", LIBRARIAN_PASSWORD=password))
+        self.assertIn(
+            "folder", self.run_it("info", "a/b", "-u", "admin", status=1, LIBRARIAN_PASSWORD=password)
+        )
+        self.assertIn(
+            "404", self.run_it("get", "a/b/c", "-u", "admin", status=1, LIBRARIAN_PASSWORD=password)
+        )
 
 
 class FilesThatChange(WithServer):
