@@ -215,29 +215,22 @@ class WhatIsSaid(WithServer):
                     said = self.run_it(command, what, status=2)
                     self.assertIn("is no id, no http URL, and no path", said)
 
+    def as_admin(self, *words: str, status: int = 0) -> str:
+        password = self.server.admin_password
+        return self.run_it(*words, status=status, LIBRARIAN_USER="admin", LIBRARIAN_PASSWORD=password)
+
     def test_a_path_of_the_named_tree_may_do_without_its_slash(self) -> None:
         source = self.folder / "source"
         source.write_bytes(b"a poem")
-        password = self.server.admin_password
-        self.run_it(
-            "put", str(source), "--to", "a/b/poem.txt", "-p", "-u", "admin", LIBRARIAN_PASSWORD=password
-        )
+        self.as_admin("put", str(source), "--to", "a/b/poem.txt", "-p")
         for path in ("a/b/poem.txt", "/a/b/poem.txt"):
             with self.subTest(path):
-                self.run_it(
-                    "get", path, "-o", str(self.folder / "got"), "-u", "admin", LIBRARIAN_PASSWORD=password
-                )
+                self.as_admin("get", path, "-o", str(self.folder / "got"))
                 self.assertEqual((self.folder / "got").read_bytes(), b"a poem")
-                self.assertIn(
-                    "poem.txt", self.run_it("info", path, "-u", "admin", LIBRARIAN_PASSWORD=password)
-                )
-                self.assertIn("poem.txt", self.run_it("ls", path, "-u", "admin", LIBRARIAN_PASSWORD=password))
-        self.assertIn(
-            "folder", self.run_it("info", "a/b", "-u", "admin", status=1, LIBRARIAN_PASSWORD=password)
-        )
-        self.assertIn(
-            "404", self.run_it("get", "a/b/c", "-u", "admin", status=1, LIBRARIAN_PASSWORD=password)
-        )
+                self.assertIn("poem.txt", self.as_admin("info", path))
+                self.assertIn("poem.txt", self.as_admin("ls", path))
+        self.assertIn("folder", self.as_admin("info", "a/b", status=1))
+        self.assertIn("404", self.as_admin("get", "a/b/c", status=1))
 
 
 class FilesThatChange(WithServer):
