@@ -25,7 +25,8 @@ from librarian.library.model.subtree import subtree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ISubtree
 from librarian.tree.service import Tree
-from tests.support.servers.engines import zeo
+from tests.support.servers.engines import postgres_uri, zeo
+from tests.support.servers.postgresql import postgresql, postgresql_missing
 
 NAMED, PREFILLED, RUNS = 320, 5000, 3
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -36,6 +37,9 @@ def main() -> None:
         _compare("FileStorage", f"file://{folder}/Data.fs")
         with zeo() as uri:
             _compare("ZEO", uri.replace("pool_size=16", "pool_size=40"))
+        if postgresql_missing() is None:
+            with postgresql() as server:  # which waits for no disk: add an fsync to each commit
+                _compare("PostgreSQL", postgres_uri(server.place).replace("pool_size=16", "pool_size=40"))
 
 
 @contextmanager

@@ -71,10 +71,10 @@ def all_outcomes(rounds: int, only: Sequence[str], tell: Callable[[str], None]) 
     return found
 
 
-def outcome(victim: Victim, fault: Fault, rounds: int) -> Outcome:
-    """What `rounds` of one fault come to."""
+def outcome(victim: Victim, fault: Fault, rounds: int, clients: int = CLIENTS) -> Outcome:
+    """What `rounds` of one fault come to, under the load of so many clients."""
     found, ledger = Outcome(fault.name), Ledger()
-    with loaded(victim, ledger), collected(victim):
+    with loaded(victim, ledger, clients), collected(victim):
         for _round in range(rounds):
             time.sleep(CALM_SECONDS)
             fault.begin(victim)
@@ -90,11 +90,11 @@ def outcome(victim: Victim, fault: Fault, rounds: int) -> Outcome:
 
 
 @contextmanager
-def loaded(victim: Victim, ledger: Ledger) -> Iterator[None]:
-    """Clients at nginx, for the length of a `with`."""
+def loaded(victim: Victim, ledger: Ledger, number: int) -> Iterator[None]:
+    """So many clients at nginx, for the length of a `with`."""
     urls, password = victim.cluster.layout.urls, victim.cluster.admin_password
     ended = threading.Event()
-    clients = [Client(number, urls, password, ledger) for number in range(CLIENTS)]
+    clients = [Client(one, urls, password, ledger) for one in range(number)]
     threads = [threading.Thread(target=client.run, args=(ended,)) for client in clients]
     for thread in threads:
         thread.start()
