@@ -1,6 +1,5 @@
 """Pyramid's own command serves the same ini file."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ class Served(unittest.TestCase):
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=with_path(os.environ),
+                env=with_path(server.environ),
             )
         self.addCleanup(process.kill)
         assert process.stdout is not None

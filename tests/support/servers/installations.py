@@ -61,6 +61,8 @@ class OnPostgres(Parts):
 class OnS3(OnPostgres):
     """A database for each library in one PostgreSQL, a prefix for it in one bucket, and two nodes."""
 
+    memory_kib = 80 << 10  # the client of the store, and parts on their way there
+
     def __init__(self, postgres: PostgresServer, swift: SwiftServer) -> None:
         super().__init__(postgres)
         self._swift = swift
@@ -69,6 +71,9 @@ class OnS3(OnPostgres):
 
     def byte_store(self, folder: Path) -> str:
         return f"s3://{BUCKET}/{folder.name}?endpoint={self._swift.url}&folder={folder}/s3"
+
+    def more(self, folder: Path) -> str:
+        return f"librarian.byte_cache = {folder}/cache"
 
 
 @contextmanager

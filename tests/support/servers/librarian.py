@@ -96,14 +96,14 @@ class ServerProcess:
             "site": site or checkout_site(),
             "database_uri": database_uri or self.parts.database_uri(self.folder),
             "byte_store": byte_store or self.parts.byte_store(self.folder),
-            "more": more,
+            "more": f"{more}\n{self.parts.more(self.folder)}",
             "workers": workers or self.parts.workers,
         }
         self.ini.write_text(INI.format(**values))
         self.log = self.folder / "log"
         self.urls: dict[str, str] = {}
         self.admin_password = ""  # told at the first start only
-        self._environ = {**os.environ, **self.parts.environ, **(environ or {})}
+        self.environ = {**os.environ, **self.parts.environ, **(environ or {})}
         self._process: subprocess.Popen[str] | None = None
         self._others: list[ServerProcess] = []
         self._nodes = 1 if database_uri else self.parts.nodes
@@ -135,7 +135,7 @@ class ServerProcess:
         log = self.log.open("a")
         command = [sys.executable, "-c", f"{first}\n{_RUN}", "serve", str(self.ini)]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self._environ)
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self.environ)
         )
         log.close()
         self.urls = {}
@@ -198,7 +198,7 @@ class ServerProcess:
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env=with_path({**self._environ, **endpoint_urls, **environ}),
+            env=with_path({**self.environ, **endpoint_urls, **environ}),
             timeout=120,
             check=False,
         )
@@ -214,7 +214,7 @@ class ServerProcess:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env=with_path(self._environ),
+            env=with_path(self.environ),
             timeout=120,
             check=False,
         )

@@ -12,6 +12,7 @@ class Parts:
 
     workers = 1  # of each node
     environ: Mapping[str, str] = MappingProxyType({})  # of the servers
+    memory_kib = 0  # of each process, beside what it takes with embedded parts
     nodes = 1  # processes that are started apart from each other, all with the same ini file
 
     def database_uri(self, folder: Path) -> str:
@@ -21,6 +22,10 @@ class Parts:
     def byte_store(self, folder: Path) -> str:
         """The setting for the bytes of a new library whose server has this folder."""
         return str(folder / "bytes")
+
+    def more(self, folder: Path) -> str:
+        """Lines of settings that such a library needs besides."""
+        return ""
 
     def remove(self, folder: Path) -> None:
         """The library is not used any more."""

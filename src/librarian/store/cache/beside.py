@@ -5,6 +5,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from librarian.store.interfaces import StoreTrouble
+
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +38,10 @@ class Beside:
         while (work := self._next()) is not None:
             try:
                 work()
+            except (
+                StoreTrouble
+            ) as error:  # no room, no descriptors, no store: foreseen, and tried again later
+                log.error("cache work failed error=%s", error)
             except Exception:  # what comes after it is due nevertheless
                 log.exception("cache work failed")
 
