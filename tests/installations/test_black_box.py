@@ -28,6 +28,7 @@ LEFT_OUT = {
     "test_tree_lost": "damages the tree's file",
     "test_workers": "says itself how many workers there are",
     "test_workers_exact": "says itself how many workers there are",
+    "test_wrong_installations": "is about a file's lock and modes, and about ini files, which are alike",
     "library/site": "keeps its bytes in the memory of one process",
     "server/workers": "says itself how many workers there are",
 }

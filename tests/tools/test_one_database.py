@@ -2,7 +2,8 @@
 
 import unittest
 
-from benchmarks.one_database import MOST, Costs, run
+from benchmarks.one_database import Costs, run
+from librarian.tree.together import MOST
 
 LARGE = 10**9
 
