@@ -1,4 +1,4 @@
-"""examples/cluster: the compose file and what it mounts fit together; no container is started."""
+"""examples/cluster and one-node: compose files and what they mount fit together; no container is started."""
 
 import json
 import re
@@ -19,13 +19,14 @@ from tools.cluster import front
 from tools.runner.left_out import left_out
 
 FOLDER = Path("examples/cluster")
+ONE = Path("examples/one-node")
 PYTHON = "/usr/bin/python3"  # Debian's has PyYAML wherever Swift is; the build has none
 READ = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
 
 
-def described() -> Any:
+def described(folder: Path = FOLDER) -> Any:
     """What compose.yaml says, as JSON has it; None where nothing can read it."""
-    with (FOLDER / "compose.yaml").open("rb") as file:
+    with (folder / "compose.yaml").open("rb") as file:
         try:
             done = subprocess.run([PYTHON, "-c", READ], stdin=file, capture_output=True, check=False)
         except FileNotFoundError:
@@ -78,3 +79,45 @@ class Compose(unittest.TestCase):
         command = [str(front.program()), "-t", "-p", str(folder), "-c", str(folder / "nginx.conf")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertIn("syntax is ok", done.stderr)
+
+
+class OneNode(unittest.TestCase):
+    """The same image, with the tree and the bytes in volumes."""
+
+    layer = Functional
+
+    def setUp(self) -> None:
+        self.values = read_ini(ONE / "librarian.ini")
+
+    def test_its_settings(self) -> None:
+        del self.values[SITE]  # the Containerfile puts it beside the ini file
+        sections = [section for _name, section in getUtilitiesFor(ISettingsSection)]
+        Settings(self.values).check_names(sections)
+
+    def test_what_it_writes_to_is_in_a_volume(self) -> None:
+        compose = described(ONE)
+        if compose is None:
+            self.skipTest(left_out("compose.yaml", "there is no PyYAML"))
+        for name, service in compose["services"].items():
+            places = dict(reversed(volume.split(":")[:2]) for volume in service["volumes"])
+            for place, source in places.items():
+                with self.subTest(name, place=place):
+                    is_there = (ONE / source).is_file() if "/" in source else source in compose["volumes"]
+                    self.assertTrue(is_there)
+        node = compose["services"]["librarian"]
+        self.assertTrue((ONE / node["build"]["context"] / node["build"]["dockerfile"]).is_file())
+        places = dict(reversed(volume.split(":")[:2]) for volume in node["volumes"])
+        for key in ("database_uri", "byte_store", "access_log", "people.failed_logins", "mail.queue"):
+            with self.subTest(key):
+                path = self.values[f"librarian.{key}"].removeprefix("file://")
+                self.assertTrue(any(path.startswith(place) for place in places if "/var/" in place), path)
+
+    def test_ports_are_shown_that_are_listened_on(self) -> None:
+        compose = described(ONE)
+        if compose is None:
+            self.skipTest(left_out("compose.yaml", "there is no PyYAML"))
+        listening = {value for key, value in self.values.items() if key.endswith(".listen")}
+        for shown in compose["services"]["librarian"]["ports"]:
+            _address, port, inside = shown.rsplit(":", 2)
+            self.assertEqual(port, inside)
+            self.assertIn(f"0.0.0.0:{inside}", listening)

@@ -17,6 +17,7 @@ COMMANDS = {
     "adopt": "librarian.commands.upkeep.adopt:adopt",
     "backup": "librarian.commands.upkeep.backup:backup",
     "check-config": "librarian.commands.checking.command:check_config",
+    "completion": "librarian.commands.completion:completion",
     "count-downloads": "librarian.commands.upkeep.counting:count_downloads",
     "delete": "librarian.commands.files.holds:delete",
     "deliveries": "librarian.commands.spool.feed:deliveries",
