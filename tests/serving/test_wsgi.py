@@ -8,7 +8,7 @@ import time
 import unittest
 from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from errno import ENOTCONN
 from typing import Any
 from unittest import mock
@@ -227,6 +227,24 @@ class Clients(unittest.TestCase):
         ):
             self.assertTrue(serving.exchange(request()).endswith(b"abc"))
         ended.assert_called_once()
+
+    def test_what_several_send_by_turns_is_not_mixed(self) -> None:
+        def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            start_response("200 OK", [])
+            return [environ["PATH_INFO"].encode(), environ["wsgi.input"].read()]
+
+        serving, bodies = Serving(self, echo), [b"%d" % number * 200_000 for number in range(4)]
+        with ExitStack() as stack:
+            clients = [stack.enter_context(serving.connect()) for _body in bodies]
+            sent = [
+                request("POST", f"Content-Length: {len(body)}", target=f"/{n}") + body
+                for n, body in enumerate(bodies)
+            ]
+            for begin, end in ((0, 3), (3, 30), (30, 90), (90, 70_000), (70_000, None)):
+                for client, data in zip(clients, sent, strict=True):
+                    client.sendall(data[begin:end])
+            for number, (client, body) in enumerate(zip(clients, bodies, strict=True)):
+                self.assertEqual(read_all(client).partition(b"\r\n\r\n")[2], b"/%d" % number + body)
 
     def test_one_that_sends_nothing_more_is_answered(self) -> None:
         serving = Serving(self, answering([b"abc"]))

@@ -16,7 +16,7 @@ from waitress.buffers import ReadOnlyFileBasedBuffer
 from librarian.web.files.answer import answer_file_request, unavailable_answer
 from librarian.web.files.delivery import BLOCK_SIZE, READ_AT_ONCE, render, request_headers
 from librarian.web.files.facts import FileAnswer, FileFacts
-from librarian.web.interfaces import FileCutShort
+from librarian.web.interfaces import SENDS_SLICES, FileCutShort
 
 LONG = os.urandom(3 * BLOCK_SIZE + 17)
 SHORT = LONG[:1000]
@@ -105,6 +105,19 @@ class Bodies(unittest.TestCase):
             self.assertEqual(body.get(20), LONG[7:27])
             body.close()
             self.assertTrue(stored.closed)
+
+    def test_a_slice_that_ends_before_its_file_suits_a_server_that_says_so_and_a_file_of_the_disk(
+        self,
+    ) -> None:
+        promised = answer(LONG, {"range": "bytes=7-299999"})
+        says_so: dict[str, Any] = {"wsgi.file_wrapper": FileWrapper, SENDS_SLICES: True}
+        with tempfile.TemporaryFile() as stored:
+            stored.write(LONG)
+            body = render(promised, stored, says_so)
+            assert isinstance(body, FileWrapper)
+            self.assertEqual(os.lseek(body.filelike.fileno(), 0, os.SEEK_CUR), 7)
+            self.assertNotIsInstance(render(promised, stored, {**says_so, SENDS_SLICES: False}), FileWrapper)
+        self.assertEqual(sent(render(promised, io.BytesIO(LONG), says_so)), LONG[7:300_000])
 
     def test_sendfile_starts_at_the_right_place(self) -> None:
         """gunicorn hands the descriptor to sendfile(), from where the descriptor itself stands."""

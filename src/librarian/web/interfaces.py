@@ -87,6 +87,10 @@ FILE_LANE = "librarian.file_lane"
 #: of this one.  The access log has them, so that such downloads are counted.
 GRANTED = "librarian.granted"
 
+#: A key in the WSGI environ: True where the server's wsgi.file_wrapper sends as many bytes as Content-Length
+#: states, from the position of a file that has a descriptor.  PEP 3333 promises no end but the file's.
+SENDS_SLICES = "librarian.sends_slices"
+
 
 class IAppSection(Interface):
     """A section of the web application, shown under ``/<name>``; a named utility."""

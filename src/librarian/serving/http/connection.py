@@ -5,7 +5,7 @@ Everything here happens in the loop's thread.
 
 import logging
 import time
-from asyncio import AbstractEventLoop, Protocol, Transport
+from asyncio import AbstractEventLoop, BufferedProtocol, Transport
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,7 +18,7 @@ from librarian.serving.http.chunks import ChunkedBody
 from librarian.serving.http.environ import environ_of, environ_of_head
 from librarian.serving.http.file_lane import LaneAnswer
 from librarian.serving.http.heads import Head, asks_first, parse_head
-from librarian.serving.http.lane_access import LaneAccess, LaneFileBody, Request
+from librarian.serving.http.lane_access import LaneAccess, Request
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_HEAD = 1 << 18  # bytes
 MOST_AHEAD = 1 << 16  # bytes of further requests that are read while one is answered
+READ_AT_ONCE = 1 << 18  # bytes
 LINGER_SECONDS = 10.0  # see Connection._linger
 _LINE_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
 
@@ -62,9 +63,12 @@ class Listener:
     judges_heads: bool = False  # whether the application knows HEAD_ALONE
     now: float = field(default_factory=time.monotonic)  # seconds, a second old at most
     stopping: bool = False
+    # What arrives is read into it, and taken before the next connection is read.  A Protocol instead is given
+    # memory of this size that is new for each piece; where malloc maps it anew, that takes 12 us more.
+    buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ_AT_ONCE)))
 
 
-class Connection(Protocol):
+class Connection(BufferedProtocol):
     """A client's connection: reads requests, passes them on and sends the answers in order."""
 
     def __init__(self, listener: Listener) -> None:
@@ -101,7 +105,13 @@ class Connection(Protocol):
         """As Link has it."""
         return self._listener.new_file()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._listener.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._take(bytes(self._listener.buffer[:nbytes]))
+
+    def _take(self, data: bytes) -> None:
         self.last_activity = self._listener.now
         if self.phase is Phase.READING_BODY:
             self._take_body(data)
@@ -287,7 +297,7 @@ class Connection(Protocol):
         if answer is None:
             return False
         self.phase = Phase.ANSWERING
-        self._send_of_lane(lane, head, begun, answer)
+        lane.send(self._output, head, self.peer, begun, answer)
         return True
 
     def _found_later(self, lane: LaneAccess, head: Head, begun: float, answer: LaneAnswer | None) -> None:
@@ -297,20 +307,7 @@ class Connection(Protocol):
         elif answer is None:
             self._answer(head, b"")
         else:
-            self._send_of_lane(lane, head, begun, answer)
-
-    def _send_of_lane(self, lane: LaneAccess, head: Head, begun: float, answer: LaneAnswer) -> None:
-        if answer.file is None:
-            lane.record(head, self.peer, answer, answer.size, perf_counter() - begun)
-            self._output.send_whole(answer.data)
-            return
-        before = self._output.sent
-
-        def closed() -> None:
-            sent = self._output.sent - before
-            lane.record(head, self.peer, answer, sent, perf_counter() - begun)
-
-        self._output.send_parts(answer.parts, LaneFileBody(answer.file, closed))
+            lane.send(self._output, head, self.peer, begun, answer)
 
     # -- answers
 

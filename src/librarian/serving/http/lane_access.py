@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from zope.component import getUtility
@@ -15,6 +16,7 @@ from librarian.net.networks import Networks, is_within
 from librarian.operations.interfaces import IMeasurements
 from librarian.serving.http.file_lane import FileLane, LaneAnswer, Offer
 from librarian.serving.http.heads import Head
+from librarian.serving.http.output import Output
 from librarian.serving.http.questions import Questions
 from librarian.serving.interfaces import NotFresh
 from librarian.serving.wsgi.exchange import FileBody
@@ -93,6 +95,21 @@ class LaneAccess:
         return (
             None if "?" in head.target or head.method != "GET" else self.lane.offers((self.port, head.target))
         )
+
+    def send(
+        self, output: Output, head: Head, peer: tuple[str, int], begun: float, answer: LaneAnswer
+    ) -> None:
+        """Send an answer, and record it; `begun`: when the request came, by perf_counter()."""
+        if answer.file is None:
+            self.record(head, peer, answer, answer.size, perf_counter() - begun)
+            output.send_whole(answer.data)
+            return
+        before = output.sent
+
+        def closed() -> None:
+            self.record(head, peer, answer, output.sent - before, perf_counter() - begun)
+
+        output.send_parts(answer.parts, LaneFileBody(answer.file, closed))
 
     def _client(self, head: Head, peer: tuple[str, int]) -> str:
         return self.client_of(peer[0], head.meaning.fields.get(FORWARDED_FOR, ()))

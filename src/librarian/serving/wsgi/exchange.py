@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.store.interfaces import BytesDamaged, IReceiving
-from librarian.web.interfaces import LIVE_BODY, FileCutShort
+from librarian.web.interfaces import LIVE_BODY, SENDS_SLICES, FileCutShort
 from librarian.web.requests.received import forget
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ class WSGIExchange:
         """Call the application and pass its answer on; raises nothing."""
         self._environ["wsgi.file_wrapper"] = FileBody
         self._environ[LIVE_BODY] = LiveBody
+        self._environ[SENDS_SLICES] = True
         body: Any = None
         sent_by_link = False
         try:

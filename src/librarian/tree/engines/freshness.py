@@ -19,7 +19,7 @@ from librarian.tree.engines.changes import Changed, Listener, listen
 from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 
-POLL_SECONDS = 0.05  # PostgreSQL tells nothing by itself; it is asked once in this time while there is a use
+POLL_SECONDS = 0.1  # PostgreSQL tells nothing by itself; it is asked once in this time while there is a use
 
 
 class Freshness(Protocol):

@@ -64,4 +64,6 @@ def _stamp(seconds: int) -> str:
 
 
 def _safe(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:  # the usual case
+        return text
     return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02X}", text)

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from librarian.web.files.answer import REQUEST_FIELDS
 from librarian.web.files.facts import FileAnswer, segment_length
 from librarian.web.files.ranges import Slice
-from librarian.web.interfaces import FileCutShort
+from librarian.web.interfaces import SENDS_SLICES, FileCutShort
 
 # Up to here an answer is read at once: it costs no more memory than a block of a long one does, and
 # an error while reading can still become a response.
@@ -52,11 +52,20 @@ def _body(answer: FileAnswer, file: BinaryIO, environ: Mapping[str, Any], promis
         raise FileCutShort(promised, found)
     wrapper = environ.get("wsgi.file_wrapper")
     # A wrapper sends from the position of the file to its end: it suits one slice that ends there.
-    if wrapper is not None and len(segments) == 1 and isinstance(segments[0], Slice) and found == promised:
+    suits = found == promised or (environ.get(SENDS_SLICES, False) and _has_descriptor(file))
+    if wrapper is not None and len(segments) == 1 and isinstance(segments[0], Slice) and suits:
         file.seek(segments[0].start)
         wrapped: Iterable[bytes] = wrapper(_PromisedFile(file, promised), BLOCK_SIZE)
         return wrapped
     return _FileBody(segments, file)
+
+
+def _has_descriptor(file: BinaryIO) -> bool:
+    try:
+        file.fileno()
+    except OSError:  # io.UnsupportedOperation is one
+        return False
+    return True
 
 
 class _PromisedFile:
