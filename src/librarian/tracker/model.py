@@ -15,7 +15,7 @@ from persistent import Persistent
 
 from librarian.library.model.files import FileHolds
 from librarian.tracker.interfaces import EmptyDirectory, FileVersion, NameConflict, Overwrite
-from librarian.tree.indexes import nodes_on_the_way
+from librarian.tree.indexes import SmallOOBTree, make_small, nodes_on_the_way
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 
@@ -90,7 +90,7 @@ class TrackerSubtree(Persistent):
     """All names.  Paths have no leading slash here; ``""`` is the top directory."""
 
     def __init__(self) -> None:
-        self._entries = OOBTree()  # path -> StoredVersion | Directory
+        self._entries = SmallOOBTree()  # path -> StoredVersion | Directory
         self._past = OOBTree()  # path, NUL, serial number -> PastVersion; no path has a NUL
         self.holds = FileHolds()  # the aliases of all versions, each for its name and version
 
@@ -238,4 +238,13 @@ FORMER_NAMES = {
     "librarian.tracker.model.TrackerBranch": TrackerSubtree,
 }
 
-subtree = Subtree("tracker", TrackerSubtree, (store_new_class_names, store_new_class_names), FORMER_NAMES)
+
+def make_indexes_small(subtree: TrackerSubtree) -> None:
+    """Copy the names and their holds, of which each put writes one, into BTrees with smaller buckets."""
+    make_small(subtree, ("_entries",))
+    make_small(subtree.holds, ("_keys",))
+
+
+STEPS = (store_new_class_names, store_new_class_names, make_indexes_small)
+
+subtree = Subtree("tracker", TrackerSubtree, STEPS, FORMER_NAMES)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from BTrees.OOBTree import OOTreeSet
 from persistent import Persistent
 from ZODB.utils import z64
 from zope.interface import implementer
 
 from librarian.library.interfaces import ILibraryFileContent, NotStored
 from librarian.store.interfaces import StoredBytes
+from librarian.tree.indexes import SmallOOTreeSet
 from librarian.tree.keys import with_prefix
 
 
@@ -133,7 +133,7 @@ class FileHolds(Persistent):
     """
 
     def __init__(self) -> None:
-        self._keys = OOTreeSet()  # alias id, big-endian, + the reason in UTF-8
+        self._keys = SmallOOTreeSet()  # alias id, big-endian, + the reason in UTF-8
 
     def hold(self, alias: LibraryFileAlias, reason: str) -> None:
         """Keep the file behind `alias` until release() with the same `reason`, a few words.
