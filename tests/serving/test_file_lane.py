@@ -18,6 +18,7 @@ import urllib3
 
 from librarian.serving.http.file_lane import MOST_COMMITS, FileLane
 from librarian.serving.http.heads import parse_head
+from librarian.tracker.protocol import SMALLEST_PACKED
 from librarian.web.files.delivery import READ_AT_ONCE
 from librarian.web.files.facts import FileFacts
 from tests.server.support import connected, read_to_end, started
@@ -174,10 +175,14 @@ class Answers(unittest.TestCase):
 
     def test_both_ways_of_the_tracker_answer_alike(self) -> None:
         for size, coding in ((1000, "gzip"), (1000, None), (300_000, "gzip"), (2_000_000, None)):
-            data = os.urandom(size)
-            url = self.put_tracked(data, f"alike/{size}-{coding}", coding)
-            self.compare(url, sha256(data).hexdigest(), size <= 1000)
-            self.compare(f"{url}@1126958400", sha256(data).hexdigest(), False)
+            self.compare_tracked(os.urandom(size), coding)
+        for size in (SMALLEST_PACKED - 1, SMALLEST_PACKED):  # sent plain, and packed as it came
+            self.compare_tracked(os.urandom(size // 2).hex().encode().ljust(size), "gzip")
+
+    def compare_tracked(self, data: bytes, coding: str | None) -> None:
+        url = self.put_tracked(data, f"alike/{len(data)}-{coding}", coding)
+        self.compare(url, sha256(data).hexdigest(), len(data) <= 1000)
+        self.compare(f"{url}@1126958400", sha256(data).hexdigest(), False)
 
     def wait_until_verified(self, url: str) -> None:
         """Until then it may be cached only if it is asked about."""

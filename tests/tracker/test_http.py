@@ -11,6 +11,7 @@ from zope.component import getUtility
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker
+from librarian.tracker.protocol import SMALLEST_PACKED
 from tests.support.layers import Functional
 from tests.tracker.http_case import HttpCase
 
@@ -188,8 +189,19 @@ class ContentTests(HttpCase):
         self.put("/packed", 5, gzip.compress(b""), Content_Encoding="gzip", Logical_Size="0")
         for name in ("/plain", "/packed"):
             self.assertEqual(self.get(name), b"")
-            packed = self.ask("GET", f"/files{name}", Accept_Encoding="gzip")
-            self.assertEqual(gzip.decompress(packed.body), b"")
+            answer = self.ask("GET", f"/files{name}", Accept_Encoding="gzip")
+            self.assertEqual((answer.body, "Content-Encoding" in answer.headers), (b"", False))
+
+    def test_a_small_file_is_sent_plain(self) -> None:
+        for size, coding in ((SMALLEST_PACKED - 1, None), (SMALLEST_PACKED, "gzip")):
+            data = (self.TEXT * 2)[:size]
+            self.put("/plain", 5, data)
+            self.put("/packed", 5, gzip.compress(data), Content_Encoding="gzip", Logical_Size=str(size))
+            for name in ("/plain", "/packed"):
+                answer = self.ask("GET", f"/files{name}", Accept_Encoding="gzip")
+                self.assertEqual(answer.headers.get("Content-Encoding"), coding)
+                self.assertEqual(answer.headers["Vary"], "Accept-Encoding")
+                self.assertEqual(gzip.decompress(answer.body) if coding else answer.body, data)
 
     def test_one_content_under_two_names(self) -> None:
         for name in ("/a", "/b"):

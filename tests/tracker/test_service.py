@@ -30,6 +30,7 @@ from librarian.tracker.interfaces import (
     Overwrite,
     TooLarge,
 )
+from librarian.tracker.protocol import SMALLEST_PACKED
 from tests.support.documents.people import person
 from tests.support.layers import Functional
 from tests.support.world import overlay
@@ -123,6 +124,8 @@ class KeepingTests(ServiceCase):
         self.assertIsNone(
             self.put("/b", 5, gzip.compress(bytes(range(256))), Declared(packed=True)).packed_sha256
         )
+        small = TEXT[: SMALLEST_PACKED - 1]
+        self.assertIsNone(self.put("/s", 5, gzip.compress(small), Declared(packed=True)).packed_sha256)
         with overlay("[librarian.tracker]\nkeep_packed = no"):
             self.assertIsNone(self.put("/c", 5, packed, Declared(packed=True)).packed_sha256)
 

@@ -37,6 +37,7 @@ class FreshTree(Tree):
     def renew(self) -> None:
         """Begin again with an empty tree, up to date."""
         self.skew = timedelta(0)
+        self._kept.close()
         self._database.close()
         self._database = DB(DemoStorage())
         self.bring_up_to_date()

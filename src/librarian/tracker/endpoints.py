@@ -25,6 +25,7 @@ class TrackerEndpoint:
     for_browsers = False
     trusts_network = True
     file_lane = True
+    names_uploads = True
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)

@@ -27,6 +27,10 @@ PROTOCOL_VERSIONS = [1, 2]
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 
+# A smaller file is sent plain, and its gzip form is not kept: either goes out in the first round trip of a
+# connection (RFC 6928: ten segments), and keeping it would double the files and names of an upload.
+SMALLEST_PACKED = 8 << 10  # bytes
+
 # Limits of an upload that does not state its unpacked size.
 UNDECLARED_GROWTH = 100  # times the packed size
 UNDECLARED_SIZE = 16 << 20  # bytes; this much may come of any upload

@@ -18,6 +18,7 @@ from librarian.store.receiving import keep_or_put
 from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
+from librarian.tracker.protocol import SMALLEST_PACKED
 
 _WORTH_KEEPING = 0.9  # packed size over plain size; above it the gzip form is not stored
 
@@ -65,7 +66,8 @@ def store_upload(
     """Make the bytes of `stream` durable.  Raises BadUpload, and the errors of IByteStore.put().
 
     A gzip body is unpacked while it is read, to at most `limit` bytes, in constant memory.  With
-    `keep_packed` the gzip form is stored too if it is notably smaller.  What was received is not copied.
+    `keep_packed` the gzip form is stored too if the file is large enough to be sent packed, and the form is
+    notably smaller.  What was received is not copied.
     """
     with _explained():
         if not declared.packed:
@@ -75,7 +77,7 @@ def store_upload(
             return _unpack_stream(store, stream, declared, limit, keep_packed)
         with received.open() as file:
             plain = _store_unpacked(store, file, declared, limit)
-        if not keep_packed or received.size > _WORTH_KEEPING * plain.size:
+        if not keep_packed or not _is_worth_keeping(received.size, plain.size):
             return StoredUpload(plain)
         return StoredUpload(plain, store.keep(received))
 
@@ -88,7 +90,7 @@ def _unpack_stream(
     copy = store.receive()
     try:
         plain = _store_unpacked(store, Body(stream, declared.packed_size, copy), declared, limit)
-        if copy.size > _WORTH_KEEPING * plain.size:
+        if not _is_worth_keeping(copy.size, plain.size):
             return StoredUpload(plain)
         packed = copy.finish()
     finally:
@@ -106,10 +108,15 @@ def _store_unpacked(store: IByteStore, body: Any, declared: Declared, limit: int
 
 
 def _may_be_kept(declared: Declared) -> bool:
-    """False if the declared sizes show that the gzip form is hardly smaller."""
+    """False if the declared sizes show that the gzip form is not worth keeping."""
     if declared.size is None or declared.packed_size is None:
         return True
-    return declared.packed_size <= _WORTH_KEEPING * declared.size
+    return _is_worth_keeping(declared.packed_size, declared.size)
+
+
+def _is_worth_keeping(packed_size: int, size: int) -> bool:
+    """A small file is sent plain, so a packed form would be a second durable file for nothing."""
+    return size >= SMALLEST_PACKED and packed_size <= _WORTH_KEEPING * size
 
 
 @contextmanager

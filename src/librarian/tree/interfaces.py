@@ -178,6 +178,12 @@ class ITree(Interface):
         aborts whatever was not committed.  Raises TreeAway where the database is watched.
         """
 
+    def session_on_demand() -> AbstractContextManager[None]:
+        """A session that begins when the root is first asked for; it sees what was committed until then.
+
+        For requests that mostly do without, such as uploads, which are named by run_together().
+        """
+
     def watch(patience_seconds: float) -> None:
         """Never wait for the database from now on, in this process: for servers, once at start.
 

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ from transaction import TransactionManager
 from transaction.interfaces import NoTransaction
 from ZODB.Connection import Connection
 from ZODB.DB import DB
-from ZODB.POSException import ConnectionStateError
 from ZODB.utils import z64
 from zope.component import getUtility
 from zope.interface import implementer
@@ -23,6 +22,7 @@ from zope.interface import implementer
 from librarian.interfaces import ISettings
 from librarian.tree.copying import copy_transactions
 from librarian.tree.engines.changes import Changed
+from librarian.tree.engines.connections import KeptConnection, give_back, independent_connection
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.freshness import freshness_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
@@ -51,7 +51,8 @@ class Tree:
         self._alone = isinstance(database.storage, HostStorage)  # other processes commit through it
         self._open = threading.local()
         self._watch: Watch | None = None
-        self._together = Together(self.run_independently)
+        self._kept = KeptConnection(lambda: self._database)
+        self._together = Together(lambda work: self._run_beside(work, self._kept.lent))
 
     @classmethod
     def from_uri(cls, uri: str, reserve_bytes: int = 0, *, make: bool = True) -> "Tree":
@@ -70,7 +71,7 @@ class Tree:
 
     @contextmanager
     def session(self) -> Iterator[PersistentMapping]:
-        if self._connection() is not None:
+        if self._connection_of_session() is not None:
             yield self.root()
             return
         with self._losses():
@@ -80,6 +81,29 @@ class Tree:
         finally:
             self._end()
 
+    @contextmanager
+    def session_on_demand(self) -> Iterator[None]:
+        if self._connection() is not None or self._is_on_demand():
+            yield
+            return
+        with self._losses():
+            self._open.on_demand = True
+        try:
+            yield
+        finally:
+            self._open.on_demand = False
+            self._end()
+
+    def _is_on_demand(self) -> bool:
+        return getattr(self._open, "on_demand", False)
+
+    def _connection_of_session(self) -> Connection | None:
+        """The connection of this thread, opened now where its session is one on demand."""
+        if self._connection() is None and self._is_on_demand():
+            with self._losses():
+                self._open.connection = self._begin()
+        return self._connection()
+
     def _begin(self) -> Connection:
         connection = self._database.open()
         try:
@@ -88,12 +112,12 @@ class Tree:
                 connection.newTransaction(None)
             connection.root()
         except BaseException:
-            _close(connection)
+            give_back(connection)
             raise
         return connection
 
     def _end(self) -> None:
-        connection, self._open.connection = self._open.connection, None
+        connection, self._open.connection = self._connection(), None
         try:
             transaction.abort()
         except NoTransaction:  # an application's explicit manager, which has ended its own
@@ -102,7 +126,8 @@ class Tree:
             if not self.is_loss(error):
                 raise
         finally:
-            _close(connection)
+            if connection is not None:
+                give_back(connection)
 
     @contextmanager
     def _losses(self) -> Iterator[None]:
@@ -131,7 +156,7 @@ class Tree:
         return not isinstance(self._database.storage, (HostStorage, GuestStorage))
 
     def root(self) -> PersistentMapping:
-        connection = self._connection()
+        connection = self._connection_of_session()
         if connection is None:
             raise TreeNotOpen()
         return connection.root()
@@ -148,17 +173,19 @@ class Tree:
             return self._in_need(lambda: retrying(attempt))
 
     def run_independently(self, work: Callable[[], T]) -> T:
-        manager = TransactionManager()
+        return self._run_beside(work, lambda: independent_connection(self._database))
+
+    def _run_beside(self, work: Callable[[], T], lent: Callable[[], AbstractContextManager[Connection]]) -> T:
+        """Do `work` in a transaction of a connection that `lent` gives for each attempt."""
         outer = self._connection()
 
         def attempt() -> T:
-            with self._losses():
-                connection = self._open.connection = self._database.open(manager)
+            with self._losses(), lent() as connection:
+                self._open.connection = connection
                 try:
-                    return in_transaction(manager, work)
+                    return in_transaction(connection.transaction_manager, work)
                 finally:
                     self._open.connection = outer
-                    _close(connection)
 
         return self._in_need(lambda: retrying(attempt))
 
@@ -192,6 +219,7 @@ class Tree:
     @contextmanager
     def apart(self) -> Iterator[None]:
         connection, self._open.connection = self._connection(), None
+        on_demand, self._open.on_demand = self._is_on_demand(), False
         # The thread-local manager of the transaction package, which mail and other joiners use too.
         manager, transaction.manager.manager = transaction.manager.manager, TransactionManager()
         try:
@@ -199,6 +227,7 @@ class Tree:
         finally:
             transaction.manager.manager = manager
             self._open.connection = connection
+            self._open.on_demand = on_demand
 
     def current_transaction(self) -> Any:
         connection = self._connection()
@@ -261,20 +290,12 @@ class Tree:
     def close(self) -> None:
         if self._watch is not None:
             self._watch.stop()
+        self._kept.close()
         self._database.close()
         self._freshness.close()
 
     def _connection(self) -> Connection | None:
         return getattr(self._open, "connection", None)
-
-
-def _close(connection: Connection) -> None:
-    """Give a connection back, also one whose database has gone away in the middle of something."""
-    try:
-        connection.close()
-    except ConnectionStateError:
-        connection.transaction_manager.abort()
-        connection.close()
 
 
 def configured_tree() -> Tree:

@@ -33,6 +33,7 @@ class Endpoint:
     for_browsers: bool = False
     trusts_network: bool = False
     file_lane: bool = False
+    names_uploads: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS

@@ -47,6 +47,10 @@ class IEndpoint(Interface):
         " none, and an upload endpoint keeps its bytes and repeats the naming of them only."
     )
 
+    names_uploads = Attribute(
+        "Whether most of its requests do nothing with the tree but name an upload: then a request's session"
+        " begins when it first reads the tree."
+    )
     file_lane = Attribute(
         "Whether the server may answer GET and HEAD of files in its loop, from facts that were offered to it."
     )

@@ -1,6 +1,7 @@
 """The tween around every request: a timeline, an open tree, and an interaction of its principal."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.registry import Registry
@@ -23,7 +24,7 @@ from librarian.tree.retrying import is_stale_oid
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import away, error_response, system_error
 from librarian.web.identity import client_address
-from librarian.web.interfaces import MalformedDigest
+from librarian.web.interfaces import IEndpoint, MalformedDigest
 from librarian.web.protection import is_cross_site
 from librarian.web.requests.hosts import is_misdirected
 from librarian.web.requests.mounting import mounted_at
@@ -58,11 +59,17 @@ def _surrounded(handler: Handler, request: Request, tree: ITree) -> Response:
         return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
     with (
         fresh_timeline(),
-        tree.session(),
+        _session(tree, endpoint),
         requests_from(client_address(request)),
         mounted_at(request.script_name),
     ):
         return _identified(handler, request)
+
+
+def _session(tree: ITree, endpoint: IEndpoint | None) -> AbstractContextManager[object]:
+    if endpoint is not None and endpoint.names_uploads:
+        return tree.session_on_demand()
+    return tree.session()
 
 
 def _identified(handler: Handler, request: Request) -> Response:

@@ -57,13 +57,15 @@ class UploadTarget:
 def upload_endpoint() -> Endpoint:
     """The endpoint that adds to the public space; for ZCML."""
     root = UploadRoot(Library(), restricted=False)
-    return IdentifyingEndpoint(UploadEndpoint, lambda request: root, trusts_network=True)
+    return IdentifyingEndpoint(UploadEndpoint, lambda request: root, trusts_network=True, names_uploads=True)
 
 
 def restricted_upload_endpoint() -> Endpoint:
     """The endpoint that adds to the restricted space; for ZCML."""
     root = UploadRoot(Library(), restricted=True)
-    return IdentifyingEndpoint(RestrictedUploadEndpoint, lambda request: root, trusts_network=True)
+    return IdentifyingEndpoint(
+        RestrictedUploadEndpoint, lambda request: root, trusts_network=True, names_uploads=True
+    )
 
 
 def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime | None]:

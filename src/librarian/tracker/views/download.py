@@ -13,7 +13,7 @@ from librarian.interfaces import ISettings
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
 from librarian.tracker.fallback import redirection
 from librarian.tracker.interfaces import ConditionFailed, FileVersion, ITracker, NoSuchFile
-from librarian.tracker.protocol import Target, wanted_version
+from librarian.tracker.protocol import SMALLEST_PACKED, Target, wanted_version
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.views import representations
 from librarian.web.files.answer import unavailable_answer
@@ -46,9 +46,16 @@ def _offer(tracker: Any, file: FileVersion, request: Request) -> None:
     offer = request.environ.get(FILE_LANE)
     if offer is not None and file.superseded is None:
         objects = removeSecurityProxy(tracker).objects_behind(file.name)
-        packed = None if file.packed_sha256 is None else representations.facts_of(file, packed=True)
-        form = PackedForm(representations.prefers_gzip, packed)
-        offer(representations.facts_of(file, packed=False), objects, form)
+        offer(representations.facts_of(file, packed=False), objects, _packed_form(file))
+
+
+def _packed_form(file: FileVersion) -> PackedForm | None:
+    """What is sent to clients that prefer gzip; None for a file that is sent plain to all of them."""
+    if file.packed_sha256 is not None:
+        return PackedForm(representations.prefers_gzip, representations.facts_of(file, packed=True))
+    if file.size < SMALLEST_PACKED:
+        return None
+    return PackedForm(representations.prefers_gzip, None)
 
 
 def _fallback_url(target: Target, query: Mapping[str, str]) -> str | None:

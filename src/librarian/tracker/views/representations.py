@@ -10,6 +10,7 @@ from webob.acceptparse import create_accept_encoding_header
 
 from librarian.tracker.client.wire.version_dates import version_to_date
 from librarian.tracker.interfaces import FileVersion
+from librarian.tracker.protocol import SMALLEST_PACKED
 from librarian.web.files.answer import answer_file_request
 from librarian.web.files.conditions import CONDITION_FIELDS, failed_condition
 from librarian.web.files.facts import FileAnswer, FileFacts
@@ -80,11 +81,12 @@ def answer_kept_packed(method: str, headers: Mapping[str, str], file: FileVersio
 def packs_well(file: BinaryIO, size: int) -> bool:
     """Whether packing while sending makes the answer notably smaller.
 
-    A small file is always packed; of a large one the beginning is packed on trial.  A server need not
-    send gzip to a client that accepts it (RFC 9110, section 12.5.3).
+    One of less than SMALLEST_PACKED bytes is not packed, one of up to PACKED_AT_ONCE always; of a large one
+    the beginning is packed on trial.  A server need not send gzip to a client that accepts it (RFC 9110,
+    section 12.5.3).
     """
     if size <= PACKED_AT_ONCE:
-        return True
+        return size >= SMALLEST_PACKED
     sample = file.read(_SAMPLE)
     file.seek(0)
     return len(zlib.compress(sample, _LEVEL)) < _WORTH_PACKING * len(sample)

@@ -1,0 +1,63 @@
+"""Connections beside those of the sessions: for one transaction, or kept from one to the next."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from transaction import TransactionManager
+from ZODB.Connection import Connection
+from ZODB.DB import DB
+from ZODB.POSException import ConnectionStateError
+
+
+def give_back(connection: Connection) -> None:
+    """Close a connection, also one whose database has gone away in the middle of something."""
+    try:
+        connection.close()
+    except ConnectionStateError:
+        connection.transaction_manager.abort()
+        connection.close()
+
+
+@contextmanager
+def independent_connection(database: DB) -> Iterator[Connection]:
+    """A connection of the pool with a transaction manager of its own, which begins its transactions."""
+    connection = database.open(TransactionManager())
+    try:
+        yield connection
+    finally:
+        give_back(connection)
+
+
+class KeptConnection:
+    """A connection for commits that follow one another.
+
+    What it has written stays in its cache and is not invalidated, so the next commit loads neither the
+    upper nodes of the indexes nor the buckets that it wrote last; a connection of the pool would load all
+    that another one wrote since.  It sees what was committed before each of its transactions began.
+    """
+
+    def __init__(self, database: Callable[[], DB]) -> None:
+        self._database = database
+        self._idle: list[Connection] = []  # the one that is kept, while it is not lent
+
+    @contextmanager
+    def lent(self) -> Iterator[Connection]:
+        """The connection, or a further one while it is lent.  After an error it is not kept."""
+        # Explicit: between two transactions it asks the database for nothing.
+        connection = (
+            self._idle.pop() if self._idle else self._database().open(TransactionManager(explicit=True))
+        )
+        try:
+            yield connection
+        except BaseException:
+            give_back(connection)
+            raise
+        if self._idle:
+            give_back(connection)
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Give the connection back to the pool."""
+        while self._idle:
+            give_back(self._idle.pop())
