@@ -44,8 +44,8 @@ def make_directory(path: str) -> None:
 def make_private(path: str) -> None:
     """Make a directory if it is missing, private whatever the umask; its name is not durable yet."""
     with suppress(FileExistsError):
-        Path(path).mkdir(DIRECTORY_MODE)
-        Path(path).chmod(DIRECTORY_MODE)
+        os.mkdir(path, DIRECTORY_MODE)
+        os.chmod(path, DIRECTORY_MODE)
 
 
 def make_directories(path: str) -> None:

@@ -8,6 +8,10 @@ from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.POSException import ConnectionStateError
 
+# Of a connection's cache.  Each upload writes four buckets of indexes, at places of their own; ZODB's own 400
+# objects are those of the last sixty uploads.  A bucket takes 2 to 5 KB.
+KEPT_OBJECTS = 4000
+
 
 def give_back(connection: Connection) -> None:
     """Close a connection, also one whose database has gone away in the middle of something."""
@@ -44,9 +48,7 @@ class KeptConnection:
     def lent(self) -> Iterator[Connection]:
         """The connection, or a further one while it is lent.  After an error it is not kept."""
         # Explicit: between two transactions it asks the database for nothing.
-        connection = (
-            self._idle.pop() if self._idle else self._database().open(TransactionManager(explicit=True))
-        )
+        connection = self._idle.pop() if self._idle else self._opened()
         try:
             yield connection
         except BaseException:
@@ -56,6 +58,11 @@ class KeptConnection:
             give_back(connection)
         else:
             self._idle.append(connection)
+
+    def _opened(self) -> Connection:
+        connection = self._database().open(TransactionManager(explicit=True))
+        connection._cache.cache_size = max(connection._cache.cache_size, KEPT_OBJECTS)
+        return connection
 
     def close(self) -> None:
         """Give the connection back to the pool."""

@@ -15,11 +15,10 @@ from typing import Any
 
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ServerException
-from ZODB.FileStorage import FileStorage
-from ZODB.FileStorage.FileStorage import TempFormatter
 
 from librarian.durable import FILE_MODE, close_to_others
 from librarian.log_filters import NO_ROOM, Rarely, error_number
+from librarian.tree.filestorage.memory import RememberingFile
 from librarian.tree.interfaces import TreeFull
 
 log = logging.getLogger(__name__)
@@ -89,12 +88,11 @@ def tell_in_a_line() -> None:
             logger.addFilter(_WithoutTraceback(NO_ROOM))
 
 
-class RoomyFile(FileStorage):
+class RoomyFile(RememberingFile):
     """A FileStorage that needs no restart after its disk was full."""
 
     # Of FileStorage, which has no types.
     _file: Any
-    _tfile: Any
     _lock: Any
 
     def store(self, *arguments: Any) -> Any:
@@ -114,16 +112,6 @@ class RoomyFile(FileStorage):
             except OSError:
                 self._open_anew()
                 raise
-
-    def _clear_temp(self) -> None:
-        try:
-            super()._clear_temp()
-        except OSError:  # its buffer cannot be written, and its transaction was aborted
-            with suppress(OSError):
-                self._tfile.close()
-            self._tfile = open(f"{self._file_name}.tmp", "w+b")  # noqa: SIM115, PTH123  # as below
-            self._tfmt = TempFormatter(self._tfile)
-            super()._clear_temp()
 
     def _open_anew(self) -> None:
         """Drop the file's buffer, and cut off the part of it that was written."""
