@@ -158,6 +158,7 @@ class ResumableUploads:
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
         have = facts.stored.size if facts.stored is not None else partial.size
         if offset != have:
+            partial.settle()  # an offset that a client was told never falls
             raise OffsetMismatch(have, offset)
         if facts.stored is not None and size:
             raise UploadCompleted(partial.id)

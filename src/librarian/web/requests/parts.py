@@ -38,18 +38,23 @@ def refuse_ranges(environ: Mapping[str, Any]) -> None:
         raise HTTPBadRequest("Content-Range: a part of a file cannot be put; send the whole.")
 
 
+def refuse_parts(request: Request) -> None:
+    """Raise HTTPBadRequest for a request with a body that says it is a part of a file."""
+    field = None if request.method in WITHOUT_BODY else part_field(request.environ)
+    if field is not None:
+        raise HTTPBadRequest(
+            f"{field}: no resumable upload is taken here; send the whole file in one request."
+        )
+
+
 def with_whole_bodies(view: Any, info: Any) -> Any:
     """A Pyramid view deriver: the view refuses parts of files, unless it takes them."""
     if getattr(info.original_view, _ATTRIBUTE, False):
         return view
 
     def checked(context: Any, request: Request) -> Any:
-        if request.method not in WITHOUT_BODY and not isinstance(context, Exception):
-            field = part_field(request.environ)
-            if field is not None:
-                raise HTTPBadRequest(
-                    f"{field}: no resumable upload is taken here; send the whole file in one request."
-                )
+        if not isinstance(context, Exception):
+            refuse_parts(request)
         return view(context, request)
 
     return checked

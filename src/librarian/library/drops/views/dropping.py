@@ -28,7 +28,6 @@ from librarian.store.interfaces import StoredBytes
 from librarian.store.receiving import keep_or_put
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import sent_file
-from librarian.web.requests.methods import takes
 from librarian.web.requests.mounting import local_path
 from librarian.web.requests.promises import check_part
 
@@ -50,9 +49,8 @@ HEADERS = {
 }
 
 
-@takes("GET", "HEAD", "POST", "PUT")
-def drop(context: DownloadRoot, request: Request) -> Response:
-    """The page of a link, or a file for it.  Raises NoSuchUploadLink, HTTPNotFound."""
+def whole(context: DownloadRoot, request: Request) -> Response:
+    """The page of a link, or a whole file for it.  Raises NoSuchUploadLink, HTTPNotFound."""
     links, link = link_of(context, request)
     if not links.is_good(link) or len(request.subpath) > 2:
         raise HTTPNotFound

@@ -1,4 +1,4 @@
-"""Files in pieces below an upload link, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+"""``/+drop/<secret>``, and files in pieces below it, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
 
 ``POST /+drop/<secret>/+uploads`` begins one, and so does a ``POST`` to the link itself.  The limits of the
 link hold from the beginning; its use is counted when the file is added.
@@ -14,7 +14,7 @@ from pyramid.response import Response
 from librarian.library.drops.interfaces import NoSuchUploadLink
 from librarian.library.drops.model import UploadLink
 from librarian.library.drops.service import DROP, UploadLinks
-from librarian.library.drops.views.dropping import HEADERS, SENT, link_of
+from librarian.library.drops.views.dropping import HEADERS, SENT, link_of, whole
 from librarian.library.http.downloads import DownloadRoot
 from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename
@@ -27,7 +27,7 @@ from librarian.security.interaction import acting_as
 from librarian.store.interfaces import IPartial
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.mounting import local_path
-from librarian.web.requests.parts import takes_parts
+from librarian.web.requests.parts import refuse_parts, takes_parts
 
 
 class LinkPlace(Place):
@@ -78,8 +78,22 @@ class LinkPlace(Place):
         return {name: described[name] for name in SENT}
 
 
+WHOLE = ("GET", "HEAD", "POST", "PUT")
+OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "PATCH")
+
+
 @takes_parts
-@takes("DELETE", "HEAD", "PATCH", "POST")
+@takes("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+def drop(context: DownloadRoot, request: Request) -> Response:
+    """A link: its page, a whole file, or, with Tus-Resumable, pieces of one."""
+    if "Tus-Resumable" in request.headers:
+        return piece(context, request)
+    if request.method not in WHOLE:
+        raise refusal_of(request.method, WHOLE)
+    refuse_parts(request)
+    return whole(context, request)
+
+
 def piece(context: DownloadRoot, request: Request) -> Response:
     """A request of tus to a link, or to an upload below one.  Raises HTTPNotFound, NoSuchUploadLink."""
     links, link = link_of(context, request)
@@ -96,12 +110,13 @@ def piece(context: DownloadRoot, request: Request) -> Response:
 
 def _answered(place: LinkPlace, request: Request, upload_id: str | None = None) -> Response:
     method = request.method
-    if (method == "POST") != (upload_id is None):
-        raise refusal_of(method, ("POST",) if upload_id is None else ("DELETE", "HEAD", "PATCH"))
+    allowed = ("POST",) if upload_id is None else OF_AN_UPLOAD
+    if method not in allowed:
+        raise refusal_of(method, allowed)
     if upload_id is None:
         return tus.create(place, request)
     if method == "DELETE":
         place.facts(upload_id)
         uploads().cancel(upload_id)
         return tus.forgotten()
-    return (tus.state if method == "HEAD" else tus.append)(place, request, upload_id)
+    return (tus.append if method == "PATCH" else tus.state)(place, request, upload_id)
