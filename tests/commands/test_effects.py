@@ -42,6 +42,10 @@ IDLE: dict[str, dict[str, str]] = {
         "token_file": f"rm /x -u joe --token-file {FILE}",
         "ini": f"rm /x --app-url {URL} -c development.ini",
     },
+    "find": {
+        "token_file": f"find x -u joe --token-file {FILE}",
+        "ini": f"find x --app-url {URL} -c development.ini",
+    },
     "mv": {
         "token_file": f"mv /x /y -u joe --token-file {FILE}",
         "ini": f"mv /x /y --app-url {URL} -c development.ini",
@@ -173,7 +177,8 @@ ALWAYS = {
     "link upload": "wanted filename max_size media_types uses lifetime public folder keep owner ini",
     "link list": "as_json ini",
     "link revoke": "ini",
-    "ls": "as_json app_url user",
+    "ls": "as_json app_url user which",
+    "find": "as_json app_url user",
     "machines cordon": "reason app_url token_file",
     "machines uncordon": "message app_url token_file",
     "machines forget": "app_url token_file",

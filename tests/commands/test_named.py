@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ class NamedTree(unittest.TestCase):
         self.run_it("rm", "/docs/two.txt", "/docs/one 1.txt")
         self.run_it("rm", "/docs")
         self.assertEqual(self.listed(), [])
+
+    def test_files_are_found_within_two_seconds(self) -> None:
+        said = self.run_it("put", self.file("Annual report.txt", "1"))
+        self.assertIn("kept while something refers to it; if nothing does, about a week", said)
+        until = time.monotonic() + 20  # a machine with much to do
+        while not (found := self.run_it("ls", "--list", "all")) and time.monotonic() < until:
+            continue
+        self.assertIn("Annual report.txt", found)
+        self.assertIn("Annual report.txt  (name)", self.run_it("find", "rep", "ann"))
+        self.run_it("find", "nothing", status=1)
 
     def test_credentials(self) -> None:
         secret = self.file("secret.txt", "S")

@@ -26,6 +26,7 @@ COMMANDS = {
     "feed": "librarian.commands.spool.feed:feed",
     "fsck": "librarian.commands.upkeep.integrity:fsck",
     "gc": "librarian.commands.upkeep.collect:gc",
+    "find": "librarian.commands.files.listing:find",
     "get": "librarian.commands.files.transfer:get",
     "hold": "librarian.commands.files.holds:hold",
     "holders": "librarian.commands.files.holds:holders",

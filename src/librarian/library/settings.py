@@ -7,6 +7,7 @@ from typing import Any
 from zope.interface import directlyProvides, provider
 
 from librarian.interfaces import ISettings, ISettingsSection, SettingsError
+from librarian.quantities import parse_duration
 from librarian.settings import Section
 from librarian.web.endpoints import endpoint_url
 from librarian.web.settings import EndpointSettings
@@ -116,6 +117,27 @@ class UploadLinkSettings(Section):
 
     upload_link_lifetime: timedelta = timedelta(days=7)
     upload_link_lifetime_max: timedelta = timedelta(days=90)
+
+
+UNREFERENCED = "unreferenced"  # kept while something refers to it; if nothing does, about a week
+NEVER = "never"
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class ExpirySettings(Section):
+    """What an upload by URL, page or command gets that says nothing of its expiry."""
+
+    default_expiry: str = UNREFERENCED  # or never, or how long: 30d
+
+    def __post_init__(self) -> None:
+        if self.default_expiry not in (UNREFERENCED, NEVER):
+            try:
+                lifetime = parse_duration(self.default_expiry)
+            except ValueError as error:
+                raise SettingsError(self.key("default_expiry"), str(error)) from None
+            if lifetime < timedelta(hours=1):
+                raise SettingsError(self.key("default_expiry"), "is less than an hour")
 
 
 VERIFY_MODES = ("always", "daily", "never")

@@ -10,6 +10,7 @@ import click
 from librarian.commands.common.credentials import speaks_to_app
 from librarian.commands.common.effects import refuse_idle
 from librarian.commands.common.http import answered, pool, refusal
+from librarian.commands.files.listing import LISTS, print_files
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 
@@ -35,10 +36,20 @@ def tree_url(app_url: str, path: str) -> str:
 @click.command()
 @click.argument("path", default="/")
 @click.option("-l", "--long", is_flag=True, help="Size, version, date and name.")
+@click.option(
+    "--list",
+    "which",
+    type=click.Choice(LISTS),
+    help="A list of files instead, with their ids: mine, all I may see, expiring soon, held, deleted.",
+)
 @json_option
 @speaks_to_app
-def ls(path: str, long: bool, as_json: bool, app_url: str) -> None:
-    """List the folder PATH of the named tree, or the file PATH."""
+def ls(path: str, long: bool, which: str | None, as_json: bool, app_url: str) -> None:
+    """List the folder PATH of the named tree, or the file PATH; or a list of files."""
+    if which is not None:
+        refuse_idle("with --list", "long")
+        print_files(f"{app_url.rstrip('/')}/files?list={which}", as_json)
+        return
     if as_json:
         refuse_idle("with --json, which prints all fields", "long")
     for entry in _entries(tree_url(app_url, path), path):

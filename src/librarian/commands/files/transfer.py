@@ -33,6 +33,9 @@ _URL = re.compile("https?://[^/]", re.IGNORECASE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
+STAY = "kept while something refers to it; if nothing does, about a week"
+LIFETIME = re.compile(r"\d{1,6}[hdw]", re.ASCII)  # how long from now
+
 
 @click.command()
 @click.argument(
@@ -50,7 +53,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 )
 @click.option("--name", help="The name it goes by, if not its own; for a single file.")
 @click.option("--type", "mimetype", help="Its Content-Type, if not the one its name suggests.")
-@click.option("--expires", help="RFC 3339 time, or never.  Without it: once nothing refers to it.")
+@click.option(
+    "--expires",
+    help="RFC 3339 time, 30d, never, or unreferenced.  Without it: as the server has it set.",
+)
 @click.option("--to", help="A path in the named tree; with a slash at its end, the folder to put FILES in.")
 @click.option("-p", "--parents", is_flag=True, help="With --to: make missing folders.")
 @click.option("--restricted", is_flag=True, help="Only for the restricted network and links with a token.")
@@ -85,13 +91,14 @@ def put(
     base = chosen_place(where, stated_url, ini)
     if how["to"] is None:
         pool().trust(base)
-    failed = False
+    failed = told = False
     for path in files:
         try:
             stated = _stated(path, how["name"] or path.name, mimetype, expires)
             add = partial(_add, base=base) if how["to"] is None else partial(_name, app_url=app_url)
             added = add(path, stated=stated, **how)
             click.echo(json.dumps(added) if as_json else added["url"])
+            told = told or (how["to"] is None and _tell_expiry(added, as_json))
         except (LibrarianError, OSError) as error:
             failed = True
             click.echo(f"Error: {error}", err=True)
@@ -124,13 +131,22 @@ def _check_put(
         _check_expires(expires)
 
 
+def _tell_expiry(added: dict[str, Any], as_json: bool) -> bool:
+    """Say once how long files stay that have no expiry and no name; whether it was said."""
+    if as_json or "expires" not in added or added["expires"] is not None:
+        return False
+    click.echo(f"{STAY} (--expires never: for good)", err=True)
+    return True
+
+
 def _check_expires(text: str) -> None:
-    if text.strip().lower() == "never":
+    if text.strip().lower() in ("never", "unreferenced") or LIFETIME.fullmatch(text.strip().lower()):
         return
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise click.BadParameter("is no RFC 3339 time, and not never", param_hint="--expires") from None
+        why = "is no RFC 3339 time, no never or unreferenced, and no 30d"
+        raise click.BadParameter(why, param_hint="--expires") from None
     if moment.tzinfo is None:
         raise click.BadParameter("has no time zone: end it in Z or +01:00", param_hint="--expires")
     if moment <= datetime.now(UTC):

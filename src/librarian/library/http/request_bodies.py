@@ -3,15 +3,20 @@
 For the upload endpoints and for views of other systems that take files.
 """
 
+import re
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPUnsupportedMediaType
 from pyramid.request import Request
+from zope.component import getUtility
 
+from librarian.interfaces import IClock, ISettings
 from librarian.library.filenames import check_content_type, media_type_for
 from librarian.library.interfaces import NEVER_EXPIRES, UploadFailed
 from librarian.library.operations import Library, check_expires
+from librarian.library.settings import NEVER, UNREFERENCED, ExpirySettings
+from librarian.quantities import parse_duration
 from librarian.store.interfaces import StoredBytes
 from librarian.store.receiving import keep_or_put
 from librarian.web.requests.promises import promises, take_over
@@ -19,6 +24,9 @@ from librarian.web.requests.received import ReceivedInput
 
 # What curl and forms send by default, which says nothing about the bytes.
 _DEFAULT_TYPES = ("", "application/x-www-form-urlencoded")
+
+
+_LIFETIME = re.compile(r"\d{1,6}[hdw]", re.ASCII)
 
 
 class SizedBody:
@@ -87,13 +95,34 @@ def stated_mimetype(request: Request, filename: str) -> str:
 
 
 def stated_expires(request: Request) -> datetime | None:
-    """The field Librarian-Expires: a time (RFC 3339, section 5.6) or ``never``.  Raises HTTPBadRequest."""
+    """The field Librarian-Expires, as expires_at() reads it; None without it.  Raises HTTPBadRequest."""
     text = request.headers.get("Librarian-Expires")
-    if text is None:
+    return None if text is None else expires_at(text, "Librarian-Expires")
+
+
+def upload_expires(request: Request) -> datetime | None:
+    """stated_expires(); of an upload that says nothing, what the setting `default_expiry` says."""
+    return expires_or_default(request.headers.get("Librarian-Expires", ""), "Librarian-Expires")
+
+
+def expires_or_default(text: str, name: str) -> datetime | None:
+    """expires_at(); of an empty text, what the setting `default_expiry` says."""
+    return expires_at(text or getUtility(ISettings).section(ExpirySettings).default_expiry, name)
+
+
+def expires_at(text: str, name: str) -> datetime | None:
+    """An expiry as people write it: a time (RFC 3339, section 5.6), how long from now (``30d``), ``never``,
+    or ``unreferenced`` (None).  `name` is of the field.  Raises HTTPBadRequest."""
+    stated = text.strip().lower()
+    if stated == UNREFERENCED:
         return None
-    if text.strip().lower() == "never":
+    if stated == NEVER:
         return NEVER_EXPIRES
     try:
+        if _LIFETIME.fullmatch(stated):
+            return check_expires(getUtility(IClock).now() + parse_duration(stated))
         return check_expires(datetime.fromisoformat(text.strip()))
-    except ValueError:
-        raise HTTPBadRequest("Librarian-Expires is neither an RFC 3339 time nor never.") from None
+    except (ValueError, OverflowError):
+        raise HTTPBadRequest(
+            f"{name} is neither an RFC 3339 time nor never, unreferenced, or how long, such as 30d."
+        ) from None

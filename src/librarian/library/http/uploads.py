@@ -17,7 +17,7 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import check_filename
 from librarian.library.generations import store_and_name
 from librarian.library.http.description import describe
-from librarian.library.http.request_bodies import check_coding, stated_expires, stated_mimetype, store_body
+from librarian.library.http.request_bodies import check_coding, stated_mimetype, store_body, upload_expires
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
@@ -78,7 +78,7 @@ def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime 
     if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
         raise InvalidFilename(filename, "the path is not just a name")
     check_coding(request)
-    mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
+    mimetype, expires = stated_mimetype(request, filename), upload_expires(request)
     context.root.library.quotas.require(acting_owner(), request.content_length)
     return filename, mimetype, expires
 

@@ -9,12 +9,15 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.interfaces import ISettings
 from librarian.library.filenames import media_type_for
 from librarian.library.http.description import describe
+from librarian.library.http.request_bodies import expires_or_default
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.settings import ExpirySettings
 from librarian.library.views.about import about_path
 from librarian.web.errors import wants_page
-from librarian.web.forms import SeeOther, by_method, sent_file
+from librarian.web.forms import SeeOther, by_method, sent_file, text
 from librarian.web.requests.promises import check_part
 
 TEMPLATE = "librarian.library:templates/upload.jinja2"
@@ -24,7 +27,7 @@ def _upload_form(context: Any, request: Request) -> Response:
     aliases = getUtility(ILibraryFileAliasSet)
     if not request.has_permission("librarian.Upload", aliases):
         aliases.create  # noqa: B018  # raises Unauthorized, as create() would
-    return render_to_response(TEMPLATE, {"title": "Add a file"}, request)
+    return render_to_response(TEMPLATE, {"title": "Add a file", "default": _default()}, request)
 
 
 def _upload(context: Any, request: Request) -> Response:
@@ -36,12 +39,18 @@ def _upload(context: Any, request: Request) -> Response:
     check_part(field.headers.items(), field.file)
     filename = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
     restricted = request.POST.get("restricted") not in (None, "")
+    expires = expires_or_default(text(request.POST, "expires", ""), "expires")
     alias = getUtility(ILibraryFileAliasSet).create(
-        filename, size, field.file, _mimetype(field, filename), restricted=restricted
+        filename, size, field.file, _mimetype(field, filename), expires, restricted=restricted
     )
     if wants_page(request):
         return SeeOther(about_path(alias))
     return Response(json_body=describe(removeSecurityProxy(alias)), status=201)
+
+
+def _default() -> str:
+    """What the setting says of an upload that says nothing: ``never``, ``unreferenced``, or how long."""
+    return getUtility(ISettings).section(ExpirySettings).default_expiry
 
 
 def _mimetype(field: Any, filename: str) -> str:

@@ -35,8 +35,9 @@ class Sending {
     const file = this.find("[name=file]").files[0];
     if (!file || this.upload) return;
     const token = this.find("[name=csrf_token]"), restricted = this.find("[name=restricted]");
+    const expires = this.find("[name=expires]");
     this.upload = new ResumableUpload(file, new URL(this.form.dataset.uploads, location.href).href, {
-      headers: token ? {"X-CSRF-Token": token.value} : {},
+      headers: {...(token ? {"X-CSRF-Token": token.value} : {}), ...(expires ? {"Librarian-Expires": expires.value} : {})},
       metadata: restricted && restricted.checked ? {restricted: "true"} : {},
       onProgress: (bytes, trouble) => this.show(bytes, file.size, trouble),
     });

@@ -11,7 +11,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.library.filenames import check_filename
-from librarian.library.http.request_bodies import stated_expires, stated_mimetype
+from librarian.library.http.request_bodies import stated_mimetype, upload_expires
 from librarian.library.http.uploads import UploadTarget
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
@@ -82,7 +82,7 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
         restricted=restricted,
         owner=acting_owner(),
         length=length,
-        expires=stated_expires(request),
+        expires=upload_expires(request),
         digests=tuple(by_hash(promised_digests(request.environ, WHOLE_FIELDS)).items()),
     )
     return uploads().piece_of(partial, length, digests)

@@ -7,7 +7,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.http.request_bodies import stated_expires
+from librarian.library.http.request_bodies import upload_expires
 from librarian.library.uploads.interfaces import UnknownChecksum
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
@@ -78,7 +78,7 @@ def _begin(place: Place, request: Request) -> IPartial:
     return place.begin(
         metadata,
         length=stated_length(request),
-        expires=stated_expires(request),
+        expires=upload_expires(request),
         digests=_declared(request, metadata),
     )
 
