@@ -238,6 +238,26 @@ class Workers(WithWorkers):
         self.assertLessEqual(len(clients.failed), CLIENTS)  # one for each at most
         self.assertGreater(self.metric(PUBLIC), counted + 50)
 
+    def test_what_waits_for_a_worker_that_died_is_answered_by_another(self) -> None:
+        """While no successor can start, and with both workers when one has started."""
+        url, text = self.put(), self.server.ini.read_text()
+        self.server.ini.write_text(text.replace("[server:main]", "librarian.no_such = 1\n[server:main]"))
+        try:
+            os.kill(self.server.worker_pids[0], signal.SIGKILL)
+            self.says("no successor")
+            for _ in range(16):
+                self.assertIn(b"hello", get(url))
+        finally:
+            self.server.ini.write_text(text)
+        self.says("worker ready")
+        until(lambda: len(self.server.worker_pids) == 2)
+        before = [seconds_of(pid) for pid in self.server.worker_pids]
+        for _ in range(200):
+            self.assertIn(b"hello", get(url))
+        after = [seconds_of(pid) for pid in self.server.worker_pids]
+        for first, last in zip(before, after, strict=True):
+            self.assertGreater(last, first)
+
     def test_a_worker_that_is_told_to_end_finishes_and_comes_back(self) -> None:
         told = self.server.worker_pids[0]
         with load(self.put()) as clients:

@@ -71,6 +71,8 @@ class Server:
             sock: self._listener(sock, Bodies(store, name in with_forms), (lanes or {}).get(name))
             for name, sock in sockets.items()
         }
+        self._by_name = {name: self._listeners[sock] for name, sock in sockets.items()}
+        self._covered: list[socket] = []
         self._accepting: set[socket] = set()
         self._stopping = False
         self._stopped_at = 0.0  # monotonic
@@ -118,6 +120,28 @@ class Server:
         self._stopped_at = time.monotonic()
         log.info("stopping connections=%d", len(self._connections))
         self._drain()
+
+    def cover(self, sockets: Mapping[str, socket]) -> None:
+        """Accept connections at these sockets too: those of a worker that died, by the names of endpoints."""
+        if self._stopping:
+            return
+        for name, sock in sockets.items():
+            sock.setblocking(False)
+            self._listeners[sock] = self._by_name[name]
+            self._covered.append(sock)
+        self._sockets += sockets.values()
+        self._accept_on()
+
+    def uncover(self) -> None:
+        """Accept only at the first ones."""
+        for sock in self._covered:
+            if sock in self._accepting:
+                self._accepting.discard(sock)
+                self._loop.remove_reader(sock.fileno())
+            del self._listeners[sock]
+            self._sockets.remove(sock)
+            sock.close()
+        self._covered = []
 
     def abort(self) -> None:
         """End at once, in the middle of what is running."""

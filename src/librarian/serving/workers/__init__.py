@@ -10,8 +10,8 @@ as a guest of the parent (or of the same ZEO or PostgreSQL server) and serves al
 Sockets.  The parent binds one set of sockets for each worker, a *slot*, and keeps it open for good; a worker
 listens there when it is ready to answer, and the kernel distributes new connections among the slots that
 listen.  So nothing waits for a server that starts: a front end is refused, and asks another node.  A worker's
-successor gets the same slot, so that connections which wait there are answered by it and none is refused.
-Where no worker is left, or a successor cannot start, the slot refuses connections until one listens again.
+successor gets the same slot; until it is ready another worker accepts there too (COVER), so that no
+connection is refused or waits.  Where no worker is left, the slots refuse connections until one listens.
 
 A worker's life (`process`, `worker`).  The parent sends an `Order` on the new process's standard input and
 passes it its sockets and one end of a socket pair.  The worker says READY there when it accepts connections.

@@ -10,6 +10,8 @@ RETIRE = b","  # as STOP, but clients of connections that are kept open are told
 STOP = b"."  # finish what is running, and end
 ABORT = b"!"  # end at once
 REOPEN = b"l"  # open the access log anew
+COVER = b"+"  # accept also at the sockets that come with it, of a worker that died: SCM_RIGHTS, unix(7)
+UNCOVER = b"-"  # no more at any that came so
 
 
 @dataclass(frozen=True)

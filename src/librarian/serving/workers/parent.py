@@ -12,7 +12,7 @@ from typing import Any
 from librarian.serving.interfaces import WorkerFailed
 from librarian.serving.sockets import Sockets, refuse
 from librarian.serving.workers.folder import Folder
-from librarian.serving.workers.order import ABORT, REOPEN, RETIRE, STOP, Order
+from librarian.serving.workers.order import ABORT, REOPEN, RETIRE, STOP, UNCOVER, Order
 from librarian.serving.workers.process import Worker
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class Slot:
 
     sockets: Sockets
     worker: Worker | None = None
+    cover: Worker | None = None  # another slot's, which accepts here too until this one has a worker again
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a worker is started
 
     @property
@@ -136,6 +137,9 @@ class Parent:
                 if slot.worker is not worker:
                     continue  # it was replaced
                 log.error("worker died number=%d pid=%d status=%d", worker.number, worker.pid, status)
+                for each in self._slots:
+                    if each is slot or each.cover is worker:
+                        self._cover(each)
                 self._refuse_if_deserted()
             short = worker is None or loop.time() - begun < SHORT_LIFE_SECONDS
             pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS) if short else 0.0
@@ -143,14 +147,27 @@ class Parent:
             async with slot.changing:
                 if slot.worker is worker:
                     slot.worker = await self._successor(slot)
-                    if slot.worker is None:
-                        refuse(slot.sockets)  # the kernel gives connections to the slots that are left
+                    if slot.worker is not None:
+                        self._uncover(slot)
+
+    def _cover(self, slot: Slot) -> None:
+        """Have another slot's worker, if one runs, accept what waits and comes where a worker has died."""
+        workers = [each.worker for each in self._slots if each is not slot and each.worker is not None]
+        slot.cover = next((worker for worker in workers if worker.is_running), None)
+        if slot.cover is not None:
+            slot.cover.cover(slot.sockets)
+
+    def _uncover(self, slot: Slot) -> None:
+        """The slot has a worker again."""
+        worker, slot.cover = slot.cover, None
+        if worker is not None:
+            worker.say(UNCOVER)  # nowhere any more
+            for each in self._slots:
+                if each.cover is worker:
+                    worker.cover(each.sockets)
 
     def _refuse_if_deserted(self) -> None:
-        """Without any worker refuse connections, which a front end then takes elsewhere, until one listens.
-
-        While one runs, connections that wait in the slot of another are answered by its successor.
-        """
+        """Without any worker refuse connections until one listens: a front end then asks another node."""
         if not any(slot.is_alive for slot in self._slots):
             log.error("no worker is left, connections are refused")
             for slot in self._slots:
@@ -175,8 +192,12 @@ class Parent:
                     log.error("the other workers are not replaced")
                     return
                 former, slot.worker = slot.worker, successor
+                self._uncover(slot)
                 if former is not None:
                     former.say(RETIRE)
+                    for each in self._slots:
+                        if each.cover is former:
+                            self._cover(each)
         log.info("replaced workers=%d", len(self._slots))
 
     # -- the end

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 
 from librarian.serving.interfaces import WorkerFailed
 from librarian.serving.sockets import Sockets
-from librarian.serving.workers.order import READY, Order
+from librarian.serving.workers.order import COVER, READY, Order
 
 STARTING_SECONDS = 120.0  # until a worker must accept connections
 
@@ -76,6 +76,11 @@ class Worker:
         """Send it STOP, RETIRE, ABORT or REOPEN; nothing happens if it has ended."""
         with suppress(OSError):
             self._control.send(word)
+
+    def cover(self, sockets: Sockets) -> None:
+        """Have it accept connections at these sockets too, until UNCOVER; nothing happens if it has ended."""
+        with suppress(OSError):
+            socket.send_fds(self._control, [COVER], [sock.fileno() for sock in sockets.values()])
 
     def kill(self) -> None:
         """SIGKILL, if it runs."""

@@ -20,7 +20,7 @@ from librarian.serving.limits import limits_of
 from librarian.serving.running import make_server, reopen_log
 from librarian.serving.server import Server
 from librarian.serving.sockets import listen, set_addresses
-from librarian.serving.workers.order import ABORT, READY, REOPEN, RETIRE, STOP, Order
+from librarian.serving.workers.order import ABORT, COVER, READY, REOPEN, RETIRE, STOP, UNCOVER, Order
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
@@ -83,12 +83,20 @@ class Service:
 
     def _obey(self) -> None:
         """Do what the parent says until it is gone; for a thread."""
-        while word := self._control.recv(1):
-            self._do(word)
+        while (said := socket.recv_fds(self._control, 1, len(self._sockets)))[0]:
+            if said[0] == COVER:
+                self._cover([_adopted(fd) for fd in said[1]])
+            else:
+                self._do(said[0])
         if self._server is None:
             os._exit(1)  # it must not open the tree as its owner
         log.error("the parent is gone, worker stops number=%d pid=%d", self._order.number, os.getpid())
         self._do(STOP)
+
+    def _cover(self, sockets: list[socket.socket]) -> None:
+        assert self._server is not None  # the parent knows that it is ready
+        covered = dict(zip(self._sockets, sockets, strict=True))
+        self._server.from_thread(partial(self._server.cover, covered))
 
     def _do(self, word: bytes) -> None:
         if word == REOPEN:
@@ -101,6 +109,8 @@ class Service:
         if word in (STOP, RETIRE):
             seconds = 0.0 if word == STOP else KEPT_SECONDS
             self._server.from_thread(partial(self._server.drain, seconds))
+        elif word == UNCOVER:
+            self._server.from_thread(self._server.uncover)
         elif word == ABORT:
             self._server.from_thread(self._server.abort)
 
