@@ -16,7 +16,7 @@ import urllib3
 
 from tests.chaos.faults import FAULTS, ON_ZEO, Fault, Victim, running_cluster
 from tests.chaos.load import Client, Ledger, lost
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 from tools.cluster import storage
 from tools.cluster.cluster import RUN
 from tools.cluster.layout import NODES

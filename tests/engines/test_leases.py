@@ -7,7 +7,7 @@ import unittest
 
 from tests.support.layers import Engines
 from tests.support.servers.engines import Engine
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 # A node in the middle of work.  It takes every lease there is for `seconds`, and says which it got; then for
 # each line of its input as many seconds anew, again and again until it has them all.

@@ -13,7 +13,7 @@ from tests.fuzz.campaign import Campaign, Process
 from tests.fuzz.generator import Attempt, attempt
 from tests.fuzz.judging import Heard, faults, owes_answer
 from tests.fuzz.words import ENDPOINTS, Facts
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s"
 REFUSAL = b'{"error":"Not Found","status":404}'

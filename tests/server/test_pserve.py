@@ -5,7 +5,8 @@ import subprocess
 import sys
 import unittest
 
-from tests.support.servers.librarian import ServerProcess, with_path
+from tests.support.servers.forked import with_path
+from tests.support.servers.librarian import ServerProcess
 
 RUN = "import sys; from pyramid.scripts.pserve import main; sys.exit(main(sys.argv))"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.server.test_pserve import RUN
 from tests.support.layers import Server
-from tests.support.servers.librarian import ServerProcess, with_path
+from tests.support.servers.forked import with_path
+from tests.support.servers.librarian import ServerProcess
 
 COMMAND = "from librarian.commands.main import main; main()"
 

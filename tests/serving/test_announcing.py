@@ -7,7 +7,8 @@ import sys
 import unittest
 
 from tests.support.layers import Server
-from tests.support.servers.librarian import ServerProcess, with_path
+from tests.support.servers.forked import with_path
+from tests.support.servers.librarian import ServerProcess
 
 PSERVE = "from pyramid.scripts.pserve import main; main()"
 

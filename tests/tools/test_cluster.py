@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 from tools.cluster.cluster import missing
 from tools.cluster.layout import CHECKOUT, ENDPOINTS, Layout, default_ports, free_ports, is_free
 

@@ -19,7 +19,7 @@ from librarian.tree.filestorage.crash_recovery import MAGIC, beside
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.interfaces import TreeMissing
 from librarian.tree.service import Tree
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 # Another process: packs, and dies right before its n-th step on the names or the durability of files.
 # What it commits in between is acknowledged on standard output.

@@ -15,7 +15,7 @@ from ZODB.utils import p64, u64
 
 from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.service import Tree
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 
 def write(tree: Tree, number: int) -> None:

@@ -19,7 +19,7 @@ from librarian.tree.engines import sharing
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
 from librarian.tree.interfaces import TreeUnavailable
 from librarian.tree.service import Tree
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 # Another process: says which kind of storage it got, then adds 1 to "n" for each line it reads.
 OTHER = """

@@ -15,7 +15,7 @@ from librarian.store.cache.fetching import SMALL_BYTES
 from librarian.store.disk.incoming import IncomingFile
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoreFull
 from tests.store.cache.support import MIB, CacheTestCase, pattern
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 POEM = b"Roses are red"
 

@@ -21,7 +21,7 @@ from librarian.store.moving.both import BothStores
 from librarian.store.moving.copying import Copying, Moved, held_in
 from librarian.store.moving.interfaces import ICopying, OtherInstallation
 from tests.store.support import DiskStoreTestCase, HandClock, pattern, sha256_of
-from tests.support.servers.librarian import with_path
+from tests.support.servers.forked import with_path
 
 ROSE, VIOLET, LILY = b"Roses are red", b"Violets are blue", b"Lilies are white"
 

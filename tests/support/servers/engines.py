@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.servers.librarian import ServerProcess, with_path
+from tests.support.servers.forked import with_path
+from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.postgresql import PostgresServer
 
 TABLE = "keep_history=false&driver=psycopg2&cache_local_mb=16&connection_pool_size=16"

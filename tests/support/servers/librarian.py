@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 import urllib3
 
 from librarian.interfaces import LibrarianError
+from tests.support.servers.forked import Forked, begin, run
 from tests.support.servers.parts import DealtOut, Parts
 
 READY_SECONDS = 60.0  # a machine that builds something else at the same time is slow to start
@@ -104,7 +104,7 @@ class ServerProcess:
         self.urls: dict[str, str] = {}
         self.admin_password = ""  # told at the first start only
         self.environ = {**os.environ, **self.parts.environ, **(environ or {})}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Forked | subprocess.Popen[str] | None = None
         self._others: list[ServerProcess] = []
         self._nodes = 1 if database_uri else self.parts.nodes
 
@@ -132,15 +132,19 @@ class ServerProcess:
             self.urls = DealtOut([self.urls, *(other.urls for other in self._others)])
 
     def _start(self, first: str) -> None:
-        log = self.log.open("a")
-        command = [sys.executable, "-c", f"{first}\n{_RUN}", "serve", str(self.ini)]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=with_path(self.environ)
-        )
-        log.close()
+        reading, writing = os.pipe()
+        with self.log.open("a") as log, os.fdopen(writing, "w") as output:
+            self._process = begin(
+                f"{first}\n{_RUN}",
+                "serve",
+                str(self.ini),
+                output=output,
+                errors=log,
+                environ=self.environ,
+            )
         self.urls = {}
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        self._told = os.fdopen(reading)
+        for line in self._told:
             if line.strip() == "ready":
                 return
             name, told = line.rsplit(maxsplit=1)
@@ -175,8 +179,7 @@ class ServerProcess:
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(30)
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            self._told.close()
             self._process = None
 
     def remove(self) -> None:
@@ -192,16 +195,7 @@ class ServerProcess:
             "LIBRARIAN_RESTRICTED_UPLOAD_URL": self.urls.get("restricted-upload", ""),
             "LIBRARIAN_INI": str(self.ini),
         }
-        return subprocess.run(
-            [sys.executable, "-c", _RUN, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            env=with_path({**self.environ, **endpoint_urls, **environ}),
-            timeout=120,
-            check=False,
-        )
+        return run(_RUN, *arguments, folder=self.folder, environ={**self.environ, **endpoint_urls, **environ})
 
     def component(self, program: str) -> str:
         """What a program prints that runs in a process of its own, with this server's library open.
@@ -209,15 +203,7 @@ class ServerProcess:
         It finds `library` (the ILibraryFileAliasSet), `transaction` and `BytesIO` as a document does.
         Raises AssertionError with what it said if it fails.
         """
-        done = subprocess.run(
-            [sys.executable, "-c", _COMPONENT, str(self.ini), program],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env=with_path(self.environ),
-            timeout=120,
-            check=False,
-        )
+        done = run(_COMPONENT, str(self.ini), program, environ=self.environ)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -266,12 +252,3 @@ with opened_site(sys.argv[1]) as library:
     exec(sys.argv[2])
 """
 _RUN = "from librarian.commands.main import main; main()"
-
-
-def with_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` with what a python needs to find what this one finds: in a buildout that is sys.path."""
-    return {
-        **environ,
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONWARNINGS": "ignore",
-    }
