@@ -2,6 +2,7 @@
 
 import threading
 import unittest
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +22,14 @@ from librarian.tree.interfaces import TreeAway, TreeFull
 from tests.security.zcml import HandMovedClock, TreeTestCase
 
 HERE, THERE = "192.0.2.1", "198.51.100.1"
+
+
+def in_threads(work: Callable[[], None], number: int) -> None:
+    threads = [threading.Thread(target=work) for _number in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class Throttling(unittest.TestCase):
@@ -155,6 +164,27 @@ class SharedThrottling(Throttling):
         for process in processes:
             process.join()
         self.assertEqual(self.counts.get(("name", "amy")).number, 100)
+
+    def test_of_attempts_in_new_processes_as_many_begin_as_may_fail(self) -> None:
+        """The file is not there yet: which of them makes it, the others count in it all the same."""
+        context, now = get_context("fork"), self.clock.now()
+        for number in range(10):
+            path, together, begun = f"{self.path}-{number}", context.Barrier(12), context.Value("i", 0)
+
+            def attempt(path: str = path, together: Any = together, begun: Any = begun) -> None:
+                throttle = Throttle(FileCounts(path))
+                together.wait()
+                with suppress(TooManyFailures):
+                    throttle.begin("amy", HERE, now)
+                    with begun.get_lock():
+                        begun.value += 1
+
+            processes = [context.Process(target=in_threads, args=(attempt, 4)) for _number in range(3)]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join()
+            self.assertEqual(begun.value, 5)
 
     def test_the_file_is_private_and_holds_no_name(self) -> None:
         self.failing(1, name="s3cret-and-long")

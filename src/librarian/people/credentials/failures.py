@@ -3,10 +3,12 @@
 Those in the tree, which all machines share, are in `failures_in_tree`.
 """
 
+import fcntl
 import logging
 import os
 import sqlite3
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -32,7 +34,8 @@ log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
 
 FORGIVEN_AFTER = timedelta(hours=1)
 AT_MOST = 20_000  # counts; those touched longest ago go first
-PATIENCE = 2.0  # seconds to wait for another process that writes
+PATIENCE = 10.0  # seconds to wait for others; who has the file for longer than a millisecond is stopped
+PAUSE = 0.002  # seconds between two looks whether it is free
 
 _TABLE = "CREATE TABLE IF NOT EXISTS failures (key BLOB PRIMARY KEY, number INTEGER, last REAL) WITHOUT ROWID"
 _INDEX = "CREATE INDEX IF NOT EXISTS by_time ON failures (last)"
@@ -87,6 +90,10 @@ class MemoryCounts:
 class FileCounts:
     """Counts in an SQLite file, exact across the processes of one machine.
 
+    One thread of one process uses the file at a time, by the lock of a file beside it (``.lock``).  SQLite's
+    own locks are not enough: whatever its time-out is, it refuses at once one of two connections that make the
+    same table or roll the same journal back, and a process that is refused counts apart from the others.
+
     The file holds hashes of names and addresses, as people type passwords into the field for the name.  It
     is not flushed to disk: a power failure may lose counts.  While it cannot be used, the counts are in the
     memory of each process; a damaged file is replaced by an empty one.
@@ -109,12 +116,12 @@ class FileCounts:
             return self._memory.get(key)
 
     def add(self, keys: Sequence[FailureKey], now: datetime, check: FailureCheck = NO_CHECK) -> Counts:
-        time, forgiven = now.timestamp(), (now - FORGIVEN_AFTER).timestamp()
+        moment, forgiven = now.timestamp(), (now - FORGIVEN_AFTER).timestamp()
         try:
             with self._connection() as file, _transaction(file):
                 before = {key: unforgiven(_read(file, key), now) for key in keys}
                 check(before)
-                file.executemany(_COUNT, [(_digest(key), time, forgiven) for key in keys])
+                file.executemany(_COUNT, [(_digest(key), moment, forgiven) for key in keys])
                 file.execute(_DROP_OLD, (forgiven,))
                 file.execute(_DROP_MOST, (AT_MOST,))
         except (sqlite3.Error, OSError) as error:
@@ -124,9 +131,9 @@ class FileCounts:
 
     def take_back(self, before: Counts, now: datetime, forgotten: FailureKey) -> None:
         self._memory.take_back(before, now, forgotten)  # from when the file could not be used
-        time = now.timestamp()
+        moment = now.timestamp()
         rows = [
-            (_digest(key), time, time if count is None else count.last.timestamp())
+            (_digest(key), moment, moment if count is None else count.last.timestamp())
             for key, count in before.items()
         ]
         try:
@@ -141,8 +148,23 @@ class FileCounts:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # One for each use, as connections must not be shared with a thread or a forked process.  That takes
         # 0.1 ms beside the 100 ms of a password check.
-        if not Path(self._path).exists():
+        with self._lock():
+            yield from self._opened()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock of the file.  Raises OSError, also when it is not free in PATIENCE."""
+        if not Path(f"{self._path}.lock").exists():
             make_directories(str(Path(self._path).absolute().parent))
+        lock = os.open(f"{self._path}.lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
+        try:
+            _wait_for(lock)
+            yield
+        finally:
+            os.close(lock)
+
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        if not Path(self._path).exists():
             os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE))
         with closing(sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)) as file:
             file.execute("PRAGMA synchronous = OFF")
@@ -154,6 +176,20 @@ class FileCounts:
         log.error("failed log-ins are counted in memory file=%s error=%r", self._path, error)
         if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             Path(self._path).unlink(missing_ok=True)
+
+
+def _wait_for(lock: int) -> None:
+    """Lock a file that is open.  Raises TimeoutError after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError("another process has it locked") from None
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 @contextmanager
