@@ -9,10 +9,12 @@ import unittest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from persistent.mapping import PersistentMapping
 from ZODB.utils import p64, u64
 
+from librarian.tree.engines import last_commit
 from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.service import Tree
 from tests.support.servers.forked import with_path
@@ -172,12 +174,64 @@ class Number(unittest.TestCase):
         absent.raise_to(p64(5))
         absent.close()
 
+    def test_the_last_process_removes_it(self) -> None:
+        path, other = Path(self.number._path), LastCommit(self.name, create=True)
+        self.number.raise_to(p64(5))
+        self.number.close()
+        self.assertEqual((path.exists(), other.tid), (True, p64(5)))
+        other.close()
+        self.assertFalse(path.exists())
+
+    def test_one_that_was_removed_while_it_was_opened_is_made_anew(self) -> None:
+        lock, path = last_commit._lock, Path(self.number._path)
+
+        def meet(*arguments: Any) -> None:
+            if path.exists() and len(removed) == 0:
+                removed.append(path.unlink())
+            lock(*arguments)
+
+        removed: list[None] = []
+        with patch.object(last_commit, "_lock", meet):
+            other = LastCommit(self.name, create=True)
+        self.addCleanup(other.withdraw)
+        self.assertEqual(os.fstat(other._file).st_ino, path.stat().st_ino)
+
+    def test_the_next_process_removes_what_a_killed_one_has_left(self) -> None:
+        names = [f"{self.name} {which}" for which in ("killed", "running")]
+        children = []
+        for name in names:
+            command = [sys.executable, "-c", _HOLD, name]
+            child = subprocess.Popen(
+                command, env=with_path(os.environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            self.addCleanup(child.communicate)
+            assert child.stdout is not None
+            children.append((child, Path(child.stdout.readline().decode().strip())))
+        (killed, left), (_running, held) = children
+        killed.kill()
+        killed.wait()
+        LastCommit(self.name, create=True).close()
+        self.assertTrue(left.exists())  # it may be a moment old
+        for path in (left, held):
+            os.utime(path, (0, 0))
+        LastCommit(self.name, create=True).close()
+        self.assertEqual((left.exists(), held.exists()), (False, True))
+
     def test_a_file_that_others_may_write_is_not_believed(self) -> None:
         Path(self.number._path).chmod(0o666)
         other = LastCommit(self.name, create=True)
         self.number.set(p64(7))
         self.assertEqual(other.tid, UNKNOWN)
 
+
+_HOLD = """
+import sys
+from librarian.tree.engines.last_commit import LastCommit
+number = LastCommit(sys.argv[1], create=True)
+print(number._path, flush=True)
+sys.stdin.read()
+number.close()
+"""
 
 _RAISE = """
 import sys

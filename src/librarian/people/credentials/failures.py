@@ -91,8 +91,8 @@ class FileCounts:
     """Counts in an SQLite file, exact across the processes of one machine.
 
     One thread of one process uses the file at a time, by the lock of a file beside it (``.lock``).  SQLite's
-    own locks are not enough: whatever its time-out is, it refuses at once one of two connections that make the
-    same table or roll the same journal back, and a process that is refused counts apart from the others.
+    own locks are not enough: whatever its time-out is, it refuses at once one of two connections that make
+    the same table or roll the same journal back, and a process that is refused counts apart from the others.
 
     The file holds hashes of names and addresses, as people type passwords into the field for the name.  It
     is not flushed to disk: a power failure may lose counts.  While it cannot be used, the counts are in the

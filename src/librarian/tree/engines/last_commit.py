@@ -3,14 +3,20 @@
 A process that has heard of every commit up to this number knows, without a question, that what it remembers
 is as fresh as the database.  The number is written before a commit is acknowledged; it may name a transaction
 that a crash then loses, which only makes readers ask.  Other databases of the same name do no more harm.
+
+Each process that has the memory open holds a lock on it.  The last one removes the file; those that killed
+processes leave are removed by the next process that makes one, of whatever database.
 """
 
 import fcntl
 import logging
 import mmap
 import os
+import re
 import stat
+import struct
 import threading
+import time
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +26,8 @@ log = logging.getLogger(__name__)
 
 FOLDER = "/dev/shm"  # noqa: S108  # in memory; a file's owner and mode are looked at
 LENGTH = 8  # bytes of a transaction's number (ZODB's tid), which can be compared as they are
+LEFT_SECONDS = 3600.0  # a process that makes one holds no lock for a moment; an older version holds none
+NAME = re.compile(r"librarian-[0-9a-f]{32}")
 UNKNOWN = b"\xff" * LENGTH  # no process has heard of it: readers ask
 
 
@@ -31,6 +39,8 @@ class LastCommit:
         self._lock = threading.Lock()
         self._file = -1
         self._memory: mmap.mmap | None = None
+        if create:
+            _remove_left()
         try:
             self._file = _opened(self._path, create)
             self._memory = mmap.mmap(self._file, LENGTH)
@@ -71,17 +81,56 @@ class LastCommit:
         self.close()
 
     def close(self) -> None:
-        """Forget the memory; the number stays there for others."""
+        """Forget the memory; the number stays there for others, if there are any."""
         with self._lock:
             memory, self._memory = self._memory, None
             if memory is not None:
                 memory.close()
             if self._file >= 0:
+                _remove_if_unused(self._path, self._file)
                 os.close(self._file)
                 self._file = -1
 
 
 def _opened(path: str, create: bool) -> int:
+    """A descriptor of the file, locked against removal.  Raises OSError."""
+    while True:
+        file = _opened_own(path, create)
+        try:
+            _lock(file, fcntl.F_RDLCK)  # waits for a process that is about to remove it
+            if os.fstat(file).st_nlink:
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _lock(file: int, kind: int, command: int = fcntl.F_OFD_SETLKW) -> None:
+    """Lock a file for this descriptor: F_RDLCK with others, F_WRLCK alone.  See fcntl(2), struct flock."""
+    fcntl.fcntl(file, command, struct.pack("hhqqi", kind, os.SEEK_SET, 0, 1, 0))
+
+
+def _remove_if_unused(path: str, file: int) -> None:
+    """Remove the file of a descriptor, unless another has it locked, or another file has its place."""
+    with suppress(OSError):
+        _lock(file, fcntl.F_WRLCK, fcntl.F_OFD_SETLK)
+        if os.path.samestat(Path(path).lstat(), os.fstat(file)):
+            os.unlink(path)  # noqa: PTH108
+
+
+def _remove_left() -> None:
+    """Remove the files of this user that killed processes left behind, once they are LEFT_SECONDS old."""
+    with suppress(OSError):
+        for path in Path(FOLDER).iterdir():
+            with suppress(OSError):
+                if NAME.fullmatch(path.name) and time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                    file = _opened_own(str(path), create=False)
+                    _remove_if_unused(str(path), file)
+                    os.close(file)
+
+
+def _opened_own(path: str, create: bool) -> int:
     """A descriptor of the file, which must be this user's own: the folder is everyone's.  Raises OSError."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
