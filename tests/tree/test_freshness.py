@@ -186,11 +186,12 @@ class Number(unittest.TestCase):
         lock, path = last_commit._lock, Path(self.number._path)
 
         def meet(*arguments: Any) -> None:
-            if path.exists() and len(removed) == 0:
-                removed.append(path.unlink())
+            if not removed:
+                path.unlink()
+                removed.append(path)
             lock(*arguments)
 
-        removed: list[None] = []
+        removed: list[Path] = []
         with patch.object(last_commit, "_lock", meet):
             other = LastCommit(self.name, create=True)
         self.addCleanup(other.withdraw)
