@@ -67,6 +67,24 @@ class WebhookTests(unittest.TestCase):
         keep(self.library, b"poem", "copy.txt")
         self.assertEqual(self.waiting_in_outbox(), 0)
 
+    def test_ten_webhooks_cost_one_entry_and_no_object(self) -> None:
+        for _ in range(10):
+            self.hook()
+        keep(self.library, b"poem", "poem.txt")
+        transaction.begin()
+        (found,) = (entry for queue in self.tree.subtree("events").queues for entry in queue.values())
+        self.assertIs(type(found), tuple)
+        self.assertEqual(self.deliver(), 10)
+
+    def test_an_entry_of_an_older_database_is_delivered(self) -> None:
+        new = self.hook()
+        facts = {"type": "file.added", "subject": "files/7", "time": "2026-03-01", "data": "{}"}
+        self.tree.run(
+            lambda: self.tree.subtree("events").queues[0].update({5: OutboxEntry("msg_x", facts, [new.id])})
+        )
+        self.assertEqual(self.deliver(), 1)
+        self.assertEqual(self.receiver.got[0][1]["webhook-id"], "msg_x")
+
     def test_what_was_aborted_is_not_told(self) -> None:
         self.hook()
         number = keep(self.library, b"poem", "poem.txt")

@@ -7,7 +7,7 @@ from typing import Any
 
 from zope.component import getUtility, queryUtility
 
-from librarian.events.model import QUEUES, EventsSubtree, OutboxEntry, Recording
+from librarian.events.model import QUEUES, EventsSubtree, OutboxEntry, Recording, noted
 from librarian.interfaces import IAnnouncedEvent, IClock
 from librarian.tree.interfaces import ITree, TreeNotOpen
 
@@ -42,11 +42,12 @@ def _note(tree: ITree, subtree: EventsSubtree, event: Any) -> None:
         "time": now.isoformat(),
         "data": json.dumps(event.data),
     }
-    entry = OutboxEntry(f"msg_{secrets.token_urlsafe(16)}", facts, wanted, event.owner)
+    event_id = f"msg_{secrets.token_urlsafe(16)}"
     shard = zlib.crc32(event.subject.encode()) % QUEUES
     if wanted:
-        subtree.put(entry, shard, now)
+        subtree.put(noted(event_id, facts, wanted), shard, now)
     if recording is not None:
+        entry = OutboxEntry(event_id, facts, (), event.owner)
         # Last of all: streams count on it that what is in a recording is committed soon.
         tree.current_transaction().addBeforeCommitHook(_record, (recording, entry, shard))
 
