@@ -17,7 +17,7 @@ from zope.security.interfaces import Unauthorized
 
 from librarian.events.delivering import Deliverer
 from librarian.events.interfaces import HookAnswer, InvalidWebhook, IWebhookSet, NewWebhook, NoSuchDelivery
-from librarian.events.model import EventsSubtree
+from librarian.events.model import EventsSubtree, OutboxEntry
 from librarian.library.operations import Library
 from librarian.machines.events import MachineOffline
 from librarian.security.interaction import acting_as
