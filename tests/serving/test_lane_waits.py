@@ -1,6 +1,7 @@
 """What the file lane does while it does not know: it asks the tree, or the disk, and the loop goes on."""
 
 import io
+import math
 import os
 import socket
 import struct
@@ -15,15 +16,19 @@ from typing import Any
 from unittest import mock
 
 from librarian.clock import SystemClock
-from librarian.serving.http import cached_reads, file_lane, output
+from librarian.serving.http import cached_reads, file_lane, lane_access, output
 from librarian.serving.http.file_lane import FileLane
-from librarian.serving.http.lane_access import LaneAccess
+from librarian.serving.http.lane_access import LaneAccess, _most_of
 from librarian.serving.http.questions import Questions
+from librarian.store.cache.local import LocalCache
 from librarian.store.disk.store import DiskStore
 from librarian.tree.interfaces import TreeAway
+from librarian.web.files.delivery import READ_AT_ONCE
 from librarian.web.files.facts import FileFacts
 from librarian.web.interfaces import FILE_LANE
+from librarian.web.settings import RedirectSettings
 from tests.serving.support import Serving, request
+from tests.support.object_store import MemoryS3, memory_s3_store
 
 OBJECT = b"a" * 8
 
@@ -46,14 +51,23 @@ class LaneCase(unittest.TestCase):
 
     def setUp(self) -> None:
         self.folder = self.enterContext(TemporaryDirectory())
-        self.store = DiskStore(Path(self.folder), SystemClock())
+        self.store = self.its_store()
         self.calls = 0  # of the application
         self.fresh = True
         self.asked: list[bool] = []  # for each time is_fresh() was called: lasting
-        self.lane = FileLane(self.store, self.store, Reads(), self.is_fresh)  # type: ignore[arg-type]
+        self.lane = FileLane(
+            self.store,
+            self.store,
+            Reads(),  # type: ignore[arg-type]
+            self.is_fresh,
+            most=_most_of(self.store),
+        )
         self.catch_up = mock.Mock()
         self.facts: dict[str, FileFacts] = {}
         self.serving = Serving(self, self.answer, lane=self.access, store=self.store)
+
+    def its_store(self) -> Any:
+        return DiskStore(Path(self.folder), SystemClock())
 
     def is_fresh(self, lasting: bool) -> bool:
         self.asked.append(lasting)
@@ -93,6 +107,55 @@ class LaneCase(unittest.TestCase):
 
     def get(self, path: str, *fields: str) -> bytes:
         return self.serving.exchange(request("GET", *fields, target=path))
+
+
+class OfACache(LaneCase):
+    """Of an object store the lane answers for what is in the cache, and never asks the network."""
+
+    def its_store(self) -> Any:
+        self.s3 = MemoryS3()
+        self.cache = LocalCache(Path(self.folder, "cache"), 1 << 24)
+        self.addCleanup(self.cache.finish)
+        return memory_s3_store(self.s3, Path(self.folder), SystemClock(), cache=self.cache)
+
+    def setUp(self) -> None:
+        settings = mock.Mock(section=lambda _section: RedirectSettings())
+        self.enterContext(mock.patch.object(lane_access, "getUtility", lambda _interface: settings))
+        super().setUp()
+
+    def cached(self, path: str, data: bytes) -> Path:
+        """Store it, have it read once; the file in the cache."""
+        sha256 = self.put(path, data)
+        self.store.open(sha256).close()
+        self.cache.finish()
+        self.s3.calls.clear()
+        return Path(self.folder, "cache", "entries", sha256[:2], sha256)
+
+    def test_what_is_cached_is_answered(self) -> None:
+        self.cached("/a", b"abc")
+        self.assertTrue(self.get("/a").endswith(b"\r\n\r\nabc"))
+        self.assertTrue(self.get("/a", "Range: bytes=1-1").endswith(b"\r\n\r\nb"))
+        self.assertEqual((self.calls, self.s3.calls), (0, []))
+
+    def test_what_is_not_or_is_damaged_is_left_to_the_application(self) -> None:
+        entry = self.cached("/a", b"abc")
+        for spoil in (lambda: entry.write_bytes(b"abd"), entry.unlink):
+            spoil()
+            self.assertIn(b"by the application", self.get("/a"))
+        self.assertEqual((self.calls, self.s3.calls), (2, []))
+
+    def test_so_are_larger_files(self) -> None:
+        self.cached("/a", b"a" * (READ_AT_ONCE + 1))
+        self.assertIn(b"by the application", self.get("/a"))
+        self.assertEqual((self.calls, self.s3.calls), (1, []))
+
+    def test_and_those_that_clients_are_redirected_to(self) -> None:
+        for redirects, most in ((False, READ_AT_ONCE), (True, 999)):
+            settings = RedirectSettings(redirect_downloads=redirects, redirect_from=1000)
+            chosen = mock.Mock(section=lambda _section, found=settings: found)
+            with mock.patch.object(lane_access, "getUtility", lambda _i, found=chosen: found):
+                self.assertEqual(_most_of(self.store), most)
+        self.assertEqual(_most_of(DiskStore(Path(self.folder, "disk"), SystemClock())), math.inf)
 
 
 class Asking(LaneCase):

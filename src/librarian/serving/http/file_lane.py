@@ -6,6 +6,7 @@ function as everywhere, `answer_file_request`; what does not fit here is left to
 """
 
 import hashlib
+import math
 import os
 import threading
 from collections import deque
@@ -87,16 +88,24 @@ class LaneAnswer:
 class FileLane:
     """The table of paths and files.
 
-    `find_answer()` is called in the loop; offers and changes come from other threads.
+    `find_answer()` is called in the loop; offers and changes come from other threads.  Files of more than
+    `most` bytes are left to the application.
     """
 
     def __init__(
-        self, store: IByteStore, files: ILocalFiles, reads: IVerifiedReads, is_fresh: Callable[[bool], bool]
+        self,
+        store: IByteStore,
+        files: ILocalFiles,
+        reads: IVerifiedReads,
+        is_fresh: Callable[[bool], bool],
+        *,
+        most: float = math.inf,
     ) -> None:
         self._store = store
         self._files_of_store = files  # the same store
         self._reads = reads
         self._is_fresh = is_fresh  # see ITree.is_fresh()
+        self._most = most
         self._lock = threading.Lock()
         self._files: dict[Key, LaneFile] = {}
         self._keys: dict[bytes, set[Key]] = {}  # of the files that depend on an object
@@ -186,7 +195,7 @@ class FileLane:
         if file is None or head.method not in ("GET", "HEAD"):
             return None
         form = file.form_for(head)
-        if form is None:
+        if form is None or form.facts.size > self._most:
             return None
         if not (asked or self._is_fresh(form.facts.immutable)):
             raise NotFresh

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,14 +21,15 @@ from librarian.serving.http.output import Output
 from librarian.serving.http.questions import Questions
 from librarian.serving.interfaces import NotFresh
 from librarian.serving.wsgi.exchange import FileBody
-from librarian.store.disk.interfaces import ILocalFiles
+from librarian.store.disk.interfaces import ICachedFiles, ILocalFiles
 from librarian.store.interfaces import IByteStore
 from librarian.tree.interfaces import ITree
 from librarian.web.access_log.middleware import AccessLogged
+from librarian.web.files.delivery import READ_AT_ONCE
 from librarian.web.interfaces import IEndpoint
 from librarian.web.requests.hosts import is_host_of
 from librarian.web.requests.proxies import client_behind
-from librarian.web.settings import PROOF_FIELD, AccelSettings, ProxySettings
+from librarian.web.settings import PROOF_FIELD, AccelSettings, ProxySettings, RedirectSettings
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +160,7 @@ def _found(then: Then, future: "asyncio.Future[LaneAnswer | None]") -> None:
 def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
     """The lane of the endpoints that have one, by name; `ports` are those the endpoints listen on.
 
-    Empty where reading the byte store may mean more than reading a local file.
+    Empty where no bytes of the store are files on this machine.
     """
     tree = getUtility(ITree)
     store = getUtility(IByteStore)
@@ -166,7 +168,7 @@ def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
     endpoints = {name: getUtility(IEndpoint, name) for name in ports}
     if not ILocalFiles.providedBy(files):
         return {}
-    lane = FileLane(store, files, getUtility(IVerifiedReads), tree.is_fresh)
+    lane = FileLane(store, files, getUtility(IVerifiedReads), tree.is_fresh, most=_most_of(files))
     tree.on_change(lane.changed)
     questions = Questions(tree.catch_up)
     settings = getUtility(ISettings)
@@ -186,6 +188,18 @@ def lane_accesses(app: Any, ports: dict[str, int]) -> dict[str, LaneAccess]:
         for name, endpoint in endpoints.items()
         if endpoint.file_lane
     }
+
+
+def _most_of(files: Any) -> float:
+    """The size in bytes of the largest file that the lane answers for.
+
+    What is cached of a store in the network may be evicted at any time, and opening it would wait for the
+    network then; so a file is read at once there.  Those that clients are redirected to are not answered for.
+    """
+    if not ICachedFiles.providedBy(files):
+        return math.inf
+    redirects = getUtility(ISettings).section(RedirectSettings)
+    return min(READ_AT_ONCE, redirects.redirect_from - 1) if redirects.redirect_downloads else READ_AT_ONCE
 
 
 def client_of(trusted: Networks) -> Callable[[str, Sequence[str]], str]:

@@ -51,10 +51,14 @@ class Entries:
             file = open_file(self._path(name))
         except FileNotFoundError:
             return None
-        if time.time() - os.fstat(file.fileno()).st_mtime > TOUCH_SECONDS:
-            with suppress(OSError):  # a read-only file system still serves
-                os.utime(file.fileno())
+        _mark_as_used(file.fileno())
         return file
+
+    def open_descriptor(self, name: str) -> int:
+        """The descriptor of an entry, which is marked as used now.  Raises FileNotFoundError."""
+        found = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+        _mark_as_used(found)
+        return found
 
     def has(self, name: str) -> bool:
         """Whether there is such an entry, which is not marked as used."""
@@ -167,6 +171,12 @@ class Entries:
 def open_file(path: str) -> BufferedReader:
     """A file to read, the caller's to close.  Raises FileNotFoundError."""
     return open(path, "rb")
+
+
+def _mark_as_used(file: int) -> None:
+    if time.time() - os.fstat(file).st_mtime > TOUCH_SECONDS:
+        with suppress(OSError):  # a read-only file system still serves
+            os.utime(file)
 
 
 def _minute(found: os.stat_result) -> int:

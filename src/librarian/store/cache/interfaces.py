@@ -64,6 +64,10 @@ class IByteCache(Interface):
         of the cache has no room for the object, also after eviction.
         """
 
+    def open_descriptor(sha256: str) -> int:
+        """A descriptor of an object of up to WHOLE_BYTES that is here, the caller's to close and to compare
+        with its digest.  Waits for nothing but this machine's directories.  Raises OSError, BytesNotFound."""
+
     def forget(sha256: str) -> None:
         """Drop what is cached of an object, which is then fetched anew; never raises for a missing one."""
 

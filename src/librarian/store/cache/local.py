@@ -52,6 +52,14 @@ class LocalCache:
             return self._sliced(slices, read, kept)
         return self._filler.open(sha256, Check(sha256, slices.size), lambda: read(0, None))
 
+    def open_descriptor(self, sha256: str) -> int:
+        if not hashing.is_sha256(sha256):
+            raise BytesNotFound(sha256)
+        try:
+            return self._entries.open_descriptor(sha256)
+        except FileNotFoundError:
+            raise BytesNotFound(sha256) from None
+
     def forget(self, sha256: str) -> None:
         if hashing.is_sha256(sha256):
             with troubles("forget"):

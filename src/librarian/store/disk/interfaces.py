@@ -13,3 +13,11 @@ class ILocalFiles(Interface):
 
         It waits for nothing but the directories of this machine.  Raises OSError, BytesNotFound.
         """
+
+
+class ICachedFiles(ILocalFiles):
+    """A byte store in the network, some of whose bytes are files on this machine at the moment.
+
+    Of the others open_descriptor() raises BytesNotFound, and nothing is asked of the network; what it gives
+    may have changed on this machine's disk, and is the caller's to compare with its digest.
+    """

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from librarian import durable
 from librarian.interfaces import IClock
@@ -24,6 +24,7 @@ from librarian.store.cache.slices import SliceMap
 from librarian.store.disk.drafts import Draft
 from librarian.store.disk.fresh import Fresh
 from librarian.store.disk.incoming import Incoming
+from librarian.store.disk.interfaces import ICachedFiles
 from librarian.store.disk.partials import PartialFiles
 from librarian.store.disk.receiving import DiskReceivedFile, DiskReceiving, Drafts
 from librarian.store.disk.troubles import troubles
@@ -93,6 +94,9 @@ class S3Store(PutsByReceiving):
         self.objects = Objects(calls, keys, generations)
         with troubles("prepare"):
             durable.make_directories(self._incoming.path)
+        if cache is not None:
+            self.open_descriptor = cache.open_descriptor
+            alsoProvides(self, ICachedFiles)
 
     def observe(self, observer: ICallObserver) -> None:
         self._calls.observer = observer
