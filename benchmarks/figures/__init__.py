@@ -2,6 +2,7 @@
 
     make bench                      every row
     make bench ROWS=get,put         those with one of these words in their names
+    make bench ROWS=s3              those about an object store
 
 Each figure is the median of five turns, in which both sides are asked one after the other.  Cost is processor
 time, user and system, of all processes of a server over the number of its requests: it depends little on
@@ -12,11 +13,11 @@ import re
 import sys
 from contextlib import ExitStack
 
-from benchmarks.figures import downloads, growth, large, uploads
+from benchmarks.figures import downloads, growth, large, object_store, uploads
 from benchmarks.figures.rows import Row, show
 from benchmarks.figures.sites import Sites
 
-ROWS: tuple[Row, ...] = (*downloads.ROWS, *uploads.ROWS, *large.ROWS, *growth.ROWS)
+ROWS: tuple[Row, ...] = (*downloads.ROWS, *uploads.ROWS, *large.ROWS, *object_store.ROWS, *growth.ROWS)
 
 
 def chosen(words: list[str]) -> list[Row]:

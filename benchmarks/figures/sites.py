@@ -11,7 +11,9 @@ from benchmarks.filetracker import PEER, Contender, start_peer
 from benchmarks.nginx import Peer, start_nginx
 from tests.support.servers.engines import ZeoServer
 from tests.support.servers.librarian import ServerProcess
+from tests.support.servers.parts import Parts
 from tests.support.servers.postgresql import PostgresServer, postgresql_missing
+from tests.support.servers.swift import SwiftServer, swift, swift_missing
 
 
 class Missing(Exception):
@@ -26,6 +28,17 @@ class Ours:
     pids: Callable[[], list[int]]
 
 
+class InPlace(Parts):
+    """Those of a server with its bytes at a place such as ``s3://bucket?...``."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def byte_store(self, folder: Path) -> str:
+        """As Parts has it."""
+        return self._place
+
+
 class Sites:
     """One of each; `stack` ends them."""
 
@@ -34,16 +47,19 @@ class Sites:
         self._ours: dict[str, Ours] = {}
         self._nginx: Peer | None = None
         self._filetracker: Contender | None = None
+        self._swift: SwiftServer | None = None
         self._names: set[str] = set()
 
     def ours(self, engine: str = "file") -> Ours:
-        """Our server on an engine: file, two_workers (on a file too), zeo or postgres.  Raises Missing."""
+        """Our server on an engine: file, two_workers (on a file too), zeo, postgres, or s3 (a file, and the
+        bytes in an object store).  Raises Missing."""
         if engine not in self._ours:
             starts = {
                 "file": lambda: self._started(ServerProcess(workers=1)),
                 "two_workers": lambda: self._started(ServerProcess(workers=2)),
                 "zeo": self._on_zeo,
                 "postgres": self._on_postgres,
+                "s3": self._on_s3,
             }
             self._ours[engine] = starts[engine]()
         return self._ours[engine]
@@ -67,6 +83,15 @@ class Sites:
             raise Missing(f"{PEER} is not there; tools/peers.py --server makes it")
         return self._filetracker.url, family([self._filetracker.process.pid])
 
+    def swift(self) -> SwiftServer:
+        """An object store with a bucket ``bench``.  Raises Missing."""
+        if self._swift is None:
+            if missing := swift_missing():
+                raise Missing(missing)
+            self._swift = self._stack.enter_context(swift())
+            self._swift.make_bucket("bench")
+        return self._swift
+
     def is_first(self, name: str) -> bool:
         """Whether `name` is asked for the first time: what a row adds to a server is added once."""
         is_first = name not in self._names
@@ -89,6 +114,17 @@ class Sites:
         table = "keep_history=false&driver=psycopg2&cache_local_mb=16&connection_pool_size=16"
         uri = f"postgres://librarian@{postgres.place}?{table}"
         return self._started(ServerProcess(database_uri=uri), lambda: postgres.pids)
+
+    def _on_s3(self) -> Ours:
+        store = self.swift()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="librarian-bench-"))
+        place = f"s3://bench/library?endpoint={store.url}&folder={folder}/s3"
+        more = f"librarian.byte_cache = {folder}/cache\n"
+
+        class InBucket(ServerProcess):
+            parts = InPlace(place)
+
+        return self._started(InBucket(more, store.settings(), workers=1))
 
     def _started(self, server: ServerProcess, others: Callable[[], Iterable[int]] = tuple) -> Ours:
         self._stack.callback(server.remove)
