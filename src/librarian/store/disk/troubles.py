@@ -3,8 +3,6 @@
 import errno
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from librarian.interfaces import LibrarianError
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
@@ -22,15 +20,21 @@ def trouble(error: OSError) -> StoreTrouble:
     return StoreUnavailable(number, f"the byte store is unavailable: {os.strerror(number)}")
 
 
-@contextmanager
-def troubles(step: str) -> Iterator[None]:
-    """Turn system errors inside into StoreFull or StoreUnavailable; the log gets the path."""
-    try:
-        yield
-    except LibrarianError:
-        raise
-    except OSError as error:
-        raise logged_trouble(step, error) from error
+class troubles:  # noqa: N801  # read as a function
+    """Turn system errors inside into StoreFull or StoreUnavailable; the log gets the path.
+
+    No generator: there are half a dozen of them around each upload.
+    """
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, LibrarianError):
+            raise logged_trouble(self._step, error) from error
 
 
 def logged_trouble(step: str, error: OSError) -> StoreTrouble:

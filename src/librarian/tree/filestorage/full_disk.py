@@ -8,7 +8,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -26,17 +26,23 @@ log = logging.getLogger(__name__)
 RESERVE = "reserve"  # the name of the file, beside the tree
 
 
-@contextmanager
-def telling_full() -> Iterator[None]:
+class _TellingFull:
+    """A context manager without a generator, as there is one around each record that is stored."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, TreeFull) and error.errno in NO_ROOM:
+            raise TreeFull(error.errno or errno.ENOSPC) from error
+
+
+_telling_full = _TellingFull()
+
+
+def telling_full() -> AbstractContextManager[None]:
     """Raise TreeFull for the system's errors ENOSPC and EDQUOT."""
-    try:
-        yield
-    except TreeFull:
-        raise
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise TreeFull(error.errno or errno.ENOSPC) from error
+    return _telling_full
 
 
 @contextmanager
