@@ -15,7 +15,7 @@ from tests.support.layers import Server
 from tools.runner.left_out import left_out
 
 LARGE = 256 << 20  # 1 GiB was tried by hand: 81 MiB at the upload, 86 at the download, 78 before both
-MOST_KIB = 100 << 10
+MOST_KIB = 120 << 10  # a server of the tests shares the memory of the process that it was forked from
 
 
 class ByTools(unittest.TestCase):
