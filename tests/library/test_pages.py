@@ -155,6 +155,30 @@ class Pages(PeopleInTheWorld):
         self.assertEqual(request("POST", f"{base}/+revoke", json, b'{"id": "00"}').status_int, 404)
         self.assertIsNone(re.search("token=", request("GET", f"{base}/+about", auth).text))
 
+    def test_the_page_shows_the_file_and_who_added_it(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=True)
+        self.assertEqual(page.html.find("pre", class_="preview").text, "the plan")
+        self.assertIn("by Bob", page.text)
+        self.assertIn("kept while something refers to it; if nothing does, about a week", page.text)
+
+    def test_a_preview_comes_from_another_origin(self) -> None:
+        bob = self.browser_of("bob")
+        for restricted, source in ((False, "http://localhost:8000"), (True, "data:")):
+            form = self.get(bob, "/+upload").forms[0]
+            form["file"], form["restricted"] = ("a.png", b"\x89PNG", "image/png"), restricted
+            page = form.submit(headers={"Accept": "text/html"}).follow(headers={"Accept": "text/html"})
+            self.assertTrue(page.html.find("img")["src"].startswith(source))
+            self.assertIn(f"img-src 'self' {source};", page.headers["Content-Security-Policy"])
+            self.assertIn("script-src 'self'", page.headers["Content-Security-Policy"])
+
+    def test_expiry_is_changed_and_a_hold_released(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        page = self.submit(page, "+expiry", expires="never")
+        self.assertIn("for good", page.html.find("dl").text)
+        page = self.submit(page, "+holds", reason="the audit")
+        self.assertIn("library: the audit", page.text)
+        self.assertIn("No system holds this file", self.submit(page, "+release").text)
+
 
 class OddLinks(PeopleInTheWorld):
     """What is said of a link is well-formed, or there is none."""

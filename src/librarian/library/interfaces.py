@@ -268,6 +268,9 @@ class IEditableFileAlias(Interface):
     def holders() -> list[str]:
         """``<system>: <reason>`` of every hold that any system has on the file."""
 
+    def keepUntil(expires: datetime | None) -> None:
+        """Change `expires`.  Raises InvalidExpiry, NotStored."""
+
     def delete() -> None:
         """Delete the file; for a week undelete() brings it back."""
 

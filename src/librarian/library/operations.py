@@ -141,6 +141,14 @@ class Library:
         notify(FileAdded(alias))
         return alias
 
+    def keep_until(self, alias: LibraryFileAlias, expires: datetime | None) -> None:
+        """Change the expiry of a file.  Raises NotStored, InvalidExpiry."""
+        if alias.content is None:
+            raise NotStored(alias.id, "its file is deleted")
+        self.subtree.keep_until(alias, check_expires(expires))
+        until = None if expires is None else expires.isoformat()
+        record_at_commit("expiry changed", alias=alias.id, filename=alias.filename, expires=until)
+
     def delete(self, alias: LibraryFileAlias) -> None:
         """Delete the file behind an alias; for a week undelete() brings it back."""
         if alias.content is None:

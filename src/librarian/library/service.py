@@ -140,6 +140,9 @@ class BoundAlias(Bound):
         found = (held.holders(self.id) for _name, held in sorted(getUtilitiesFor(IFileReferences)))
         return list(chain.from_iterable(found))
 
+    def keepUntil(self, expires: datetime | None) -> None:
+        self._library.keep_until(stored(self), expires)
+
     def delete(self) -> None:
         self._library.delete(stored(self))
 

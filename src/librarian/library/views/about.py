@@ -7,6 +7,9 @@ from pyramid.response import Response
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.http.description import describe
+from librarian.library.views.owners import owner_name
+from librarian.library.views.preview import allow, preview_of
+from librarian.web.errors import wants_page
 from librarian.web.forms import page
 from librarian.web.requests.mounting import local_path
 
@@ -30,7 +33,8 @@ def without_proxy(values: Any) -> Any:
 
 def about(context: Any, request: Request) -> Response:
     """Everything that is known of a file; its tokens and holders for those with librarian.Edit."""
-    return page(request, TEMPLATE, about_values(context, request))
+    values = about_values(context, request)
+    return allow(page(request, TEMPLATE, values), values["_preview"])
 
 
 def about_values(alias: Any, request: Request) -> dict[str, Any]:
@@ -40,6 +44,10 @@ def about_values(alias: Any, request: Request) -> dict[str, Any]:
         "_title": alias.filename,
         "_path": file_path(alias),
         "_may_edit": may_edit,
+        "_preview": preview_of(alias) if wants_page(request) else {"kind": ""},
+        "owner": alias.owner,
+        "owner_name": owner_name(alias.owner),
+        "downloads": alias.hits,
         **describe(alias),
     }
     if may_edit:

@@ -7,6 +7,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.library.http.description import describe
+from librarian.library.http.request_bodies import expires_at
 from librarian.library.views.about import about_path, without_proxy
 from librarian.web.forms import by_method, done, fields_of, text
 
@@ -38,6 +39,25 @@ def _reason(fields: Any) -> str:
 
 
 holds = by_method(GET=_holders, POST=_hold, DELETE=_release)
+
+
+def _release_by_form(context: Any, request: Request) -> Response:
+    """Release the hold with the reason in the field `reason`: a form cannot send DELETE."""
+    if not context.release(_reason(fields_of(request))):
+        raise HTTPBadRequest("The file is not held for this reason.")
+    return done(request, about_path(context), {"holders": without_proxy(context.holders())})
+
+
+release = by_method(POST=_release_by_form)
+
+
+def _expiry(context: Any, request: Request) -> Response:
+    """Change how long the file stays, by the field `expires`; see expires_at()."""
+    context.keepUntil(expires_at(text(fields_of(request), "expires"), "expires"))
+    return done(request, about_path(context), describe(context))
+
+
+expiry = by_method(POST=_expiry)
 
 
 def _delete(context: Any, request: Request) -> Response:
