@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.serving.test_file_lane import answered_in_lane
 from tests.support.layers import Engines
 from tests.support.servers.engines import Engine
 from tests.support.servers.librarian import ServerProcess
@@ -24,8 +25,10 @@ class Freshness(unittest.TestCase):
         """A command deletes in a process of its own; every server has had the file in its lane."""
         for turn in range(3):
             url = self.engine.put(f"gone{turn}.txt", b"%d" % turn).json()["url"]
-            for server in range(len(self.engine.servers)):
-                self.assertEqual([self.engine.get(url, server).status for _ in range(3)], [200] * 3)
+            for number, server in enumerate(self.engine.servers):
+                before = answered_in_lane(server)
+                self.assertEqual([self.engine.get(url, number).status for _ in range(3)], [200] * 3)
+                self.assertGreater(answered_in_lane(server), before)
             command = self.engine.first.command("delete", urlsplit(url).path.split("/")[1])
             self.assertEqual(command.returncode, 0, command.stderr)
             found = [self.engine.get(url, server).status for server in range(len(self.engine.servers))]

@@ -23,6 +23,7 @@ from librarian.web.files.delivery import READ_AT_ONCE
 from librarian.web.files.facts import FileFacts
 from tests.server.support import connected, read_to_end, started
 from tests.support.layers import Server
+from tests.support.servers.librarian import ServerProcess
 
 A, B, C = b"a" * 8, b"b" * 8, b"c" * 8  # ids of objects
 KEY = ("8000", "/1/a")
@@ -155,10 +156,18 @@ class Answers(unittest.TestCase):
         ]
 
     def compare(self, url: str, digest: str, pairs: bool) -> None:
-        for method, version, fields in self.requests(digest, pairs):
-            with self.subTest(url=url, method=method, version=version, fields=fields):
-                by_application = self.ask(url, "?", method, version, fields)
-                self.assertEqual(self.ask(url, "", method, version, fields), by_application)
+        requests = self.requests(digest, pairs)
+        counts = [answered_in_lane(Server.server)]
+        by_application = [self.ask(url, "?", *request) for request in requests]
+        counts.append(answered_in_lane(Server.server))
+        by_lane = [self.ask(url, "", *request) for request in requests]
+        counts.append(answered_in_lane(Server.server))
+        for request, first, second in zip(requests, by_application, by_lane, strict=True):
+            with self.subTest(url=url, request=request):
+                self.assertEqual(second, first)
+        # Both ways were taken; some requests are for no lane, such as one for another host.
+        self.assertEqual(counts[1], counts[0])
+        self.assertGreater(counts[2] - counts[1], len(requests) * 3 / 4)
 
     def test_both_ways_answer_byte_by_byte_alike(self) -> None:
         for size, name in (
@@ -205,6 +214,7 @@ class Fresh(unittest.TestCase):
     def test_no_answer_after_a_delete_was_acknowledged(self) -> None:
         """A command deletes in a process of its own, while others ask without pause."""
         url = self.put(b"secret")
+        self.assertGreater(answered_in_lane(self.server), 0)
         deleted = threading.Event()
         late: list[int] = []
 
@@ -237,13 +247,14 @@ class Fresh(unittest.TestCase):
 
     def test_it_is_logged_and_counted(self) -> None:
         url = self.put(b"abc")
-        before = self.counted()
+        before, in_lane = self.counted(), answered_in_lane(self.server)
         agent = {"User-Agent": "seen in the log"}
         self.server.request("GET", url, headers=agent)
         self.server.request("HEAD", url, headers=agent)
         self.server.request("GET", url, headers={**agent, "Range": "bytes=1-"})
         after = self.counted()
         self.assertEqual((after[0] - before[0], after[1] - before[1]), (3, 5))
+        self.assertEqual(answered_in_lane(self.server) - in_lane, 3)
         text = self.access_log.read_text()
         lines = [line for line in text.splitlines() if "seen in the log" in line]
         found = [re.findall(r'"(\w+) [^"]*" (\d+) (\d+) ', line)[0] for line in lines]
@@ -282,6 +293,13 @@ class BehindAFrontEnd(unittest.TestCase):
         self.assertLess(by_lane, 50)
         lines = self.access_log.read_text().splitlines()
         self.assertEqual({line.split()[0] for line in lines if "GET" in line}, {"192.0.2.9"})
+        self.assertEqual(answered_in_lane(self.server), 100 + 1)  # the first was before it was known
+
+
+def answered_in_lane(server: ServerProcess) -> float:
+    """How many requests the lanes of a server's endpoints have answered."""
+    text = server.request("GET", server.urls["ops"] + "metrics").data.decode()
+    return sum(map(float, re.findall(r"librarian_lane_requests_total\{.*?\} (\S+)", text)))
 
 
 def turns_of_threads(pid: int) -> int:

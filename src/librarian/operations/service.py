@@ -34,6 +34,12 @@ class Measurements:
         self._requests = Counter(
             "librarian_requests", "Requests answered.", ("endpoint", "method", "status"), registry=registry
         )
+        self._in_lane = Counter(
+            "librarian_lane_requests",
+            "Requests answered by the file lane; librarian_requests has them, too.",
+            ("endpoint",),
+            registry=registry,
+        )
         self._seconds = Histogram(
             "librarian_request_seconds",
             "From the arrival of a request to the beginning of its answer.",
@@ -59,6 +65,10 @@ class Measurements:
             sent_bytes.inc(sent)
         if received:
             received_bytes.inc(received)
+
+    def count_in_lane(self, endpoint: str) -> None:
+        """Count one request that count() was called for: the file lane has answered it."""
+        self._in_lane.labels(endpoint).inc()
 
     def _series(self, endpoint: str, method: str, status: int) -> tuple[Any, Any, Any, Any]:
         """The time series of such requests; finding them by their labels costs more than counting."""

@@ -123,6 +123,7 @@ class LaneAccess:
         fields = head.meaning.fields
         if self.measurements is not None:
             self.measurements.count(self.endpoint, head.method, answer.status, 0, answer.size, seconds)
+            self.measurements.count_in_lane(self.endpoint)
         if self.log is not None:
             self.log.write(
                 client=self._client(head, peer),
