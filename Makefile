@@ -32,10 +32,12 @@ bench-scale: bin/.built
 	bin/py -m benchmarks.scale $(SIZES)
 
 # Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then all tests of a
-# server on every installation, of which `make test` has a part; then each part of a cluster is killed under load.
+# server on every installation, of which `make test` has a part; then a server is killed in each phase of an upload in
+# pieces, KILLS=... times, and each part of a cluster under load.
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
+	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
 	bin/py -m tests.chaos rounds=$(or $(ROUNDS),10)
 
 docs: bin/.built

@@ -1,22 +1,33 @@
 """What tests and benchmarks compare with, installed where the build has no part in it.
 
-    .venv/bin/python tools/peers.py            the client of filetracker, for the tests
+    .venv/bin/python tools/peers.py            the clients of filetracker and of tus, for the tests
     .venv/bin/python tools/peers.py --server   its server too, for the benchmarks
 
-The client goes to parts/peers without its dependencies: of those it needs six alone (and requests, which
-the build has), the others are for its server and want a compiler and Berkeley DB.  The server gets an
-environment of its own, parts/filetracker-server.  What cannot be had is said, and is no error: the tests
-and benchmarks that want it say that it was left out.
+The client of tus is a script in a pinned npm package: npm fetches it, its digest is compared, and it is
+unpacked to parts/tus-js-client.
+
+The client of filetracker goes to parts/peers without its dependencies: of those it needs six alone (and
+requests, which the build has), the others are for its server and want a compiler and Berkeley DB.  The
+server gets an environment of its own, parts/filetracker-server.  What cannot be had is said, and is no error:
+the tests and benchmarks that want it say that it was left out.
 """
 
 import configparser
+import hashlib
 import subprocess
 import sys
+import tarfile
+import tempfile
 import venv
+from base64 import b64encode
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLIENT = CHECKOUT / "parts" / "peers"
+TUS = CHECKOUT / "parts" / "tus-js-client"
+FETCH_SECONDS = 60
+TUS_PACKAGE = "tus-js-client@4.3.1"
+TUS_SHA512 = "ZLeYmjrkaU1fUsKbIi8JML52uAocjEZtBx4DKjRrqzrZa0O4MYwT6db+oqePlspV+FxXJAyFBc/L5gwUi2OFsg=="
 SERVER = CHECKOUT / "parts" / "filetracker-server"
 (WHEEL,) = (CHECKOUT / "tools").glob("pip-*.whl")
 
@@ -28,10 +39,37 @@ def main() -> None:
         install(sys.executable, "--no-deps", "--target", str(CLIENT), *wanted)
     CLIENT.mkdir(parents=True, exist_ok=True)
     (CLIENT / ".tried").touch()
+    if not (TUS / "tus.min.js").is_file():
+        fetch_tus()
     if "--server" in sys.argv and not (SERVER / "bin" / "filetracker-server").exists():
         venv.create(SERVER, clear=True, with_pip=False, symlinks=True)
         wanted = [f"{name}=={versions[name]}" for name in ("six",)]
         install(str(SERVER / "bin" / "python"), f"filetracker[server]=={versions['filetracker']}", *wanted)
+
+
+def fetch_tus() -> None:
+    """Have npm fetch the package, and unpack its script for browsers if the digest is the known one."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["npm", "pack", "--silent", "--pack-destination", folder, TUS_PACKAGE]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(f"not fetched: {TUS_PACKAGE}: {error}")
+            return
+        found = list(Path(folder).glob("*.tgz"))
+        if done.returncode or len(found) != 1:
+            print(f"not fetched: {TUS_PACKAGE}: {done.stderr.strip().splitlines()[-1:]}")
+            return
+        if b64encode(hashlib.sha512(found[0].read_bytes()).digest()).decode() != TUS_SHA512:
+            print(f"not used: {TUS_PACKAGE} has another digest")
+            return
+        with tarfile.open(found[0]) as archive:
+            script = archive.extractfile("package/dist/tus.min.js")
+            assert script is not None
+            TUS.mkdir(parents=True, exist_ok=True)
+            (TUS / "tus.min.js").write_bytes(script.read())
 
 
 def pinned() -> dict[str, str]:

@@ -208,6 +208,18 @@ class Refusing(DropsTestCase):
         self.assertEqual((self.files(), self.held(), self.uses()), ([], [], [0]))
         self.put(f"{url}/a.txt", b"one tw")
 
+    def test_more_than_its_maker_may_have(self) -> None:
+        url = self.link()
+        Library().quotas.set_limits(removeSecurityProxy(getUtility(IPersonSet))["bob"], {"bytes": 6})
+        transaction.commit()
+        for answer in (self.put(f"{url}/a.txt", status=413), self.form(url, status=413)):
+            self.assertIn("no room for this file", answer.text)
+            self.assertNotIn("bob", answer.text)
+        fields = {"Tus-Resumable": "1.0.0", "Upload-Length": "7", "Upload-Metadata": "filename YQ=="}
+        self.assertEqual(request("POST", f"{url}/+uploads", fields).status_int, 413)
+        self.assertEqual((self.files(), self.uses()), ([], [0]))
+        self.put(f"{url}/a.txt", b"one tw")
+
     def test_another_type(self) -> None:
         url = self.link(media_types=("image/*", "text/csv"))
         for name in ("a.txt", "a.html", "a"):

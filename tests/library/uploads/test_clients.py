@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +187,11 @@ _hook("librarian.library.uploads.service", "ResumableUploads", "_name")
 _hook("librarian.library.uploads.service", "ResumableUploads", "complete")
 """
 PHASES = ("after begin", "after write", "before keep", "after keep", "after _name", "after complete")
+ROUNDS = int(os.environ.get("LIBRARIAN_KILLS", len(PHASES)))
 
 
 class Killed(unittest.TestCase):
-    """The server dies in each phase, once, and is started again; by hand, in many more rounds."""
+    """The server dies in each phase, once, and is started again; `make soak` has more rounds."""
 
     def setUp(self) -> None:
         self.server = ServerProcess()
@@ -218,7 +220,7 @@ class Killed(unittest.TestCase):
         return self.http.request("PATCH", url, headers=fields, body=data[have:])
 
     def test_in_each_phase(self) -> None:
-        for phase in PHASES:
+        for phase in islice(cycle(PHASES), ROUNDS):
             with self.subTest(phase):
                 self.one(phase, os.urandom(300_000))
 

@@ -17,6 +17,14 @@ from tests.support.servers.cutting import CuttingRelay
 
 MB = 1_000_000
 PATIENCE_SECONDS = 60
+TUS_JS = Path.cwd() / "parts" / "tus-js-client" / "tus.min.js"
+JS_UPLOAD = """
+const file = document.querySelector("[name=file]").files[0];
+new tus.Upload(file, {
+  endpoint: location.href + "/+uploads", metadata: {filename: file.name}, retryDelays: Array(50).fill(20),
+  onSuccess() { window.ended = "success"; }, onError(error) { window.ended = String(error); },
+}).start();
+"""
 
 
 class Pages(unittest.TestCase):
@@ -96,6 +104,20 @@ class Pages(unittest.TestCase):
         self.until_told("Thank you: large file.bin has come, 6.0 MB.")
         self.assertEqual(self.arrived(), 1)
         self.assert_allowed()
+
+    @unittest.skipUnless(TUS_JS.is_file(), "tus-js-client was not fetched: tools/peers.py")
+    def test_tus_js_client_over_connections_that_are_cut(self) -> None:
+        relay = self.relay("public", cut_after=2 * MB)
+        self.browser.open(relay.url + self.link(restricted="false"))
+        self.choose()
+        self.browser.run(TUS_JS.read_text("utf-8"))
+        self.browser.run(JS_UPLOAD)
+        WebDriverWait(self.browser.driver, PATIENCE_SECONDS).until(
+            lambda driver: self.browser.run("return window.ended"), "an end"
+        )
+        self.assertEqual(self.browser.run("return window.ended"), "success")
+        self.assertGreaterEqual(relay.cuts, 2)
+        self.assertEqual(self.arrived(), 1)
 
     def test_a_file_that_the_link_does_not_take(self) -> None:
         self.browser.open(self.server.urls["public"] + self.link(max_size="5MB"))

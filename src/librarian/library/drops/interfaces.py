@@ -57,6 +57,13 @@ class DropTooLarge(DropError, ValueError):
         self.most = most
 
 
+class NoRoomForDrop(DropError, ValueError):
+    """The files of the link's maker may not take so many bytes; the sender is not told how many they are."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no room for this file behind this link; ask the one who gave it to you")
+
+
 class WrongDropType(DropError, ValueError):
     """A file's media type is none of `wanted`."""
 

@@ -12,7 +12,7 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.drops.interfaces import DropTooLarge, IUploadLinks, WrongDropType
+from librarian.library.drops.interfaces import DropError, IUploadLinks, WrongDropType
 from librarian.library.drops.model import DropTerms, UploadLink
 from librarian.library.drops.service import DROP, UploadLinks
 from librarian.library.drops.views.receiving import check_told_size, go_on, has_form, store_limited
@@ -107,6 +107,7 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
     terms, key = link.terms, link.key
     check_told_size(request, terms)
     library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
+    library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
     if has_form(request):
         if (response := go_on(request, library.store, terms)) is not None:
             return response
@@ -165,7 +166,7 @@ def _from_form(
     return filename, mimetype, lambda: keep_or_put(library.store, field.file)
 
 
-def too_large(context: DropTooLarge, request: Request) -> Response:
+def too_large(context: DropError, request: Request) -> Response:
     """413 (RFC 9110, section 15.5.14)."""
     return error_response(request, 413, str(context))
 

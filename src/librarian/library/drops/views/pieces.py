@@ -11,7 +11,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.drops.interfaces import NoSuchUploadLink
+from librarian.library.drops.interfaces import NoRoomForDrop, NoSuchUploadLink
 from librarian.library.drops.model import UploadLink
 from librarian.library.drops.service import DROP, UploadLinks
 from librarian.library.drops.views.dropping import HEADERS, SENT, link_of, whole
@@ -19,6 +19,7 @@ from librarian.library.http.downloads import DownloadRoot
 from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
+from librarian.library.quotas.interfaces import QuotaExceeded
 from librarian.library.uploads.interfaces import UploadNotFound
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import tus
@@ -85,9 +86,15 @@ OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "PATCH")
 @takes_parts
 @takes("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 def drop(context: DownloadRoot, request: Request) -> Response:
-    """A link: its page, a whole file, or, with Tus-Resumable, pieces of one."""
-    if "Tus-Resumable" in request.headers:
-        return piece(context, request)
+    """A link: its page, a whole file, or, with Tus-Resumable, pieces of one.  Raises NoRoomForDrop."""
+    answer = piece if "Tus-Resumable" in request.headers else _without_pieces
+    try:
+        return answer(context, request)
+    except QuotaExceeded:
+        raise NoRoomForDrop from None
+
+
+def _without_pieces(context: DownloadRoot, request: Request) -> Response:
     if request.method not in WHOLE:
         raise refusal_of(request.method, WHOLE)
     refuse_parts(request)
