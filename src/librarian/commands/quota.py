@@ -2,7 +2,6 @@
 
 import json
 import sys
-from typing import Any
 
 import click
 import transaction
@@ -82,13 +81,13 @@ def _print(found: Quota, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.as_json()))
         return
-    told = [f"{_used(found, name)} of {_number(getattr(found.limit, name))} {name}" for name in NAMES]
+    told = [f"{_used(found, name)} of {_most(getattr(found.limit, name))} {name}" for name in NAMES]
     click.echo("\t".join((found.kind, found.name, *told)))
 
 
 def _used(found: Quota, name: str) -> str:
-    return "not counted" if found.used is None else _number(getattr(found.used, name))
+    return "not counted" if found.used is None else str(getattr(found.used, name))
 
 
-def _number(value: Any) -> str:
-    return "any number" if value is None else str(value)
+def _most(limit: int | None) -> str:
+    return "any number of" if limit is None else str(limit)
