@@ -11,8 +11,6 @@ from pathlib import Path
 
 from pyramid.httpexceptions import HTTPBadRequest
 
-from librarian.commands.common.http import answered, refusal
-from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import Fetched
 from librarian.library import client
 from librarian.library.backup.interfaces import NoBackup
@@ -42,6 +40,8 @@ from librarian.people import identity
 from librarian.people.credentials.interfaces import NoSuchScope
 from librarian.people.credentials.scopes import granted_scope
 from librarian.people.interfaces import MalformedAuthorization
+from librarian.remote.connection import answered, refusal
+from librarian.remote.interfaces import TransferFailed
 from librarian.spool.ftp import replies
 from librarian.spool.interfaces import ReplyError
 from librarian.tracker.client import interfaces as tracker_errors

@@ -12,9 +12,10 @@ from unittest import mock
 
 import urllib3
 
-from librarian.commands.files import pieces, transfer
-from librarian.commands.files.pieces import Patience
-from librarian.commands.interfaces import TransferFailed, TriesAgain
+from librarian.commands.files import transfer
+from librarian.remote import pieces
+from librarian.remote.interfaces import TransferFailed, TriesAgain
+from librarian.remote.patience import Patience
 from tests.commands.test_transfer import WithServer
 from tests.support.servers.cutting import CuttingRelay
 

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from click.testing import CliRunner
 
-from librarian.commands.common.http import Pool, pool
-from librarian.commands.files.download import Part
+from librarian.commands.common.http import pool
 from librarian.commands.main import librarian
+from librarian.remote.connection import Pool
+from librarian.remote.downloads import Part
 from tests.support.layers import Server
 from tests.support.servers.scripted import Peer
 

@@ -7,7 +7,7 @@ that fetches one file loads neither the tree nor the web framework.  There is a 
 There are two kinds of command.  One kind works *inside* the library: `common.site.opened_site` configures
 the components from an ini file (``-c``, or the variable LIBRARIAN_INI), opens the tree and acts as the
 system; it needs the database and the byte store.  The other kind is a *client*: it talks to a running server
-over HTTP (`common.http`), with the credentials of `common.credentials`, and runs on any machine.
+over HTTP (`librarian.remote`), with the credentials of `common.credentials`, and runs on any machine.
 
 A command reads its arguments, calls the service of the package that does the work, and prints what that
 returns: lines for people, JSON with ``--json``.  It decides nothing else.  Refusals are errors of the
@@ -17,21 +17,6 @@ option that would have no effect beside the others is a wrong call too (`common.
 """
 
 import click
-
-from librarian.interfaces import LibrarianError
-
-
-class TransferFailed(LibrarianError):
-    """A command got no file across, and says why in one line."""
-
-
-class TriesAgain(LibrarianError):
-    """A request that may succeed later: `error` says why it did not, `after` is Retry-After in seconds."""
-
-    def __init__(self, error: TransferFailed, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
 
 
 class BadCall(click.ClickException):

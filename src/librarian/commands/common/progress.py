@@ -1,11 +1,8 @@
 """Bars on a terminal, silence elsewhere."""
 
-import hashlib
 import sys
-from io import RawIOBase
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+
+from librarian.remote.watching import Advance
 
 
 def transfer_bar() -> Progress:
@@ -32,33 +31,9 @@ def transfer_bar() -> Progress:
     )
 
 
-class ReadingProgress(RawIOBase):
-    """A file that shows how much of it has been read, for the length of a `with`."""
-
-    def __init__(self, file: BinaryIO, title: str, size: int, have: int = 0) -> None:
-        self._file = file
-        self._bar = transfer_bar()
-        self._task = self._bar.add_task(title, total=size, completed=have)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._file.read(size)
-        self._bar.advance(self._task, len(block))
-        return block
-
-    def __enter__(self) -> "ReadingProgress":
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@contextmanager
+def on_a_bar(title: str, total: int | None, have: int) -> Iterator[Advance]:
+    """The Watch of commands: a bar for one file."""
+    with transfer_bar() as bar:
+        task = bar.add_task(title, total=total, completed=have)
+        yield lambda count: bar.advance(task, count)

@@ -7,7 +7,8 @@ from urllib.parse import quote, urljoin
 import click
 
 from librarian.commands.common.credentials import speaks_to_app
-from librarian.commands.common.http import answered, pool, refusal
+from librarian.commands.common.http import pool
+from librarian.remote.connection import answered, refusal
 
 LISTS = ("mine", "all", "expiring", "held", "deleted")
 

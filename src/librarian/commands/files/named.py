@@ -9,8 +9,9 @@ import click
 
 from librarian.commands.common.credentials import speaks_to_app
 from librarian.commands.common.effects import refuse_idle
-from librarian.commands.common.http import answered, pool, refusal
+from librarian.commands.common.http import pool
 from librarian.commands.files.listing import LISTS, print_files
+from librarian.remote.connection import answered, refusal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each.")
 

@@ -1,9 +1,6 @@
 """``librarian put``, ``get`` and ``info``: the library from another machine, over HTTP."""
 
-import hashlib
 import json
-import mimetypes
-import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -16,19 +13,17 @@ import click
 
 from librarian.commands.common.credentials import speaks_to_app
 from librarian.commands.common.effects import is_said, refuse_idle
-from librarian.commands.common.http import answered, pool, refusal
+from librarian.commands.common.http import pool
 from librarian.commands.common.places import chosen_place
-from librarian.commands.common.progress import ReadingProgress
-from librarian.commands.files.download import download_to
+from librarian.commands.common.progress import on_a_bar
 from librarian.commands.files.named import path_in_tree, tree_url
-from librarian.commands.files.pieces import LARGE, PiecewiseUpload
-from librarian.commands.interfaces import TransferFailed
 from librarian.interfaces import LibrarianError
-from librarian.net.exact_bodies import DeclaredBody
-from librarian.net.interfaces import WrongLength
-from librarian.web.digests import repr_digest
+from librarian.remote.connection import answered, refusal
+from librarian.remote.downloads import download_to
+from librarian.remote.interfaces import TransferFailed, TriesAgain
+from librarian.remote.pieces import LARGE, PiecewiseUpload
+from librarian.remote.uploads import send_whole, stated_of
 
-BLOCK = 1 << 18  # bytes
 _URL = re.compile("https?://[^/]", re.IGNORECASE)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -94,7 +89,7 @@ def put(
     failed = told = False
     for path in files:
         try:
-            stated = _stated(path, how["name"] or path.name, mimetype, expires)
+            stated = stated_of(path, how["name"] or path.name, mimetype, expires)
             add = partial(_add, base=base) if how["to"] is None else partial(_name, app_url=app_url)
             added = add(path, stated=stated, **how)
             click.echo(json.dumps(added) if as_json else added["url"])
@@ -166,7 +161,7 @@ def _add(
     """Through an upload endpoint."""
     named = name or path.name
     if int(stated["Content-Length"]) > LARGE:
-        added = PiecewiseUpload(path, base, named, stated, resume=resume).send()
+        added = PiecewiseUpload(pool(), path, base, named, stated, resume=resume, watch=on_a_bar).send()
     else:
         added = _send(path, base.rstrip("/") + "/" + quote(named, safe=""), stated, "url", "restricted")
     if restricted and not added["restricted"]:
@@ -198,47 +193,12 @@ def _put_into_tree(
     return _send(path, f"{url}?{query}" if query else url, stated, "file")
 
 
-def _stated(path: Path, name: str, mimetype: str | None, expires: str | None) -> dict[str, str]:
-    """The header fields of an upload: type, length, digest, expiry."""
-    headers = {
-        "Content-Type": mimetype or mimetypes.guess_type(name)[0] or "application/octet-stream",
-        **_length_and_digest(path),
-    }
-    if expires is not None:
-        headers["Librarian-Expires"] = expires
-    return headers
-
-
-def _length_and_digest(path: Path) -> dict[str, str]:
-    """Of what the file holds now; a log may go on growing."""
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        body = DeclaredBody(file, size, may_grow=True)
-        digest = hashlib.sha256()
-        try:
-            while block := body.read(BLOCK):
-                digest.update(block)
-        except WrongLength as error:
-            raise _changed(path, error) from error
-    return {"Content-Length": str(size), "Repr-Digest": repr_digest(digest.hexdigest())}
-
-
-def _changed(path: Path, error: WrongLength) -> TransferFailed:
-    return TransferFailed(f"{path}: it changed meanwhile: {error}")
-
-
 def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[str, Any]:
-    """The JSON of the answer to an upload.  Raises a refusal if one of `names` is missing."""
-    size = int(headers["Content-Length"])
-    with path.open("rb") as file, ReadingProgress(file, path.name, size) as shown:
-        body = DeclaredBody(shown, size, may_grow=True)
-        try:
-            answer = pool().request("PUT", url, headers=headers, body=body, redirect=False)
-        except WrongLength as error:
-            raise _changed(path, error) from error
-    if answer.status not in (200, 201):  # OK: replaced in the tree; Created
-        raise refusal(str(path), answer)
-    return answered(str(path), answer, *names)
+    """As send_whole(), once: who calls a command sees what a busy server says, and calls again."""
+    try:
+        return send_whole(pool(), path, url, headers, *names, watch=on_a_bar)
+    except TriesAgain as busy:
+        raise busy.error from None
 
 
 @click.command()
@@ -263,7 +223,7 @@ def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool
         refuse_idle("beside a file that --output names", "force")
     if not url.startswith(app_url.rstrip("/") + "/"):
         refuse_idle("with a URL of another server", "app_url", "user", "token_file", "ini")
-    path = download_to(url, output, replace=force)
+    path = download_to(pool(), url, output, replace=force, watch=on_a_bar)
     if path is None:
         return
     click.echo(json.dumps({"path": str(path), "size": path.stat().st_size}) if as_json else str(path))

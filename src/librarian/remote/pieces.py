@@ -5,21 +5,21 @@ the rest is sent from there.  The length and the SHA-256 of the whole are declar
 server compares with them at the end: pieces of two files are never taken for one.
 """
 
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
 
-from librarian.commands.common.http import answered, pool, refusal
-from librarian.commands.common.progress import ReadingProgress
-from librarian.commands.files.remembered import RememberedUpload
-from librarian.commands.interfaces import TransferFailed, TriesAgain
 from librarian.net.exact_bodies import DeclaredBody
 from librarian.net.interfaces import WrongLength
+from librarian.remote.connection import Pool, answered, refusal
+from librarian.remote.interfaces import TransferFailed, TriesAgain
+from librarian.remote.patience import Patience, retry_after
+from librarian.remote.remembered import RememberedUpload
+from librarian.remote.uploads import changed
+from librarian.remote.watching import Watch, WatchedFile, unwatched
 
 LARGE = 64 << 20  # bytes; larger files are sent so
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -30,36 +30,23 @@ GONE = frozenset((404, 410))
 MOST_BEGINNINGS = 3
 
 
-class Patience:
-    """Pauses between the tries, which double; `seconds` without a byte more are the end."""
-
-    sleep: Callable[[float], None] = staticmethod(time.sleep)
-
-    def __init__(self, seconds: float = 600, first: float = 0.25, longest: float = 30) -> None:
-        self._seconds, self._first, self._longest = seconds, first, longest
-        self._reached = -1  # bytes
-        self.reach(0)
-
-    def reach(self, offset: int) -> None:
-        """Begin anew with short pauses, if more bytes are there than ever before."""
-        if offset > self._reached:
-            self._reached, self._pause, self._spent = offset, self._first, 0.0
-
-    def wait(self, error: TransferFailed, told: float | None) -> None:
-        """Pause, `told` seconds at least.  Raises `error` if the end has come."""
-        pause = max(self._pause, told or 0)
-        if self._spent + pause > self._seconds:
-            raise error
-        self.sleep(pause)
-        self._spent += pause
-        self._pause = min(self._pause * 2, self._longest)
-
-
 class PiecewiseUpload:
     """One file on its way to the upload endpoint at `base`; `stated` are the header fields of a PUT."""
 
-    def __init__(self, path: Path, base: str, name: str, stated: dict[str, str], *, resume: bool) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        path: Path,
+        base: str,
+        name: str,
+        stated: dict[str, str],
+        *,
+        resume: bool,
+        watch: Watch = unwatched,
+    ) -> None:
         self.path = path
+        self._pool = pool
+        self._watch = watch
         self.size = int(stated["Content-Length"])
         self.patience = Patience()
         self._place = urljoin(base.rstrip("/") + "/", "+uploads")
@@ -113,7 +100,7 @@ class PiecewiseUpload:
             **stated,
         }
         self._beginnings += 1
-        answer = pool().request("POST", self._place, headers=headers, redirect=False)
+        answer = self._pool.request("POST", self._place, headers=headers, redirect=False)
         location = answer.headers.get("Location")
         if answer.status != 201 or not location:
             waits = "Retry-After" in answer.headers
@@ -126,15 +113,15 @@ class PiecewiseUpload:
         assert self._url is not None
         headers = {**TUS, "Content-Type": PIECE_TYPE, "Upload-Offset": str(offset)}
         headers["Content-Length"] = str(self.size - offset)
-        with self.path.open("rb") as file, ReadingProgress(file, self.path.name, self.size, offset) as shown:
+        with self.path.open("rb") as file, self._watch(self.path.name, self.size, offset) as advance:
             file.seek(offset)
-            body = DeclaredBody(shown, self.size - offset, may_grow=True)
+            body = DeclaredBody(WatchedFile(file, advance), self.size - offset, may_grow=True)
             try:
                 answer = self._ask(
                     "PATCH", self._url, headers=headers, body=body if self.size > offset else b""
                 )
             except WrongLength as error:
-                raise TransferFailed(f"{self.path}: it changed meanwhile: {error}") from error
+                raise changed(self.path, error) from error
         if answer.status != 200:
             raise self._refused(answer)
         return answered(str(self.path), answer, "url", "restricted")
@@ -143,7 +130,7 @@ class PiecewiseUpload:
         """The answer.  Raises TriesAgain where there is none."""
         options.setdefault("headers", TUS)
         try:
-            found: urllib3.BaseHTTPResponse = pool().request(method, url, redirect=False, **options)
+            found: urllib3.BaseHTTPResponse = self._pool.request(method, url, redirect=False, **options)
         except TransferFailed as error:
             raise TriesAgain(TransferFailed(f"{self.path}: {error}")) from error
         return found
@@ -153,10 +140,5 @@ class PiecewiseUpload:
         error = refusal(str(self.path), answer)
         begun_anew = answer.status in GONE and self._beginnings < MOST_BEGINNINGS
         if answer.status in PASSING or begun_anew:
-            return TriesAgain(error, _seconds(answer.headers.get("Retry-After")))
+            return TriesAgain(error, retry_after(answer))
         return error
-
-
-def _seconds(field: str | None) -> float | None:
-    """Retry-After in seconds (RFC 9110, section 10.2.3); None without it, and for a date."""
-    return float(field) if field is not None and field.isascii() and field.isdigit() else None

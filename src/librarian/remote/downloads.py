@@ -1,5 +1,6 @@
 """Fetching one file: resumed where an earlier run stopped, and checked before it gets its name."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,16 +10,17 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from librarian.commands.common.http import pool, refusal
-from librarian.commands.common.progress import sha256_of, transfer_bar
-from librarian.commands.interfaces import TransferFailed
-from librarian.library.filenames import check_filename
+from librarian.remote.connection import Pool, refusal
+from librarian.remote.interfaces import TransferFailed
+from librarian.remote.watching import Watch, unwatched
 
 BLOCK = 1 << 18  # bytes
 _SHA256_ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 
-def download_to(url: str, output: Path | None, *, replace: bool = False) -> Path | None:
+def download_to(
+    pool: Pool, url: str, output: Path | None, *, replace: bool = False, watch: Watch = unwatched
+) -> Path | None:
     """Fetch `url` to `output` (None: the URL's own name, here; ``-``: standard output, and None is
     returned).
 
@@ -26,17 +28,17 @@ def download_to(url: str, output: Path | None, *, replace: bool = False) -> Path
     TransferFailed; a partial file stays for the next run.
     """
     if output == Path("-"):
-        _copy_to_standard_output(url)
+        _copy_to_standard_output(pool, url)
         return None
-    place = _find(url)
+    place = _find(pool, url)
     path = output or Path()
     if path.is_dir():
-        path = path / check_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
+        path = path / _filename_in(place)
         if path.exists() and not replace:
             raise _is_there(path)
     else:
         replace = True
-    part = Part(path)
+    part = Part(path, pool, watch)
     answer = part.request(place)
     part.receive(answer)
     part.finish(replace=replace)
@@ -47,29 +49,44 @@ def _is_there(path: Path) -> TransferFailed:
     return TransferFailed(f"{path} is there already; --force replaces it, --output writes elsewhere")
 
 
-def _find(url: str) -> str:
+def _find(pool: Pool, url: str) -> str:
     """The URL that redirections lead to, which ends in the file's name."""
     # The download gets a connection of its own: one that a front end closes just then would cost it.
-    answer = pool().request("HEAD", url, headers={"Connection": "close"})
+    answer = pool.request("HEAD", url, headers={"Connection": "close"})
     if answer.status >= 400:  # 4xx, 5xx
-        raise refusal(url, pool().request("GET", url))
+        raise refusal(url, pool.request("GET", url))
     found = answer.geturl()
     return found if found is not None and "://" in found else url
 
 
-def _copy_to_standard_output(url: str) -> None:
-    answer = pool().request("GET", url, preload_content=False)
+def _copy_to_standard_output(pool: Pool, url: str) -> None:
+    answer = pool.request("GET", url, preload_content=False)
     if answer.status != 200:  # OK
         raise refusal(url, answer)
     shutil.copyfileobj(answer, sys.stdout.buffer, BLOCK)
     sys.stdout.buffer.flush()
 
 
+def _filename_in(url: str) -> str:
+    """The name at the end of a URL.  Raises TransferFailed for one that no file may have here."""
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    if name in ("", ".", "..") or "/" in name or not name.isprintable():
+        raise TransferFailed(f"{url}: ends in no name for a file; name the file to write")
+    return name
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Part:
     """``NAME.part``, what there is of a file so far, and ``NAME.part.etag``, which file that is."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pool: Pool, watch: Watch = unwatched) -> None:
         self.path = path
+        self._pool = pool
+        self._watch = watch
         self.part = path.with_name(path.name + ".part")
         self.etag_path = path.with_name(path.name + ".part.etag")
         self.etag = ""
@@ -80,10 +97,10 @@ class Part:
         headers = {}
         if self.part.exists() and self.etag_path.exists() and self.part.stat().st_size:
             headers = {"Range": f"bytes={self.part.stat().st_size}-", "If-Range": self.etag_path.read_text()}
-        answer = pool().request("GET", url, headers=headers, preload_content=False)
+        answer = self._pool.request("GET", url, headers=headers, preload_content=False)
         if answer.status == 416:  # Range Not Satisfiable: the partial file is complete, or too long
             answer.drain_conn()
-            answer = pool().request("GET", url, preload_content=False)
+            answer = self._pool.request("GET", url, preload_content=False)
         if answer.status not in (200, 206):
             raise refusal(url, answer)
         return answer
@@ -95,12 +112,12 @@ class Part:
         self.etag_path.write_text(self.etag)
         have = self.part.stat().st_size if resumed else 0
         total = have + int(answer.headers.get("Content-Length", 0))
-        with self.part.open("ab" if resumed else "wb") as file, transfer_bar() as bar:
-            task = bar.add_task(self.path.name, total=total or None, completed=have)
+        watched = self._watch(self.path.name, total or None, have)
+        with self.part.open("ab" if resumed else "wb") as file, watched as advance:
             try:
                 for block in answer.stream(BLOCK, decode_content=False):
                     file.write(block)
-                    bar.advance(task, len(block))
+                    advance(len(block))
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise TransferFailed(f"{self.path}: {error}; run again to continue") from error
             file.flush()
@@ -109,7 +126,7 @@ class Part:
     def finish(self, *, replace: bool) -> None:
         """Check the whole and give it its name.  Raises TransferFailed if that has been taken meanwhile."""
         strong = _SHA256_ETAG.fullmatch(self.etag)
-        if strong is not None and sha256_of(self.part) != strong[1]:
+        if strong is not None and _sha256_of(self.part) != strong[1]:
             self.part.unlink()
             self.etag_path.unlink()
             raise TransferFailed(f"{self.path}: the bytes that came are not the file; nothing was kept")

@@ -7,12 +7,13 @@ another upload.
 
 import hashlib
 import json
+import logging
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
-import click
+log = logging.getLogger(__name__)
 
 FORGOTTEN_AFTER = 30 * 86400  # seconds; servers forget uploads much earlier
 
@@ -51,7 +52,9 @@ class RememberedUpload:
                 file.write(upload_id)
             unfinished.replace(self._file)
         except OSError as error:
-            click.echo(f"Note: --resume will not know of {self._path}: {error}", err=True)
+            log.warning(
+                "upload not remembered, no later run can go on with it path=%s error=%s", self._path, error
+            )
 
     def forget(self) -> None:
         """The upload is complete."""
