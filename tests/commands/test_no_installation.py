@@ -1,6 +1,7 @@
 """No command but the servers makes a library: where there is none, each says so in one line."""
 
 import contextlib
+import logging
 import socket
 import tempfile
 import unittest
@@ -17,6 +18,7 @@ from librarian.interfaces import LibrarianError
 
 INI = "[app:main]\nuse = egg:librarian\n[export:x]\nhost = 127.0.0.1\nstore_dir = spool\n"
 
+AWAY = "postgres://joe:secret@127.0.0.1:1/x"
 ENDPOINTS = ("app", "public", "upload", "restricted", "restricted-upload", "ops")
 
 #: Arguments of commands which a value for each parameter does not make a right call.
@@ -127,3 +129,27 @@ class NoInstallation(unittest.TestCase):
                     self.assertEqual((done.exit_code, done.stdout), (1, ""))
                     self.assertEqual(done.stderr, f"{told} in use\n")
                     self.assertEqual([path.name for path in Path(self.folder).iterdir()], ["site.ini"])
+
+    def test_a_library_that_cannot_be_made_is_refused_in_a_line(self) -> None:
+        """A folder below a file: neither half of the library is made."""
+        closed = "".join(f"librarian.endpoint.{name}.listen =\n" for name in (*ENDPOINTS, "tracker"))
+        for setting in ("byte_store", "access_log", "mail.queue"):
+            place = f"librarian.{setting} = {self.ini}/there/x\n"
+            ini = self.ini.with_name(f"{setting}.ini")  # what was read once is not read again
+            ini.write_text(f"{INI.partition('[export')[0]}{closed}{place}")
+            for words in (["serve"], ["tracker", "serve"]):
+                with self.subTest(setting, words=words):
+                    done = CliRunner().invoke(librarian, [*words, str(ini)])
+                    told = f"Error: setting librarian.{setting}: {self.ini} is no folder\n"
+                    self.assertEqual((done.exit_code, done.stdout, done.stderr), (1, "", told))
+            ini.unlink()
+            self.assertEqual([path.name for path in Path(self.folder).iterdir()], ["site.ini"])
+
+    def test_an_engine_that_is_away_is_told_in_a_line(self) -> None:
+        self.ini.write_text(f"{INI.partition('[export')[0]}librarian.database_uri = {AWAY}\n")
+        for name in ("urllib3", "relstorage"):
+            self.addCleanup(logging.getLogger(name).setLevel, logging.getLogger(name).level)
+        done = CliRunner().invoke(librarian, ["sweep", "-c", str(self.ini)])
+        self.assertEqual((done.exit_code, done.stderr.count("\n")), (1, 1), done.stderr)
+        self.assertIn("cannot open the database postgres://joe:***@127.0.0.1:1/x", done.stderr)
+        self.assertEqual(logging.getLogger("relstorage").getEffectiveLevel(), logging.ERROR)

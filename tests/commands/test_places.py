@@ -87,6 +87,7 @@ class Serving(InFolder):
     def serve(self, status: int = 1) -> str:
         with (
             mock.patch("librarian.commands.serve.require_free"),
+            mock.patch("librarian.commands.checking.starting.require_free"),
             mock.patch("librarian.commands.serve.make_app", side_effect=LibrarianError("so far")),
         ):
             done = CliRunner().invoke(librarian, ["serve"])

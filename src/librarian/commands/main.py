@@ -81,8 +81,9 @@ def librarian(verbose: bool) -> None:
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)-7s %(message)s", stream=sys.stderr)
     if not verbose:
-        # urllib3 logs each failed try to connect; the command reports the last failure itself.
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        # They log each failed try to connect; the command reports the last failure itself.
+        for name in ("urllib3", "relstorage"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def main() -> None:

@@ -1,17 +1,17 @@
 """``librarian serve``: make what is missing, and serve every endpoint."""
 
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from librarian.app import declared_sections, ini_loader, make_app, read_ini, reading, settings_of
+from librarian.commands.checking.starting import before_start
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.common.usual import DATA, SAID, usual_ini
 from librarian.commands.installing.written import write_trial
 from librarian.serving import serve as serve_app
-from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.running import REOPENING
 from librarian.serving.sockets import require_free
 from librarian.web.endpoints import stated_addresses
@@ -44,8 +44,7 @@ def serve(ini: str | None, threads: int | None, workers: str | None) -> None:
         key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
     }
     values = read_ini(ini)
-    _require_free(values)
-    tell_new_library(settings_of(values))
+    before_start(values, declared_sections(values))
     app = make_app(values)
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})
@@ -56,12 +55,7 @@ def _new_ini() -> str:
     if any(not path.name.startswith(".") for path in Path.cwd().iterdir()):
         why = f"there is no {SAID} here, and the folder is not empty; name the ini file, or make one:"
         raise click.UsageError(f"{why} librarian init DIR")
-    _require_free({})
+    require_free(stated_addresses(settings_of({}), declared_sections({})))
     ini = write_trial(Path.cwd() / DATA)
     click.echo(f"new installation: {ini.parent}", err=True)
     return str(ini)
-
-
-def _require_free(values: Mapping[str, str]) -> None:
-    """Raise CannotListen if an address of these settings is taken, before anything is made."""
-    require_free(stated_addresses(settings_of(values), declared_sections(values)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from io import RawIOBase
 from typing import BinaryIO
 
 Advance = Callable[[int], object]  # called with a number of bytes that have gone or come
@@ -15,17 +14,14 @@ def unwatched(_title: str, _total: int | None, _have: int) -> AbstractContextMan
     return nullcontext(lambda _bytes: None)
 
 
-class WatchedFile(RawIOBase):
-    """A file that tells how much of it is read."""
+class WatchedFile:
+    """What a body reads of a file, counted."""
 
     def __init__(self, file: BinaryIO, advance: Advance) -> None:
-        self._file = file
-        self._advance = advance
-
-    def readable(self) -> bool:
-        return True
+        self._read, self._advance = file.read, advance
 
     def read(self, size: int = -1) -> bytes:
-        block = self._file.read(size)
-        self._advance(len(block))
-        return block
+        """The next `size` bytes, or all that are left."""
+        found = self._read(size)
+        self._advance(len(found))
+        return found

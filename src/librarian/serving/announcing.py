@@ -16,14 +16,18 @@ from librarian.tree.opening import data_file
 from librarian.tree.settings import TreeSettings
 
 
-def tell_new_library(settings: ISettings) -> None:
-    """On standard error, where a library in files is about to be made: where."""
+def is_new_library(settings: ISettings) -> bool:
+    """Whether a library in files is about to be made."""
     tree = settings.section(TreeSettings)
-    if tree.make_database and tree.database_uri.startswith("file://"):
-        path = data_file(tree.database_uri).absolute()
-        if not path.exists():
-            place = settings.section(StoreSettings).byte_store
-            print(f"new library: tree {path}, bytes {place}", file=sys.stderr, flush=True)
+    is_file = tree.make_database and tree.database_uri.startswith("file://")
+    return is_file and not data_file(tree.database_uri).exists()
+
+
+def tell_new_library(settings: ISettings) -> None:
+    """On standard error, where a library in files is about to be made."""
+    path = data_file(settings.section(TreeSettings).database_uri).absolute()
+    place = settings.section(StoreSettings).byte_store
+    print(f"new library: tree {path}, bytes {place}", file=sys.stderr, flush=True)
 
 
 def tell_first_admin() -> None:

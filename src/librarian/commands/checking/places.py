@@ -1,12 +1,14 @@
 """Folders and files of an installation: whether they can be used, and whether there is room."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.filesize import decimal
 
+from librarian.app import declared_sections, settings_of
 from librarian.commands.checking.findings import Finding, Installation, error, warning
+from librarian.interfaces import SettingsError
 from librarian.mail.settings import MailSettings
 from librarian.people.settings import PeopleSettings
 from librarian.security.settings import AuditSettings
@@ -32,14 +34,33 @@ NAMED: tuple[tuple[type[Section], str, bool], ...] = (
 
 def check_places(at: Installation) -> Iterator[Finding]:
     """Findings on everything that is written to on this machine."""
+    yield from check_rights(at)
+    if StoreSettings not in at.refused and not _is_bucket(at):
+        yield from _check_bytes(at)
+    if TreeSettings not in at.refused:
+        yield from _check_tree_file(at.settings.section(TreeSettings))
+
+
+def check_rights(at: Installation) -> Iterator[Finding]:
+    """Findings on files and folders that this user cannot write, or that cannot be made."""
     for kind, name, is_folder in NAMED:
         stated = "" if kind in at.refused else str(getattr(at.settings.section(kind), name))
         if stated:
             yield from _takes_files(kind.key(name), Path(stated), is_folder=is_folder)
     if StoreSettings not in at.refused:
-        yield from _check_bytes(at)
+        yield from _check_byte_folder(at)
     if TreeSettings not in at.refused:
-        yield from _check_tree_file(at.settings.section(TreeSettings))
+        uri = at.settings.section(TreeSettings).database_uri
+        if uri.startswith("file://"):
+            yield from _takes_files(TreeSettings.key("database_uri"), data_file(uri), is_folder=False)
+
+
+def require_rights(values: Mapping[str, str]) -> None:
+    """Raise SettingsError for the first place that cannot be written or made."""
+    settings, sections = settings_of(values), declared_sections(values)
+    refused = frozenset(kind for kind in sections.values() if settings.refusals_of(kind))
+    for found in check_rights(Installation("", settings, sections, {}, refused)):
+        raise SettingsError(found.what, found.why)
 
 
 def _takes_files(what: str, path: Path, *, is_folder: bool) -> Iterator[Finding]:
@@ -65,15 +86,23 @@ def _nearest(path: Path) -> Path:
     return path
 
 
+def _is_bucket(at: Installation) -> bool:
+    return at.settings.section(StoreSettings).byte_store.strip().startswith(SCHEME)
+
+
+def _check_byte_folder(at: Installation) -> Iterator[Finding]:
+    """On the folder of the bytes, or that of the copies of what is in a bucket."""
+    if not _is_bucket(at):
+        path = Path(at.settings.section(StoreSettings).byte_store.strip())
+        yield from _takes_files(StoreSettings.key("byte_store"), path, is_folder=True)
+    elif CacheSettings not in at.refused:
+        cache = at.settings.section(CacheSettings).byte_cache
+        yield from _takes_files(CacheSettings.key("byte_cache"), cache, is_folder=True)
+
+
 def _check_bytes(at: Installation) -> Iterator[Finding]:
     settings = at.settings.section(StoreSettings)
-    if settings.byte_store.strip().startswith(SCHEME):
-        if CacheSettings not in at.refused:
-            cache = at.settings.section(CacheSettings).byte_cache
-            yield from _takes_files(CacheSettings.key("byte_cache"), cache, is_folder=True)
-        return
     what, path = settings.key("byte_store"), Path(settings.byte_store.strip()).absolute()
-    yield from _takes_files(what, path, is_folder=True)
     yield from _room(what, _nearest(path), settings.byte_store_keep_free)
     if TreeSettings not in at.refused:
         yield from _check_pair(what, path, at.settings.section(TreeSettings))
@@ -112,7 +141,6 @@ def _check_tree_file(settings: TreeSettings) -> Iterator[Finding]:
     if not settings.database_uri.startswith("file://"):
         return
     what, path = settings.key("database_uri"), data_file(settings.database_uri)
-    yield from _takes_files(what, path, is_folder=False)
     if not path.exists() and not settings.make_database:
         yield error(what, f"{path.absolute()} is missing, and {settings.key('make_database')} is off")
     yield from _room(what, _nearest(path.absolute().parent), settings.reserve)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import click
 from zope.component import getUtilitiesFor, getUtility
 
-from librarian.app import ini_loader, make_app, read_ini, reading, settings_of
+from librarian.app import ini_loader, make_app, read_ini, reading
+from librarian.commands.checking.starting import before_start
 from librarian.commands.common.effects import refuse_idle_before
 from librarian.commands.common.refusals import in_one_line
 from librarian.commands.common.site import ini_option, opened_site
@@ -14,11 +15,9 @@ from librarian.commands.common.usual import usual_ini_or_first
 from librarian.commands.tracker.options import json_option
 from librarian.interfaces import ISettings, SettingsError
 from librarian.serving import serve as run_server
-from librarian.serving.announcing import tell_endpoints, tell_first_admin, tell_new_library
-from librarian.serving.sockets import require_free
+from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.tracker.interfaces import ITracker
 from librarian.tracker.settings import TrackerEndpointSettings, TrackerSettings
-from librarian.web.endpoints import stated_addresses
 from librarian.web.interfaces import IEndpoint
 
 
@@ -38,8 +37,7 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
     }
     options = {} if threads is None else {"threads": threads}
     values = read_ini(ini)
-    _require_free(listen, values)
-    tell_new_library(settings_of(values))
+    _before_start(listen, values)
     app = make_app(values)
     tell_first_admin()
     settings = getUtility(ISettings)
@@ -52,11 +50,10 @@ def serve(ini: str, listen: str | None, fallback_url: str | None, threads: int |
     run_server(app, ini, tell_endpoints, overlay, **{**stated, **options})
 
 
-def _require_free(listen: str | None, values: Mapping[str, str]) -> None:
-    """Raise CannotListen if the tracker's address is taken, before anything is made."""
-    key = TrackerEndpointSettings.key("listen")
-    settings = settings_of({**values, **({} if listen is None else {key: listen})})
-    require_free(stated_addresses(settings, {"endpoint.tracker": TrackerEndpointSettings}))
+def _before_start(listen: str | None, values: Mapping[str, str]) -> None:
+    """As before_start(), for the tracker's address alone."""
+    stated = {} if listen is None else {TrackerEndpointSettings.key("listen"): listen}
+    before_start({**values, **stated}, {"endpoint.tracker": TrackerEndpointSettings})
 
 
 def _overlay(listen: str | None, fallback_url: str | None) -> str:
