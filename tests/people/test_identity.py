@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 import transaction
-from webtest import TestApp
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
@@ -16,7 +15,7 @@ from librarian.people.login import safe_next
 from librarian.security.principals import ANONYMOUS
 from librarian.web.identity import client_address, principal_of
 from librarian.web.requests.request import Request
-from tests.support.servers.in_process import browser, request
+from tests.support.servers.in_process import Browser, browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 PAGE = {"Accept": "text/html"}
@@ -123,7 +122,7 @@ class Cookies(PeopleInTheWorld):
         self.assertFalse([one for one in attributes if one.startswith("Domain")])
 
     def test_over_https_it_is_for_this_host_alone(self) -> None:
-        secure = TestApp(
+        secure = Browser(
             self.bobs.app,
             extra_environ={
                 "SERVER_PORT": "6543",

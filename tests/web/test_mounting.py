@@ -5,13 +5,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import transaction
-from webtest import TestApp
 from zope.component import getUtility
 
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.machines.interfaces import ICodeImportMachineSet
 from librarian.naming.interfaces import INamedTree
-from tests.support.servers.in_process import ThreadedApplication
+from tests.support.servers.in_process import Browser, ThreadedApplication
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
 PREFIX = "/shop/caf\u00e9"
@@ -41,7 +40,7 @@ class Mounted(PeopleInTheWorld):
         super().setUp()
         self.host = Prefixed()
         environ = {"SERVER_PORT": "6543", "HTTP_HOST": "localhost:6543", "HTTP_ACCEPT": "text/html"}
-        self.browser = TestApp(self.host, extra_environ=environ)
+        self.browser = Browser(self.host, extra_environ=environ)
         self.fill()
 
     def fill(self) -> None:

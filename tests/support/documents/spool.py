@@ -4,11 +4,10 @@ import tempfile
 from pathlib import Path
 
 from click.testing import CliRunner
-from webtest import TestApp
 
 from librarian.commands.main import librarian
 from tests.support.servers.ftp import PASSWORD, USER, Scene
-from tests.support.servers.in_process import ThreadedApplication
+from tests.support.servers.in_process import Browser, ThreadedApplication
 
 
 def ini_file(*lines: str) -> Path:
@@ -45,7 +44,7 @@ class Visitor:
         fields = {"HTTP_HOST": "localhost:6543", "SERVER_PORT": "6543", "REMOTE_ADDR": "127.0.0.1"}
         if authorization is not None:
             fields["HTTP_AUTHORIZATION"] = authorization
-        self._app = TestApp(ThreadedApplication(), fields)
+        self._app = Browser(ThreadedApplication(), fields)
 
     def page(self, path: str) -> None:
         """Print what a browser gets: a refusal, or the words of the page, a row of a table to a line."""

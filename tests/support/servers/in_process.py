@@ -7,7 +7,7 @@ from webtest import TestApp, TestRequest, TestResponse
 
 from librarian.testing.application import ThreadedApplication, request
 
-__all__ = ["ThreadedApplication", "browser", "http", "request"]
+__all__ = ["Browser", "ThreadedApplication", "browser", "http", "request"]
 
 
 class Page(TestResponse):
