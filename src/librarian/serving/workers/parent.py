@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from librarian.serving.interfaces import WorkerFailed
-from librarian.serving.sockets import Sockets, refuse
+from librarian.serving.sockets import Sockets, listen, refuse
 from librarian.serving.workers.folder import Folder
 from librarian.serving.workers.order import ABORT, REOPEN, RETIRE, STOP, UNCOVER, Order
 from librarian.serving.workers.process import Worker
@@ -31,11 +31,6 @@ class Slot:
     worker: Worker | None = None
     cover: Worker | None = None  # another slot's, which accepts here too until this one has a worker again
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a worker is started
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its worker runs, or is being started."""
-        return self.changing.locked() or (self.worker is not None and self.worker.is_running)
 
 
 class Parent:
@@ -114,6 +109,7 @@ class Parent:
         self._note_processes()
         self._begin(self._bury(worker))
         await worker.ready()
+        listen(slot.sockets)  # as the worker did, perhaps before refuse()
         return worker
 
     async def _bury(self, worker: Worker) -> None:
@@ -168,7 +164,7 @@ class Parent:
 
     def _refuse_if_deserted(self) -> None:
         """Without any worker refuse connections until one listens: a front end then asks another node."""
-        if not any(slot.is_alive for slot in self._slots):
+        if not any(slot.worker is not None and slot.worker.is_running for slot in self._slots):
             log.error("no worker is left, connections are refused")
             for slot in self._slots:
                 refuse(slot.sockets)
