@@ -115,9 +115,11 @@ class ServerProcess:
 
     @property
     def worker_pids(self) -> list[int]:
-        """The ids of its worker processes; empty where it serves alone."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        """The ids of its worker processes; empty where it serves alone, and when it has ended by itself."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+            return [int(pid) for pid in children.read_text().split()]
+        return []
 
     def start(self, first: str = "") -> None:
         """Start it and wait until every endpoint accepts connections.  Raises NotServing.
