@@ -76,9 +76,9 @@ class Visitors(WithBrowser):
         self.browser.follow("apollo")
         self.assertEqual(self.browser.text("h1"), "apollo: Online")
         self.assertIn("Fetching", self.browser.text(".logtail"))
-        self.assertEqual(self.browser.texts("form"), [])
+        self.assertEqual(self.browser.texts("main form"), [])
         self.open("/machines/+imports/gimp")
-        self.assertEqual((self.browser.text("h1"), self.browser.texts("form")), ("gimp: Reviewed", []))
+        self.assertEqual((self.browser.text("h1"), self.browser.texts("main form")), ("gimp: Reviewed", []))
 
     def test_a_forged_form_is_refused(self) -> None:
         self.log_in("david")
