@@ -123,6 +123,4 @@ def expires_at(text: str, name: str) -> datetime | None:
             return check_expires(getUtility(IClock).now() + parse_duration(stated))
         return check_expires(datetime.fromisoformat(text.strip()))
     except (ValueError, OverflowError):
-        raise HTTPBadRequest(
-            f"{name} is neither an RFC 3339 time nor never, unreferenced, or how long, such as 30d."
-        ) from None
+        raise HTTPBadRequest(f"{name} is a time (RFC 3339), 30d, unreferenced or never.") from None
