@@ -8,7 +8,12 @@ import transaction
 from zope.component import getUtility
 
 from librarian.events.model import OutboxEntry, Position
-from librarian.events.streams.interfaces import IEventStreams, MalformedEventId, TooManyStreams
+from librarian.events.streams.interfaces import (
+    IEventStreams,
+    MalformedEventId,
+    TooManyStreams,
+    UnknownKind,
+)
 from librarian.events.streams.service import HEARTBEAT, EventStreams, read_id, written_id
 from librarian.interfaces import ISettings
 from librarian.library.operations import Library
@@ -165,6 +170,10 @@ class StreamTests(unittest.TestCase):
         self.connect()
         with self.assertRaises(TooManyStreams):
             self.connect()
+
+    def test_a_kind_that_there_is_not(self) -> None:
+        with self.assertRaises(UnknownKind):
+            self.connect(kinds=["file.added", "file.add"])
 
     def test_ids(self) -> None:
         position = Position(bytes(range(8)), 12345)

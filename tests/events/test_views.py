@@ -56,6 +56,22 @@ class ViewTests(unittest.TestCase):
         self.assertEqual(self.ask("GET /webhooks/none").status_int, 404)
         self.assertEqual(self.ask(f"POST {self.url}/+resend", id="msg_none").status_int, 404)
 
+    def test_what_would_have_no_effect_is_refused(self) -> None:
+        self.assertEqual(self.make("ada", url="https://x/", kindz=["file.added"]).status_int, 400)
+        self.assertEqual(self.make("ada", url="https://x/", everything="true").status_int, 403)
+        self.assertEqual(self.make("ada", url="https://x/", everything="perhaps").status_int, 400)
+
+    def test_a_form_that_names_a_kind_in_each_field(self) -> None:
+        headers = {
+            "Authorization": self.keys["ada"],
+            "Accept": "application/json",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        form = b"url=https://x/&kinds=file.added&kinds=file.deleted"
+        self.assertEqual(request("POST", f"{APP}/webhooks", headers, form).status_int, 201)
+        kinds = [found["kinds"] for found in self.ask("GET /webhooks").json["webhooks"]]
+        self.assertIn(["file.added", "file.deleted"], kinds)
+
     def test_deliveries_are_shown_and_sent_again(self) -> None:
         keep(self.library, b"<b>", "poem.txt", owner="person:ada")
         self.assertEqual(Deliverer().run(), 1)

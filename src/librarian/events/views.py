@@ -11,11 +11,13 @@ from zope.interface import implementer
 
 from librarian.events.interfaces import IWebhookSet, NoSuchWebhook
 from librarian.interfaces import IEventKind
+from librarian.settings import as_bool
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.requests.mounting import local_path
 
+_KNOWN = {"url", "kinds", "everything", "csrf_token"}
 LIST, ONE = "librarian.events:templates/webhooks.jinja2", "librarian.events:templates/webhook.jinja2"
 
 
@@ -76,18 +78,31 @@ def _list(context: Webhooks, request: Request, secret: str | None = None) -> Res
 def _add(context: Webhooks, request: Request) -> Response:
     """Fields `url`, `kinds` (a list, or with spaces between) and `everything`, for administrators."""
     fields, webhooks = fields_of(request), getUtility(IWebhookSet)
-    make = webhooks.newForEverything if fields.get("everything") in (True, "yes") else webhooks.new
-    new = make(text(fields, "url"), _kinds(fields))
+    if unknown := sorted(set(fields) - _KNOWN):
+        raise HTTPBadRequest(f"{unknown[0]} is no field of a webhook.")
+    make = webhooks.newForEverything if _everything(fields) else webhooks.new
+    new = make(text(fields, "url"), _kinds(request, fields))
     if wants_page(request):
         return _list(context, request, new.secret)
     body = {"id": new.id, "secret": new.secret}
     return Response(json_body=body, status=201, location=_path(new.id))
 
 
-def _kinds(fields: Mapping[str, Any]) -> list[str]:
+def _everything(fields: Mapping[str, Any]) -> bool:
+    try:
+        return as_bool(str(fields.get("everything", False)))
+    except ValueError as error:
+        raise HTTPBadRequest(f"everything: {error}") from None
+
+
+def _kinds(request: Request, fields: Mapping[str, Any]) -> list[str]:
+    """Those of a list, or the words of a text; a form may have several fields."""
     found = fields.get("kinds", "")
     if not isinstance(found, list):
-        return text(fields, "kinds", "").split()
+        stated = [text(fields, "kinds", "")]
+        if request.content_type != "application/json":
+            stated = [each for each in request.POST.getall("kinds") if isinstance(each, str)]
+        return " ".join(stated).split()
     if not all(isinstance(kind, str) for kind in found):
         raise HTTPBadRequest("kinds must be a list of strings.")
     return found

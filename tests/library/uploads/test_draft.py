@@ -100,6 +100,14 @@ class Draft(UploadsTestCase):
         self.assertEqual(self.ask("HEAD", url, {}).headers["Upload-Offset"], "4")
         self.assertEqual(self.status(self.part(url, "?1", 4, b"two three")), 200)
 
+    def test_digests_of_the_whole_with_the_last_piece(self) -> None:
+        url = self.begun()
+        unknown = self.part(url, "?1", 4, b"two three", Repr_Digest="crc32c=:AAAAAA==:")
+        self.assertEqual(self.status(unknown), 400)
+        wrong = f"sha-512=:{base64_of(b'another', 'sha512')}:"
+        self.assertEqual(self.status(self.part(url, "?1", 4, b"two three", Repr_Digest=wrong)), 400)
+        self.assertEqual(self.files(), [])
+
     def test_a_refused_creation_leaves_no_upload(self) -> None:
         for complete in ("?0", "?1"):
             for field in ("Content-Digest", "Content-MD5", "Repr-Digest"):

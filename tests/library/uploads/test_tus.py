@@ -130,6 +130,44 @@ class Protocol(UploadsTestCase):
         url = self.begin(Repr_Digest=f"sha-512=:{base64_of(DATA, 'sha512')}:")
         self.assertEqual(self.status(self.piece(url, 0, DATA)), 200)
 
+    def test_digests_of_a_piece_in_the_fields_of_http(self) -> None:
+        wrong = {
+            "Content-MD5": base64_of(b"two", "md5"),
+            "Content-Digest": f"sha-512=:{base64_of(b'two', 'sha512')}:",
+        }
+        creation = {**PIECE, "Upload-Length": "13", "Upload-Metadata": metadata(filename="f.txt")}
+        for field, digest in wrong.items():
+            url = self.begin()
+            self.assertEqual(self.status(self.piece(url, 0, DATA, **{field: digest})), 460, field)
+            self.assertEqual(self.offset(url), 0)
+            begun = self.ask("POST", f"{UPLOAD}+uploads", {**creation, field: digest}, b"one ")
+            self.assertEqual(self.status(begun), 460, field)
+        for field in ("crc32c=:AAAAAA==:", "no digest"):
+            self.assertEqual(self.status(self.piece(url, 0, DATA, Content_Digest=field)), 400)
+        right = {"Content_MD5": base64_of(b"one ", "md5"), "Upload_Checksum": f"md5 {base64_of(b'x', 'md5')}"}
+        self.assertEqual(self.status(self.piece(url, 0, b"one ", **right)), 400)
+        self.assertEqual(self.status(self.piece(url, 0, b"one ", Content_MD5=right["Content_MD5"])), 204)
+        self.assertEqual(self.files(), [])
+
+    def test_digests_of_the_whole_with_a_piece(self) -> None:
+        wrong, right = (f"sha-512=:{base64_of(data, 'sha512')}:" for data in (b"another", DATA))
+        url = self.begin()
+        self.assertEqual(self.status(self.piece(url, 0, b"one ", Repr_Digest="crc32c=:AAAAAA==:")), 400)
+        self.assertEqual(self.status(self.piece(url, 0, b"one ", Repr_Digest=wrong)), 204)
+        self.assertEqual(self.status(self.piece(url, 4, b"two three", Repr_Digest=right)), 400)
+        self.assertEqual(self.status(self.piece(url, 4, b"two three")), 400)
+        self.assertEqual(self.files(), [])
+        url = self.begin()
+        self.assertEqual(self.status(self.piece(url, 0, b"one ")), 204)
+        self.assertEqual(self.status(self.piece(url, 4, b"two three", Repr_Digest=right)), 200)
+
+    def test_parts_to_be_joined_are_refused(self) -> None:
+        creation = {**TUS, "Upload-Length": "3", "Upload-Metadata": metadata(filename="f.txt")}
+        for field in ("partial", "final;/+uploads/a /+uploads/b"):
+            answer = self.ask("POST", f"{UPLOAD}+uploads", {**creation, "Upload-Concat": field})
+            self.assertEqual(self.status(answer), 400)
+        self.assertEqual(list(self.world.store.partials), [])
+
     def test_creations_that_are_refused(self) -> None:
         good = {**TUS, "Upload-Length": "3", "Upload-Metadata": metadata(filename="f.txt")}
         cases: list[tuple[dict[str, str], int]] = [

@@ -42,6 +42,14 @@ class MalformedEventId(LibrarianError, ValueError):
         self.stated = stated
 
 
+class UnknownKind(LibrarianError, ValueError):
+    """A client asks for a kind of event that there is not, of which it would never hear."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"there is no kind of event called {kind[:80]!r}")
+        self.kind = kind
+
+
 class Sink(Protocol):
     """Where a stream goes: to the loop of a server."""
 
@@ -73,7 +81,7 @@ class IEventStreams(Interface):
     ) -> IEventStream:
         """A stream of what `owner` owns, or of everything, of these kinds of events (none: of all).
 
-        Raises TooManyStreams, MalformedEventId."""
+        Raises TooManyStreams, MalformedEventId, UnknownKind."""
 
     def tick() -> bool:
         """Look for new events once, and give them to the streams; whether there are streams.  The thread of

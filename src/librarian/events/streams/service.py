@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from zope.component import getUtility
+from zope.component import getUtility, queryUtility
 from zope.interface import implementer
 
 from librarian.events.delivering import cloud_event
@@ -22,9 +22,10 @@ from librarian.events.streams.interfaces import (
     MalformedEventId,
     Sink,
     TooManyStreams,
+    UnknownKind,
 )
 from librarian.events.streams.settings import StreamSettings
-from librarian.interfaces import IClock, ISettings
+from librarian.interfaces import IClock, IEventKind, ISettings
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,9 @@ class EventStreams:
         most = self._settings.streams_at_most
         if len(self._streams) >= most:
             raise TooManyStreams(most)
+        for kind in kinds:
+            if queryUtility(IEventKind, kind) is None:
+                raise UnknownKind(kind)
         stated = None if last_id is None else read_id(last_id)
         self._listen()
         latest, begins = self._tree.run_independently(self._ends)

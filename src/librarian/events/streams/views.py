@@ -30,7 +30,7 @@ def _events(context: Any, request: Request) -> Response:
     stream = streams.open(
         principal.id,
         is_permitted("librarian.Admin", streams),
-        request.GET.get("kinds", "").split(),
+        " ".join(request.GET.getall("kinds")).split(),
         request.headers.get("Last-Event-ID"),
     )
     live = request.environ.get(LIVE_BODY)

@@ -135,13 +135,16 @@ class IResumableUploads(Interface):
         size: int | None = None,
         length: int | None = None,
         digests: Mapping[str, str] | None = None,
+        of_whole: Mapping[str, str] | None = None,
     ) -> Any:
         """A Piece that begins at `offset`, the caller's to write, finish and close.
 
         `size` is that of the piece (None: not known), `length` that of the file if it is told only now;
-        `digests` are those of the piece, hex by hashlib's names.
+        `digests` are those of the piece, hex by hashlib's names, and those `of_whole` of the file, which are
+        compared when it is complete.
 
-        Raises UploadBusy, OffsetMismatch, UploadNotFound, UploadCompleted, StoreUnavailable.
+        Raises UploadBusy, OffsetMismatch, UploadNotFound, UploadCompleted, StoreUnavailable, and
+        DigestMismatch where another digest of the file was declared before.
         """
 
     def offset(upload_id: str) -> int:

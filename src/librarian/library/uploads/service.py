@@ -125,14 +125,18 @@ class ResumableUploads:
         size: int | None = None,
         length: int | None = None,
         digests: Mapping[str, str] | None = None,
+        of_whole: Mapping[str, str] | None = None,
     ) -> Piece:
-        """A piece of `size` bytes; None: not known.  `length` is that of the file, if it is told only now."""
+        """A piece of `size` bytes; None: not known.  `length` and the digests `of_whole` are those of the
+        file, if they are told only now."""
         partial = self._open(upload_id, interrupt=False)
         try:
             facts = UploadFacts.of(partial.facts)
             self._check_piece(partial, facts, offset, size)
             if length is not None:
                 facts = self._with_length(partial, facts, length)
+            if of_whole:
+                facts = self._with_digests(partial, facts, of_whole)
             all_there = facts.stored is not None
             return self.piece_of(partial, partial.size if all_there else facts.length, digests or {})
         except BaseException:
@@ -175,6 +179,16 @@ class ResumableUploads:
             self.library.quotas.require(facts.owner, length, partial.id)
             facts = self._note(partial, facts.with_(length=length))
         return facts
+
+    def _with_digests(self, partial: IPartial, facts: UploadFacts, more: Mapping[str, str]) -> UploadFacts:
+        """Declare digests of the whole beside those that were.  Raises DigestMismatch."""
+        known = dict(facts.digests)
+        for name, digest in more.items():
+            if known.setdefault(name, digest) != digest:
+                raise DigestMismatch(name, digest, known[name])
+        if facts.stored is not None or len(known) == len(facts.digests):
+            return facts
+        return self._note(partial, facts.with_(digests=tuple(known.items())))
 
     def _ended(self, piece: Piece) -> None:
         if self._active.get(piece.partial.id) is piece:

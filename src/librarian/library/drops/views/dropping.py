@@ -107,7 +107,6 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
     terms, key = link.terms, link.key
     check_told_size(request, terms)
     library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
-    library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
     if has_form(request):
         if (response := go_on(request, library.store, terms)) is not None:
             return response

@@ -21,8 +21,10 @@ from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.service import ResumableUploads
 from librarian.security.interaction import is_permitted
 from librarian.store.interfaces import IPartial
+from librarian.web.digests import CONTENT_FIELDS, WHOLE_FIELDS, promised_digests
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
 from librarian.web.requests.mounting import local_path
+from librarian.web.requests.promises import by_hash
 from librarian.web.requests.received import RECEIVED
 
 BLOCK = 1 << 18  # bytes
@@ -137,6 +139,16 @@ def required_offset(request: Request) -> int:
     if offset is None:
         raise HTTPBadRequest("Upload-Offset is missing: where in the file does this piece begin?")
     return offset
+
+
+def piece_digests(request: Request) -> dict[str, str]:
+    """The digests declared of this body, lower-case hex by hashlib's names.  Raises MalformedDigest."""
+    return by_hash(promised_digests(request.environ, CONTENT_FIELDS))
+
+
+def whole_digests(request: Request) -> dict[str, str]:
+    """Those declared of the whole file, with whichever piece.  Raises MalformedDigest."""
+    return by_hash(promised_digests(request.environ, WHOLE_FIELDS))
 
 
 def body_size(request: Request) -> int | None:

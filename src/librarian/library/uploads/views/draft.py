@@ -23,18 +23,18 @@ from librarian.library.uploads.views.common import (
     facts_for,
     go_on,
     path_of,
+    piece_digests,
     received,
     required_offset,
     space_of,
     stated_boolean,
     stated_integer,
     uploads,
+    whole_digests,
 )
-from librarian.web.digests import CONTENT_FIELDS, WHOLE_FIELDS, promised_digests
 from librarian.web.interfaces import BODY_TAKER
 from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
-from librarian.web.requests.promises import by_hash
 from librarian.web.requests.received import RECEIVED
 
 INTEROP = "8"
@@ -75,7 +75,7 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
         if length not in (None, size):
             raise InconsistentLength(f"Upload-Length is {length}, and the body's length another")
         length = size
-    digests = _piece_digests(request)  # what is refused begins no upload
+    digests = piece_digests(request)  # what is refused begins no upload
     partial = uploads().begin(
         filename,
         stated_mimetype(request, filename),
@@ -83,13 +83,9 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
         owner=acting_owner(),
         length=length,
         expires=upload_expires(request),
-        digests=tuple(by_hash(promised_digests(request.environ, WHOLE_FIELDS)).items()),
+        digests=tuple(whole_digests(request).items()),
     )
     return uploads().piece_of(partial, length, digests)
-
-
-def _piece_digests(request: Request) -> dict[str, str]:
-    return by_hash(promised_digests(request.environ, CONTENT_FIELDS))
 
 
 def _check_framing(request: Request) -> None:
@@ -114,9 +110,9 @@ def append(context: Any, request: Request, upload_id: str) -> Response:
             stated = facts.length if length is None else length
             raise InconsistentLength(f"the upload has {stated} bytes, and this last piece ends at {ends}")
         length = ends
-    digests = _piece_digests(request)
+    digests = {"digests": piece_digests(request), "of_whole": whole_digests(request)}
     piece, is_whole = received(
-        request, lambda: uploads().piece(upload_id, offset, size=size, length=length, digests=digests)
+        request, lambda: uploads().piece(upload_id, offset, size=size, length=length, **digests)
     )
     return _settled(piece, is_last, 200) if is_whole else go_on()
 

@@ -15,15 +15,15 @@ from librarian.library.uploads.views.common import (
     Place,
     body_size,
     go_on,
+    piece_digests,
     received,
     required_offset,
     stated_integer,
     until_field,
     uploads,
+    whole_digests,
 )
 from librarian.store.interfaces import IPartial
-from librarian.web.digests import WHOLE_FIELDS, promised_digests
-from librarian.web.requests.promises import by_hash
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum"
@@ -68,12 +68,23 @@ def create(place: Place, request: Request) -> Response:
 
 
 def _first_piece(place: Place, request: Request) -> Piece:
-    checksum = stated_checksum(request)
+    checksum = _piece_digests(request)
     partial = _begin(place, request)
     return uploads().piece_of(partial, UploadFacts.of(partial.facts).length, checksum)
 
 
+def _piece_digests(request: Request) -> dict[str, str]:
+    """The digests of a body, in Upload-Checksum or in the fields of HTTP.  Raises HTTPBadRequest."""
+    found = piece_digests(request)
+    for name, digest in stated_checksum(request).items():
+        if found.setdefault(name, digest) != digest:
+            raise HTTPBadRequest(f"Upload-Checksum and another field contradict each other about {name}.")
+    return found
+
+
 def _begin(place: Place, request: Request) -> IPartial:
+    if "Upload-Concat" in request.headers:
+        raise HTTPBadRequest("Upload-Concat: parts are not joined here; send the file as one upload.")
     metadata = stated_metadata(request)
     return place.begin(
         metadata,
@@ -85,7 +96,7 @@ def _begin(place: Place, request: Request) -> IPartial:
 
 def _declared(request: Request, metadata: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """The digests of the whole file, in Repr-Digest or, as hex, in the metadata.  Raises HTTPBadRequest."""
-    found = by_hash(promised_digests(request.environ, WHOLE_FIELDS))
+    found = whole_digests(request)
     for name, digits in _DECLARABLE.items():
         if name in metadata:
             digest = metadata[name].lower()
@@ -150,7 +161,8 @@ def append(place: Place, request: Request, upload_id: str) -> Response:
             required_offset(request),
             size=body_size(request),
             length=stated_integer(request, "Upload-Length"),
-            digests=stated_checksum(request),
+            digests=_piece_digests(request),
+            of_whole=whole_digests(request),
         )
 
     piece, is_whole = received(request, make)
