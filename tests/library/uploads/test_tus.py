@@ -24,6 +24,7 @@ from tests.library.uploads.support import (
     base64_of,
     metadata,
 )
+from tests.support.documents.people import bearer, person
 from tests.support.world import overlay
 
 _with = UploadFacts.with_
@@ -190,6 +191,18 @@ class Protocol(UploadsTestCase):
             self.assertEqual(self.status(answer), status, (changes, answer.text))
             self.assertNotIn("Location", answer.headers)
         self.assertEqual(list(self.world.store.partials), [])
+
+    def test_more_than_the_quota_where_the_length_is_not_known(self) -> None:
+        headers = {
+            **PIECE,
+            "Upload-Defer-Length": "1",
+            "Upload-Metadata": metadata(filename="f.txt"),
+            "Authorization": bearer(person("ada"), "upload"),
+        }
+        with overlay("[librarian.quota]\nperson_bytes = 10"):
+            answer = self.ask("POST", f"{UPLOAD}+uploads", headers, DATA)
+        self.assertEqual(self.status(answer), 413)
+        self.assertIn("over the quota of person ada: 0 of 10 bytes are used", answer.json["error"])
 
     def test_over_the_limit(self) -> None:
         with overlay("[librarian]\nresumable_max_size = 10"):

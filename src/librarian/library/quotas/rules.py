@@ -44,10 +44,15 @@ class QuotaRules:
 
     def room(self, owner: str | None, upload_id: str | None = None) -> int | None:
         """The bytes that a file of an owner may have at most; None: any number."""
-        limited = [quota for quota in self.limits_of(owner) if quota.limit.bytes is not None]
-        if owner is None or not limited:
+        narrowest = self.narrowest(owner)
+        if owner is None or narrowest is None:
             return None
-        return max(min(map(_left, limited)) - self._pending(owner, upload_id), 0)
+        return max(_left(narrowest) - self._pending(owner, upload_id), 0)
+
+    def narrowest(self, owner: str | None) -> Quota | None:
+        """The quota of bytes of which the least is left to an owner; None: there is none."""
+        limited = [quota for quota in self.limits_of(owner) if quota.limit.bytes is not None]
+        return min(limited, key=_left, default=None)
 
     def _pending(self, owner: str, except_for: str | None) -> int:
         """How many bytes an owner has in resumable uploads that are under way, but for one: what was

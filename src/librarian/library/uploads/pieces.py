@@ -27,6 +27,7 @@ class Piece:
         at_most: int | None,
         digests: Mapping[str, str],
         closed: Callable[["Piece"], None],
+        reason: str = "",
     ) -> None:
         self.partial = partial
         self.size = 0
@@ -36,6 +37,7 @@ class Piece:
         self._digests = digests
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
         self._closed = closed
+        self._reason = reason or f"this piece may have {at_most} bytes at most"  # of the refusal of more
         self._lock = threading.Lock()  # against interrupt()
         self._is_open = True
         self._is_whole = False
@@ -48,7 +50,7 @@ class Piece:
             if not self._is_open:
                 raise BodyRefused(409, "another request goes on with this upload")
             if self._at_most is not None and self.size + len(data) > self._at_most:
-                raise BodyRefused(413, f"this piece may have {self._at_most} bytes at most")
+                raise BodyRefused(413, self._reason)
             self.partial.write(data)
             self.size += len(data)
             for digest in self._hashes.values():

@@ -16,6 +16,7 @@ from librarian.library.http.description import describe
 from librarian.library.interfaces import AliasNotFound, UploadFailed
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library, check_expires
+from librarian.library.quotas.interfaces import QuotaExceeded
 from librarian.library.service import BoundAlias
 from librarian.library.settings import ResumableSettings
 from librarian.library.uploads.interfaces import (
@@ -146,18 +147,24 @@ class ResumableUploads:
     def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
         """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
         try:
-            most = self._longest_of(partial) if length is None else length
-            piece = Piece(partial, None if most is None else most - partial.size, digests, self._ended)
+            most, reason = self._longest_of(partial) if length is None else (length, "")
+            at_most = None if most is None else most - partial.size
+            piece = Piece(partial, at_most, digests, self._ended, reason)
         except BaseException:
             partial.close()
             raise
         self._active[partial.id] = piece
         return piece
 
-    def _longest_of(self, partial: IPartial) -> int | None:
-        """The most bytes that an upload without a declared length may have; None: no limit but the room."""
-        room = self.library.quotas.room(partial.facts["owner"], partial.id)
-        return _least(self.longest, UploadFacts.of(partial.facts).most, room)
+    def _longest_of(self, partial: IPartial) -> tuple[int | None, str]:
+        """The most bytes that an upload without a declared length may have (None: no limit but the room),
+        and why, if that is its owner's quota, which senders by a link are not told."""
+        facts, quotas = UploadFacts.of(partial.facts), self.library.quotas
+        room, least = quotas.room(facts.owner, partial.id), _least(self.longest, facts.most)
+        narrowest = quotas.narrowest(facts.owner) if room is not None and facts.link is None else None
+        if narrowest is None or (least is not None and least <= (room or 0)):
+            return _least(least, room), ""
+        return room, str(QuotaExceeded(narrowest, None))
 
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
         have = facts.stored.size if facts.stored is not None else partial.size
