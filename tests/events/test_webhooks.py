@@ -8,19 +8,23 @@ import unittest
 from contextlib import ExitStack
 from datetime import datetime
 from threading import Barrier, Thread
+from typing import Any
 from unittest.mock import patch
 
 import transaction
 from zope.component import getUtility
 from zope.event import notify
 from zope.security.interfaces import Unauthorized
+from zope.security.proxy import removeSecurityProxy
 
 from librarian.events.delivering import Deliverer
 from librarian.events.interfaces import HookAnswer, InvalidWebhook, IWebhookSet, NewWebhook, NoSuchDelivery
 from librarian.events.model import EventsSubtree, OutboxEntry
 from librarian.library.operations import Library
 from librarian.machines.events import MachineOffline
+from librarian.people.interfaces import ITeamSet
 from librarian.security.interaction import acting_as
+from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS, SYSTEM
 from tests.support.documents.library import keep
 from tests.support.documents.people import person
@@ -94,6 +98,32 @@ class WebhookTests(unittest.TestCase):
         self.assertEqual(self.deliver(), 1)
         self.assertEqual(json.loads(self.receiver.got[0][2])["type"], "file.added")
 
+    def hook_of(self, principal: IPrincipal, everything: bool) -> NewWebhook:
+        with acting_as(principal):
+            return self.hook(everything=everything)
+
+    def test_who_is_no_administrator_any_more_is_not_told_of_everything(self) -> None:
+        ada, _root = person("ada", "admins"), person("root", "admins")
+        self.hook_of(ada, everything=True)
+        removeSecurityProxy(getUtility(ITeamSet)["admins"]).removeMember(ada.person)
+        transaction.commit()
+        keep(self.library, b"poem", "poem.txt")
+        self.assertEqual(self.deliver(), 0)
+        self.assertEqual(self.receiver.got, [])
+        removeSecurityProxy(getUtility(ITeamSet)["admins"]).addMember(ada.person)
+        transaction.commit()
+        keep(self.library, b"song", "song.txt")
+        self.assertEqual(self.deliver(), 1)
+
+    def test_who_was_disabled_is_told_nothing(self) -> None:
+        ada = person("ada")
+        self.hook_of(ada, everything=False)
+        keep(self.library, b"poem", "poem.txt", owner=ada.id)
+        ada.person.disable()
+        transaction.commit()
+        self.assertEqual(self.deliver(), 0)
+        self.assertEqual(self.receiver.got, [])
+
     def test_the_body_and_its_signature(self) -> None:
         new = self.hook()
         number = keep(self.library, b"poem", "poem.txt")
@@ -112,10 +142,10 @@ class WebhookTests(unittest.TestCase):
         keep(self.library, b"poem", "poem.txt")
         distributed, others = EventsSubtree.distribute, list[bool]()
 
-        def slowly(subtree: EventsSubtree, most: int, now: datetime) -> int:
+        def slowly(subtree: EventsSubtree, most: int, now: datetime, may_be_told: Any) -> int:
             others.append(subtree.take("another", self.clock.now(), self.clock.now()))
             self.clock.move(minutes=2)
-            return distributed(subtree, most, now) if len(others) > 3 else 1
+            return distributed(subtree, most, now, may_be_told) if len(others) > 3 else 1
 
         with patch.object(EventsSubtree, "distribute", slowly):
             self.assertEqual(self.deliver(), 1)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from zope.component import getUtility
 
+from librarian.events.authorization import may_be_told
 from librarian.events.interfaces import IHookSender
 from librarian.events.model import EventsSubtree, Webhook
 from librarian.events.settings import EventSettings
@@ -61,7 +62,9 @@ class Deliverer:
     def _distribute(self) -> int:
         """Entries moved to the queues of webhooks; none where the lease is lost."""
         now = self._clock.now()
-        return self._subtree.distribute(BATCH, now) if self._subtree.renew(self._name, now, LEASE) else 0
+        if not self._subtree.renew(self._name, now, LEASE):
+            return 0
+        return self._subtree.distribute(BATCH, now, may_be_told)
 
     def _serve(self, ids: list[str]) -> int:
         """Each receiver in a thread of its own, so that a slow one holds up no other."""
@@ -98,8 +101,10 @@ class Deliverer:
     def _next(self, webhook_id: str) -> Due | None:
         webhook: Webhook | None = self._subtree.webhooks.get(webhook_id)
         now = self._clock.now()
-        found = None if webhook is None else webhook.queue.due(now)
-        if webhook is None or found is None:
+        if webhook is None or not may_be_told(webhook):
+            return None
+        found = webhook.queue.due(now)
+        if found is None:
             return None
         body = cloud_event(found.entry.id, found.entry.facts)
         return Due(found.number, found.entry.id, webhook.url, webhook.secrets(now), body)

@@ -16,6 +16,10 @@ JSON; the signature is that of Standard Webhooks.  Any answer of 200 to 299 coun
 other the delivery waits, longer each time, and so do later ones of the same subject; after three days it is
 *parked*, shown, and can be sent again by hand.  A receiver may see an event twice, with the same
 ``webhook-id``: where the worker dies between the answer and its commit.
+
+What a webhook's owner may know is looked at when an event is sent: the webhooks of a disabled person are told
+nothing, and one for everything is told nothing while its owner is no administrator.  What happens meanwhile
+is not told later; what waited already goes on waiting.
 """
 
 from collections.abc import Iterator, Sequence

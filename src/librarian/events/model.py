@@ -1,7 +1,7 @@
 """Webhooks, the outbox, and what waits for each webhook."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -279,13 +279,14 @@ class EventsSubtree(Persistent):
         is_listened = self.listened_until is not None and now <= self.listened_until
         return self.recording if is_listened else None
 
-    def distribute(self, most: int, now: datetime) -> int:
-        """Move up to `most` entries of each queue to the webhooks that want them; how many were moved."""
-        moved = 0
+    def distribute(self, most: int, now: datetime, may_be_told: Callable[[Webhook], bool]) -> int:
+        """Move up to `most` entries of each queue to the webhooks that want them,
+        if their owners may be told, and count them."""
+        moved, told = 0, {each.id: each for each in self.webhooks.values() if may_be_told(each)}
         for queue in self.queues:
             for number in list(queue.keys())[:most]:
                 entry = _entry(queue.pop(number))
-                for webhook in filter(None, map(self.webhooks.get, entry.webhooks)):
+                for webhook in filter(None, map(told.get, entry.webhooks)):
                     webhook.queue.append(number, entry, now)
                 moved += 1
         return moved
