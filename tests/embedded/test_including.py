@@ -173,9 +173,9 @@ class Hosts(ConfiguredTestCase):
 
     def test_pages_in_the_frame_of_the_host(self) -> None:
         shop = self.host(layout="tests.embedded:templates/host.jinja2")
-        page = shop.get("/lib/files", headers={"Accept": "text/html"})
+        page = shop.get("/lib/+search", headers={"Accept": "text/html"})
         self.assertIn("The shop's own navigation", page.text)
-        self.assertIn('action="/lib/files"', page.text)
+        self.assertIn('action="/lib/+search"', page.text)
 
     def test_endpoints_that_trust_the_network_are_not_shown_to_the_world(self) -> None:
         for name in ("restricted", "upload", "tracker"):
