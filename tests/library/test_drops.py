@@ -313,6 +313,18 @@ class Managing(DropsTestCase):
         self.assertEqual(self.ask("POST", "amy", revoke=link["id"]).json, {"revoked": True})
         self.put(f"{url}/a.txt", status=404)
 
+    def test_a_form_that_names_a_media_type_in_each_field(self) -> None:
+        headers = {
+            "Authorization": self.basic("bob", GOOD),
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        }
+        form = b"media_types=text/plain&media_types=image/*"
+        made = request("POST", f"{APP}/+upload-links", headers, form)
+        self.assertEqual(made.status_int, 201, made.text)
+        [link] = self.ask("GET", "bob").json["links"]
+        self.assertEqual(link["media_types"], ["text/plain", "image/*"])
+
     def test_what_is_wrong_is_told(self) -> None:
         for fields in ({"uses": "0"}, {"size": 5}, {"max_size": "x"}, {"keep": "y"}, {"restricted": "z"}):
             self.assertEqual(self.ask("POST", "bob", **fields).status_int, 400, fields)
