@@ -31,6 +31,7 @@ class Resuming(WithServer):
         self.slept = self.enterContext(slept)
         self.enterContext(mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(self.cache)}))
         self.relay = self.enterContext(CuttingRelay(self.server.urls["upload"]))
+        self.app_relay = self.enterContext(CuttingRelay(self.server.urls["app"]))
 
     def file(self, size: int = 5 * MIB, name: str = "large.bin") -> Path:
         path = self.folder / name
@@ -40,6 +41,18 @@ class Resuming(WithServer):
     def put_it(self, path: Path, *more: str, status: int = 0) -> Any:
         said = self.run_it("put", str(path), "--json", "--upload-url", self.relay.url, *more, status=status)
         return json.loads(said) if status == 0 else said
+
+    def put_to(self, path: Path, to: str, *more: str, status: int = 0) -> Any:
+        """As put_it(), as an administrator at a path of the named tree."""
+        environ = {"LIBRARIAN_USER": "admin", "LIBRARIAN_PASSWORD": self.server.admin_password}
+        environ["LIBRARIAN_APP_URL"] = self.app_relay.url
+        said = self.run_it("put", str(path), "--json", "--to", to, *more, status=status, **environ)
+        return json.loads(said) if status == 0 else said
+
+    def entry(self, path: str) -> Any:
+        """What the named tree has there, as JSON."""
+        url = f"{self.server.urls['app']}tree{path}"
+        return json.loads(urllib3.request("GET", url, headers={"Accept": "application/json"}).data)
 
     def number_of(self, digest: str) -> int:
         """The number of files with a digest."""
@@ -57,6 +70,58 @@ class Resuming(WithServer):
         stated = found["filename"], found["mimetype"], found["expires"]
         self.assertEqual(stated, ("large.bin", "application/x-test", "never"))
         self.assertEqual((self.number_of(found["sha256"]), self.remembered()), (1, []))
+
+    def test_to_a_path_of_the_named_tree_over_connections_that_are_cut(self) -> None:
+        path, self.app_relay.cut_after = self.file(), MIB
+        found = self.put_to(path, "/cut/made/", "--parents", "--restricted", "--type", "application/x-test")
+        self.assertGreaterEqual(self.app_relay.cuts, 4)
+        stated = found["sha256"], found["filename"], found["mimetype"], found["restricted"], found["expires"]
+        digest = sha256(path.read_bytes()).hexdigest()
+        self.assertEqual(stated, (digest, "large.bin", "application/x-test", True, None))
+        self.assertEqual(self.remembered(), [])
+        self.app_relay.cut_after = None
+        self.assertIn("412", self.put_to(path, "/cut/made/large.bin", "--no-clobber", status=1))
+        self.assertIn("409", self.put_to(path, "/cut/other/large.bin", status=1))
+
+    def test_a_folder_that_goes_meanwhile_is_told_once_and_resume_goes_on(self) -> None:
+        path, folder = self.file(), f"{self.server.urls['app']}tree/goes/"
+        headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
+        urllib3.request("PUT", folder, headers=headers)
+        original = pieces.PiecewiseUpload._begin
+
+        def removing(upload: Any) -> None:
+            original(upload)
+            urllib3.request("DELETE", folder, headers=headers)
+
+        with mock.patch.object(pieces.PiecewiseUpload, "_begin", removing):
+            said = self.put_to(path, "/goes/large.bin", status=1)
+        self.assertIn("409 /goes: there is no such folder", said)
+        urllib3.request("PUT", folder, headers=headers)
+        with mock.patch.object(pieces.PiecewiseUpload, "_begin", side_effect=AssertionError):
+            found = self.put_to(path, "/goes/large.bin", "--resume")
+        self.assertEqual(self.entry("/goes/large.bin")["file"]["id"], found["id"])
+
+    def test_resume_goes_on_to_a_path_of_the_named_tree(self) -> None:
+        path, self.app_relay.cut_after = self.file(), 2 * MIB
+        original = pieces.PiecewiseUpload._send_from
+        begun: list[int] = []
+
+        def breaking(upload: Any, offset: int) -> Any:
+            begun.append(offset)
+            if offset:
+                raise TransferFailed("killed")
+            return original(upload, offset)
+
+        with mock.patch.object(pieces.PiecewiseUpload, "_send_from", breaking):
+            self.put_to(path, "/resumed.bin", status=1)
+        self.app_relay.cut_after = None
+        sent = mock.patch.object(pieces.PiecewiseUpload, "_send_from", autospec=True, side_effect=original)
+        with sent as sent_from:
+            found = self.put_to(path, "/resumed.bin", "--resume")
+        [(_upload, offset)] = [call.args for call in sent_from.call_args_list]
+        self.assertGreater(offset, 0)
+        told = self.entry("/resumed.bin")
+        self.assertEqual((told["version"], told["file"]["id"]), (1, found["id"]))
 
     def test_the_last_answer_is_lost(self) -> None:
         path = self.file()
@@ -144,7 +209,7 @@ class Resuming(WithServer):
     def test_resume_has_to_have_an_effect(self) -> None:
         small = self.file(size=7, name="small.bin")
         self.assertIn("no effect", self.put_it(small, "--resume", status=2))
-        self.assertIn("no effect", self.run_it("put", str(self.file()), "--resume", "--to", "/x", status=2))
+        self.assertIn("no effect", self.run_it("put", str(small), "--resume", "--to", "/x", status=2))
 
     def test_killed_and_called_again(self) -> None:
         path, self.relay.cut_after = self.file(66 * MIB), 10 * MIB

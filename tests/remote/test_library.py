@@ -52,6 +52,8 @@ class Remote(unittest.TestCase):
         self.source.write_bytes(os.urandom(3 * MIB))
         with mock.patch.object(library, "LARGE", MIB):
             added = self.library.add(self.source)
+            named = self.library.tree.put(self.source, "/pieces/poem.bin", parents=True)
+        self.assertEqual((named.sha256, named.filename), (added.sha256, "poem.bin"))
         self.assertEqual(added.sha256, sha256(self.source.read_bytes()).hexdigest())
         (self.folder / "copy.part").write_bytes(self.source.read_bytes()[:MIB])
         (self.folder / "copy.part.etag").write_text(f'"{added.sha256}"')

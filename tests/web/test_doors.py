@@ -23,6 +23,7 @@ MACHINERY = {
     "librarian.interfaces.IFetcher",
     "librarian.interfaces.IClock",
     "librarian.library.drops.interfaces.IPlacesFiles",  # asks the acting principal's permissions itself
+    "librarian.library.uploads.interfaces.ITargetUploads",  # the same
     "librarian.library.interfaces.IFileReferences",
     "librarian.library.uploads.interfaces.ILinkUploads",
     "librarian.library.catalogue.interfaces.IFileFinder",  # finds ids; each file is guarded

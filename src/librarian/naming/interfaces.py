@@ -38,6 +38,7 @@ from typing import Any
 from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
+from librarian.library.uploads.interfaces import UploadUnwanted
 
 # ruff: noqa: N805  # zope.interface methods are written without self
 
@@ -110,7 +111,7 @@ class NotRestricted(NamingError, ValueError):
         super().__init__(path, "a restricted folder takes restricted files and folders only")
 
 
-class ConditionFailed(NamingError, RuntimeError):
+class ConditionFailed(NamingError, UploadUnwanted, RuntimeError):
     """The entry is not in the state that If-Match or If-None-Match demands (RFC 9110, section 13.1)."""
 
     def __init__(self, path: str) -> None:

@@ -13,7 +13,7 @@ from librarian.remote.connection import answered, new_pool, refusal
 from librarian.remote.downloads import download_to
 from librarian.remote.interfaces import TransferFailed, TriesAgain
 from librarian.remote.patience import BUSY, Patience, retry_after
-from librarian.remote.pieces import LARGE, PiecewiseUpload
+from librarian.remote.pieces import LARGE, PiecewiseUpload, names_in_tree
 from librarian.remote.uploads import send_whole, stated_of
 from librarian.remote.watching import Watch, unwatched
 
@@ -91,9 +91,15 @@ class Library:
         stated = stated_of(path, named, mimetype, expires)
         base = self._upload_urls[restricted]
         if int(stated["Content-Length"]) > LARGE:
-            upload = PiecewiseUpload(self._pool, path, base, named, stated, resume=resume, watch=self._watch)
-            return File.of(upload.send())
+            return File.of(self.in_pieces(path, base, {"filename": named}, stated, resume))
         return File.of(self._sent(path, f"{base}/{quote(named, safe='')}", stated, "url"))
+
+    def in_pieces(
+        self, path: Path, base: str, names: dict[str, str], stated: dict[str, str], resume: bool
+    ) -> dict[str, Any]:
+        """The JSON of the answer to a large file; see PiecewiseUpload."""
+        upload = PiecewiseUpload(self._pool, path, base, names, stated, resume=resume, watch=self._watch)
+        return upload.send()
 
     def _sent(self, path: Path, url: str, stated: dict[str, str], *names: str) -> dict[str, Any]:
         return self._patience().answered(
@@ -197,13 +203,20 @@ class Tree:
         mimetype: str | None = None,
         parents: bool = False,
         restricted: bool = False,
+        resume: bool = False,
     ) -> File:
-        """Put a file at a path, as its newest version; with `parents` in folders that are made."""
+        """Put a file at a path, as its newest version; with `parents` in folders that are made, with `resume`
+        as in Library.add()."""
         stated = stated_of(path, target, mimetype, None)
+        url = self.url_of(target)
+        if int(stated["Content-Length"]) > LARGE:
+            names = names_in_tree(target, parents=parents, restricted=restricted)
+            base = self._library._app_url
+            return File.of(self._library.in_pieces(path, base, names, stated, resume)["file"])
         flags = [name for name, is_set in (("parents", parents), ("restricted", restricted)) if is_set]
         query = "&".join(f"{flag}=true" for flag in flags)
-        url = self.url_of(target) + (f"?{query}" if query else "")
-        return File.of(self._library._sent(path, url, stated, "file")["file"])
+        whole = f"{url}?{query}" if query else url
+        return File.of(self._library._sent(path, whole, stated, "file")["file"])
 
     def move(self, path: str, target: str) -> None:
         """Give an entry or a folder another path."""

@@ -1,4 +1,6 @@
-"""Large files for an upload endpoint, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+"""Large files for an upload endpoint, or for a path of the named tree, by tus 1.0.0.
+
+See https://tus.io/protocols/resumable-upload.
 
 The whole rest of a file is sent in one request.  When that fails, the server is asked how much it has, and
 the rest is sent from there.  The length and the SHA-256 of the whole are declared at the beginning, and the
@@ -6,6 +8,7 @@ server compares with them at the end: pieces of two files are never taken for on
 """
 
 from base64 import b64encode
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -25,20 +28,35 @@ LARGE = 64 << 20  # bytes; larger files are sent so
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE_TYPE = "application/offset+octet-stream"
 PASSING = frozenset((409, 423, 429, 500, 502, 503, 504))  # statuses after which the same may succeed
-PASSED_ON = ("Repr-Digest", "Librarian-Expires")  # fields that mean here what they mean beside a PUT
+PASSED_ON = (
+    "Repr-Digest",
+    "Librarian-Expires",
+    "If-None-Match",
+)  # fields that mean what they do beside a PUT
+CONFLICT = 409  # of a piece: it begins at the wrong place; of the whole: the named tree does not take it
 GONE = frozenset((404, 410))
 MOST_BEGINNINGS = 3
 
 
+def names_in_tree(path: str, *, parents: bool, restricted: bool) -> dict[str, str]:
+    """What a PiecewiseUpload to the web application tells of a file that gets a path of the named tree."""
+    flags = {"parents": parents, "restricted": restricted}
+    return {"path": path, **{name: "true" for name, is_set in flags.items() if is_set}}
+
+
 class PiecewiseUpload:
-    """One file on its way to the upload endpoint at `base`; `stated` are the header fields of a PUT."""
+    """One file on its way to the upload endpoint at `base`, or to the web application there.
+
+    `names` are told of it in Upload-Metadata: its ``filename``, or a ``path`` of the named tree and what goes
+    with that; `stated` are the header fields of a PUT.
+    """
 
     def __init__(
         self,
         pool: Pool,
         path: Path,
         base: str,
-        name: str,
+        names: dict[str, str],
         stated: dict[str, str],
         *,
         resume: bool,
@@ -50,9 +68,9 @@ class PiecewiseUpload:
         self.size = int(stated["Content-Length"])
         self.patience = Patience()
         self._place = urljoin(base.rstrip("/") + "/", "+uploads")
-        self._name = name
+        self._names = names
         self._stated = stated
-        self._remembered = RememberedUpload(path, self._place, {"name": name, **stated})
+        self._remembered = RememberedUpload(path, self._place, {**names, **stated})
         found = self._remembered.id() if resume else None
         self._url = found and f"{self._place}/{found}"
         self._beginnings = 0
@@ -82,7 +100,7 @@ class PiecewiseUpload:
             self._url = None
             return None
         if answer.status != 200:
-            raise self._refused(self._ask("GET", self._url))
+            raise self._refused(self._ask("GET", self._url), PASSING - {CONFLICT})
         if answer.headers.get("Upload-Length") != str(self.size):
             raise TransferFailed(f"{self.path}: {self._url} is no upload of this file")
         offset = int(answer.headers["Upload-Offset"])
@@ -90,7 +108,7 @@ class PiecewiseUpload:
         return self._send_from(offset)
 
     def _begin(self) -> None:
-        values = {"filename": self._name, "filetype": self._stated["Content-Type"]}
+        values = {**self._names, "filetype": self._stated["Content-Type"]}
         pairs = (f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
         stated = {name: self._stated[name] for name in PASSED_ON if name in self._stated}
         headers = {
@@ -124,7 +142,8 @@ class PiecewiseUpload:
                 raise changed(self.path, error) from error
         if answer.status != 200:
             raise self._refused(answer)
-        return answered(str(self.path), answer, "url", "restricted")
+        wanted = ("file",) if "path" in self._names else ("url", "restricted")
+        return answered(str(self.path), answer, *wanted)
 
     def _ask(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse:
         """The answer.  Raises TriesAgain where there is none."""
@@ -135,10 +154,10 @@ class PiecewiseUpload:
             raise TriesAgain(TransferFailed(f"{self.path}: {error}")) from error
         return found
 
-    def _refused(self, answer: urllib3.BaseHTTPResponse) -> Exception:
+    def _refused(self, answer: urllib3.BaseHTTPResponse, passing: Set[int] = PASSING) -> Exception:
         """TriesAgain, if it may succeed later or is to be begun anew; else a refusal."""
         error = refusal(str(self.path), answer)
         begun_anew = answer.status in GONE and self._beginnings < MOST_BEGINNINGS
-        if answer.status in PASSING or begun_anew:
+        if answer.status in passing or begun_anew:
             return TriesAgain(error, retry_after(answer))
         return error

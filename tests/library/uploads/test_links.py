@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import transaction
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.drops.interfaces import IUploadLinks
+from librarian.library.drops.model import UploadLink
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.uploads.interfaces import IResumableUploads
+from librarian.library.uploads.service import ResumableUploads
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
@@ -38,6 +41,9 @@ class BelowALink(UploadsTestCase):
 
     def under_way(self) -> int:
         return len(list(getUtility(IResumableUploads).all()))
+
+    def unfinished(self) -> int:
+        return len([facts for _id, facts, _size in getUtility(IResumableUploads).all() if not facts.named])
 
     def test_a_file_in_two_pieces(self) -> None:
         link = self.link(keep=timedelta(hours=2))
@@ -95,6 +101,19 @@ class BelowALink(UploadsTestCase):
         self.assertEqual(self.status(self.piece(second, 3, DATA[3:])), 200)
         self.assertEqual(self.status(self.piece(first, 3, DATA[3:])), 404)
         self.assertEqual((self.uses(), len(self.files())), ([1], 1))
+        self.assertEqual(self.unfinished(), 0)
+
+    def test_used_up_while_another_is_complete_but_for_its_answer(self) -> None:
+        link = self.link()
+        first, second = (self.creation(link).location for _each in range(2))
+        for url in (first, second):
+            with mock.patch.object(ResumableUploads, "complete", side_effect=SystemExit):
+                self.assertRaises(SystemExit, self.piece, url, 0, DATA)
+        is_good, used_up = UploadLink.is_good, iter((True, False))
+        self.assertEqual(self.offset(first), len(DATA))
+        with mock.patch.object(UploadLink, "is_good", lambda link, now: next(used_up, is_good(link, now))):
+            self.assertEqual(self.status(self.ask("HEAD", second, TUS)), 404)
+        self.assertEqual((self.uses(), len(self.files()), self.unfinished()), ([1], 1, 0))
 
     def test_another_links_upload_does_not_exist(self) -> None:
         link, other = self.link(), self.link()
@@ -113,6 +132,17 @@ class BelowALink(UploadsTestCase):
         url = f"{self.link()}/+uploads/{upload_id}"
         self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
         self.assertEqual(self.status(self.piece(url, 0, b"abc")), 404)
+
+    def test_what_is_begun_when_the_link_expires_is_dropped(self) -> None:
+        url = self.creation(self.link(lifetime=timedelta(hours=1))).location
+        self.piece(url, 0, DATA[:5])
+        self.world.clock.move(hours=2)
+        self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
+        self.assertEqual(self.under_way(), 0)
+
+    def test_a_link_says_itself_where_files_go(self) -> None:
+        refused = self.creation(self.link(), 400, filename="f.txt", path="/a/f.txt")
+        self.assertIn("path", refused.json["error"])
 
     def test_revoked_in_the_midst(self) -> None:
         url = self.creation(self.link()).location

@@ -71,11 +71,12 @@ class Protocol(UploadsTestCase):
         self.assertEqual(self.files(), [("f.txt", 13)] * 5)
 
     def test_a_client_that_only_asks_for_the_offset_has_its_file(self) -> None:
-        url = self.begin()
-        with mock.patch.object(ResumableUploads, "complete", side_effect=SystemExit):
-            self.assertRaises(SystemExit, self.piece, url, 0, DATA)
-        self.assertEqual(self.offset(url), len(DATA))
-        self.assertEqual(self.files(), [("f.txt", 13)])
+        for number, step in enumerate(("complete", "_keep", "_name", "_note"), 1):
+            url = self.begin()
+            with mock.patch.object(ResumableUploads, step, side_effect=SystemExit):
+                self.assertRaises(SystemExit, self.piece, url, 0, DATA)
+            self.assertEqual(self.offset(url), len(DATA), step)
+            self.assertEqual(self.files(), [("f.txt", 13)] * number, step)
 
     def test_with_the_creation(self) -> None:
         headers = {**PIECE, "Upload-Length": "13", "Upload-Metadata": metadata(filename="f.txt")}

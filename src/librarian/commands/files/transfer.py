@@ -21,7 +21,7 @@ from librarian.interfaces import LibrarianError
 from librarian.remote.connection import answered, refusal
 from librarian.remote.downloads import download_to
 from librarian.remote.interfaces import TransferFailed, TriesAgain
-from librarian.remote.pieces import LARGE, PiecewiseUpload
+from librarian.remote.pieces import LARGE, PiecewiseUpload, names_in_tree
 from librarian.remote.uploads import send_whole, stated_of
 
 _URL = re.compile("https?://[^/]", re.IGNORECASE)
@@ -76,8 +76,8 @@ def put(
     status 1 if any of FILES could not be added; the others are then added all the same.  A file that is
     not there is a mistake in the command line: status 2, and nothing is added.
 
-    Files above 64 MiB are sent in pieces where there is no --to: when a connection breaks, the rest is sent
-    from where it broke, for ten minutes without progress at most.  When this command itself was killed, call
+    Files above 64 MiB are sent in pieces: when a connection breaks, the rest is sent from where it broke, for
+    ten minutes without progress at most.  When this command itself was killed, call
     it again with --resume before the server forgets what it has, usually after a day.
     """
     _check_put(files, expires, **how)
@@ -112,7 +112,7 @@ def _check_put(
     if to is not None and len(files) > 1 and not to.endswith("/"):
         raise click.UsageError("several files go into a folder: --to needs a slash at its end")
     if to is not None:
-        refuse_idle("with --to", "upload_url", "restricted_upload_url", "resume")
+        refuse_idle("with --to", "upload_url", "restricted_upload_url")
     else:
         refuse_idle("without --to", "parents", "no_clobber", "app_url")
     if restricted:
@@ -161,7 +161,7 @@ def _add(
     """Through an upload endpoint."""
     named = name or path.name
     if int(stated["Content-Length"]) > LARGE:
-        added = PiecewiseUpload(pool(), path, base, named, stated, resume=resume, watch=on_a_bar).send()
+        added = _in_pieces(path, base, {"filename": named}, stated, resume)
     else:
         added = _send(path, base.rstrip("/") + "/" + quote(named, safe=""), stated, "url", "restricted")
     if restricted and not added["restricted"]:
@@ -169,28 +169,35 @@ def _add(
     return added
 
 
-def _name(path: Path, app_url: str, stated: dict[str, str], *, to: str, **how: Any) -> dict[str, Any]:
-    """At a path of the named tree."""
-    target = to + path.name if to.endswith("/") else to
-    added: dict[str, Any] = _put_into_tree(path, tree_url(app_url, target), stated, **how)["file"]
-    return added
-
-
-def _put_into_tree(
+def _name(
     path: Path,
-    url: str,
+    app_url: str,
     stated: dict[str, str],
     *,
+    to: str,
     parents: bool,
     restricted: bool,
     no_clobber: bool,
+    resume: bool,
     **_: Any,
 ) -> dict[str, Any]:
+    """At a path of the named tree."""
+    target = to + path.name if to.endswith("/") else to
     if no_clobber:
         stated["If-None-Match"] = "*"
-    flags = {"parents": parents, "restricted": restricted}
-    query = "&".join(f"{flag}=true" for flag, is_set in flags.items() if is_set)
-    return _send(path, f"{url}?{query}" if query else url, stated, "file")
+    names = names_in_tree(target, parents=parents, restricted=restricted)
+    if int(stated["Content-Length"]) > LARGE:
+        return _in_pieces(path, app_url, names, stated, resume)["file"]
+    query = "&".join(f"{flag}={value}" for flag, value in names.items() if flag != "path")
+    url = tree_url(app_url, target)
+    found: dict[str, Any] = _send(path, f"{url}?{query}" if query else url, stated, "file")["file"]
+    return found
+
+
+def _in_pieces(
+    path: Path, base: str, names: dict[str, str], stated: dict[str, str], resume: bool
+) -> dict[str, Any]:
+    return PiecewiseUpload(pool(), path, base, names, stated, resume=resume, watch=on_a_bar).send()
 
 
 def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[str, Any]:

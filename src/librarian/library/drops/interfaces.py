@@ -22,6 +22,7 @@ from zope.interface import Attribute, Interface
 
 from librarian.interfaces import LibrarianError
 from librarian.library.interfaces import IUploadLinkMaker
+from librarian.library.uploads.interfaces import UploadUnwanted
 
 # ruff: noqa: N805  # interface methods have no self
 
@@ -30,7 +31,7 @@ class DropError(LibrarianError):
     """The root of what upload links and files for them are refused for."""
 
 
-class NoSuchUploadLink(DropError, LookupError):
+class NoSuchUploadLink(DropError, UploadUnwanted, LookupError):
     """No upload link is known by this secret or id, or it is no longer good."""
 
     def __init__(self) -> None:

@@ -12,6 +12,10 @@ facts of it: nothing is written to the tree before the end.  An upload belongs t
 and to one space, public or restricted; for others it does not exist.  It expires some time after it was begun
 (the setting ``librarian.resumable_lifetime``), complete or not; the collector removes what has expired.
 
+An upload on the web application may have a path of the named tree as its *target*: then the transaction that
+adds the file gives it that path, as a PUT to the path would.  Whether the principal may write there, and what
+If-Match and If-None-Match say, is judged at the beginning, before bytes are sent, and again at the end.
+
 At one time one request writes.  Another gets 423 or 409, unless it asks for the offset or deletes the upload:
 then the request before it hangs in a broken connection, and is ended, if it is this process that has it.
 """
@@ -97,6 +101,39 @@ class BytesLost(ResumableUploadError, LookupError):
     """The upload was whole, but its bytes are no longer held: it is to be begun anew."""
 
 
+class UploadUnwanted(LibrarianError):
+    """What the upload is for takes no file any more; a base class of other systems' errors.
+
+    Raised at the completion of an upload it has the bytes dropped: to send them again would not help.
+    """
+
+
+class ITargetUploads(Interface):
+    """The side of the named tree in an upload with a target; a utility that the system of names registers.
+
+    `target` is a Target.  Permissions are those of the acting principal.
+    """
+
+    def check(target: Any) -> bool:
+        """Whether a file that is put there is restricted, though nothing asks for that.
+
+        Raises what that system refuses a PUT to the path for: InvalidFilename, Unauthorized, a failed
+        condition, which is UploadUnwanted, a folder that is missing.
+        """
+
+    def name(target: Any, alias: Any) -> None:
+        """Give the stored `alias` the path, in the transaction that adds it.  Raises the same."""
+
+    def describe(target: Any, alias: Any) -> dict[str, Any]:
+        """The JSON object that a PUT to the path is answered with, about the version that `alias` is.
+
+        ``version`` is None where the path has it no longer.
+        """
+
+    def location(target: Any) -> str:
+        """The URL of the path, without scheme and host."""
+
+
 class ILinkUploads(Interface):
     """The side of upload links in an upload that came by one; a utility.
 
@@ -119,7 +156,7 @@ class IResumableUploads(Interface):
         """A new, empty IPartial, the caller's to close.
 
         `facts` are those of UploadFacts; `most` limits the length.  Raises InvalidFilename,
-        InvalidContentType, UploadTooLarge, StoreFull, StoreUnavailable.
+        InvalidContentType, UploadTooLarge, StoreFull, StoreUnavailable, and what a target is refused for.
         """
 
     def facts(upload_id: str, owner: str | None, restricted: bool | None) -> Any:
@@ -156,7 +193,8 @@ class IResumableUploads(Interface):
     def complete(partial: Any) -> dict[str, Any]:
         """Add the file, once; the JSON object that describes it, also when this is repeated.
 
-        Raises DigestMismatch and InconsistentLength, after which the upload is gone; StoreFull; BytesLost.
+        Raises DigestMismatch, InconsistentLength and UploadUnwanted, after which the upload is gone;
+        StoreFull; BytesLost; what else a target is refused for, after which it may be completed later.
         """
 
     def cancel(upload_id: str) -> None:

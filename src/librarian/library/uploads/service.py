@@ -24,12 +24,14 @@ from librarian.library.uploads.interfaces import (
     ILinkUploads,
     InconsistentLength,
     IResumableUploads,
+    ITargetUploads,
     OffsetMismatch,
     UploadBusy,
     UploadCompleted,
     UploadExpired,
     UploadNotFound,
     UploadTooLarge,
+    UploadUnwanted,
 )
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
@@ -64,6 +66,12 @@ class ResumableUploads:
         return Library()
 
     @property
+    def targets(self) -> ITargetUploads:
+        """The named tree, as far as uploads have to do with it."""
+        found: ITargetUploads = getUtility(ITargetUploads)
+        return found
+
+    @property
     def _partials(self) -> IPartials:
         return self.library.store.partials
 
@@ -73,6 +81,8 @@ class ResumableUploads:
 
     def begin(self, filename: str, mimetype: str, **facts: Any) -> IPartial:
         now = self.library.clock.now()
+        if (target := facts.get("target")) is not None:
+            facts["restricted"] |= self.targets.check(target)
         found = UploadFacts(
             check_filename(filename),
             check_content_type(mimetype),
@@ -167,7 +177,7 @@ class ResumableUploads:
         return room, str(QuotaExceeded(narrowest, None))
 
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
-        have = facts.stored.size if facts.stored is not None else partial.size
+        have = facts.size(partial.size)
         if offset != have:
             partial.settle()  # an offset that a client was told never falls
             raise OffsetMismatch(have, offset)
@@ -207,14 +217,12 @@ class ResumableUploads:
         partial = self._open(upload_id, interrupt=True)
         try:
             facts = UploadFacts.of(partial.facts)
-            if completes and not facts.named and facts.length is not None and facts.length == partial.size:
+            if completes and not facts.named and facts.length == facts.size(partial.size):
                 self.complete(partial)
                 return facts.length
-            if facts.stored is not None:
-                return facts.stored.size
-            partial.settle()
-            found: int = partial.size
-            return found
+            if facts.stored is None:
+                partial.settle()
+            return facts.size(partial.size)
         finally:
             partial.close()
 
@@ -237,18 +245,33 @@ class ResumableUploads:
         received = None if partial.is_gone else partial.received()
         if received is not None:
             facts = self._check_whole(partial, facts, received)
-        run_together = self.library.tree.run_together
-        described: dict[str, Any] = store_and_name(
-            run_together, lambda: self._keep(facts, received), lambda stored: self._name(facts, stored)
-        )
+        try:
+            described = self._stored_and_named(facts, received)
+        except UploadUnwanted:
+            partial.discard()
+            raise
         self._note(partial, facts.with_(named=True))
         partial.release()
         log.info("upload complete upload=%s alias=%d", partial.id, facts.alias_id)
         return described
 
+    def _stored_and_named(self, facts: UploadFacts, received: IReceivedFile | None) -> dict[str, Any]:
+        # Folders on the way to a target belong to the acting person, an object of this thread's own session.
+        tree = self.library.tree
+        run = tree.run_together if facts.target is None else tree.run
+        described: dict[str, Any] = store_and_name(
+            run, lambda: self._keep(facts, received), lambda stored: self._name(facts, stored)
+        )
+        return described
+
     def result(self, facts: UploadFacts) -> dict[str, Any]:
         """The description of the file that was added.  Raises AliasNotFound."""
-        return describe(BoundAlias(self.library.alias(facts.alias_id), self.library))
+        return self._described(facts, self.library.alias(facts.alias_id))
+
+    def _described(self, facts: UploadFacts, alias: LibraryFileAlias) -> dict[str, Any]:
+        if facts.target is not None:
+            return self.targets.describe(facts.target, alias)
+        return describe(BoundAlias(alias, self.library))
 
     def _check_whole(self, partial: IPartial, facts: UploadFacts, received: IReceivedFile) -> UploadFacts:
         """Compare what has come with what was declared; the digests are noted for a request after a kill."""
@@ -275,26 +298,28 @@ class ResumableUploads:
 
     def _name(self, facts: UploadFacts, stored: StoredBytes) -> dict[str, Any]:
         """Add the alias, unless a request that was killed has done so."""
-        library = self.library
         try:
-            alias = library.alias(facts.alias_id)
+            alias = self.library.alias(facts.alias_id)
         except AliasNotFound:
             alias = self._add(facts, stored)
-        return describe(BoundAlias(alias, library))
+        return self._described(facts, alias)
 
     def _add(self, facts: UploadFacts, stored: StoredBytes) -> LibraryFileAlias:
         links = None if facts.link is None else getUtility(ILinkUploads)
+        target = facts.target
         alias = self.library.add(
             stored,
             facts.filename,
             facts.mimetype,
             expires=facts.expires if links is None else links.expires(facts.link),
-            restricted=facts.restricted,
+            restricted=facts.restricted or (target is not None and self.targets.check(target)),
             owner=facts.owner,
             alias_id=facts.alias_id,
         )
         if links is not None:
             links.received(facts.link, alias)
+        if target is not None:
+            self.targets.name(target, alias)
         return alias
 
     @staticmethod

@@ -14,14 +14,16 @@ from librarian.library.service import BoundAlias
 from librarian.naming.interfaces import INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, flag
-from librarian.naming.views.storing import keeps_restricted
+from librarian.naming.writing import keeps_restricted
 from librarian.store.receiving import keep_or_put
 from librarian.web.forms import done, fields_of, sent_file, text
+from librarian.web.requests.parts import refuse_parts
 from librarian.web.requests.promises import check_part
 
 
 def post(context: TreePath, request: Request) -> Response:
     """Answer POST: the field that is sent says what is to be done."""
+    refuse_parts(request)
     fields = fields_of(request, at_most=None)
     if "move_to" in fields:
         return _move(context, request, text(fields, "move_to"))
@@ -59,6 +61,7 @@ def _post_file(context: TreePath, request: Request, upload: Any) -> Response:
 
 def delete_node(context: TreePath, request: Request) -> Response:
     """Answer DELETE."""
+    refuse_parts(request)
     check_write(context, request)
     getUtility(INamedTree).remove(context.path, flag(request, "recursive"))
     return Response(status=204)

@@ -17,15 +17,19 @@ def url_of(path: str) -> str:
 
 def describe_entry(entry: Any) -> dict[str, Any]:
     """An entry as JSON."""
-    alias = entry.alias()
-    file = describe(removeSecurityProxy(alias))
+    return describe_version(entry.path, entry.version, removeSecurityProxy(entry.alias()), entry.restricted)
+
+
+def describe_version(path: str, number: int | None, alias: Any, restricted: bool) -> dict[str, Any]:
+    """A version of the entry at `path` as JSON; `number` is None where the entry has it no longer."""
+    content = alias.content
     return {
-        "path": entry.path,
+        "path": path,
         "kind": "file",
-        "version": entry.version,
-        "etag": entry.etag,
-        "restricted": entry.restricted,
-        "file": file,
+        "version": number,
+        "etag": content and f'"{content.sha256}"',
+        "restricted": restricted,
+        "file": describe(alias),
     }
 
 

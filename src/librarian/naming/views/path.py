@@ -4,12 +4,9 @@ from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
-from zope.component import getUtility
-from zope.security.proxy import removeSecurityProxy
 
-from librarian.naming.interfaces import ConditionFailed, INamedFolder, INamedTree, NotThere
+from librarian.naming.writing import check_change
 from librarian.settings import as_bool
-from librarian.web.files.conditions import refuses_write
 from librarian.web.files.delivery import request_headers
 
 
@@ -33,36 +30,9 @@ class TreePath:
         return "/" + "/".join(self.names[:-1])
 
 
-def existing(context: TreePath) -> Any:
-    """The INamedFolder or INamedEntry at the path, or None if there is none that the principal may see."""
-    try:
-        return getUtility(INamedTree)[context.path]
-    except NotThere:
-        return None
-
-
 def check_write(context: TreePath, request: Request) -> Any:
-    """existing(), if the principal may change the path and the request's conditions hold.
-
-    Raises Unauthorized, and ConditionFailed for If-Match and If-None-Match.
-    """
-    there = existing(context)
-    etag = None if there is None else getattr(removeSecurityProxy(there), "etag", None) or '""'
-    _nearest_folder(context).put  # noqa: B018  # through its security proxy: raises Unauthorized
-    if refuses_write(request_headers(request.environ), etag):
-        raise ConditionFailed(context.path)
-    return there
-
-
-def _nearest_folder(context: TreePath) -> Any:
-    """The folder that the path lies in, or the lowest above it that exists."""
-    found = getUtility(INamedTree).root
-    for name in context.names[:-1]:
-        inner = found.get(name)
-        if not INamedFolder.providedBy(inner):
-            break
-        found = inner
-    return found
+    """check_change() for the conditions of a request."""
+    return check_change(context.path, request_headers(request.environ))
 
 
 def ends_in_slash(request: Request) -> bool:

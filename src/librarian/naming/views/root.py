@@ -4,7 +4,8 @@
 GET entry             redirects to the file; ``?version=N`` to an old one; ``?history`` lists them;
                       with ``Accept: application/json`` its description
 GET folder            its listing, as JSON or as a page, ``?start=&limit=``
-PUT entry             the body is the file: 201 new, 200 replaced; ``?parents=true`` makes folders
+PUT entry             the body is the file: 201 new, 200 replaced; ``?parents=true`` makes folders;
+                      with Upload-Complete it is resumable (see librarian.library.uploads)
 PUT folder/           with a slash at its end: makes a folder; ``?restricted=true``
 POST                  ``move_to=/path``: another path for it
 DELETE                an entry, an empty folder, or any folder with ``?recursive=true``
@@ -25,6 +26,7 @@ from librarian.naming.views.reading import show
 from librarian.naming.views.storing import put
 from librarian.web.forms import by_method
 from librarian.web.interfaces import IAppSection, ITakesFiles
+from librarian.web.requests.parts import takes_parts
 
 
 @implementer(IAppSection, ITakesFiles)
@@ -40,4 +42,4 @@ class TreeSection:
 
 section = TreeSection()
 
-place = by_method(GET=show, PUT=put, POST=post, DELETE=delete_node)
+place = takes_parts(by_method(GET=show, PUT=put, POST=post, DELETE=delete_node))

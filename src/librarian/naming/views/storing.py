@@ -13,11 +13,15 @@ from librarian.library.generations import store_and_name
 from librarian.library.http.request_bodies import check_coding, stated_expires, stated_mimetype, store_body
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
+from librarian.library.uploads.views import draft
+from librarian.library.uploads.views.common import target_of
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
-from librarian.naming.views.path import TreePath, check_write, ends_in_slash, existing, flag
+from librarian.naming.views.path import TreePath, check_write, ends_in_slash, flag
+from librarian.naming.writing import existing, keeps_restricted
 from librarian.store.interfaces import StoredBytes
 from librarian.web.requests.methods import judged_by
+from librarian.web.requests.parts import refuse_parts
 
 
 def judge_put(context: TreePath, request: Request) -> None:
@@ -29,9 +33,11 @@ def judge_put(context: TreePath, request: Request) -> None:
 @judged_by(judge_put)
 def put(context: TreePath, request: Request) -> Response:
     """Answer PUT: 201 where the path is new, else 200."""
-    if ends_in_slash(request) or not context.names:
-        return _put_folder(context, request)
-    return _put_file(context, request)
+    is_file = context.names and not ends_in_slash(request)
+    if is_file and "Upload-Complete" in request.headers:
+        return draft.created(request, lambda: _stated_in_pieces(context, request))
+    refuse_parts(request)
+    return _put_file(context, request) if is_file else _put_folder(context, request)
 
 
 def _stated(context: TreePath, request: Request) -> tuple[str, str, datetime | None, bool, bool]:
@@ -42,6 +48,13 @@ def _stated(context: TreePath, request: Request) -> tuple[str, str, datetime | N
     mimetype, expires = stated_mimetype(request, filename), stated_expires(request)
     Library().quotas.require(acting_owner(), request.content_length)
     return filename, mimetype, expires, flag(request, "restricted"), flag(request, "parents")
+
+
+def _stated_in_pieces(context: TreePath, request: Request) -> dict[str, Any]:
+    """The facts of an upload that begins here."""
+    filename, mimetype, expires, restricted, make = _stated(context, request)
+    facts = {"filename": filename, "mimetype": mimetype, "expires": expires, "restricted": restricted}
+    return {**facts, "target": target_of(request, context.path, parents=make)}
 
 
 def _put_file(context: TreePath, request: Request) -> Response:
@@ -69,20 +82,11 @@ def _stored(described: dict[str, Any], is_new: bool, url: str) -> Response:
     return response
 
 
-def keeps_restricted(folder: Any, replaced: Any) -> bool:
-    """Whether a file that is put into `folder` is restricted without a request for it.
-
-    It is in a restricted folder, and where it replaces a restricted file (`replaced` is None or an entry):
-    a request that leaves the parameter out does not publish the file.
-    """
-    return folder.restricted or (replaced is not None and replaced.restricted)
-
-
 def _put_folder(context: TreePath, request: Request) -> Response:
     restricted, make = flag(request, "restricted"), flag(request, "parents")
 
     def make_folder() -> tuple[dict[str, Any], bool]:
-        tree, found = getUtility(INamedTree), existing(context)
+        tree, found = getUtility(INamedTree), existing(context.path)
         if found is not None:
             return describe_folder(_changeable_folder(context, found)), False
         tree.folder(context.folder_path, make)

@@ -5,6 +5,7 @@ link hold from the beginning; its use is counted when the file is added.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -20,10 +21,10 @@ from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
 from librarian.library.quotas.interfaces import QuotaExceeded
-from librarian.library.uploads.interfaces import UploadNotFound
+from librarian.library.uploads.interfaces import UploadBusy, UploadNotFound
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import tus
-from librarian.library.uploads.views.common import Place, stated_name, stated_type, uploads
+from librarian.library.uploads.views.common import Place, refuse_path, stated_name, stated_type, uploads
 from librarian.security.interaction import acting_as
 from librarian.store.interfaces import IPartial
 from librarian.web.requests.methods import refusal_of, takes
@@ -53,11 +54,17 @@ class LinkPlace(Place):
         if found.link != self._key:
             raise UploadNotFound(upload_id)
         if not found.named and not self._links.is_good(self._link):
+            with suppress(UploadBusy, UploadNotFound):
+                uploads().cancel(upload_id)
             raise NoSuchUploadLink
         return found
 
-    def begin(self, metadata: Mapping[str, str], **facts: Any) -> IPartial:
-        """A new upload within the link's terms.  Raises NoSuchUploadLink, InvalidFilename, DropError."""
+    def begin(self, request: Request, metadata: Mapping[str, str], **facts: Any) -> IPartial:
+        """A new upload within the link's terms.
+
+        Raises NoSuchUploadLink, InvalidFilename, DropError, HTTPBadRequest.
+        """
+        refuse_path(metadata)
         if not self._links.is_good(self._link):
             raise NoSuchUploadLink
         terms = self._link.terms
@@ -71,11 +78,7 @@ class LinkPlace(Place):
 
     def complete(self, partial: IPartial) -> dict[str, Any]:
         """Add the file, unless another has used the link up meanwhile.  Raises NoSuchUploadLink."""
-        try:
-            described = uploads().complete(partial)
-        except NoSuchUploadLink:
-            partial.discard()
-            raise
+        described = uploads().complete(partial)
         return {name: described[name] for name in SENT}
 
 

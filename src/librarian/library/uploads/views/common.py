@@ -12,14 +12,16 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import media_type_for
+from librarian.library.http.request_bodies import stated_expires, upload_expires
 from librarian.library.http.uploads import UPLOADS, UploadRoot, check_permission
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.interfaces import IResumableUploads
-from librarian.library.uploads.model import UploadFacts
+from librarian.library.uploads.model import Target, UploadFacts
 from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.service import ResumableUploads
 from librarian.security.interaction import is_permitted
+from librarian.settings import as_bool
 from librarian.store.interfaces import IPartial
 from librarian.web.digests import CONTENT_FIELDS, WHOLE_FIELDS, promised_digests
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
@@ -55,8 +57,17 @@ def may_upload(permission: str) -> None:
 
 
 def facts_for(context: Any, upload_id: str) -> UploadFacts:
-    """The facts of the principal's own upload.  Raises UploadNotFound, UploadExpired, Unauthorized."""
-    return uploads().facts(upload_id, acting_owner(), space_of(context))
+    """The facts of the principal's own upload.  Raises UploadNotFound, UploadExpired, Unauthorized.
+
+    For one with a target it is the named tree that asks for permissions, when it is complete.
+    """
+    owner = acting_owner()
+    if isinstance(context, UploadRoot) or owner is None:
+        return uploads().facts(upload_id, owner, space_of(context))
+    found = uploads().facts(upload_id, owner, None)
+    if found.target is None:
+        space_of(context)
+    return found
 
 
 class Place:
@@ -76,8 +87,11 @@ class Place:
         """
         return facts_for(self._context, upload_id)
 
-    def begin(self, metadata: Mapping[str, str], **facts: Any) -> IPartial:
+    def begin(self, request: Request, metadata: Mapping[str, str], **facts: Any) -> IPartial:
         """A new upload, open.  Raises HTTPBadRequest, Unauthorized, and what begin() of the uploads does."""
+        if "path" in metadata and not isinstance(self._context, UploadRoot):
+            return _begin_at_path(request, metadata, **facts)
+        refuse_path(metadata)
         restricted = space_of(self._context)
         if restricted is None:
             restricted = metadata.get("restricted", "") in ("true", "1")
@@ -86,11 +100,39 @@ class Place:
         if not filename:
             raise HTTPBadRequest("Upload-Metadata names no filename.")
         mimetype = stated_type(metadata, filename)
-        return uploads().begin(filename, mimetype, restricted=restricted, owner=acting_owner(), **facts)
+        facts |= {"expires": upload_expires(request), "restricted": restricted, "owner": acting_owner()}
+        return uploads().begin(filename, mimetype, **facts)
 
     def complete(self, partial: IPartial) -> dict[str, Any]:
         """Add the file; the JSON object that the sender gets."""
         return uploads().complete(partial)
+
+
+def _begin_at_path(request: Request, metadata: Mapping[str, str], **facts: Any) -> IPartial:
+    flags = {name: _flag(metadata, name) for name in ("parents", "restricted")}
+    target = target_of(request, metadata["path"], parents=flags["parents"])
+    mimetype = stated_type(metadata, target.filename)
+    facts |= {"target": target, "expires": stated_expires(request), "restricted": flags["restricted"]}
+    return uploads().begin(target.filename, mimetype, owner=acting_owner(), **facts)
+
+
+def _flag(metadata: Mapping[str, str], name: str) -> bool:
+    try:
+        return as_bool(metadata.get(name, "false"))
+    except ValueError:
+        raise HTTPBadRequest(f"{name} in Upload-Metadata is true or false.") from None
+
+
+def target_of(request: Request, path: str, *, parents: bool) -> Target:
+    """A path of the named tree, with the conditions of the request."""
+    conditions = (request.headers.get(name) for name in ("If-Match", "If-None-Match"))
+    return Target("/" + path.lstrip("/"), parents, *conditions)
+
+
+def refuse_path(metadata: Mapping[str, str]) -> None:
+    """Raise HTTPBadRequest where the client believes that the file gets a path."""
+    if "path" in metadata:
+        raise HTTPBadRequest("path in Upload-Metadata is for /+uploads of the web application.")
 
 
 def stated_name(metadata: Mapping[str, str]) -> str:

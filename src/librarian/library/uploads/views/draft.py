@@ -4,6 +4,8 @@ What was implemented is interop version 8; versions 5 to 7 differ in nothing tha
 answer, 104, which only version 8 is sent.
 """
 
+from collections.abc import Callable
+from functools import partial as with_
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPUnsupportedMediaType
@@ -32,6 +34,7 @@ from librarian.library.uploads.views.common import (
     uploads,
     whole_digests,
 )
+from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER
 from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
@@ -47,12 +50,21 @@ PIECE_TYPE = "application/partial-upload"
 @takes("PUT", "POST")
 def create(context: UploadTarget, request: Request) -> Response:
     """``PUT /<filename>`` with Upload-Complete: the whole file, or its first piece."""
+    return created(request, with_(_stated, context, request))
+
+
+def created(request: Request, stated: Callable[[], dict[str, Any]]) -> Response:
+    """The answer to a request that begins an upload.
+
+    `stated` gives the facts that are not the protocol's: name, media type, expiry, space, target.  Raises
+    HTTPBadRequest, what `stated` raises, and what begin() of the uploads does.
+    """
     is_last = stated_boolean(request, "Upload-Complete")
     version = request.headers.get(VERSION_FIELD, "").strip()
     if not is_last and version not in KNOWN:
         raise HTTPBadRequest(f"A resumable upload needs {VERSION_FIELD}: {INTEROP} beside Upload-Complete.")
     _check_framing(request)
-    piece, is_whole = received(request, lambda: _first_piece(context, request, is_last))
+    piece, is_whole = received(request, lambda: _first_piece(stated(), request, is_last))
     if is_whole:
         return _settled(piece, is_last, 201)
     begun = piece.partial
@@ -64,11 +76,16 @@ def create(context: UploadTarget, request: Request) -> Response:
     return response
 
 
-def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piece:
+def _stated(context: UploadTarget, request: Request) -> dict[str, Any]:
     restricted = space_of(context.root)
     filename = check_filename(context.filename)
     if request.path_info != f"/{filename}":
         raise InvalidFilename(filename, "the path is not just a name")
+    mimetype, expires = stated_mimetype(request, filename), upload_expires(request)
+    return {"filename": filename, "mimetype": mimetype, "expires": expires, "restricted": restricted}
+
+
+def _first_piece(facts: dict[str, Any], request: Request, is_last: bool) -> Piece:
     length = stated_integer(request, "Upload-Length")
     size = body_size(request)
     if is_last and size is not None:
@@ -76,15 +93,8 @@ def _first_piece(context: UploadTarget, request: Request, is_last: bool) -> Piec
             raise InconsistentLength(f"Upload-Length is {length}, and the body's length another")
         length = size
     digests = piece_digests(request)  # what is refused begins no upload
-    partial = uploads().begin(
-        filename,
-        stated_mimetype(request, filename),
-        restricted=restricted,
-        owner=acting_owner(),
-        length=length,
-        expires=upload_expires(request),
-        digests=tuple(whole_digests(request).items()),
-    )
+    promised = tuple(whole_digests(request).items())
+    partial = uploads().begin(**facts, owner=acting_owner(), length=length, digests=promised)
     return uploads().piece_of(partial, length, digests)
 
 
@@ -119,16 +129,27 @@ def append(context: Any, request: Request, upload_id: str) -> Response:
 
 def _settled(piece: Piece, is_last: bool, status: int) -> Response:
     piece.settle()
-    facts, partial = UploadFacts.of(piece.partial.facts), piece.partial
+    partial = piece.partial
     if is_last:
-        described = uploads().complete(partial)
-        response = Response(json_body=described, status=status, location=described["url"])
-        have = described["size"]
+        response = _completed(partial, status)
+        have = UploadFacts.of(partial.facts).size(partial.size)
     else:
         response = Response(status=201 if status == 201 else 204, location=path_of(partial.id))
         response.headers["Upload-Limit"] = limits(partial)
-        have = facts.stored.size if facts.stored is not None else partial.size
+        have = UploadFacts.of(partial.facts).size(partial.size)
     response.headers.update({"Upload-Complete": "?1" if is_last else "?0", "Upload-Offset": str(have)})
+    return response
+
+
+def _completed(partial: IPartial, status: int) -> Response:
+    """The answer to the last piece: that of a PUT of the whole; of a piece that is no creation it is 200."""
+    described = uploads().complete(partial)
+    target = UploadFacts.of(partial.facts).target
+    if target is None:
+        return Response(json_body=described, status=status, location=described["url"])
+    replaced = described["version"] != 1
+    response = Response(json_body=described, status=200 if replaced else status)
+    response.location, response.headers["ETag"] = uploads().targets.location(target), described["etag"]
     return response
 
 

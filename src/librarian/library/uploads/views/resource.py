@@ -84,6 +84,8 @@ def _cancel(context: Any, request: Request) -> Response:
 def _description(context: Any, request: Request) -> Response:
     """The facts of one upload, and of the file it became."""
     upload_id = request.subpath[0]
+    if _speaks_tus(request):
+        tus.state(Place(context), request, upload_id)  # completes it, or is refused as HEAD is, with a reason
     fields = draft.state(context, request, upload_id)
     facts = facts_for(context, upload_id)
     described = describe_upload(upload_id, facts, int(fields["Upload-Offset"]))
@@ -117,6 +119,7 @@ def describe_upload(upload_id: str, facts: UploadFacts, offset: int) -> dict[str
         "id": upload_id,
         "path": path_of(upload_id),
         "filename": facts.filename,
+        "target": facts.target and facts.target.path,
         "mimetype": facts.mimetype,
         "restricted": facts.restricted,
         "owner": facts.owner,

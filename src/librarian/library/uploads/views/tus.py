@@ -7,7 +7,6 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.http.request_bodies import upload_expires
 from librarian.library.uploads.interfaces import UnknownChecksum
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
@@ -86,12 +85,8 @@ def _begin(place: Place, request: Request) -> IPartial:
     if "Upload-Concat" in request.headers:
         raise HTTPBadRequest("Upload-Concat: parts are not joined here; send the file as one upload.")
     metadata = stated_metadata(request)
-    return place.begin(
-        metadata,
-        length=stated_length(request),
-        expires=upload_expires(request),
-        digests=_declared(request, metadata),
-    )
+    length, digests = stated_length(request), _declared(request, metadata)
+    return place.begin(request, metadata, length=length, digests=digests)
 
 
 def _declared(request: Request, metadata: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -177,7 +172,7 @@ def _settled(place: Place, piece: Piece, status: int) -> tuple[UploadFacts, Resp
     """Make a piece durable, and complete the upload if it was the last."""
     piece.settle()
     facts = UploadFacts.of(piece.partial.facts)
-    have = facts.stored.size if facts.stored is not None else piece.partial.size
+    have = facts.size(piece.partial.size)
     response = _answer(status, **{"Upload-Offset": str(have)})
     if have == facts.length:
         described = place.complete(piece.partial)
