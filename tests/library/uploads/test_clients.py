@@ -113,37 +113,37 @@ class Clients(unittest.TestCase):
         self.assertIn(sorted(statuses), ([200, 409], [200, 423]))
         self.assertEqual(self.files_called("two.bin", sha256), 1)
 
-    def curl(self, url: str) -> str:
+    def curl(self, url: str, *options: str) -> str:
         """What curl shows of a PUT by the draft: all answers, and what there was of their bodies."""
-        fields = ("-H", "Upload-Complete: ?1", "-H", "Upload-Draft-Interop-Version: 8")
+        fields = ("-H", "Upload-Complete: ?1", "-H", "Upload-Draft-Interop-Version: 8", *options)
         command = ("curl", "-sSi", "--noproxy", "*", "-T", str(self.path), *fields, url)
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
 
     def test_curl_puts_a_file_by_the_draft(self) -> None:
         sha256 = self.fill(3 * MIB)
-        fields = ("-H", "Upload-Complete: ?1", "-H", "Upload-Draft-Interop-Version: 8")
-        command = (
-            "curl",
-            "-sSi",
-            "--noproxy",
-            "*",
-            "-T",
-            str(self.path),
-            *fields,
-            Server.server.urls["upload"],
-        )
-        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        told = self.curl(Server.server.urls["upload"])
         first, _empty, rest = told.partition("\n\n")
         self.assertTrue(first.startswith("HTTP/1.1 104 Upload Resumption Supported"), told)
         self.assertIn("/+uploads/", first)
         self.assertIn(sha256, rest)
 
+    def test_curl_puts_a_file_at_a_path_of_the_named_tree(self) -> None:
+        sha256, server = self.fill(3 * MIB), Server.server
+        url = f"{server.urls['app']}tree/by-curl.bin"
+        told = self.curl(url, "-u", f"admin:{server.admin_password}")
+        first, _empty, rest = told.partition("\n\n")
+        self.assertTrue(first.startswith("HTTP/1.1 104 Upload Resumption Supported"), told)
+        self.assertIn("/+uploads/", first)
+        self.assertIn("HTTP/1.1 201 Created", rest)
+        self.assertIn(f'"path":"/by-curl.bin","kind":"file","version":1,"etag":"\\"{sha256}', rest)
+        refused = self.curl(url, "-u", f"admin:{server.admin_password}", "-H", "If-None-Match: *")
+        self.assertTrue(refused.startswith("HTTP/1.1 412 Precondition Failed"), refused)
+        self.assertTrue(self.curl(url).startswith("HTTP/1.1 401 Unauthorized"))
+
     def test_a_creation_that_was_cut_goes_on_where_the_interim_answer_says(self) -> None:
         sha256 = self.fill(4 * MIB)
         with CuttingRelay(Server.server.urls["upload"], cut_after=MIB) as relay:
-            fields = ("-H", "Upload-Complete: ?1", "-H", "Upload-Draft-Interop-Version: 8")
-            command = ("curl", "-sSi", "--noproxy", "*", "-T", str(self.path), *fields, relay.url)
-            told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+            told = self.curl(relay.url)
         path = next(line for line in told.splitlines() if line.startswith("Location: ")).partition(
             "/+uploads/"
         )[2]
