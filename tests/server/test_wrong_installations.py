@@ -78,6 +78,7 @@ class Wrong(unittest.TestCase):
             self.refused("librarian.site", "site.zcml", programs=("gc",))
 
     def test_a_setting_that_is_mistyped(self) -> None:
+        self.server.make()
         self.write(r"^librarian.site", "librarian.tokn_lifetime = 1h\nlibrarian.site")
         self.refused("tokn_lifetime")
 
@@ -88,6 +89,7 @@ class Wrong(unittest.TestCase):
         self.refused("file")
 
     def test_an_impossible_byte_store(self) -> None:
+        self.server.make()
         file = self.server.folder / "file"
         file.touch()
         self.write(r"^librarian.byte_store = .*", f"librarian.byte_store = {file}/bytes")

@@ -107,6 +107,7 @@ class KilledInTheMiddle(unittest.TestCase):
         more = "librarian.mirrors.allowed_networks = 127.0.0.0/8\nlibrarian.mirrors.parallel = 4"
         self.site = ServerProcess(more)
         self.addCleanup(self.site.remove)
+        self.site.make()
 
     def python(self, code: str, *arguments: str) -> "subprocess.Popen[str]":
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -37,8 +37,7 @@ class MirrorSite:
             f"librarian.mail.queue = mail\nlibrarian.mail.smtp_host = 127.0.0.1\n"
             f"librarian.mail.smtp_port = {self._inbox.port}\n"
         )
-        self._site.start()  # which makes the library; no command does
-        self._site.stop()
+        self._site.make()
         (self._site.folder / "publications.json").write_text(json.dumps(_DESCRIBED))
         self._site.command(
             *("person", "add", "jane", "--display-name", "Jane"),

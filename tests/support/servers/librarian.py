@@ -157,6 +157,11 @@ class ServerProcess:
         self._end(signal.SIGTERM)
         raise NotServing(self.log.read_text()[-4000:])
 
+    def make(self) -> None:
+        """Make the library, which no command does, and leave it without a server."""
+        self.start()
+        self.stop()
+
     def stop(self) -> None:
         """SIGTERM, and wait for the end."""
         for other in self._others:

@@ -13,7 +13,7 @@ from librarian.library.catalogue.indexing import Indexer
 from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
 from librarian.periodic import PeriodicTask
 from librarian.settings import Section
-from librarian.tree.interfaces import ITree
+from librarian.tree.interfaces import ITree, TreeFull
 
 log = logging.getLogger(__name__)
 log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
@@ -44,4 +44,4 @@ class Schedule(PeriodicTask):
         except Exception as error:  # an error must not end the thread
             tree = queryUtility(ITree)  # an application that is taken down has none
             if tree is not None and not tree.is_loss(error):  # the tree's watch has logged that
-                log.exception("files not indexed")
+                log.error("files not indexed: %s", error, exc_info=not isinstance(error, TreeFull))
