@@ -1,11 +1,13 @@
 """Counting from logs: slices, rotation, cut lines, other people's formats, and nonsense."""
 
 import gzip
+import logging
 import tempfile
 import unittest
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from unittest.mock import patch
 
@@ -275,6 +277,22 @@ class Counting(unittest.TestCase):
         self.log.mkdir()
         with self.assertLogs("librarian.library.counts.task", "ERROR"):
             Schedule(self.log, 60).once()
+
+    def test_the_schedule_opens_the_tree_itself(self) -> None:
+        self.log.touch()
+        told: list[str] = []
+
+        def once() -> None:  # in a thread without a session, as in the server
+            with self.assertLogs("librarian.library.counts") as logs:
+                logging.getLogger("librarian.library.counts").info("begun")
+                Schedule(self.log, 60).once()
+            told.extend(logs.output)
+
+        thread = Thread(target=once)
+        thread.start()
+        thread.join()
+        self.assertEqual([line for line in told if "not counted" in line], [])
+        self.assertTrue(told)
 
     def test_logs_that_cannot_be_read(self) -> None:
         damaged = self.folder / "damaged.gz"

@@ -98,14 +98,15 @@ class DownloadCounter:
     def forget_slices(self) -> None:
         """Forget downloads that were not completed in time; called when all logs are read."""
         too_old = (self._library.clock.now() - PATIENCE).timestamp()
-        subtree = self._library.subtree
+        with self._library.tree.session():
+            subtree = self._library.subtree
 
-        def forget(keys: list[bytes]) -> None:
-            for key in keys:
-                if subtree.slices[key][1] < too_old:
-                    del subtree.slices[key]
+            def forget(keys: list[bytes]) -> None:
+                for key in keys:
+                    if subtree.slices[key][1] < too_old:
+                        del subtree.slices[key]
 
-        change_in_batches(self._library.tree, lambda: subtree.slices, forget, size=BATCH)
+            change_in_batches(self._library.tree, lambda: subtree.slices, forget, size=BATCH)
 
 
 def _commit(
