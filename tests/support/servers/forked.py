@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -137,8 +138,9 @@ class Forked:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it to the process, unless that has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # it has ended, and that is not told yet
+            if self.poll() is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL."""

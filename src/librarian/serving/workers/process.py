@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -83,9 +84,14 @@ class Worker:
             socket.send_fds(self._control, [COVER], [sock.fileno() for sock in sockets.values()])
 
     def kill(self) -> None:
-        """SIGKILL, if it runs."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        """SIGKILL, if it runs.
+
+        asyncio's own kill() asks first whether it has ended, which takes the exit status from what waits for
+        it: a worker that had just ended by itself would have ended with 255.
+        """
+        if self.is_running:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def ended(self) -> int:
         """Wait for its end; its exit status, negative for a signal."""
