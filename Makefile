@@ -38,6 +38,7 @@ soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
+	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes
 	bin/py -m tests.chaos rounds=$(or $(ROUNDS),10)
 
 docs: bin/.built

@@ -11,10 +11,10 @@ from tests.support.servers.librarian import ServerProcess
 
 
 def started(
-    test: unittest.TestCase, more: str = "", environ: Mapping[str, str] | None = None
+    test: unittest.TestCase, more: str = "", environ: Mapping[str, str] | None = None, *, forked: bool = True
 ) -> ServerProcess:
     """A running server that goes away with the test."""
-    server = ServerProcess(more, environ)
+    server = ServerProcess(more, environ, forked=forked)
     test.addCleanup(server.remove)
     test.addCleanup(server.stop)
     server.start()

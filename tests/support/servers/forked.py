@@ -58,12 +58,13 @@ def begin(
     errors: IO[str],
     environ: Mapping[str, str],
     folder: Path | None = None,
+    forked: bool = True,
 ) -> "Forked | subprocess.Popen[str]":
     """A process that runs `code` as ``python -c`` does; its standard input is empty.
 
-    It is not forked where its environment has what is read before any program runs.
+    It is an interpreter of its own without `forked`, and where its environment has what is read at the start.
     """
-    if at_start(environ) != at_start(os.environ):
+    if not forked or at_start(environ) != at_start(os.environ):
         return subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
             stdin=subprocess.DEVNULL,

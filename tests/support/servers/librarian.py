@@ -85,8 +85,13 @@ class ServerProcess:
         database_uri: str = "",
         byte_store: Path | None = None,
         workers: int | None = None,
+        forked: bool = True,
     ) -> None:
-        """`more` are further settings; without `database_uri` and `byte_store` both are in its folder."""
+        """`more` are further settings; without `database_uri` and `byte_store` both are in its folder.
+
+        With `forked` it shares the memory of what it was forked from, and starts sooner.
+        """
+        self._forked = forked
         self.folder = Path(tempfile.mkdtemp(prefix="librarian-server-"))
         self.ini = self.folder / "server.ini"
         if site is None:  # which has more endpoints than a site need have
@@ -143,6 +148,7 @@ class ServerProcess:
                 output=output,
                 errors=log,
                 environ=self.environ,
+                forked=self._forked,
             )
         self.urls = {}
         self._told = os.fdopen(reading)
