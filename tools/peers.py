@@ -1,10 +1,12 @@
 """What tests and benchmarks compare with, installed where the build has no part in it.
 
-    .venv/bin/python tools/peers.py            the clients of filetracker and of tus, for the tests
+    .venv/bin/python tools/peers.py            the clients of filetracker and tus, schemathesis, for the tests
     .venv/bin/python tools/peers.py --server   its server too, for the benchmarks
 
 The client of tus is a script in a pinned npm package: npm fetches it, its digest is compared, and it is
 unpacked to parts/tus-js-client.
+
+schemathesis, which asks a server by its description, gets an environment of its own, parts/schemathesis.
 
 The client of filetracker goes to parts/peers without its dependencies: of those it needs six alone (and
 requests, which the build has), the others are for its server and want a compiler and Berkeley DB.  The
@@ -24,6 +26,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLIENT = CHECKOUT / "parts" / "peers"
+SCHEMATHESIS = CHECKOUT / "parts" / "schemathesis"
 TUS = CHECKOUT / "parts" / "tus-js-client"
 FETCH_SECONDS = 60
 TUS_PACKAGE = "tus-js-client@4.3.1"
@@ -39,6 +42,9 @@ def main() -> None:
         install(sys.executable, "--no-deps", "--target", str(CLIENT), *wanted)
     CLIENT.mkdir(parents=True, exist_ok=True)
     (CLIENT / ".tried").touch()
+    if not (SCHEMATHESIS / "bin" / "schemathesis").exists():
+        venv.create(SCHEMATHESIS, clear=True, with_pip=False, symlinks=True)
+        install(str(SCHEMATHESIS / "bin" / "python"), f"schemathesis=={versions['schemathesis']}")
     if not (TUS / "tus.min.js").is_file():
         fetch_tus()
     if "--server" in sys.argv and not (SERVER / "bin" / "filetracker-server").exists():
