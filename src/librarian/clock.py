@@ -9,6 +9,10 @@ from zope.interface import implementer
 
 from librarian.interfaces import IClock, IFollowingClock
 
+# That a node's clock may be from the database's before the node follows that; more than a commit on a busy
+# database takes.  Two nodes may be twice as far apart.
+LEFT_ALONE = timedelta(seconds=5)
+
 
 @implementer(IClock)
 class SystemClock:

@@ -185,6 +185,13 @@ class Refusing(DropsTestCase):
         self.same(old, expired)
         self.assertEqual(len(self.files()), 1)
 
+    def test_a_node_whose_clock_is_a_little_behind_takes_files_at_once(self) -> None:
+        link = self.link()
+        self.world.clock.move(seconds=-11)
+        self.same(link)
+        self.world.clock.move(seconds=2)
+        self.put(f"{link}/a.txt")
+
     def test_the_collector_forgets_what_has_expired(self) -> None:
         short = self.link(lifetime=timedelta(hours=1))
         long = self.link("cat", lifetime=timedelta(days=2))

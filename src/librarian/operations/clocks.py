@@ -2,8 +2,8 @@
 
 Ages are judged by the clock of the node that judges: a token, a lease of a periodic task, a file that nothing
 refers to any more.  So each node compares its clock with the database's at its start and every ten minutes.
-Where they are WORTH_A_WARNING apart, operators are told, and an IFollowingClock goes as the database's.  Less
-is left alone: clocks under NTP are closer than that, and a comparison is no better than a commit is quick.
+Where they are LEFT_ALONE apart, operators are told, and an IFollowingClock goes as the database's.  Less
+stays: clocks under NTP are closer than that, and a comparison is no better than a commit is quick.
 The collector deletes nothing on a node whose own clock is far off, as the kernel gives that time to files.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.clock import own_time
+from librarian.clock import LEFT_ALONE, own_time
 from librarian.interfaces import IClock, IFollowingClock
 from librarian.operations.interfaces import IClocks
 from librarian.periodic import PeriodicTask
@@ -23,7 +23,6 @@ from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
 
-WORTH_A_WARNING = timedelta(seconds=5)  # more than a commit on a busy database takes
 STANDS_STILL = timedelta(microseconds=10)  # between two numbers of transactions that come of no clock
 EVERY_SECONDS = 600.0  # between two comparisons, each of which commits a trifle
 NO_TIME = timedelta(0)
@@ -55,7 +54,7 @@ def compare_clocks(tree: ITree, clock: Any) -> str:
     """What to tell operators of the clock of this node, empty for nothing; and have `clock` follow the
     database's where it can and must.  Raises what the tree raises where it cannot be written."""
     ahead = _ahead(tree, clock)
-    if abs(ahead) < WORTH_A_WARNING:
+    if abs(ahead) < LEFT_ALONE:
         _follow(clock, NO_TIME)
         return ""
     followed = IFollowingClock.providedBy(clock) and _goes(tree)

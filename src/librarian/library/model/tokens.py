@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from persistent import Persistent
 
+from librarian.clock import LEFT_ALONE
 from librarian.library.filenames import canonical_path
 from librarian.library.model.client_downloads import ClientDownload, Piece
 
@@ -67,8 +68,11 @@ class TimeLimitedToken(Persistent):
         return self.created + self.lifetime
 
     def alive_for(self, now: datetime, client: str) -> bool:
-        """Whether `client` may download anything at `now`; at the moment `expires` it may not."""
-        if not self.created <= now < self.expires:
+        """Whether `client` may download anything at `now`; at the moment `expires` it may not.
+
+        The clock of the node that made the token may be a little ahead of the one that is asked.
+        """
+        if not self.created - 2 * LEFT_ALONE <= now < self.expires:
             return False
         under_way = self._downloads.get(client)
         return not self._exhausted or (under_way is not None and under_way.unfinished(now))
