@@ -14,6 +14,7 @@ import urllib3
 
 MISSING = (404, 410)
 TIMEOUT = 30.0  # seconds
+LOOKED_AFTER = 3.0  # seconds, of a link that was not there
 VERSION = "last_modified=Thu,%2001%20Jan%202026%2000:00:00%20%2B0000"
 SIZES = (10, 1_000, 100_000, 1_500_000)  # bytes; the last two are fetched from the store by nginx in slices
 
@@ -23,6 +24,7 @@ class Ledger:
     """What was acknowledged, and what was seen.  Its methods may be called by many threads."""
 
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256 in hex
+    restricted: dict[str, str] = field(default_factory=dict)
     tracked: dict[str, str] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)  # statuses, and errors of connections
     wrong: list[str] = field(default_factory=list)  # other bytes than were put, and missing files
@@ -111,6 +113,8 @@ class Client:
         path, sha256, number = self.put("restricted-upload")
         if not path:
             return
+        with self.ledger.lock:
+            self.ledger.restricted[path] = sha256
         made = self.ask(
             *("link", "POST", f"{self.urls['app']}files/{number}/+tokens"),
             fields={"lifetime": "1h"},
@@ -121,7 +125,18 @@ class Client:
             link = urlsplit(json.loads(made.data)["url"])
             url = f"{self.urls['public'].rstrip('/')}{link.path}?{link.query}"
             answer = self.ask("linked", "GET", url, headers={"Host": link.netloc})
-            self.ledger.check(f"linked {path}", answer, sha256)
+            again = self.asked_again(url, link.netloc) if answer.status in MISSING else ""
+            self.ledger.check(f"linked {path}{again}", answer, sha256)
+
+    def asked_again(self, url: str, host: str) -> str:
+        """What becomes of a link that was not there: a view that was behind, or one that is lost?"""
+        begun, seen = time.monotonic(), list[str]()
+        while time.monotonic() < begun + LOOKED_AFTER and "200" not in seen:
+            with suppress(urllib3.exceptions.HTTPError):
+                answer = self.http.request("GET", url, headers={"Host": host}, redirect=False)
+                seen.append(str(answer.status))
+            time.sleep(0.05)
+        return f" (again for {time.monotonic() - begun:.2f} s: {' '.join(dict.fromkeys(seen))})"
 
     def delete(self) -> None:
         if not self.mine:
@@ -150,11 +165,12 @@ class Client:
             self.ledger.check(f"fetch {name}", answer, self.ledger.tracked[name])
 
 
-def lost(ledger: Ledger, public: str, tracker: str) -> list[str]:
-    """What was acknowledged and cannot be read, in the end, at two endpoints of one node."""
+def lost(ledger: Ledger, node: dict[str, str]) -> list[str]:
+    """What was acknowledged and cannot be read, in the end, at the endpoints of one node."""
     http = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
-    urls = {f"{public.rstrip('/')}{path}": sha256 for path, sha256 in ledger.files.items()}
-    urls |= {f"{tracker}files{name}": sha256 for name, sha256 in ledger.tracked.items()}
+    urls = {f"{node['public'].rstrip('/')}{path}": sha256 for path, sha256 in ledger.files.items()}
+    urls |= {f"{node['restricted'].rstrip('/')}{path}": sha256 for path, sha256 in ledger.restricted.items()}
+    urls |= {f"{node['tracker']}files{name}": sha256 for name, sha256 in ledger.tracked.items()}
     return [url for url, sha256 in urls.items() if not _is_there(http, url, sha256)]
 
 

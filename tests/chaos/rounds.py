@@ -82,9 +82,8 @@ def outcome(victim: Victim, fault: Fault, rounds: int, clients: int = CLIENTS) -
             fault.end(victim)
             found.recoveries.append(seconds_until_all_serve(victim))
     for node in NODES:
-        urls = victim.cluster.layout.node_urls(node)
-        found.lost += lost(ledger, urls["public"], urls["tracker"])
-    found.acknowledged = len(ledger.files) + len(ledger.tracked)
+        found.lost += lost(ledger, victim.cluster.layout.node_urls(node))
+    found.acknowledged = len(ledger.files) + len(ledger.restricted) + len(ledger.tracked)
     found.seen, found.wrong, found.failures = ledger.seen, ledger.wrong, ledger.failures
     return found
 

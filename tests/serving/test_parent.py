@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from librarian.serving.sockets import Sockets, bind_slots, listen
 from librarian.serving.workers import parent
-from librarian.serving.workers.order import Order
+from librarian.serving.workers.order import STOP, Order
 from librarian.serving.workers.parent import Parent
 
 
@@ -42,8 +42,8 @@ class Worker:
         self.covers.append(sockets)
 
     def say(self, word: bytes) -> None:
-        """Its words end it at the end of the test."""
-        if word == parent.STOP:
+        """STOP, the last word, ends it."""
+        if word == STOP:
             self.over.set()
 
     def answer(self) -> None:
