@@ -16,6 +16,7 @@ from librarian.tree.engines.watch import NOISY, Watch, hush_drivers
 from librarian.tree.interfaces import TreeAway
 from librarian.tree.opening import open_database
 from librarian.tree.retrying import retrying
+from librarian.tree.service import Tree
 from tests.support.servers.engines import ZeoServer
 
 
@@ -172,3 +173,11 @@ class Lasting(unittest.TestCase):
             return len(tries)
 
         self.assertEqual(retrying(attempt), 2)
+
+
+class AClosedTree(unittest.TestCase):
+    def test_what_fails_in_it_is_a_loss(self) -> None:
+        tree = Tree.from_uri("memory://")
+        self.assertFalse(tree.is_loss(ValueError()))
+        tree.close()
+        self.assertTrue(tree.is_loss(ValueError()))

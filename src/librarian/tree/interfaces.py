@@ -193,7 +193,10 @@ class ITree(Interface):
         """
 
     def is_loss(error: BaseException) -> bool:
-        """Whether `error`, out of an open session, comes of a watched database that is away."""
+        """Whether `error`, out of an open session, comes of a watched database that is away.
+
+        After close() every error does: the server ends, and what still runs beside it need not say so.
+        """
 
     def root() -> PersistentMapping:
         """The root in this thread's open session.  Raises TreeNotOpen."""

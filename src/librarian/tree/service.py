@@ -51,6 +51,7 @@ class Tree:
         self._alone = isinstance(database.storage, HostStorage)  # other processes commit through it
         self._open = threading.local()
         self._watch: Watch | None = None
+        self._closed = False
         self._kept = KeptConnection(lambda: self._database)
         self._together = Together(lambda work: self._run_beside(work, self._kept.lent))
 
@@ -149,7 +150,11 @@ class Tree:
             self._watch.start()
 
     def is_loss(self, error: BaseException) -> bool:
-        return isinstance(error, TreeAway) or (self._watch is not None and self._watch.is_loss(error))
+        return (
+            self._closed
+            or isinstance(error, TreeAway)
+            or (self._watch is not None and self._watch.is_loss(error))
+        )
 
     @property
     def is_elsewhere(self) -> bool:
@@ -288,6 +293,7 @@ class Tree:
             storage.share()
 
     def close(self) -> None:
+        self._closed = True
         if self._watch is not None:
             self._watch.stop()
         self._kept.close()
