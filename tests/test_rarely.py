@@ -1,20 +1,32 @@
-"""The filter that lets a message through once a minute."""
+"""The filters that let a message through once a minute."""
 
 import errno
 import logging
+import sys
 import unittest
+from inspect import getsource
 
-from librarian.log_filters import EXHAUSTED, Rarely
+import librarian.events.task
+import librarian.library.catalogue.task
+import librarian.library.counts.task
+import librarian.mirrors.runs.periodic  # noqa: F401
+from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely, WithoutTraceback
+from librarian.periodic import PeriodicTask
 
 
 class Filtering(unittest.TestCase):
     def setUp(self) -> None:
         self.now = 1000.0
         self.said: list[str] = []
+        self.records: list[logging.LogRecord] = []
         self.log = logging.Logger("test")  # noqa: LOG001  # one that no other test has
         handler = logging.Handler()
-        handler.emit = lambda record: self.said.append(record.getMessage())  # type: ignore[method-assign]
+        handler.emit = self.emit  # type: ignore[method-assign]
         self.log.addHandler(handler)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+        self.records.append(record)
 
     def test_once_a_minute_and_how_many_were_left_out(self) -> None:
         self.log.addFilter(Rarely(monotonic=lambda: self.now))
@@ -43,3 +55,24 @@ class Filtering(unittest.TestCase):
             [line[:13] for line in self.said],
             ["cannot path=a"] * 2 + ["total of a", "cannot path=b", "raised"],
         )
+
+    def test_a_full_disk_is_told_in_a_line_without_a_traceback(self) -> None:
+        self.log.addFilter(WithoutTraceback(NO_ROOM, monotonic=lambda: self.now))
+        for error in (OSError(errno.ENOSPC, "full"), OSError(errno.ENOSPC, "full"), ValueError("else")):
+            try:
+                raise error
+            except (OSError, ValueError):
+                self.log.exception("task=%s failed", "a")
+        self.assertEqual(self.said, ["task=a failed error=[Errno 28] full", "task=a failed"])
+        self.assertEqual([record.exc_info is None for record in self.records], [True, False])
+
+
+class Tasks(unittest.TestCase):
+    def test_every_task_of_a_server_tells_a_full_disk_in_a_line(self) -> None:
+        modules = [sys.modules[each.__module__] for each in PeriodicTask.__subclasses__()]
+        modules = [module for module in modules if "log.exception(" in getsource(module)]
+        self.assertGreaterEqual(len(modules), 4)
+        for module in modules:
+            with self.subTest(module.__name__):
+                filters = module.log.filters
+                self.assertTrue(any(isinstance(each, WithoutTraceback) for each in filters))

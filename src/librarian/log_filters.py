@@ -1,4 +1,4 @@
-"""A filter for loggers: of what would be said thousands of times, one line a minute."""
+"""Filters for loggers: of what would be said thousands of times, one line a minute."""
 
 import errno
 import logging
@@ -51,6 +51,17 @@ class Rarely(logging.Filter):
 
     def _begins(self, record: logging.LogRecord) -> bool:
         return bool(self._beginning) and str(record.msg).startswith(self._beginning)
+
+
+class WithoutTraceback(Rarely):
+    """Lets an error of such a number through once a minute, as one line: where it was met says nothing."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        passes = super().filter(record)
+        if passes and record.exc_info and error_number(record) in self._errors:
+            record.msg = f"{record.getMessage()} error={record.exc_info[1]}"
+            record.args, record.exc_info = (), None
+        return passes
 
 
 def error_number(record: logging.LogRecord) -> int | None:

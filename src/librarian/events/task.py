@@ -8,10 +8,12 @@ from zope.component import getUtility
 from librarian.events.delivering import Deliverer
 from librarian.events.settings import EventSettings
 from librarian.interfaces import ISettings
+from librarian.log_filters import EXHAUSTED, NO_ROOM, WithoutTraceback
 from librarian.periodic import PeriodicTask
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
+log.addFilter(WithoutTraceback(EXHAUSTED | NO_ROOM))
 
 
 def begin(event: Any) -> None:

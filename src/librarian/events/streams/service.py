@@ -26,9 +26,11 @@ from librarian.events.streams.interfaces import (
 )
 from librarian.events.streams.settings import StreamSettings
 from librarian.interfaces import IClock, IEventKind, ISettings
+from librarian.log_filters import EXHAUSTED, NO_ROOM, WithoutTraceback
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
+log.addFilter(WithoutTraceback(EXHAUSTED | NO_ROOM))
 
 RETRY = timedelta(seconds=2)  # after which a client comes back
 MOST_RECORDED = 5000  # events in a shard

@@ -10,13 +10,13 @@ from zope.interface import provider
 
 from librarian.interfaces import ISettings, ISettingsSection
 from librarian.library.catalogue.indexing import Indexer
-from librarian.log_filters import EXHAUSTED, NO_ROOM, Rarely
+from librarian.log_filters import EXHAUSTED, NO_ROOM, WithoutTraceback
 from librarian.periodic import PeriodicTask
 from librarian.settings import Section
-from librarian.tree.interfaces import ITree, TreeFull
+from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
-log.addFilter(Rarely(EXHAUSTED | NO_ROOM))
+log.addFilter(WithoutTraceback(EXHAUSTED | NO_ROOM))
 
 
 @provider(ISettingsSection)
@@ -44,4 +44,4 @@ class Schedule(PeriodicTask):
         except Exception as error:  # an error must not end the thread
             tree = queryUtility(ITree)  # an application that is taken down has none
             if tree is not None and not tree.is_loss(error):  # the tree's watch has logged that
-                log.error("files not indexed: %s", error, exc_info=not isinstance(error, TreeFull))
+                log.exception("files not indexed")

@@ -10,11 +10,13 @@ from librarian.interfaces import ISettings
 from librarian.library.counts.service import DownloadCounter
 from librarian.library.operations import Library
 from librarian.library.settings import CountingSettings
+from librarian.log_filters import EXHAUSTED, NO_ROOM, WithoutTraceback
 from librarian.periodic import PeriodicTask
 from librarian.tree.interfaces import ITree
 from librarian.web.settings import AccessLogSettings
 
 log = logging.getLogger(__name__)
+log.addFilter(WithoutTraceback(EXHAUSTED | NO_ROOM))
 
 
 def begin(event: Any) -> None:

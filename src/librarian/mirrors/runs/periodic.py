@@ -6,6 +6,7 @@ from typing import Any
 from zope.component import getUtility
 
 from librarian.interfaces import LibrarianError
+from librarian.log_filters import EXHAUSTED, NO_ROOM, WithoutTraceback
 from librarian.mail.service import deliver_queue
 from librarian.mirrors.archive.sources import WebArchive
 from librarian.mirrors.enums import MirrorContent
@@ -21,6 +22,7 @@ from librarian.security.principals import script_principal
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
+log.addFilter(WithoutTraceback(EXHAUSTED | NO_ROOM))
 
 
 def begin(event: Any) -> None:

@@ -17,7 +17,7 @@ from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ServerException
 
 from librarian.durable import FILE_MODE, close_to_others
-from librarian.log_filters import NO_ROOM, Rarely, error_number
+from librarian.log_filters import NO_ROOM, WithoutTraceback
 from librarian.tree.filestorage.memory import RememberingFile
 from librarian.tree.interfaces import TreeFull
 
@@ -75,23 +75,12 @@ def _hearing(method: Callable[..., Any]) -> Callable[..., Any]:
     return hear
 
 
-class _WithoutTraceback(Rarely):
-    """A log filter: errors of a full disk at clients of a ZEO server are one line, once a minute."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        passes = super().filter(record)
-        if passes and record.exc_info and error_number(record) in NO_ROOM:
-            record.msg = f"{record.getMessage()} error={record.exc_info[1]}"
-            record.args, record.exc_info = (), None
-        return passes
-
-
 def tell_in_a_line() -> None:
     """Install this filter in ZEO's server."""
     for name in ("ZEO.StorageServer", "ZEO.asyncio.server"):
         logger = logging.getLogger(name)
-        if not any(isinstance(found, _WithoutTraceback) for found in logger.filters):
-            logger.addFilter(_WithoutTraceback(NO_ROOM))
+        if not any(isinstance(found, WithoutTraceback) for found in logger.filters):
+            logger.addFilter(WithoutTraceback(NO_ROOM))
 
 
 class RoomyFile(RememberingFile):
