@@ -33,12 +33,14 @@ bench-scale: bin/.built
 
 # Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then all tests of a
 # server on every installation, of which `make test` has a part; then a server is killed in each phase of an upload in
-# pieces, KILLS=... times, and each part of a cluster under load.
+# pieces, KILLS=... times, and each part of a cluster under load.  A file of LARGE=... MB, for which there has to be room
+# twice in the folder for temporary files, comes over connections that are cut.
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes
+	LIBRARIAN_LARGE=$(or $(LARGE),5000) bin/test -m tests.library.uploads.test_large
 	bin/py -m tests.chaos rounds=$(or $(ROUNDS),10)
 
 docs: bin/.built

@@ -300,11 +300,9 @@ class Racing(DropsTestCase):
 
 
 class Managing(DropsTestCase):
-    def ask(self, method: str, name: str, **fields: Any) -> Any:
+    def ask(self, method: str, name: str, at: str = "/+upload-links", **fields: Any) -> Any:
         headers = {"Authorization": self.basic(name, GOOD), "Content-Type": "application/json"}
-        return request(
-            method, f"{APP}/+upload-links", headers, json.dumps(fields).encode() if fields else b""
-        )
+        return request(method, f"{APP}{at}", headers, json.dumps(fields).encode() if fields else b"")
 
     def test_made_listed_and_revoked(self) -> None:
         made = self.ask("POST", "bob", max_size="1kB", media_types="text/plain, image/*", uses=2, keep="7d")
@@ -319,6 +317,40 @@ class Managing(DropsTestCase):
         self.assertEqual(self.ask("GET", "amy").json["links"], [link])
         self.assertEqual(self.ask("POST", "amy", revoke=link["id"]).json, {"revoked": True})
         self.put(f"{url}/a.txt", status=404)
+
+    def test_listed_page_by_page(self) -> None:
+        for number in range(3):
+            for name in ("bob", "cat"):
+                self.link(by=name, wanted=f"{name} {number}")
+            self.world.clock.move(minutes=1)
+
+        def pages(who: str, address: str | None) -> list[list[str]]:
+            found = []
+            while address:
+                answer = self.ask("GET", who, at=address).json
+                found.append([link["wanted"] for link in answer["links"]])
+                address = answer["next"]
+            return found
+
+        self.assertEqual(pages("bob", "/+upload-links?size=2"), [["bob 0", "bob 1"], ["bob 2"]])
+        bobs, cats = ([f"{name} {number}" for number in range(3)] for name in ("bob", "cat"))
+        self.assertEqual(pages("amy", "/+upload-links?size=4"), [[*bobs, cats[0]], cats[1:]])
+        self.assertEqual(pages("amy", "/+upload-links?size=3"), [bobs, cats])
+        self.assertEqual(pages("cat", "/+upload-links"), [cats])
+        first = self.ask("GET", "bob", at="/+upload-links?size=2").json
+        self.ask("POST", "bob", revoke=first["links"][1]["id"])
+        self.assertEqual(pages("bob", first["next"]), [bobs[2:]])
+        self.assertEqual(pages("cat", first["next"]), [cats[:2], cats[2:]])
+
+    def test_pages_that_are_none(self) -> None:
+        for query in ("size=0", "size=501", "size=x", "after=x", "after=~~", "after=2026-03-01~x~person:bob"):
+            answer = self.ask("GET", "bob", at=f"/+upload-links?{query}")
+            self.assertEqual(answer.status_int, 400, query)
+
+    def test_revoked_by_an_id_that_is_none(self) -> None:
+        self.link()
+        for link_id in ("", "x", "0" * 16, "00", "ü"):
+            self.assertEqual(self.ask("POST", "bob", revoke=link_id).status_int, 404, link_id)
 
     def test_a_form_that_names_a_media_type_in_each_field(self) -> None:
         headers = {

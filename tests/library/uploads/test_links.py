@@ -37,7 +37,7 @@ class BelowALink(UploadsTestCase):
 
     def uses(self) -> list[int]:
         transaction.begin()
-        return [link.uses for link in self.world.tree.subtree("upload links").all()]
+        return [link.uses for link in self.world.tree.subtree("upload links").listed()]
 
     def under_way(self) -> int:
         return len(list(getUtility(IResumableUploads).all()))

@@ -1,6 +1,7 @@
 """A person's browser sends a large file in pieces, from a form and behind an upload link."""
 
 import hashlib
+import json
 import os
 import tempfile
 import unittest
@@ -27,6 +28,17 @@ new tus.Upload(file, {
 """
 
 
+#: A file that is moved over the form, and let go of there: events such as a browser sends.
+DRAG = """
+window.dragged = new DataTransfer();
+dragged.items.add(new File([%s], "rose.txt", {type: "text/plain"}));
+window.drag = (kind) => document.forms[0].dispatchEvent(
+  new DragEvent(kind, {dataTransfer: dragged, bubbles: true, cancelable: true}));
+drag("dragover");
+"""
+DROP = "drag('drop');"
+
+
 class Pages(unittest.TestCase):
     layer = Downloading
 
@@ -50,6 +62,13 @@ class Pages(unittest.TestCase):
         url = f"{self.server.urls['app']}+upload-links"
         made = urllib3.request("POST", url, headers=headers, json=terms).json()["url"]
         return urlsplit(made).path.lstrip("/")
+
+    def uploads(self, *, complete: bool = False) -> dict[str, int]:
+        """Id and offset of each upload of a file that is called as this test's are."""
+        headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
+        found = urllib3.request("GET", f"{self.server.urls['app']}+uploads?all", headers=headers).json()
+        ours = [each for each in found["uploads"] if each["filename"] == self.path.name]
+        return {each["id"]: each["offset"] for each in ours if each["complete"] == complete}
 
     def choose(self) -> None:
         self.browser.driver.find_element(By.NAME, "file").send_keys(str(self.path))
@@ -134,7 +153,38 @@ class Pages(unittest.TestCase):
         self.until_told(" of 6.0 MB")
         self.click("Give up")
         self.until_told("It was given up.")
-        headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
-        left = urllib3.request("GET", f"{self.server.urls['app']}+uploads?all", headers=headers)
-        self.assertEqual(left.json()["uploads"], [])
+        self.assertEqual((self.uploads(), self.arrived()), ({}, 0))
+
+    def test_a_page_that_is_loaded_anew_goes_on_where_it_was(self) -> None:
+        relay, path = self.relay("public"), self.link(restricted="false")
+        relay.rate = MB
+        self.browser.open(relay.url + path)
+        self.choose()
+        self.click("Send")
+        WebDriverWait(self.browser.driver, PATIENCE_SECONDS).until(
+            lambda driver: any(self.uploads().values()), "bytes that have come"
+        )
+        [begun] = self.uploads()
+        self.browser.driver.refresh()
+        self.assertEqual(self.browser.text("output"), "")
+        relay.rate = None
+        self.choose()
+        self.click("Send")
+        self.until_told("Thank you: large file.bin has come, 6.0 MB.")
+        self.assertIn(begun, self.uploads(complete=True))
+        self.assertEqual((self.uploads(), self.arrived()), ({}, 1))
+        self.assert_allowed()
+
+    def test_a_file_that_is_dropped(self) -> None:
+        words = f"a rose {os.urandom(8).hex()} is a rose"
+        self.sha256 = hashlib.sha256(words.encode()).hexdigest()
+        self.browser.open(self.server.urls["public"] + self.link(restricted="false"))
+        self.browser.run(DRAG % json.dumps(words))
+        self.assertEqual(self.browser.run("return document.forms[0].className"), "dragged")
+        self.browser.run(DROP)
+        self.assertEqual(self.browser.run("return document.forms[0].className"), "")
         self.assertEqual(self.arrived(), 0)
+        self.click("Send")
+        self.until_told(f"Thank you: rose.txt has come, {len(words)} bytes.")
+        self.assertEqual(self.arrived(), 1)
+        self.assert_allowed()

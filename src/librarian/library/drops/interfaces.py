@@ -90,6 +90,10 @@ class IUploadLinks(IUploadLinkMaker):
     def __iter__() -> Iterator[Any]:
         """Every IUploadLink that the acting principal may revoke: its own, and for admins all."""
 
+    def page(size: int, after: str = "") -> tuple[list[Any], str]:
+        """At most `size` of these, those of an owner together and the oldest first, and the position of the
+        last, which is the next page's `after`; empty at the end.  Raises BadUploadLink for no position."""
+
     def revoke(link_id: str) -> None:
         """Revoke a link when the caller's transaction commits.  Raises NoSuchUploadLink, also for others'."""
 

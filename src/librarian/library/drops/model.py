@@ -91,10 +91,28 @@ class UploadLink(Persistent):
         """16 hex digits."""
         return self.key[:LINK_ID].hex()
 
+    @property
+    def position(self) -> str:
+        """Where it is in the list of all links."""
+        return f"{self.created.isoformat()}~{self.id}~{self.owner}"
+
     def is_good(self, now: datetime) -> bool:
         """Whether a file is taken at `now`, by the clock of another node perhaps: see librarian.clock."""
         most = self.terms.max_uses
         return self.created - 2 * LEFT_ALONE <= now < self.expires and (most is None or self.uses < most)
+
+
+def _parsed(position: str) -> tuple[str, datetime, bytes]:
+    """A key of the list that is behind the link at `position`, and before the next.  Raises BadUploadLink."""
+    created, _tilde, others = position.partition("~")
+    link_id, _tilde, owner = others.partition("~")
+    try:
+        moment, key = datetime.fromisoformat(created), bytes.fromhex(link_id)
+    except ValueError:
+        raise BadUploadLink("after is no position in the list of links") from None
+    if moment.tzinfo is None or len(key) != LINK_ID:
+        raise BadUploadLink("after is no position in the list of links")
+    return owner, moment, key + _BEHIND_ALL
 
 
 class UploadLinkSubtree(Persistent):
@@ -117,16 +135,26 @@ class UploadLinkSubtree(Persistent):
         self._by_expiry.remove((link.expires, link.key))
         self._by_owner.remove((link.owner, link.created, link.key))
 
-    def of_owner(self, owner: str) -> Iterator[UploadLink]:
-        """The links of one principal, by its id; the oldest first."""
-        for found, _created, key in self._by_owner.keys((owner,)):
-            if found != owner:
+    def listed(self, owner: str | None = None, after: str = "") -> Iterator[UploadLink]:
+        """The links of one principal, by its id, or all, those of an owner together; the oldest first.
+
+        With `after`, the position of a link, those behind it, whether or not it is still there.  Raises
+        BadUploadLink for what is no position.
+        """
+        begins = max((owner or "",), _parsed(after) if after else ())
+        for found, _created, key in self._by_owner.keys(begins):
+            if owner not in (None, found):
                 break
             yield self.links[key]
 
-    def all(self) -> Iterator[UploadLink]:
-        """All links, those of an owner together."""
-        return (self.links[key] for _owner, _created, key in self._by_owner)
+    def by_id(self, link_id: str) -> UploadLink | None:
+        """The link with this id; None for an unknown one, and for what is no id."""
+        try:
+            begins = bytes.fromhex(link_id)
+        except ValueError:
+            return None
+        key = next(iter(self.links.keys(begins)), b"")
+        return self.links[key] if len(begins) == LINK_ID and key.startswith(begins) else None
 
     def expired(self, now: datetime, most: int) -> list[UploadLink]:
         """At most so many links whose time is over."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from zope.component import getUtility
@@ -130,13 +131,19 @@ class UploadLinks:
         record_at_commit("upload received", link=link.id, alias=alias.id)
 
     def __iter__(self) -> Iterator[UploadLink]:
-        if is_permitted("librarian.Admin", self):
-            return self._subtree.all()
-        return self._subtree.of_owner(current_principal().id)
+        return self._subtree.listed(self._listed_owner())
+
+    def _listed_owner(self) -> str | None:
+        """Whose links the acting principal may list and revoke; None: all."""
+        return None if is_permitted("librarian.Admin", self) else current_principal().id
+
+    def page(self, size: int, after: str = "") -> tuple[list[UploadLink], str]:
+        found = list(islice(self._subtree.listed(self._listed_owner(), after), size + 1))
+        return found[:size], found[size - 1].position if len(found) > size else ""
 
     def revoke(self, link_id: str) -> None:
-        found = next((link for link in self if link.id == link_id), None)
-        if found is None:
+        found = self._subtree.by_id(link_id)
+        if found is None or self._listed_owner() not in (None, found.owner):
             raise NoSuchUploadLink
         self._subtree.remove(found)
         record_at_commit("upload link revoked", link=link_id)

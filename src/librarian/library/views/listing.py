@@ -87,10 +87,10 @@ def question_of(asked: dict[str, str]) -> Question:
 
 
 def page_size(asked: dict[str, str]) -> int:
-    """The parameter `size`: how many files a page has.  Raises HTTPBadRequest."""
+    """The parameter `size`: how many lines a page has.  Raises HTTPBadRequest."""
     size = asked.get("size", "50")
-    if not (size.isascii() and size.isdigit() and len(size) < 4):
-        raise HTTPBadRequest("size is the number of files on a page, from 1 to 500.")
+    if not (size.isascii() and size.isdigit() and len(size) < 4 and 1 <= int(size) <= SIZES[-1]):
+        raise HTTPBadRequest(f"size is how many a page lists, from 1 to {SIZES[-1]}.")
     return int(size)
 
 

@@ -12,6 +12,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.drops.interfaces import IUploadLinks
 from librarian.library.drops.service import describe_link
+from librarian.library.views.listing import page_size, url_with
 from librarian.quantities import parse_duration, parse_size
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
@@ -25,13 +26,23 @@ _KNOWN = {*_TEXTS, "max_size", "media_types", "uses", "lifetime", "restricted", 
 _CONTROL = {"csrf_token", "revoke"}
 
 
-def _values() -> dict[str, Any]:
-    found = [describe_link(removeSecurityProxy(link)) for link in getUtility(IUploadLinks)]
-    return {"_title": "Upload links", "_url": None, "links": found}
+def _values(request: Request) -> dict[str, Any]:
+    """A page of the list, ``?size=&after=``; `next` is a URL, or null."""
+    asked = {name: request.GET[name] for name in ("size", "after") if request.GET.get(name)}
+    found, following = removeSecurityProxy(
+        getUtility(IUploadLinks).page(page_size(asked), asked.get("after", ""))
+    )
+    return {
+        "_title": "Upload links",
+        "_url": None,
+        "_first": PATH if "after" in asked else None,
+        "links": [describe_link(link) for link in found],
+        "next": url_with(asked, PATH, after=following) if following else None,
+    }
 
 
 def _list(context: Any, request: Request) -> Response:
-    return page(request, TEMPLATE, _values())
+    return page(request, TEMPLATE, _values(request))
 
 
 def _change(context: Any, request: Request) -> Response:
@@ -47,7 +58,7 @@ def _change(context: Any, request: Request) -> Response:
     if not wants_page(request):
         return Response(json_body={"url": url}, status=201)
     request.tm.begin()  # the link was committed independently; see it in the list
-    return page(request, TEMPLATE, {**_values(), "_url": url})
+    return page(request, TEMPLATE, {**_values(request), "_url": url})
 
 
 def terms_of(fields: Any) -> dict[str, Any]:
