@@ -164,6 +164,7 @@ class ByTus(InPieces):
 
     def test_paths_that_are_none(self) -> None:
         self.ask("PUT", "/ada/folder/")
+        self.put("/ada/file")
         for path, status in (
             ("", 400),
             ("/", 400),
@@ -171,6 +172,7 @@ class ByTus(InPieces):
             ("/ada/../f", 400),
             ("/ada/a\0b", 400),
             ("/ada/folder", 409),
+            ("/ada/file/f", 409),
             ("/ada/" + "x/" * 50 + "f", 409),
         ):
             self.begin(path, status, told={"parents": "true"})

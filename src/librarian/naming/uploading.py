@@ -11,7 +11,14 @@ from librarian.library.operations import Library
 from librarian.library.service import BoundAlias
 from librarian.library.uploads.interfaces import ITargetUploads
 from librarian.library.uploads.model import Target
-from librarian.naming.interfaces import AlreadyThere, INamedEntry, INamedFolder, INamedTree, TooDeep
+from librarian.naming.interfaces import (
+    AlreadyThere,
+    INamedEntry,
+    INamedFolder,
+    INamedTree,
+    NoSuchFolder,
+    TooDeep,
+)
 from librarian.naming.model import MAX_DEPTH
 from librarian.naming.service import split_path
 from librarian.naming.views.description import describe_version, url_of
@@ -27,10 +34,16 @@ class TargetUploads:
         there = check_change(target.path, target.conditions)
         if INamedFolder.providedBy(there):
             raise AlreadyThere(target.path)
-        if not target.parents:
-            getUtility(INamedTree).folder(self._folder_path(target))
-        restricted: bool = keeps_restricted(nearest_folder(target.path), there)
+        nearest = nearest_folder(target.path)
+        self._check_way(target, nearest)
+        restricted: bool = keeps_restricted(nearest, there)
         return restricted
+
+    def _check_way(self, target: Target, nearest: Any) -> None:
+        """Raise NoSuchFolder where a folder is missing that is not to be made, or an entry has its name."""
+        missing = split_path(target.path)[len(split_path(removeSecurityProxy(nearest).path)) :]
+        if len(missing) > 1 and not (target.parents and nearest.get(missing[0]) is None):
+            raise NoSuchFolder(self._folder_path(target))
 
     @staticmethod
     def _check_names(target: Target) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from BTrees.OOBTree import OOBTree, OOTreeSet
 from persistent import Persistent
@@ -141,7 +142,9 @@ class UploadLinkSubtree(Persistent):
         With `after`, the position of a link, those behind it, whether or not it is still there.  Raises
         BadUploadLink for what is no position.
         """
-        begins = max((owner or "",), _parsed(after) if after else ())
+        begins: tuple[Any, ...] = (owner or "",)
+        if after:
+            begins = max(begins, _parsed(after))
         for found, _created, key in self._by_owner.keys(begins):
             if owner not in (None, found):
                 break
