@@ -101,7 +101,8 @@ class ByTuspy(Large):
             )
             uploader.upload()
         self.assertGreaterEqual(relay.cuts, 15)
-        told = json.loads(uploader.request.response_content)
+        last: Any = uploader.request
+        told = json.loads(last.response_content)
         self.assertEqual((told["sha256"], told["size"]), (self.sha256, SIZE))
         self.assert_arrived()
 
