@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from librarian.durable import replacing
+from librarian.durable import make_directories, replacing
 from librarian.tracker.client.copying import Readable, copy_bytes, copy_hashing, file_digest
 from librarian.tracker.client.interfaces import FileNotFound, NameConflict, VersionNotFound
 from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
@@ -86,6 +86,8 @@ class LocalDataStore(StoreDirectory, DataStore):
             replacing(path, version=version, temporary=self.incoming, durable=durable) as target,
         ):
             yield target
+        if durable:  # the name is, but the names of the directories on the way to it may not be
+            make_directories(os.path.dirname(os.path.abspath(path)))
 
     def _move_into_place(self, draft: str, unversioned: str) -> None:
         try:
