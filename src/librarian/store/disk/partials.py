@@ -131,7 +131,7 @@ class Partial:
         if os.path.exists(self._path):  # it was not renamed
             with troubles("release"), self._files.room.changing(-self.size):
                 os.unlink(self._path)
-        self.is_gone, self.size, self._digests = True, 0, None
+        self.is_gone, self.size, self._settled, self._digests = True, 0, 0, None
 
     def received(self) -> IReceivedFile:
         self.settle()
