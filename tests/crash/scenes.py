@@ -1,0 +1,373 @@
+"""What the library does while it is recorded, and what it acknowledges.
+
+Before a change a scene says what may be from now on, and after it what is; so at every moment it is known
+what a reader may find.  A thing is named by a kind that `judging` knows, and a name.  The clock is moved by
+hand, and that is said too: leases and ages go by it.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import transaction
+
+from librarian import durable
+from librarian.library.backup.restoring import Restore
+from librarian.library.backup.writing import Backup
+from librarian.library.opening import open_library
+from librarian.library.service import BoundAlias
+from librarian.library.upkeep.garbage.collector import GarbageCollector
+from librarian.library.upkeep.scrubbing import Scrub
+from librarian.library.uploads.service import ResumableUploads
+from librarian.naming.service import NamedTree
+from librarian.spool import FileStore
+from librarian.store.receiving import GATHER_BYTES
+from librarian.tracker.client.stores.local import LocalDataStore
+from librarian.tracker.interfaces import Overwrite
+from librarian.tracker.service import Tracker
+from tests.crash.recording import Words
+from tests.support.documents.library import keep, library_in
+from tests.support.layers import Functional
+
+SIZES = (5, 700, 5000, GATHER_BYTES + 5000)  # bytes; the last is written to a file as it comes
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class Promises:
+    """Says what a reader may find, and what it has to."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self.move_clock()
+
+    def may(self, kind: str, name: object, value: Any) -> None:
+        """From now on `value` may be found as well."""
+        self._words.say(may=[kind, str(name)], value=value)
+
+    def holds(self, kind: str, name: object, value: Any) -> None:
+        """From now on `value` is found, and nothing else."""
+        self._words.say(holds=[kind, str(name)], value=value)
+
+    def forget(self, kind: str, name: object) -> None:
+        """From now on nothing is promised of it."""
+        self._words.say(forget=[kind, str(name)])
+
+    def pause(self) -> None:
+        """A moment worth a look, at which nothing new is promised."""
+        self._words.say()
+
+    def move_clock(self, **by: int) -> None:
+        """Move the clock, which a judge has to know."""
+        Functional.world.clock.move(**by)
+        self._words.say(clock=Functional.world.clock.now().isoformat())
+
+
+class Scene:
+    """A library in a folder, and promises on it; `prepare` is done before the recording begins."""
+
+    def __init__(self, site: Path, words: Words) -> None:
+        self.site = site
+        self.promises = Promises(words)
+        self.chance = random.Random(type(self).__name__)
+        self.contents: set[str] = set()
+
+    @classmethod
+    def prepare(cls, site: Path) -> None:
+        """Make what is there and durable at the beginning."""
+        with library_in(site) as library:
+            keep(library, b"a first one")  # a collector refuses a tree that names nothing
+
+    def run(self) -> None:
+        """Do it."""
+        with library_in(self.site) as library:
+            self.library = library
+            self.work()
+
+    def work(self) -> None:
+        """What is recorded within an open library."""
+
+    def add(self, data: bytes, **options: Any) -> int:
+        """A file that is acknowledged; its id."""
+        alias_id = keep(self.library, data, **options)
+        self.promises.holds("alias", alias_id, [digest(data), options.get("restricted", False)])
+        self.contents.add(digest(data))
+        return alias_id
+
+    @staticmethod
+    def without_syncfs() -> Any:
+        """On a file system whose syncfs(2) is not relied on, for the length of a `with`."""
+        return mock.patch.object(durable, "sync_file_system", lambda _directory: False)
+
+    @contextmanager
+    def changing(self, kind: str, name: object, value: Any) -> Any:
+        """Something becomes `value` during a `with`."""
+        self.promises.may(kind, name, value)
+        yield
+        self.promises.holds(kind, name, value)
+
+
+class FirstStart(Scene):
+    """A server in an empty folder, its first file, a stop, a start, another file."""
+
+    @classmethod
+    def prepare(cls, site: Path) -> None:
+        pass
+
+    def run(self) -> None:
+        for data in (b"the first", b"the second"):
+            with library_in(self.site) as library:
+                self.library = library
+                self.add(data)
+
+
+class Files(Scene):
+    """Files are added, also twice the same, deleted and brought back."""
+
+    def work(self) -> None:
+        ids = [self.add(self.chance.randbytes(size), restricted=size == SIZES[1]) for size in SIZES]
+        self.add(b"twice")
+        self.add(b"twice")
+        self.change(ids[0], "delete", None)
+        self.change(ids[2], "delete", None)
+        self.change(ids[0], "undelete", self.described(ids[0]))
+
+    def described(self, alias_id: int) -> list[Any]:
+        """What a judge finds of a file that was deleted a moment ago."""
+        with self.library.tree.session():
+            record = self.library.alias(alias_id)
+            content = record.content or record.former_content
+            assert content is not None
+            return [content.sha256, record.restricted]
+
+    def change(self, alias_id: int, verb: str, value: Any) -> None:
+        """Call a method of the library with an alias."""
+
+        def work() -> None:
+            getattr(self.library, verb)(self.library.alias(alias_id))
+
+        with self.changing("alias", alias_id, value):
+            self.library.tree.run(work)
+
+
+class Names(Scene):
+    """The named tree: a new name, one that is overwritten, one that moves, one that goes."""
+
+    def work(self) -> None:
+        for path, data in (
+            ("a/b/first", b"one"),
+            ("a/second", b"two"),
+            ("a/second", b"two, anew"),
+            ("c", b"c"),
+        ):
+            alias_id = self.add(data)
+            with self.changing("name", path, digest(data)), open_library():
+                named = BoundAlias(self.library.alias(alias_id), self.library)
+                folder, _slash, name = path.rpartition("/")
+                NamedTree().folder(folder, make=True).put(name, named)
+                transaction.commit()
+        with self.changing("name", "moved", digest(b"c")), self.changing("name", "c", None), open_library():
+            NamedTree().move("c", "moved")
+            transaction.commit()
+        with self.changing("name", "a/b/first", None), open_library():
+            NamedTree().remove("a/b", recursive=True)
+            transaction.commit()
+
+
+class Tracked(Scene):
+    """The tracker: new names, newer versions, a deletion."""
+
+    def work(self) -> None:
+        tracker = Tracker()
+        for name, version in (("/d/a", 1), ("/d/b", 1), ("/d/a", 2), ("/d/a", 3)):
+            data = f"{name} {version} ".encode() * 900
+            with self.changing("tracked", name, [version, digest(data)]), open_library():
+                tracker.put(name, BytesIO(data), version, Overwrite.IF_NEWER)
+        with self.changing("tracked", "/d/b", None), open_library():
+            tracker.delete("/d/b", 1)
+
+
+class Pieces(Scene):
+    """A resumable upload in three pieces, completed; another one of which a piece has come."""
+
+    def work(self) -> None:
+        data = self.chance.randbytes(9000)
+        with open_library():
+            self.uploads = ResumableUploads()
+            first, second = (self.begin(len(data), name) for name in ("whole", "part"))
+            self.piece(first, data, 0, 3000)
+            self.piece(second, data, 0, 4500)
+            self.piece(first, data, 3000, 6000)
+            alias_id = self.last_piece(first, data, 6000)
+            self.promises.holds("alias", alias_id, [digest(data), False])
+
+    def begin(self, length: int, name: str) -> str:
+        """The id of an upload that is acknowledged."""
+        partial = self.uploads.begin(
+            name, "text/plain", length=length, owner=None, restricted=False, expires=None, digests=()
+        )
+        partial.close()
+        self.promises.holds("upload", partial.id, [0, digest(b"")])
+        return partial.id
+
+    def piece(self, upload_id: str, data: bytes, start: int, end: int) -> None:
+        """A piece whose end is acknowledged."""
+        piece = self.uploads.piece(upload_id, start, size=end - start)
+        piece.write(data[start:end])
+        piece.finish().settle()
+        piece.discard()
+        self.promises.holds("upload", upload_id, [end, digest(data[:end])])
+
+    def last_piece(self, upload_id: str, data: bytes, start: int) -> int:
+        """The piece that completes an upload; the id of the file."""
+        self.promises.forget("upload", upload_id)
+        piece = self.uploads.piece(upload_id, start, size=len(data) - start)
+        piece.write(data[start:])
+        piece.finish().settle()
+        described = self.uploads.complete(piece.partial)
+        piece.discard()
+        return int(described["id"])
+
+
+class Upkeep(Scene):
+    """Garbage is collected and swept, the tree packed twice, damaged bytes are quarantined and healed."""
+
+    def work(self) -> None:
+        library, promises = self.library, self.promises
+        kept = [self.add(b"kept %d" % number) for number in range(3)]
+        for each in kept:
+            library.tree.run(lambda: library.subtree.holds.hold(library.alias(each), "the test"))  # noqa: B023
+        expired = self.add(b"expired", expires=Functional.world.clock.now() + timedelta(days=1))
+        library.store.put(BytesIO(b"bytes that no content names"))
+        promises.may("alias", expired, None)
+        for _run in range(3):
+            promises.move_clock(days=8)
+            GarbageCollector(library).run()
+        library.tree.pack(0)
+        promises.pause()
+        self.add(b"after the pack")
+        library.tree.pack(0)
+        promises.pause()
+        self.damage_and_heal(kept[0], b"kept 0")
+
+    def damage_and_heal(self, alias_id: int, data: bytes) -> None:
+        """A scrub finds a damaged file, and an upload of the same bytes brings them back."""
+        self.promises.forget("alias", alias_id)
+        self.promises.holds("damaged", digest(data), None)
+        with Path(self.library.store._layout.held(digest(data))).open("r+b") as file:
+            file.write(b"?")
+        Scrub(self.library).run()
+        self.promises.pause()
+        self.library.store.put(BytesIO(data))
+        self.promises.forget("damaged", digest(data))
+        self.promises.holds("alias", alias_id, [digest(data), False])
+
+
+class Backups(Scene):
+    """Two backups into one folder, with files between them."""
+
+    def work(self) -> None:
+        self.contents.add(digest(b"a first one"))
+        names: list[str] = []
+        for number in range(2):
+            for each in range(3):
+                self.add(b"%d %d " % (number, each) * 200)
+            self.promises.move_clock(hours=1)
+            names.append(Functional.world.clock.now().strftime("%Y-%m-%dT%H%M%SZ"))
+            with (
+                self.changing("manifests", "backup", list(names)),
+                self.changing("backup", "backup", sorted(self.contents)),
+            ):
+                Backup(self.library, self.site / "backup").run()
+
+
+class Restored(Scene):
+    """A backup is restored into an empty place."""
+
+    @classmethod
+    def prepare(cls, site: Path) -> None:
+        with library_in(site) as library:
+            for number in range(3):
+                keep(library, b"%d " % number * 200)
+            Backup(library, site / "backup").run()
+
+    def run(self) -> None:
+        contents = sorted(digest(b"%d " % number * 200) for number in range(3))
+        with self.without_syncfs(), self.changing("restored", "restored", contents):
+            Restore(self.site / "backup").run(self.site / "restored", Functional.world.clock)
+
+
+class BackupsWithoutSyncfs(Backups):
+    """The same on a file system whose syncfs(2) is not relied on: each file is synced by itself."""
+
+    def run(self) -> None:
+        with self.without_syncfs():
+            super().run()
+
+
+class Spooled(Scene):
+    """A drop folder: files written, moved, archived, replaced and removed."""
+
+    def run(self) -> None:
+        store = FileStore(self.site / "spool", Functional.world.clock)
+        store.prepare()
+        self.write(store, "a", b"one " * 500)
+        self.write(store, "b", b"two")
+        self.write(store, "b", b"two, anew", replace=True)
+        with store.create("c") as file:
+            file.write(b"three")
+        self.move("c", b"three", "tmp", "new", lambda: store.move("c", "tmp", "new"))
+        self.move("a", b"one " * 500, "new", "cur", lambda: store.archive("a"))
+        with self.changing("spooled", "new/b", None):
+            store.remove("b", "new")
+
+    def write(self, store: FileStore, name: str, data: bytes, **options: Any) -> None:
+        """A file that a writer delivers."""
+        with self.changing("spooled", f"new/{name}", digest(data)), store.writer(name, **options) as writer:
+            writer.write(data)
+
+    def move(self, name: str, data: bytes, source: str, target: str, work: Callable[[], object]) -> None:
+        """A file that goes from one space to another."""
+        for space, value in ((target, None), (source, digest(data))):
+            self.promises.may("spooled", f"{space}/{name}", value)
+        with (
+            self.changing("spooled", f"{source}/{name}", None),
+            self.changing("spooled", f"{target}/{name}", digest(data)),
+        ):
+            work()
+
+
+class OnlyCopies(Scene):
+    """A tracker client's local store without a server: its files are the only copies."""
+
+    def run(self) -> None:
+        store = LocalDataStore(str(self.site / "store"))
+        for name, data in (("/a/b/c", b"one"), ("/a/d", b"two"), ("/a/d", b"two, anew"), ("/e", b"three")):
+            with self.changing("copied", name, digest(data)):
+                store.add_stream(name, BytesIO(data))
+        with self.changing("copied", "/a/d", None):
+            store.delete_file("/a/d")
+
+
+SCENES = (
+    FirstStart,
+    Files,
+    Names,
+    Tracked,
+    Pieces,
+    Upkeep,
+    Backups,
+    BackupsWithoutSyncfs,
+    Restored,
+    Spooled,
+    OnlyCopies,
+)
