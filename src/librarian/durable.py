@@ -246,6 +246,16 @@ def remove_empty_directories(path: str, root: str) -> None:
         path = os.path.dirname(path)
 
 
+def sync_removal(path: str) -> None:
+    """Make durable what was removed from the directory `path`, or with it: syncs the nearest one there is."""
+    while True:
+        try:
+            sync_directory(path)
+            return
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+
+
 @contextmanager
 def replacing(
     path: str, *, version: int | None = None, temporary: str | None = None, durable: bool = False

@@ -28,6 +28,7 @@ from librarian.library.upkeep.tree_checking import CheckTree
 from librarian.naming.interfaces import NotThere
 from librarian.naming.service import NamedTree
 from librarian.store.disk import marks
+from librarian.store.interfaces import PartialNotFound
 from librarian.tracker.client.interfaces import FileNotFound
 from librarian.tracker.client.stores.local import LocalDataStore
 from librarian.tracker.interfaces import NoSuchFile
@@ -193,13 +194,16 @@ class Judge:
 
     def _upload(self, upload_id: str, values: list[Any]) -> Any:
         """Offset and digest of the bytes before it; more bytes than were acknowledged are right too."""
-        partial = self._opened.store.partials.open(upload_id)
+        try:
+            partial = self._opened.store.partials.open(upload_id)
+        except PartialNotFound:
+            return ABSENT
         try:
             with partial.received().open() as file:
                 data = file.read()
         finally:
             partial.close()
-        offset = min(len(data), values[-1][0])
+        offset = min([len(data), *(value[0] for value in values if value is not ABSENT)])
         return [offset, _digest(data[:offset])]
 
     def _spooled(self, name: str, _values: list[Any]) -> Any:

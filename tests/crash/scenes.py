@@ -197,16 +197,19 @@ class Tracked(Scene):
 
 
 class Pieces(Scene):
-    """A resumable upload in three pieces, completed; another one of which a piece has come."""
+    """An upload in three pieces that is completed, a piece of another one, and one that is cancelled."""
 
     def work(self) -> None:
         data = self.chance.randbytes(9000)
         with open_library():
             self.uploads = ResumableUploads()
-            first, second = (self.begin(len(data), name) for name in ("whole", "part"))
+            first, second, third = (self.begin(len(data), name) for name in ("whole", "part", "cancelled"))
+            self.piece(third, data, 0, 1500)
             self.piece(first, data, 0, 3000)
             self.piece(second, data, 0, 4500)
             self.piece(first, data, 3000, 6000)
+            with self.changing("upload", third, None):
+                self.uploads.cancel(third)
             alias_id = self.last_piece(first, data, 6000)
             self.promises.holds("alias", alias_id, [digest(data), False])
 

@@ -105,7 +105,7 @@ class States:
         return [index + 1 for index, found in enumerate(self.operations) if isinstance(found, Said)]
 
     def plain(self, cut: int) -> Iterator[State]:
-        """The states that need no chance: nothing lost, everything, all bytes, all names, each one alone."""
+        """The states looked at first: nothing lost, all, all bytes, all names, each alone, all torn."""
         yield State(self.model, cut, frozenset())
         if self.model == "killed":
             return
@@ -117,6 +117,7 @@ class States:
         for these in (frozenset(lost), data, *self._alone(data), *self._prefixes_or_alone(names, data)):
             yield State(self.model, cut, these)
         yield State(self.model, cut, data, zeros=True)
+        yield State(self.model, cut, data, torn=data, seed=cut)
 
     def _is_loose(self, index: int, cut: int) -> bool:
         """Whether a journal that was synced last before the cut can be without this operation."""

@@ -48,7 +48,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 UNNEEDED: dict[str, str] = {
     "tree/Data.fs.PID.unfinished": "four bytes, and the sync of the first commit is one of the same file",
     "tree/Data.fs.index.index_tmp": "an index whose seal does not fit is built anew: one start is slower",
-    "bytes/quarantine": "the sync of the leaf covers the same rename, and without both a scrub finds it again",
+    "bytes/quarantine": "the sync of the leaf covers the same rename; without both a scrub finds it again",
     "spool/tmp": "the sync of the space that a file moved to covers the same rename",
     "spool/cur": "the sync of the space that a file moved from covers the same rename",
 }

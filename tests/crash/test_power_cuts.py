@@ -9,6 +9,7 @@ from tests.crash.exploring import Explorer, Report, kinds_of
 from tests.crash.scenes import SCENES, Scene
 from tests.crash.syncs import NEEDED
 from tests.support.layers import Functional
+from tools.runner.left_out import left_out
 
 STATES = 100
 SEED = os.environ.get("LIBRARIAN_SEED", "1")
@@ -26,7 +27,7 @@ class PowerCuts(unittest.TestCase):
 
     def setUp(self) -> None:
         if why := recording.missing():
-            self.skipTest(why)
+            self.skipTest(left_out("power cuts", why))
         Functional.world.end()  # this thread's tree is the one in the folder
 
     def test_nothing_acknowledged_is_lost(self) -> None:

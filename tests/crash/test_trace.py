@@ -9,6 +9,7 @@ from tests.crash import recording
 from tests.crash.operations import Disk, Names, Said, Sync
 from tests.crash.recording import Recording, Words, record
 from tests.crash.trace import NotModelled
+from tools.runner.left_out import left_out
 
 
 def every_call(site: Path, words: Words) -> None:
@@ -57,7 +58,7 @@ def second_process(site: Path, words: Words) -> None:
 class Tracing(unittest.TestCase):
     def setUp(self) -> None:
         if why := recording.missing():
-            self.skipTest(why)
+            self.skipTest(left_out("power cuts", why))
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def recorded(self) -> Recording:

@@ -285,6 +285,7 @@ class PartialFiles:
         """Remove the files of an upload, the facts first; the caller has its lock."""
         self._digests.pop(partial_id, None)
         os.unlink(self.path(partial_id, "facts"))
+        durable.sync_directory(self._folder)  # facts without the rest would be an upload that never ends
         with suppress(FileNotFoundError), self.room.changing(-size):
             os.unlink(self.path(partial_id, "data"))
         os.unlink(self.path(partial_id, "mark"))

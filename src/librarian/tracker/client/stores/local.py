@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from librarian.durable import make_directories, replacing
+from librarian.durable import make_directories, replacing, sync_removal
 from librarian.tracker.client.copying import Readable, copy_bytes, copy_hashing, file_digest
 from librarian.tracker.client.interfaces import FileNotFound, NameConflict, VersionNotFound
 from librarian.tracker.client.stores.base import DataStore, Fact, FileInfoEntry
@@ -103,6 +103,8 @@ class LocalDataStore(StoreDirectory, DataStore):
         current = self.current_or_none(unversioned)
         if current is not None and version in (None, current):
             self.drop(unversioned)
+            if not self.is_cache:
+                sync_removal(os.path.dirname(self.path(unversioned)))
 
     # Reading
 
