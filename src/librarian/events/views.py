@@ -15,6 +15,31 @@ from librarian.settings import as_bool
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import (
+    HTML,
+    JSON,
+    Answer,
+    changes,
+    describes,
+    does,
+    fields,
+    gives,
+    page_of,
+)
+from librarian.web.openapi.schemas import (
+    CHECKBOX,
+    COUNT,
+    FLAG,
+    TEXT,
+    TIME,
+    URL,
+    WORD,
+    array,
+    extended,
+    mapping,
+    nullable,
+    obj,
+)
 from librarian.web.requests.mounting import local_path
 
 _KNOWN = {"url", "kinds", "everything", "csrf_token"}
@@ -108,7 +133,38 @@ def _kinds(request: Request, fields: Mapping[str, Any]) -> list[str]:
     return found
 
 
-webhooks_page = by_method(GET=_list, POST=_add)
+_WEBHOOK = obj(id=TEXT, url=TEXT, kinds=array(TEXT), everything=FLAG, owner=nullable(TEXT), created=TIME)
+_DELIVERY = obj(
+    id=TEXT,
+    type=TEXT,
+    subject=nullable(TEXT),
+    time=TIME,
+    state=TEXT,
+    attempts=COUNT,
+    next=nullable(TIME),
+    delivered=nullable(TIME),
+    status=nullable(COUNT),
+    answer=nullable(TEXT),
+)
+_SECRET = obj(id=TEXT, secret=TEXT)
+
+webhooks_page = describes(
+    "/webhooks",
+    GET=does(
+        "One's webhooks, and the kinds of events", page_of(obj(webhooks=array(_WEBHOOK), kinds=mapping(TEXT)))
+    ),
+    POST=does(
+        "Have a program told of events",
+        gives(_SECRET, 201, "Made; the secret is shown this once", "Location"),
+        Answer(200, "Made, for a browser", {HTML: TEXT}),
+        body=fields(
+            "url",
+            url=URL,
+            kinds={"anyOf": [TEXT, array(TEXT)], "description": "of events; none: all of them"},
+            everything=CHECKBOX,
+        ),
+    ),
+)(by_method(GET=_list, POST=_add))
 
 
 def _show(context: Any, request: Request, secret: str | None = None) -> Response:
@@ -127,8 +183,14 @@ def _remove(context: Any, request: Request) -> Response:
     return done(request, local_path("/webhooks"), {"id": webhook_id, "removed": True})
 
 
-webhook_page = by_method(GET=_show, DELETE=_remove)
-removal = by_method(POST=_remove)
+_REMOVES = changes(obj(id=TEXT, removed=FLAG), summary="Forget the webhook and what waits for it")
+
+webhook_page = describes(
+    "/webhooks/{webhook_id}",
+    GET=does("A webhook and what was sent to it", page_of(extended(_WEBHOOK, deliveries=array(_DELIVERY)))),
+    DELETE=_REMOVES,
+)(by_method(GET=_show, DELETE=_remove))
+removal = describes("/webhooks/{webhook_id}/+remove", POST=_REMOVES)(by_method(POST=_remove))
 
 
 def _rotate(context: Any, request: Request) -> Response:
@@ -138,7 +200,10 @@ def _rotate(context: Any, request: Request) -> Response:
     return Response(json_body={"id": context.id, "secret": secret})
 
 
-rotation = by_method(POST=_rotate)
+rotation = describes(
+    "/webhooks/{webhook_id}/+rotate",
+    POST=does("Make a new secret", Answer(200, "The secret, shown this once", {JSON: _SECRET, HTML: TEXT})),
+)(by_method(POST=_rotate))
 
 
 def _resend(context: Any, request: Request) -> Response:
@@ -147,4 +212,7 @@ def _resend(context: Any, request: Request) -> Response:
     return done(request, _path(context.id), {"id": event_id})
 
 
-resending = by_method(POST=_resend)
+resending = describes(
+    "/webhooks/{webhook_id}/+resend",
+    POST=changes(obj(id=TEXT), fields("id", id=WORD), summary="Send an event again"),
+)(by_method(POST=_resend))

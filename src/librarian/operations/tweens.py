@@ -22,6 +22,7 @@ from librarian.tree.interfaces import ITree
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
 from librarian.web.interfaces import IEndpoint
+from librarian.web.openapi.document import note_answer
 from librarian.web.requests.methods import READING
 from librarian.web.settings import AppEndpointSettings
 
@@ -60,6 +61,8 @@ def answer_probes(handler: Handler, registry: Registry) -> Handler:
     """``/health`` and ``/ready``, above all tweens that need the tree."""
     registry.registerUtility(Clocks(getUtility(ITree), getUtility(IClock)), IClocks)
     views = {"/health": health, "/ready": ready}
+    for view in views.values():
+        note_answer(registry, view)
 
     def tween(request: Request) -> Response:
         view = views.get(request.environ.get("PATH_INFO", ""))

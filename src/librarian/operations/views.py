@@ -15,18 +15,32 @@ from librarian.operations.service import LibraryCollector
 from librarian.store.interfaces import IByteStore, StoreFull
 from librarian.store.s3.interfaces import IObservedStore
 from librarian.tree.interfaces import ITree, TreeAway
+from librarian.web.openapi.declaring import describes, does, gives, text
+from librarian.web.openapi.schemas import ANYTHING, TEXT, maybe, obj
 
 log = logging.getLogger(__name__)
 
 WELL = "ok"
+_STATES = obj(tree=TEXT, store=TEXT, object_store=maybe(ANYTHING), clock=maybe(TEXT))
 RETRY_AFTER_SECONDS = 2
 
 
+_EVERYWHERE = ("app", "ops")
+
+
+@describes("/health", *_EVERYWHERE, GET=does("The process answers", text()))
 def health(request: Request) -> Response:
     """200: the process answers."""
     return Response(f"{WELL}\n", content_type="text/plain", charset="utf-8")
 
 
+@describes(
+    "/ready",
+    *_EVERYWHERE,
+    GET=does(
+        "Whether files can be served", gives(_STATES, 200, "They can"), gives(_STATES, 503, "They cannot")
+    ),
+)
 def ready(request: Request) -> Response:
     """200 if files can be served, else 503; the JSON has the states of ``tree`` and ``store``.
 
@@ -71,6 +85,7 @@ def state_of(check: Callable[[], None]) -> str:
     return WELL
 
 
+@describes("/metrics", "ops", GET=does("Metrics, in the text format of Prometheus", text()))
 def metrics(context: OpsRoot, request: Request) -> Response:
     """``/metrics``."""
     gauges = CollectorRegistry()
@@ -80,6 +95,7 @@ def metrics(context: OpsRoot, request: Request) -> Response:
     return Response(body, headerlist=[("Content-Type", CONTENT_TYPE_LATEST), ("Cache-Control", "no-store")])
 
 
+@describes("/", "ops", GET=does("The paths of this endpoint", text()))
 def index(context: OpsRoot, request: Request) -> Response:
     """``/`` of the ops endpoint: the paths of the pages."""
     return Response("/health\n/ready\n/metrics\n", content_type="text/plain", charset="utf-8")

@@ -20,6 +20,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther
 from librarian.web.identity import client_address, session_secret
+from librarian.web.openapi.declaring import undescribed
 from librarian.web.requests.methods import takes
 from librarian.web.requests.mounting import local_path
 
@@ -42,6 +43,7 @@ def safe_next(path: str | None) -> str:
     return home if leads_away else path
 
 
+@undescribed("a form for browsers; programs send Authorization")
 @takes("GET", "HEAD", "POST")
 def login(context: Any, request: Request) -> Response:
     """``/+login``: the form on GET, the log-in on POST."""
@@ -80,6 +82,7 @@ def _form(request: Request, status: int, onward: str, name: str = "", problem: s
     return response
 
 
+@undescribed("a form for browsers; programs have no session")
 @takes("GET", "HEAD", "POST")
 def logout(context: Any, request: Request) -> Response:
     """``/+logout``: a form, since following a link must not end a session."""

@@ -12,12 +12,27 @@ from zope.interface import implementer
 
 from librarian.spool.interfaces import BadTarget, ISpoolSet, Kind
 from librarian.spool.model.names import readable
-from librarian.spool.model.report import LastRun
+from librarian.spool.model.report import LastRun, Outcome
 from librarian.spool.model.state import SentFile, SpoolState, StuckFile, WaitingFile
 from librarian.spool.service import KINDS
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, page
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import describes, does, page_of
+from librarian.web.openapi.schemas import (
+    COUNT,
+    SHA256,
+    SIZE,
+    TEXT,
+    TIME,
+    URL,
+    array,
+    extended,
+    mapping,
+    nullable,
+    obj,
+    one_of,
+)
 from librarian.web.requests.mounting import local_path
 
 
@@ -73,7 +88,40 @@ def _list(context: Spools, request: Request) -> Response:
     return page(request, "librarian.spool:templates/spools.jinja2", values)
 
 
-spools_page = by_method(GET=_list)
+_LAST_RUN = obj(
+    at=TIME,
+    outcome=one_of(each.value for each in Outcome),
+    files=COUNT,
+    reasons=mapping(TEXT),
+    lock=nullable(TEXT),
+    error=nullable(TEXT),
+)
+_SPOOL = obj(
+    kind=one_of(KINDS),
+    name=TEXT,
+    url=URL,
+    address=TEXT,
+    path=TEXT,
+    waiting_count=COUNT,
+    stuck_count=COUNT,
+    last_run=nullable(_LAST_RUN),
+    lock=TEXT,
+    unreadable=COUNT,
+    trouble=nullable(TEXT),
+)
+_ONE_SPOOL = extended(
+    _SPOOL,
+    waiting=array(obj(name=TEXT, size=SIZE, since=TIME)),
+    stuck=array(obj(name=TEXT, reason=TEXT, since=nullable(TIME))),
+    sent=array(obj(name=TEXT, size=nullable(SIZE), sha256=nullable(SHA256), at=nullable(TIME))),
+)
+
+spools_page = describes(
+    "/spool",
+    GET=does(
+        "All spools: what waits and what is stuck", page_of(obj(spools=array(_SPOOL), trouble=nullable(TEXT)))
+    ),
+)(by_method(GET=_list))
 
 
 def _show(context: Any, request: Request) -> Response:
@@ -85,7 +133,9 @@ def _show(context: Any, request: Request) -> Response:
     return page(request, "librarian.spool:templates/spool.jinja2", values)
 
 
-spool_page = by_method(GET=_show)
+spool_page = describes("/spool/{kind}/{name}", GET=does("A spool with its files", page_of(_ONE_SPOOL)))(
+    by_method(GET=_show)
+)
 
 
 def bad_target(context: BadTarget, request: Request) -> Response:

@@ -7,6 +7,7 @@ from pyramid.response import Response
 from zope.component import getUtilitiesFor, queryUtility
 
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import describes, does, text, undescribed
 
 ROBOTS = "User-agent: *\nDisallow: /\n"
 
@@ -36,11 +37,13 @@ def sections() -> list[dict[str, str]]:
     return sorted(found, key=lambda section: section["title"])
 
 
+@undescribed("a page for people: the sections, which /+openapi.json has as paths")
 def home(context: AppRoot, request: Request) -> dict[str, Any]:
     """The home page."""
     return {"title": "Librarian"}
 
 
+@describes("/robots.txt", "app", "public", "restricted", "ops", GET=does("Crawlers are kept out", text()))
 def robots(context: Any, request: Request) -> Response:
     """Keep crawlers out, on every endpoint."""
     return Response(ROBOTS, content_type="text/plain", charset="utf-8")

@@ -12,6 +12,8 @@ from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method
 from librarian.web.interfaces import LIVE_BODY
+from librarian.web.openapi.declaring import describes, does, text
+from librarian.web.openapi.schemas import TEXT, told
 
 PERMISSION = "librarian.events.Listen"
 
@@ -41,7 +43,15 @@ def _events(context: Any, request: Request) -> Response:
     return response
 
 
-events = by_method(GET=_events)
+events = describes(
+    "/events",
+    GET=does(
+        "Events as they happen (Server-Sent Events); their data are events in JSON",
+        text("A stream", "text/event-stream"),
+        query={"kinds": told(TEXT, "such as file.added, with spaces between; without them all")},
+        headers={"Last-Event-ID": TEXT},
+    ),
+)(by_method(GET=_events))
 
 
 def too_many(context: TooManyStreams, request: Request) -> Response:

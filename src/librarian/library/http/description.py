@@ -4,6 +4,45 @@ from datetime import datetime
 from typing import Any
 
 from librarian.library.interfaces import NEVER_EXPIRES
+from librarian.web.openapi.schemas import (
+    COUNT,
+    FILE_ID,
+    FLAG,
+    MD5,
+    SHA1,
+    SHA256,
+    SIZE,
+    TEXT,
+    TIME,
+    URL,
+    WORD,
+    Named,
+    extended,
+    nullable,
+    obj,
+    told,
+)
+
+#: describe(); of a deleted file size and digests are null.
+FILE = Named(
+    "File",
+    obj(
+        id=FILE_ID,
+        url=nullable(URL),
+        filename=TEXT,
+        mimetype=TEXT,
+        size=nullable(SIZE),
+        sha256=nullable(SHA256),
+        sha1=nullable(SHA1),
+        md5=nullable(MD5),
+        restricted=FLAG,
+        expires=nullable(told(TEXT, "never, an RFC 3339 time, or null: as long as a system holds the file")),
+        date_created=TIME,
+        deleted=FLAG,
+    ),
+)
+LINE = Named("ListedFile", extended(FILE, owner=nullable(TEXT), owner_name=nullable(TEXT), downloads=COUNT))
+EXPIRY = told(WORD, "an RFC 3339 time, never, unreferenced, or how long, such as 30d")
 
 
 def expires_text(expires: datetime | None) -> str | None:

@@ -18,7 +18,10 @@ from librarian.web.endpoints import Endpoint
 from librarian.web.files.facts import FileAnswer
 from librarian.web.files.ranges import Slice
 from librarian.web.interfaces import FILE_LANE
+from librarian.web.openapi.declaring import FILE_FIELDS, describes, does, file_answers, text
+from librarian.web.openapi.schemas import TEXT
 
+ENDPOINTS = ("public", "restricted")
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
 
 
@@ -68,6 +71,16 @@ def public_endpoint() -> Endpoint:
     return Endpoint(PublicEndpoint, lambda request: root, file_lane=True)
 
 
+@describes(
+    "/{id:int}/{filename}",
+    *ENDPOINTS,
+    GET=does(
+        "A file, where its space is, or with a token",
+        *file_answers(),
+        query={"token": TEXT},
+        headers=FILE_FIELDS,
+    ),
+)
 def download(context: Download, request: Request) -> Response:
     """The file, from the endpoint of its space or with a token.  Raises HTTPNotFound."""
     alias, library = context.alias, context.root.library
@@ -153,6 +166,16 @@ def _checked_host(request: Request, library: Library, alias: LibraryFileAlias) -
     return False
 
 
+@describes(
+    "/search",
+    *ENDPOINTS,
+    GET=does(
+        "How many files of this space have a digest, then id/name of each on a line",
+        text(),
+        query={"digest": {"type": "string", "pattern": "^([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$"}},
+        required=("digest",),
+    ),
+)
 def search(context: DownloadRoot, request: Request) -> Response:
     """The number of files in this space with the digest, then ``id/name`` of each on a line."""
     lines = list(_found(context, _digest(request)))
@@ -178,6 +201,7 @@ def _found(root: DownloadRoot, raw: bytes) -> Iterator[str]:
                 yield f"{alias.id}/{quoted(alias.filename)}"
 
 
+@describes("/", *ENDPOINTS, GET=does("A line that says what is here", text()))
 def welcome(context: DownloadRoot, request: Request) -> Response:
     """``/`` of a download endpoint, which lists no files."""
     return Response("Librarian downloads\n", content_type="text/plain", charset="utf-8")

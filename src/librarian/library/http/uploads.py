@@ -16,7 +16,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
 from librarian.library.generations import store_and_name
-from librarian.library.http.description import describe
+from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import check_coding, stated_mimetype, store_body, upload_expires
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
@@ -25,8 +25,17 @@ from librarian.library.settings import RestrictedUploadEndpoint, UploadEndpoint
 from librarian.security.interaction import is_permitted
 from librarian.store.interfaces import StoredBytes
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
+from librarian.web.openapi.declaring import BINARY, BYTES, Body, describes, does, gives
+from librarian.web.openapi.schemas import TEXT
 from librarian.web.requests.methods import judged_by, takes
 
+ENDPOINTS = ("upload", "restricted-upload")
+ADDS = does(
+    "Add the body as a file with this name",
+    gives(FILE, 201, "Added and committed", "Location"),
+    body=Body({BYTES: BINARY, "text/plain": BINARY}),
+    headers={"Librarian-Expires": EXPIRY, "Repr-Digest": TEXT, "Content-Digest": TEXT},
+)
 UPLOADS = "+uploads"  # where resumable uploads are; no file is added under this name here
 
 
@@ -83,6 +92,7 @@ def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime 
     return filename, mimetype, expires
 
 
+@describes("/{filename}", *ENDPOINTS, PUT=ADDS, POST=ADDS)
 @judged_by(stated)
 @takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:

@@ -9,12 +9,15 @@ from pyramid.response import Response
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.library.quotas.description import QUOTA
 from librarian.library.quotas.interfaces import InvalidLimit, IQuotaSet, Quota, QuotaExceeded
 from librarian.library.quotas.service import NAMES, parse_limit
 from librarian.people.interfaces import IParticipantFacts
 from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, fields_of, page
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import COUNT, TEXT, told
 from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/quota.jinja2"
@@ -74,7 +77,17 @@ def _limit(name: str, value: Any) -> int | None:
     return value
 
 
-quota = by_method(GET=_show, POST=_change, PUT=_change)
+_LIMIT = {"anyOf": [COUNT, {"type": "null"}, told(TEXT, "a number, a size such as 2GB, none or default")]}
+_SETS = changes(
+    QUOTA, fields(bytes=_LIMIT, files=_LIMIT), summary="Set the limits; one left out is the default"
+)
+
+quota = describes(
+    "/people/{name}/+quota",
+    GET=does("The limits of a person or team, and what is used", page_of(QUOTA)),
+    POST=_SETS,
+    PUT=_SETS,
+)(by_method(GET=_show, POST=_change, PUT=_change))
 
 
 @implementer(IParticipantFacts)

@@ -6,11 +6,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.library.http.description import describe
+from librarian.library.http.description import LINE, describe
+from librarian.library.tokens.description import TOKEN
 from librarian.library.views.owners import owner_name
 from librarian.library.views.preview import allow, preview_of
 from librarian.web.errors import wants_page
 from librarian.web.forms import page
+from librarian.web.openapi.declaring import describes, does, page_of
+from librarian.web.openapi.schemas import TEXT, array, extended, maybe
 from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/about.jinja2"
@@ -31,6 +34,13 @@ def without_proxy(values: Any) -> Any:
     return removeSecurityProxy(values)
 
 
+@describes(
+    "/files/{id:int}/+about",
+    GET=does(
+        "All that is known of a file; its tokens and holders for those who may change it",
+        page_of(extended(LINE, tokens=maybe(array(TOKEN)), holders=maybe(array(TEXT)))),
+    ),
+)
 def about(context: Any, request: Request) -> Response:
     """Everything that is known of a file; its tokens and holders for those with librarian.Edit."""
     values = about_values(context, request)

@@ -23,6 +23,7 @@ from librarian.library.interfaces import IFileHolder, ILibraryFileAliasSet, NoUR
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.operations import Library
 from librarian.web.files.answer import answer_file_request
+from librarian.web.openapi.declaring import FILE_FIELDS, describes, does, file_answers, redirects, text
 
 REDIRECT_FLAG = "publicrestrictedlibrarian"
 
@@ -145,6 +146,9 @@ def file_alias_view(alias: Any, request: Any) -> MixedFileAliasView:
     return StreamOrRedirectLibraryFileAliasView(alias, request)
 
 
+@describes(
+    "/files/{id:int}/+index", GET=does("To where the file is downloaded", redirects(302, "There it is"))
+)
 class LibraryFileAliasView(AliasView):
     """``+index``: a redirection to the download URL, with a token if the file is restricted."""
 
@@ -168,18 +172,29 @@ class _DigestView(AliasView):
         return shown(self.request, f"{getattr(self.context.content, self.algorithm)} {self.context.filename}")
 
 
+@describes("/files/{id:int}/+md5", GET=does("MD5 and name, as md5sum writes them", text()))
 class LibraryFileAliasMD5View(_DigestView):
     """``+md5``: ``<hex digest> <filename>``."""
 
     algorithm = "md5"
 
 
+@describes("/files/{id:int}/+sha256", GET=does("SHA-256 and name, as sha256sum writes them", text()))
 class LibraryFileAliasSHA256View(_DigestView):
     """``+sha256``: ``<hex digest> <filename>``."""
 
     algorithm = "sha256"
 
 
+@describes(
+    "/machines/+imports/{name}/+files/{filename}",
+    GET=does(
+        "A file that another system holds, or to where it is downloaded",
+        *file_answers(),
+        redirects(302, "There it is"),
+        headers=FILE_FIELDS,
+    ),
+)
 def held_file(context: Any, request: Any) -> Any:
     """``<holder>/+files/<filename>``: a file that an object of another system keeps.
 

@@ -8,14 +8,17 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.library.filenames import ID
-from librarian.library.http.description import describe
+from librarian.library.http.description import FILE, describe
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.model.quotas import name_of
+from librarian.library.quotas.description import QUOTA
 from librarian.library.quotas.interfaces import IQuotaSet
 from librarian.library.views.alias import LibraryFileAliasView
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import is_permitted
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import describes, does, gives, redirects
+from librarian.web.openapi.schemas import TEXT, extended, maybe
 
 
 class Files:
@@ -62,6 +65,15 @@ def owners_quota(alias: Any) -> dict[str, Any]:
     return {"quota": found.quota().as_json()} if is_permitted("librarian.ViewQuota", found) else {}
 
 
+@describes(
+    "/files/{id:int}",
+    GET=does(
+        "A file as JSON, if that is accepted by name; else to where it is downloaded",
+        gives(extended(FILE, quota=maybe(QUOTA))),
+        redirects(302, "There it is"),
+        headers={"Accept": TEXT},
+    ),
+)
 def file_index(context: Any, request: Request) -> Response:
     """``/files/<id>``: a redirection to where the file is downloaded, or its description."""
     if prefers_json(request):

@@ -9,11 +9,17 @@ from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
 
+from librarian.library.tokens.description import TOKEN
 from librarian.library.views.about import TEMPLATE, about_path, about_values, without_proxy
 from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives
+from librarian.web.openapi.schemas import FLAG, TEXT, URL, WORD, array, obj, told
 
+USES = told(
+    {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 999_999_999}, TEXT]}, "how many downloads"
+)
 _USES = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -57,7 +63,16 @@ def _uses(fields: Any) -> int | None:
     return int(digits)
 
 
-tokens = by_method(GET=_list_tokens, POST=_make_link)
+tokens = describes(
+    "/files/{id:int}/+tokens",
+    GET=does("The tokens of a restricted file", gives(array(TOKEN))),
+    POST=does(
+        "A link with a new token, which no later answer shows",
+        gives(obj(url=URL), 201, "Made"),
+        Answer(200, "Made, for a browser", {HTML: TEXT}),
+        body=fields(lifetime=told(TEXT, "such as 15m or 24h"), uses=USES),
+    ),
+)(by_method(GET=_list_tokens, POST=_make_link))
 
 
 def _revoke(context: Any, request: Request) -> Response:
@@ -66,4 +81,7 @@ def _revoke(context: Any, request: Request) -> Response:
     return done(request, about_path(context), {"revoked": True})
 
 
-revoke = by_method(POST=_revoke)
+revoke = describes(
+    "/files/{id:int}/+revoke",
+    POST=changes(obj(revoked=FLAG), fields("id", id=WORD), summary="Revoke a token"),
+)(by_method(POST=_revoke))

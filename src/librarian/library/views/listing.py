@@ -8,14 +8,24 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.library.catalogue.interfaces import SORTS, BadListing, ICatalogue, Listing, Page, Question
+from librarian.library.catalogue.interfaces import (
+    MOST_LISTED,
+    SORTS,
+    BadListing,
+    ICatalogue,
+    Listing,
+    Page,
+    Question,
+)
 from librarian.library.filenames import ID
-from librarian.library.http.description import describe
+from librarian.library.http.description import LINE, describe
 from librarian.library.views.owners import owner_id, owner_name
 from librarian.security.interaction import current_principal
 from librarian.security.policy import is_admin
 from librarian.web.errors import wants_page
 from librarian.web.forms import SeeOther, page
+from librarian.web.openapi.declaring import describes, does, page_of, redirects
+from librarian.web.openapi.schemas import FLAG, TEXT, URL, array, nullable, obj, one_of, told
 from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/files.jinja2"
@@ -53,6 +63,29 @@ def describe_line(alias: Any) -> dict[str, Any]:
     }
 
 
+_PAGE = obj(files=array(LINE), next=nullable(URL), previous=nullable(URL), complete=FLAG)
+PAGE_SIZE = {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": 50}
+
+
+@describes(
+    "/files",
+    GET=does(
+        "A page of a list of files; with id, to that file",
+        page_of(_PAGE),
+        redirects(303, "To the file"),
+        query={
+            "list": {**one_of(each.value for each in Listing), "default": Listing.MINE.value},
+            "sort": told(TEXT, "added, name or size, with - before it turned round"),
+            "space": told(TEXT, "public or restricted"),
+            "owner": TEXT,
+            "type": TEXT,
+            "size": PAGE_SIZE,
+            "after": told(TEXT, "as the next page's URL has it"),
+            "before": told(TEXT, "as the previous page's URL has it"),
+            "id": told(TEXT, "the number of a file"),
+        },
+    ),
+)
 def files_page(context: Any, request: Request) -> Response:
     """A page of a list; ``?id=`` leads to the file with that id."""
     wanted = request.GET.get("id", "")

@@ -6,10 +6,12 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.http.description import describe
+from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import expires_at
 from librarian.library.views.about import about_path, without_proxy
 from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.openapi.declaring import changes, describes, does, fields, gives
+from librarian.web.openapi.schemas import TEXT, array, obj
 
 LONGEST_REASON = 200  # characters
 
@@ -38,7 +40,15 @@ def _reason(fields: Any) -> str:
     return reason
 
 
-holds = by_method(GET=_holders, POST=_hold, DELETE=_release)
+_HOLDERS = obj(holders=array(TEXT))
+_REASON = {"type": "string", "pattern": "\\S", "minLength": 1, "maxLength": LONGEST_REASON}
+
+holds = describes(
+    "/files/{id:int}/+holds",
+    GET=does("Who needs the file", gives(array(TEXT))),
+    POST=changes(_HOLDERS, fields("reason", reason=_REASON), summary="Hold the file for a reason"),
+    DELETE=changes(_HOLDERS, summary="Release a hold", query={"reason": _REASON}, required=("reason",)),
+)(by_method(GET=_holders, POST=_hold, DELETE=_release))
 
 
 def _release_by_form(context: Any, request: Request) -> Response:
@@ -48,7 +58,10 @@ def _release_by_form(context: Any, request: Request) -> Response:
     return done(request, about_path(context), {"holders": without_proxy(context.holders())})
 
 
-release = by_method(POST=_release_by_form)
+release = describes(
+    "/files/{id:int}/+release",
+    POST=changes(_HOLDERS, fields("reason", reason=_REASON), summary="Release a hold"),
+)(by_method(POST=_release_by_form))
 
 
 def _expiry(context: Any, request: Request) -> Response:
@@ -57,7 +70,10 @@ def _expiry(context: Any, request: Request) -> Response:
     return done(request, about_path(context), describe(context))
 
 
-expiry = by_method(POST=_expiry)
+expiry = describes(
+    "/files/{id:int}/+expiry",
+    POST=changes(FILE, fields("expires", expires=EXPIRY), summary="Change how long the file stays"),
+)(by_method(POST=_expiry))
 
 
 def _delete(context: Any, request: Request) -> Response:
@@ -70,5 +86,9 @@ def _undelete(context: Any, request: Request) -> Response:
     return done(request, about_path(context), describe(context))
 
 
-delete = by_method(POST=_delete)
-undelete = by_method(POST=_undelete)
+delete = describes("/files/{id:int}/+delete", POST=changes(FILE, summary="Delete the file"))(
+    by_method(POST=_delete)
+)
+undelete = describes("/files/{id:int}/+undelete", POST=changes(FILE, summary="Bring a deleted file back"))(
+    by_method(POST=_undelete)
+)

@@ -7,13 +7,27 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.library.catalogue.interfaces import ICatalogue
-from librarian.library.views.listing import describe_line, page_size, url_with
+from librarian.library.http.description import LINE
+from librarian.library.views.listing import PAGE_SIZE, describe_line, page_size, url_with
 from librarian.web.forms import page
+from librarian.web.openapi.declaring import describes, does, page_of
+from librarian.web.openapi.schemas import TEXT, URL, array, extended, nullable, obj, told
 
 TEMPLATE = "librarian.library:templates/search.jinja2"
 LONGEST = 300  # characters that are looked for
 
 
+_FOUND = extended(LINE, matched=TEXT)
+
+
+@describes(
+    "/+search",
+    GET=does(
+        "Files by id, digest, path or words of the name",
+        page_of(obj(files=array(_FOUND), next=nullable(URL))),
+        query={"q": TEXT, "size": PAGE_SIZE, "after": told(TEXT, "as the next page's URL has it")},
+    ),
+)
 def search(context: Any, request: Request) -> Response:
     """Files by the parameter `q`; `matched` says what of the file it is.
 

@@ -13,6 +13,8 @@ from zope.component import getUtility
 
 from librarian.interfaces import IClock
 from librarian.web.errors import wants_page
+from librarian.web.openapi.declaring import describes, does, page_of
+from librarian.web.openapi.schemas import COUNT, DAY, FILE_ID, TEXT, array, nullable, obj, told
 
 PLOTTED_DAYS = 90
 MOST_PLOTTED_DAYS = 3660
@@ -117,6 +119,24 @@ def round_up(number: int) -> int:
         power *= 10
 
 
+_STATISTICS = obj(
+    id=FILE_ID,
+    filename=TEXT,
+    hits=COUNT,
+    last_downloaded_days=nullable(COUNT),
+    days=array(obj(day=DAY, count=COUNT)),
+    countries=array(obj(code=nullable(TEXT), name=nullable(TEXT), count=COUNT)),
+)
+
+
+@describes(
+    "/files/{id:int}/+stats",
+    GET=does(
+        "How often the file was downloaded, by day and by country",
+        page_of(_STATISTICS),
+        query={"days": told(TEXT, f"of the page's plot: a number up to {MOST_PLOTTED_DAYS}")},
+    ),
+)
 def stats(context: Any, request: Request) -> Response:
     """The downloads of the file; ``?days=`` is the number of days that the plot shows."""
     if not wants_page(request):

@@ -11,13 +11,15 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import ISettings
 from librarian.library.filenames import media_type_for
-from librarian.library.http.description import describe
+from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import expires_or_default
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.settings import ExpirySettings
 from librarian.library.views.about import about_path
 from librarian.web.errors import wants_page
 from librarian.web.forms import SeeOther, by_method, sent_file, text
+from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, form_with_file
+from librarian.web.openapi.schemas import TEXT, told
 from librarian.web.requests.promises import check_part
 
 TEMPLATE = "librarian.library:templates/upload.jinja2"
@@ -45,7 +47,8 @@ def _upload(context: Any, request: Request) -> Response:
     )
     if wants_page(request):
         return SeeOther(about_path(alias))
-    return Response(json_body=describe(removeSecurityProxy(alias)), status=201)
+    described = describe(removeSecurityProxy(alias))
+    return Response(json_body=described, status=201, location=about_path(alias))
 
 
 def _default() -> str:
@@ -59,4 +62,13 @@ def _mimetype(field: Any, filename: str) -> str:
     return stated if stated not in ("", None, "application/octet-stream") else media_type_for(filename)
 
 
-upload = by_method(GET=_upload_form, POST=_upload)
+upload = describes(
+    "/+upload",
+    GET=does("The form", Answer(200, "The page", {HTML: TEXT})),
+    POST=changes(
+        FILE,
+        form_with_file(restricted=told(TEXT, "restricted unless empty"), expires=EXPIRY),
+        201,
+        "Add a file from a form",
+    ),
+)(by_method(GET=_upload_form, POST=_upload))

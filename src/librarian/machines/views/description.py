@@ -3,8 +3,128 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from librarian.machines.enums import (
+    CodeImportEventType,
+    CodeImportJobState,
+    CodeImportMachineOfflineReason,
+    CodeImportMachineState,
+    CodeImportResultStatus,
+    CodeImportReviewStatus,
+    RevisionControlSystem,
+)
+from librarian.web.openapi.schemas import (
+    ANYTHING,
+    COUNT,
+    FILE_ID,
+    FLAG,
+    TEXT,
+    TIME,
+    Named,
+    array,
+    extended,
+    mapping,
+    nullable,
+    obj,
+    one_of,
+    told,
+)
+
 EVENTS_SHOWN = 10
 RESULTS_SHOWN = 10
+
+
+_AGO = nullable(told(TEXT, "for people, such as 2 hours 5 minutes"))
+_MOMENT = nullable(TIME)
+EVENT = Named(
+    "MachineEvent",
+    obj(
+        id=COUNT,
+        type=one_of(CodeImportEventType),
+        date=_MOMENT,
+        machine=nullable(TEXT),
+        code_import=nullable(TEXT),
+        person=nullable(TEXT),
+        items=mapping(ANYTHING),
+    ),
+)
+JOB = Named(
+    "CodeImportJob",
+    obj(
+        id=COUNT,
+        code_import=TEXT,
+        state=one_of(CodeImportJobState),
+        machine=nullable(TEXT),
+        date_due=_MOMENT,
+        date_started=_MOMENT,
+        started_ago=_AGO,
+        heartbeat=_MOMENT,
+        heartbeat_ago=_AGO,
+        requested=FLAG,
+        requesting_user=nullable(TEXT),
+        logtail=nullable(TEXT),
+    ),
+)
+RESULT = Named(
+    "CodeImportResult",
+    obj(
+        status=one_of(CodeImportResultStatus),
+        job=nullable(COUNT),
+        machine=nullable(TEXT),
+        requesting_user=nullable(TEXT),
+        date_job_started=_MOMENT,
+        date=_MOMENT,
+        log_file=nullable(FILE_ID),
+        log_excerpt=nullable(TEXT),
+    ),
+)
+MACHINE_LINE = Named(
+    "ListedMachine",
+    obj(
+        hostname=TEXT,
+        state=one_of(CodeImportMachineState),
+        state_since=_MOMENT,
+        state_ago=_AGO,
+        offline_reason=nullable(one_of(CodeImportMachineOfflineReason)),
+        message=nullable(TEXT),
+        pinned=FLAG,
+        cordon=nullable(obj(reason=TEXT, person=nullable(TEXT), since=_MOMENT)),
+        heartbeat=_MOMENT,
+        heartbeat_ago=_AGO,
+        jobs_running=COUNT,
+    ),
+)
+MACHINE = Named(
+    "Machine",
+    extended(MACHINE_LINE, date_created=_MOMENT, current_jobs=array(JOB), events=array(EVENT)),
+)
+IMPORT_LINE = Named(
+    "ListedCodeImport",
+    obj(
+        name=TEXT,
+        rcs_type=one_of(RevisionControlSystem),
+        url=TEXT,
+        review_status=one_of(CodeImportReviewStatus),
+        private=FLAG,
+        consecutive_failures=COUNT,
+        date_last_successful=_MOMENT,
+        last_successful_ago=_AGO,
+        job=nullable(JOB),
+    ),
+)
+IMPORT = Named(
+    "CodeImport",
+    extended(
+        IMPORT_LINE,
+        owner=nullable(TEXT),
+        assignee=nullable(TEXT),
+        update_interval_seconds=COUNT,
+        date_created=_MOMENT,
+        bundle_file=nullable(FILE_ID),
+        bundle_name=nullable(TEXT),
+        results=array(RESULT),
+        events=array(EVENT),
+    ),
+)
 
 
 def moment(when: datetime | None) -> str | None:

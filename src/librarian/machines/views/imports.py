@@ -16,11 +16,30 @@ from librarian.machines.interfaces import (
     ICodeImportSet,
     NotRequestable,
 )
-from librarian.machines.views.description import describe_import, span, summarize_import, title
+from librarian.machines.views.description import (
+    IMPORT,
+    IMPORT_LINE,
+    describe_import,
+    span,
+    summarize_import,
+    title,
+)
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther, by_method, done, fields_of, text
+from librarian.web.openapi.declaring import (
+    HTML,
+    JSON,
+    Answer,
+    describes,
+    does,
+    fields,
+    gives,
+    page_of,
+    redirects,
+)
+from librarian.web.openapi.schemas import CHECKBOX, TEXT, URL, WORD, array, obj, one_of, told
 from librarian.web.requests.mounting import local_path
 
 EDIT = "librarian.machines.Edit"
@@ -88,7 +107,33 @@ def _new_import(fields: Mapping[str, Any]) -> Any:
     return getUtility(ICodeImportSet).new(text(fields, "name"), kind, url, owner, private=private, **changes)
 
 
-imports_index = by_method(GET=imports_page, POST=add_import)
+_CHANGES = {
+    "owner": TEXT,
+    "assignee": TEXT,
+    "update_interval": told(TEXT, "such as 90m or 6h"),
+    "review_status": one_of(CodeImportReviewStatus),
+}
+
+imports_index = describes(
+    PATH,
+    GET=does("All imports, A to Z", page_of(obj(imports=array(IMPORT_LINE)))),
+    POST=does(
+        "Make an import",
+        gives(IMPORT, 201, "Made", "Location"),
+        Answer(200, "For a browser, why it was not made", {HTML: TEXT}),
+        redirects(303, "Made, for a browser"),
+        body=fields(
+            "name",
+            "rcs_type",
+            "url",
+            name=WORD,
+            rcs_type=one_of(RevisionControlSystem),
+            url=URL,
+            private=CHECKBOX,
+            **_CHANGES,
+        ),
+    ),
+)(by_method(GET=imports_page, POST=add_import))
 
 
 def _owner() -> str:
@@ -167,4 +212,13 @@ def change_import(context: Any, request: Request) -> Any:
     return done(request, request.path, describe_import(context, getUtility(IClock).now()))
 
 
-import_index = by_method(GET=import_page, POST=change_import)
+import_index = describes(
+    f"{PATH}/{{name}}",
+    GET=does("An import, its job, newest results and events", page_of(IMPORT)),
+    POST=does(
+        "Change the import, request a run, kill one, or delete the import",
+        Answer(200, "Done; for a browser, why not", {JSON: IMPORT, HTML: TEXT}),
+        redirects(303, "Deleted; or done, for a browser"),
+        body=fields(do=one_of(("edit", "request", "kill", "delete")), message=TEXT, url=URL, **_CHANGES),
+    ),
+)(by_method(GET=import_page, POST=change_import))

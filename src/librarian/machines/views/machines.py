@@ -1,6 +1,7 @@
 """Machines in the web application: ``/machines``, as pages and as JSON."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -19,13 +20,32 @@ from librarian.machines.interfaces import (
     NotCordoned,
     WrongMachineState,
 )
-from librarian.machines.views.description import describe_machine, summarize_machine, title
+from librarian.machines.views.description import (
+    MACHINE,
+    MACHINE_LINE,
+    describe_machine,
+    summarize_machine,
+    title,
+)
 from librarian.machines.views.imports import Imports
 from librarian.machines.views.scheduler import Scheduler
 from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import (
+    HTML,
+    JSON,
+    Answer,
+    Operation,
+    changes,
+    describes,
+    does,
+    fields,
+    page_of,
+    redirects,
+)
+from librarian.web.openapi.schemas import TEXT, array, obj, one_of, told
 from librarian.web.requests.methods import takes
 from librarian.web.requests.mounting import local_path
 
@@ -62,6 +82,7 @@ class MachinesSection:
 machines_section = MachinesSection()
 
 
+@describes("/machines", GET=does("All machines, A to Z", page_of(obj(machines=array(MACHINE_LINE)))))
 def machines_page(context: Machines, request: Request) -> Any:
     """The list, A to Z."""
     now = getUtility(IClock).now()
@@ -101,6 +122,20 @@ def _transitions(machine: Any) -> list[tuple[str, str]]:
     return [(wanted.name, f"Set {title(wanted.name)}") for wanted, shown in possible.items() if shown]
 
 
+def _does(field: str, summary: str) -> Operation:
+    """A change by one field; a browser is told on the page why it was not made."""
+    done = changes(MACHINE, fields(**{field: TEXT}), summary=summary)
+    return replace(done, answers=(_NOT_DONE, done.answers[1]))
+
+
+_NOT_DONE = Answer(200, "Done; for a browser, why not", {JSON: MACHINE, HTML: TEXT})
+_forgets = does(
+    "Delete a machine that will not come back",
+    Answer(200, "Done; for a browser, why not", {JSON: obj(), HTML: TEXT}),
+    redirects(303, "Done, for a browser"),
+)
+
+
 def change_machine(context: Any, request: Request) -> Any:
     """Set the state, from a form or a JSON body: ``state``, ``message``, and ``seen``, the state that the
     client was shown.  Where ``seen`` is not the present state, nothing is changed."""
@@ -118,12 +153,14 @@ def change_machine(context: Any, request: Request) -> Any:
     return done(request, request.path, describe_machine(context, getUtility(IClock).now()))
 
 
+@describes("/machines/{hostname}/+cordon", POST=_does("reason", "Give it no more jobs"))
 @takes("POST")
 def cordon_machine(context: Any, request: Request) -> Any:
     """``+cordon``: give the machine no more jobs, for the reason in ``reason``."""
     return _call(context, request, context.addCordon, "reason")
 
 
+@describes("/machines/{hostname}/+uncordon", POST=_does("message", "Give it jobs again"))
 @takes("POST")
 def uncordon_machine(context: Any, request: Request) -> Any:
     """``+uncordon``: give the machine jobs again."""
@@ -141,6 +178,7 @@ def _call(machine: Any, request: Request, method: Callable[[str], None], field: 
     return done(request, local_path(f"/machines/{machine.hostname}"), described)
 
 
+@describes("/machines/{hostname}/+forget", POST=_forgets)
 @takes("POST")
 def forget_machine(context: Any, request: Request) -> Any:
     """``+forget``: delete a machine that will not come back."""
@@ -153,7 +191,21 @@ def forget_machine(context: Any, request: Request) -> Any:
     return done(request, local_path("/machines"), {})
 
 
-machine_index = by_method(GET=machine_page, POST=change_machine)
+machine_index = describes(
+    "/machines/{hostname}",
+    GET=does("A machine, its jobs and its newest events", page_of(MACHINE)),
+    POST=does(
+        "Set the state",
+        _NOT_DONE,
+        redirects(303, "Done, for a browser"),
+        body=fields(
+            "state",
+            state=one_of(CodeImportMachineState),
+            message=TEXT,
+            seen=told(TEXT, "the state that was shown; nothing is done if it is another by now"),
+        ),
+    ),
+)(by_method(GET=machine_page, POST=change_machine))
 
 
 def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> None:

@@ -19,7 +19,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
 
-from librarian.machines.enums import CodeImportResultStatus
+from librarian.machines.enums import CodeImportMachineState, CodeImportResultStatus, RevisionControlSystem
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
     ICodeImportSet,
@@ -30,6 +30,8 @@ from librarian.machines.interfaces import (
 from librarian.machines.scheduler.interfaces import ICodeImportScheduler
 from librarian.machines.transitions import HOSTNAME
 from librarian.web.forms import by_method, fields_of, number, text
+from librarian.web.openapi.declaring import BINARY, BYTES, Answer, Body, describes, does, empty, fields, gives
+from librarian.web.openapi.schemas import FILE_ID, FLAG, TEXT, Named, Schema, array, nullable, obj, one_of
 from librarian.web.requests.methods import judged_by, takes
 from librarian.web.requests.received import received_input
 
@@ -37,6 +39,25 @@ MOST_WORKERS = 1000
 CHUNK = 1 << 18  # bytes
 
 _JOB_ID = re.compile(r"[1-9][0-9]{0,15}")
+
+
+_PUTS = does("Store a file of the job", gives(obj(file=FILE_ID), 201, "Stored"), body=Body({BYTES: BINARY}))
+#: _status() as JSON.
+STATUS = Named(
+    "MachineStatus",
+    obj(
+        state=one_of(CodeImportMachineState),
+        pinned=FLAG,
+        cordoned=FLAG,
+        note=TEXT,
+        job=nullable(obj(job_id=FILE_ID, code_import=TEXT, rcs_type=one_of(RevisionControlSystem), url=TEXT)),
+    ),
+)
+
+
+def _upto(most: int) -> Schema:
+    """The schema of a whole number from 0 to `most`."""
+    return {"type": "integer", "minimum": 0, "maximum": most}
 
 
 class Scheduler:
@@ -101,6 +122,7 @@ def _assignment(job: Any) -> dict[str, Any]:
     }
 
 
+@describes("/machines/+scheduler/{hostname}/arrive", POST=does("The daemon starts", gives(STATUS)))
 @takes("POST")
 def arrive(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST arrive``: the daemon starts; that it may not bring its machine ONLINE is a 200 with a note."""
@@ -110,6 +132,14 @@ def arrive(context: Daemon, request: Request) -> dict[str, Any]:
         return _status(getUtility(ICodeImportMachineSet)[context.hostname], str(error))
 
 
+@describes(
+    "/machines/+scheduler/{hostname}/poll",
+    POST=does(
+        "The sign of life, and the next job",
+        gives(STATUS),
+        body=fields("worker_limit", worker_limit=_upto(MOST_WORKERS)),
+    ),
+)
 @takes("POST")
 def poll(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST poll`` with ``worker_limit``: the machine's heartbeat; the answer has a job if there is one."""
@@ -120,6 +150,7 @@ def poll(context: Daemon, request: Request) -> dict[str, Any]:
     return _status(machine, note, job)
 
 
+@describes("/machines/+scheduler/{hostname}/leave", POST=does("The daemon stops", empty()))
 @takes("POST")
 def leave(context: Daemon, request: Request) -> Response:
     """``POST leave``: the daemon stops."""
@@ -127,6 +158,10 @@ def leave(context: Daemon, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@describes(
+    "/machines/+scheduler/{hostname}/drained",
+    POST=does("The daemon ended the jobs of a drain that took too long", empty()),
+)
 @takes("POST")
 def drained(context: Daemon, request: Request) -> Response:
     """``POST drained``: the daemon ended the jobs of a drain that took too long."""
@@ -134,6 +169,14 @@ def drained(context: Daemon, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@describes(
+    "/machines/+scheduler/+watch",
+    POST=does(
+        "The watchdog's check: the machines that it set OFFLINE",
+        gives(obj(offline=array(TEXT))),
+        body=fields(reachable_seconds=_upto(2**31)),
+    ),
+)
 @takes("POST")
 def watch(context: Scheduler, request: Request) -> dict[str, Any]:
     """``POST +watch``: the watchdog's check; the host names of the machines that it set OFFLINE.
@@ -147,6 +190,7 @@ def watch(context: Scheduler, request: Request) -> dict[str, Any]:
     return {"offline": list(getUtility(ICodeImportScheduler).watch(reachable_for))}
 
 
+@describes("/machines/+scheduler/{hostname}/jobs/{job_id:int}/start", POST=does("The worker begins", empty()))
 @takes("POST")
 def start(context: DaemonJob, request: Request) -> Response:
     """``POST start``: the worker begins."""
@@ -154,6 +198,10 @@ def start(context: DaemonJob, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@describes(
+    "/machines/+scheduler/{hostname}/jobs/{job_id:int}/heartbeat",
+    POST=does("The job goes on", empty(), body=fields("logtail", logtail=TEXT)),
+)
 @takes("POST")
 def heartbeat(context: DaemonJob, request: Request) -> Response:
     """``POST heartbeat`` with ``logtail``."""
@@ -162,6 +210,10 @@ def heartbeat(context: DaemonJob, request: Request) -> Response:
     return HTTPNoContent()
 
 
+@describes(
+    "/machines/+scheduler/{hostname}/jobs/{job_id:int}/finish",
+    POST=does("The job has ended", empty(), body=fields("status", status=one_of(CodeImportResultStatus))),
+)
 @takes("POST")
 def finish(context: DaemonJob, request: Request) -> Response:
     """``POST finish`` with ``status``, the name of a CodeImportResultStatus."""
@@ -183,6 +235,7 @@ def stated_size(context: DaemonJob, request: Request) -> int:
     return size
 
 
+@describes("/machines/+scheduler/{hostname}/jobs/{job_id:int}/log", PUT=_PUTS)
 @judged_by(stated_size)
 @takes("PUT")
 def put_file(context: DaemonJob, request: Request) -> Response:
@@ -202,7 +255,13 @@ def get_bundle(context: DaemonJob, request: Request) -> Response:
     return Response(app_iter=Blocks(bundle), content_type="application/octet-stream")
 
 
-bundle = by_method(GET=get_bundle, PUT=put_file)
+bundle = describes(
+    "/machines/+scheduler/{hostname}/jobs/{job_id:int}/bundle",
+    GET=does(
+        "The bundle to start from", Answer(200, "The bundle", {BYTES: BINARY}), empty(204, "There is none")
+    ),
+    PUT=_PUTS,
+)(by_method(GET=get_bundle, PUT=put_file))
 
 
 class Blocks:

@@ -10,8 +10,10 @@ from zope.component import getUtility
 
 from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.views.common import path_of, registry_page, status_title
-from librarian.mirrors.views.serializers import describe
+from librarian.mirrors.views.serializers import MIRROR, describe
 from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import CHECKBOX, FLAG, TEXT, URL, WORD, array, nullable, obj
 
 
 def _show_distribution(context: Any, request: Request) -> Response:
@@ -51,7 +53,22 @@ def _change_distribution(context: Any, request: Request) -> Response:
     return done(request, path_of(context), {"main_url": context.main_url, "releases": releases})
 
 
-distribution_index = by_method(GET=_show_distribution, POST=_change_distribution, PATCH=_change_distribution)
+_RELEASE = obj(name=TEXT, version=TEXT, active=FLAG, components=array(TEXT), architectures=array(TEXT))
+_DISTRIBUTION = obj(
+    name=TEXT, display_name=TEXT, main_url=nullable(URL), releases=array(_RELEASE), mirrors=array(MIRROR)
+)
+_CHANGES = changes(
+    obj(main_url=nullable(URL), releases=array(_RELEASE)),
+    fields(display_name=TEXT, main_url=TEXT, new_release=WORD, version=TEXT, release=WORD, active=CHECKBOX),
+    summary="Change the distribution, or add a release",
+)
+
+distribution_index = describes(
+    "/mirrors/{distribution}",
+    GET=does("A distribution with its releases and mirrors", page_of(_DISTRIBUTION)),
+    POST=_CHANGES,
+    PATCH=_CHANGES,
+)(by_method(GET=_show_distribution, POST=_change_distribution, PATCH=_change_distribution))
 
 
 def _describe_release(release: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pyramid.response import Response
 from librarian.mirrors.paths import join_url
 from librarian.mirrors.views.common import NOT_REUSED
 from librarian.mirrors.views.mirrorlist import ListedMirror, country_of, mirrors_for
+from librarian.web.openapi.declaring import describes, does, text
+from librarian.web.openapi.schemas import TEXT, told
 
 METALINK_TYPE = "application/metalink4+xml"  # RFC 5854, 7
 _NAMESPACE = "urn:ietf:params:xml:ns:metalink"
@@ -43,6 +45,15 @@ def as_metalink(file: MetalinkFile, mirrors: Sequence[ListedMirror]) -> bytes:
     return ET.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
+@describes(
+    "/mirrors/{distribution}/+metalink",
+    GET=does(
+        "Where a file of the archive is to be had, and its digest",
+        text("A Metalink (RFC 5854)", METALINK_TYPE),
+        query={"path": told(TEXT, "of the file in the archive"), "country": TEXT},
+        required=("path",),
+    ),
+)
 def metalink(context: Any, request: Request) -> Response:
     """``+metalink?path=pool/...``: where to fetch a file of the archive, and how to verify it."""
     path = request.GET.get("path", "")

@@ -13,6 +13,8 @@ from librarian.mirrors.continents import continent_of
 from librarian.mirrors.enums import MirrorContent, MirrorStatus
 from librarian.mirrors.views.common import NOT_REUSED
 from librarian.web.identity import client_address
+from librarian.web.openapi.declaring import describes, does, text
+from librarian.web.openapi.schemas import TEXT, told
 
 _NO_SCORE = float("inf")
 
@@ -80,6 +82,14 @@ def mirrors_for(context: Any, country: str | None) -> list[ListedMirror]:
     return order_for(country, listed(archives), context.main_url)
 
 
+@describes(
+    "/mirrors/{distribution}/+mirrorlist",
+    GET=does(
+        "Base URLs, one a line, those of the caller's country first",
+        text(),
+        query={"country": told(TEXT, "ISO 3166 alpha-2; without it, that of the caller's address")},
+    ),
+)
 def mirrorlist(context: Any, request: Request) -> Response:
     """``+mirrorlist``: official mirrors, those of the caller's country first, the main one last."""
     country = country_of(request)

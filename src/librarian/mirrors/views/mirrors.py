@@ -15,6 +15,9 @@ from librarian.mirrors.views.common import (
     status_title,
 )
 from librarian.mirrors.views.serializers import (
+    CONTENTS,
+    MIRROR,
+    TROUBLES,
     describe,
     describe_contents,
     describe_record,
@@ -22,6 +25,8 @@ from librarian.mirrors.views.serializers import (
 )
 from librarian.security.interaction import current_principal
 from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import CHECKBOX, TEXT, extended, one_of
 
 
 def _show_mirror(context: Any, request: Request) -> Response:
@@ -56,7 +61,19 @@ def _change_mirror(context: Any, request: Request) -> Response:
     return done(request, path_of(context), describe(context))
 
 
-mirror_index = by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mirror)
+_BASE_URLS = {f"{scheme}_base_url": TEXT for scheme in SCHEMES}
+_CHANGES = changes(
+    MIRROR,
+    fields(display_name=TEXT, enabled=CHECKBOX, **_BASE_URLS),
+    summary="Change the mirror; the base URLs are given together",
+)
+
+mirror_index = describes(
+    "/mirrors/{distribution}/{mirror}",
+    GET=does("What is known of a mirror", page_of(extended(MIRROR, contents=CONTENTS, troubles=TROUBLES))),
+    POST=_CHANGES,
+    PATCH=_CHANGES,
+)(by_method(GET=_show_mirror, POST=_change_mirror, PATCH=_change_mirror))
 
 
 def _review(context: Any, request: Request) -> Response:
@@ -70,5 +87,10 @@ def _resubmit(context: Any, request: Request) -> Response:
     return done(request, path_of(context), describe(context))
 
 
-review = by_method(POST=_review)
-resubmit = by_method(POST=_resubmit)
+review = describes(
+    "/mirrors/{distribution}/{mirror}/+review",
+    POST=changes(MIRROR, fields("status", status=one_of(MirrorReviewStatus)), summary="Judge a registration"),
+)(by_method(POST=_review))
+resubmit = describes(
+    "/mirrors/{distribution}/{mirror}/+resubmit", POST=changes(MIRROR, summary="Ask for another review")
+)(by_method(POST=_resubmit))

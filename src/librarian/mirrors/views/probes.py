@@ -11,9 +11,15 @@ from librarian.interfaces import IClock
 from librarian.mirrors.runs.scoring import score_of
 from librarian.mirrors.views.common import NOT_REUSED
 from librarian.mirrors.views.plot import lag_plot
-from librarian.mirrors.views.serializers import describe_record, describe_score
+from librarian.mirrors.views.serializers import RECORD, SCORE, describe_record, describe_score
+from librarian.web.openapi.declaring import describes, does, gives, text
+from librarian.web.openapi.schemas import TEXT, array, obj
 
 
+@describes(
+    "/mirrors/{distribution}/{mirror}/+history",
+    GET=does("Every remembered probe", gives(obj(name=TEXT, score=SCORE, probes=array(RECORD)))),
+)
 def history(context: Any, request: Request) -> Response:
     """``+history``: every remembered probe as JSON, newest first, with the score."""
     records = [describe_record(each) for each in context.probe_records]
@@ -23,6 +29,10 @@ def history(context: Any, request: Request) -> Response:
     return response
 
 
+@describes(
+    "/mirrors/{distribution}/{mirror}/+plot.svg",
+    GET=does("How far behind the mirror was at each probe", text("A picture", "image/svg+xml")),
+)
 def plot(context: Any, request: Request) -> Response:
     """``+plot.svg``: how far behind the mirror was at each probe."""
     now = getUtility(IClock).now()
@@ -32,6 +42,7 @@ def plot(context: Any, request: Request) -> Response:
     return response
 
 
+@describes("/mirrors/{distribution}/{mirror}/+log/{date}", GET=does("The log of one probe", text()))
 def log(context: Any, request: Request) -> Response:
     """``+log/<date>``: the log of one probe, for those who may read it."""
     wanted = request.subpath[0] if len(request.subpath) == 1 else ""

@@ -10,9 +10,11 @@ from zope.component import getUtility
 from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.views.common import SCHEMES, member_named, path_of, registry_page
-from librarian.mirrors.views.serializers import describe
+from librarian.mirrors.views.serializers import MIRROR, describe
 from librarian.security.interaction import current_principal
 from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import TEXT, WORD, array, mapping, obj, one_of, told
 
 
 def _register_form(context: Any, request: Request) -> Response:
@@ -46,4 +48,25 @@ def _register(context: Any, request: Request) -> Response:
     return done(request, path_of(mirror), describe(mirror), 201)
 
 
-register = by_method(GET=_register_form, POST=_register)
+register = describes(
+    "/mirrors/{distribution}/+register",
+    GET=does(
+        "What a registration may say",
+        page_of(obj(speeds=mapping(TEXT), contents=array(TEXT), pulse_types=array(TEXT))),
+    ),
+    POST=changes(
+        MIRROR,
+        fields(
+            "name",
+            "country",
+            name=WORD,
+            country=told(WORD, "ISO 3166 alpha-2"),
+            speed=one_of(MirrorSpeed),
+            content=one_of(MirrorContent),
+            pulse_type=one_of(MirrorPulseType),
+            **{f"{scheme}_base_url": TEXT for scheme in SCHEMES},
+        ),
+        201,
+        "Register a mirror",
+    ),
+)(by_method(GET=_register_form, POST=_register))

@@ -11,6 +11,8 @@ from librarian.mirrors.interfaces import IDistributionSet
 from librarian.mirrors.views.common import path_of, registry_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import COUNT, TEXT, URL, WORD, array, obj
 
 
 class Mirrors:
@@ -66,4 +68,15 @@ def _add_distribution(context: Mirrors, request: Request) -> Response:
     return done(request, path_of(added), {"name": added.name, "id": added.id}, 201)
 
 
-distributions = by_method(GET=_distributions, POST=_add_distribution)
+_DISTRIBUTION = obj(name=TEXT, display_name=TEXT, mirrors=COUNT, enabled=COUNT, official=COUNT)
+
+distributions = describes(
+    "/mirrors",
+    GET=does("All distributions", page_of(obj(distributions=array(_DISTRIBUTION)))),
+    POST=changes(
+        obj(name=TEXT, id=COUNT),
+        fields("name", "display_name", name=WORD, display_name=TEXT, main_url=URL),
+        201,
+        "Add a distribution",
+    ),
+)(by_method(GET=_distributions, POST=_add_distribution))

@@ -3,7 +3,82 @@
 from datetime import datetime
 from typing import Any
 
+from librarian.mirrors.enums import (
+    DisabledBy,
+    MirrorContent,
+    MirrorPulseType,
+    MirrorReviewStatus,
+    MirrorStatus,
+)
 from librarian.mirrors.probing.verdict import Score
+from librarian.web.openapi.schemas import (
+    ANYTHING,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    URL,
+    Named,
+    array,
+    mapping,
+    nullable,
+    obj,
+    one_of,
+)
+
+SCORE = Named(
+    "MirrorScore",
+    obj(
+        value=nullable(NUMBER),
+        checks=COUNT,
+        completion=NUMBER,
+        delay_hours=NUMBER,
+        mean_seconds=NUMBER,
+        deviation_seconds=NUMBER,
+    ),
+)
+RECORD = Named(
+    "MirrorProbe",
+    obj(
+        date=TIME,
+        verdict=TEXT,
+        freshness=one_of(MirrorStatus),
+        requests=COUNT,
+        findings=ANYTHING,
+        mean_seconds=NUMBER,
+        lag_hours=NUMBER,
+    ),
+)
+MIRROR = Named(
+    "Mirror",
+    obj(
+        id=COUNT,
+        name=TEXT,
+        display_name=TEXT,
+        distribution=TEXT,
+        owner=TEXT,
+        base_urls=array(URL),
+        country=TEXT,
+        content=one_of(each.value for each in MirrorContent),
+        speed=TEXT,
+        pulse_type=one_of(each.value for each in MirrorPulseType),
+        review_status=one_of(MirrorReviewStatus),
+        official=FLAG,
+        enabled=FLAG,
+        disabled_by=nullable(one_of(each.value for each in DisabledBy)),
+        down_since=nullable(TIME),
+        freshness=one_of(MirrorStatus),
+        release_files=mapping(one_of(MirrorStatus)),
+        families=mapping(ANYTHING),
+        certificate_expires=nullable(TIME),
+        failures=COUNT,
+        last_probe=nullable(RECORD),
+        score=nullable(SCORE),
+    ),
+)
+CONTENTS = array(obj(suite=TEXT, component=TEXT, architecture=TEXT, freshness=one_of(MirrorStatus)))
+TROUBLES = array(obj(kind=TEXT, url=TEXT, since=nullable(TIME)))
 
 
 def describe(mirror: Any) -> dict[str, Any]:

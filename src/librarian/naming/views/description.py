@@ -5,9 +5,62 @@ from typing import Any
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import quoted
-from librarian.library.http.description import describe
+from librarian.library.http.description import FILE, describe
 from librarian.naming.interfaces import INamedFolder
+from librarian.web.openapi.schemas import (
+    COUNT,
+    FILE_ID,
+    FLAG,
+    SHA256,
+    SIZE,
+    TEXT,
+    TIME,
+    URL,
+    Named,
+    array,
+    extended,
+    maybe,
+    nullable,
+    obj,
+    one_of,
+)
 from librarian.web.requests.mounting import local_path
+
+#: describe_entry()
+ENTRY = Named(
+    "TreeEntry",
+    obj(path=TEXT, kind=one_of(["file"]), version=COUNT, etag=nullable(TEXT), restricted=FLAG, file=FILE),
+)
+#: describe_folder()
+FOLDER = Named("TreeFolder", obj(path=TEXT, kind=one_of(["folder"]), restricted=FLAG, owner=nullable(TEXT)))
+_VERSION = obj(
+    version=COUNT,
+    url=URL,
+    id=FILE_ID,
+    date=TIME,
+    author=nullable(TEXT),
+    size=nullable(SIZE),
+    sha256=nullable(SHA256),
+)
+#: describe_history()
+HISTORY = Named("TreeHistory", obj(path=TEXT, versions=array(_VERSION)))
+#: describe_line()
+LINE = Named(
+    "TreeLine",
+    obj(
+        name=TEXT,
+        kind=one_of(("file", "folder")),
+        url=URL,
+        restricted=FLAG,
+        id=maybe(FILE_ID),
+        mimetype=maybe(TEXT),
+        size=maybe(nullable(SIZE)),
+        sha256=maybe(nullable(SHA256)),
+        version=maybe(COUNT),
+        date=maybe(TIME),
+    ),
+)
+LISTING = Named("TreeListing", extended(FOLDER, entries=array(LINE), next=nullable(URL)))
 
 
 def url_of(path: str) -> str:

@@ -20,12 +20,31 @@ from typing import Any
 from pyramid.request import Request
 from zope.interface import implementer
 
+from librarian.library.http.description import EXPIRY
+from librarian.library.uploads.views import draft
 from librarian.naming.views.changing import delete_node, post
+from librarian.naming.views.description import ENTRY, FOLDER, HISTORY, LISTING
 from librarian.naming.views.path import TreePath
-from librarian.naming.views.reading import show
+from librarian.naming.views.reading import MOST_LISTED, show
 from librarian.naming.views.storing import put
 from librarian.web.forms import by_method
 from librarian.web.interfaces import IAppSection, ITakesFiles
+from librarian.web.openapi.declaring import (
+    BINARY,
+    BYTES,
+    FORM_WITH_FILES,
+    HTML,
+    JSON,
+    Answer,
+    Body,
+    describes,
+    does,
+    empty,
+    fields,
+    gives,
+    redirects,
+)
+from librarian.web.openapi.schemas import TEXT, WORD, obj, one_of
 from librarian.web.requests.parts import takes_parts
 
 
@@ -42,4 +61,60 @@ class TreeSection:
 
 section = TreeSection()
 
-place = takes_parts(by_method(GET=show, PUT=put, POST=post, DELETE=delete_node))
+_CONDITIONS = {"If-Match": TEXT, "If-None-Match": TEXT}
+_YES_OR_NO = one_of(("true", "false"))
+_KEPT = {"anyOf": [ENTRY, FOLDER]}
+_PUT = does(
+    "Make the body the file at this path, or, with a slash at the end, make a folder",
+    gives(_KEPT, 201, "New; or, with Upload-Complete, begun", "Location"),
+    gives(_KEPT, 200, "Replaced, or there already", "Location"),
+    body=Body({BYTES: BINARY, "text/plain": BINARY}, required=False),
+    query={"parents": _YES_OR_NO, "restricted": _YES_OR_NO},
+    headers={
+        **_CONDITIONS,
+        "Librarian-Expires": EXPIRY,
+        "Repr-Digest": TEXT,
+        "Upload-Complete": one_of(("?0", "?1")),
+        draft.VERSION_FIELD: TEXT,
+    },
+)
+_MOVED = obj(path=TEXT)
+_POST = does(
+    "Move what is here, make a folder in it, delete from it, or add a file of a form",
+    gives(_KEPT, 201, "Done", "Location"),
+    gives(_MOVED, 200, "Deleted"),
+    redirects(303, "Done, for a browser"),
+    body=Body(
+        {
+            **fields(move_to=WORD, folder=WORD, delete=WORD).content,
+            FORM_WITH_FILES: {"type": "object", "properties": {"file": TEXT}},
+        }
+    ),
+    headers=_CONDITIONS,
+)
+_GET = does(
+    "A folder's listing, an entry's description, its history, or the file",
+    Answer(200, "Found", {JSON: {"anyOf": [LISTING, ENTRY, HISTORY]}, HTML: TEXT, "*/*": BINARY}, ("ETag",)),
+    Answer(206, "Ranges of the file", {"*/*": BINARY}),
+    Answer(304, "Not changed"),
+    redirects(302, "There the file is"),
+    query={
+        "start": TEXT,
+        "limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED},
+        "version": {"type": "integer", "minimum": 1, "maximum": 2**53},
+        "history": TEXT,
+    },
+    headers={"Accept": TEXT},
+)
+_DELETE = does(
+    "Delete an entry, an empty folder, or with recursive any folder",
+    empty(204, "Deleted"),
+    query={"recursive": _YES_OR_NO},
+    headers=_CONDITIONS,
+)
+
+place = describes("/tree", GET=_GET, PUT=_PUT, POST=_POST, DELETE=_DELETE)(
+    takes_parts(by_method(GET=show, PUT=put, POST=post, DELETE=delete_node))
+)
+# One segment stands for as many as a path has.
+place = describes("/tree/{path}", GET=_GET, PUT=_PUT, POST=_POST, DELETE=_DELETE)(place)

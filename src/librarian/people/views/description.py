@@ -6,7 +6,53 @@ from pyramid.request import Request
 from zope.component import getUtilitiesFor
 
 from librarian.people.interfaces import IParticipantFacts
+from librarian.web.openapi.schemas import FLAG, TEXT, TIME, URL, Named, Schema, array, maybe, nullable, obj
 from librarian.web.requests.mounting import local_path
+
+#: describe_person(); the e-mail address is for those who may see it.
+PERSON = Named(
+    "Person",
+    obj(
+        name=TEXT,
+        display_name=TEXT,
+        url=URL,
+        active=FLAG,
+        teams=array(TEXT),
+        date_created=TIME,
+        email=maybe(nullable(TEXT)),
+    ),
+)
+#: describe_team()
+TEAM = Named(
+    "Team",
+    obj(
+        name=TEXT,
+        display_name=TEXT,
+        url=URL,
+        owner=nullable(TEXT),
+        members=array(TEXT),
+        people=array(TEXT),
+        teams=array(TEXT),
+    ),
+)
+#: describe_token()
+TOKEN = Named(
+    "ApiToken",
+    obj(
+        id=TEXT,
+        title=TEXT,
+        scopes=array(TEXT),
+        date_created=TIME,
+        expires=TIME,
+        revoked=nullable(TIME),
+        last_used=nullable(TIME),
+    ),
+)
+
+
+def with_facts(schema: Schema) -> Schema:
+    """A person or team with what other systems add: facts_about()."""
+    return {**schema, "additionalProperties": {"type": "object"}}
 
 
 def path_of(participant: Any, *more: str) -> str:

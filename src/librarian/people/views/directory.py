@@ -10,9 +10,11 @@ from zope.interface import implementer
 
 from librarian.people.credentials.interfaces import ICredentialSet
 from librarian.people.interfaces import IPersonSet, ITeamSet, NoSuchPerson
-from librarian.people.views.description import describe_person, describe_team, path_of
+from librarian.people.views.description import PERSON, TEAM, describe_person, describe_team, path_of
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import TEXT, WORD, array, obj, one_of, told
 
 
 class Directory:
@@ -82,4 +84,24 @@ def _add(context: Directory, request: Request) -> Response:
     return done(request, path_of(person), describe_person(person, request), 201)
 
 
-directory = by_method(GET=_list, POST=_add)
+_NAMED = array(obj(name=TEXT, display_name=TEXT))
+
+directory = describes(
+    "/people",
+    GET=does("All persons and teams", page_of(obj(people=_NAMED, teams=_NAMED))),
+    POST=changes(
+        {"anyOf": [PERSON, TEAM]},
+        fields(
+            "name",
+            "display_name",
+            name=WORD,
+            display_name=WORD,
+            kind=one_of(("person", "team")),
+            email=TEXT,
+            password=TEXT,
+            owner=told(TEXT, "of a team: a person or a team"),
+        ),
+        201,
+        "Add a person or a team",
+    ),
+)(by_method(GET=_list, POST=_add))

@@ -8,12 +8,14 @@ from zope.component import getUtility
 
 from librarian.people.credentials.interfaces import IAuthenticator, ICredentialSet, WrongCredentials
 from librarian.people.login import begin_session
-from librarian.people.views.description import describe_person, facts_about, path_of
+from librarian.people.views.description import PERSON, describe_person, facts_about, path_of, with_facts
 from librarian.people.views.directory import set_display_name
 from librarian.security.interaction import current_principal
 from librarian.web.errors import error_response
 from librarian.web.forms import by_method, done, fields_of, page, text
 from librarian.web.identity import client_address, session_secret
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import CHECKBOX, TEXT, WORD, array, obj
 
 
 def _show(context: Any, request: Request) -> Response:
@@ -40,7 +42,14 @@ def _change(context: Any, request: Request) -> Response:
     return done(request, path_of(context), describe_person(context, request))
 
 
-index = by_method(GET=_show, POST=_change, PATCH=_change)
+_CHANGES = changes(PERSON, fields(display_name=WORD, email=TEXT, active=CHECKBOX), summary="Change a person")
+
+index = describes(
+    "/people/{name}",
+    GET=does("A person or a team", page_of(with_facts(PERSON))),
+    POST=_CHANGES,
+    PATCH=_CHANGES,
+)(by_method(GET=_show, POST=_change, PATCH=_change))
 
 
 def _is_oneself(person: Any) -> bool:
@@ -64,7 +73,14 @@ def _set_password(context: Any, request: Request) -> Response:
     return done(request, path_of(context), {"name": context.name})
 
 
-password = by_method(POST=_set_password)
+password = describes(
+    "/people/{name}/+password",
+    POST=changes(
+        obj(name=TEXT),
+        fields("new", new=WORD, current=TEXT),
+        summary="Set a password; one's own with the current one",
+    ),
+)(by_method(POST=_set_password))
 
 
 def _end_sessions(context: Any, request: Request) -> Response:
@@ -72,4 +88,8 @@ def _end_sessions(context: Any, request: Request) -> Response:
     return done(request, path_of(context), {"sessions": []})
 
 
-sessions = by_method(POST=_end_sessions, DELETE=_end_sessions)
+_ENDS = changes(obj(sessions=array(TEXT)), summary="End all sessions of a person")
+
+sessions = describes("/people/{name}/+sessions", POST=_ENDS, DELETE=_ENDS)(
+    by_method(POST=_end_sessions, DELETE=_end_sessions)
+)

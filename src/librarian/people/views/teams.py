@@ -6,9 +6,11 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.people.views.description import describe_team, facts_about, path_of
+from librarian.people.views.description import TEAM, describe_team, facts_about, path_of, with_facts
 from librarian.people.views.directory import participant_named, set_display_name
 from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
+from librarian.web.openapi.schemas import TEXT, WORD
 from librarian.web.requests.methods import takes
 
 
@@ -31,7 +33,14 @@ def _change(context: Any, request: Request) -> Response:
     return done(request, path_of(context), describe_team(context))
 
 
-index = by_method(GET=_show, POST=_change, PATCH=_change)
+_CHANGES = changes(TEAM, fields(display_name=WORD, owner=TEXT), summary="Change a team")
+
+index = describes(
+    "/people/{name}",
+    GET=does("A person or a team", page_of(with_facts(TEAM))),
+    POST=_CHANGES,
+    PATCH=_CHANGES,
+)(by_method(GET=_show, POST=_change, PATCH=_change))
 
 
 def _join(context: Any, request: Request) -> Response:
@@ -50,6 +59,13 @@ _add_member = by_method(POST=_join)
 _one_member = by_method(POST=_leave, DELETE=_leave)
 
 
+_LEAVES = changes(TEAM, summary="Remove a member")
+
+
+@describes(
+    "/people/{name}/+members", POST=changes(TEAM, fields("member", member=WORD), summary="Add a member")
+)
+@describes("/people/{name}/+members/{member}", POST=_LEAVES, DELETE=_LEAVES)
 @takes("POST", "DELETE")
 def members(context: Any, request: Request) -> Response:
     """``+members`` to add a member, ``+members/<name>`` to remove one."""

@@ -10,9 +10,11 @@ from pyramid.response import Response
 from zope.component import getUtilitiesFor, getUtility
 
 from librarian.people.credentials.interfaces import ICredentialSet, IScope
-from librarian.people.views.description import describe_token, path_of
+from librarian.people.views.description import TOKEN, describe_token, path_of
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives, page_of
+from librarian.web.openapi.schemas import TEXT, WORD, array, extended, obj
 from librarian.web.requests.methods import takes
 
 
@@ -75,6 +77,29 @@ _all_tokens = by_method(GET=_list, POST=_add)
 _one_token = by_method(POST=_revoke, DELETE=_revoke)
 
 
+_SCOPE = obj(name=TEXT, title=TEXT, parameter=TEXT)
+_REVOKES = changes(obj(id=TEXT), summary="Revoke a token")
+
+
+@describes(
+    "/people/{name}/+tokens",
+    GET=does(
+        "The tokens of a person, and the scopes", page_of(obj(tokens=array(TOKEN), scopes=array(_SCOPE)))
+    ),
+    POST=does(
+        "Make a token",
+        gives(extended(TOKEN, token=TEXT), 201, "Made; the token is shown this once"),
+        Answer(200, "Made, for a browser", {HTML: TEXT}),
+        body=fields(
+            "title",
+            "scopes",
+            title=WORD,
+            scopes={"anyOf": [TEXT, array(TEXT)]},
+            days={"anyOf": [{"type": "number"}, TEXT], "description": "until it expires"},
+        ),
+    ),
+)
+@describes("/people/{name}/+tokens/{token_id}", POST=_REVOKES, DELETE=_REVOKES)
 @takes("GET", "HEAD", "POST", "DELETE")
 def tokens(context: Any, request: Request) -> Response:
     """``+tokens`` to list and add tokens, ``+tokens/<id>`` to revoke one."""

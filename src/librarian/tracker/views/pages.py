@@ -12,11 +12,11 @@ from zope.interface import implementer
 from librarian.tracker.interfaces import BadName, FileVersion, ITracker, NoSuchDirectory, NoSuchFile
 from librarian.tracker.protocol import Endpoint, checked_name, parse_path
 from librarian.tracker.views.description import describe_version
-from librarian.tracker.views.routes import ProtocolPath
+from librarian.tracker.views.routes import MOUNT, ProtocolPath
 from librarian.web.interfaces import IAppSection
+from librarian.web.openapi.declaring import undescribed
 from librarian.web.requests.mounting import local_path
 
-MOUNT = "/tracker"
 PAGE_SIZE = 500  # names on a page
 
 _ENDPOINTS = frozenset(endpoint.value for endpoint in Endpoint if endpoint is not Endpoint.TOP)
@@ -81,6 +81,7 @@ def _is_file(path: str) -> bool:
     return False
 
 
+@undescribed("a page for people; programs have /tracker/list")
 def directory_page(context: DirectoryPage, request: Request) -> dict[str, Any]:
     """The names, a page at a time, each with its version, size and time."""
     after = request.GET.get("after", "")
@@ -93,6 +94,7 @@ def directory_page(context: DirectoryPage, request: Request) -> dict[str, Any]:
     }
 
 
+@undescribed("a page for people; programs have /tracker/history")
 def file_page(context: FilePage, request: Request) -> dict[str, Any]:
     """All versions of a name, with links to each."""
     try:

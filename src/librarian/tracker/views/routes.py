@@ -6,6 +6,7 @@ The tracker's own endpoint and ``/tracker`` of the web application lead here.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -13,12 +14,39 @@ from zope.component import getUtility
 from zope.security.interfaces import Unauthorized
 
 from librarian.security.interaction import current_principal
+from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import ITracker, NotAllowed, TrackerRefusal, UnknownMethod, WrongMethod
 from librarian.tracker.protocol import PROTOCOL_VERSIONS, Endpoint, Target, date_of, parse_path
 from librarian.tracker.views.description import describe_version
 from librarian.tracker.views.download import get
 from librarian.tracker.views.writing import delete, judge_put, put
-from librarian.web.requests.methods import KNOWN, judged_by, takes
+from librarian.web.openapi.declaring import (
+    BINARY,
+    BYTES,
+    FILE_FIELDS,
+    Answer,
+    Body,
+    describes,
+    does,
+    file_answers,
+    gives,
+    redirects,
+    text,
+)
+from librarian.web.openapi.schemas import (
+    COUNT,
+    FLAG,
+    SHA256,
+    SIZE,
+    TEXT,
+    TIME,
+    WORD,
+    array,
+    nullable,
+    obj,
+    told,
+)
+from librarian.web.requests.methods import KNOWN, View, judged_by, takes
 
 WELCOME = """\
 A tracker of files: filetracker protocol versions 1 and 2.
@@ -30,6 +58,9 @@ DELETE /files/<name>        ?last_modified=<RFC 2822 date>
 GET    /list/<directory>    the names below it
 GET    /history/<name>      all versions of a file, as JSON
 """
+
+
+MOUNT = "/tracker"  # in the web application
 
 
 @dataclass(frozen=True)
@@ -54,6 +85,62 @@ def judge_head(context: ProtocolPath, request: Request) -> None:
             judge_put(context.target, request)
 
 
+_REFUSAL = {"text/plain": TEXT}
+_NAME = {"last_modified": told(WORD, "a date as in RFC 5322")}
+_VERSION_JSON = obj(
+    version=COUNT,
+    last_modified=TEXT,
+    size=SIZE,
+    sha256=SHA256,
+    stored=TIME,
+    owner=nullable(TEXT),
+    superseded=nullable(TIME),
+    deleted=FLAG,
+    url=TEXT,
+)
+_FILE = does(
+    "A file; with version, an earlier one of it",
+    *file_answers(),
+    redirects(307, "The fallback has it"),
+    query={"version": {"type": "integer", "minimum": 0, "maximum": MAX_VERSION}, "deleted": TEXT},
+    headers=FILE_FIELDS,
+)
+_STORES = does(
+    "Store a version of a file; Last-Modified tells which one the name has now",
+    Answer(
+        200, "Stored, or older than what is there", {"text/plain": TEXT}, ("Last-Modified", "SHA256-Checksum")
+    ),
+    body=Body({BYTES: BINARY}),
+    query=_NAME,
+    headers={"SHA256-Checksum": SHA256, "Logical-Size": SIZE},
+    required=("last_modified",),
+)
+_DELETES = does(
+    "Delete a file, if it is not newer", text("Deleted"), query=_NAME, required=("last_modified",)
+)
+
+
+def _described(prefix: str, endpoint: str) -> Callable[[View], View]:
+    """The protocol's paths below `prefix`."""
+    history = obj(name=TEXT, versions=array(_VERSION_JSON))
+    listed = does("The names below a directory", text(), query=_NAME)
+    paths = {
+        "/files/{name}": {"GET": _FILE, "PUT": _STORES, "DELETE": _DELETES},
+        "/list": {"GET": listed},
+        "/list/{directory}": {"GET": listed},
+        "/history/{name}": {"GET": does("All versions of a file", gives(history))},
+        "/version": {"GET": does("The protocol's versions", gives(obj(protocol_versions=array(COUNT))))},
+    }
+    return lambda view: reduce(
+        lambda seen, item: describes(prefix + item[0], endpoint, refusal=_REFUSAL, **item[1])(seen),
+        paths.items(),
+        view,
+    )
+
+
+@_described(MOUNT, "app")
+@_described("", "tracker")
+@describes("/", "tracker", refusal=_REFUSAL, GET=does("The paths, as text", text()))
 @judged_by(judge_head)
 @takes()  # the methods are those of the path
 def protocol(context: ProtocolPath, request: Request) -> Response:

@@ -17,6 +17,30 @@ from librarian.quantities import parse_duration, parse_size
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.openapi.declaring import (
+    HTML,
+    JSON,
+    Answer,
+    describes,
+    does,
+    fields,
+    gives,
+    page_of,
+    redirects,
+)
+from librarian.web.openapi.schemas import (
+    COUNT,
+    FLAG,
+    SIZE,
+    TEXT,
+    TIME,
+    URL,
+    Named,
+    array,
+    nullable,
+    obj,
+    told,
+)
 
 TEMPLATE = "librarian.library:templates/upload_links.jinja2"
 PATH = "/+upload-links"
@@ -95,4 +119,45 @@ def _uses(stated: str) -> int:
     return int(stated)
 
 
-links = by_method(GET=_list, POST=_change)
+_DURATION = told(TEXT, "such as 7d")
+_LINK = Named(
+    "UploadLink",
+    obj(
+        id=TEXT,
+        wanted=TEXT,
+        owner=nullable(TEXT),
+        created=TIME,
+        expires=TIME,
+        uses=COUNT,
+        max_uses=nullable(COUNT),
+        filename=nullable(TEXT),
+        max_size=nullable(SIZE),
+        media_types=array(TEXT),
+        restricted=FLAG,
+        folder=nullable(TEXT),
+        keep=nullable(told(COUNT, "seconds")),
+    ),
+)
+
+links = describes(
+    PATH,
+    GET=does("One's upload links; all of them, for administrators", page_of(obj(links=array(_LINK)))),
+    POST=does(
+        "Make an upload link, or revoke one",
+        gives(obj(url=URL), 201, "Made; the URL is shown this once"),
+        Answer(200, "Revoked; or made, for a browser", {JSON: obj(revoked=FLAG), HTML: TEXT}),
+        redirects(303, "Revoked, for a browser"),
+        body=fields(
+            revoke=told(TEXT, "the id of a link"),
+            wanted=TEXT,
+            filename=TEXT,
+            folder=TEXT,
+            max_size=told(TEXT, "such as 2GB"),
+            media_types=told(TEXT, "separated by commas"),
+            uses=told(TEXT, "a number, or any"),
+            lifetime=_DURATION,
+            keep=_DURATION,
+            restricted=told(TEXT, "true or false"),
+        ),
+    ),
+)(by_method(GET=_list, POST=_change))

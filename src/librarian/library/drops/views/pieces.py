@@ -27,6 +27,21 @@ from librarian.library.uploads.views import tus
 from librarian.library.uploads.views.common import Place, refuse_path, stated_name, stated_type, uploads
 from librarian.security.interaction import acting_as
 from librarian.store.interfaces import IPartial
+from librarian.web.openapi.declaring import (
+    BINARY,
+    BYTES,
+    HTML,
+    JSON,
+    Answer,
+    Body,
+    describes,
+    does,
+    empty,
+    form_with_file,
+    gives,
+    page_of,
+)
+from librarian.web.openapi.schemas import COUNT, SHA256, SIZE, TEXT, TIME, array, nullable, obj, one_of
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.mounting import local_path
 from librarian.web.requests.parts import refuse_parts, takes_parts
@@ -86,6 +101,57 @@ WHOLE = ("GET", "HEAD", "POST", "PUT")
 OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "PATCH")
 
 
+_SENT = obj(filename=TEXT, size=SIZE, sha256=SHA256)
+_TERMS = obj(
+    wanted=TEXT, filename=nullable(TEXT), max_size=nullable(SIZE), media_types=array(TEXT), until=TIME
+)
+_TAKEN = gives(_SENT, 201, "Taken")
+_PUT = does(
+    "Send a file as the body, under its name",
+    _TAKEN,
+    body=Body({BYTES: BINARY}),
+    headers={"Repr-Digest": TEXT},
+)
+_TUS = {"Tus-Resumable": one_of([tus.VERSION])}
+
+
+@describes(
+    f"/{DROP}/{{secret}}",
+    "public",
+    GET=does("What may be sent by an upload link", page_of(_TERMS)),
+    PUT=_PUT,
+    POST=does(
+        "Send a file by a form, or as the body",
+        Answer(201, "Taken", {JSON: _SENT, HTML: TEXT}),
+        body=Body({**form_with_file().content, BYTES: BINARY}),
+    ),
+)
+@describes(f"/{DROP}/{{secret}}/{{filename}}", "public", PUT=_PUT, POST=_PUT)
+@describes(
+    f"/{DROP}/{{secret}}/{UPLOADS}",
+    "public",
+    POST=does(
+        "Begin a file in pieces (tus 1.0.0)",
+        gives(_SENT, 201, "Begun; taken, if the body is the whole file", "Location"),
+        body=Body({tus.PIECE_TYPE: BINARY}, required=False),
+        headers={**_TUS, "Upload-Length": COUNT, "Upload-Metadata": TEXT},
+        required=("Tus-Resumable",),
+    ),
+)
+@describes(
+    f"/{DROP}/{{secret}}/{UPLOADS}/{{upload_id}}",
+    "public",
+    HEAD=does("How many bytes have come", empty(200, "So many", "Upload-Offset"), headers=_TUS),
+    PATCH=does(
+        "The next piece",
+        gives(_SENT, 200, "It was the last"),
+        empty(204, "More is to come", "Upload-Offset"),
+        body=Body({tus.PIECE_TYPE: BINARY}),
+        headers={**_TUS, "Upload-Offset": COUNT},
+        required=("Tus-Resumable", "Upload-Offset"),
+    ),
+    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
+)
 @takes_parts
 @takes("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 def drop(context: DownloadRoot, request: Request) -> Response:

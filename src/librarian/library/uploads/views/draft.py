@@ -13,8 +13,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.library.filenames import check_filename
+from librarian.library.http.description import FILE
 from librarian.library.http.request_bodies import stated_mimetype, upload_expires
-from librarian.library.http.uploads import UploadTarget
+from librarian.library.http.uploads import ENDPOINTS, UploadTarget
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.interfaces import InconsistentLength
@@ -36,6 +37,8 @@ from librarian.library.uploads.views.common import (
 )
 from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER
+from librarian.web.openapi.declaring import describes, does, gives
+from librarian.web.openapi.schemas import TEXT, one_of
 from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
 from librarian.web.requests.received import RECEIVED
@@ -46,6 +49,14 @@ VERSION_FIELD = "Upload-Draft-Interop-Version"
 PIECE_TYPE = "application/partial-upload"
 
 
+_BEGINS = does(
+    "The same with Upload-Complete: the whole file or its first piece, to be gone on with",
+    gives(FILE, 201, "Added, or begun", "Location", "Upload-Offset", "Upload-Complete"),
+    headers={"Upload-Complete": one_of(("?0", "?1")), VERSION_FIELD: TEXT},
+)
+
+
+@describes("/{filename}", *ENDPOINTS, PUT=_BEGINS, POST=_BEGINS)
 @takes_parts
 @takes("PUT", "POST")
 def create(context: UploadTarget, request: Request) -> Response:

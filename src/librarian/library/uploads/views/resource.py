@@ -8,17 +8,106 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.security.interfaces import Unauthorized
 
-from librarian.library.http.description import expires_text
+from librarian.library.http.description import EXPIRY, FILE, expires_text
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import draft, tus
 from librarian.library.uploads.views.common import Place, facts_for, may_manage, path_of, space_of, uploads
+from librarian.web.openapi.declaring import BINARY, Body, describes, does, empty, gives
+from librarian.web.openapi.schemas import (
+    FLAG,
+    SIZE,
+    TEXT,
+    TIME,
+    Named,
+    array,
+    extended,
+    nullable,
+    obj,
+    one_of,
+    told,
+)
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.parts import takes_parts
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 
 
+_ENDPOINTS = ("app", "upload", "restricted-upload")
+_TUS = {"Tus-Resumable": one_of([tus.VERSION])}
+_OFFSET = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1, "description": "bytes"}
+_UPLOAD = Named(
+    "ResumableUpload",
+    obj(
+        id=TEXT,
+        path=TEXT,
+        filename=TEXT,
+        target=nullable(told(TEXT, "a path of the named tree")),
+        mimetype=TEXT,
+        restricted=FLAG,
+        owner=nullable(TEXT),
+        offset=SIZE,
+        length=nullable(SIZE),
+        complete=FLAG,
+        begun=TIME,
+        until=TIME,
+        expires=nullable(TEXT),
+    ),
+)
+_STATE = ("Upload-Offset", "Upload-Length")
+_OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Version", "Tus-Extension"))
+
+
+@describes(
+    "/+uploads",
+    *_ENDPOINTS,
+    OPTIONS=_OPTIONS,
+    GET=does(
+        "One's uploads under way; with all, those of all, for administrators",
+        gives(obj(uploads=array(_UPLOAD))),
+        query={"all": TEXT},
+        headers=_TUS,
+    ),
+    POST=does(
+        "Begin an upload (tus 1.0.0)",
+        gives(FILE, 201, "Begun; added, if the body is the whole file", "Location", "Upload-Expires"),
+        body=Body({tus.PIECE_TYPE: BINARY}, required=False),
+        headers={
+            **_TUS,
+            "Upload-Length": _OFFSET,
+            "Upload-Defer-Length": one_of(["1"]),
+            "Upload-Metadata": told(TEXT, "keys with values in Base64; filename is one"),
+            "Librarian-Expires": EXPIRY,
+        },
+        required=("Tus-Resumable",),
+    ),
+)
+@describes(
+    "/+uploads/{upload_id}",
+    *_ENDPOINTS,
+    OPTIONS=_OPTIONS,
+    GET=does("An upload, and the file that it became", gives(extended(_UPLOAD, file=nullable(FILE)))),
+    HEAD=does(
+        "How many bytes have come",
+        empty(200, "So many", *_STATE),
+        empty(204, "So many", *_STATE),
+        headers=_TUS,
+    ),
+    PATCH=does(
+        "The next piece (tus 1.0.0, or with Upload-Complete as the HTTP working group drafts it)",
+        gives(FILE, 200, "It was the last", "Upload-Offset"),
+        empty(204, "More is to come", "Upload-Offset"),
+        body=Body({tus.PIECE_TYPE: BINARY, draft.PIECE_TYPE: BINARY}),
+        headers={
+            **_TUS,
+            "Upload-Offset": _OFFSET,
+            "Upload-Checksum": TEXT,
+            "Upload-Complete": one_of(("?0", "?1")),
+        },
+        required=("Upload-Offset",),
+    ),
+    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
+)
 @takes_parts
 @takes(*METHODS)
 def place(context: Any, request: Request) -> Response:

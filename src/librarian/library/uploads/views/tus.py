@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode
+from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
 from pyramid.request import Request
@@ -42,8 +43,7 @@ def capabilities() -> Response:
 def wrong_version() -> Response:
     """412 for a request without Tus-Resumable, or with that of another version."""
     response = _answer(412, **{"Tus-Version": VERSION})
-    response.json_body = {"error": f"Tus-Resumable: {VERSION} is what is spoken here.", "status": 412}
-    return response
+    return _with_json(response, {"error": f"Tus-Resumable: {VERSION} is what is spoken here.", "status": 412})
 
 
 def create(place: Place, request: Request) -> Response:
@@ -177,7 +177,7 @@ def _settled(place: Place, piece: Piece, status: int) -> tuple[UploadFacts, Resp
     if have == facts.length:
         described = place.complete(piece.partial)
         response.status_int = 200 if status == 204 else status
-        response.json_body = described
+        _with_json(response, described)
     return facts, response
 
 
@@ -193,6 +193,12 @@ def state(place: Place, request: Request, upload_id: str) -> Response:
     length = {"Upload-Defer-Length": "1"} if facts.length is None else {"Upload-Length": str(facts.length)}
     fields = {**length, "Upload-Offset": str(offset), "Upload-Expires": until_field(facts)}
     return _answer(200, **fields, **{"Cache-Control": "no-store"})
+
+
+def _with_json(response: Response, value: dict[str, Any]) -> Response:
+    """The response with a body; webob does not say by itself that it is JSON."""
+    response.content_type, response.json_body = "application/json", value
+    return response
 
 
 def _answer(status: int, **fields: str) -> Response:
