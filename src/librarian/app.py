@@ -94,11 +94,11 @@ class ExactTraverser(ResourceTreeTraverser):
     VIEW_SELECTOR = "\udfff"  # decoded from no URL
 
 
-def read_ini(path: str | Path) -> dict[str, str]:
-    """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` filled in, and with the folders that it
-    does not name."""
+def read_ini(path: str | Path, defaults: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The ``[app:main]`` settings of an ini file, with ``[DEFAULT]`` and `defaults` filled in, and with the
+    folders that it does not name."""
     with reading(path):
-        found: dict[str, str] = ini_loader(f"{path}#main").get_settings("app:main")
+        found: dict[str, str] = ini_loader(f"{path}#main").get_settings("app:main", defaults)
     if not found:
         raise SettingsError(str(path), "has no section [app:main]")
     return {**default_places(Path(path).absolute().parent), **found}

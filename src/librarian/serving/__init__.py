@@ -10,18 +10,19 @@ from typing import Any
 
 from zope.component import getUtility
 
-from librarian.interfaces import ISettings, LibrarianError, one_line
+from librarian.app import declared_sections, ending_in_a_line, read_ini, settings_of
+from librarian.interfaces import ISettings, LibrarianError, SettingsError, one_line
 from librarian.serving.announcing import tell_endpoints, tell_first_admin
 from librarian.serving.limits import limits_of
 from librarian.serving.running import run_server
-from librarian.serving.sockets import bind, bind_slots, set_addresses
+from librarian.serving.sockets import bind, bind_slots, require_free, set_addresses
 from librarian.serving.workers.number import WORKERS, check_sharing, number_of_workers
 from librarian.serving.workers.order import Order
 from librarian.serving.workers.parent import Parent
 from librarian.store.interfaces import IByteStore, StoreUnavailable
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import share_tree
-from librarian.web.endpoints import endpoint_addresses
+from librarian.web.endpoints import endpoint_addresses, stated_addresses
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,23 @@ def clear_incoming() -> None:
     log.info("incoming cleared files=%d", number)
 
 
+def look_at_ports(global_config: Mapping[str, str]) -> None:
+    """Raise CannotListen where an address of the ini file's application is taken."""
+    try:
+        values = read_ini(global_config["__file__"], global_config)
+        addresses = stated_addresses(settings_of(values), declared_sections(values))
+    except SettingsError:
+        return  # the application's own start says it, or the application is another section of the file
+    require_free(addresses)
+
+
 def server_factory(global_config: Mapping[str, str], **options: str) -> Callable[[Any], None]:
-    """The Paste server factory ``egg:librarian#endpoints``: pserve starts as ``librarian serve`` does."""
+    """The Paste server factory ``egg:librarian#endpoints``: pserve starts as ``librarian serve`` does.
+
+    pserve makes the server before the application, which opens the tree: so the ports are looked at here.
+    """
+    with ending_in_a_line():
+        look_at_ports(global_config)
 
     def run(app: Any) -> None:
         try:
