@@ -54,6 +54,28 @@ class Places(InFolder):
         values = dict(line.split(" =") for line in CLOSED.splitlines())
         self.assertEqual(Settings(values).section(LibrarySettings).upload_url, "")
 
+    def test_only_what_a_command_speaks_to_need_be_there(self) -> None:
+        """A node that shows its upload endpoint alone is enough to add a file; port 1 refuses connections."""
+        closed = "librarian.endpoint.app.listen =\nlibrarian.endpoint.upload.listen = 127.0.0.1:1\n"
+        ini = self.ini(closed)
+        poem = self.folder / "poem.txt"
+        poem.write_text("a poem")
+        for words in (["put", str(poem)], ["get", "http://127.0.0.1:1/5/poem.txt"]):
+            with self.subTest(words):
+                done = CliRunner().invoke(librarian, words, env={"LIBRARIAN_INI": ini})
+                self.assertEqual(done.exit_code, 1)
+                self.assertRegex(done.stderr, "http://127.0.0.1:1/.*Connection refused")
+        told = f"Error: {ini}: the endpoint of app_url is closed, and no setting names its URL\n"
+        for words in (
+            ["put", str(poem), "--to", "/poems/"],
+            ["get", "5"],
+            ["get", "/a/b.txt"],
+            ["info", "5"],
+        ):
+            with self.subTest(words):
+                done = CliRunner().invoke(librarian, [*words, "-c", ini])
+                self.assertEqual((done.exit_code, done.stderr), (1, told))
+
     def test_below_a_prefix_of_another_application(self) -> None:
         ini = self.ini("librarian.mount_url = https://shop.example.org/lib/\n")
         self.assertEqual(place("app_url", ini), "https://shop.example.org/lib/")

@@ -16,7 +16,7 @@ import click
 
 from librarian.commands.common.effects import is_said, refuse_idle
 from librarian.commands.common.http import pool
-from librarian.commands.common.places import chosen_place, place_option
+from librarian.commands.common.places import chosen_place, open_place, place, place_option
 
 app_url_option = click.option(
     "--app-url",
@@ -42,7 +42,23 @@ def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
 
     It is given `app_url`, and `ini` where it has a parameter of that name.
     """
+    return _speaking(command, chosen_place)
 
+
+def may_speak_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that often needs no web application: where the ini file closes it, `app_url` is
+    empty, and app_place() says so when it is needed after all."""
+    return _speaking(command, open_place)
+
+
+def app_place(app_url: str, ini: str | None) -> str:
+    """`app_url`.  Raises ClickException if there is none, by this ini file or the usual one."""
+    return app_url or place("app_url", ini)
+
+
+def _speaking(
+    command: Callable[..., Any], choose: Callable[[str, str | None, str | None], str]
+) -> Callable[..., Any]:
     @place_option
     @app_url_option
     @_token_file_option
@@ -59,9 +75,10 @@ def speaks_to_app(command: Callable[..., Any]) -> Callable[..., Any]:
             options["ini"] = ini
         elif is_said("app_url"):
             refuse_idle("beside --app-url", "ini")
-        app_url = chosen_place("app_url", app_url, ini)
+        app_url = choose("app_url", app_url, ini)
         pool().authorize = cache(partial(authorization, token_file, user))
-        pool().trust(app_url)
+        if app_url:
+            pool().trust(app_url)
         return command(app_url=app_url, **options)
 
     return speaking

@@ -36,6 +36,13 @@ def chosen_place(name: str, value: str | None, ini: str | None) -> str:
     return place(name, ini)
 
 
+def open_place(name: str, value: str | None, ini: str | None) -> str:
+    """chosen_place(); empty for an endpoint that the ini file closes."""
+    if value and (is_said(name) or not is_said("ini")):
+        return value
+    return _url(_values(ini or usual_ini()), name) and place(name, ini)
+
+
 def place(name: str, ini: str | None) -> str:
     """The URL called `name`: app_url, tracker_url, or one of LibrarySettings; by this ini file or the
     usual one.

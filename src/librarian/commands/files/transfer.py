@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from librarian.commands.common.credentials import speaks_to_app
+from librarian.commands.common.credentials import app_place, may_speak_to_app, speaks_to_app
 from librarian.commands.common.effects import is_said, refuse_idle
 from librarian.commands.common.http import pool
 from librarian.commands.common.places import chosen_place
@@ -58,7 +58,7 @@ LIFETIME = re.compile(r"\d{1,6}[hdw]", re.ASCII)  # how long from now
 @click.option("-n", "--no-clobber", is_flag=True, help="With --to: only where there is nothing yet.")
 @click.option("--resume", is_flag=True, help="Go on with large files of a run that was killed.")
 @json_option
-@speaks_to_app
+@may_speak_to_app
 def put(
     files: tuple[Path, ...],
     ini: str | None,
@@ -83,14 +83,16 @@ def put(
     _check_put(files, expires, **how)
     where = "restricted_upload_url" if how["restricted"] else "upload_url"
     stated_url = restricted_upload_url if how["restricted"] else upload_url
-    base = chosen_place(where, stated_url, ini)
     if how["to"] is None:
+        base = chosen_place(where, stated_url, ini)
         pool().trust(base)
+        add = partial(_add, base=base)
+    else:
+        add = partial(_name, app_url=app_place(app_url, ini))
     failed = told = False
     for path in files:
         try:
             stated = stated_of(path, how["name"] or path.name, mimetype, expires)
-            add = partial(_add, base=base) if how["to"] is None else partial(_name, app_url=app_url)
             added = add(path, stated=stated, **how)
             click.echo(json.dumps(added) if as_json else added["url"])
             told = told or (how["to"] is None and _tell_expiry(added, as_json))
@@ -215,20 +217,22 @@ def _send(path: Path, url: str, headers: dict[str, str], *names: str) -> dict[st
 )
 @click.option("-f", "--force", is_flag=True, help="Replace a file of the same name.")
 @json_option
-@speaks_to_app
-def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool) -> None:
+@may_speak_to_app
+def get(what: str, output: Path | None, force: bool, ini: str | None, app_url: str, as_json: bool) -> None:
     """Fetch a file by its URL, its id, or its path in the named tree: /a/b.txt, or a/b.txt.
 
     Prints where it was written.  A file that is there already is replaced only with --force, or if
     --output names it.  What an interrupted run left in NAME.part is continued, if the file is still
     the same one, and the whole is checked against its SHA-256 before it gets its name.
     """
-    url = _address(what, app_url)
+    if is_said("app_url"):
+        refuse_idle("beside --app-url", "ini")
+    url = what if _URL.match(what) else _address(what, app_place(app_url, ini))
     if output == Path("-"):
         refuse_idle("with standard output", "force", "as_json")
     if output is not None and not output.is_dir():
         refuse_idle("beside a file that --output names", "force")
-    if not url.startswith(app_url.rstrip("/") + "/"):
+    if not app_url or not url.startswith(app_url.rstrip("/") + "/"):
         refuse_idle("with a URL of another server", "app_url", "user", "token_file", "ini")
     path = download_to(pool(), url, output, replace=force, watch=on_a_bar)
     if path is None:
@@ -237,11 +241,9 @@ def get(what: str, output: Path | None, force: bool, app_url: str, as_json: bool
 
 
 def _address(what: str, app_url: str) -> str:
-    """The URL to ask for a file at; a name without a scheme is never taken for a host's."""
+    """The URL to ask for a file at, by its id or path; a name is never taken for a host's."""
     if what.isascii() and what.isdigit():
         return f"{app_url.rstrip('/')}/files/{what}"
-    if _URL.match(what):
-        return what
     return tree_url(app_url, path_in_tree(what))
 
 
