@@ -12,6 +12,7 @@ from unittest import mock
 import urllib3
 
 from librarian.remote import Library, TransferFailed, library
+from librarian.remote.events import messages
 from librarian.remote.patience import Patience
 from tests.support.layers import Server
 
@@ -93,6 +94,28 @@ class Remote(unittest.TestCase):
         self.assertEqual([each.name for each in tree.list("remote")], ["b.txt", "poems"])
         tree.remove("remote", recursive=True)
         self.assertRaises(TransferFailed, lambda: list(tree.list("remote")))
+
+    def test_search(self) -> None:
+        self.source = self.source.rename(self.folder / "zanzibar.txt")
+        added = self.library.add(self.source)
+        (found,) = self.library.search(str(added.id))
+        self.assertEqual((found.file, found.matched), (self.library.info(added.id), "id"))
+        self.assertIn(added.id, [match.file.id for match in self.library.search(added.sha256)])
+        self.assertEqual(list(self.library.search("0" * 64)), [])
+
+    def test_events(self) -> None:
+        """The first connection is broken off; what happens before the next one is told all the same."""
+        stream = self.library.events("file.added")
+        answer = stream._ask(None)
+        opening = next(messages(iter([answer.read1(1 << 16)])))
+        answer.close()
+        added = self.library.add(self.source)
+        event = next(iter(self.library.events("file.added", last_id=opening["id"])))
+        self.assertEqual((event.type, event.subject), ("file.added", f"files/{added.id}"))
+        self.assertEqual(event.data["filename"], "poem.txt")
+        again = self.library.add(self.source, name="again.txt")
+        event = next(iter(self.library.events(last_id=event.stream_id)))
+        self.assertEqual(event.subject, f"files/{again.id}")
 
     def test_refusals_say_why(self) -> None:
         with self.assertRaises(TransferFailed) as caught:

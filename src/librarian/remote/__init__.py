@@ -7,7 +7,8 @@ file = library.add(Path("poem.txt"), expires="never")
 library.get(file.url, Path("copy.txt"))
 """
 
+from librarian.remote.events import Event
 from librarian.remote.interfaces import RemoteError, TransferFailed
-from librarian.remote.library import Entry, File, Library
+from librarian.remote.library import Entry, File, Library, Match
 
-__all__ = ["Entry", "File", "Library", "RemoteError", "TransferFailed"]
+__all__ = ["Entry", "Event", "File", "Library", "Match", "RemoteError", "TransferFailed"]

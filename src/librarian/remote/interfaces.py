@@ -1,6 +1,7 @@
 """The library from elsewhere: what a program on any machine does with it, over HTTP.
 
-`library.Library` adds files, fetches them, makes links and holds files; its `tree` is the named tree. It
+`library.Library` adds files, fetches them, searches, makes links and holds files; its `tree` is the named
+tree, and its `events` tells what happens, over breaks of the connection (`events`). It
 knows three addresses: the web application, and the two endpoints for uploads. `librarian put`, `get` and
 the other client commands stand on the same modules.
 

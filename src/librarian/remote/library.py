@@ -11,6 +11,7 @@ import urllib3
 
 from librarian.remote.connection import answered, new_pool, refusal
 from librarian.remote.downloads import download_to
+from librarian.remote.events import EventStream
 from librarian.remote.interfaces import TransferFailed, TriesAgain
 from librarian.remote.patience import BUSY, Patience, retry_after
 from librarian.remote.pieces import LARGE, PiecewiseUpload, names_in_tree
@@ -45,6 +46,15 @@ class Entry:
 
     name: str
     kind: str  # file or folder
+    facts: dict[str, Any]  # all that the library tells
+
+
+@dataclass(frozen=True)
+class Match:
+    """A file that was searched for."""
+
+    file: File
+    matched: str  # by what of the file: name, id, sha256, path, ...
     facts: dict[str, Any]  # all that the library tells
 
 
@@ -122,6 +132,40 @@ class Library:
         """What the library knows of a file."""
         return File.of(self.ask("GET", f"/files/{alias_id}"))
 
+    def search(self, words: str) -> Iterator[Match]:
+        """Files by beginnings of words in their names, by an id, by a digest (whole, or eight digits of its
+        beginning or more) or by a path of the named tree; fetched page by page."""
+        for found in self.pages(f"/+search?{urlencode({'q': words})}", "files"):
+            yield Match(File.of(found), found.get("matched", ""), found)
+
+    def events(self, *kinds: str, last_id: str | None = None) -> EventStream:
+        """Events of one's own files, for administrators of all, as they happen; without an end.
+
+        Only those of `kinds`, such as file.added, if any are named.  `last_id` goes on after the event with
+        this `stream_id`; without it the stream begins now.
+        """
+        url = f"{self._app_url}/events" + (f"?{urlencode({'kinds': ' '.join(kinds)})}" if kinds else "")
+
+        def ask(last: str | None) -> urllib3.BaseHTTPResponse:
+            headers = {"Accept": "text/event-stream, application/json"}
+            headers |= {} if last is None else {"Last-Event-ID": last}
+            found: urllib3.BaseHTTPResponse = self._pool.request(
+                "GET", url, headers=headers, preload_content=False
+            )
+            return found
+
+        return EventStream(ask, self._patience(), last_id)
+
+    def pages(self, url: str, name: str) -> Iterator[dict[str, Any]]:
+        """The objects in the list `name` of an answer, and of those that its `next` leads to."""
+        following = url if "://" in url else self._app_url + url
+        while following:
+            found = self.ask("GET", following)
+            if name not in found:
+                raise TransferFailed(f"{url}: has no {name}")
+            yield from found[name]
+            following = urljoin(following, found["next"]) if found.get("next") else ""
+
     def link(self, alias_id: int, lifetime: str | None = None, uses: int | None = None) -> str:
         """A URL with which anyone fetches a restricted file, for `lifetime` (15m, 24h) and so many `uses`."""
         stated = {"lifetime": lifetime, "uses": uses}
@@ -186,14 +230,8 @@ class Tree:
 
     def list(self, path: str = "/") -> Iterator[Entry]:
         """What is in a folder, A to Z, fetched page by page."""
-        following = f"{self._library._app_url}/tree/{quote(path.strip('/'))}"
-        while following:
-            found = self._library.ask("GET", following)
-            if "entries" not in found:
-                raise TransferFailed(f"{path}: is no folder")
-            for entry in found["entries"]:
-                yield Entry(entry["name"], entry["kind"], entry)
-            following = urljoin(following, found["next"]) if found.get("next") else ""
+        for entry in self._library.pages(f"/tree/{quote(path.strip('/'))}", "entries"):
+            yield Entry(entry["name"], entry["kind"], entry)
 
     def put(
         self,

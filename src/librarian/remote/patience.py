@@ -11,6 +11,7 @@ from librarian.remote.interfaces import TransferFailed, TriesAgain
 T = TypeVar("T")
 
 BUSY = frozenset((429, 503))  # Too Many Requests, Service Unavailable
+PASSING_AWAY = BUSY | {500, 502, 504}  # of a server, or a proxy before it, that will be back
 
 
 class Patience:
