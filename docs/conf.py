@@ -5,13 +5,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tools.reference import escaped
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 ROOT_PAGES = {"README.md": "readme.md", "CONTRIBUTING.md": "contributing.md", "CHANGES.md": "changes.md"}
 LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
 
 project = "librarian"
 project_copyright = "2026, the librarian contributors"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "repoze.sphinx.autointerface"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build"]
 highlight_language = "pycon3"
@@ -37,5 +39,13 @@ def read_root_page(app: Any, name: str, source: list[str]) -> None:
             source[0] = LINK.sub(link_from_here, (CHECKOUT / origin).read_text(encoding="utf-8"))
 
 
+def show_names_as_literals(
+    _app: Any, _what: str, _name: str, _thing: Any, _options: Any, lines: list[str]
+) -> None:
+    """Docstrings are read in the code first; for Sphinx a `name` is a ``literal``."""
+    lines[:] = escaped("\n".join(lines)).split("\n")
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", show_names_as_literals)
     app.connect("source-read", read_root_page)

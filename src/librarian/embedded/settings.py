@@ -15,7 +15,6 @@ class EmbeddedSettings(Section):
 
     mount_url: str = ""  # of the prefix, as clients reach it: https://shop.example.org/lib/
     mounted_endpoints: tuple[str, ...] = ("public",)  # beside the pages; each below + and its name
-    host_authentication: bool = (
-        False  # the application knows who is logged in; no log-in of the library's own
-    )
+    # The application knows who is logged in; there is no log-in of the library's own.
+    host_authentication: bool = False
     layout: str = ""  # a template in place of the library's: shop:templates/library.jinja2

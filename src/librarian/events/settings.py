@@ -20,4 +20,4 @@ class EventSettings(Section):
     source: str = ""  # the CloudEvents source; empty: librarian.download_url
     allowed_networks: Networks = ()  # private ones that webhooks may lead to: 10.1.0.0/16
     timeout: timedelta = timedelta(seconds=10)  # for one delivery, from the name's look-up to the answer
-    give_up_after: timedelta = timedelta(days=3)
+    give_up_after: timedelta = timedelta(days=3)  # a delivery that was never accepted is parked then

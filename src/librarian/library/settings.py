@@ -52,18 +52,18 @@ class LibrarySettings(Section):
     """The URLs of the library from outside.  Every URL ends in a slash.  The first four, if empty, are
     the addresses at which the endpoints listen, so that two installations on a machine stay apart."""
 
-    download_url: str = ""
-    upload_url: str = ""
-    restricted_download_url: str = ""
-    restricted_upload_url: str = ""
+    download_url: str = ""  # of public files
+    upload_url: str = ""  # where public files are added
+    restricted_download_url: str = ""  # of restricted files, on the network that may read them
+    restricted_upload_url: str = ""  # where restricted files are added
     secure_download_url: str = ""  # of a TLS front end; empty: download_url, with https
     # Whether each restricted file has a host name, and so an origin, of its own: below those of
     # secure_download_url, for which the name server and the certificate need wildcards.
     own_hosts: bool = True
-    use_https: bool = False
+    use_https: bool = False  # whether URLs of files are given out with https
     upload_requires_token: bool = False  # False: the network alone decides who may add files
-    token_lifetime: timedelta = timedelta(days=1)
-    token_lifetime_max: timedelta = timedelta(days=7)
+    token_lifetime: timedelta = timedelta(days=1)  # of a link to a restricted file that says no other
+    token_lifetime_max: timedelta = timedelta(days=7)  # the longest that a link may say
     expiry_notice: timedelta = timedelta(days=7)  # before a file's expiry, when the collector announces it
 
     def completed(self, settings: ISettings) -> "LibrarySettings":
@@ -94,7 +94,7 @@ class SweepSettings(Section):
     """The most files that one sweep may remove unconfirmed: the share or the number, whichever is more."""
 
     sweep_max_share: float = 0.1  # of the files held; 1: all of them
-    sweep_max_files: int = 1000
+    sweep_max_files: int = 1000  # number of files
 
     def is_too_much(self, number: int, held: int) -> bool:
         """Whether a sweep that would remove `number` of `held` files has to be confirmed."""
@@ -115,8 +115,8 @@ class ResumableSettings(Section):
 class UploadLinkSettings(Section):
     """Links with which files are sent to the library without an account."""
 
-    upload_link_lifetime: timedelta = timedelta(days=7)
-    upload_link_lifetime_max: timedelta = timedelta(days=90)
+    upload_link_lifetime: timedelta = timedelta(days=7)  # of an upload link that says no other
+    upload_link_lifetime_max: timedelta = timedelta(days=90)  # the longest that one may say
 
 
 UNREFERENCED = "unreferenced"  # kept while something refers to it; if nothing does, about a week

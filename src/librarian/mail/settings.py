@@ -14,8 +14,8 @@ class MailSettings(Section):
     """The sender of mail, the queue it waits in, and the server it goes to."""
 
     prefix = "mail"
-    sender: str = "librarian@localhost"
-    sender_name: str = "Librarian"
-    queue: str = "var/mail"
-    smtp_host: str = "localhost"
-    smtp_port: int = 25
+    sender: str = "librarian@localhost"  # the address that mails come from
+    sender_name: str = "Librarian"  # the name beside it
+    queue: str = "var/mail"  # the folder where mails wait for the SMTP server
+    smtp_host: str = "localhost"  # the server that takes them
+    smtp_port: int = 25  # its port

@@ -19,25 +19,25 @@ class MirrorSettings(Section):
 
     prefix = "mirrors"
     probe_in_server: timedelta = timedelta(0)  # how often the server looks for what is due; 0: never
-    probe_interval: timedelta = timedelta(hours=24)
+    probe_interval: timedelta = timedelta(hours=24)  # between two probes of a mirror
     recheck_interval: timedelta = timedelta(hours=1)  # of a mirror whose last probe was not good
     failures_to_disable: int = 2  # bad probes in a row; 1: the first is a verdict
-    parallel: int = 100
-    parallel_per_host: int = 2
-    timeout: timedelta = timedelta(seconds=30)
+    parallel: int = 100  # requests at the same time
+    parallel_per_host: int = 2  # of these, to one host
+    timeout: timedelta = timedelta(seconds=30)  # for one request
     allowed_networks: Networks = ()  # private ones the prober may connect to: 10.1.0.0/16
-    proxy: str = ""
-    ca_file: str = ""
+    proxy: str = ""  # URL of an HTTP proxy for all requests; empty: none
+    ca_file: str = ""  # authorities that sign mirrors' certificates; empty: those of the system
     keyring: str = ""  # a file with the archives' signing keys; empty: signatures are not checked
     keyrings: tuple[str, ...] = ()  # NAME:FILE, by distribution; NAME: checks no signatures
-    user_agent: str = "librarian mirror prober"
+    user_agent: str = "librarian mirror prober"  # the field User-Agent of requests
     samples: int = 10  # of the newest files, and as many by chance
     sample_bytes: int = 1 << 20  # larger ones are not fetched; only their size is compared
     index_rotation: int = 30  # probes within which each large index was fetched and hashed
     control_urls: tuple[str, ...] = ()  # asked when a mirror fails; none: the archives and good mirrors
-    certificate_warning: timedelta = timedelta(days=14)
-    keep_records: timedelta = timedelta(days=365)
-    keep_logs: timedelta = timedelta(days=30)
+    certificate_warning: timedelta = timedelta(days=14)  # before a certificate expires, its owner is told
+    keep_records: timedelta = timedelta(days=365)  # how long a probe is remembered
+    keep_logs: timedelta = timedelta(days=30)  # how long the log of a probe is kept
     claim_lifetime: timedelta = timedelta(hours=2)  # after which a probe that told nothing is over
 
     def prober(self) -> ProberSettings:

@@ -17,5 +17,5 @@ class StoreSettings(Section):
     """
 
     byte_store: str = "var/bytes"  # a folder, or s3://bucket/prefix?endpoint=...
-    byte_store_quota: int = 0
+    byte_store_quota: int = 0  # of all files together
     byte_store_keep_free: int = 64 << 20  # so that a full store does not stop the database beside it

@@ -98,7 +98,7 @@ class AccelSettings(Section):
 class RedirectSettings(Section):
     """Whether clients fetch public files from the byte store themselves, where it is in the network."""
 
-    redirect_downloads: bool = False
+    redirect_downloads: bool = False  # to the bucket, with a signed URL
     redirect_from: int = 1 << 20  # bytes; smaller files are sent from here: two requests cost more than one
     redirect_lifetime: timedelta = timedelta(minutes=15)  # of a URL; a download may go on after that
 

@@ -18,6 +18,6 @@ class QuotaSettings(Section):
 
     prefix = "quota"
     person_bytes: Size = NO_LIMIT  # such as 10G
-    person_files: int = 0
-    team_bytes: Size = NO_LIMIT
-    team_files: int = 0
+    person_files: int = 0  # number of files of a person; 0: not limited
+    team_bytes: Size = NO_LIMIT  # of all members of a team together
+    team_files: int = 0  # of all members of a team together; 0: not limited

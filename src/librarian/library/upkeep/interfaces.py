@@ -7,7 +7,7 @@
   limit of how much one sweep may remove.
 * `scrubbing` reads all stored bytes again, some every night, quarantines those that no longer have their
   digest and takes sound ones from another copy.
-* `checking` (fsck) compares the tree with the byte store and with its own indexes; `tree_checking` reads
+* `checking`, or fsck, compares the tree with the byte store and with its own indexes; `tree_checking` reads
   every object of the tree.
 * `usage` adds up what a library holds.
 * `verifying` hashes bytes while they are served.

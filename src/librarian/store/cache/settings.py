@@ -14,5 +14,5 @@ from librarian.settings import Section
 class CacheSettings(Section):
     """Where bytes of a remote store are kept near at hand, and how many.  A size of 0: nowhere."""
 
-    byte_cache: Path = Path("var/byte-cache")
+    byte_cache: Path = Path("var/byte-cache")  # a folder for copies of what an object store has
     byte_cache_size: int = 10 << 30  # bytes
