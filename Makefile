@@ -31,14 +31,15 @@ bench: bin/.built
 bench-scale: bin/.built
 	bin/py -m benchmarks.scale $(SIZES)
 
-# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then all tests of a
-# server on every installation, of which `make test` has a part; then a server is killed in each phase of an upload in
-# pieces, KILLS=... times, and each part of a cluster under load.  A file of LARGE=... MB, for which there has to be room
-# twice in the folder for temporary files, comes over connections that are cut.  Before that, power cuts: STATES=...
-# (docs/proof.md).
+# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then power cuts:
+# STATES=... (docs/proof.md).  Then CASES=... requests by the description of the interfaces (OPENAPI_SEED=... does the
+# same ones again).  Then all tests of a server on every installation, of which `make test` has a part; then a server is
+# killed in each phase of an upload in pieces, KILLS=... times, and each part of a cluster under load.  A file of
+# LARGE=... MB, for which there has to be room twice in the folder for temporary files, comes over connections that are cut.
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	bin/py -m tests.crash states=$(or $(STATES),1000) $(if $(SEED),seed=$(SEED))
+	bin/py -m tests.web.openapi cases=$(or $(CASES),20000) seed=$(OPENAPI_SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes

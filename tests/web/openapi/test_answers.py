@@ -7,7 +7,8 @@ import transaction
 from zope.component import getUtility
 
 from librarian.people.interfaces import ICelebrities, IPersonSet
-from tests.web.openapi.support import DescribedClient, operations
+from librarian.testing.application import request
+from tests.web.openapi.support import PORTS, DescribedClient, operations
 from tests.web.support import GOOD, PeopleInTheWorld
 
 TEXT_BODY = {"Content-Type": "text/plain"}
@@ -161,9 +162,13 @@ class Answers(PeopleInTheWorld):
                 )
                 self.ask("HEAD", "/+uploads/{upload_id}", upload_id, **here, headers=TUS)
             whole = {**TUS, **piece, **name, "Upload-Length": "3"}
-            added = self.ask("POST", "/+uploads", **here, expect=201, body=b"abc", headers=whole)
-            self.assertEqual(added["size"], 3)  # its answer says that it is JSON
+            url, basic = f"http://localhost:{PORTS[endpoint]}/+uploads", self.basic("amy", GOOD)
+            answer = request("POST", url, {**whole, "Authorization": basic}, b"abc", REMOTE_ADDR="127.0.0.1")
+            self.assertEqual(answer.status_int, 201, answer.text)
+            # Which is described in words only: an answer without a body has no type.
+            self.assertEqual((answer.content_type, answer.json_body["size"]), ("application/json", 3))
             self.ask("GET", "/+uploads", **here)
+            self.ask("HEAD", "/+uploads", **here)
             self.ask("DELETE", "/+uploads/{upload_id}", upload_id, **here, expect=204)
             self.ask("OPTIONS", "/+uploads", **here, expect=204)
             self.ask("OPTIONS", "/+uploads/{upload_id}", "x", **here, expect=204)

@@ -15,7 +15,6 @@ from librarian.web.openapi.schemas import (
     TEXT,
     TIME,
     URL,
-    WORD,
     Named,
     extended,
     nullable,
@@ -42,7 +41,14 @@ FILE = Named(
     ),
 )
 LINE = Named("ListedFile", extended(FILE, owner=nullable(TEXT), owner_name=nullable(TEXT), downloads=COUNT))
-EXPIRY = told(WORD, "an RFC 3339 time, never, unreferenced, or how long, such as 30d")
+EXPIRY = {
+    "type": "string",
+    "pattern": (
+        r"^(never|unreferenced|[1-9][0-9]?[hdw]"
+        r"|203[0-7]-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T(0\d|1\d):[0-5]\d:[0-5]\dZ)$"
+    ),
+    "description": "an RFC 3339 time to come, never, unreferenced, or how long from now, such as 30d",
+}
 
 
 def expires_text(expires: datetime | None) -> str | None:

@@ -26,15 +26,14 @@ from librarian.security.interaction import is_permitted
 from librarian.store.interfaces import StoredBytes
 from librarian.web.endpoints import Endpoint, IdentifyingEndpoint
 from librarian.web.openapi.declaring import BINARY, BYTES, Body, describes, does, gives
-from librarian.web.openapi.schemas import TEXT
 from librarian.web.requests.methods import judged_by, takes
 
 ENDPOINTS = ("upload", "restricted-upload")
 ADDS = does(
-    "Add the body as a file with this name",
+    "Add the body as a file with this name; Repr-Digest and Content-Digest (RFC 9530) are compared",
     gives(FILE, 201, "Added and committed", "Location"),
     body=Body({BYTES: BINARY, "text/plain": BINARY}),
-    headers={"Librarian-Expires": EXPIRY, "Repr-Digest": TEXT, "Content-Digest": TEXT},
+    headers={"Librarian-Expires": EXPIRY},
 )
 UPLOADS = "+uploads"  # where resumable uploads are; no file is added under this name here
 
@@ -92,7 +91,7 @@ def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime 
     return filename, mimetype, expires
 
 
-@describes("/{filename}", *ENDPOINTS, PUT=ADDS, POST=ADDS)
+@describes("/{filename:name}", *ENDPOINTS, PUT=ADDS, POST=ADDS)
 @judged_by(stated)
 @takes("PUT", "POST")
 def upload(context: UploadTarget, request: Request) -> Response:

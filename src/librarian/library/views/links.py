@@ -17,8 +17,15 @@ from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives
 from librarian.web.openapi.schemas import FLAG, TEXT, URL, WORD, array, obj, told
 
+LIFETIME = told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or in days, 7d")
 USES = told(
-    {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 999_999_999}, TEXT]}, "how many downloads"
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+            {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+        ]
+    },
+    "how many downloads",
 )
 _USES = re.compile("[1-9][0-9]{0,8}")
 
@@ -70,7 +77,10 @@ tokens = describes(
         "A link with a new token, which no later answer shows",
         gives(obj(url=URL), 201, "Made"),
         Answer(200, "Made, for a browser", {HTML: TEXT}),
-        body=fields(lifetime=told(TEXT, "such as 15m or 24h"), uses=USES),
+        body=fields(
+            lifetime=told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or 7d"),
+            uses=USES,
+        ),
     ),
 )(by_method(GET=_list_tokens, POST=_make_link))
 

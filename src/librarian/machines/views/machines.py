@@ -122,9 +122,10 @@ def _transitions(machine: Any) -> list[tuple[str, str]]:
     return [(wanted.name, f"Set {title(wanted.name)}") for wanted, shown in possible.items() if shown]
 
 
-def _does(field: str, summary: str) -> Operation:
+def _does(field: str, summary: str, *, needed: bool = False) -> Operation:
     """A change by one field; a browser is told on the page why it was not made."""
-    done = changes(MACHINE, fields(**{field: TEXT}), summary=summary)
+    said = {"type": "string", "pattern": r"\S"} if needed else TEXT
+    done = changes(MACHINE, fields(*([field] if needed else []), **{field: said}), summary=summary)
     return replace(done, answers=(_NOT_DONE, done.answers[1]))
 
 
@@ -153,7 +154,7 @@ def change_machine(context: Any, request: Request) -> Any:
     return done(request, request.path, describe_machine(context, getUtility(IClock).now()))
 
 
-@describes("/machines/{hostname}/+cordon", POST=_does("reason", "Give it no more jobs"))
+@describes("/machines/{hostname}/+cordon", POST=_does("reason", "Give it no more jobs", needed=True))
 @takes("POST")
 def cordon_machine(context: Any, request: Request) -> Any:
     """``+cordon``: give the machine no more jobs, for the reason in ``reason``."""

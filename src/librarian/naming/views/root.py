@@ -21,7 +21,6 @@ from pyramid.request import Request
 from zope.interface import implementer
 
 from librarian.library.http.description import EXPIRY
-from librarian.library.uploads.views import draft
 from librarian.naming.views.changing import delete_node, post
 from librarian.naming.views.description import ENTRY, FOLDER, HISTORY, LISTING
 from librarian.naming.views.path import TreePath
@@ -42,6 +41,7 @@ from librarian.web.openapi.declaring import (
     empty,
     fields,
     gives,
+    page_of,
     redirects,
 )
 from librarian.web.openapi.schemas import TEXT, WORD, obj, one_of
@@ -70,15 +70,11 @@ _PUT = does(
     gives(_KEPT, 200, "Replaced, or there already", "Location"),
     body=Body({BYTES: BINARY, "text/plain": BINARY}, required=False),
     query={"parents": _YES_OR_NO, "restricted": _YES_OR_NO},
-    headers={
-        **_CONDITIONS,
-        "Librarian-Expires": EXPIRY,
-        "Repr-Digest": TEXT,
-        "Upload-Complete": one_of(("?0", "?1")),
-        draft.VERSION_FIELD: TEXT,
-    },
+    headers={**_CONDITIONS, "Librarian-Expires": EXPIRY, "Upload-Complete": one_of(["?1"])},
 )
 _MOVED = obj(path=TEXT)
+_ACTIONS = fields(move_to=WORD, folder=WORD, delete=WORD)
+_ONE_OF_THEM = [{"required": [name]} for name in ("move_to", "folder", "delete")]
 _POST = does(
     "Move what is here, make a folder in it, delete from it, or add a file of a form",
     gives(_KEPT, 201, "Done", "Location"),
@@ -86,8 +82,12 @@ _POST = does(
     redirects(303, "Done, for a browser"),
     body=Body(
         {
-            **fields(move_to=WORD, folder=WORD, delete=WORD).content,
-            FORM_WITH_FILES: {"type": "object", "properties": {"file": TEXT}},
+            **{kind: {**schema, "anyOf": _ONE_OF_THEM} for kind, schema in _ACTIONS.content.items()},
+            FORM_WITH_FILES: {
+                "type": "object",
+                "properties": {"file": {"type": "string", "format": "binary"}},
+                "required": ["file"],
+            },
         }
     ),
     headers=_CONDITIONS,
@@ -106,6 +106,12 @@ _GET = does(
     },
     headers={"Accept": TEXT},
 )
+_LIST = does(
+    "The listing of the root",
+    page_of(LISTING),
+    query={"start": TEXT, "limit": _GET.query["limit"]},
+    headers={"Accept": TEXT},
+)
 _DELETE = does(
     "Delete an entry, an empty folder, or with recursive any folder",
     empty(204, "Deleted"),
@@ -113,8 +119,10 @@ _DELETE = does(
     headers=_CONDITIONS,
 )
 
-place = describes("/tree", GET=_GET, PUT=_PUT, POST=_POST, DELETE=_DELETE)(
+_PUT_ROOT = does("Find the root there", gives(FOLDER, 200, "It is there", "Location"))
+
+place = describes("/tree", GET=_LIST, PUT=_PUT_ROOT, POST=_POST, DELETE=_DELETE)(
     takes_parts(by_method(GET=show, PUT=put, POST=post, DELETE=delete_node))
 )
 # One segment stands for as many as a path has.
-place = describes("/tree/{path}", GET=_GET, PUT=_PUT, POST=_POST, DELETE=_DELETE)(place)
+place = describes("/tree/{path:name}", GET=_GET, PUT=_PUT, POST=_POST, DELETE=_DELETE)(place)

@@ -40,11 +40,9 @@ from librarian.web.openapi.schemas import (
     SIZE,
     TEXT,
     TIME,
-    WORD,
     array,
     nullable,
     obj,
-    told,
 )
 from librarian.web.requests.methods import KNOWN, View, judged_by, takes
 
@@ -86,7 +84,8 @@ def judge_head(context: ProtocolPath, request: Request) -> None:
 
 
 _REFUSAL = {"text/plain": TEXT}
-_NAME = {"last_modified": told(WORD, "a date as in RFC 5322")}
+_DATE = r"^(0[1-9]|1\d|2[0-8]) (Jan|Mar|May|Jul|Sep|Nov) 20[0-2]\d ([01]\d|2[0-3]):[0-5]\d:[0-5]\d \+0000$"
+_NAME = {"last_modified": {"type": "string", "pattern": _DATE, "description": "a date as in RFC 5322"}}
 _VERSION_JSON = obj(
     version=COUNT,
     last_modified=TEXT,
@@ -106,14 +105,12 @@ _FILE = does(
     headers=FILE_FIELDS,
 )
 _STORES = does(
-    "Store a version of a file; Last-Modified tells which one the name has now",
+    "Store a version of a file, as SHA256-Checksum and Logical-Size say it; Last-Modified is the one there",
     Answer(
         200, "Stored, or older than what is there", {"text/plain": TEXT}, ("Last-Modified", "SHA256-Checksum")
     ),
     body=Body({BYTES: BINARY}),
     query=_NAME,
-    headers={"SHA256-Checksum": SHA256, "Logical-Size": SIZE},
-    required=("last_modified",),
 )
 _DELETES = does(
     "Delete a file, if it is not newer", text("Deleted"), query=_NAME, required=("last_modified",)
@@ -125,10 +122,10 @@ def _described(prefix: str, endpoint: str) -> Callable[[View], View]:
     history = obj(name=TEXT, versions=array(_VERSION_JSON))
     listed = does("The names below a directory", text(), query=_NAME)
     paths = {
-        "/files/{name}": {"GET": _FILE, "PUT": _STORES, "DELETE": _DELETES},
+        "/files/{name:name}": {"GET": _FILE, "PUT": _STORES, "DELETE": _DELETES},
         "/list": {"GET": listed},
-        "/list/{directory}": {"GET": listed},
-        "/history/{name}": {"GET": does("All versions of a file", gives(history))},
+        "/list/{directory:name}": {"GET": listed},
+        "/history/{name:name}": {"GET": does("All versions of a file", gives(history))},
         "/version": {"GET": does("The protocol's versions", gives(obj(protocol_versions=array(COUNT))))},
     }
     return lambda view: reduce(

@@ -50,7 +50,7 @@ class Operation:
 class Described:
     """One path of a view, on some endpoints.
 
-    In the path ``{name}`` is one segment, ``{name:int}`` a number in it.
+    In the path ``{name}`` is one segment, ``{name:int}`` a number in it, ``{name:name}`` the name of a file.
     """
 
     path: str
@@ -147,7 +147,11 @@ def fields(*required: str, **schemas: Schema) -> Body:
 
 def form_with_file(**schemas: Schema) -> Body:
     """A form (RFC 7578) with the field `file`, and others."""
-    schema = {"type": "object", "properties": {"file": {"type": "string"}, **schemas}, "required": ["file"]}
+    schema = {
+        "type": "object",
+        "properties": {"file": {"type": "string", "format": "binary"}, **schemas},
+        "required": ["file"],
+    }
     return Body({FORM_WITH_FILES: schema})
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from pyramid.registry import Introspectable, Registry
 
 from librarian.web.openapi.declaring import HTML, JSON, Answer, Body, Described, Operation, described_paths
-from librarian.web.openapi.schemas import COUNT, FILE_ID, TEXT, Named, Schema, obj
+from librarian.web.openapi.schemas import COUNT, FILE_ID, FILENAME, TEXT, Named, Schema, obj
 
 #: The category of Pyramid's introspection where answers are noted that are given before there is a view.
 ANSWERS = "described answers"
 _PARAMETER = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 _SEGMENT: Schema = {"type": "string", "pattern": "^[^/]+$"}
-_KINDS: Mapping[str | None, Schema] = {None: _SEGMENT, "int": FILE_ID}
+_KINDS: Mapping[str | None, Schema] = {None: _SEGMENT, "int": FILE_ID, "name": FILENAME}
 _REFUSAL = Named("Refusal", obj(error=TEXT, status=COUNT))
 _REFUSED: Mapping[str, Schema] = {
     JSON: {"type": "object", "properties": _REFUSAL["properties"], "required": ["error", "status"]},

@@ -38,6 +38,13 @@ SHA1: Schema = {"type": "string", "pattern": "^[0-9a-f]{40}$"}
 MD5: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 #: Ids are exact in JSON and in JavaScript.
 FILE_ID: Schema = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
+#: A name of a file or folder: at most 255 bytes of UTF-8, without control characters and line ends.
+FILENAME: Schema = {
+    "type": "string",
+    "pattern": r"^[^/\u0000-\u001f\u007f-\u009f\u2028\u2029]+$",
+    "maxLength": 255,
+    "not": {"enum": [".", ".."]},
+}
 #: What a setting of a form says that is either a checkbox or a JSON value.
 CHECKBOX: Schema = {"description": "true in JSON, in a form as its checkbox sends it; else false"}
 

@@ -107,10 +107,9 @@ _TERMS = obj(
 )
 _TAKEN = gives(_SENT, 201, "Taken")
 _PUT = does(
-    "Send a file as the body, under its name",
+    "Send a file as the body, under its name; Repr-Digest (RFC 9530) is compared",
     _TAKEN,
     body=Body({BYTES: BINARY}),
-    headers={"Repr-Digest": TEXT},
 )
 _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
 
@@ -126,22 +125,27 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         body=Body({**form_with_file().content, BYTES: BINARY}),
     ),
 )
-@describes(f"/{DROP}/{{secret}}/{{filename}}", "public", PUT=_PUT, POST=_PUT)
+@describes(f"/{DROP}/{{secret}}/{{filename:name}}", "public", PUT=_PUT, POST=_PUT)
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}",
     "public",
     POST=does(
         "Begin a file in pieces (tus 1.0.0)",
-        gives(_SENT, 201, "Begun; taken, if the body is the whole file", "Location"),
+        empty(201, "Begun; the whole file is taken, and described in JSON", "Location"),
         body=Body({tus.PIECE_TYPE: BINARY}, required=False),
         headers={**_TUS, "Upload-Length": COUNT, "Upload-Metadata": TEXT},
-        required=("Tus-Resumable",),
+        required=("Tus-Resumable", "Upload-Length", "Upload-Metadata"),
     ),
 )
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}/{{upload_id}}",
     "public",
-    HEAD=does("How many bytes have come", empty(200, "So many", "Upload-Offset"), headers=_TUS),
+    HEAD=does(
+        "How many bytes have come",
+        empty(200, "So many", "Upload-Offset"),
+        headers=_TUS,
+        required=("Tus-Resumable",),
+    ),
     PATCH=does(
         "The next piece",
         gives(_SENT, 200, "It was the last"),
@@ -150,7 +154,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         headers={**_TUS, "Upload-Offset": COUNT},
         required=("Tus-Resumable", "Upload-Offset"),
     ),
-    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
+    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS, required=("Tus-Resumable",)),
 )
 @takes_parts
 @takes("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")

@@ -38,7 +38,7 @@ from librarian.library.uploads.views.common import (
 from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER
 from librarian.web.openapi.declaring import describes, does, gives
-from librarian.web.openapi.schemas import TEXT, one_of
+from librarian.web.openapi.schemas import one_of
 from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
 from librarian.web.requests.received import RECEIVED
@@ -50,13 +50,13 @@ PIECE_TYPE = "application/partial-upload"
 
 
 _BEGINS = does(
-    "The same with Upload-Complete: the whole file or its first piece, to be gone on with",
+    f"With Upload-Complete (?0 with {VERSION_FIELD}): the first piece, to be gone on with",
     gives(FILE, 201, "Added, or begun", "Location", "Upload-Offset", "Upload-Complete"),
-    headers={"Upload-Complete": one_of(("?0", "?1")), VERSION_FIELD: TEXT},
+    headers={"Upload-Complete": one_of(["?1"])},
 )
 
 
-@describes("/{filename}", *ENDPOINTS, PUT=_BEGINS, POST=_BEGINS)
+@describes("/{filename:name}", *ENDPOINTS, PUT=_BEGINS, POST=_BEGINS)
 @takes_parts
 @takes("PUT", "POST")
 def create(context: UploadTarget, request: Request) -> Response:

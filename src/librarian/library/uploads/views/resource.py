@@ -69,17 +69,16 @@ _OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Ve
         headers=_TUS,
     ),
     POST=does(
-        "Begin an upload (tus 1.0.0)",
-        gives(FILE, 201, "Begun; added, if the body is the whole file", "Location", "Upload-Expires"),
+        "Begin an upload (tus 1.0.0); Upload-Defer-Length: 1 may stand for Upload-Length",
+        empty(201, "Begun; the whole file is added, and described in JSON", "Location", "Upload-Expires"),
         body=Body({tus.PIECE_TYPE: BINARY}, required=False),
         headers={
             **_TUS,
             "Upload-Length": _OFFSET,
-            "Upload-Defer-Length": one_of(["1"]),
             "Upload-Metadata": told(TEXT, "keys with values in Base64; filename is one"),
             "Librarian-Expires": EXPIRY,
         },
-        required=("Tus-Resumable",),
+        required=("Tus-Resumable", "Upload-Length", "Upload-Metadata"),
     ),
 )
 @describes(
@@ -94,17 +93,15 @@ _OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Ve
         headers=_TUS,
     ),
     PATCH=does(
-        "The next piece (tus 1.0.0, or with Upload-Complete as the HTTP working group drafts it)",
+        "The next piece (tus 1.0.0; with Upload-Complete in place of Tus-Resumable, as the IETF drafts it)",
         gives(FILE, 200, "It was the last", "Upload-Offset"),
         empty(204, "More is to come", "Upload-Offset"),
-        body=Body({tus.PIECE_TYPE: BINARY, draft.PIECE_TYPE: BINARY}),
+        body=Body({tus.PIECE_TYPE: BINARY}),
         headers={
             **_TUS,
             "Upload-Offset": _OFFSET,
-            "Upload-Checksum": TEXT,
-            "Upload-Complete": one_of(("?0", "?1")),
         },
-        required=("Upload-Offset",),
+        required=("Tus-Resumable", "Upload-Offset"),
     ),
     DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
 )
@@ -117,7 +114,7 @@ def place(context: Any, request: Request) -> Response:
     if request.headers.get("Tus-Resumable", tus.VERSION).strip() != tus.VERSION:
         return tus.wrong_version()
     if not request.subpath:
-        return _by_method(request, {"GET": listing, "POST": _create})(context, request)
+        return _by_method(request, {"GET": listing, "HEAD": listing, "POST": _create})(context, request)
     if len(request.subpath) > 1:
         raise HTTPNotFound
     views = {"GET": _description, "HEAD": _state, "PATCH": _append, "DELETE": _cancel}

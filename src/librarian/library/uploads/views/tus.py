@@ -203,5 +203,6 @@ def _with_json(response: Response, value: dict[str, Any]) -> Response:
 
 def _answer(status: int, **fields: str) -> Response:
     response = Response(status=status)
+    response.headers.pop("Content-Type", None)  # of a body that is not there
     response.headers.update({"Tus-Resumable": VERSION, **fields})
     return response
