@@ -13,7 +13,7 @@ RUNS = (
     ("upload", 5, ""),
     ("tracker", 5, ""),
     ("ops", 5, ""),
-    ("app", 2, r"^/(files|tree|\\+uploads|\\+upload-links)"),
+    ("app", 2, r"^/(files|tree|\+uploads|\+upload-links)"),
 )
 
 
