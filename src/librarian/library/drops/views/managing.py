@@ -12,7 +12,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.drops.interfaces import IUploadLinks
 from librarian.library.drops.service import describe_link
-from librarian.library.views.listing import page_size, url_with
+from librarian.library.views.listing import PAGE_SIZE, page_size, url_with
 from librarian.quantities import parse_duration, parse_size
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
@@ -141,7 +141,11 @@ _LINK = Named(
 
 links = describes(
     PATH,
-    GET=does("One's upload links; all of them, for administrators", page_of(obj(links=array(_LINK)))),
+    GET=does(
+        "A page of one's upload links; of all of them, for administrators",
+        page_of(obj(links=array(_LINK), next=nullable(URL))),
+        query={"size": PAGE_SIZE, "after": told(TEXT, "as the next page's URL has it")},
+    ),
     POST=does(
         "Make an upload link, or revoke one",
         gives(obj(url=URL), 201, "Made; the URL is shown this once"),
