@@ -18,8 +18,8 @@ from librarian.durable import make_directories
 from librarian.interfaces import LibrarianError
 from librarian.tree.class_names import ClassNames
 from librarian.tree.engines.detection import engine_of
-from librarian.tree.engines.sharing import forgetting_oids, open_shared
-from librarian.tree.engines.zeo_cache import refuse_superseded
+from librarian.tree.engines.sharing import open_shared, when_connected
+from librarian.tree.engines.zeo_cache import ping_until_heard, refuse_superseded
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.full_disk import hear_full
 from librarian.tree.interfaces import NoTree, TreeUnavailable
@@ -79,10 +79,9 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
     storage = factory()
     if isinstance(storage, ClientStorage):
         # zodburi has no option for it.  ZEO sends invalidations after a commit, so a client that
-        # uploads to one process and downloads from another may be faster; so each transaction pings first.
-        storage.server_sync = True
-        storage.sync = storage.ping
-        storage.notify_connected = forgetting_oids(storage)
+        # uploads to one process and downloads from another may be faster; so each transaction asks first.
+        storage.ping = storage.sync = ping_until_heard(storage)
+        storage.notify_connected = when_connected(storage)
         refuse_superseded(storage._cache)
         hear_full(storage)
     return storage

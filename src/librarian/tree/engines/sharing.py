@@ -26,7 +26,7 @@ from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
 from librarian.tree.engines.last_commit import LastCommit, name_of_file
-from librarian.tree.engines.zeo_cache import refuse_superseded
+from librarian.tree.engines.zeo_cache import ping_until_heard, refuse_superseded
 from librarian.tree.filestorage.full_disk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
@@ -85,8 +85,9 @@ def _answers(address: str) -> bool:
             return False
 
 
-def forgetting_oids(storage: ClientStorage) -> Callable[[Any, Any], None]:
-    """The notify_connected() of a ZEO client that drops its stock of numbers for new objects.
+def when_connected(storage: ClientStorage) -> Callable[[Any, Any], None]:
+    """The notify_connected() of a ZEO client that drops its stock of numbers for new objects, and asks the
+    server about commits as ping_until_heard() does at the beginning of each transaction.
 
     A server that was restarted counts from the highest number that was committed, so what it gave
     out before and was not used, it gives out again, to others.
@@ -95,7 +96,8 @@ def forgetting_oids(storage: ClientStorage) -> Callable[[Any, Any], None]:
 
     def notify_connected(client: Any, info: Any) -> None:
         del storage._oids[:]
-        connected(client, info)
+        connected(client, info)  # which makes a ping() of its own each time
+        storage.ping = storage.sync = ping_until_heard(storage)
 
     return notify_connected
 
@@ -105,7 +107,7 @@ class GuestStorage(ClientStorage):
 
     def __init__(self, address: str, name: str = "") -> None:
         self._shared_name = name
-        self.notify_connected = forgetting_oids(self)
+        self.notify_connected = when_connected(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
         refuse_superseded(self._cache)
         hear_full(self)

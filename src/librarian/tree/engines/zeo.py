@@ -2,14 +2,17 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 
-from librarian.tree.engines.interfaces import Engine
+from librarian.tree.engines.interfaces import Engine, NoAnswer
 from librarian.tree.engines.waiting import SLICE_SECONDS, patiently
+
+LOOK_SECONDS = 0.01  # between two looks at a connection that is being made
 
 
 class ZeoEngine(Engine):
@@ -20,11 +23,26 @@ class ZeoEngine(Engine):
 
     def __init__(self, storage: ClientStorage) -> None:
         self._server = storage._server
+        self._is_silent = False  # at the last question; a lost connection has ended all waiting itself
 
     def limit_connecting(self, seconds: float) -> None:
         self._server.timeout = 0  # seconds; a call without a connection fails at once
 
     def ask(self, seconds: float) -> None:
+        self._is_silent = False
+        try:
+            self._ask(seconds)
+        except NoAnswer:
+            self._is_silent = True
+            raise
+
+    def _ask(self, seconds: float) -> None:
+        if self.is_gone():
+            self._hurry()
+        if self._is_greeting():
+            # What was committed meanwhile is being asked for.  That may take longer than the watch pauses;
+            # broken off each time, the client would never be connected.
+            patiently(seconds, self._is_greeted)
         answer = self._server.call("ping", wait=False)
         answered = threading.Event()
 
@@ -33,13 +51,12 @@ class ZeoEngine(Engine):
             answered.set()
 
         answer.add_done_callback(take)
-        if not self._server.is_connected():
-            self._hurry()
         patiently(seconds, answered.wait)
         answer.result()
 
     def break_off(self) -> None:
-        self._in_loop(self._drop)
+        if self._is_silent:
+            self._in_loop(self._drop)
 
     def renew(self) -> None:
         """Its client has seen to all of it when it connected."""
@@ -52,6 +69,20 @@ class ZeoEngine(Engine):
         if any(_accepts(address) for address in self._server.client.addrs):
             self._in_loop(self._connect)
 
+    def _is_greeting(self) -> bool:
+        """Whether a server has accepted a connection that is not ready yet."""
+        client = self._server.client
+        return self.is_gone() and (client.protocol is not None or any(map(_is_connected, client.protocols)))
+
+    def _is_greeted(self, seconds: float) -> bool:
+        """Wait until the connection is ready, or lost; False where it is neither after `seconds`."""
+        end = time.monotonic() + seconds
+        while self._is_greeting():
+            if time.monotonic() > end:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
     def _in_loop(self, work: Callable[[], None]) -> None:
         self._server.loop.call_soon_threadsafe(work)
 
@@ -61,6 +92,8 @@ class ZeoEngine(Engine):
         if protocol is not None:
             protocol.close()
             client.disconnected(protocol)
+        elif any(map(_is_connected, client.protocols)):  # it accepts, and does not greet
+            client.disconnected(None)
 
     def _connect(self) -> None:
         client = self._server.client
@@ -70,7 +103,8 @@ class ZeoEngine(Engine):
 
 
 def _is_connected(protocol: Any) -> bool:
-    return protocol._connecting is not None and bool(protocol._connecting.done())
+    connecting = protocol._connecting
+    return connecting is not None and bool(connecting.done())
 
 
 def _accepts(address: Any) -> bool:

@@ -1,13 +1,24 @@
-"""The cache of a ZEO client, kept from taking a superseded state of an object for the current one.
+"""What a ZEO client knows, kept from falling behind what was acknowledged.
 
-ZEO 6.2 stores what it has loaded a moment after the answer (in a callback of the future), and handles word
-of a commit at once.  Where the word follows the answer in one piece of the stream it finds nothing to
-invalidate; then the old state is stored as current, and every later transaction is given it.
+Its cache must not take a superseded state of an object for the current one.  ZEO 6.2 stores what it has
+loaded a moment after the answer (in a callback of the future), and handles word of a commit at once.  Where
+the word follows the answer in one piece of the stream it finds nothing to invalidate; then the old state is
+stored as current, and every later transaction is given it.
+
+Its ping must not return before word of every commit has come that was acknowledged to any client.  ZEO's
+server acknowledges a commit at once, and sends word of it to others in the next turn of its loop.  In the
+same turn it may still read a question that was asked after the acknowledgement: the answer overtakes the
+word.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
+
+TURNS = 10  # answers until word of a commit must have come; a server of ZEO 6.2 needs one
 REMEMBERED = 20_000  # objects; many more than commits can change while an answer waits for its callback
 
 
@@ -30,3 +41,20 @@ def refuse_superseded(cache: Any) -> None:
 
     # All three are called in the client's own thread, one at a time.
     cache.invalidate, cache.store = remember, store_unless_superseded
+
+
+def ping_until_heard(storage: ClientStorage) -> Callable[[], None]:
+    """A ping() for `storage` that returns when it has heard of each commit that was acknowledged before.
+
+    It raises ClientDisconnected, also where word of a commit does not come.
+    """
+
+    def ping() -> None:
+        last = storage._call("lastTransaction") or b""
+        for _turn in range(TURNS):
+            if storage.lastTransaction() >= last:
+                return
+            storage._call("ping")  # it is answered in a later turn, after the word
+        raise ClientDisconnected("no word of a commit")
+
+    return ping
