@@ -44,6 +44,24 @@ class Draft(UploadsTestCase):
         self.assertEqual(self.part(url, "?1", 13, b"").json, last.json)
         self.assertEqual(self.files(), [("f.txt", 13)])
 
+    def test_the_last_piece_again(self) -> None:
+        url = self.begun()
+        first = self.part(url, "?1", 4, b"two three")
+        again = self.part(url, "?1", 4, b"two three")
+        self.assertEqual((self.status(again), again.json), (200, first.json))
+        self.assertEqual(again.headers["Upload-Complete"], "?1")
+        self.assertEqual(self.status(self.part(url, "?1", 4, b"two tree!")), 409)
+        self.assertEqual(self.status(self.part(url, "?0", 4, b"two three")), 409)
+        self.assertEqual(self.status(self.part(url, "?0", 13, b"")), 400)
+        self.assertEqual(self.files(), [("f.txt", 13)])
+
+    def test_what_cannot_be_done_is_refused(self) -> None:
+        self.assertEqual(self.status(self.put("?1", DATA, Content_Encoding="gzip")), 415)
+        self.assertEqual(self.status(self.put("?0", b"one", Content_Encoding="gzip")), 415)
+        self.assertEqual(self.status(self.put("?1", DATA, If_Match="*")), 412)
+        self.assertEqual(self.status(self.put("?1", DATA, If_None_Match="*")), 201)
+        self.assertEqual(len(self.files()), 1)
+
     def test_in_one_request(self) -> None:
         whole = self.put("?1", DATA)
         self.assertEqual((self.status(whole), whole.headers["Upload-Complete"]), (201, "?1"))

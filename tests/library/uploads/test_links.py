@@ -140,9 +140,27 @@ class BelowALink(UploadsTestCase):
         self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
         self.assertEqual(self.under_way(), 0)
 
-    def test_a_link_says_itself_where_files_go(self) -> None:
+    def test_a_link_says_itself_what_becomes_of_files(self) -> None:
         refused = self.creation(self.link(), 400, filename="f.txt", path="/a/f.txt")
         self.assertIn("path", refused.json["error"])
+        refused = self.creation(self.link(), 400, filename="f.txt", restricted="false")
+        self.assertIn("becomes restricted", refused.json["error"])
+        link, soon = self.link(), {"Librarian-Expires": "1d"}
+        begun = {**TUS, "Upload-Length": "3", "Upload-Metadata": metadata(filename="f.txt")}
+        for answer in (
+            self.ask("POST", f"{link}/+uploads", {**begun, **soon}),
+            self.ask("PUT", f"{link}/f.txt", soon, DATA),
+            self.ask("PUT", f"{link}/f.txt", {**soon, "Upload-Complete": "?1"}, DATA),
+        ):
+            self.assertEqual(self.status(answer), 400)
+            self.assertIn("Librarian-Expires", answer.json["error"])
+        self.assertEqual(self.status(self.ask("PUT", f"{link}/f.txt", {"If-Match": "*"}, DATA)), 412)
+        self.assertEqual((self.under_way(), self.files(), self.uses()[-1:]), (0, [], [0]))
+
+    def test_what_is_spoken(self) -> None:
+        answer = self.ask("OPTIONS", f"{self.link(max_size=5)}/+uploads", {})
+        self.assertEqual((answer.status_int, answer.headers["Upload-Limit"]), (204, "max-size=5"))
+        self.assertEqual((answer.headers["Tus-Version"], answer.headers["Tus-Max-Size"]), ("1.0.0", "5"))
 
     def test_revoked_in_the_midst(self) -> None:
         url = self.creation(self.link()).location
@@ -154,6 +172,64 @@ class BelowALink(UploadsTestCase):
         self.assertEqual(self.status(self.piece(url, 5, DATA[5:])), 404)
         self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
         self.assertEqual(self.files(), [])
+
+    def by_draft(self, method: str, url: str, complete: str, data: bytes, **fields: str) -> Any:
+        stated = {"Upload-Draft-Interop-Version": "8", "Upload-Complete": complete}
+        stated |= {name.replace("_", "-"): value for name, value in fields.items()}
+        return self.ask(method, url, stated, data)
+
+    def rest(self, url: str, complete: str, offset: int, data: bytes) -> Any:
+        fields = {"Content_Type": "application/partial-upload", "Upload_Offset": str(offset)}
+        return self.by_draft("PATCH", url, complete, data, **fields)
+
+    def test_by_the_draft(self) -> None:
+        link = self.link(max_size=20, media_types=("text/*",))
+        begun = self.by_draft("PUT", f"{link}/f.txt", "?0", DATA[:4])
+        self.assertEqual((begun.status_int, begun.headers["Upload-Offset"]), (201, "4"), begun.text)
+        self.assertTrue(begun.location.startswith(f"{link}/+uploads/"), begun.location)
+        self.assertIn("max-size=20", begun.headers["Upload-Limit"])
+        state = self.ask("HEAD", begun.location, {})
+        self.assertEqual((state.status_int, state.headers["Upload-Offset"]), (204, "4"))
+        self.assertEqual(state.headers["Upload-Complete"], "?0")
+        self.assertEqual(self.status(self.rest(begun.location, "?0", 4, DATA[4:8])), 204)
+        last = self.rest(begun.location, "?1", 8, DATA[8:])
+        self.assertEqual((last.status_int, set(last.json)), (200, {"filename", "size", "sha256"}))
+        self.assertEqual(self.rest(begun.location, "?1", 8, DATA[8:]).json, last.json)
+        self.assertEqual(self.ask("GET", begun.location, {}).headers["Upload-Complete"], "?1")
+        self.assertEqual((self.uses(), self.files()), ([1], [("f.txt", len(DATA))]))
+        self.assertEqual(self.status(self.by_draft("PUT", f"{link}/f.txt", "?0", b"o")), 404)
+
+    def test_by_the_draft_in_one_request(self) -> None:
+        link = self.link(filename="x.txt")
+        whole = self.by_draft("POST", link, "?1", DATA)
+        self.assertEqual((whole.status_int, whole.json["filename"], whole.location), (201, "x.txt", None))
+        self.assertEqual((self.uses(), self.files()), ([1], [("x.txt", len(DATA))]))
+
+    def test_what_the_link_does_not_take_is_refused_by_the_draft(self) -> None:
+        link = self.link(max_size=5, media_types=("text/*",), filename="f.txt")
+        for status, name, complete, data, fields in (
+            (413, "f.txt", "?1", DATA, {}),
+            (413, "f.txt", "?0", b"one", {"Upload_Length": "6"}),
+            (413, "f.txt", "?0", b"one two", {}),
+            (415, "f.txt", "?0", b"one", {"Content_Type": "image/png"}),
+            (415, "f.txt", "?0", b"one", {"Content_Encoding": "gzip"}),
+            (400, "g.txt", "?0", b"one", {}),
+            (400, "f.txt", "perhaps", b"one", {}),
+            (404, "f.txt/g", "?0", b"one", {}),
+        ):
+            answer = self.by_draft("PUT", f"{link}/{name}", complete, data, **fields)
+            self.assertEqual(self.status(answer), status, (name, complete, data, answer.text))
+        self.assertEqual((self.unfinished(), self.files(), self.uses()), (0, [], [0]))
+
+    def test_an_upload_by_the_draft_is_its_links_alone(self) -> None:
+        url = self.by_draft("PUT", f"{self.link()}/f.txt", "?0", b"one").location
+        other = f"{self.link()}/+uploads/{url.rpartition('/')[2]}"
+        for method in ("HEAD", "GET", "DELETE"):
+            self.assertEqual(self.status(self.ask(method, other, {})), 404, method)
+        self.assertEqual(self.status(self.rest(other, "?1", 3, b"x")), 404)
+        self.assertEqual(self.status(self.ask("PATCH", url, {}, b"x")), 400)
+        self.assertEqual(self.status(self.ask("DELETE", url, {})), 204)
+        self.assertEqual(self.under_way(), 0)
 
     def test_an_upload_is_given_up(self) -> None:
         url = self.creation(self.link()).location

@@ -52,10 +52,93 @@ class Protocol(UploadsTestCase):
         first = self.piece(url, 0, DATA)
         again = self.piece(url, len(DATA), b"")
         self.assertEqual((self.status(again), again.json), (200, first.json))
-        self.assertEqual(self.status(self.piece(url, 0, DATA)), 409)
         self.assertEqual(self.status(self.piece(url, len(DATA), b"more")), 400)
         self.assertEqual(self.ask("GET", url, {}).json["file"], first.json)
         self.assertEqual(self.files(), [("f.txt", 13)])
+
+    def test_the_last_piece_again(self) -> None:
+        url = self.begin()
+        self.piece(url, 0, b"one ")
+        first = self.piece(url, 4, b"two three")
+        again = self.piece(url, 4, b"two three")
+        self.assertEqual((self.status(again), again.json), (200, first.json))
+        self.assertEqual((again.headers["Upload-Offset"], self.files()), ("13", [("f.txt", 13)]))
+        self.assertEqual(self.piece(url, 8, b"three").json, first.json)  # cut otherwise by a client
+        for offset, data in (
+            (4, b"two tree!"),
+            (0, b"One two three"),
+            (4, b"two"),
+            (4, b"two three!"),
+            (0, b"one "),
+        ):
+            self.assertIn(self.status(self.piece(url, offset, data)), (400, 409, 413), data)
+        self.assertEqual(self.ask("GET", url, {}).json["file"], first.json)
+        self.assertEqual(list(self.world.store), [first.json["sha256"]])
+
+    def test_the_last_piece_again_with_digests(self) -> None:
+        url = self.begin()
+        right, wrong = (f"sha1 {base64_of(data, 'sha1')}" for data in (DATA, b"two"))
+        first = self.piece(url, 0, DATA, Upload_Checksum=right)
+        self.assertEqual(self.status(self.piece(url, 0, DATA, Upload_Checksum=wrong)), 460)
+        self.assertEqual(self.piece(url, 0, DATA, Upload_Checksum=right).json, first.json)
+        nothing = f"sha1 {base64_of(b'', 'sha1')}"
+        self.assertEqual(self.piece(url, 13, b"", Upload_Checksum=nothing).json, first.json)
+        self.assertEqual(self.status(self.piece(url, 13, b"", Upload_Checksum=right)), 460)
+        for data, status in ((DATA, 200), (b"another", 400)):
+            field = f"sha-512=:{base64_of(data, 'sha512')}:"
+            self.assertEqual(self.status(self.piece(url, 0, DATA, Repr_Digest=field)), status)
+
+    def test_the_last_piece_again_after_a_kill(self) -> None:
+        for number, step in enumerate(("complete", "_check_whole", "_keep", "_name", "_note"), 1):
+            url = self.begin()
+            with mock.patch.object(ResumableUploads, step, side_effect=SystemExit):
+                self.assertRaises(SystemExit, self.piece, url, 0, DATA)
+            self.assertEqual(self.status(self.piece(url, 0, b"x" * 13)), 409, step)
+            self.assertEqual(self.status(self.piece(url, 0, DATA)), 200, step)
+            self.assertEqual(self.files(), [("f.txt", 13)] * number, step)
+
+    def test_the_last_piece_again_of_a_file_that_was_deleted(self) -> None:
+        url = self.begin()
+        number = self.piece(url, 0, DATA).json["id"]
+        transaction.begin()
+        subtree = self.world.tree.subtree("library")
+        subtree.drop(subtree.aliases[number])
+        transaction.commit()
+        self.assertEqual(self.status(self.piece(url, 0, DATA)), 404)
+        for sha256 in list(self.world.store):
+            self.world.store.remove(sha256)
+        self.assertEqual(self.status(self.piece(url, 0, DATA)), 410)
+
+    def test_a_creation_without_bytes_keeps_to_its_digest(self) -> None:
+        fields = {**TUS, "Upload-Length": "13", "Upload-Metadata": metadata(filename="f.txt")}
+        for name, value in (
+            ("Upload-Checksum", f"sha1 {base64_of(DATA, 'sha1')}"),
+            ("Content-MD5", base64_of(DATA, "md5")),
+        ):
+            answer = self.ask("POST", f"{UPLOAD}+uploads", {**fields, name: value})
+            self.assertEqual(self.status(answer), 460, name)
+        self.assertEqual(list(self.world.store.partials), [])
+
+    def test_a_coded_body_is_refused(self) -> None:
+        url = self.begin()
+        self.assertEqual(self.status(self.piece(url, 0, DATA, Content_Encoding="gzip")), 415)
+        self.assertEqual(self.offset(url), 0)
+
+    def test_what_an_endpoint_cannot_do_is_refused(self) -> None:
+        cases = (
+            (UPLOAD, {"restricted": "true"}, 400),
+            (UPLOAD, {"restricted": "false"}, 201),
+            (UPLOAD, {"restricted": "perhaps"}, 400),
+            (RESTRICTED, {"restricted": "false"}, 400),
+            (RESTRICTED, {"restricted": "yes"}, 201),
+            (UPLOAD, {"parents": "true"}, 400),
+        )
+        for base, more, status in cases:
+            fields = {**TUS, "Upload-Length": "3", "Upload-Metadata": metadata(filename="f.txt", **more)}
+            self.assertEqual(self.status(self.ask("POST", f"{base}+uploads", fields)), status, (base, more))
+        fields = {**TUS, "Upload-Length": "3", "Upload-Metadata": metadata(filename="f.txt"), "If-Match": "*"}
+        self.assertEqual(self.status(self.ask("POST", f"{UPLOAD}+uploads", fields)), 412)
+        self.assertEqual(self.status(self.ask("PUT", f"{UPLOAD}f.txt", {"If-Match": '"x"'}, DATA)), 412)
 
     def test_killed_between_the_steps_of_the_completion(self) -> None:
         for step in ("_check_whole", "_keep", "_name", "_note"):

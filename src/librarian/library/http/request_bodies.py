@@ -7,7 +7,12 @@ import re
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPUnsupportedMediaType
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPLengthRequired,
+    HTTPPreconditionFailed,
+    HTTPUnsupportedMediaType,
+)
 from pyramid.request import Request
 from zope.component import getUtility
 
@@ -64,6 +69,12 @@ def check_coding(request: Request) -> None:
     """Raise HTTPUnsupportedMediaType if the body has a Content-Encoding."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise HTTPUnsupportedMediaType("Send the bytes as they are, without a Content-Encoding.")
+
+
+def refuse_match(request: Request) -> None:
+    """Raise HTTPPreconditionFailed for an If-Match (RFC 9110, 13.1.1) where each upload is a new file."""
+    if "If-Match" in request.headers:
+        raise HTTPPreconditionFailed("If-Match: an upload is a new file here, and replaces none.")
 
 
 def _body(request: Request) -> BinaryIO:

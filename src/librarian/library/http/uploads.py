@@ -17,7 +17,13 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.filenames import check_filename
 from librarian.library.generations import store_and_name
 from librarian.library.http.description import EXPIRY, FILE, describe
-from librarian.library.http.request_bodies import check_coding, stated_mimetype, store_body, upload_expires
+from librarian.library.http.request_bodies import (
+    check_coding,
+    refuse_match,
+    stated_mimetype,
+    store_body,
+    upload_expires,
+)
 from librarian.library.interfaces import ILibraryFileAliasSet, InvalidFilename
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
@@ -79,13 +85,15 @@ def restricted_upload_endpoint() -> Endpoint:
 def stated(context: UploadTarget, request: Request) -> tuple[str, str, datetime | None]:
     """Name, media type and expiry of an upload, by its head.
 
-    Raises UploadFailed, QuotaExceeded, Unauthorized, HTTPBadRequest, HTTPUnsupportedMediaType.
+    Raises UploadFailed, QuotaExceeded, Unauthorized, HTTPBadRequest, HTTPUnsupportedMediaType,
+    HTTPPreconditionFailed.
     """
     check_permission(context.root)
     filename = check_filename(context.filename)
     if request.path_info != f"/{filename}":  # traversal ignores empty segments and dots
         raise InvalidFilename(filename, "the path is not just a name")
     check_coding(request)
+    refuse_match(request)
     mimetype, expires = stated_mimetype(request, filename), upload_expires(request)
     context.root.library.quotas.require(acting_owner(), request.content_length)
     return filename, mimetype, expires

@@ -173,8 +173,12 @@ class IResumableUploads(Interface):
         length: int | None = None,
         digests: Mapping[str, str] | None = None,
         of_whole: Mapping[str, str] | None = None,
+        may_repeat: bool = True,
     ) -> Any:
         """A Piece that begins at `offset`, the caller's to write, finish and close.
+
+        Where all bytes have come, and the piece ends at their end, it is compared with them and changes
+        nothing: its answer was lost.  Without `may_repeat` it is refused.
 
         `size` is that of the piece (None: not known), `length` that of the file if it is told only now;
         `digests` are those of the piece, hex by hashlib's names, and those `of_whole` of the file, which are

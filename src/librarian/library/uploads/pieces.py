@@ -5,13 +5,73 @@ import io
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zope.interface import implementer
 
-from librarian.library.uploads.interfaces import ChecksumMismatch
-from librarian.store.interfaces import IPartial, IReceivedFile, IReceiving, PartialBusy
+from librarian.library.uploads.interfaces import ChecksumMismatch, OffsetMismatch
+from librarian.store.interfaces import IPartial, IReceivedFile, IReceiving, PartialBusy, StoredBytes
 from librarian.web.interfaces import BodyRefused
+
+
+@implementer(IReceivedFile)
+class Held:
+    """Bytes that the store holds; `opened` opens them."""
+
+    def __init__(self, stored: StoredBytes, opened: Callable[[], BinaryIO]) -> None:
+        self.sha256, self.sha1, self.md5 = stored.sha256, stored.sha1, stored.md5
+        self.size = stored.size
+        self._opened = opened
+
+    def open(self) -> BinaryIO:
+        """As IReceivedFile has it."""
+        return self._opened()
+
+    def discard(self) -> None:
+        """They are the store's."""
+
+
+class Repetition:
+    """An IPartial that has come as far as `end`, for a client that has lost the last answer.
+
+    What is written is not appended: it is compared with what came, from `offset` on.  `opened` gives that.
+    """
+
+    def __init__(self, partial: IPartial, opened: Callable[[], BinaryIO], offset: int, end: int) -> None:
+        self._partial = partial
+        self._opened = opened
+        self._file: BinaryIO | None = None
+        self._offset = self._at = offset
+        self._end = end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._partial, name)
+
+    def write(self, data: bytes) -> None:
+        """Compare.  Raises BodyRefused for other bytes, BytesLost where those that came are not held."""
+        if self._file is None:
+            self._file = self._opened()
+            self._file.seek(self._offset)
+        if self._file.read(len(data)) != data:
+            raise BodyRefused(409, "all bytes of this upload have come, and these are others")
+        self._at += len(data)
+
+    def settle(self) -> None:
+        """Raise OffsetMismatch unless all was repeated, to the end."""
+        if self._at != self._end:
+            raise OffsetMismatch(self._end, self._offset)
+
+    def hold_back(self) -> None:
+        """Nothing is appended."""
+
+    def rollback(self, size: int) -> None:
+        """The same."""
+
+    def close(self) -> None:
+        """Let the next writer in."""
+        if self._file is not None:
+            self._file.close()
+        self._partial.close()
 
 
 @implementer(IReceiving, IReceivedFile)
@@ -99,7 +159,7 @@ class Piece:
         self._is_open = False
         try:
             if not self._digests:
-                with suppress(PartialBusy):  # it was discarded
+                with suppress(PartialBusy, OffsetMismatch):  # it was discarded, or is a part of a repetition
                     self.partial.settle()
         finally:
             self.partial.close()

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from zope.component import getUtility
 from zope.interface import implementer
@@ -34,7 +34,7 @@ from librarian.library.uploads.interfaces import (
     UploadUnwanted,
 )
 from librarian.library.uploads.model import UploadFacts
-from librarian.library.uploads.pieces import Piece
+from librarian.library.uploads.pieces import Held, Piece, Repetition
 from librarian.store.interfaces import (
     BytesNotFound,
     DigestMismatch,
@@ -137,22 +137,48 @@ class ResumableUploads:
         length: int | None = None,
         digests: Mapping[str, str] | None = None,
         of_whole: Mapping[str, str] | None = None,
+        may_repeat: bool = True,
     ) -> Piece:
         """A piece of `size` bytes; None: not known.  `length` and the digests `of_whole` are those of the
         file, if they are told only now."""
         partial = self._open(upload_id, interrupt=False)
         try:
             facts = UploadFacts.of(partial.facts)
-            self._check_piece(partial, facts, offset, size)
+            repeats = may_repeat and _repeats(facts, partial.size, offset, size, length)
+            if not repeats:
+                self._check_piece(partial, facts, offset, size)
             if length is not None:
                 facts = self._with_length(partial, facts, length)
             if of_whole:
                 facts = self._with_digests(partial, facts, of_whole)
-            all_there = facts.stored is not None
-            return self.piece_of(partial, partial.size if all_there else facts.length, digests or {})
+            if repeats:
+                return self._repeated(partial, facts, offset, digests or {})
+            return self.piece_of(partial, facts.length, digests or {})
         except BaseException:
             partial.close()
             raise
+
+    def _repeated(
+        self, partial: IPartial, facts: UploadFacts, offset: int, digests: Mapping[str, str]
+    ) -> Piece:
+        """The piece that brought the last bytes, once more."""
+        end = facts.size(partial.size)
+        repetition = Repetition(partial, lambda: self._bytes_of(partial, facts), offset, end)
+        piece = Piece(repetition, end - offset, digests, self._ended)
+        self._active[partial.id] = piece
+        return piece
+
+    def _bytes_of(self, partial: IPartial, facts: UploadFacts) -> BinaryIO:
+        """All bytes that have come, opened.  Raises BytesLost."""
+        if not partial.is_gone:
+            found: BinaryIO = partial.received().open()
+            return found
+        assert facts.stored is not None
+        try:
+            found = self.library.store.open(facts.stored.sha256)
+        except BytesNotFound:
+            raise BytesLost("the bytes of this upload are no longer held; begin it anew") from None
+        return found
 
     def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
         """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
@@ -181,7 +207,7 @@ class ResumableUploads:
         if offset != have:
             partial.settle()  # an offset that a client was told never falls
             raise OffsetMismatch(have, offset)
-        if facts.stored is not None and size:
+        if facts.stored is not None:
             raise UploadCompleted(partial.id)
         if facts.length is not None and size is not None and offset + size > facts.length:
             raise UploadTooLarge(f"the upload has {facts.length} bytes, and this goes on behind its end")
@@ -203,6 +229,8 @@ class ResumableUploads:
         for name, digest in more.items():
             if known.setdefault(name, digest) != digest:
                 raise DigestMismatch(name, digest, known[name])
+        if facts.stored is not None:
+            check_received(Held(facts.stored, lambda: self._bytes_of(partial, facts)), more)
         if facts.stored is not None or len(known) == len(facts.digests):
             return facts
         return self._note(partial, facts.with_(digests=tuple(known.items())))
@@ -342,6 +370,15 @@ class ResumableUploads:
     def expired(self, now: datetime) -> list[tuple[str, UploadFacts, int]]:
         """Those of all() that expired before `now`."""
         return [found for found in self.all() if found[1].until <= now]
+
+
+def _repeats(facts: UploadFacts, come: int, offset: int, size: int | None, length: int | None) -> bool:
+    """Whether a piece of `size` bytes at `offset` (None: not known) is the last one of an upload of which all
+    bytes have come; `length` is that of the file, where the piece tells it."""
+    have = facts.size(come)
+    end = have if facts.stored is not None else facts.length or length
+    ends_there = offset <= have if size is None else offset + size == have
+    return have == end and ends_there and (offset < have or facts.stored is not None)
 
 
 def _least(*limits: int | None) -> int | None:

@@ -14,7 +14,7 @@ from librarian.library.http.request_bodies import check_coding, stated_expires, 
 from librarian.library.operations import Library, acting_owner
 from librarian.library.service import BoundAlias
 from librarian.library.uploads.views import draft
-from librarian.library.uploads.views.common import target_of
+from librarian.library.uploads.views.common import Place, target_of
 from librarian.naming.interfaces import AlreadyThere, INamedFolder, INamedTree
 from librarian.naming.views.description import describe_entry, describe_folder, url_of
 from librarian.naming.views.path import TreePath, check_write, ends_in_slash, flag
@@ -35,7 +35,7 @@ def put(context: TreePath, request: Request) -> Response:
     """Answer PUT: 201 where the path is new, else 200."""
     is_file = context.names and not ends_in_slash(request)
     if is_file and "Upload-Complete" in request.headers:
-        return draft.created(request, lambda: _stated_in_pieces(context, request))
+        return draft.created(Place(context), request, lambda length: _stated_in_pieces(context, request))
     refuse_parts(request)
     return _put_file(context, request) if is_file else _put_folder(context, request)
 
@@ -53,8 +53,9 @@ def _stated(context: TreePath, request: Request) -> tuple[str, str, datetime | N
 def _stated_in_pieces(context: TreePath, request: Request) -> dict[str, Any]:
     """The facts of an upload that begins here."""
     filename, mimetype, expires, restricted, make = _stated(context, request)
+    target = target_of(request, context.path, parents=make)
     facts = {"filename": filename, "mimetype": mimetype, "expires": expires, "restricted": restricted}
-    return {**facts, "target": target_of(request, context.path, parents=make)}
+    return {**facts, "target": target, "owner": acting_owner()}
 
 
 def _put_file(context: TreePath, request: Request) -> Response:

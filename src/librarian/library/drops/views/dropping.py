@@ -19,7 +19,7 @@ from librarian.library.drops.views.receiving import check_told_size, go_on, has_
 from librarian.library.filenames import check_filename, media_type_for
 from librarian.library.generations import store_and_name
 from librarian.library.http.downloads import DownloadRoot
-from librarian.library.http.request_bodies import stated_mimetype
+from librarian.library.http.request_bodies import check_coding, refuse_match, stated_mimetype
 from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename, UploadFailed
 from librarian.library.operations import Library, acting_owner
@@ -75,6 +75,12 @@ def link_of(context: DownloadRoot, request: Request) -> tuple[UploadLinks, Uploa
     return links, link
 
 
+def refuse_expiry(request: Request) -> None:
+    """Raise HTTPBadRequest where a sender says how long the file is kept, which the link's maker has said."""
+    if "Librarian-Expires" in request.headers:
+        raise HTTPBadRequest("Librarian-Expires: the link says how long files are kept.")
+
+
 def _shown(request: Request, link: UploadLink) -> Response:
     if len(request.subpath) != 1:
         raise HTTPNotFound
@@ -105,6 +111,8 @@ def _page(request: Request, values: dict[str, Any], status: int = 200) -> Respon
 def _taken(library: Library, links: UploadLinks, request: Request, link: UploadLink) -> Response:
     """A file, once it is committed: 201, or a page that gives thanks."""
     terms, key = link.terms, link.key
+    refuse_expiry(request)
+    refuse_match(request)
     check_told_size(request, terms)
     library.quotas.require(acting_owner(), None if has_form(request) else request.content_length)
     if has_form(request):
@@ -112,7 +120,8 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
             return response
         filename, mimetype, keep = _from_form(library, request, terms)
     else:
-        filename = _path_name(request, terms)
+        check_coding(request)
+        filename = path_name(request, terms)
         mimetype = stated_mimetype(request, filename)
         terms.check_file(filename, mimetype, request.content_length)
         if (response := go_on(request, library.store, terms)) is not None:
@@ -136,7 +145,7 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
     return Response(json_body=taken, status=201)
 
 
-def _path_name(request: Request, terms: DropTerms) -> str:
+def path_name(request: Request, terms: DropTerms) -> str:
     """The name of a file that comes as the body.  Raises InvalidFilename, WrongDropName."""
     given = request.subpath[1] if len(request.subpath) == 2 else terms.filename
     if given is None:

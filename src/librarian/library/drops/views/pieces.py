@@ -1,7 +1,9 @@
-"""``/+drop/<secret>``, and files in pieces below it, by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+"""``/+drop/<secret>``, and files in pieces below it, by tus 1.0.0 (https://tus.io/protocols/resumable-upload)
+and as the HTTP working group drafts them (draft-ietf-httpbis-resumable-upload).
 
-``POST /+drop/<secret>/+uploads`` begins one, and so does a ``POST`` to the link itself.  The limits of the
-link hold from the beginning; its use is counted when the file is added.
+By tus ``POST /+drop/<secret>/+uploads`` begins one, and so does a ``POST`` to the link itself; by the draft a
+``PUT`` or ``POST`` of the file, with Upload-Complete.  The limits of the link hold from the beginning; its
+use is counted when the file is added.
 """
 
 from collections.abc import Mapping
@@ -13,18 +15,26 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from librarian.library.drops.interfaces import NoRoomForDrop, NoSuchUploadLink
-from librarian.library.drops.model import UploadLink
+from librarian.library.drops.model import DropTerms, UploadLink
 from librarian.library.drops.service import DROP, UploadLinks
-from librarian.library.drops.views.dropping import HEADERS, SENT, link_of, whole
+from librarian.library.drops.views.dropping import HEADERS, SENT, link_of, path_name, refuse_expiry, whole
 from librarian.library.http.downloads import DownloadRoot
+from librarian.library.http.request_bodies import refuse_match, stated_mimetype
 from librarian.library.http.uploads import UPLOADS
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
 from librarian.library.quotas.interfaces import QuotaExceeded
 from librarian.library.uploads.interfaces import UploadBusy, UploadNotFound
 from librarian.library.uploads.model import UploadFacts
-from librarian.library.uploads.views import tus
-from librarian.library.uploads.views.common import Place, refuse_path, stated_name, stated_type, uploads
+from librarian.library.uploads.views import draft, tus
+from librarian.library.uploads.views.common import (
+    Place,
+    refuse_path,
+    require_space,
+    stated_name,
+    stated_type,
+    uploads,
+)
 from librarian.security.interaction import acting_as
 from librarian.store.interfaces import IPartial
 from librarian.web.openapi.declaring import (
@@ -60,6 +70,11 @@ class LinkPlace(Place):
         """The path of an upload."""
         return self._path + upload_id
 
+    def cancel(self, upload_id: str) -> None:
+        """Forget an upload.  Raises as facts() does, and UploadBusy."""
+        self.facts(upload_id)
+        uploads().cancel(upload_id)
+
     def facts(self, upload_id: str) -> UploadFacts:
         """Those of an upload that has become a file are there as long as the upload, for a lost answer.
 
@@ -77,19 +92,50 @@ class LinkPlace(Place):
     def begin(self, request: Request, metadata: Mapping[str, str], **facts: Any) -> IPartial:
         """A new upload within the link's terms.
 
-        Raises NoSuchUploadLink, InvalidFilename, DropError, HTTPBadRequest.
+        Raises NoSuchUploadLink, InvalidFilename, DropError, HTTPBadRequest, HTTPPreconditionFailed.
         """
         refuse_path(metadata)
-        if not self._links.is_good(self._link):
-            raise NoSuchUploadLink
-        terms = self._link.terms
+        terms = self._checked_terms(request)
+        require_space(metadata, terms.restricted)
         filename = terms.filename or stated_name(metadata)
         if not filename:
             raise InvalidFilename("", "Upload-Metadata names no filename")
         mimetype = stated_type(metadata, filename)
         terms.check_file(filename, mimetype, facts["length"])
-        more = {"restricted": terms.restricted, "owner": acting_owner(), "link": self._key}
-        return uploads().begin(filename, mimetype, most=terms.max_size, **more, **facts)
+        return uploads().begin(filename, mimetype, **self._own_facts(), **facts)
+
+    def stated(self, request: Request, length: int | None) -> dict[str, Any]:
+        """The facts of a PUT or POST by the draft, of `length` bytes.  Raises the same."""
+        terms = self._checked_terms(request)
+        filename = path_name(request, terms)
+        mimetype = stated_mimetype(request, filename)
+        terms.check_file(filename, mimetype, length)
+        return {"filename": filename, "mimetype": mimetype, **self._own_facts()}
+
+    def _checked_terms(self, request: Request) -> DropTerms:
+        if not self._links.is_good(self._link):
+            raise NoSuchUploadLink
+        refuse_expiry(request)
+        refuse_match(request)
+        return self._link.terms
+
+    def _own_facts(self) -> dict[str, Any]:
+        """The facts that a sender does not say."""
+        terms = self._link.terms
+        return {
+            "restricted": terms.restricted,
+            "owner": acting_owner(),
+            "link": self._key,
+            "most": terms.max_size,
+        }
+
+    def limits(self, facts: UploadFacts | None = None) -> dict[str, int]:
+        """With that of the link."""
+        found, most = super().limits(facts), self._link.terms.max_size
+        if most is None:
+            return found
+        found.pop("min-size", None)
+        return {**found, "max-size": min(most, found.get("max-size", most))}
 
     def complete(self, partial: IPartial) -> dict[str, Any]:
         """Add the file, unless another has used the link up meanwhile.  Raises NoSuchUploadLink."""
@@ -99,6 +145,7 @@ class LinkPlace(Place):
 
 WHOLE = ("GET", "HEAD", "POST", "PUT")
 OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "PATCH")
+BEGINNING = {"tus": ("OPTIONS", "POST"), "draft": ("OPTIONS", "POST", "PUT")}
 
 
 _SENT = obj(filename=TEXT, size=SIZE, sha256=SHA256)
@@ -157,14 +204,25 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
     DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS, required=("Tus-Resumable",)),
 )
 @takes_parts
-@takes("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+@takes("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 def drop(context: DownloadRoot, request: Request) -> Response:
-    """A link: its page, a whole file, or, with Tus-Resumable, pieces of one.  Raises NoRoomForDrop."""
-    answer = piece if "Tus-Resumable" in request.headers else _without_pieces
+    """A link: its page, a whole file, or pieces of one.  Raises NoRoomForDrop."""
+    answer = piece if _speaks_of_pieces(request) else _without_pieces
     try:
         return answer(context, request)
     except QuotaExceeded:
         raise NoRoomForDrop from None
+
+
+def _speaks_of_pieces(request: Request) -> bool:
+    stated = {"Tus-Resumable", "Upload-Complete"} & set(request.headers)
+    return bool(stated) or request.method == "OPTIONS" or _upload_id(request) is not None
+
+
+def _upload_id(request: Request) -> str | None:
+    """The last name of a path below the uploads of a link; None at another path."""
+    below = request.subpath[1:]
+    return below[1] if len(below) == 2 and below[0] == UPLOADS else None
 
 
 def _without_pieces(context: DownloadRoot, request: Request) -> Response:
@@ -175,28 +233,52 @@ def _without_pieces(context: DownloadRoot, request: Request) -> Response:
 
 
 def piece(context: DownloadRoot, request: Request) -> Response:
-    """A request of tus to a link, or to an upload below one.  Raises HTTPNotFound, NoSuchUploadLink."""
+    """A request of either protocol to a link, or to an upload below one.
+
+    Raises HTTPNotFound, NoSuchUploadLink.
+    """
     links, link = link_of(context, request)
     secret, *below = request.subpath
-    if below[:1] not in ([], [UPLOADS]) or len(below) > 2:
+    speaks_tus = "Tus-Resumable" in request.headers
+    if len(below) > 2 or (below[:1] != [UPLOADS] and (len(below) > 1 or (speaks_tus and below))):
         raise HTTPNotFound
-    if request.headers["Tus-Resumable"].strip() != tus.VERSION:
+    if speaks_tus and request.method != "OPTIONS" and request.headers["Tus-Resumable"].strip() != tus.VERSION:
         return tus.wrong_version()
     with acting_as(links.principal(link)):
-        response = _answered(LinkPlace(links, link, secret), request, *below[1:])
+        place = LinkPlace(links, link, secret)
+        response = (_by_tus if speaks_tus else _by_draft)(place, request, _upload_id(request))
     response.headers.update(HEADERS)
     return response
 
 
-def _answered(place: LinkPlace, request: Request, upload_id: str | None = None) -> Response:
-    method = request.method
-    allowed = ("POST",) if upload_id is None else OF_AN_UPLOAD
-    if method not in allowed:
-        raise refusal_of(method, allowed)
+def _by_tus(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
+    method = _allowed(request, BEGINNING["tus"] if upload_id is None else OF_AN_UPLOAD)
     if upload_id is None:
-        return tus.create(place, request)
+        return draft.capabilities(place) if method == "OPTIONS" else tus.create(place, request)
     if method == "DELETE":
-        place.facts(upload_id)
-        uploads().cancel(upload_id)
+        place.cancel(upload_id)
         return tus.forgotten()
     return (tus.append if method == "PATCH" else tus.state)(place, request, upload_id)
+
+
+def _by_draft(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
+    method = _allowed(request, BEGINNING["draft"] if upload_id is None else OF_AN_UPLOAD)
+    if upload_id is None:
+        if method == "OPTIONS":
+            return draft.capabilities(place)
+        return draft.created(place, request, lambda length: place.stated(request, length))
+    if method == "PATCH":
+        return draft.append(place, request, upload_id)
+    response = Response(status=204)
+    if method == "DELETE":
+        place.cancel(upload_id)
+    else:
+        response.headers.update(draft.state(place, request, upload_id))
+    return response
+
+
+def _allowed(request: Request, methods: tuple[str, ...]) -> str:
+    if request.method not in methods:
+        raise refusal_of(request.method, methods)
+    method: str = request.method
+    return method

@@ -12,7 +12,12 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import media_type_for
-from librarian.library.http.request_bodies import stated_expires, upload_expires
+from librarian.library.http.request_bodies import (
+    check_coding,
+    refuse_match,
+    stated_expires,
+    upload_expires,
+)
 from librarian.library.http.uploads import UPLOADS, UploadRoot, check_permission
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.operations import acting_owner
@@ -92,10 +97,12 @@ class Place:
         if "path" in metadata and not isinstance(self._context, UploadRoot):
             return _begin_at_path(request, metadata, **facts)
         refuse_path(metadata)
+        refuse_match(request)
         restricted = space_of(self._context)
         if restricted is None:
-            restricted = metadata.get("restricted", "") in ("true", "1")
+            restricted = flag(metadata, "restricted")
             may_upload("librarian.UploadRestricted" if restricted else "librarian.Upload")
+        require_space(metadata, restricted)
         filename = stated_name(metadata)
         if not filename:
             raise HTTPBadRequest("Upload-Metadata names no filename.")
@@ -103,20 +110,30 @@ class Place:
         facts |= {"expires": upload_expires(request), "restricted": restricted, "owner": acting_owner()}
         return uploads().begin(filename, mimetype, **facts)
 
+    def limits(self, facts: UploadFacts | None = None) -> dict[str, int]:
+        """Those that the draft has in Upload-Limit, of an upload or of each; `max-size` is in bytes."""
+        longest = uploads().longest
+        found = {"min-size": 0} if longest is None else {"max-size": longest}
+        if facts is not None:
+            left = facts.until - uploads().library.clock.now()
+            found["max-age"] = max(int(left.total_seconds()), 0)
+        return found
+
     def complete(self, partial: IPartial) -> dict[str, Any]:
         """Add the file; the JSON object that the sender gets."""
         return uploads().complete(partial)
 
 
 def _begin_at_path(request: Request, metadata: Mapping[str, str], **facts: Any) -> IPartial:
-    flags = {name: _flag(metadata, name) for name in ("parents", "restricted")}
+    flags = {name: flag(metadata, name) for name in ("parents", "restricted")}
     target = target_of(request, metadata["path"], parents=flags["parents"])
     mimetype = stated_type(metadata, target.filename)
     facts |= {"target": target, "expires": stated_expires(request), "restricted": flags["restricted"]}
     return uploads().begin(target.filename, mimetype, owner=acting_owner(), **facts)
 
 
-def _flag(metadata: Mapping[str, str], name: str) -> bool:
+def flag(metadata: Mapping[str, str], name: str) -> bool:
+    """A value of Upload-Metadata that is true or false; false without it.  Raises HTTPBadRequest."""
     try:
         return as_bool(metadata.get(name, "false"))
     except ValueError:
@@ -131,8 +148,16 @@ def target_of(request: Request, path: str, *, parents: bool) -> Target:
 
 def refuse_path(metadata: Mapping[str, str]) -> None:
     """Raise HTTPBadRequest where the client believes that the file gets a path."""
-    if "path" in metadata:
-        raise HTTPBadRequest("path in Upload-Metadata is for /+uploads of the web application.")
+    for name in ("path", "parents"):
+        if name in metadata:
+            raise HTTPBadRequest(f"{name} in Upload-Metadata is for a path at /+uploads of the application.")
+
+
+def require_space(metadata: Mapping[str, str], restricted: bool) -> None:
+    """Raise HTTPBadRequest where the client believes that the file goes to the other space."""
+    if "restricted" in metadata and flag(metadata, "restricted") != restricted:
+        kind = "restricted" if restricted else "public"
+        raise HTTPBadRequest(f"restricted in Upload-Metadata: what is sent here becomes {kind}.")
 
 
 def stated_name(metadata: Mapping[str, str]) -> str:
@@ -204,8 +229,9 @@ def body_size(request: Request) -> int | None:
 def received(request: Request, make: Callable[[], Piece]) -> tuple[Piece, bool]:
     """The piece that is the body of a request, and whether it is there; if not, the server is to go on.
 
-    `make` begins it.  It is closed with the request.
+    `make` begins it.  It is closed with the request.  Raises HTTPUnsupportedMediaType.
     """
+    check_coding(request)
     found = request.environ.get(RECEIVED)
     if isinstance(found, Piece):
         return found, True

@@ -5,7 +5,6 @@ answer, 104, which only version 8 is sent.
 """
 
 from collections.abc import Callable
-from functools import partial as with_
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPLengthRequired, HTTPUnsupportedMediaType
@@ -14,18 +13,18 @@ from pyramid.response import Response
 
 from librarian.library.filenames import check_filename
 from librarian.library.http.description import FILE
-from librarian.library.http.request_bodies import stated_mimetype, upload_expires
+from librarian.library.http.request_bodies import refuse_match, stated_mimetype, upload_expires
 from librarian.library.http.uploads import ENDPOINTS, UploadTarget
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.interfaces import InconsistentLength
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
+from librarian.library.uploads.views import tus
 from librarian.library.uploads.views.common import (
+    Place,
     body_size,
-    facts_for,
     go_on,
-    path_of,
     piece_digests,
     received,
     required_offset,
@@ -61,29 +60,31 @@ _BEGINS = does(
 @takes("PUT", "POST")
 def create(context: UploadTarget, request: Request) -> Response:
     """``PUT /<filename>`` with Upload-Complete: the whole file, or its first piece."""
-    return created(request, with_(_stated, context, request))
+    return created(Place(context.root), request, lambda length: _stated(context, request))
 
 
-def created(request: Request, stated: Callable[[], dict[str, Any]]) -> Response:
-    """The answer to a request that begins an upload.
+def created(place: Place, request: Request, stated: Callable[[int | None], dict[str, Any]]) -> Response:
+    """The answer to a request that begins an upload, whose URL is below `place`.
 
-    `stated` gives the facts that are not the protocol's: name, media type, expiry, space, target.  Raises
-    HTTPBadRequest, what `stated` raises, and what begin() of the uploads does.
+    `stated` is told the length, and gives the facts that are not the protocol's: name, media type, expiry,
+    space, owner, target.  Raises HTTPBadRequest, what `stated` raises, and what begin() of the uploads does.
     """
     is_last = stated_boolean(request, "Upload-Complete")
     version = request.headers.get(VERSION_FIELD, "").strip()
     if not is_last and version not in KNOWN:
         raise HTTPBadRequest(f"A resumable upload needs {VERSION_FIELD}: {INTEROP} beside Upload-Complete.")
     _check_framing(request)
-    piece, is_whole = received(request, lambda: _first_piece(stated(), request, is_last))
+    piece, is_whole = received(request, lambda: _first_piece(stated, request, is_last))
     if is_whole:
-        return _settled(piece, is_last, 201)
+        return _settled(place, piece, is_last, 201)
     begun = piece.partial
     if version != INTEROP:
         return go_on()
-    fields = {"Location": path_of(begun.id), VERSION_FIELD: INTEROP, "Upload-Limit": limits(begun)}
+    limits = _limits(place, UploadFacts.of(begun.facts))
     response = go_on(104)
-    response.headers.update(fields)
+    response.headers.update(
+        {"Location": place.path(begun.id), VERSION_FIELD: INTEROP, "Upload-Limit": limits}
+    )
     return response
 
 
@@ -92,11 +93,17 @@ def _stated(context: UploadTarget, request: Request) -> dict[str, Any]:
     filename = check_filename(context.filename)
     if request.path_info != f"/{filename}":
         raise InvalidFilename(filename, "the path is not just a name")
-    mimetype, expires = stated_mimetype(request, filename), upload_expires(request)
-    return {"filename": filename, "mimetype": mimetype, "expires": expires, "restricted": restricted}
+    refuse_match(request)
+    return {
+        "filename": filename,
+        "mimetype": stated_mimetype(request, filename),
+        "expires": upload_expires(request),
+        "restricted": restricted,
+        "owner": acting_owner(),
+    }
 
 
-def _first_piece(facts: dict[str, Any], request: Request, is_last: bool) -> Piece:
+def _first_piece(stated: Callable[[int | None], dict[str, Any]], request: Request, is_last: bool) -> Piece:
     length = stated_integer(request, "Upload-Length")
     size = body_size(request)
     if is_last and size is not None:
@@ -105,7 +112,7 @@ def _first_piece(facts: dict[str, Any], request: Request, is_last: bool) -> Piec
         length = size
     digests = piece_digests(request)  # what is refused begins no upload
     promised = tuple(whole_digests(request).items())
-    partial = uploads().begin(**facts, owner=acting_owner(), length=length, digests=promised)
+    partial = uploads().begin(**stated(length), length=length, digests=promised)
     return uploads().piece_of(partial, length, digests)
 
 
@@ -116,9 +123,11 @@ def _check_framing(request: Request) -> None:
         raise HTTPLengthRequired("Send a Content-Length.")
 
 
-def append(context: Any, request: Request, upload_id: str) -> Response:
+def append(place: Place, request: Request, upload_id: str) -> Response:
     """``PATCH``: the next piece; with ``Upload-Complete: ?1`` the last."""
-    facts = facts_for(context, upload_id)
+    if "Upload-Complete" not in request.headers:
+        raise HTTPBadRequest("A piece comes with Tus-Resumable, or with Upload-Complete.")
+    facts = place.facts(upload_id)
     if request.content_type != PIECE_TYPE:
         raise HTTPUnsupportedMediaType(f"A piece of a file is {PIECE_TYPE}.")
     is_last, offset = stated_boolean(request, "Upload-Complete"), required_offset(request)
@@ -132,46 +141,44 @@ def append(context: Any, request: Request, upload_id: str) -> Response:
             raise InconsistentLength(f"the upload has {stated} bytes, and this last piece ends at {ends}")
         length = ends
     digests = {"digests": piece_digests(request), "of_whole": whole_digests(request)}
-    piece, is_whole = received(
-        request, lambda: uploads().piece(upload_id, offset, size=size, length=length, **digests)
-    )
-    return _settled(piece, is_last, 200) if is_whole else go_on()
+    told: dict[str, Any] = {"size": size, "length": length, "may_repeat": is_last, **digests}
+    piece, is_whole = received(request, lambda: uploads().piece(upload_id, offset, **told))
+    return _settled(place, piece, is_last, 200) if is_whole else go_on()
 
 
-def _settled(piece: Piece, is_last: bool, status: int) -> Response:
+def _settled(place: Place, piece: Piece, is_last: bool, status: int) -> Response:
     piece.settle()
     partial = piece.partial
     if is_last:
-        response = _completed(partial, status)
-        have = UploadFacts.of(partial.facts).size(partial.size)
+        response = _completed(place, partial, status)
     else:
-        response = Response(status=201 if status == 201 else 204, location=path_of(partial.id))
-        response.headers["Upload-Limit"] = limits(partial)
-        have = UploadFacts.of(partial.facts).size(partial.size)
+        response = Response(status=201 if status == 201 else 204, location=place.path(partial.id))
+        response.headers["Upload-Limit"] = _limits(place, UploadFacts.of(partial.facts))
+    have = UploadFacts.of(partial.facts).size(partial.size)
     response.headers.update({"Upload-Complete": "?1" if is_last else "?0", "Upload-Offset": str(have)})
     return response
 
 
-def _completed(partial: IPartial, status: int) -> Response:
+def _completed(place: Place, partial: IPartial, status: int) -> Response:
     """The answer to the last piece: that of a PUT of the whole; of a piece that is no creation it is 200."""
-    described = uploads().complete(partial)
+    described = place.complete(partial)
     target = UploadFacts.of(partial.facts).target
     if target is None:
-        return Response(json_body=described, status=status, location=described["url"])
+        return Response(json_body=described, status=status, location=described.get("url"))
     replaced = described["version"] != 1
     response = Response(json_body=described, status=200 if replaced else status)
     response.location, response.headers["ETag"] = uploads().targets.location(target), described["etag"]
     return response
 
 
-def state(context: Any, request: Request, upload_id: str) -> dict[str, str]:
+def state(place: Place, request: Request, upload_id: str) -> dict[str, str]:
     """The fields of ``HEAD`` and ``GET``: how many bytes have come."""
-    facts = facts_for(context, upload_id)
+    facts = place.facts(upload_id)
     offset = uploads().offset(upload_id)
     fields = {
         "Upload-Offset": str(offset),
         "Upload-Complete": "?1" if facts.named else "?0",
-        "Upload-Limit": limits(None, facts),
+        "Upload-Limit": _limits(place, facts),
         "Cache-Control": "no-store",
     }
     if facts.length is not None:
@@ -179,12 +186,13 @@ def state(context: Any, request: Request, upload_id: str) -> dict[str, str]:
     return fields
 
 
-def limits(partial: Any = None, facts: UploadFacts | None = None) -> str:
-    """The value of Upload-Limit."""
-    found = {"min-size": 0} if uploads().longest is None else {"max-size": uploads().longest}
-    if partial is not None:
-        facts = UploadFacts.of(partial.facts)
-    if facts is not None:
-        left = facts.until - uploads().library.clock.now()
-        found["max-age"] = max(int(left.total_seconds()), 0)
-    return ", ".join(f"{name}={value}" for name, value in found.items())
+def capabilities(place: Place) -> Response:
+    """The answer to OPTIONS, for both protocols."""
+    limits = place.limits()
+    response = tus.capabilities(limits.get("max-size"))
+    response.headers["Upload-Limit"] = _limits(place)
+    return response
+
+
+def _limits(place: Place, facts: UploadFacts | None = None) -> str:
+    return ", ".join(f"{name}={value}" for name, value in place.limits(facts).items())

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.security.interfaces import Unauthorized
@@ -110,7 +110,7 @@ _OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Ve
 def place(context: Any, request: Request) -> Response:
     """The uploads, or one of them, by the rest of the path."""
     if request.method == "OPTIONS":
-        return _options()
+        return draft.capabilities(Place(context))
     if request.headers.get("Tus-Resumable", tus.VERSION).strip() != tus.VERSION:
         return tus.wrong_version()
     if not request.subpath:
@@ -127,12 +127,6 @@ def _by_method(request: Request, views: dict[str, Callable[..., Response]]) -> C
     return views[request.method]
 
 
-def _options() -> Response:
-    response = tus.capabilities()
-    response.headers["Upload-Limit"] = draft.limits()
-    return response
-
-
 def _speaks_tus(request: Request) -> bool:
     return "Tus-Resumable" in request.headers
 
@@ -142,12 +136,8 @@ def _create(context: Any, request: Request) -> Response:
 
 
 def _append(context: Any, request: Request) -> Response:
-    upload_id = request.subpath[0]
-    if _speaks_tus(request):
-        return tus.append(Place(context), request, upload_id)
-    if "Upload-Complete" not in request.headers:
-        raise HTTPBadRequest("A piece comes with Tus-Resumable, or with Upload-Complete.")
-    return draft.append(context, request, upload_id)
+    append = tus.append if _speaks_tus(request) else draft.append
+    return append(Place(context), request, request.subpath[0])
 
 
 def _state(context: Any, request: Request) -> Response:
@@ -155,7 +145,7 @@ def _state(context: Any, request: Request) -> Response:
     if _speaks_tus(request):
         return tus.state(Place(context), request, upload_id)
     response = Response(status=204)
-    response.headers.update(draft.state(context, request, upload_id))
+    response.headers.update(draft.state(Place(context), request, upload_id))
     return response
 
 
@@ -172,7 +162,7 @@ def _description(context: Any, request: Request) -> Response:
     upload_id = request.subpath[0]
     if _speaks_tus(request):
         tus.state(Place(context), request, upload_id)  # completes it, or is refused as HEAD is, with a reason
-    fields = draft.state(context, request, upload_id)
+    fields = draft.state(Place(context), request, upload_id)
     facts = facts_for(context, upload_id)
     described = describe_upload(upload_id, facts, int(fields["Upload-Offset"]))
     described["file"] = uploads().result(facts) if facts.named else None

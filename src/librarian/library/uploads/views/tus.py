@@ -1,6 +1,7 @@
 """The tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload), with the extensions in EXTENSIONS."""
 
 import binascii
+import hashlib
 from base64 import b64decode
 from typing import Any
 
@@ -8,7 +9,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPUnsupportedMediaType
 from pyramid.request import Request
 from pyramid.response import Response
 
-from librarian.library.uploads.interfaces import UnknownChecksum
+from librarian.library.uploads.interfaces import ChecksumMismatch, UnknownChecksum
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.pieces import Piece
 from librarian.library.uploads.views.common import (
@@ -32,10 +33,10 @@ PIECE_TYPE = "application/offset+octet-stream"
 _DECLARABLE = {"sha512": 128, "sha256": 64, "sha1": 40, "md5": 32}  # in Upload-Metadata; hex digits
 
 
-def capabilities() -> Response:
-    """The answer to OPTIONS."""
+def capabilities(longest: int | None) -> Response:
+    """The answer to OPTIONS; `longest` is the most bytes of an upload."""
     fields = {"Tus-Extension": EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(CHECKSUMS)}
-    if (longest := uploads().longest) is not None:
+    if longest is not None:
         fields["Tus-Max-Size"] = str(longest)
     return _answer(204, **{"Tus-Version": VERSION, **fields})
 
@@ -57,6 +58,7 @@ def create(place: Place, request: Request) -> Response:
     else:
         if body_size(request) != 0:
             raise HTTPUnsupportedMediaType(f"A body that begins the file is {PIECE_TYPE}.")
+        _check_no_bytes(request)
         partial = _begin(place, request)
         partial.close()
         facts = UploadFacts.of(partial.facts)
@@ -70,6 +72,13 @@ def _first_piece(place: Place, request: Request) -> Piece:
     checksum = _piece_digests(request)
     partial = _begin(place, request)
     return uploads().piece_of(partial, UploadFacts.of(partial.facts).length, checksum)
+
+
+def _check_no_bytes(request: Request) -> None:
+    """Compare the digests of a body that is empty.  Raises ChecksumMismatch."""
+    for name, declared in _piece_digests(request).items():
+        if hashlib.new(name, usedforsecurity=False).hexdigest() != declared:
+            raise ChecksumMismatch(name)
 
 
 def _piece_digests(request: Request) -> dict[str, str]:
