@@ -91,6 +91,18 @@ class OverHTTP(PeopleInTheWorld):
         self.assertEqual(request("PUT", f"{UPLOAD}/f.txt", {}, b"anonymous bytes").status_int, 201)
         self.assertEqual(list(Library().store.partials), [])
 
+    def test_the_refusal_of_an_unknown_length(self) -> None:
+        self.limit(bytes=10)
+        tus = {**self.bearer, "Tus-Resumable": "1.0.0"}
+        fields = {"Upload-Defer-Length": "1", "Upload-Metadata": "filename Zi50eHQ="}
+        begun = request("POST", f"{UPLOAD}/+uploads", {**tus, **fields})
+        piece = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        answer = request("PATCH", begun.location, {**tus, **piece}, b"eleven bytes")
+        self.assertEqual(answer.status_int, 413, answer.text)
+        self.assertEqual(answer.json["quota"]["limit"], {"bytes": 10, "files": None})
+        self.assertEqual(answer.json["quota"]["used"], {"bytes": 0, "files": 0})
+        self.assertEqual(answer.json["error"], "over the quota of person bob: 0 of 10 bytes are used")
+
     def test_the_named_tree(self) -> None:
         self.limit(bytes=3)
         folder = {"folder": "bobs"}

@@ -31,6 +31,9 @@ connection on which nothing moves for `timeout_seconds` is closed.  At the end l
 what is running has `grace_seconds` to come to its end.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from librarian.interfaces import LibrarianError
 
 
@@ -38,10 +41,11 @@ class RequestRefused(LibrarianError, ValueError):
     """A request that RFC 9110 or RFC 9112 does not allow.  Where it ends cannot be known for certain, so
     that the connection is closed behind the answer."""
 
-    def __init__(self, reason: str, status: int = 400) -> None:
+    def __init__(self, reason: str, status: int = 400, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.reason = reason  # one line, for the client
         self.status = status
+        self.facts = dict(facts or {})  # that the answer's JSON object has beside
 
 
 class NotFresh(LibrarianError):

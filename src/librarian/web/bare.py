@@ -5,7 +5,7 @@ Wording and appearance are those of the application: JSON for a program, a small
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from http import HTTPStatus
 from string import Template
@@ -56,13 +56,16 @@ def bare_page(status: int, reason: str) -> str:
     return _PAGE.substitute(title=escape(HTTPStatus(status).phrase), reason=escape(reason))
 
 
-def bare_refusal(accept: str | None, status: int, reason: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Status line, headers and body of an answer that refuses; `accept` is what the request accepts."""
+def bare_refusal(
+    accept: str | None, status: int, reason: str, more: Mapping[str, Any] | None = None
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Status line, headers and body of an answer that refuses; `accept` is what the request accepts, `more`
+    is what a JSON object has beside."""
     reason = one_line(reason)
     if prefers_page(accept):
         kind, body = "text/html; charset=utf-8", bare_page(status, reason)
     else:
-        facts = {"error": reason, "status": status}
+        facts = {"error": reason, "status": status, **(more or {})}
         kind, body = "application/json", json.dumps(facts, separators=(",", ":"))
     headers = [
         ("Content-Type", kind),

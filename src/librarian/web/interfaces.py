@@ -165,10 +165,11 @@ class BodyAwaited(LibrarianError, RuntimeError):
 class BodyRefused(LibrarianError, ValueError):
     """An IReceiving that the application has given to the server takes no more of a body."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.status = status  # as HTTP has it
         self.reason = reason
+        self.facts = dict(facts or {})  # that the answer's JSON object has beside
 
 
 class MalformedDigest(LibrarianError, ValueError):

@@ -27,6 +27,7 @@ from librarian.web.identity import client_address
 from librarian.web.interfaces import IEndpoint, MalformedDigest
 from librarian.web.protection import is_cross_site
 from librarian.web.requests.hosts import is_misdirected
+from librarian.web.requests.methods import override_method
 from librarian.web.requests.mounting import mounted_at
 from librarian.web.requests.promises import hold_to_promises
 
@@ -57,6 +58,10 @@ def _surrounded(handler: Handler, request: Request, tree: ITree) -> Response:
     endpoint = endpoint_of(request)
     if endpoint is not None and is_misdirected(endpoint, request):
         return error_response(request, 421, "This endpoint goes by another name; see allowed_hosts.")
+    try:
+        override_method(request.environ)
+    except HTTPBadRequest as error:
+        return error_response(request, 400, str(error))
     with (
         fresh_timeline(),
         _session(tree, endpoint),

@@ -16,6 +16,7 @@ from librarian.library.uploads.service import ResumableUploads
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
+from librarian.web.interfaces import BodyRefused
 from tests.library.uploads.support import APP, DATA, TUS, UploadsTestCase, metadata
 
 
@@ -156,6 +157,16 @@ class BelowALink(UploadsTestCase):
             self.assertIn("Librarian-Expires", answer.json["error"])
         self.assertEqual(self.status(self.ask("PUT", f"{link}/f.txt", {"If-Match": "*"}, DATA)), 412)
         self.assertEqual((self.under_way(), self.files(), self.uses()[-1:]), (0, [], [0]))
+
+    def test_a_body_of_unknown_length_is_dropped_at_the_limit(self) -> None:
+        uploads = getUtility(IResumableUploads)
+        upload_id = self.creation(self.link(max_size=5), length=None).location.rpartition("/")[2]
+        piece = uploads.piece(upload_id, 0)
+        piece.write(b"four")
+        with self.assertRaises(BodyRefused) as refused:
+            piece.write(b"more")
+        piece.abort()
+        self.assertEqual((refused.exception.status, self.under_way()), (413, 0))
 
     def test_what_is_spoken(self) -> None:
         answer = self.ask("OPTIONS", f"{self.link(max_size=5)}/+uploads", {})

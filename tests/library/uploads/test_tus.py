@@ -161,6 +161,20 @@ class Protocol(UploadsTestCase):
             self.assertEqual(self.offset(url), len(DATA), step)
             self.assertEqual(self.files(), [("f.txt", 13)] * number, step)
 
+    def test_a_client_without_patch(self) -> None:
+        url = self.begin()
+        stated = {**PIECE, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
+        self.assertEqual(self.status(self.ask("POST", url, stated, b"one ")), 204)
+        self.assertEqual(self.offset(url), 4)
+        self.assertEqual(self.status(self.ask("PATCH", url, {**stated, "Upload-Offset": "4"}, b"two ")), 204)
+        for method, field in (("POST", "HEAD"), ("POST", "patch"), ("POST", "FOO"), ("HEAD", "DELETE")):
+            answer = self.ask(method, url, {**TUS, "X-HTTP-Method-Override": field})
+            self.assertEqual(self.status(answer), 400, field)
+        self.assertEqual(self.status(self.ask("POST", url, {"X-HTTP-Method-Override": "DELETE"})), 405)
+        self.assertEqual(self.offset(url), 8)
+        answer = self.ask("POST", url, {**TUS, "X-HTTP-Method-Override": "DELETE"})
+        self.assertEqual((self.status(answer), list(self.world.store.partials)), (204, []))
+
     def test_with_the_creation(self) -> None:
         headers = {**PIECE, "Upload-Length": "13", "Upload-Metadata": metadata(filename="f.txt")}
         begun = self.ask("POST", f"{UPLOAD}+uploads", headers, b"one ")

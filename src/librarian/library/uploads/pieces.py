@@ -5,6 +5,7 @@ import io
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from zope.interface import implementer
@@ -74,6 +75,22 @@ class Repetition:
         self._partial.close()
 
 
+@dataclass(frozen=True)
+class Most:
+    """How many bytes a piece may have at most, and what one with more is told."""
+
+    size: int | None  # bytes; None: as many as there is room for
+    reason: str = ""
+    facts: Mapping[str, Any] | None = None  # that the refusal's JSON has beside
+    is_final: bool = False  # no upload of more bytes can ever be complete; such a one is dropped
+
+    def require(self, size: int) -> None:
+        """Raise BodyRefused for a piece of more bytes."""
+        if self.size is not None and size > self.size:
+            reason = self.reason or f"this piece may have {self.size} bytes at most"
+            raise BodyRefused(413, reason, self.facts)
+
+
 @implementer(IReceiving, IReceivedFile)
 class Piece:
     """What a server writes a body to, and then the application's to settle.
@@ -84,23 +101,21 @@ class Piece:
     def __init__(
         self,
         partial: IPartial,
-        at_most: int | None,
+        most: Most,
         digests: Mapping[str, str],
         closed: Callable[["Piece"], None],
-        reason: str = "",
     ) -> None:
         self.partial = partial
         self.size = 0
         self.sha256 = self.sha1 = self.md5 = ""  # of a piece they are of no use
         self._start: int = partial.size
-        self._at_most = at_most
+        self._most = most
         self._digests = digests
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
         self._closed = closed
-        self._reason = reason or f"this piece may have {at_most} bytes at most"  # of the refusal of more
         self._lock = threading.Lock()  # against interrupt()
         self._is_open = True
-        self._is_whole = False
+        self._is_whole = self._is_over = False
         if digests:
             partial.hold_back()
 
@@ -109,8 +124,9 @@ class Piece:
         with self._lock:
             if not self._is_open:
                 raise BodyRefused(409, "another request goes on with this upload")
-            if self._at_most is not None and self.size + len(data) > self._at_most:
-                raise BodyRefused(413, self._reason)
+            self._is_over = True
+            self._most.require(self.size + len(data))
+            self._is_over = False
             self.partial.write(data)
             self.size += len(data)
             for digest in self._hashes.values():
@@ -158,7 +174,9 @@ class Piece:
             return
         self._is_open = False
         try:
-            if not self._digests:
+            if self._is_over and self._most.is_final:
+                self.partial.discard()
+            elif not self._digests:
                 with suppress(PartialBusy, OffsetMismatch):  # it was discarded, or is a part of a repetition
                     self.partial.settle()
         finally:

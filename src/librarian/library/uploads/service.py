@@ -34,7 +34,7 @@ from librarian.library.uploads.interfaces import (
     UploadUnwanted,
 )
 from librarian.library.uploads.model import UploadFacts
-from librarian.library.uploads.pieces import Held, Piece, Repetition
+from librarian.library.uploads.pieces import Held, Most, Piece, Repetition
 from librarian.store.interfaces import (
     BytesNotFound,
     DigestMismatch,
@@ -46,7 +46,7 @@ from librarian.store.interfaces import (
     StoredBytes,
     StoreFull,
 )
-from librarian.web.interfaces import ITakesFiles
+from librarian.web.interfaces import BodyRefused, ITakesFiles
 from librarian.web.requests.received import check_received
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class ResumableUploads:
                 facts = self._with_digests(partial, facts, of_whole)
             if repeats:
                 return self._repeated(partial, facts, offset, digests or {})
-            return self.piece_of(partial, facts.length, digests or {})
+            return self.piece_of(partial, facts.length, digests or {}, size)
         except BaseException:
             partial.close()
             raise
@@ -163,8 +163,8 @@ class ResumableUploads:
     ) -> Piece:
         """The piece that brought the last bytes, once more."""
         end = facts.size(partial.size)
-        repetition = Repetition(partial, lambda: self._bytes_of(partial, facts), offset, end)
-        piece = Piece(repetition, end - offset, digests, self._ended)
+        repeating: Any = Repetition(partial, lambda: self._bytes_of(partial, facts), offset, end)
+        piece = Piece(repeating, Most(end - offset), digests, self._ended)
         self._active[partial.id] = piece
         return piece
 
@@ -180,27 +180,43 @@ class ResumableUploads:
             raise BytesLost("the bytes of this upload are no longer held; begin it anew") from None
         return found
 
-    def piece_of(self, partial: IPartial, length: int | None, digests: Mapping[str, str]) -> Piece:
-        """A piece behind what an opened upload has; closing it closes the upload, and so does a failure."""
+    def first_piece(
+        self, partial: IPartial, length: int | None, digests: Mapping[str, str], size: int | None
+    ) -> Piece:
+        """piece_of() an upload that has just begun, and is forgotten if that is refused."""
         try:
-            most, reason = self._longest_of(partial) if length is None else (length, "")
-            at_most = None if most is None else most - partial.size
-            piece = Piece(partial, at_most, digests, self._ended, reason)
+            return self.piece_of(partial, length, digests, size)
+        except BodyRefused:
+            self.cancel(partial.id)
+            raise
+
+    def piece_of(
+        self, partial: IPartial, length: int | None, digests: Mapping[str, str], size: int | None
+    ) -> Piece:
+        """A piece of `size` bytes behind what an opened upload has; closing it closes the upload, and so does
+        a failure.  Raises BodyRefused."""
+        try:
+            most = self._most_of(partial) if length is None else Most(length - partial.size)
+            most.require(size or 0)  # before the bytes are sent
+            piece = Piece(partial, most, digests, self._ended)
         except BaseException:
             partial.close()
             raise
         self._active[partial.id] = piece
         return piece
 
-    def _longest_of(self, partial: IPartial) -> tuple[int | None, str]:
-        """The most bytes that an upload without a declared length may have (None: no limit but the room),
-        and why, if that is its owner's quota, which senders by a link are not told."""
+    def _most_of(self, partial: IPartial) -> Most:
+        """The most bytes that may come of an upload without a declared length, by the settings, by the link
+        that it came by, or by its owner's quota, of which senders by a link are told nothing."""
         facts, quotas = UploadFacts.of(partial.facts), self.library.quotas
         room, least = quotas.room(facts.owner, partial.id), _least(self.longest, facts.most)
-        narrowest = quotas.narrowest(facts.owner) if room is not None and facts.link is None else None
-        if narrowest is None or (least is not None and least <= (room or 0)):
-            return _least(least, room), ""
-        return room, str(QuotaExceeded(narrowest, None))
+        if room is None or (least is not None and least <= room):
+            return Most(None if least is None else least - partial.size, is_final=True)
+        narrowest = quotas.narrowest(facts.owner) if facts.link is None else None
+        if narrowest is None:
+            return Most(room - partial.size)
+        told = {"quota": narrowest.as_json(), "size": None}
+        return Most(room - partial.size, str(QuotaExceeded(narrowest, None)), told)
 
     def _check_piece(self, partial: IPartial, facts: UploadFacts, offset: int, size: int | None) -> None:
         have = facts.size(partial.size)

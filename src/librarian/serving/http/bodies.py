@@ -174,7 +174,7 @@ def _refusal(error: BaseException) -> RequestRefused:
     if isinstance(error, (FormUnreadable, DigestMismatch)):
         return RequestRefused(str(error), 413 if isinstance(error, FormTooLarge) else 400)
     if isinstance(error, BodyRefused):
-        return RequestRefused(error.reason, error.status)
+        return RequestRefused(error.reason, error.status, error.facts)
     if not isinstance(error, OSError):
         log.error("body cannot be received", exc_info=error)
         return RequestRefused(FAULT, 500)

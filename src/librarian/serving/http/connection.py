@@ -350,7 +350,7 @@ class Connection(BufferedProtocol):
         self.phase, self._keeps_open = Phase.ANSWERING, False
         fields = {} if self._head is None else self._head.meaning.fields
         status, headers, body = bare_refusal(
-            ", ".join(fields.get("accept", ())) or None, refused.status, refused.reason
+            ", ".join(fields.get("accept", ())) or None, refused.status, refused.reason, refused.facts
         )
         version = "1.1" if self._head is None else self._head.version
         head = answer_head(version, status, headers, len(body), chunked=False, keeps_open=False)

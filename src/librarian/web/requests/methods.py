@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pyramid.config import Configurator
-from pyramid.httpexceptions import HTTPMethodNotAllowed, HTTPNotImplemented
+from pyramid.httpexceptions import HTTPBadRequest, HTTPMethodNotAllowed, HTTPNotImplemented
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -21,6 +21,9 @@ from librarian.web.interfaces import HEAD_ALONE
 READING = ("GET", "HEAD")
 #: RFC 9110, section 9, and RFC 5789; others are unknown here, which is another status.
 KNOWN = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
+OVERRIDE = "X-HTTP-Method-Override"
+#: What a POST may stand for; a HEAD would have an answer without a body, which the server does not know of.
+OVERRIDING = ("PATCH", "DELETE")
 _ATTRIBUTE = "takes_methods"
 _JUDGE = "judges_head"
 
@@ -35,6 +38,19 @@ def takes(*methods: str) -> Callable[[View], View]:
         return view
 
     return say
+
+
+def override_method(environ: dict[str, Any]) -> None:
+    """Have a POST of tus that stands for another method taken for that (tus 1.0.0, X-HTTP-Method-Override).
+
+    A client without PATCH says so.  Requests of other protocols stay what they are.  Raises HTTPBadRequest.
+    """
+    stated = environ.get(f"HTTP_{OVERRIDE.upper().replace('-', '_')}")
+    if stated is None or "HTTP_TUS_RESUMABLE" not in environ or stated == environ["REQUEST_METHOD"]:
+        return
+    if environ["REQUEST_METHOD"] != "POST" or stated not in OVERRIDING:
+        raise HTTPBadRequest(f"{OVERRIDE}: a POST of tus may stand for {' or '.join(OVERRIDING)}.")
+    environ["REQUEST_METHOD"] = stated
 
 
 def judged_by(judge: Callable[[Any, Request], object]) -> Callable[[View], View]:

@@ -273,4 +273,5 @@ def until_field(facts: UploadFacts) -> str:
 
 def body_refused(context: BodyRefused, request: Request) -> Response:
     """What a piece refuses to take, under a server that has the application read the body."""
-    return Response(json_body={"error": context.reason, "status": context.status}, status=context.status)
+    body = {"error": context.reason, "status": context.status, **context.facts}
+    return Response(json_body=body, status=context.status)

@@ -113,7 +113,7 @@ def _first_piece(stated: Callable[[int | None], dict[str, Any]], request: Reques
     digests = piece_digests(request)  # what is refused begins no upload
     promised = tuple(whole_digests(request).items())
     partial = uploads().begin(**stated(length), length=length, digests=promised)
-    return uploads().piece_of(partial, length, digests)
+    return uploads().first_piece(partial, length, digests, size)
 
 
 def _check_framing(request: Request) -> None:

@@ -71,7 +71,8 @@ def create(place: Place, request: Request) -> Response:
 def _first_piece(place: Place, request: Request) -> Piece:
     checksum = _piece_digests(request)
     partial = _begin(place, request)
-    return uploads().piece_of(partial, UploadFacts.of(partial.facts).length, checksum)
+    length = UploadFacts.of(partial.facts).length
+    return uploads().first_piece(partial, length, checksum, body_size(request))
 
 
 def _check_no_bytes(request: Request) -> None:
