@@ -63,7 +63,7 @@ class Registered(unittest.TestCase):
         for name, view in views():
             taken = set(methods_of(view["callable"]))
             self.assertEqual("GET" in taken, "HEAD" in taken, name)
-                asked_for = {"OPTIONS"} if name.endswith(("+uploads", "+drop")) else set()  # by both protocols
+            asked_for = {"OPTIONS"} if name.endswith(("+uploads", "+drop")) else set()  # by both protocols
             self.assertLessEqual(taken, KNOWN - {"CONNECT", "TRACE", "OPTIONS"} | asked_for, name)
 
 
