@@ -186,6 +186,7 @@ class Answers(PeopleInTheWorld):
         self.ask("GET", "/+drop/{secret}", secret, **here)
         for method in ("PUT", "POST"):
             self.ask(method, "/+drop/{secret}/{filename}", secret, "f.txt", **here, expect=201, body=b"abc")
+        self.ask("OPTIONS", "/+drop/{secret}/+uploads", secret, **here, expect=204)
         name = {"Upload-Metadata": f"filename {b64encode(b'f.txt').decode()}"}
         for length, expect in (("3", 200), ("9", 204)):
             begun = self.ask(

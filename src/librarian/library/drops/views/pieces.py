@@ -154,7 +154,8 @@ _TERMS = obj(
 )
 _TAKEN = gives(_SENT, 201, "Taken")
 _PUT = does(
-    "Send a file as the body, under its name; Repr-Digest (RFC 9530) is compared",
+    "Send a file as the body, under its name; Repr-Digest (RFC 9530) is compared.  With Upload-Complete it"
+    " may be the first piece of one, as the IETF drafts it",
     _TAKEN,
     body=Body({BYTES: BINARY}),
 )
@@ -176,6 +177,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}",
     "public",
+    OPTIONS=draft.CAPABILITIES,
     POST=does(
         "Begin a file in pieces (tus 1.0.0)",
         empty(201, "Begun; the whole file is taken, and described in JSON", "Location"),
@@ -190,18 +192,18 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
     HEAD=does(
         "How many bytes have come",
         empty(200, "So many", "Upload-Offset"),
+        empty(204, "So many", "Upload-Offset"),
         headers=_TUS,
-        required=("Tus-Resumable",),
     ),
     PATCH=does(
-        "The next piece",
+        "The next piece (tus 1.0.0; with Upload-Complete in place of Tus-Resumable, as the IETF drafts it)",
         gives(_SENT, 200, "It was the last"),
         empty(204, "More is to come", "Upload-Offset"),
         body=Body({tus.PIECE_TYPE: BINARY}),
         headers={**_TUS, "Upload-Offset": COUNT},
         required=("Tus-Resumable", "Upload-Offset"),
     ),
-    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS, required=("Tus-Resumable",)),
+    DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
 )
 @takes_parts
 @takes("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

@@ -36,7 +36,7 @@ from librarian.library.uploads.views.common import (
 )
 from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER
-from librarian.web.openapi.declaring import describes, does, gives
+from librarian.web.openapi.declaring import describes, does, empty, gives
 from librarian.web.openapi.schemas import one_of
 from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
@@ -48,6 +48,10 @@ VERSION_FIELD = "Upload-Draft-Interop-Version"
 PIECE_TYPE = "application/partial-upload"
 
 
+CAPABILITIES = does(
+    "What is taken here, by tus 1.0.0 and by the draft",
+    empty(204, "It can", "Tus-Version", "Tus-Extension", "Upload-Limit"),
+)
 _BEGINS = does(
     f"With Upload-Complete (?0 with {VERSION_FIELD}): the first piece, to be gone on with",
     gives(FILE, 201, "Added, or begun", "Location", "Upload-Offset", "Upload-Complete"),

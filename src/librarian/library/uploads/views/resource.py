@@ -55,13 +55,12 @@ _UPLOAD = Named(
     ),
 )
 _STATE = ("Upload-Offset", "Upload-Length")
-_OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Version", "Tus-Extension"))
 
 
 @describes(
     "/+uploads",
     *_ENDPOINTS,
-    OPTIONS=_OPTIONS,
+    OPTIONS=draft.CAPABILITIES,
     GET=does(
         "One's uploads under way; with all, those of all, for administrators",
         gives(obj(uploads=array(_UPLOAD))),
@@ -84,7 +83,7 @@ _OPTIONS = does("What this server can (tus 1.0.0)", empty(204, "It can", "Tus-Ve
 @describes(
     "/+uploads/{upload_id}",
     *_ENDPOINTS,
-    OPTIONS=_OPTIONS,
+    OPTIONS=draft.CAPABILITIES,
     GET=does("An upload, and the file that it became", gives(extended(_UPLOAD, file=nullable(FILE)))),
     HEAD=does(
         "How many bytes have come",
