@@ -66,6 +66,7 @@ PYRAMID_SETTINGS = {
     "jinja2.globals": """
         sections = librarian.web.views.sections
         mount = librarian.web.requests.mounting.mount
+        when = librarian.web.views.when
     """,
 }
 

@@ -18,6 +18,8 @@ _PART = re.compile(rf"({_NUMBER})\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 _SIZE = re.compile(rf"{_NUMBER}|(?:{_NUMBER}\s*(?:[kmgt]i?b?|b))+", re.ASCII | re.IGNORECASE)
 _DURATION = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
+_UNITS = (("year", 31557600), ("month", 2629800), ("day", 86400), ("hour", 3600), ("minute", 60))  # seconds
+
 
 def parse_size(text: str, *, binary: bool = False) -> int:
     """Bytes: ``500``, ``50MB``, ``1.5GiB``, ``1G512M``; a part of a byte is dropped.
@@ -44,6 +46,18 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(**{_DURATION[unit]: float(number)})
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w") from None
+
+
+def relative(away: timedelta) -> str:
+    """A moment in the words of people, by how far it is `away` from now; the past is negative: ``just now``,
+    ``3 hours ago``, ``in 2 days``."""
+    seconds = abs(away.total_seconds())
+    for unit, length in _UNITS:
+        if seconds >= length:
+            count = int(seconds // length)
+            words = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"in {words}" if away > timedelta(0) else f"{words} ago"
+    return "just now"
 
 
 def parse_share(text: str) -> Fraction:

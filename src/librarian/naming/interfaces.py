@@ -111,6 +111,14 @@ class NotRestricted(NamingError, ValueError):
         super().__init__(path, "a restricted folder takes restricted files and folders only")
 
 
+class TooManyFiles(NamingError, ValueError):
+    """A folder that is to be packed into one ZIP file has more than `most` files and folders below it."""
+
+    def __init__(self, path: str, most: int) -> None:
+        super().__init__(path, f"there are more than {most:,} files and folders in it; take a part of it")
+        self.most = most
+
+
 class ConditionFailed(NamingError, UploadUnwanted, RuntimeError):
     """The entry is not in the state that If-Match or If-None-Match demands (RFC 9110, section 13.1)."""
 
@@ -163,6 +171,12 @@ class INamedFolder(INamed):
         Returns the INamedEntry.  The file it led to before becomes an old version.  The alias is held as
         long as the version is kept.  Raises AlreadyThere where the name is a folder, NotRestricted,
         InvalidFilename, NotStored for an alias whose file is deleted, TooDeep."""
+
+    def make_current(name: str, version: int) -> Any:
+        """Let the entry `name` lead to the file of one of its old versions again; returns the entry.
+
+        That is a new version with a number of its own, so the one that was current until now is kept.
+        Raises NotThere, NoSuchVersion, NotRestricted, and NotStored if the file was deleted."""
 
     def make_folder(name: str, restricted: bool = False, owner: Any = None) -> Any:
         """A new INamedFolder.  In a restricted folder it is restricted whatever the argument says.

@@ -19,6 +19,7 @@ from librarian.naming.interfaces import (
     INamedFolder,
     INamedTree,
     NoSuchFolder,
+    NoSuchVersion,
     NotRestricted,
     NotThere,
 )
@@ -140,6 +141,18 @@ class BoundFolder(BoundNode):
         entry = Entry(name, stored(self), services.library.clock.now(), services.new_uid())
         services.subtree.insert(entry)
         return entry
+
+    def make_current(self, name: str, version: int) -> BoundEntry:
+        entry = self[name]
+        if not isinstance(entry, BoundEntry):
+            raise NoSuchVersion(entry.path, version)
+        if entry.find_version(version).number == entry.version:
+            return entry
+        alias = entry.alias(version)
+        if alias.filename != name:  # the entry had another name then; downloads have the one of today
+            library = self._services.library
+            alias = BoundAlias(library.add_copy(stored(alias), name), library)
+        return self.put(name, alias)
 
     def make_folder(self, name: str, restricted: bool = False, owner: Any = None) -> "BoundFolder":
         check_filename(name)

@@ -70,6 +70,11 @@ def sent_file(request: Request) -> Any:
     return None if isinstance(part, str) else part
 
 
+def sent_files(request: Request) -> list[Any]:
+    """The parts ``file`` of a form that hold files, in their order: each a FormFile."""
+    return [part for part in request.POST.getall("file") if not isinstance(part, str)]
+
+
 def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> str:
     """A field that must be a string.  Raises HTTPBadRequest."""
     value = fields.get(name, default)

@@ -1,11 +1,15 @@
 """The web application's root, and the sections in it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.component import getUtilitiesFor, queryUtility
+from zope.component import getUtilitiesFor, getUtility, queryUtility
 
+from librarian.interfaces import IClock
+from librarian.quantities import relative
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import describes, does, text, undescribed
 
@@ -35,6 +39,15 @@ def sections() -> list[dict[str, str]]:
         for name, section in getUtilitiesFor(IAppSection)
     ]
     return sorted(found, key=lambda section: section["title"])
+
+
+def when(moment: datetime | str) -> Markup:
+    """A moment, aware or as ISO 8601 has it, for a page: relative to now, with the exact one on hover."""
+    exact = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    words = relative(exact - getUtility(IClock).now())
+    stated = exact.isoformat(timespec="seconds")
+    title = f"{exact.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(stated, title, words)
 
 
 @undescribed("a page for people: the sections, which /+openapi.json has as paths")

@@ -27,7 +27,7 @@ def preview_of(alias: Any) -> dict[str, Any]:
         return {"kind": ""}
     try:
         if kind == "text":
-            return {"kind": kind, "text": _beginning(alias), "cut": alias.content.filesize > TEXT}
+            return {"kind": kind, "text": beginning(alias), "cut": alias.content.filesize > TEXT}
         if kind == "image" and mimetype not in PICTURES:
             return {"kind": ""}
         if not alias.restricted:
@@ -39,7 +39,8 @@ def preview_of(alias: Any) -> dict[str, Any]:
     return {"kind": ""}
 
 
-def _beginning(alias: Any) -> str:
+def beginning(alias: Any) -> str:
+    """The first TEXT bytes of a file as text.  Raises as its open() does."""
     file = removeSecurityProxy(alias)
     file.open()
     try:

@@ -126,7 +126,11 @@ def describe_line(named: Any) -> dict[str, Any]:
         "url": url_of(bare.path),
         "restricted": bare.restricted,
     }
-    return line | _file_of_line(bare) if line["kind"] == "file" else line
+    return line | (_file_of_line(bare) if line["kind"] == "file" else _dates_of_line(bare))
+
+
+def _dates_of_line(folder: Any) -> dict[str, Any]:
+    return {"date": folder.date_created.isoformat()}
 
 
 def _file_of_line(entry: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``GET /tree/...``: a listing, a description, or the way to the file."""
 
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from pyramid.httpexceptions import HTTPGone
 from pyramid.request import Request
@@ -11,33 +11,55 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.views.alias import LibraryFileAliasView, file_alias_view
 from librarian.library.views.files import prefers_json
+from librarian.library.views.owners import owner_name
 from librarian.naming.interfaces import INamedFolder, INamedTree, NotThere
-from librarian.naming.views.description import (
-    describe_entry,
-    describe_folder,
-    describe_history,
-    describe_line,
-    url_of,
-)
+from librarian.naming.views.asking import ask_removal, ask_where_to
+from librarian.naming.views.description import describe_entry, describe_history, url_of
+from librarian.naming.views.listing import above, list_folder
 from librarian.naming.views.path import TreePath, ends_in_slash, number
+from librarian.naming.views.zipping import zip_folder
+from librarian.web.errors import wants_page
 from librarian.web.forms import page
 
-LISTED = 100  # folders and entries on a page
-MOST_LISTED = 1000
+VERSIONS = "librarian.naming:templates/versions.jinja2"
+
+#: What a parameter asks of a folder beside its listing.
+FOLDER_PAGES: dict[str, Callable[[Any, Request], Response]] = {
+    "zip": zip_folder,
+    "move": ask_where_to,
+    "delete": ask_removal,
+}
 
 
 def show(context: TreePath, request: Request) -> Response:
     """Answer GET and HEAD.  Raises NotThere, NoSuchVersion."""
     found = getUtility(INamedTree)[context.path]
     if INamedFolder.providedBy(found):
-        return _list(found, request)
+        asked = next((name for name in FOLDER_PAGES if name in request.GET), None)
+        return list_folder(found, request) if asked is None else FOLDER_PAGES[asked](found, request)
     if ends_in_slash(request):
         raise NotThere(context.path + "/")
     if "history" in request.GET:
-        return Response(json_body=describe_history(found))
+        return _versions(found, request)
     response = _described(found) if prefers_json(request) else _file(found, request)
     response.vary = {*(response.vary or ()), "Accept"}
     return response
+
+
+def _versions(entry: Any, request: Request) -> Response:
+    """The kept versions, the current one first."""
+    folder = getUtility(INamedTree).folder(entry.path.rpartition("/")[0])
+    values = {
+        "_title": f"Versions of {entry.name}",
+        "_above": above(entry.path),
+        "_here": url_of(entry.path),
+        "_current": entry.version,
+        "_may_edit": request.has_permission("librarian.EditTree", folder),
+        **describe_history(entry),
+    }
+    for version in values["versions"] if wants_page(request) else ():
+        version["author_name"] = owner_name(version["author"])
+    return page(request, VERSIONS, values)
 
 
 def _described(entry: Any) -> Response:
@@ -60,35 +82,3 @@ def _file(entry: Any, request: Request) -> Response:
         response = LibraryFileAliasView(alias, request)()
     response.headers["ETag"] = f'"{alias.content.sha256}"'
     return response
-
-
-def _list(folder: Any, request: Request) -> Response:
-    """One page of a folder's listing."""
-    start, limit = request.GET.get("start", ""), number(request, "limit", LISTED, most=MOST_LISTED)
-    found = list(folder.listing(start, limit + 1))
-    following = _next(folder, found[limit].name, limit) if len(found) > limit else None
-    listed = [describe_line(each) for each in found[:limit]]
-    values = {
-        "_title": folder.path,
-        "_above": _above(folder.path),
-        "_here": url_of(folder.path),
-        "_may_edit": request.has_permission("librarian.EditTree", folder),
-        **describe_folder(folder),
-        "entries": listed,
-        "next": following,
-    }
-    response = page(request, "librarian.naming:templates/folder.jinja2", values)
-    if following is not None:
-        response.headers["Link"] = f'<{following}>; rel="next"'  # RFC 8288, section 3
-    return response
-
-
-def _next(folder: Any, start: str, limit: int) -> str:
-    return f"{url_of(folder.path)}/?{urlencode({'start': start, 'limit': limit})}"
-
-
-def _above(path: str) -> list[tuple[str, str]]:
-    """Name and URL of each folder above `path`, the root first."""
-    names = [name for name in path.split("/") if name]
-    paths = ["/" + "/".join(names[:end]) for end in range(len(names))]
-    return [(each.rpartition("/")[2] or "tree", url_of(each)) for each in paths]

@@ -3,11 +3,15 @@
 ====================  ==========================================================================
 GET entry             redirects to the file; ``?version=N`` to an old one; ``?history`` lists them;
                       with ``Accept: application/json`` its description
-GET folder            its listing, as JSON or as a page, ``?start=&limit=``
+GET folder            its listing, as JSON or as a page, ``?start=&limit=``, or ``?sort=`` of a small one;
+                      ``?zip``: all that is in it as one ZIP file; ``?move=NAME`` and ``?delete=NAME`` ask
+                      before they are done
 PUT entry             the body is the file: 201 new, 200 replaced; ``?parents=true`` makes folders;
                       with Upload-Complete it is resumable (see librarian.library.uploads)
 PUT folder/           with a slash at its end: makes a folder; ``?restricted=true``
-POST                  ``move_to=/path``: another path for it
+POST                  by its field: ``move_to=/path``, another path for it; ``current=N``, an old version
+                      becomes the current one; to a folder: ``file``, ``folder=NAME``, ``delete=NAME`` with
+                      ``recursive``, ``place=ID``, a file of the library gets its name here
 DELETE                an entry, an empty folder, or any folder with ``?recursive=true``
 ====================  ==========================================================================
 

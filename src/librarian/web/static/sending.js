@@ -2,14 +2,7 @@
 // where the page of a file is (before its id).  Without this script the form sends the file itself.
 
 import {Refused, ResumableUpload} from "./resumable.js";
-
-const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
-
-function size(bytes) {
-  let unit = 0;
-  for (; bytes >= 1000 && unit < UNITS.length - 1; unit += 1) bytes /= 1000;
-  return `${unit ? bytes.toFixed(1) : bytes} ${UNITS[unit]}`;
-}
+import {size} from "./words.js";
 
 class Sending {
   constructor(form) {
