@@ -95,6 +95,14 @@ def deliver_queue() -> None:
     processor.run(forever=False)
 
 
+def waiting() -> int:
+    """The number of messages in the queue that have not been sent; 0 where there is no queue yet."""
+    path = Path(getUtility(ISettings).section(MailSettings).queue)
+    folders = [path / name for name in ("new", "cur")]
+    found = (entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir())
+    return sum(1 for name in found if not name.startswith("."))
+
+
 def _queue_path() -> str:
     path = Path(getUtility(ISettings).section(MailSettings).queue)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.operations import Library
 from librarian.library.quotas.interfaces import IQuotaSet, Quota
-from librarian.operations.interfaces import IMeasurements
+from librarian.operations.interfaces import Figures, IMeasurements, IOverview
 from librarian.store.interfaces import StoreTrouble
 
 MOST_QUOTAS = 1000  # persons and teams that have time series of their own
@@ -94,6 +94,7 @@ class LibraryCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         library = Library()
         subtree, upkeep = library.subtree, library.tree.subtree("upkeep")
+        yield from _figures(removeSecurityProxy(getUtility(IOverview)).figures())
         yield _gauge("librarian_tokens", "Time-limited tokens that are not purged.", len(subtree.tokens))
         quarantined = _unless_away(lambda: sum(1 for _sha256 in library.store.quarantined()))
         yield _gauge("librarian_quarantined_files", "Damaged files in quarantine.", quarantined)
@@ -105,6 +106,29 @@ class LibraryCollector(Collector):
         yield _moment("librarian_scrubbed", "When a scrub last ended.", upkeep.scrubbed_at)
         yield _moment("librarian_backed_up", "When a backup last ended.", upkeep.backed_up_at)
         yield from _quotas(removeSecurityProxy(getUtility(IQuotaSet)).limited())
+
+
+def _figures(figures: Figures) -> Iterator[GaugeMetricFamily]:
+    """What the operator's page shows and is no gauge of another name."""
+    yield _gauge("librarian_files", "Files; deleted ones left out.", figures.files)
+    yield _gauge("librarian_file_bytes", "Bytes of all files.", figures.bytes)
+    yield _gauge("librarian_contents", "Files, those with the same bytes once.", figures.contents)
+    yield _gauge("librarian_content_bytes", "Bytes of files, the same ones once.", figures.content_bytes)
+    yield _gauge("librarian_tree_bytes", "Size of the tree's file.", figures.tree_bytes)
+    yield _gauge("librarian_mail_queue", "Messages that wait to be sent.", figures.mails)
+    refused = figures.refused_log_ins
+    yield _gauge("librarian_refused_log_ins", "Log-ins refused in the last day, by the audit log.", refused)
+    ended = GaugeMetricFamily(
+        "librarian_upkeep_ended_timestamp_seconds", "When a task of upkeep last ended.", labels=("task",)
+    )
+    well = GaugeMetricFamily("librarian_upkeep_well", "1 if it ended well, else 0.", labels=("task",))
+    overdue = GaugeMetricFamily("librarian_upkeep_overdue", "1 if it is overdue.", labels=("task",))
+    for task in figures.tasks:
+        overdue.add_metric((task.name,), int(task.is_overdue))
+        if task.ended is not None:
+            ended.add_metric((task.name,), task.ended.timestamp())
+            well.add_metric((task.name,), int(task.is_well))
+    yield from (ended, well, overdue)
 
 
 def _quotas(limited: Sequence[Quota]) -> Iterator[GaugeMetricFamily]:

@@ -1,11 +1,26 @@
-"""The settings of the ops endpoint."""
+"""The settings of the ops endpoint, and of the operator's page."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection
+from librarian.settings import Section
 from librarian.web.settings import EndpointSettings
+
+
+@provider(ISettingsSection)
+@dataclass(frozen=True)
+class OverviewSettings(Section):
+    """How old the last run of each task of upkeep may be; 0: any age."""
+
+    prefix = "overview"
+    gc_due: timedelta = timedelta(days=2)
+    sweep_due: timedelta = timedelta(days=9)
+    scrub_due: timedelta = timedelta(days=32)
+    backup_due: timedelta = timedelta(days=2)
+    pack_due: timedelta = timedelta(days=9)
 
 
 @provider(ISettingsSection)

@@ -19,6 +19,7 @@ from librarian.people.credentials.model import TOKEN_PREFIX
 from librarian.people.interfaces import MalformedAuthorization
 from librarian.security.interaction import current_principal
 from librarian.security.interfaces import IPrincipal
+from librarian.security.policy import is_admin
 from librarian.security.principals import ANONYMOUS
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
@@ -50,6 +51,7 @@ class Identification:
         principal, endpoint = current_principal(), endpoint_of(request)
         if principal.person is not None:
             return [
+                *([("Overview", local_path("/+overview"))] if is_admin(principal) else []),
                 (principal.title, local_path(f"/people/{principal.person.name}")),
                 ("Log out", local_path("/+logout")),
             ]

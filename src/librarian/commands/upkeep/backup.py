@@ -19,6 +19,7 @@ from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.operations import Library
 from librarian.library.upkeep.interfaces import UpkeepBusy
+from librarian.library.upkeep.outcomes import recorded
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
@@ -52,19 +53,26 @@ def backup(folder: Path, verify: bool, rate: int | None, as_json: bool, ini: str
         def progress(done: int) -> None:
             status.update(f"contents: {done}")
 
-        manifest = _patiently(
-            Backup(Library(), folder, verify=verify, progress=progress, pace=Pace(rate).spend)
-        )
+        with recorded("backup") as ending:
+            manifest = _patiently(
+                Backup(Library(), folder, verify=verify, progress=progress, pace=Pace(rate).spend)
+            )
+            damaged = f", {len(manifest.damaged)} damaged" if manifest.damaged else ""
+            ending.say(_summary(manifest) + damaged, is_well=not manifest.damaged)
     for sha256 in [] if as_json else manifest.damaged:
         click.echo(f"damaged {sha256}")
     if as_json:
         click.echo(json.dumps(asdict(manifest)))
     else:
-        click.echo(
-            f"{manifest.contents} contents, {manifest.bytes} bytes;"
-            f" {manifest.copied} contents new; tree {manifest.tree_size} bytes"
-        )
+        click.echo(_summary(manifest))
     sys.exit(1 if manifest.damaged else 0)
+
+
+def _summary(manifest: Manifest) -> str:
+    return (
+        f"{manifest.contents} contents, {manifest.bytes} bytes;"
+        f" {manifest.copied} contents new; tree {manifest.tree_size} bytes"
+    )
 
 
 def _patiently(work: Backup) -> Manifest:
@@ -118,6 +126,7 @@ def pack(days: float, ini: str) -> None:
     """Forget the tree's history, and objects that nothing refers to any more."""
     with opened_site(ini):
         tree = getUtility(ITree)
-        with tree.in_need():
+        with recorded("pack") as ending, tree.in_need():
             tree.pack(days)
-    click.echo(f"packed, keeping {days:g} days of history")
+            ending.say(result := f"packed, keeping {days:g} days of history")
+    click.echo(result)

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from librarian.commands.common.site import ini_option, opened_site
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage.collector import STEPS, GarbageCollector
 from librarian.library.upkeep.garbage.report import Action, Report
+from librarian.library.upkeep.outcomes import Ending, recorded
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print a report as JSON, for scripts.")
@@ -89,12 +91,18 @@ def collect(
         if quiet or not sys.stderr.isatty():
             status.stop()
         collector = GarbageCollector(Library(), dry_run, _teller(quiet or as_json, status))
-        report = collector.run(steps, trust_empty_tree=trust_empty_tree, however_much=yes_really)
+        with nullcontext(Ending()) if dry_run else recorded(_task(steps)) as ending:
+            report = collector.run(steps, trust_empty_tree=trust_empty_tree, however_much=yes_really)
+            ending.say(summary(report, dry_run), not report.held_back and not report.full)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **as_dict(report)}))
     elif not quiet:
         click.echo(summary(report, dry_run))
     _exit(report, dry_run, quiet)
+
+
+def _task(steps: tuple[str, ...]) -> str:
+    return "sweep" if steps == ("bytes",) else "gc"
 
 
 def _exit(report: Report, dry_run: bool, quiet: bool) -> None:

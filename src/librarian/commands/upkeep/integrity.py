@@ -19,6 +19,7 @@ from librarian.commands.common.site import ini_file_option, ini_option, opened_s
 from librarian.library.backup.restoring import CheckBackup
 from librarian.library.operations import Library
 from librarian.library.upkeep.checking import ERROR, Check, Finding
+from librarian.library.upkeep.outcomes import recorded
 from librarian.library.upkeep.scrubbing import Damage, Scrub, ScrubReport
 from librarian.library.upkeep.tree_checking import CheckTree
 from librarian.settings import Settings
@@ -56,7 +57,7 @@ def scrub(
     Damaged files answer 503 until they are repaired.  A run that is interrupted goes on where it
     stopped.  Exit status 1 if something is damaged or missing and could not be repaired.
     """
-    with opened_site(ini), _bar("scrubbing") as bar:
+    with opened_site(ini), _bar("scrubbing") as bar, recorded("scrub") as ending:
         task = bar.add_task("scrubbing", total=1.0)
         work = Scrub(
             Library(),
@@ -66,6 +67,7 @@ def scrub(
             lambda part: bar.update(task, completed=part),
         )
         report = work.run(share, budget)
+        ending.say(scrub_summary(report), is_well=not report.remaining)
     click.echo(json.dumps(scrub_as_dict(report)) if as_json else scrub_summary(report))
     sys.exit(1 if report.remaining else 0)
 

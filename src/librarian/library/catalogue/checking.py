@@ -1,6 +1,6 @@
 """fsck of the catalogue: every file has its entry and keys, and every key is that of an entry."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from librarian.library.catalogue.indexing import entry_of
 from librarian.library.catalogue.model import ID, CatalogueSubtree, keys_of
@@ -28,6 +28,13 @@ def check_key(library: LibrarySubtree, catalogue: CatalogueSubtree, key: bytes) 
     alias_id = int.from_bytes(key[-ID:])
     if key not in keys_of(alias_id, catalogue.entry(alias_id)):
         yield "key of a list that its file is not in", str(alias_id), REPAIR
+
+
+def check_totals(catalogue: CatalogueSubtree, forget: Callable[[], None]) -> Iterator[Wrong]:
+    """Totals that are not the sums of the entries; each is read."""
+    stated, found = catalogue.totals.as_tuple(), catalogue.recounted(forget)
+    if stated != found:
+        yield "totals of the catalogue", ", ".join(map(str, stated)), f"{found} by count; {REPAIR}"
 
 
 def check_entry(library: LibrarySubtree, catalogue: CatalogueSubtree, alias_id: int) -> Iterator[Wrong]:

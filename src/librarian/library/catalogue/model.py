@@ -1,8 +1,9 @@
 """The catalogue's subtree: an entry for each file, and one ordered set of keys made of the entries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 
 from persistent import Persistent
@@ -19,6 +20,7 @@ PUBLIC, RESTRICTED = b"p", b"r"
 END = b"\0"
 LONGEST_NAME = 64  # bytes of a name that sort it
 ID = 8  # bytes at the end of each key
+FORGOTTEN = 10_000  # entries that are read before objects are forgotten
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIDDLE = 1 << 63  # so that times before 1970 sort below the others
@@ -85,6 +87,39 @@ class Indexing(Persistent):
         return True
 
 
+class Totals(Persistent):
+    """How many files there are, deleted ones left out, and their bytes: as they are named, and each content
+    once, by its MD5.  Only the indexer writes this, so no upload waits for another one."""
+
+    files = 0
+    bytes = 0
+    contents = 0
+    content_bytes = 0
+
+    def __init__(self) -> None:
+        self.days = SmallLOBTree()  # date.toordinal() -> (files, bytes) that were added then and are there
+
+    def count(self, entry: Entry, files: int) -> None:
+        """One file more (1) or less (-1)."""
+        self.files += files
+        self.bytes += files * entry.size
+        day = entry.added.toordinal()
+        number, size = self.days.get(day, (0, 0))
+        if number + files:
+            self.days[day] = (number + files, size + files * entry.size)
+        else:
+            self.days.pop(day, None)
+
+    def count_content(self, size: int, contents: int) -> None:
+        """One content more (1) or less (-1)."""
+        self.contents += contents
+        self.content_bytes += contents * size
+
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        """Files, bytes, contents, bytes of contents."""
+        return self.files, self.bytes, self.contents, self.content_bytes
+
+
 class CatalogueSubtree(Persistent):
     """Entries by alias id, and their keys."""
 
@@ -92,6 +127,7 @@ class CatalogueSubtree(Persistent):
         self.entries = SmallLOBTree()  # alias id -> an Entry as a tuple
         self.keys = SmallOOTreeSet()
         self.indexing = Indexing()
+        self.totals = Totals()
 
     def entry(self, alias_id: int) -> Entry | None:
         """What is known of a file."""
@@ -112,7 +148,52 @@ class CatalogueSubtree(Persistent):
             del self.entries[alias_id]
         else:
             self.entries[alias_id] = tuple(entry)
+        self._count(_living(before), _living(entry))
         return True
+
+    def _count(self, before: Entry | None, now: Entry | None) -> None:
+        """Bring the totals up to date, when the keys are."""
+        if before is not None:
+            self.totals.count(before, -1)
+        if now is not None:
+            self.totals.count(now, 1)
+        if (before and before.md5) == (now and now.md5):
+            return
+        if before is not None and not self._with_content(before.md5, 1):
+            self.totals.count_content(before.size, -1)
+        if now is not None and self._with_content(now.md5, 2) == 1:
+            self.totals.count_content(now.size, 1)
+
+    def _with_content(self, md5: bytes, most: int) -> int:
+        """The number of files that have this MD5, counted up to `most`."""
+        return sum(1 for _id in islice(self.with_md5(md5, md5), most))
+
+    def recounted(self, forget: Callable[[], None]) -> tuple[int, int, int, int]:
+        """What the totals ought to be: every entry is read, in the order of their ids; `forget` is called
+        now and then, so that memory does not grow."""
+        totals = Totals()
+        for number, fields in enumerate(self.entries.values()):
+            entry = _living(Entry(*fields))
+            if entry is not None:
+                totals.count(entry, 1)
+            if number % FORGOTTEN == FORGOTTEN - 1:
+                forget()
+        for number, (md5, alias_id) in enumerate(self._contents()):
+            if number % FORGOTTEN == FORGOTTEN - 1:
+                forget()
+            entry = self.entry(alias_id)
+            if md5 and entry is not None:
+                totals.count_content(entry.size, 1)
+        return totals.as_tuple()
+
+    def _contents(self) -> Iterator[tuple[bytes, int]]:
+        """Every MD5 once, with the first of its files."""
+        last = b""
+        for key in self.keys.keys(min=MD5, max=MD5 + LAST):
+            md5 = key[len(MD5) : -ID]
+            if md5 != last:
+                yield md5, int.from_bytes(key[-ID:])
+            last = md5
 
     def hits(
         self, order: bytes, scopes: Sequence[bytes], descending: bool, start: bytes = b""
@@ -158,9 +239,18 @@ class CatalogueSubtree(Persistent):
             yield int.from_bytes(key[-ID:])
 
 
+def _living(entry: Entry | None) -> Entry | None:
+    return None if entry is None or entry.deleted is not None else entry
+
+
 def _below(key: bytes) -> bytes:
     """A bound that leaves out `key` and has all keys below it: the next lower id."""
     return key[:-ID] + max(int.from_bytes(key[-ID:]) - 1, 0).to_bytes(ID)
 
 
-subtree = Subtree("catalogue", CatalogueSubtree)
+def begin_anew(subtree: CatalogueSubtree) -> None:
+    """A step: totals came.  The indexer takes all files in again, in batches beside the requests."""
+    CatalogueSubtree.__init__(subtree)
+
+
+subtree = Subtree("catalogue", CatalogueSubtree, (begin_anew,))

@@ -14,7 +14,7 @@ from typing import Any
 
 import transaction
 
-from librarian.library.catalogue.checking import Wrong, check_entry, check_file, check_key
+from librarian.library.catalogue.checking import Wrong, check_entry, check_file, check_key, check_totals
 from librarian.library.catalogue.model import CatalogueSubtree
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree, content_key, moment_key, sha1_keys
@@ -110,6 +110,9 @@ class Check:
         )
         for part, entries, look in parts:
             yield from self._over(part, entries, partial(_wrong_in_catalogue, catalogue, look))
+        transaction.begin()
+        for wrong in check_totals(catalogue(), self._library.tree.forget_loaded):
+            yield Finding(ERROR, *wrong)
 
     def _saw(self, part: str, number: int) -> None:
         self.seen[part] = self.seen.get(part, 0) + number

@@ -21,6 +21,16 @@ class Lease(NamedTuple):
     until: datetime
 
 
+class Outcome(NamedTuple):
+    """How the last run of a task of upkeep ended."""
+
+    task: str  # gc, sweep, scrub, backup, pack, fsck
+    began: datetime
+    ended: datetime
+    result: str  # one line, as the command says it, or the reason of its failure
+    is_well: bool
+
+
 class UpkeepSubtree(Persistent):
     """One small object, so that two upkeep commands that write it at the same time conflict."""
 
@@ -33,6 +43,9 @@ class UpkeepSubtree(Persistent):
     favourites_seen: Mapping[str, datetime] = {}  # replaced; sha256 -> when a scrub read it
     scrubbed_at: datetime | None = None  # when a scrub last came to its end
     backed_up_at: datetime | None = None  # and a backup
+
+    outcomes: Mapping[str, Outcome] = {}  # replaced; by task, the last run of each
+    failure: Outcome | None = None  # the last run of any task that did not end well
 
     def __init__(self) -> None:
         self.positions: dict[str, bytes] = {}  # kind of scrub -> the last sha256 it has seen to
@@ -53,6 +66,12 @@ class UpkeepSubtree(Persistent):
         """Set attributes of these names."""
         for name, value in facts.items():
             setattr(self, name, value)
+
+    def note_outcome(self, outcome: Outcome) -> None:
+        """Remember how a run ended."""
+        self.outcomes = {**self.outcomes, outcome.task: outcome}
+        if not outcome.is_well:
+            self.failure = outcome
 
     def mark_backup(self, mark: str) -> None:
         """Remember the mark of a backup; the oldest beyond MARKS are forgotten."""
