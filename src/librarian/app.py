@@ -67,6 +67,7 @@ PYRAMID_SETTINGS = {
         sections = librarian.web.views.sections
         mount = librarian.web.requests.mounting.mount
         when = librarian.web.views.when
+        here_of = librarian.web.views.here_of
     """,
 }
 

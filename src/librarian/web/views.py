@@ -41,8 +41,20 @@ def sections() -> list[dict[str, str]]:
     return sorted(found, key=lambda section: section["title"])
 
 
-def when(moment: datetime | str) -> Markup:
-    """A moment, aware or as ISO 8601 has it, for a page: relative to now, with the exact one on hover."""
+def here_of(request: Request, name: str) -> Markup:
+    """What the link to a section says where it leads to this page, or to one above it (WAI-ARIA 1.2,
+    aria-current)."""
+    path = request.environ.get("PATH_INFO", "").strip("/")  # not path_info, which may be no UTF-8
+    if path == name:
+        return Markup(' aria-current="page"')
+    return Markup(' aria-current="true"') if path.startswith(f"{name}/") else Markup("")
+
+
+def when(moment: datetime | str | None) -> Markup:
+    """A moment, aware or as ISO 8601 has it, for a page: relative to now, with the exact one on hover.
+    Nothing for None."""
+    if moment is None:
+        return Markup("")
     exact = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     words = relative(exact - getUtility(IClock).now())
     stated = exact.isoformat(timespec="seconds")

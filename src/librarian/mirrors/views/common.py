@@ -44,8 +44,3 @@ def member_named(kind: type[E], fields: Mapping[str, Any], name: str, default: s
 def status_title(name: str) -> str:
     """A MirrorStatus as pages show it, from its name."""
     return MirrorStatus[name].title
-
-
-def short_time(time: str) -> str:
-    """A time as pages show it, from one in RFC 3339 and UTC."""
-    return f"{time[:10]} {time[11:16]} UTC"

@@ -11,7 +11,6 @@ from librarian.mirrors.views.common import (
     member_named,
     path_of,
     registry_page,
-    short_time,
     status_title,
 )
 from librarian.mirrors.views.serializers import (
@@ -39,7 +38,6 @@ def _show_mirror(context: Any, request: Request) -> Response:
         "_mirror": context,
         "_path": path_of(context),
         "_show": status_title,
-        "_when": short_time,
         "_records": [describe_record(each) for each in context.probe_records[:20]],
         "_may_edit": may_edit,
         "_may_review": request.has_permission("librarian.mirrors.Review", context),

@@ -135,6 +135,6 @@ def _facts(file: FileVersion) -> dict[str, Any]:
     return {
         "version": file.version,
         "size": f"{file.size:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
-        "stored": f"{file.stored:%Y-%m-%d %H:%M:%S}",
+        "stored": file.stored,
         "owner": file.owner,
     }
