@@ -6,7 +6,7 @@ import transaction
 from webtest import TestApp
 
 from tests.naming.support import TreeCase
-from tests.support.documents.people import bearer
+from tests.support.documents.people import bearer, person
 from tests.support.servers.in_process import browser
 
 
@@ -51,6 +51,12 @@ class Folders(PageCase):
         form = self.form(self.app.get("/tree/ada/"), "file")
         form["file"] = [("a.txt", b"a"), ("b.txt", b"b")]
         self.assertEqual(self.names(form.submit().follow()), ["a.txt", "b.txt"])
+
+    def test_where_a_script_sends_files_to(self) -> None:
+        for path, folder in (("/tree/ada/", "/ada"), ("/tree/", "")):
+            self.app.extra_environ["HTTP_AUTHORIZATION"] = bearer(person("eve" + folder[1:], "admins"), "all")
+            form = self.app.get(path).html.select_one("form[data-drop]")
+            self.assertEqual((form["data-drop"], form["data-folder"]), ("/+uploads", folder))
 
     def test_restricted_files_and_folders(self) -> None:
         page = self.app.get("/tree/ada/")
@@ -167,7 +173,7 @@ class Versions(PageCase):
 
 
 class Placing(PageCase):
-    """What a page does after a resumable upload."""
+    """A file that is in the library already gets a name."""
 
     def place(self, path: str, alias_id: int) -> int:
         kind = "application/x-www-form-urlencoded"

@@ -115,7 +115,7 @@ def _make_current(context: TreePath, request: Request, fields: Fields) -> Respon
 
 
 def _place(context: TreePath, request: Request, fields: Fields) -> Response:
-    """Give the file with the id `place` its name in this folder, as a page does after a resumable upload."""
+    """Give the file with the id `place`, which is in the library already, its name in this folder."""
     stated = str(fields["place"])
     if not (stated.isascii() and stated.isdigit() and len(stated) < 17):
         raise HTTPBadRequest("place is the id of a file.")

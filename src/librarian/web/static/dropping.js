@@ -1,6 +1,6 @@
-// Files into a folder: a form with `data-drop`, which says where uploads begin.  Each file that is chosen, dropped
-// on the page or pasted is a resumable upload with a bar of its own; when it has come, the form's own URL gives it
-// its name (the field `place`).  Without this script the form sends the files itself.
+// Files into a folder: a form with `data-drop`, which says where uploads begin, and `data-folder`, the folder's path.
+// Each file that is chosen, dropped on the page or pasted is a resumable upload to its path, with a bar of its own.
+// Without this script the form sends the files itself.
 
 import {Refused, ResumableUpload} from "./resumable.js";
 import {size, span} from "./words.js";
@@ -52,16 +52,18 @@ class Row {
     const hidden = restricted && (restricted.type === "hidden" || restricted.checked);
     return new ResumableUpload(this.file, new URL(this.form.dataset.drop, location.href).href, {
       headers: {"X-CSRF-Token": this.form.elements.csrf_token.value},
-      metadata: hidden ? {restricted: "true"} : {},
+      metadata: {
+        path: `${this.form.dataset.folder}/${this.file.name}`,
+        ...(hidden ? {restricted: "true"} : {}),
+      },
       onProgress: (bytes, trouble) => this.show(bytes, trouble),
     });
   }
 
-  // Whether the file has come and has its name.
+  // Whether the file has come.
   async run() {
     try {
-      const file = await this.upload.run();
-      await this.place(file.id);
+      await this.upload.run();
       this.say("Done");
       return true;
     } catch (error) {
@@ -72,18 +74,6 @@ class Row {
       this.pause.remove();
       this.cancel.remove();
     }
-  }
-
-  async place(id) {
-    const fields = new URLSearchParams({place: id});
-    const answer = await fetch(this.form.action, {
-      method: "POST",
-      body: fields,
-      headers: {Accept: "application/json", "X-CSRF-Token": this.form.elements.csrf_token.value},
-    });
-    if (answer.ok) return;
-    const said = await answer.json().catch(() => ({}));
-    throw new Refused(said.error || `The server answered ${answer.status}.`);
   }
 
   pauseOrGoOn() {

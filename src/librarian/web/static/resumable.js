@@ -17,12 +17,13 @@ function base64(text) {
 export class Refused extends Error {}  // with the reason that the server gives
 
 export class ResumableUpload {
-  // `place` is the URL that begins uploads, `metadata` an object of strings, `headers` go with every request;
-  // `onProgress` is called with the number of bytes that have come, and with what is the matter or "".
+  // `place` is the URL that begins uploads, `metadata` an object of strings, of which `path` is a path of
+  // the named tree in place of a file name; `headers` go with every request; `onProgress` is called with the number of bytes that have come, and with what is the matter or "".
   constructor(file, place, {metadata = {}, headers = {}, onProgress = () => {}} = {}) {
     this.file = file;
     this.place = place;
-    this.metadata = {filename: file.name, ...(file.type ? {filetype: file.type} : {}), ...metadata};
+    const name = metadata.path ? {} : {filename: file.name};
+    this.metadata = {...name, ...(file.type ? {filetype: file.type} : {}), ...metadata};
     this.headers = {...TUS, ...headers};
     this.onProgress = onProgress;
     this.key = ["upload", place, file.name, file.size, file.lastModified, JSON.stringify(metadata)].join(" ");
