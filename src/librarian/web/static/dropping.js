@@ -63,7 +63,7 @@ class Row {
   // Whether the file has come.
   async run() {
     try {
-      await this.upload.run();
+      await (this.file.size ? this.upload.run() : this.post());
       this.say("Done");
       return true;
     } catch (error) {
@@ -74,6 +74,16 @@ class Row {
       this.pause.remove();
       this.cancel.remove();
     }
+  }
+
+  // An empty file goes by the form: there is nothing in it to resume.
+  async post() {
+    const fields = new FormData(this.form);
+    fields.set("file", this.file);
+    const answer = await fetch(this.form.action, {method: "POST", body: fields, headers: {Accept: "application/json"}});
+    if (answer.ok) return;
+    const said = await answer.json().catch(() => ({}));
+    throw new Refused(said.error || `The server answered ${answer.status}.`);
   }
 
   pauseOrGoOn() {

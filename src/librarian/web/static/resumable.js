@@ -9,6 +9,7 @@ const PASSING = new Set([0, 409, 423, 429, 500, 502, 503, 504]);  // statuses th
 const GONE = new Set([404, 410]);
 const FIRST_PAUSE = 250, LONGEST_PAUSE = 15000, PATIENCE = 600000;  // milliseconds
 const MOST_BEGINNINGS = 3;
+const MOST_CONFLICTS = 5;  // without a new byte: then it is the path that is not to be had, and not the offset
 
 function base64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
@@ -29,6 +30,7 @@ export class ResumableUpload {
     this.key = ["upload", place, file.name, file.size, file.lastModified, JSON.stringify(metadata)].join(" ");
     this.reached = -1;
     this.beginnings = 0;
+    this.conflicts = 0;
     this.request = null;
     this.paused = null;  // while it is paused: a promise, and what ends it
     this.wake = null;
@@ -84,6 +86,7 @@ export class ResumableUpload {
       offset = Number(state.getResponseHeader("Upload-Offset"));
     } else {
       const begun = await this.begin();
+      if (begun.status === 409) throw this.refusal(begun);  // the path is not to be had; no offset is in question
       if (begun.status !== 201) return this.failed(begun);
       this.url = new URL(begun.getResponseHeader("Location"), this.place).href;
       this.remember();
@@ -113,6 +116,7 @@ export class ResumableUpload {
     if (this.paused || this.cancelled) return null;
     if (!PASSING.has(answer.status)) throw this.refusal(answer);
     if (this.spent > PATIENCE) throw this.refusal(answer);
+    if (answer.status === 409 && (this.conflicts += 1) > MOST_CONFLICTS) throw this.refusal(answer);
     const told = Number(answer.getResponseHeader("Retry-After")) * 1000 || 0;
     const milliseconds = Math.max(this.wait, told);
     this.onProgress(Math.max(this.reached, 0), "The connection is lost; it goes on by itself.");
@@ -136,6 +140,7 @@ export class ResumableUpload {
     if (offset > this.reached) {
       this.reached = offset;
       this.wait = FIRST_PAUSE;
+      this.conflicts = 0;
       this.spent = 0;
     }
     this.onProgress(offset, "");
