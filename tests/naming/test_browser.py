@@ -1,7 +1,10 @@
 """Folders in a real browser: files that are dropped on the page, and the page on a phone."""
 
 import unittest
+from io import BytesIO
+from zipfile import ZipFile
 
+import urllib3
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -59,6 +62,11 @@ class Folders(unittest.TestCase):
             self.browser.driver.execute_script(DROP, ["one.txt", 3 * MB], ["two.txt", 10], ["three.txt", 0])
             self.until_listed(["one.txt", "three.txt", "two.txt"])
             self.assertGreaterEqual(relay.cuts, 1)
+        answer = urllib3.request("GET", f"{self.server.urls['app']}tree/dropped/?zip")
+        zipped = ZipFile(BytesIO(answer.data))
+        self.assertEqual(len(answer.data), int(answer.headers["Content-Length"]))
+        self.assertEqual([each.file_size for each in zipped.infolist()], [0, 3 * MB, 0, 10])
+        self.assertIsNone(zipped.testzip())
         told = [line for line in self.browser.messages() if "Content Security Policy" in line]
         self.assertEqual(told, [])
 

@@ -45,7 +45,7 @@ def zip_folder(folder: Any, request: Request) -> Response:
             stream.add(_bytes(library, member), member.name, size=member.size)
         else:
             stream.mkdir(member.name)
-    response = Response(content_type="application/zip", content_length=len(stream))
+    response = Response(content_type="application/zip")
     response.app_iter = iter(stream)
     response.content_length = len(stream)
     response.headers["Content-Disposition"] = content_disposition(f"{base}.zip", inline=False)
