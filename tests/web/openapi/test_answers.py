@@ -95,6 +95,8 @@ class Answers(PeopleInTheWorld):
         for path in ("/health", "/ready", "/robots.txt", "/+openapi.json"):
             self.ask("GET", path)
         self.ask("GET", "/events")
+        self.ask("GET", "/+overview")
+        self.ask("GET", "/+audit", who="amy", since="2026-01-01")
 
     def test_people(self) -> None:
         body = {"name": "dora", "display_name": "Dora", "email": "d@example.com"}
@@ -130,12 +132,23 @@ class Answers(PeopleInTheWorld):
         self.ask("GET", "/tree/{path}", "a.txt")
         self.ask("GET", "/tree/{path}", "a.txt", history="")
         self.ask("GET", "/tree/{path}", "a.txt", expect=302, headers={"Accept": "*/*"})
+        self.ask("POST", "/tree/{path}", "a.txt", body={"current": "1"})
         self.ask("POST", "/tree", expect=201, body={"folder": "poems"})
+        for asked in (
+            {"zip": ""},
+            {"move": "a.txt"},
+            {"delete": "a.txt"},
+            {"delete": "poems"},
+            {"sort": "-size"},
+        ):
+            self.ask("GET", "/tree", **asked)
+        self.ask("POST", "/tree/{path}", "poems", expect=201, body={"place": str(self.add("p.txt")["id"])})
+        self.ask("GET", "/tree/{path}", "poems", zip="")
         self.ask("POST", "/tree/{path}", "a.txt", expect=201, body={"move_to": "/poems/b.txt"})
         self.ask("GET", "/tree")
         self.ask("GET", "/tree/{path}", "poems")
         self.ask("POST", "/tree/{path}", "poems", body={"delete": "b.txt"})
-        self.ask("DELETE", "/tree/{path}", "poems", expect=204)
+        self.ask("DELETE", "/tree/{path}", "poems", expect=204, recursive="true")
         self.ask("PUT", "/tree", expect=200)
         self.assertEqual(self.left("/tree"), [("app", "DELETE", "/tree")])  # the root stays
 

@@ -57,7 +57,7 @@ LINE = Named(
         size=maybe(nullable(SIZE)),
         sha256=maybe(nullable(SHA256)),
         version=maybe(COUNT),
-        date=maybe(TIME),
+        date=TIME,
     ),
 )
 LISTING = Named("TreeListing", extended(FOLDER, entries=array(LINE), next=nullable(URL)))

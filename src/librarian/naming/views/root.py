@@ -26,9 +26,10 @@ from zope.interface import implementer
 
 from librarian.library.http.description import EXPIRY
 from librarian.naming.views.changing import delete_node, post
-from librarian.naming.views.description import ENTRY, FOLDER, HISTORY, LISTING
+from librarian.naming.views.description import ENTRY, FOLDER, HISTORY, LINE, LISTING
+from librarian.naming.views.listing import MOST_LISTED, SORTS
 from librarian.naming.views.path import TreePath
-from librarian.naming.views.reading import MOST_LISTED, show
+from librarian.naming.views.reading import show
 from librarian.naming.views.storing import put
 from librarian.web.forms import by_method
 from librarian.web.interfaces import IAppSection, ITakesFiles
@@ -45,10 +46,9 @@ from librarian.web.openapi.declaring import (
     empty,
     fields,
     gives,
-    page_of,
     redirects,
 )
-from librarian.web.openapi.schemas import TEXT, WORD, obj, one_of
+from librarian.web.openapi.schemas import COUNT, TEXT, WORD, array, extended, obj, one_of, told
 from librarian.web.requests.parts import takes_parts
 
 
@@ -77,12 +77,15 @@ _PUT = does(
     headers={**_CONDITIONS, "Librarian-Expires": EXPIRY, "Upload-Complete": one_of(["?1"])},
 )
 _MOVED = obj(path=TEXT)
-_ACTIONS = fields(move_to=WORD, folder=WORD, delete=WORD)
-_ONE_OF_THEM = [{"required": [name]} for name in ("move_to", "folder", "delete")]
+_NUMBER = {"type": ["integer", "string"], "pattern": "^[0-9]{1,16}$", "minimum": 1, "maximum": 2**53}
+_ACTIONS = fields(move_to=WORD, folder=WORD, delete=WORD, current=_NUMBER, place=_NUMBER)
+_ONE_OF_THEM = [{"required": [name]} for name in ("move_to", "folder", "delete", "current", "place")]
+_ADDED = {"anyOf": [ENTRY, FOLDER, obj(path=TEXT, entries=array(ENTRY))]}
 _POST = does(
-    "Move what is here, make a folder in it, delete from it, or add a file of a form",
-    gives(_KEPT, 201, "Done", "Location"),
-    gives(_MOVED, 200, "Deleted"),
+    "Move what is here, make an old version the current one; in a folder make another, delete from it, give a"
+    " file of the library its name there, or add the files of a form",
+    gives(_ADDED, 201, "Done; entries where a form had several files", "Location"),
+    gives({"anyOf": [ENTRY, _MOVED]}, 200, "The version is current, or the name is deleted"),
     redirects(303, "Done, for a browser"),
     body=Body(
         {
@@ -96,15 +99,24 @@ _POST = does(
     ),
     headers=_CONDITIONS,
 )
+_REMOVED = extended(LINE, path=TEXT, versions=COUNT)  # what ?delete= asks about
+_FOUND = {"anyOf": [LISTING, ENTRY, HISTORY, _MOVED, _REMOVED]}
+_LISTED = {
+    "start": TEXT,
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED},
+    "sort": told(one_of(SORTS), "all of a small folder, in this order"),
+    "zip": told(TEXT, "all that is in the folder as one ZIP file"),
+    "move": told(WORD, "asks for the new path of this name in the folder"),
+    "delete": told(WORD, "asks whether this name in the folder shall be deleted"),
+}
 _GET = does(
     "A folder's listing, an entry's description, its history, or the file",
-    Answer(200, "Found", {JSON: {"anyOf": [LISTING, ENTRY, HISTORY]}, HTML: TEXT, "*/*": BINARY}, ("ETag",)),
+    Answer(200, "Found", {JSON: _FOUND, HTML: TEXT, "*/*": BINARY}, ("ETag",)),
     Answer(206, "Ranges of the file", {"*/*": BINARY}),
     Answer(304, "Not changed"),
     redirects(302, "There the file is"),
     query={
-        "start": TEXT,
-        "limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED},
+        **_LISTED,
         "version": {"type": "integer", "minimum": 1, "maximum": 2**53},
         "history": TEXT,
     },
@@ -112,8 +124,10 @@ _GET = does(
 )
 _LIST = does(
     "The listing of the root",
-    page_of(LISTING),
-    query={"start": TEXT, "limit": _GET.query["limit"]},
+    Answer(
+        200, "Found", {JSON: {"anyOf": [LISTING, _MOVED, _REMOVED]}, HTML: TEXT, "application/zip": BINARY}
+    ),
+    query=_LISTED,
     headers={"Accept": TEXT},
 )
 _DELETE = does(

@@ -16,6 +16,22 @@ from librarian.library.views.statistics import Plot
 from librarian.operations.interfaces import AuditPage, AuditQuestion, Figures, IOverview
 from librarian.web.errors import wants_page
 from librarian.web.forms import page
+from librarian.web.openapi.declaring import describes, does, page_of
+from librarian.web.openapi.schemas import (
+    COUNT,
+    DAY,
+    FLAG,
+    NUMBER,
+    SIZE,
+    TEXT,
+    TIME,
+    URL,
+    array,
+    nullable,
+    obj,
+    one_of,
+    told,
+)
 
 OVERVIEW = "librarian.operations:templates/overview.jinja2"
 AUDIT = "librarian.operations:templates/audit.jinja2"
@@ -31,7 +47,35 @@ TASKS = {
     "pack": "Pack of the tree",
 }
 
+_TASK = obj(
+    name=one_of(TASKS),
+    ended=nullable(TIME),
+    result=TEXT,
+    is_well=FLAG,
+    due=nullable(told(NUMBER, "seconds; how old the last run may be")),
+    is_overdue=FLAG,
+)
+#: as_json()
+FIGURES = obj(
+    files=COUNT,
+    bytes=SIZE,
+    contents=COUNT,
+    content_bytes=SIZE,
+    is_complete=FLAG,
+    days=array(obj(day=DAY, files=COUNT, bytes=SIZE)),
+    room=nullable(SIZE),
+    store_bytes=nullable(SIZE),
+    store_counted=nullable(TIME),
+    quarantined=nullable(COUNT),
+    tree_bytes=nullable(SIZE),
+    mails=nullable(COUNT),
+    refused_log_ins=nullable(COUNT),
+    tasks=array(_TASK),
+    failure=nullable(obj(task=TEXT, ended=TIME, reason=TEXT)),
+)
 
+
+@describes("/+overview", GET=does("How the installation stands, for administrators", page_of(FIGURES)))
 def overview(context: Any, request: Request) -> Response:
     """The figures of the installation."""
     figures: Figures = removeSecurityProxy(getUtility(IOverview).figures())
@@ -74,6 +118,21 @@ def _for_people(figures: Figures) -> dict[str, Any]:
     }
 
 
+@describes(
+    "/+audit",
+    GET=does(
+        "A page of the audit log, the newest line first, for administrators",
+        page_of(obj(lines=array({"type": "object"}), next=nullable(URL))),
+        query={
+            "who": told(TEXT, "the name of a person, or the id of a principal"),
+            "what": told(TEXT, "a part of the event"),
+            "file": told(TEXT, "an id, a digest, or a part of a file name or path"),
+            "since": told(TEXT, "ISO 8601: a date, or a time"),
+            "until": told(TEXT, "ISO 8601: a date, which includes its day, or a time"),
+            "before": told(TEXT, "the position that a page gives in next"),
+        },
+    ),
+)
 def audit(context: Any, request: Request) -> Response:
     """A page of the audit log, by the parameters who, what, file, since, until and before."""
     asked = {name: request.GET[name] for name in AuditQuestion._fields if request.GET.get(name)}
