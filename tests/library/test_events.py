@@ -3,7 +3,7 @@
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import transaction
@@ -16,6 +16,7 @@ from librarian.library.upkeep.scrubbing import Scrub
 from librarian.store.copies import Copies
 from tests.support.documents.library import a_copy_of, damage, keep
 from tests.support.layers import Functional
+from tests.support.world import overlay
 
 
 @contextmanager
@@ -79,6 +80,26 @@ class AnnouncedTests(unittest.TestCase):
             GarbageCollector(self.library).run()
             GarbageCollector(self.library).run()
         self.assertEqual(self.kinds(found), [("file.expiring", f"files/{number}")])
+
+    def test_a_file_without_an_expiry_is_announced_before_it_is_dropped(self) -> None:
+        number = keep(self.library, b"poem", "poem.txt")
+        clock = self.layer.world.clock
+        self.enterContext(overlay("[librarian]\nexpiry_notice = 3d"))
+        with announced() as found:
+            for _day in range(12):  # of which it is unreferenced, and young, for a week
+                GarbageCollector(self.library).run()
+                clock.move(days=1)
+            self.assertEqual(found, [])
+            GarbageCollector(self.library, dry_run=True).run()
+            self.assertEqual(found, [])
+            GarbageCollector(self.library).run()
+            GarbageCollector(self.library).run()
+            self.assertEqual(self.kinds(found), [("file.expiring", f"files/{number}")])
+            until = datetime.fromisoformat(found[0].data["until"])
+            self.assertEqual(until - clock.now(), timedelta(days=3))
+            clock.move(days=4)
+            GarbageCollector(self.library).run()
+        self.assertEqual([event.kind for event in found], ["file.expiring", "file.deleted"])
 
     def test_the_collector_announces_what_it_deletes(self) -> None:
         expires = self.library.clock.now() + timedelta(days=10)

@@ -53,6 +53,22 @@ class Forms(unittest.TestCase):
         self.assertRaises(HTTPRequestEntityTooLarge, fields_of, asked, at_most=None)
         self.assertRaises(HTTPRequestEntityTooLarge, lambda: asked.POST)
 
+    def form(self, body: bytes, kind: str = "application/x-www-form-urlencoded") -> Request:
+        return Request.blank("/", method="POST", body=body, content_type=kind)
+
+    def test_a_field_that_is_there_twice(self) -> None:
+        for asked in (self.form(b"a=1&b=2&a=3"), self.form(b'{"a": 1, "a": 3}', "application/json")):
+            with self.assertRaises(HTTPBadRequest) as refused:
+                fields_of(asked)
+            self.assertEqual(str(refused.exception), "a is given twice.")
+        self.assertRaises(
+            HTTPBadRequest, fields_of, self.form(b'{"a": {"b": 1, "b": 1}}', "application/json")
+        )
+
+    def test_a_field_that_may_be_a_list(self) -> None:
+        asked = self.form(b"a=1&b=2&a=3")
+        self.assertEqual(fields_of(asked, lists={"a": ","}), {"a": "1,3", "b": "2"})
+
 
 class Bodies(unittest.TestCase):
     layer = Functional

@@ -102,11 +102,11 @@ def _list(context: Webhooks, request: Request, secret: str | None = None) -> Res
 
 def _add(context: Webhooks, request: Request) -> Response:
     """Fields `url`, `kinds` (a list, or with spaces between) and `everything`, for administrators."""
-    fields, webhooks = fields_of(request), getUtility(IWebhookSet)
+    fields, webhooks = fields_of(request, lists={"kinds": " "}), getUtility(IWebhookSet)
     if unknown := sorted(set(fields) - _KNOWN):
         raise HTTPBadRequest(f"{unknown[0]} is no field of a webhook.")
     make = webhooks.newForEverything if _everything(fields) else webhooks.new
-    new = make(text(fields, "url"), _kinds(request, fields))
+    new = make(text(fields, "url"), _kinds(fields))
     if wants_page(request):
         return _list(context, request, new.secret)
     body = {"id": new.id, "secret": new.secret}
@@ -120,14 +120,11 @@ def _everything(fields: Mapping[str, Any]) -> bool:
         raise HTTPBadRequest(f"everything: {error}") from None
 
 
-def _kinds(request: Request, fields: Mapping[str, Any]) -> list[str]:
+def _kinds(fields: Mapping[str, Any]) -> list[str]:
     """Those of a list, or the words of a text; a form may have several fields."""
     found = fields.get("kinds", "")
     if not isinstance(found, list):
-        stated = [text(fields, "kinds", "")]
-        if request.content_type != "application/json":
-            stated = [each for each in request.POST.getall("kinds") if isinstance(each, str)]
-        return " ".join(stated).split()
+        return text(fields, "kinds", "").split()
     if not all(isinstance(kind, str) for kind in found):
         raise HTTPBadRequest("kinds must be a list of strings.")
     return found

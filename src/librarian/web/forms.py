@@ -48,26 +48,48 @@ def by_method(**views: View) -> View:
     return view
 
 
-def fields_of(request: Request, at_most: int | None = LARGEST_FORM) -> Mapping[str, Any]:
+def fields_of(
+    request: Request, at_most: int | None = LARGEST_FORM, lists: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
     """The fields of a form (RFC 7578, or URL-encoded) or of a JSON object (RFC 8259, section 4).
 
-    `at_most` limits the size of the body, in bytes; None where a file may be sent along.
+    `at_most` limits the size of the body, in bytes; None where a file may be sent along.  A field of a form
+    that is there twice is refused, but for those in `lists`, whose values are joined by what stands there.
     Raises HTTPBadRequest, and HTTPRequestEntityTooLarge (413).
     """
     if at_most is not None and (request.content_length or 0) > at_most:
         raise HTTPRequestEntityTooLarge(f"at most {at_most} bytes")
     if request.content_type != "application/json":
-        return {name: request.POST[name] for name in request.POST if isinstance(request.POST[name], str)}
+        return _form_fields(request, lists or {})
     found = request.json_body
     if not isinstance(found, dict):
         raise HTTPBadRequest("The body is no JSON object.")
     return found
 
 
+def _form_fields(request: Request, lists: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in request.POST.items():
+        if not isinstance(value, str):
+            continue
+        if name not in found:
+            found[name] = value
+        elif name in lists:
+            found[name] += lists[name] + value
+        else:
+            raise HTTPBadRequest(f"{name[:40]} is given twice.")
+    return found
+
+
 def sent_file(request: Request) -> Any:
-    """The part ``file`` of a form, if it holds a file: a FormFile; or None."""
-    part = request.POST.get("file")
-    return None if isinstance(part, str) else part
+    """The part ``file`` of a form, if it holds a file: a FormFile; or None.
+
+    Raises HTTPBadRequest for several, of which all but one would be lost.
+    """
+    parts = [part for part in request.POST.getall("file") if not isinstance(part, str)]
+    if len(parts) > 1:
+        raise HTTPBadRequest("Send one file at a time.")
+    return parts[0] if parts else None
 
 
 def sent_files(request: Request) -> list[Any]:

@@ -1,5 +1,6 @@
 """Files in pieces below an upload link, request by request."""
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -11,23 +12,27 @@ from zope.security.proxy import removeSecurityProxy
 from librarian.library.drops.interfaces import IUploadLinks
 from librarian.library.drops.model import UploadLink
 from librarian.library.interfaces import ILibraryFileAliasSet
+from librarian.library.operations import Library
+from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.library.uploads.interfaces import IResumableUploads
 from librarian.library.uploads.service import ResumableUploads
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
 from librarian.web.interfaces import BodyRefused
-from tests.library.uploads.support import APP, DATA, TUS, UploadsTestCase, metadata
+from tests.library.uploads.support import APP, DATA, PIECE, TUS, UploadsTestCase, metadata
 
 
 class BelowALink(UploadsTestCase):
     def link(self, by: str = "bob", **terms: Any) -> str:
         """The URL of a new link."""
-        person = removeSecurityProxy(getUtility(IPersonSet))[by]
-        with acting_as(PersonPrincipal(person)):
+        with self.owner(by):
             url: str = getUtility(ILibraryFileAliasSet).createUploadToken(**terms)
         transaction.begin()  # to see what was committed beside this thread's transaction
         return url
+
+    def owner(self, name: str) -> AbstractContextManager[object]:
+        return acting_as(PersonPrincipal(removeSecurityProxy(getUtility(IPersonSet))[name]))
 
     def creation(self, link: str, status: int = 201, length: int | None = len(DATA), **names: str) -> Any:
         told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
@@ -176,13 +181,40 @@ class BelowALink(UploadsTestCase):
     def test_revoked_in_the_midst(self) -> None:
         url = self.creation(self.link()).location
         self.piece(url, 0, DATA[:5])
-        with acting_as(PersonPrincipal(removeSecurityProxy(getUtility(IPersonSet))["bob"])):
+        with self.owner("bob"):
             [link] = [link.id for link in getUtility(IUploadLinks)]
             getUtility(IUploadLinks).revoke(link)
             transaction.commit()
+        self.assertEqual(self.under_way(), 0)
         self.assertEqual(self.status(self.piece(url, 5, DATA[5:])), 404)
         self.assertEqual(self.status(self.ask("HEAD", url, TUS)), 404)
         self.assertEqual(self.files(), [])
+
+    def test_what_cannot_become_complete_is_swept(self) -> None:
+        link, other = self.link(), self.link(max_uses=2)
+        urls = [self.creation(each).location for each in (link, other)]
+        for url in urls:
+            self.piece(url, 0, DATA[:5])
+        for each in (link, other):
+            self.assertEqual(self.status(self.ask("PUT", f"{each}/g.txt", {}, DATA)), 201)
+        sweep = GarbageCollector(Library())
+        sweep.run(("bytes",))
+        self.assertEqual([size for _id, _facts, size in getUtility(IResumableUploads).all()], [5])
+        self.assertEqual(self.status(self.piece(urls[1], 5, DATA[5:])), 200)
+        self.assertEqual(self.status(self.piece(urls[0], 5, DATA[5:])), 404)
+
+    def test_the_owner_cannot_complete_it_either(self) -> None:
+        url = self.creation(self.link()).location
+        self.piece(url, 0, DATA[:5])
+        own = f"{APP}+uploads/{url.rpartition('/')[2]}"
+        secret = {"Authorization": self.basic("bob", "seven green bottles")}
+        with mock.patch.object(ResumableUploads, "cancel_by_link"), self.owner("bob"):
+            [link] = [link.id for link in getUtility(IUploadLinks)]
+            getUtility(IUploadLinks).revoke(link)
+            transaction.commit()
+        fields = {**PIECE, **secret, "Upload-Offset": "5"}
+        self.assertEqual(self.status(self.ask("PATCH", own, fields, DATA[5:])), 404)
+        self.assertEqual((self.files(), self.under_way()), ([], 0))
 
     def by_draft(self, method: str, url: str, complete: str, data: bytes, **fields: str) -> Any:
         stated = {"Upload-Draft-Interop-Version": "8", "Upload-Complete": complete}

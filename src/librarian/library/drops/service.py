@@ -19,7 +19,7 @@ from librarian.library.events.files import UploadReceived
 from librarian.library.interfaces import NEVER_EXPIRES
 from librarian.library.settings import LibrarySettings, UploadLinkSettings
 from librarian.library.tokens.service import ALPHABET, LENGTH, token_hash
-from librarian.library.uploads.interfaces import ILinkUploads
+from librarian.library.uploads.interfaces import ILinkUploads, IResumableUploads
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.audit import record_at_commit, record_event
@@ -147,6 +147,14 @@ class UploadLinks:
             raise NoSuchUploadLink
         self._subtree.remove(found)
         record_at_commit("upload link revoked", link=link_id)
+        self._tree.current_transaction().addAfterCommitHook(_drop_uploads, (found.key.hex(),))
+
+
+def _drop_uploads(committed: bool, link: str) -> None:
+    """What was under way by a link that was revoked is of no use any more, and takes room."""
+    if committed:
+        uploads: IResumableUploads = getUtility(IResumableUploads)
+        uploads.cancel_by_link(link)
 
 
 @implementer(ILinkUploads)
@@ -160,6 +168,13 @@ class LinkUploads:
 
     def expires(self, link: str) -> datetime | None:
         return self._links.file_expires(self._links.terms(bytes.fromhex(link)))
+
+    def takes(self, link: str) -> bool:
+        try:
+            self._links.terms(bytes.fromhex(link))
+        except NoSuchUploadLink:
+            return False
+        return True
 
     def received(self, link: str, alias: Any) -> None:
         self._links.use(bytes.fromhex(link), alias)

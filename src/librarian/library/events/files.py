@@ -87,7 +87,7 @@ class FileUndeleted(FileEvent):
 
 @implementer(IFileExpiring)
 class FileExpiring(FileEvent):
-    """Before the expiry."""
+    """`until` is the expiry, or when a file to which nothing refers is dropped."""
 
     kind = "file.expiring"
 

@@ -30,7 +30,10 @@ class IFileUndeleted(IFileEvent):
 
 
 class IFileExpiring(IFileEvent):
-    """A file expires within `expiry_notice` of the settings; the garbage collector says so once."""
+    """A file expires within `expiry_notice` of the settings; the garbage collector says so once.
+
+    A file without an expiry, to which nothing refers any more, is announced as well before it is dropped.
+    """
 
 
 class IFileDamaged(IFileEvent):

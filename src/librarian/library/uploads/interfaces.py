@@ -143,6 +143,9 @@ class ILinkUploads(Interface):
     def expires(link: str) -> datetime | None:
         """When a file that is added now expires.  Raises a LibrarianError if the link takes no file."""
 
+    def takes(link: str) -> bool:
+        """Whether the link takes a file now; it may do so later no more."""
+
     def received(link: str, alias: Any) -> None:
         """Count the stored `alias`, in the transaction that adds it.  Raises the same."""
 
@@ -200,6 +203,10 @@ class IResumableUploads(Interface):
         Raises DigestMismatch, InconsistentLength and UploadUnwanted, after which the upload is gone;
         StoreFull; BytesLost; what else a target is refused for, after which it may be completed later.
         """
+
+    def cancel_by_link(link: str) -> None:
+        """Forget the uploads that came by a link and are not complete, but those that another process is
+        writing to: the collector removes them."""
 
     def cancel(upload_id: str) -> None:
         """Forget an upload; a file that was added stays.  Raises UploadBusy, UploadNotFound."""

@@ -383,9 +383,24 @@ class ResumableUploads:
                 stored = facts.stored
                 yield upload_id, facts, self._partials.size(upload_id) if stored is None else stored.size
 
-    def expired(self, now: datetime) -> list[tuple[str, UploadFacts, int]]:
-        """Those of all() that expired before `now`."""
-        return [found for found in self.all() if found[1].until <= now]
+    def doomed(self, now: datetime) -> list[tuple[str, UploadFacts, int]]:
+        """Those of all() that expired before `now`, or whose link takes no file any more, so that they cannot
+        become complete.  A session of the tree is open."""
+        return [found for found in self.all() if found[1].until <= now or not _has_use(found[1])]
+
+    def cancel_by_link(self, link: str) -> None:
+        for upload_id, facts, _size in self.all():
+            if facts.link == link and not facts.named:
+                with suppress(UploadBusy, UploadNotFound):
+                    self.cancel(upload_id)
+
+
+def _has_use(facts: UploadFacts) -> bool:
+    """Whether an upload can still become a file, or is one."""
+    if facts.link is None or facts.named:
+        return True
+    takes: bool = getUtility(ILinkUploads).takes(facts.link)
+    return takes
 
 
 def _repeats(facts: UploadFacts, come: int, offset: int, size: int | None, length: int | None) -> bool:

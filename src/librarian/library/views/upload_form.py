@@ -17,7 +17,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.settings import ExpirySettings
 from librarian.library.views.about import about_path
 from librarian.web.errors import wants_page
-from librarian.web.forms import SeeOther, by_method, sent_file, text
+from librarian.web.forms import SeeOther, by_method, fields_of, sent_file, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, form_with_file
 from librarian.web.openapi.schemas import TEXT, told
 from librarian.web.requests.promises import check_part
@@ -40,8 +40,9 @@ def _upload(context: Any, request: Request) -> Response:
     size = field.file.seek(0, 2)
     check_part(field.headers.items(), field.file)
     filename = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
-    restricted = request.POST.get("restricted") not in (None, "")
-    expires = expires_or_default(text(request.POST, "expires", ""), "expires")
+    fields = fields_of(request, at_most=None)
+    restricted = fields.get("restricted", "") != ""
+    expires = expires_or_default(text(fields, "expires", ""), "expires")
     alias = getUtility(ILibraryFileAliasSet).create(
         filename, size, field.file, _mimetype(field, filename), expires, restricted=restricted
     )

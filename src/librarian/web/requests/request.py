@@ -39,6 +39,16 @@ _WITH_FORM = frozenset(("POST", "PUT", "PATCH"))
 _FIELDS_ALONE = frozenset(("", "application/x-www-form-urlencoded"))
 
 
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no name is there twice (RFC 8259, section 4).  Raises HTTPBadRequest."""
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _value in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise HTTPBadRequest(f"{twice[:40]} is given twice.")
+    return found
+
+
 class Request(request.Request):
     """A Pyramid request that takes nothing for readable which is not."""
 
@@ -106,7 +116,7 @@ class Request(request.Request):
         """The value of a JSON body.  Raises HTTPBadRequest."""
         try:
             require_charset(self.charset)
-            found = super().json_body
+            found = json.loads(self.body.decode(self.charset), object_pairs_hook=_unique)
             json.dumps(found, ensure_ascii=False).encode()  # one half of a surrogate pair is no text
             return found
         except LibrarianError:  # as above

@@ -71,9 +71,7 @@ def _list(context: Any, request: Request) -> Response:
 
 def _change(context: Any, request: Request) -> Response:
     """Revoke the link whose id is in the field `revoke`, or make one: 201 with its URL, shown this once."""
-    fields = dict(fields_of(request))
-    if "media_types" in fields and request.content_type != "application/json":
-        fields["media_types"] = ",".join(map(str, request.POST.getall("media_types")))
+    fields = fields_of(request, lists={"media_types": ","})
     links = getUtility(IUploadLinks)
     if "revoke" in fields:
         links.revoke(text(fields, "revoke"))

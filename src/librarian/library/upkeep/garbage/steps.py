@@ -46,9 +46,16 @@ def _expire(run: Run, subtree: LibrarySubtree, alias: LibraryFileAlias, held: bo
         _announce(run, FileDeleted(alias, by="gc"))
         subtree.delete_content(alias)
         yield _action("expire", "expired", alias)
-    elif run.now <= expires < run.now + run.expiry_notice and alias.expiry_announced != expires:
-        alias.expiry_announced = expires
-        _announce(run, FileExpiring(alias))
+    elif run.now <= expires:
+        _announce_end(run, alias, expires)
+
+
+def _announce_end(run: Run, alias: LibraryFileAlias, until: datetime) -> None:
+    """Announce, once and some days before, when a file expires or is to be dropped."""
+    is_near = until <= run.now + run.expiry_notice
+    if alias.content is not None and is_near and alias.expiry_announced != until:
+        alias.expiry_announced = until
+        _announce(run, FileExpiring(alias, until=until.isoformat()))
 
 
 def _announce(run: Run, event: FileEvent) -> None:
@@ -77,6 +84,8 @@ def _drop_unreferenced(
                 _announce(run, FileDeleted(alias, by="gc"))
             subtree.drop(alias)
             yield _action("aliases", "dropped", alias)
+            return
+        _announce_end(run, alias, alias.unreferenced_since + WEEK)
 
 
 def _may_go(alias: LibraryFileAlias, week_ago: datetime) -> bool:

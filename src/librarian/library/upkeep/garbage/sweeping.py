@@ -85,7 +85,7 @@ class Doomed:
 def sweep(run: Run, references: dict[str, Any], however_much: bool) -> None:
     """Bytes that no content names go, a day after they were last stored; not while a backup copies.
 
-    Resumable uploads that have expired go at any time.
+    Resumable uploads that have expired, or whose upload link takes no file any more, go at any time.
     """
     _forget_uploads(run)
     if run.dry_run:
@@ -104,7 +104,7 @@ def sweep(run: Run, references: dict[str, Any], however_much: bool) -> None:
 
 def _forget_uploads(run: Run) -> None:
     uploads = getUtility(IResumableUploads)
-    for upload_id, facts, size in uploads.expired(run.now):
+    for upload_id, facts, size in run.library.tree.run_independently(lambda: uploads.doomed(run.now)):
         with suppress(UploadBusy, UploadNotFound):
             if not run.dry_run:
                 uploads.cancel(upload_id)
