@@ -47,13 +47,11 @@ def cold_to_floor(sites: Sites) -> Figures:
     for _one in range(PUTS):
         urls.append(site.server.urls["public"].rstrip("/") + path_of(site, secrets.token_bytes(KIB)))
         client.put_object(Bucket="bench", Key="floor/cold", Body=secrets.token_bytes(KIB))
-    ours = _median_ms(lambda: site.server.request("GET", urls.pop()))
 
     def get_by_boto3() -> None:
         client.get_object(Bucket="bench", Key="floor/cold")["Body"].read()
 
-    theirs = _median_ms(get_by_boto3)
-    return Figures(ours / theirs, (ours, theirs))
+    return _medians(lambda: site.server.request("GET", urls.pop()), get_by_boto3)
 
 
 def small_to_floor(sites: Sites) -> Figures:
@@ -68,8 +66,7 @@ def small_to_floor(sites: Sites) -> Figures:
     def put_by_boto3() -> None:
         client.put_object(Bucket="bench", Key=f"floor/{secrets.token_hex(16)}", Body=secrets.token_bytes(KIB))
 
-    ours, theirs = _median_ms(put), _median_ms(put_by_boto3)
-    return Figures(ours / theirs, (ours, theirs))
+    return _medians(put, put_by_boto3)
 
 
 def large_to_floor(sites: Sites) -> Figures:
@@ -113,13 +110,17 @@ def _client(sites: Sites) -> Any:
     )
 
 
-def _median_ms(work: Callable[[], object]) -> float:
-    took = []
-    for _turn in range(PUTS):
-        began = time.perf_counter()
-        work()
-        took.append(1e3 * (time.perf_counter() - began))
-    return median(took)
+def _medians(ours: Callable[[], object], theirs: Callable[[], object]) -> Figures:
+    """Milliseconds of both, one after the other in turn: what else the machine does costs both alike."""
+    took: list[tuple[float, float]] = [(_ms(ours), _ms(theirs)) for _turn in range(PUTS)]
+    mine, floor = (median(each) for each in zip(*took, strict=True))
+    return Figures(mine / floor, (mine, floor))
+
+
+def _ms(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - began)
 
 
 MILLISECONDS = "{:.1f} ms, boto3 {:.1f} ms"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import urllib3
 
@@ -47,12 +48,13 @@ class Outcome:
     def row(self) -> str:
         """One line of the table."""
         seen = ", ".join(f"{what} {number}" for what, number in sorted(self.seen.items()))
-        slowest = max(self.recoveries, default=0.0)
-        numbers = f"{len(self.lost):5}{len(self.wrong):6}{len(self.failures):5}{slowest:9.1f} s"
+        usual, slowest = median(self.recoveries or [0.0]), max(self.recoveries, default=0.0)
+        numbers = f"{len(self.lost):5}{len(self.wrong):6}{len(self.failures):5}{usual:7.1f}{slowest:8.1f} s"
         return f"{self.name:<14}{len(self.recoveries):6}{self.acknowledged:7}{numbers}  {seen}"
 
 
-HEADING = f"{'killed':<14}{'rounds':>6}{'acked':>7}{'lost':>5}{'wrong':>6}{'500':>5}{'recovery':>11}  seen"
+COLUMNS = f"{'killed':<14}{'rounds':>6}{'acked':>7}{'lost':>5}{'wrong':>6}{'500':>5}"
+HEADING = f"{COLUMNS}{'usual':>7}{'slowest':>10}  seen"  # seconds until all serve: the median, and the most
 
 
 def all_outcomes(rounds: int, only: Sequence[str], tell: Callable[[str], None]) -> list[Outcome]:

@@ -64,6 +64,15 @@ class ObjectStoreTestCase(unittest.TestCase):
             return file.read()
 
 
+class Calls(ObjectStoreTestCase):
+    def test_what_no_file_has_is_sent_without_a_question(self) -> None:
+        self.upload()
+        self.assertEqual([operation for operation, _key in self.s3.calls], ["put_object"])
+        self.s3.calls.clear()
+        self.upload()
+        self.assertNotIn("put_object", [operation for operation, _key in self.s3.calls])
+
+
 class Interleavings(ObjectStoreTestCase):
     def test_swept_between_storing_and_naming(self) -> None:
         stored = self.put()

@@ -196,11 +196,15 @@ def _check_md5(data: bytes, parameters: dict[str, Any]) -> None:
 class MemoryGenerations:
     """Generations in a dictionary, and no names: where there is no tree."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_be_held: bool = True) -> None:
         self.numbers: dict[str, int] = {}
+        self.may_be_held = may_be_held
 
     def current(self, sha256s: Sequence[str]) -> list[int]:
         return [self.numbers.get(sha256, 0) for sha256 in sha256s]
+
+    def for_upload(self, sha256: str) -> tuple[int, bool]:
+        return self.numbers.get(sha256, 0), self.may_be_held
 
     def retire(self, sha256: str) -> int | None:
         self.numbers[sha256] = self.numbers.get(sha256, 0) + 1

@@ -26,6 +26,10 @@ class Generations:
         keys = [bytes.fromhex(sha256) for sha256 in sha256s]
         return _in_subtree(lambda subtree: [subtree.generation_of(key) for key in keys])
 
+    def for_upload(self, sha256: str) -> tuple[int, bool]:
+        key = bytes.fromhex(sha256)
+        return _in_subtree(lambda subtree: (subtree.generation_of(key), key in subtree.contents))
+
     def retire(self, sha256: str) -> int | None:
         return _in_subtree(lambda subtree: subtree.retire(bytes.fromhex(sha256)))
 

@@ -11,8 +11,9 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from librarian.store.interfaces import BytesNotFound, StoreFull, StoreUnavailable
 from librarian.store.s3.breaker import PAUSE_SECONDS, Breaker
 from librarian.store.s3.sending import MIB, Sender
+from librarian.store.s3.store import UNASKED_BYTES
 from tests.store.support import HandClock, pattern
-from tests.support.object_store import MemoryS3, Pauses, memory_s3_store, refusal
+from tests.support.object_store import MemoryGenerations, MemoryS3, Pauses, memory_s3_store, refusal
 
 CUT = ConnectionClosedError(endpoint_url="http://store")
 SILENT = ReadTimeoutError(endpoint_url="http://store")
@@ -152,6 +153,38 @@ class Reading(FaultTestCase):
         ):
             self.assertEqual(expected, b"".join(self.store.objects.get(sha256, start, stop)))
         self.assertEqual(b"", b"".join(self.store.objects.get(self.put(b""))))
+
+
+class Unasked(FaultTestCase):
+    """Small bytes that no name has are sent in one call."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.generations = MemoryGenerations(may_be_held=False)
+        self.store = memory_s3_store(self.s3, self.folder, HandClock(), self.generations)
+
+    def put_calls(self, data: bytes) -> list[str]:
+        self.s3.calls.clear()
+        self.put(data)
+        return [operation for operation, _key in self.s3.calls]
+
+    def test_new_ones(self) -> None:
+        self.assertEqual(self.put_calls(b"small"), ["put_object"])
+        self.assertEqual(self.put_calls(pattern(UNASKED_BYTES + 1)), ["head_object", "put_object"])
+
+    def test_those_that_an_upload_has_left_without_a_name(self) -> None:
+        sha256 = self.put(b"small")
+        (key,) = self.s3.objects
+        self.s3.objects[key].data = b"smell"
+        self.assertEqual(self.put_calls(b"small"), ["put_object"])
+        self.assertEqual(list(self.s3.objects), [key])
+        with self.store.open(sha256) as file:
+            self.assertEqual(file.read(), b"small")
+
+    def test_those_that_a_name_has(self) -> None:
+        self.put(b"small")
+        self.generations.may_be_held = True
+        self.assertNotIn("put_object", self.put_calls(b"small"))
 
 
 class InParts(FaultTestCase):

@@ -96,6 +96,9 @@ class IGenerations(Interface):
     def current(sha256s: Sequence[str]) -> list[int]:
         """The generation of each digest: 0 for one that no sweep has met."""
 
+    def for_upload(sha256: str) -> tuple[int, bool]:
+        """The generation to store bytes under, and whether they may be held: False where no name has them."""
+
     def retire(sha256: str) -> int | None:
         """Begin the next generation of bytes that no content names, and answer it; None if one does.
 

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MOST_PARTS = 900  # some stores take 1000; others 10,000
 MIB = 1 << 20
+AT_ONCE_BYTES = MIB  # of a body that is sent from memory: of a file boto3 first asks whether to send it
 LOST = StoreUnavailable(EIO, "the byte store is unavailable: an upload in parts was lost")
 
 
@@ -48,8 +49,10 @@ class Sender:
         if found.size <= part_size:
             with open_file() as file:
                 md5 = base64.b64encode(bytes.fromhex(found.md5)).decode()
-                parameters = {"Body": file, "ContentLength": found.size, "ContentMD5": md5}
-                self._calls.do("put_object", Key=key, Metadata=metadata, **parameters)
+                body: dict[str, Any] = {"Body": file, "ContentLength": found.size}
+                if found.size <= AT_ONCE_BYTES:
+                    body = {"Body": file.read()}
+                self._calls.do("put_object", Key=key, Metadata=metadata, ContentMD5=md5, **body)
             return sliced(open_file, found) if found.size > self._whole_bytes else None
         in_parts = _InParts(self._calls, key, open_file, found, part_size)
         slices = in_parts.send(metadata, self._parallel)

@@ -51,6 +51,10 @@ class RegisteredGenerations:
         found: list[int] = getUtility(IGenerations).current(sha256s)
         return found
 
+    def for_upload(self, sha256: str) -> tuple[int, bool]:
+        found: tuple[int, bool] = getUtility(IGenerations).for_upload(sha256)
+        return found
+
     def retire(self, sha256: str) -> int | None:
         found: int | None = getUtility(IGenerations).retire(sha256)
         return found

@@ -53,6 +53,9 @@ log = logging.getLogger(__name__)
 # Bytes that come again get a new age, which is an object of its own, where theirs is older than this.
 RENEW_AFTER = timedelta(hours=1)
 READ_AGAIN_BYTES = 1 << 20  # smaller ones that come again are compared with what is held
+# Small bytes that no name has are sent without asking whether they are there.  Another upload may have left
+# them, or be sending them: then the same bytes take the place of the same, in one piece, as parts are larger.
+UNASKED_BYTES = READ_AGAIN_BYTES
 ABANDONED = timedelta(days=2)  # for an upload in parts; what living writers work on is younger
 
 
@@ -127,8 +130,9 @@ class S3Store(PutsByReceiving):
     def _hold(self, received: DiskReceivedFile) -> int:
         """Have the bytes held under the current generation, which is the answer."""
         sha256 = received.sha256
-        generation = self.objects.current(sha256)
-        found = self.objects.seen(BYTES, sha256, generation)
+        generation, may_be_held = self._generations.for_upload(sha256)
+        is_asked = may_be_held or received.size > UNASKED_BYTES
+        found = self.objects.seen(BYTES, sha256, generation) if is_asked else None
         if found is not None:
             if self._is_held(received, generation, found):
                 return generation
