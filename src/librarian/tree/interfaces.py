@@ -230,6 +230,15 @@ class ITree(Interface):
         Raises CommitInterrupted where the other thread was interrupted in the commit.
         """
 
+    def postponed(work: Callable[[], T]) -> Callable[[Callable[[Callable[[], T]], object]], None]:
+        """Like run_together(), for `work` that no thread waits for.
+
+        The function that is returned begins it, and takes another one, which is called once the outcome is
+        known: in the thread that committed, for the principal and in the context of this one, with a function
+        that returns what `work` returned or raises its error.  A thread that begins postponed work while none
+        commits does so itself, until nothing waits; where very many wait (together.MOST_POSTPONED), it waits.
+        """
+
     def apart() -> AbstractContextManager[None]:
         """Set this thread's session and transaction aside for the length of a `with`.
 

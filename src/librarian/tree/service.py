@@ -197,6 +197,9 @@ class Tree:
     def run_together(self, work: Callable[[], T]) -> T:
         return self._together.run(work)
 
+    def postponed(self, work: Callable[[], T]) -> Callable[[Callable[[Callable[[], T]], object]], None]:
+        return self._together.postponed(work)
+
     @contextmanager
     def in_need(self) -> Iterator[None]:
         before, self._open.in_need = getattr(self._open, "in_need", False), True
