@@ -24,12 +24,14 @@ class Serving:
         *,
         lane: Callable[[str], LaneAccess] | None = None,
         store: Any = None,
+        judges_heads: bool = False,
         **limits: Any,
     ) -> None:
         sockets = bind({"app": ("127.0.0.1", 0)})
         self.address = sockets["app"].getsockname()
         lanes = {} if lane is None else {"app": lane(str(self.address[1]))}
-        self.server = Server(app, sockets, store or MemoryStore(SystemClock()), Limits(**limits), lanes)
+        store = store or MemoryStore(SystemClock())
+        self.server = Server(app, sockets, store, Limits(**limits), lanes, judges_heads=judges_heads)
         started = threading.Event()
         self._thread = threading.Thread(target=self.server.run, args=(started.set,))
         self._thread.start()

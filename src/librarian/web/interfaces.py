@@ -158,6 +158,19 @@ LIVE_BODY = "librarian.live_body"
 HEAD_ALONE = "librarian.head_alone"
 
 
+#: In the WSGI environ of a server that can wait for an answer without a thread of the application: a function
+#: that takes another one, `begin`, and gives the body to answer with; start_response() is not called before.
+#: When the application's thread has left it the server calls `begin` with an object of two methods, of which
+#: any thread may call one, once.  ``answer(respond)`` gives the answer: `respond` calls start_response() and
+#: returns the body.  ``call_again(error)`` has the application called once more for the same request, with
+#: `error` under CALLED_AGAIN; it can then not be deferred.  Until then the body of the request stays.
+DEFERRED = "librarian.deferred"
+CALLED_AGAIN = "librarian.called_again"
+
+#: In the WSGI environ of a request for which the application was called before: time.perf_counter() at that.
+BEGUN = "librarian.begun"
+
+
 class BodyAwaited(LibrarianError, RuntimeError):
     """A request was to be judged by its head, and takes its body to be judged; over HTTP a 100."""
 

@@ -23,6 +23,7 @@ from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
 from librarian.serving.wsgi.application import Application
 from librarian.serving.wsgi.asking import AskingExchange, JudgingExchange
+from librarian.serving.wsgi.deferred import DeferringExchange
 from librarian.serving.wsgi.exchange import FileBody, WSGIExchange, answer_head
 from librarian.serving.wsgi.link import ApplicationLink
 from librarian.serving.wsgi.outgoing import Outgoing
@@ -60,7 +61,7 @@ class Listener:
     new_file: Callable[[], BinaryIO]
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
-    judges_heads: bool = False  # whether the application knows HEAD_ALONE
+    judges_heads: bool = False  # whether the application knows HEAD_ALONE, and DEFERRED
     now: float = field(default_factory=time.monotonic)  # seconds, a second old at most
     stopping: bool = False
     # What arrives is read into it, and taken before the next connection is read.  A Protocol instead is given
@@ -277,7 +278,9 @@ class Connection(BufferedProtocol):
         if self._listener.lane is not None:
             environ[FILE_LANE] = self._listener.lane.offers(head)
         link = ApplicationLink(self, self._listener.application)
-        self._listener.application.submit(WSGIExchange(link, environ, head.version, keeps_open))
+        defers = self._listener.judges_heads and body != b""
+        kind = DeferringExchange if defers else WSGIExchange
+        self._listener.application.submit(kind(link, environ, head.version, keeps_open))
 
     def _answer_in_lane(self, head: Head) -> bool:
         """Answer at once, if this is a file that the loop can answer for."""

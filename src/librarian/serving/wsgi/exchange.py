@@ -101,6 +101,9 @@ class Link(Protocol):
     def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
         """Send an interim answer, and have the body received; None: where bodies go."""
 
+    def call_again(self, exchange: "WSGIExchange") -> None:
+        """Have an exchange run once more, in a thread of the application."""
+
     def refuse_fault(self) -> None:
         """Answer 500: the application failed before it answered."""
 
@@ -132,10 +135,14 @@ class WSGIExchange:
         self._environ["wsgi.file_wrapper"] = FileBody
         self._environ[LIVE_BODY] = LiveBody
         self._environ[SENDS_SLICES] = True
+        self.serve(lambda: app(self._environ, self.start_response))
+
+    def serve(self, respond: Callable[[], Iterable[bytes]]) -> None:
+        """Pass on the answer whose body `respond` returns; raises nothing."""
         body: Any = None
         sent_by_link = False
         try:
-            body = app(self._environ, self.start_response)
+            body = respond()
             sent_by_link = self._answer(body)
         except _ClientGone:
             pass
@@ -148,8 +155,12 @@ class WSGIExchange:
         finally:
             if not sent_by_link:
                 _close(body)
-            _close(self._environ["wsgi.input"])
-            forget(self._environ)
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close and discard the body of the request, which nothing reads any more."""
+        _close(self._environ["wsgi.input"])
+        forget(self._environ)
 
     def start_response(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
         """As PEP 3333 has it.  Raises AssertionError at a second call without `exc_info`."""

@@ -3,7 +3,7 @@
 from typing import Any, BinaryIO
 
 from librarian.serving.wsgi.application import Application
-from librarian.serving.wsgi.exchange import FileBody, Link
+from librarian.serving.wsgi.exchange import FileBody, Link, WSGIExchange
 from librarian.serving.wsgi.outgoing import Outgoing
 from librarian.store.interfaces import IReceiving
 
@@ -13,6 +13,7 @@ class ApplicationLink(Link):
 
     def __init__(self, connection: Any, application: Application) -> None:
         self._connection = connection
+        self._application = application
         self._in_loop = application.in_loop
 
     def send_whole(self, data: bytes, keeps_open: bool) -> None:
@@ -26,6 +27,9 @@ class ApplicationLink(Link):
 
     def go_on(self, interim: bytes, receiving: IReceiving | None) -> None:
         self._in_loop(self._connection.run_or_abort, self._connection.go_on, interim, receiving)
+
+    def call_again(self, exchange: WSGIExchange) -> None:
+        self._in_loop(self._application.submit, exchange)
 
     def refuse_fault(self) -> None:
         self._in_loop(self._connection.run_or_abort, self._connection.refuse_fault)
