@@ -43,7 +43,7 @@ class Postponed(InTheTree):
         self.together.postponed(work)(ended)
         return ended
 
-    def meanwhile(self, ask: Callable[[], None]) -> Asked:
+    def meanwhile(self, ask: Callable[[], object]) -> Asked:
         """Do `ask` in this thread while a commit runs in another, which has ended."""
         begun, go_on = threading.Event(), threading.Event()
 
@@ -122,11 +122,11 @@ class Postponed(InTheTree):
             start(ended)
 
         with self.assertLogs("librarian.audit") as audit:
-            self.meanwhile(lambda: [begin("ada"), begin("rosa")] and None)
+            self.meanwhile(lambda: list(map(begin, ("ada", "rosa"))))
             self.together.run(lambda: None)
         self.assertEqual(sorted(told), ["system:ada", "system:rosa"])
         lines = [json.loads(record.getMessage()) for record in audit.records]
-        self.assertEqual([(line["by"], line["from"]) for line in lines], [(id, "10.0.0.1") for id in told])
+        self.assertEqual([(line["by"], line["from"]) for line in lines], [(name, "10.0.0.1") for name in told])
 
     def test_one_that_cannot_be_told_does_not_keep_the_others_from_it(self) -> None:
         def breaks(outcome: Callable[[], Any]) -> None:

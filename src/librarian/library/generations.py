@@ -52,15 +52,15 @@ def store_and_name(
     alone could not help.  Raises BytesRetired if that happens ATTEMPTS times.
     """
     for _attempt in range(ATTEMPTS - 1):
-        named: T | BytesRetired = run(partial(_or_retired, name, store()))
+        named: T | BytesRetired = run(partial(name_or_retired, name, store()))
         if not isinstance(named, BytesRetired):
             return named
     last: T = run(partial(name, store()))
     return last
 
 
-def _or_retired(name: Callable[[S], T], stored: S) -> T | BytesRetired:
-    """The error as a value: raised, it would have the transaction repeated."""
+def name_or_retired(name: Callable[[S], T], stored: S) -> T | BytesRetired:
+    """What `name` returns, or BytesRetired as a value: raised, it would have the transaction repeated."""
     try:
         return name(stored)
     except BytesRetired as retired:

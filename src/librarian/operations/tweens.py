@@ -21,8 +21,9 @@ from librarian.store.s3.interfaces import IObservedStore
 from librarian.tree.interfaces import ITree
 from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response
-from librarian.web.interfaces import IEndpoint
+from librarian.web.interfaces import BEGUN, IEndpoint
 from librarian.web.openapi.document import note_answer
+from librarian.web.requests.deferred import DeferredResponse
 from librarian.web.requests.methods import READING
 from librarian.web.settings import AppEndpointSettings
 
@@ -41,18 +42,24 @@ def measure(handler: Handler, registry: Registry) -> Handler:
     names: dict[Any, str] = {endpoint.section: name for name, endpoint in getUtilitiesFor(IEndpoint)}
 
     def tween(request: Request) -> Response:
-        begun = perf_counter()
-        status, sent = 500, 0
+        begun = request.environ.get(BEGUN) or perf_counter()
+
+        def count(status: int, sent: int) -> None:
+            endpoint = endpoint_of(request)
+            name = "none" if endpoint is None else names.get(endpoint.section, "other")
+            received, seconds = request.content_length or 0, perf_counter() - begun
+            measurements.count(name, request.method, status, received, sent, seconds)
+
         try:
             response = handler(request)
-            status, sent = response.status_int, response.content_length or 0
-            return response
-        finally:
-            if status >= 200:  # after 1xx, another answer comes when the body is there
-                endpoint = endpoint_of(request)
-                name = "none" if endpoint is None else names.get(endpoint.section, "other")
-                received, seconds = request.content_length or 0, perf_counter() - begun
-                measurements.count(name, request.method, status, received, sent, seconds)
+        except BaseException:
+            count(500, 0)
+            raise
+        if isinstance(response, DeferredResponse):
+            response.on_answer(lambda answer: count(answer.status_int, answer.content_length or 0))
+        elif response.status_int >= 200:  # after 1xx, another answer comes when the body is there
+            count(response.status_int, response.content_length or 0)
+        return response
 
     return tween
 

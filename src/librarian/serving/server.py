@@ -56,7 +56,7 @@ class Server:
         judges_heads: bool = False,
         multiprocess: bool = False,
     ) -> None:
-        """`judges_heads`: the application knows HEAD_ALONE and DEFERRED; `multiprocess`: as PEP 3333 has it."""
+        """`judges_heads`: the application knows HEAD_ALONE, DEFERRED; `multiprocess`: as PEP 3333 has it."""
         self._limits = limits
         # Not uvloop's: it saves 2 of 20 us, but where it can be imported ZEO uses it too, and then a client
         # of ZEO reads what is older than another client's acknowledged commit (seen in tests.engines).

@@ -13,6 +13,7 @@ from typing import Any
 
 from webob.acceptparse import create_accept_header
 
+from librarian.web.requests.deferred import IS_DEFERRED
 from librarian.web.requests.received import forget
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ class LastResort:
     """A WSGI application whose faults are answered in our words, under every server.
 
     The error pages know what is raised below them.  This is for what is raised above: in a tween, or
-    while the answer is put together.  No answer is read from the body of its request, which is over here.
+    while the answer is put together.  No answer is read from the body of its request, which is over
+    here, unless its answer is deferred.
     """
 
     def __init__(self, application: Any) -> None:
@@ -100,4 +102,5 @@ class LastResort:
             start_response(status, headers, (type(error), error, error.__traceback__))
             return [b"" if method == "HEAD" else body]
         finally:
-            forget(environ)
+            if IS_DEFERRED not in environ:
+                forget(environ)

@@ -15,8 +15,8 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
-from librarian.library.generations import store_and_name
 from librarian.library.http.description import EXPIRY, FILE, describe
+from librarian.library.http.naming import answer_when_named
 from librarian.library.http.request_bodies import (
     check_coding,
     refuse_match,
@@ -116,8 +116,20 @@ def upload(context: UploadTarget, request: Request) -> Response:
         )
         return describe(BoundAlias(alias, library))
 
-    described = store_and_name(library.tree.run_together, lambda: store_body(library, request), add_alias)
-    return Response(json_body=described, status=201, location=described["url"])
+    return answer_when_named(
+        request,
+        library.tree,
+        lambda: store_body(library, request),
+        add_alias,
+        _created,
+        status=201,
+        content_type="application/json",
+    )
+
+
+def _created(response: Response, described: dict[str, Any]) -> None:
+    response.json_body = described
+    response.location = described["url"]
 
 
 def check_permission(root: UploadRoot) -> None:

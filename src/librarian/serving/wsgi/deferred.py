@@ -1,7 +1,7 @@
 """Answers that wait for something, such as a commit, without a thread of the application.
 
-The body that the application returns says how to begin.  Its thread begins, and leaves; whichever thread knows
-the outcome has the answer given, or the application called once more.  See DEFERRED in web.interfaces.
+The body that the application returns says how to begin.  Its thread begins, and leaves; the thread that knows
+the outcome gives the answer, or has the application called once more.  See DEFERRED in web.interfaces.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -14,7 +14,7 @@ from librarian.web.access_log.lines import FORMATS, Entry
 from librarian.web.access_log.log_file import LogFile
 from librarian.web.access_log.masking import masked
 from librarian.web.access_log.sent_bytes import Answer
-from librarian.web.interfaces import GRANTED, LIVE_BODY
+from librarian.web.interfaces import DEFERRED, GRANTED, LIVE_BODY
 from librarian.web.settings import AccessLogSettings
 
 
@@ -39,13 +39,9 @@ class AccessLogged:
             environ["wsgi.file_wrapper"] = answer.file_wrapper(environ["wsgi.file_wrapper"])
         if LIVE_BODY in environ:
             environ[LIVE_BODY] = answer.live_body(environ[LIVE_BODY])
-        try:
-            body: Iterable[bytes] = self._application(environ, begin)
-        except BaseException:
-            answer.status = 500
-            answer.end()
-            raise
-        return answer.counted(body)
+        if DEFERRED in environ:
+            environ[DEFERRED] = answer.deferred(environ[DEFERRED])
+        return answer.given(lambda: self._application(environ, begin))
 
     def reopen(self, *signal: Any) -> None:
         """Have the next line go to a new file, if the old one was moved; a signal handler."""

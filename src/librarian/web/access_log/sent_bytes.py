@@ -5,6 +5,8 @@ from io import SEEK_END
 from time import perf_counter
 from typing import Any, BinaryIO
 
+from librarian.web.interfaces import BEGUN
+
 
 class Answer:
     """The bytes sent of one answer; end() writes them down, once."""
@@ -16,7 +18,7 @@ class Answer:
         self.size = 0
         self._environ = environ
         self._write = write
-        self._begun = perf_counter()
+        self._begun = environ.get(BEGUN) or perf_counter()
         self._wrapped: Any = None
         self._ended = False
 
@@ -37,6 +39,24 @@ class Answer:
             return self._wrapped
 
         return counted
+
+    def deferred(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        """A server's maker of deferred bodies (DEFERRED), of one whose answer is counted when it is given."""
+
+        def counted(begin: Callable[[Any], None]) -> Any:
+            self._wrapped = make(lambda later: begin(_CountedLater(later, self)))
+            return self._wrapped
+
+        return counted
+
+    def given(self, respond: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
+        """The body that `respond` returns; its error is written down as 500."""
+        try:
+            return self.counted(respond())
+        except BaseException:
+            self.status = 500
+            self.end()
+            raise
 
     def counted(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The body to give to the server."""
@@ -73,6 +93,18 @@ class _CountedSink:
         goes_on: bool = self._sink.put(data)
         self._answer.size += len(data) if goes_on else 0
         return goes_on
+
+
+class _CountedLater:
+    """What a deferred answer is given by."""
+
+    def __init__(self, later: Any, answer: Answer) -> None:
+        self._later = later
+        self._answer = answer
+        self.call_again = later.call_again  # the application writes a line then
+
+    def answer(self, respond: Callable[[], Iterable[bytes]]) -> None:
+        self._later.answer(lambda: self._answer.given(respond))
 
 
 class _CountedBody:
