@@ -19,7 +19,7 @@ are a restricted file of the library, held by the tracker, so names with equal c
 How a PUT goes: the endpoint on the tracker's port parses the path (`protocol`) and finds the principal: the
 owner of the API token, or one of two system principals by the client's network (`endpoints`, `settings`).
 The view (`views.writing`) reads from the headers what the client declares: version, size, digest, packing.
-ITracker.put() checks the permission, the token's scope for this name (`authorization`) and, in a short
+ITracker.putting() checks the permission, the token's scope for this name (`authorization`) and, in a short
 transaction, whether the version would be ignored; then the body need not be read.  Else the bytes go to the
 byte store (`uploads`), where gzip is unpacked and size and digest are compared with what was declared.  A
 second transaction, retried on conflict, makes an alias and stores the version under its name (`model`).  The
@@ -267,6 +267,10 @@ class ITracker(Interface):
         Without `version` the version is now, or one second after the present one.
         Raises BadUpload, NameConflict, TooLarge, NoLaterVersion and StoreFull; the name is then unchanged.
         """
+
+    def putting(name: str, version: int | None, rule: Overwrite, declared: Declared = ...) -> Any:
+        """The same in steps, for a view whose answer waits for the naming without a thread: a
+        librarian.tracker.putting.Putting, for the acting principal.  Raises TooLarge."""
 
     def get(name: str, version: int | None = None, *, deleted: bool = False) -> FileVersion:
         """The present version, or the given one as long as it is kept.

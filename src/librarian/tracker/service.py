@@ -1,49 +1,38 @@
 """The utility ITracker, and its answer to the garbage collector."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import ISettings
 from librarian.library.generations import store_and_name
-from librarian.library.interfaces import InvalidFilename
 from librarian.library.library_file import LibraryFile
 from librarian.library.operations import Library
 from librarian.library.service import HeldInSubtree
 from librarian.security.audit import record_event
-from librarian.security.interaction import current_principal
-from librarian.store.interfaces import StoredBytes
 from librarian.tracker.authorization import check_directory, check_file
-from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import (
-    BadName,
     Declared,
-    EmptyDirectory,
     Entry,
     FileVersion,
     ITracker,
-    NoLaterVersion,
     NoSuchDirectory,
     NoSuchFile,
     NoSuchVersion,
     Overwrite,
     Pruned,
-    TooLarge,
 )
-from librarian.tracker.model import StoredVersion, TrackerSubtree, hold_reason
-from librarian.tracker.protocol import most_unpacked
+from librarian.tracker.model import StoredVersion, TrackerSubtree
+from librarian.tracker.putting import Putting
 from librarian.tracker.retention import Retention
 from librarian.tracker.settings import TrackerSettings
-from librarian.tracker.uploads import StoredUpload, store_upload
 
 log = logging.getLogger(__name__)
-
-MIMETYPE = "application/octet-stream"  # names of the tracker say nothing about the type of a file
 
 
 @implementer(ITracker)
@@ -75,85 +64,23 @@ class Tracker:
         rule: Overwrite,
         declared: Declared = Declared(),  # noqa: B008  # immutable
     ) -> tuple[FileVersion, bool]:
+        putting = self.putting(name, version, rule, declared)
+        if putting.prevailing is not None:
+            return putting.prevailing, False
+        stored = partial(putting.store, stream)
+        return putting.end(store_and_name(putting.run, stored, putting.name))
+
+    def putting(
+        self,
+        name: str,
+        version: int | None,
+        rule: Overwrite,
+        declared: Declared = Declared(),  # noqa: B008  # immutable
+    ) -> Putting:
         path = check_file("write", name)
-        self._check_size(declared.size)
-        present = self._library.tree.run_independently(partial(self._prevailing, path, version, rule))
-        if present is not None:
-            return present.described(path), False
-        owner = current_principal().id
-        file, is_ours = store_and_name(
-            partial(self._run_naming, path),
-            lambda: self._store(stream, declared),
-            lambda upload: self._name_in_transaction(path, upload, version, rule, owner),
-        )
-        if is_ours:
-            digest = file.sha256.hex()
-            record_event("tracker file put", name=name, version=file.version, size=file.size, sha256=digest)
-        return file.described(path), is_ours
-
-    def _store(self, stream: BinaryIO, declared: Declared) -> StoredUpload:
-        settings = self.settings
-        limit = most_unpacked(declared, settings.largest_file)
-        upload = store_upload(self._library.store, stream, declared, limit, settings.keep_packed)
-        self._check_size(upload.plain.size)
-        return upload
-
-    def _check_size(self, size: int | None) -> None:
-        largest = self.settings.largest_file
-        if largest and size is not None and size > largest:
-            raise TooLarge(largest)
-
-    def _prevailing(self, path: str, version: int | None, rule: Overwrite) -> StoredVersion | None:
-        """The present version if it stays whatever the bytes are; then they need not be read."""
-        present = self.subtree.get(path)
-        return present if present is not None and present.prevails(version, rule) else None
-
-    def _run_naming(self, path: str, work: Callable[[], Any]) -> Any:
-        """Give durable bytes their name, in up to three transactions; see Directory.close()."""
-        run = self._library.tree.run_together
-        try:
-            return run(work)
-        except EmptyDirectory:
-            run(lambda: self.subtree.close_directory(path))
-            return run(work)
-        except InvalidFilename as error:
-            raise BadName(f"/{path}", str(error)) from None
-
-    def _name_in_transaction(
-        self, path: str, upload: StoredUpload, version: int | None, rule: Overwrite, owner: str
-    ) -> tuple[StoredVersion, bool]:
-        subtree, now = self.subtree, self._now()
-        present = subtree.get(path)
-        if present is not None:
-            version = _later_version(path, present, now) if version is None else version
-            if present.prevails(version, rule):
-                return present, False
-            if present.version == version and present.sha256.hex() == upload.plain.sha256:
-                return present, True  # sent again, perhaps because the answer was lost
-        file = self._add(path, upload, now if version is None else version, now, owner)
-        subtree.put(path, file, now)
-        self._retention(now).forget_expired(subtree, path)
-        return file, True
-
-    def _add(self, path: str, upload: StoredUpload, version: int, now: int, owner: str) -> StoredVersion:
-        packed, reason = upload.packed, hold_reason(path, version)
-        return StoredVersion(
-            version=version,
-            size=upload.plain.size,
-            sha256=bytes.fromhex(upload.plain.sha256),
-            alias_id=self._add_alias(upload.plain, path, owner, reason),
-            stored=now,
-            owner=owner,
-            packed_id=0 if packed is None else self._add_alias(packed, path, owner, reason),
-            packed_size=0 if packed is None else packed.size,
-            packed_sha256=b"" if packed is None else bytes.fromhex(packed.sha256),
-        )
-
-    def _add_alias(self, stored: StoredBytes, path: str, owner: str, reason: str) -> int:
-        filename = path.rpartition("/")[2]
-        record = self._library.add(stored, filename, MIMETYPE, restricted=True, owner=owner)
-        self.subtree.holds.hold(record, reason)
-        return record.id
+        putting = Putting(self._library, self.settings, path, version, rule, declared)
+        putting.look()
+        return putting
 
     def delete(self, name: str, version: int) -> bool:
         path = check_file("write", name)
@@ -258,14 +185,6 @@ class Tracker:
 
     def _now(self) -> int:
         return int(self._library.clock.now().timestamp())
-
-
-def _later_version(path: str, present: StoredVersion, now: int) -> int:
-    """The version of a put that states none: now, or a second after the present one."""
-    version = max(now, present.version + 1)
-    if version > MAX_VERSION:
-        raise NoLaterVersion(f"/{path}")
-    return version
 
 
 def _entry(directory: str, name: str, file: StoredVersion | None) -> Entry:

@@ -82,7 +82,7 @@ class OurServer(_OverNetwork):
         sockets = bind({"app": ("127.0.0.1", 0)})
         self.address = sockets["app"].getsockname()
         store, started = getUtility(IByteStore), threading.Event()
-        self._server = Server(_as_sent(app), sockets, store, Limits(), with_forms=("app",))
+        self._server = Server(_as_sent(app), sockets, store, Limits(), with_forms=("app",), judges_heads=True)
         self._thread = threading.Thread(target=self._server.run, args=(started.set,))
         self._thread.start()
         started.wait(30)

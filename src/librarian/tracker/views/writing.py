@@ -1,15 +1,18 @@
 """PUT and DELETE of a file."""
 
+from functools import partial
 from typing import Any
 
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import ISettings
+from librarian.library.http.naming import answer_when_named
 from librarian.tracker.authorization import check_file
 from librarian.tracker.client.wire.version_dates import version_to_date
-from librarian.tracker.interfaces import Declared, FileVersion, ITracker, Overwrite
+from librarian.tracker.interfaces import Declared, EmptyDirectory, FileVersion, ITracker, Overwrite
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
@@ -22,8 +25,23 @@ def put(target: Target, request: Request) -> Response:
     name, version, rule, declared = _stated(target, request)
     body: Any = received_input(request.environ)
     body = body or Body(request.environ["wsgi.input"], request.content_length)
-    file, _ours = getUtility(ITracker).put(name, body, version, rule, declared)
-    return _confirmation(file)
+    # The steps are the service's own; it has checked the permission, and the token's scope for this name.
+    putting = removeSecurityProxy(getUtility(ITracker).putting(name, version, rule, declared))
+    fields = {"content_type": "text/plain", "charset": "utf-8"}
+    if putting.prevailing is not None:
+        response = Response(**fields)
+        _confirm(response, putting.prevailing)
+        return response
+    return answer_when_named(
+        request,
+        putting.library.tree,
+        partial(putting.store, body),
+        putting.name,
+        lambda response, named: _confirm(response, putting.end(named)[0]),
+        run=putting.run,
+        repeated=(EmptyDirectory,),
+        **fields,
+    )
 
 
 def judge_put(target: Target, request: Request) -> None:
@@ -52,11 +70,9 @@ def _file_name(target: Target) -> str:
     return target.name
 
 
-def _confirmation(file: FileVersion) -> Response:
-    response = Response(content_type="text/plain", charset="utf-8")
+def _confirm(response: Response, file: FileVersion) -> None:
     response.headers["Last-Modified"] = version_to_date(file.version)
     response.headers["SHA256-Checksum"] = file.sha256
-    return response
 
 
 def delete(target: Target, request: Request) -> Response:
