@@ -78,11 +78,13 @@ def _as_sent(app: Any) -> Callable[..., Any]:
 class OurServer(_OverNetwork):
     """librarian.serving, with the byte store of the world."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, **limits: Any) -> None:
         sockets = bind({"app": ("127.0.0.1", 0)})
         self.address = sockets["app"].getsockname()
         store, started = getUtility(IByteStore), threading.Event()
-        self._server = Server(_as_sent(app), sockets, store, Limits(), with_forms=("app",), judges_heads=True)
+        self._server = Server(
+            _as_sent(app), sockets, store, Limits(**limits), with_forms=("app",), judges_heads=True
+        )
         self._thread = threading.Thread(target=self._server.run, args=(started.set,))
         self._thread.start()
         started.wait(30)

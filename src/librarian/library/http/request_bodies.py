@@ -24,7 +24,7 @@ from librarian.library.settings import NEVER, UNREFERENCED, ExpirySettings
 from librarian.quantities import parse_duration
 from librarian.store.interfaces import StoredBytes
 from librarian.store.receiving import keep_or_put
-from librarian.web.requests.promises import promises, take_over
+from librarian.web.requests.promises import begin_body, promises, take_over
 from librarian.web.requests.received import ReceivedInput
 
 # What curl and forms send by default, which says nothing about the bytes.
@@ -56,6 +56,7 @@ def store_body(library: Library, request: Request) -> StoredBytes:
     HTTPUnsupportedMediaType.
     """
     check_coding(request)
+    begin_body(request.environ)
     # The byte store computes these digests anyway, so it compares them.
     taken = take_over(request.environ, _ALGORITHMS)
     declared = {_ALGORITHMS[name]: digest for name, digest in taken.items()}

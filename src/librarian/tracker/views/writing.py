@@ -1,6 +1,5 @@
 """PUT and DELETE of a file."""
 
-from functools import partial
 from typing import Any
 
 from pyramid.request import Request
@@ -17,14 +16,13 @@ from librarian.tracker.protocol import Target, declared_upload, delete_version, 
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
 from librarian.web.interfaces import HEAD_ALONE
+from librarian.web.requests.promises import begin_body
 from librarian.web.requests.received import received_input
 
 
 def put(target: Target, request: Request) -> Response:
     """Answer PUT; Last-Modified tells which version the name holds now, which need not be this file."""
     name, version, rule, declared = _stated(target, request)
-    body: Any = received_input(request.environ)
-    body = body or Body(request.environ["wsgi.input"], request.content_length)
     # The steps are the service's own; it has checked the permission, and the token's scope for this name.
     putting = removeSecurityProxy(getUtility(ITracker).putting(name, version, rule, declared))
     fields = {"content_type": "text/plain", "charset": "utf-8"}
@@ -35,13 +33,19 @@ def put(target: Target, request: Request) -> Response:
     return answer_when_named(
         request,
         putting.library.tree,
-        partial(putting.store, body),
+        lambda: putting.store(_body(request)),
         putting.name,
         lambda response, named: _confirm(response, putting.end(named)[0]),
         run=putting.run,
         repeated=(EmptyDirectory,),
         **fields,
     )
+
+
+def _body(request: Request) -> Any:
+    begin_body(request.environ)
+    received = received_input(request.environ)
+    return received or Body(request.environ["wsgi.input"], request.content_length)
 
 
 def judge_put(target: Target, request: Request) -> None:

@@ -6,17 +6,19 @@ those of their pieces themselves (see parts).
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from io import RawIOBase
 from typing import Any
 
 from librarian.store.interfaces import DigestMismatch
 from librarian.web.digests import promised_digests
-from librarian.web.interfaces import BODY_TAKER, HEAD_ALONE, MalformedDigest
+from librarian.web.interfaces import BODY_TAKER, CALLED_AGAIN, HEAD_ALONE, MalformedDigest
 from librarian.web.requests.parts import WITHOUT_BODY, part_field, refuse_ranges
 from librarian.web.requests.received import FORM, ReceivedInput, check_received
 
 _HASHES = {"sha-512": "sha512", "sha-256": "sha256", "sha": "sha1", "md5": "md5"}
 _PROMISE = "librarian.promise"  # in the WSGI environ
+_READ = "librarian.body_read"  # in the WSGI environ: the body may have been read
 
 
 class PromisedBody(RawIOBase):
@@ -121,6 +123,18 @@ def take_over(environ: dict[str, Any], algorithms: Collection[str]) -> dict[str,
     elif isinstance(stream, PromisedBody):
         environ["wsgi.input"] = PromisedBody(stream.stream, _size(environ), left)
     return {name: digest for name, digest in digests.items() if name in algorithms}
+
+
+def begin_body(environ: dict[str, Any]) -> None:
+    """Have the body read from its start; for views that may store it once more.
+
+    Only what was read before is rewound: a server's stream need not begin at its position 0.
+    """
+    if environ.get(_READ) or CALLED_AGAIN in environ:
+        stream = environ["wsgi.input"]
+        with suppress(AttributeError, OSError):  # of a stream that cannot be rewound nothing more comes
+            (stream.stream if isinstance(stream, PromisedBody) else stream).seek(0)
+    environ[_READ] = True
 
 
 def promises(environ: Mapping[str, Any]) -> Mapping[str, str]:
