@@ -161,7 +161,8 @@ class Deferred(Behind):
 
     def test_a_database_that_is_away(self) -> None:
         """503, and not named once more: what was asked of it may have been done."""
-        together, times = self.world.tree._together, []
+        together = self.world.tree._together
+        times: list[int] = []
         commit = together._commit
 
         def away(work: Callable[[], Any]) -> None:
@@ -215,6 +216,7 @@ class Passwords(Behind):
         settings.push("quotas", "[librarian.quota]\nperson_files = 1")
         self.addCleanup(settings.pop, "quotas")
         amy = {"Authorization": self.basic("amy", GOOD)}
+        asks: list[Callable[[], Any]]
         asks = [lambda n=n: self.put(f"{UPLOAD}amy{n}", b"a%d" % n, **amy) for n in range(2)]  # type: ignore[misc]
         asks += self.uploads(3)
         with self.assertLogs("librarian.audit") as audit:

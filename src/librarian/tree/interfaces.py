@@ -13,7 +13,7 @@ A process has one `ITree`, made from a URI: a file (``file://``), a ZEO server (
 Web requests have the same from Pyramid's transaction manager.  `ITree.run_independently` commits beside the
 transaction that is going on, for what must last even if that one is aborted, such as a new password.
 `ITree.run_together` does so too, in one commit with what other threads ask for meanwhile: uploads are named
-that way, and uses of tokens counted.
+that way, and uses of tokens counted.  With `ITree.postponed` no thread waits for that commit.
 
 A tree in a file belongs to the process that has locked it.  A server shares it on a UNIX socket beside the
 file, so that commands work while it runs (`engines.sharing`).

@@ -21,6 +21,9 @@ and ``wsgi.input`` opens it on demand (`requests.received.pass_on`).  An upload 
 hashed and written already; other views read as ever.  The server discards the file when the request is over.
 A form with files is parsed while it arrives (`requests.form_files`): its files are received files, too.
 
+An answer that follows from a commit may be deferred (`requests.deferred`): the thread leaves the view, and the
+answer is given when the outcome is known.  The access log and the measurements take it as one request.
+
 A file is answered by `files`: conditions (RFC 9110, section 13), ranges (section 14), digests (RFC 9530), and
 the body, which the server, the loop or nginx sends.  A byte file that is shorter than the answer has promised
 raises FileCutShort: the connection is broken off, and no client takes what it got for the whole.
