@@ -47,7 +47,7 @@ def make_server(app: Any, sockets: Sockets, limits: Limits, *, multiprocess: boo
     `multiprocess`: other processes serve on the same sockets.
     """
     ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
-    lanes, forms = lane_accesses(app, ports), with_forms(app)
+    lanes, forms, packed = lane_accesses(app, ports), with_forms(app), unpacking(app)
     # Another application, which has the library mounted below a prefix, has views that do not know of it.
     judges_heads = app.registry.queryUtility(IEndpoints) is not None
     return Server(
@@ -57,6 +57,7 @@ def make_server(app: Any, sockets: Sockets, limits: Limits, *, multiprocess: boo
         limits,
         lanes,
         forms,
+        packed,
         judges_heads=judges_heads,
         multiprocess=multiprocess,
     )
@@ -66,6 +67,12 @@ def with_forms(app: Any) -> frozenset[str]:
     """The names of the endpoints to which browsers send forms."""
     found = app.registry.getUtilitiesFor(IEndpoint)
     return frozenset(name for name, endpoint in found if endpoint.for_browsers)
+
+
+def unpacking(app: Any) -> frozenset[str]:
+    """The names of the endpoints that unpack large gzip bodies while they arrive."""
+    found = app.registry.getUtilitiesFor(IEndpoint)
+    return frozenset(name for name, endpoint in found if endpoint.unpacks_gzip)
 
 
 def reopen_log(app: Any) -> None:

@@ -52,11 +52,13 @@ class Server:
         limits: Limits,
         lanes: Mapping[str, LaneAccess] | None = None,
         with_forms: Collection[str] = (),
+        unpacking: Collection[str] = (),
         *,
         judges_heads: bool = False,
         multiprocess: bool = False,
     ) -> None:
-        """`judges_heads`: the application knows HEAD_ALONE, DEFERRED; `multiprocess`: as PEP 3333 has it."""
+        """`judges_heads`: the application knows HEAD_ALONE, DEFERRED; `multiprocess`: as PEP 3333 has it;
+        `unpacking`: the names of endpoints that are asked before a large gzip body is read."""
         self._limits = limits
         # Not uvloop's: it saves 2 of 20 us, but where it can be imported ZEO uses it too, and then a client
         # of ZEO reads what is older than another client's acknowledged commit (seen in tests.engines).
@@ -68,7 +70,9 @@ class Server:
         self._accepted = 0  # connections that are let in but have no Connection yet
         self._sockets = list(sockets.values())
         self._listeners = {
-            sock: self._listener(sock, Bodies(store, name in with_forms), (lanes or {}).get(name))
+            sock: self._listener(
+                sock, Bodies(store, name in with_forms), (lanes or {}).get(name), name in unpacking
+            )
             for name, sock in sockets.items()
         }
         self._by_name = {name: self._listeners[sock] for name, sock in sockets.items()}
@@ -164,7 +168,7 @@ class Server:
 
     # -- connections
 
-    def _listener(self, sock: socket, bodies: Bodies, lane: LaneAccess | None) -> Listener:
+    def _listener(self, sock: socket, bodies: Bodies, lane: LaneAccess | None, unpacks: bool) -> Listener:
         host, port = sock.getsockname()[:2]
         return Listener(
             loop=self._loop,
@@ -175,6 +179,7 @@ class Server:
             connections=self._connections,
             lane=lane,
             judges_heads=self._judges_heads,
+            unpacks_gzip=unpacks,
         )
 
     def _new_body(

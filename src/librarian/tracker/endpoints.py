@@ -26,6 +26,7 @@ class TrackerEndpoint:
     trusts_network = True
     file_lane = True
     names_uploads = True
+    unpacks_gzip = True
 
     def root(self, request: Request) -> Any:
         return protocol_root(request)

@@ -8,7 +8,7 @@ from librarian.library.interfaces import InvalidFilename
 from librarian.library.operations import Library
 from librarian.security.audit import record_event
 from librarian.security.interaction import current_principal
-from librarian.store.interfaces import StoredBytes
+from librarian.store.interfaces import IReceiving, StoredBytes
 from librarian.tracker.client.versioned_names import MAX_VERSION
 from librarian.tracker.interfaces import (
     BadName,
@@ -23,7 +23,8 @@ from librarian.tracker.model import StoredVersion, TrackerSubtree, hold_reason
 from librarian.tracker.protocol import most_unpacked
 from librarian.tracker.retention import Retention
 from librarian.tracker.settings import TrackerSettings
-from librarian.tracker.uploads import StoredUpload, store_upload
+from librarian.tracker.unpacking import UnpackingReceiving
+from librarian.tracker.uploads import StoredUpload, may_be_kept, store_upload
 
 MIMETYPE = "application/octet-stream"  # names of the tracker say nothing about the type of a file
 
@@ -52,11 +53,20 @@ class Putting:
         self._check_size(self.declared.size)
         self.prevailing = self.library.tree.run_independently(self._find_prevailing)
 
+    def receiver(self, keeps_packed: bool) -> IReceiving:
+        """What takes a gzip body while it arrives, for store(); it writes the packed form where that may be
+        kept, and where `keeps_packed` says that it is read again."""
+        store = self.library.store
+        if self.prevailing is not None:  # nothing of it is wanted
+            plain: IReceiving = store.receive(self.declared.packed_size)
+            return plain
+        keeps_packed |= self.settings.keep_packed and may_be_kept(self.declared)
+        return UnpackingReceiving(store, self.declared, self._limit, keeps_packed)
+
     def store(self, stream: BinaryIO) -> StoredUpload:
         """Make the bytes durable.  Raises BadUpload, TooLarge, StoreFull."""
-        limit = most_unpacked(self.declared, self.settings.largest_file)
         keep_packed = self.settings.keep_packed
-        upload = store_upload(self.library.store, stream, self.declared, limit, keep_packed)
+        upload = store_upload(self.library.store, stream, self.declared, self._limit, keep_packed)
         self._check_size(upload.plain.size)
         return upload
 
@@ -92,6 +102,10 @@ class Putting:
     def _subtree(self) -> TrackerSubtree:
         subtree: TrackerSubtree = self.library.tree.subtree("tracker")
         return subtree
+
+    @property
+    def _limit(self) -> int:
+        return most_unpacked(self.declared, self.settings.largest_file)
 
     def _check_size(self, size: int | None) -> None:
         largest = self.settings.largest_file

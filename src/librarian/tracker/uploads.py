@@ -19,6 +19,7 @@ from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.client.wire.gunzip import GunzipReader
 from librarian.tracker.interfaces import BadUpload, Declared
 from librarian.tracker.protocol import SMALLEST_PACKED
+from librarian.tracker.unpacking import UnpackedFile
 
 _WORTH_KEEPING = 0.9  # packed size over plain size; above it the gzip form is not stored
 
@@ -73,6 +74,8 @@ def store_upload(
         if not declared.packed:
             return StoredUpload(keep_or_put(store, stream, size=declared.size, sha256=declared.sha256))
         received: IReceivedFile | None = getattr(stream, "received", None)
+        if isinstance(received, UnpackedFile):
+            return _keep_unpacked(store, received, declared, keep_packed)
         if received is None:
             return _unpack_stream(store, stream, declared, limit, keep_packed)
         with received.open() as file:
@@ -82,10 +85,23 @@ def store_upload(
         return StoredUpload(plain, store.keep(received))
 
 
+def _keep_unpacked(
+    store: IByteStore, received: UnpackedFile, declared: Declared, keep_packed: bool
+) -> StoredUpload:
+    if received.error is not None:
+        raise received.error
+    assert received.plain is not None  # without an error there is one
+    plain: StoredBytes = store.keep(received.plain, sha256=declared.sha256)
+    worthy = keep_packed and _is_worth_keeping(received.size, plain.size)
+    if received.packed is None or not worthy:
+        return StoredUpload(plain)
+    return StoredUpload(plain, store.keep(received.packed))
+
+
 def _unpack_stream(
     store: IByteStore, stream: BinaryIO, declared: Declared, limit: int, keep_packed: bool
 ) -> StoredUpload:
-    if not keep_packed or not _may_be_kept(declared):
+    if not keep_packed or not may_be_kept(declared):
         return StoredUpload(_store_unpacked(store, Body(stream, declared.packed_size), declared, limit))
     copy = store.receive()
     try:
@@ -107,7 +123,7 @@ def _store_unpacked(store: IByteStore, body: Any, declared: Declared, limit: int
     return stored
 
 
-def _may_be_kept(declared: Declared) -> bool:
+def may_be_kept(declared: Declared) -> bool:
     """False if the declared sizes show that the gzip form is not worth keeping."""
     if declared.size is None or declared.packed_size is None:
         return True

@@ -34,6 +34,7 @@ class Endpoint:
     trusts_network: bool = False
     file_lane: bool = False
     names_uploads: bool = False
+    unpacks_gzip: bool = False
 
     def principal(self, request: Request) -> IPrincipal:
         return ANONYMOUS

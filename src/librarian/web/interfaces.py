@@ -21,8 +21,8 @@ and ``wsgi.input`` opens it on demand (`requests.received.pass_on`).  An upload 
 hashed and written already; other views read as ever.  The server discards the file when the request is over.
 A form with files is parsed while it arrives (`requests.form_files`): its files are received files, too.
 
-An answer that follows from a commit may be deferred (`requests.deferred`): the thread leaves the view, and the
-answer is given when the outcome is known.  The access log and the measurements take it as one request.
+An answer that follows from a commit may be deferred (`requests.deferred`): the thread leaves the view, and
+the answer is given when the outcome is known.  The access log and the measurements take it as one request.
 
 A file is answered by `files`: conditions (RFC 9110, section 13), ranges (section 14), digests (RFC 9530), and
 the body, which the server, the loop or nginx sends.  A byte file that is shorter than the answer has promised
@@ -53,6 +53,10 @@ class IEndpoint(Interface):
     names_uploads = Attribute(
         "Whether most of its requests do nothing with the tree but name an upload: then a request's session"
         " begins when it first reads the tree."
+    )
+    unpacks_gzip = Attribute(
+        "Whether its application is asked before a large gzip body of a PUT is read (BODY_TAKER), and has it"
+        " unpacked while it arrives."
     )
     file_lane = Attribute(
         "Whether the server may answer GET and HEAD of files in its loop, from facts that were offered to it."
@@ -140,10 +144,11 @@ class IIdentification(Interface):
 
 
 #: In the WSGI environ of a server that asks the application before it reads the body of a request with
-#: ``Upload-*`` or ``Tus-*`` fields: a function that takes the IReceiving for the body.  The application calls
-#: it and answers 100, or 104 with fields for the client; it is called once more when the body has come, with
-#: what finish() gave under RECEIVED.  Of a body that is cut off the server writes what has come, and calls
-#: abort().  Any other answer goes to the client, and the body is not read.
+#: ``Upload-*`` or ``Tus-*`` fields, or a large gzip body (IEndpoint.unpacks_gzip): a function that takes the
+#: IReceiving for the body.  The application calls it and answers 100, or 104 with fields for the client; it
+#: is called once more when the body has come, with what finish() gave under RECEIVED.  Of a body that is cut
+#: off the server writes what has come, and calls abort().  Any other answer goes to the client, and the body
+#: is not read.
 BODY_TAKER = "librarian.body_taker"
 
 

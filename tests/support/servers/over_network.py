@@ -83,7 +83,13 @@ class OurServer(_OverNetwork):
         self.address = sockets["app"].getsockname()
         store, started = getUtility(IByteStore), threading.Event()
         self._server = Server(
-            _as_sent(app), sockets, store, Limits(**limits), with_forms=("app",), judges_heads=True
+            _as_sent(app),
+            sockets,
+            store,
+            Limits(**limits),
+            with_forms=("app",),
+            unpacking=("app",),  # as if each request came in at the tracker's port
+            judges_heads=True,
         )
         self._thread = threading.Thread(target=self._server.run, args=(started.set,))
         self._thread.start()

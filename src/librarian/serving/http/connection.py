@@ -62,6 +62,7 @@ class Listener:
     connections: set["Connection"]  # of all listeners
     lane: LaneAccess | None = None  # None: every request is the application's
     judges_heads: bool = False  # whether the application knows HEAD_ALONE, and DEFERRED
+    unpacks_gzip: bool = False  # as IEndpoint has it
     now: float = field(default_factory=time.monotonic)  # seconds, a second old at most
     stopping: bool = False
     # What arrives is read into it, and taken before the next connection is read.  A Protocol instead is given
@@ -187,7 +188,7 @@ class Connection(BufferedProtocol):
             if not self._answer_in_lane(head):
                 self._answer(head, b"")
             return
-        if asks_first(head):
+        if asks_first(head, self._listener.unpacks_gzip):
             self._ask(head, AskingExchange)
         elif meaning.expects_continue and self._listener.judges_heads and not self._arrived:
             self._ask(head, JudgingExchange)

@@ -16,6 +16,7 @@ from librarian.serving.interfaces import RequestRefused
 
 MOST_FIELDS = 500  # lines of a head
 LONGEST_LENGTH = 19  # digits of a Content-Length: more than any disk holds
+LARGE = 1 << 18  # bytes of a body that is received by the byte store while it arrives
 LONGEST_KNOWN = 2048  # bytes of fields that are remembered
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -57,8 +58,14 @@ DROPS = "/+drop/"  # behind it links have limits of their own
 _ASKED_FIRST = ("upload-", "tus-")  # the names of fields begin with these
 
 
-def asks_first(head: Head) -> bool:
-    """Whether the application is asked before the body is read (see BODY_TAKER in web.interfaces)."""
+def asks_first(head: Head, unpacks_gzip: bool = False) -> bool:
+    """Whether the application is asked before the body is read (see BODY_TAKER in web.interfaces).
+
+    `unpacks_gzip`: also of large gzip bodies, whose length is known."""
+    if unpacks_gzip and head.method == "PUT" and head.meaning.length > LARGE:
+        coding = tokens(head.meaning.fields.get("content-encoding", ()))
+        if coding in (["gzip"], ["x-gzip"]):
+            return True
     return head.path.startswith(DROPS) or any(name.startswith(_ASKED_FIRST) for name in head.meaning.fields)
 
 

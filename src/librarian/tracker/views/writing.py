@@ -15,8 +15,9 @@ from librarian.tracker.interfaces import Declared, EmptyDirectory, FileVersion, 
 from librarian.tracker.protocol import Target, declared_upload, delete_version, put_version
 from librarian.tracker.settings import TrackerSettings
 from librarian.tracker.uploads import Body
-from librarian.web.interfaces import HEAD_ALONE
-from librarian.web.requests.promises import begin_body
+from librarian.web.interfaces import BODY_TAKER, HEAD_ALONE
+from librarian.web.requests.methods import go_on
+from librarian.web.requests.promises import begin_body, promised_hashes
 from librarian.web.requests.received import received_input
 
 
@@ -25,6 +26,9 @@ def put(target: Target, request: Request) -> Response:
     name, version, rule, declared = _stated(target, request)
     # The steps are the service's own; it has checked the permission, and the token's scope for this name.
     putting = removeSecurityProxy(getUtility(ITracker).putting(name, version, rule, declared))
+    if declared.packed and BODY_TAKER in request.environ:
+        request.environ[BODY_TAKER](putting.receiver(bool(promised_hashes(request.environ))))
+        return go_on(target, request)
     fields = {"content_type": "text/plain", "charset": "utf-8"}
     if putting.prevailing is not None:
         response = Response(**fields)
