@@ -1,5 +1,7 @@
 """Answers that wait for something without a thread of the application."""
 
+import socket
+import struct
 import threading
 import unittest
 from collections.abc import Callable
@@ -115,11 +117,10 @@ class Deferred(unittest.TestCase):
         body = b"x" * (1 << 19)
         connection = self.put(serving, body)
         received = self.seen[0][RECEIVED]
-        connection.close()
-        for _ in range(600):
-            if not serving.server.connections:
-                break
-            threading.Event().wait(0.05)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # by a reset, which is no half-close
+        while serving.server.connections:
+            threading.Event().wait(0.01)
         with received.open() as file:
             self.assertEqual(len(file.read()), len(body))
         self.waiting[0][0].answer(self.waiting[0][1])

@@ -21,8 +21,8 @@ owner of the API token, or one of two system principals by the client's network 
 The view (`views.writing`) reads from the headers what the client declares: version, size, digest, packing.
 ITracker.putting() checks the permission, the token's scope for this name (`authorization`) and, in a short
 transaction, whether the version would be ignored; then the body need not be read.  Else the bytes go to the
-byte store (`uploads`), where gzip is unpacked and size and digest are compared with what was declared.  A
-second transaction, retried on conflict, makes an alias and stores the version under its name (`model`).  The
+byte store (`uploads`), where gzip is unpacked (a large one while it comes: `unpacking`) and size and digest
+are compared with what was declared.  A second transaction, retried on conflict, makes an alias and stores the version under its name (`model`).  The
 answer states which version the name holds now.
 
 A GET finds the version in the subtree and sends the bytes, as gzip if the client accepts that
