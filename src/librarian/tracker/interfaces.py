@@ -22,7 +22,8 @@ The view (`views.writing`) reads from the headers what the client declares: vers
 ITracker.putting() checks the permission, the token's scope for this name (`authorization`) and, in a short
 transaction, whether the version would be ignored; then the body need not be read.  Else the bytes go to the
 byte store (`uploads`), where gzip is unpacked (a large one while it comes: `unpacking`) and size and digest
-are compared with what was declared.  A second transaction, retried on conflict, makes an alias and stores the version under its name (`model`).  The
+are compared with what was declared.  A second transaction, retried on conflict and shared with other puts,
+makes an alias and stores the version under its name (`model`); no thread waits for it (`putting`).  The
 answer states which version the name holds now.
 
 A GET finds the version in the subtree and sends the bytes, as gzip if the client accepts that
