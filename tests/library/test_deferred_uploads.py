@@ -12,10 +12,15 @@ from urllib.parse import quote
 
 import transaction
 from zope.component import getUtility
+from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import ISettings
+from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.operations.interfaces import IMeasurements
+from librarian.people.credentials.person_principal import PersonPrincipal
+from librarian.people.interfaces import IPersonSet
+from librarian.security.interaction import acting_as
 from librarian.store.interfaces import BytesRetired
 from librarian.testing import application
 from librarian.tree.interfaces import TreeAway
@@ -84,6 +89,13 @@ class Behind(PeopleInTheWorld):
             leader.result(PATIENCE_SECONDS)
         return [answer.result(PATIENCE_SECONDS) for answer in answers]
 
+    def link(self) -> str:
+        """The URL of an upload link that takes a file from each server."""
+        with acting_as(PersonPrincipal(removeSecurityProxy(getUtility(IPersonSet))["bob"])):
+            url: str = getUtility(ILibraryFileAliasSet).createUploadToken(uses=2)
+        transaction.begin()
+        return url
+
     def uploads(self, count: int) -> list[Callable[[], Any]]:
         return [lambda n=n: self.put(f"{UPLOAD}{n}.txt", b"%d" % n) for n in range(count)]  # type: ignore[misc]
 
@@ -126,7 +138,7 @@ class Deferred(Behind):
         self.assertEqual(count("201") - before, 3)
 
     def test_bytes_that_a_sweep_has_taken_are_stored_once_more(self) -> None:
-        """Small ones, large ones, such as have digests, and those of the tracker."""
+        """Small ones, large ones, such as have digests, those of the tracker and of upload links."""
         content_for = LibrarySubtree.content_for
         retired: set[str] = set()
 
@@ -149,6 +161,8 @@ class Deferred(Behind):
             (UPLOAD + "a", large, {}),
             (TRACKER + "a", small, {}),
             (TRACKER + "b", large, {}),
+            (f"{self.link()}/a", small, {}),
+            (f"{self.link()}/a", small, digests[1]),
         ]
         for server in (application._application[0], self.plain):
             application.connect(server)

@@ -62,6 +62,18 @@ PARTS = (
 )
 
 
+class Rewound(unittest.TestCase):
+    def test_a_body_that_is_read_once_more_is_held_to_its_digests_once_more(self) -> None:
+        for data in (DATA, OTHER):
+            body = PromisedBody(BytesIO(data), 8, {"sha-256": hashlib.sha256(DATA).hexdigest()})
+            for _turn in range(2):
+                if data == DATA:
+                    self.assertEqual(body.read(), DATA)
+                else:
+                    self.assertRaises(DigestMismatch, body.read)
+                body.rewind()
+
+
 class Everywhere(PeopleInTheWorld):
     """Each place that takes a body, by what it is sent."""
 

@@ -13,8 +13,9 @@ memory; a larger one goes to the byte store while it arrives and is written only
 a WSGIExchange (`wsgi.exchange`) waits for a thread of `wsgi.application`, which calls the application as PEP
 3333 says.  Its answer comes back to the loop in one of three ways: whole, as a file of the byte store, or as
 a stream (`wsgi.outgoing`), which spills into a file where the client takes it slowly.  `http.output` sends
-it, files by sendfile(2).  An answer that waits for a commit is given by the thread that committed, once that
-of the application has left (`wsgi.deferred`).  The next request of the connection is begun when this answer has gone out.
+it, files by sendfile(2).  An answer that waits for a commit is given by the thread that committed: that of
+the application has left before (`wsgi.deferred`).  The next request of the connection is begun when this
+answer has gone out.
 
 The *file lane* (`http.file_lane`) answers downloads of public files and of the tracker's in the loop,
 without a thread, a database connection or Pyramid.  The application offers it the facts of a file when it has

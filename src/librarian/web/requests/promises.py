@@ -28,9 +28,18 @@ class PromisedBody(RawIOBase):
     def __init__(self, stream: Any, size: int | None, digests: Mapping[str, str]) -> None:
         super().__init__()
         self.stream = stream
-        self._left = size
+        self._size = size
         self._promised = digests
-        self._hashes = {name: hashlib.new(_HASHES[name], usedforsecurity=False) for name in digests}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._left = self._size
+        self._hashes = {name: hashlib.new(_HASHES[name], usedforsecurity=False) for name in self._promised}
+
+    def rewind(self) -> None:
+        """Have it read from its start.  Raises what rewind() raises."""
+        rewind(self.stream)
+        self._begin()
 
     def readable(self) -> bool:
         return True
@@ -131,10 +140,18 @@ def begin_body(environ: dict[str, Any]) -> None:
     Only what was read before is rewound: a server's stream need not begin at its position 0.
     """
     if environ.get(_READ) or CALLED_AGAIN in environ:
-        stream = environ["wsgi.input"]
         with suppress(AttributeError, OSError):  # of a stream that cannot be rewound nothing more comes
-            (stream.stream if isinstance(stream, PromisedBody) else stream).seek(0)
+            rewind(environ["wsgi.input"])
     environ[_READ] = True
+
+
+def rewind(stream: Any) -> None:
+    """Set a body back to its start.  Raises AttributeError or OSError where that cannot be done."""
+    own = getattr(stream, "rewind", None)
+    if own is None:
+        stream.seek(0)
+    else:
+        own()
 
 
 def promises(environ: Mapping[str, Any]) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from librarian.library.operations import Library
 from librarian.store.interfaces import IByteStore, IReceiving, StoredBytes
 from librarian.web.interfaces import BODY_TAKER, BodyRefused
 from librarian.web.requests.form_files import FormReceiving, is_form_with_files
-from librarian.web.requests.promises import promised_hashes
+from librarian.web.requests.promises import promised_hashes, rewind
 from librarian.web.requests.received import FORM, RECEIVED
 
 FORM_ROOM = 1 << 16  # bytes that a form may have beside the file
@@ -58,6 +58,11 @@ class LimitedStream:
         self._terms.check_size(self._read)
         return block
 
+    def rewind(self) -> None:
+        """Have it read from its start.  Raises what promises.rewind() raises."""
+        rewind(self._stream)
+        self._read = 0
+
 
 def has_form(request: Request) -> bool:
     """Whether the body is a form with a file."""
@@ -90,6 +95,7 @@ def go_on(request: Request, store: IByteStore, terms: DropTerms) -> Response | N
 
 def store_limited(library: Library, request: Request, terms: DropTerms) -> StoredBytes:
     """Make a body durable that is no form.  Raises DropTooLarge, and what store_body() raises."""
-    if RECEIVED not in request.environ:
-        request.environ["wsgi.input"] = LimitedStream(request.environ["wsgi.input"], terms)
+    stream = request.environ["wsgi.input"]
+    if RECEIVED not in request.environ and not isinstance(stream, LimitedStream):
+        request.environ["wsgi.input"] = LimitedStream(stream, terms)
     return store_body(library, request)
