@@ -92,7 +92,7 @@ class Behind(PeopleInTheWorld):
     def link(self) -> str:
         """The URL of an upload link that takes a file from each server."""
         with acting_as(PersonPrincipal(removeSecurityProxy(getUtility(IPersonSet))["bob"])):
-            url: str = getUtility(ILibraryFileAliasSet).createUploadToken(uses=2)
+            url: str = getUtility(ILibraryFileAliasSet).createUploadToken(max_uses=2)
         transaction.begin()
         return url
 
