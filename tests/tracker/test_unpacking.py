@@ -5,10 +5,8 @@ import hashlib
 import random
 import unittest
 from base64 import b64encode
-from email.utils import formatdate
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import quote
 
 from librarian.clock import SystemClock
 from librarian.store.interfaces import SizeMismatch
@@ -19,6 +17,7 @@ from librarian.tracker.client.interfaces import GzipDamaged, GzipTooLong
 from librarian.tracker.interfaces import Declared
 from librarian.tracker.unpacking import UnpackedFile, UnpackingReceiving
 from tests.support.servers.over_network import OurServer
+from tests.support.world import overlay
 from tests.tracker.http_case import HttpCase
 
 PLAIN = random.Random(7).randbytes(300_000) + bytes(300_000)  # half of it packs well
@@ -163,9 +162,7 @@ class OverHTTP(HttpCase):
         self.assertEqual((self.on_the_way.call_count, self.get("/a")), (0, b"newer"))
 
     def test_one_that_is_not_permitted_is_not_unpacked(self) -> None:
-        path = f"http://localhost:9999/files/a?last_modified={quote(formatdate(5))}"
-        answer = application.request(
-            "PUT", path, {"Content-Encoding": "gzip"}, PACKED, REMOTE_ADDR="192.0.2.1"
-        )
+        with overlay("[librarian.tracker]\nwrite_networks = 192.0.2.0/24"):
+            answer = self.upload()
         self.assertIn(answer.status_int, (401, 403))
         self.assertEqual(self.on_the_way.call_count, 0)

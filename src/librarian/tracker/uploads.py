@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, cast
 from librarian.store.interfaces import (
     DigestMismatch,
     IByteStore,
-    IReceivedFile,
     IReceiving,
     SizeMismatch,
     StoredBytes,
@@ -73,7 +72,7 @@ def store_upload(
     with _explained():
         if not declared.packed:
             return StoredUpload(keep_or_put(store, stream, size=declared.size, sha256=declared.sha256))
-        received: IReceivedFile | None = getattr(stream, "received", None)
+        received: Any = getattr(stream, "received", None)
         if isinstance(received, UnpackedFile):
             return _keep_unpacked(store, received, declared, keep_packed)
         if received is None:
