@@ -237,6 +237,7 @@ class Killed(unittest.TestCase):
         last = self.goes_on(upload_id, data, 100_000)
         again = self.goes_on(upload_id, data, len(data))
         fields = {**PIECE, "Upload-Offset": "100000"}
+        url = f"{self.server.urls['upload']}+uploads/{upload_id}"  # of the new process
         repeated = self.http.request("PATCH", url, headers=fields, body=data[100_000:])
         for answer in (last, again, repeated):
             self.assertEqual((answer.status, answer.data), (200, last.data))
