@@ -1,10 +1,6 @@
-"""Where a request ends, and whom it is for: every endpoint refuses what two readers could read differently.
-
-Spoken over raw sockets, whatever the server is made of.
-"""
+"""Expect: 100-continue, and refusals by the head, over raw sockets; attacks are in tests.attacks."""
 
 import json
-import re
 import unittest
 from contextlib import closing
 
@@ -13,107 +9,7 @@ from tests.support.layers import Server
 
 ENDPOINTS = ("app", "public", "upload", "restricted", "restricted-upload", "tracker", "ops")
 HOST = b"Host: localhost\r\n"
-FOLLOWING = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"  # as if smuggled
 ANSWER_SECONDS = 5.0
-
-
-class Framing(unittest.TestCase):
-    layer = Server
-
-    def ask(self, endpoint: str, request: bytes) -> bytes:
-        """All that comes until the server closes; the client keeps its side open, and waits no longer than
-        an answer may take."""
-        with closing(connected(Server.server.urls[endpoint], ANSWER_SECONDS)) as connection:
-            connection.sendall(request)
-            return read_to_end(connection)
-
-    def refused(self, request: bytes, status: bytes = b"400") -> None:
-        """One answer, in our words, and the end: what follows is not read as a request."""
-        for endpoint in ENDPOINTS:
-            with self.subTest(endpoint=endpoint, request=request[:120]):
-                answer = self.ask(endpoint, request + FOLLOWING)
-                self.assertEqual(len(re.findall(rb"HTTP/1\.\d \d{3} ", answer)), 1, answer[:500])
-                self.assertEqual(answer[9:12], status, answer[:300])
-                head, _, body = answer.partition(b"\r\n\r\n")
-                self.assertIn(b"\r\nConnection: close", head)
-                self.assertEqual(json.loads(body)["status"], int(status))
-
-    def test_a_length_and_a_coding(self) -> None:
-        for fields in (
-            b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
-            b"Transfer-Encoding: chunked\r\nContent-Length: 13\r\n",
-            b"Content-Length: 0\r\nTransfer-Encoding:\tchunked\r\n",
-        ):
-            self.refused(b"PUT /smuggled HTTP/1.1\r\n" + HOST + fields + b"\r\n3\r\nabc\r\n0\r\n\r\n")
-
-    def test_nothing_is_stored_of_them(self) -> None:
-        server = Server.server
-        before = sum(path.is_file() for path in server.byte_store.rglob("*"))
-        self.test_a_length_and_a_coding()
-        self.assertEqual(sum(path.is_file() for path in server.byte_store.rglob("*")), before)
-
-    def test_codings(self) -> None:
-        chunked = b"Transfer-Encoding: chunked\r\n"
-        self.refused(b"PUT /a HTTP/1.1\r\n" + HOST + chunked + chunked + b"\r\n0\r\n\r\n")
-        self.refused(b"PUT /a HTTP/1.0\r\n" + HOST + chunked + b"\r\n0\r\n\r\n")
-        self.refused(b"PUT /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", b"501")
-
-    def test_sizes_of_chunks(self) -> None:
-        chunks = b"PUT /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
-        for size in (b"100000000000000000", b"f" * 17, b"-3", b"0x3", b"zz", b"3 ", b"3;" + b"a" * 5000):
-            self.refused(chunks + size + b"\r\nabc\r\n")
-        self.refused(chunks + b"3\r\nabcd\r\n0\r\n\r\n")
-        self.refused(chunks + b"3;" + b"a" * 300_000)  # and no end of the line
-        self.refused(chunks + b"3;" + b"a" * 5_000 + b"\r\nabc\r\n0\r\n\r\n")
-        for empty in (b"\r\n3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc\r\n\r\n0\r\n\r\n", b"\r\nabc"):
-            self.refused(chunks + empty)
-        self.refused(chunks + b"0\r\na: " + b"b" * 100_000)  # and no end of the trailer
-
-    def test_lengths(self) -> None:
-        for length in (
-            b"1" * 4300,
-            b"1" * 4301,
-            b"1" * 40,
-            b"3, 3",
-            b"+3",
-            b"0x3",
-            b"3\r\nContent-Length: 3",
-        ):
-            self.refused(b"PUT /a HTTP/1.1\r\n" + HOST + b"Content-Length: " + length + b"\r\n\r\nabc")
-
-    def test_hosts(self) -> None:
-        self.refused(b"GET / HTTP/1.1\r\n\r\n")
-        self.refused(b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n")
-        self.refused(b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n")
-        self.refused(b"GET / HTTP/1.1\r\nHost: \r\n\r\n")
-
-    def test_targets(self) -> None:
-        for target in (
-            b"http://[/",
-            b"http://[::1",
-            b"http://a]/",
-            b"http://u:p@a/",
-            b"ftp://a/",
-            b"a",
-            b"*",
-        ):
-            self.refused(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n")
-        self.refused(b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", b"501")
-
-    def test_versions(self) -> None:
-        self.refused(b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", b"505")
-        self.refused(b"GET /\r\n\r\n")
-
-    def test_http_1_0_needs_no_host(self) -> None:
-        for endpoint in ENDPOINTS:
-            answer = self.ask(endpoint, b"GET /robots.txt HTTP/1.0\r\n\r\n")
-            self.assertIn(answer[9:10], b"24", answer[:200])
-            self.assertNotIn(b"takes one Host", answer)
-
-    def test_good_requests_before_a_bad_one_are_answered(self) -> None:
-        good = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
-        answer = self.ask("ops", good + good + b"GET /\x00 HTTP/1.1\r\n\r\n" + good)
-        self.assertEqual([part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]], [b"200", b"200", b"400"])
 
 
 class Expecting(unittest.TestCase):
@@ -197,7 +93,7 @@ class RefusedByTheHead(unittest.TestCase):
             ("upload", "PUT /a.txt", (gzip,), 415),
             ("upload", "PUT /a.txt", ("Librarian-Expires: soon",), 400),
             ("upload", "PUT /a.txt", ("Repr-Digest: rubbish",), 400),
-            ("public", "PUT /1/a.txt", (), 404),
+            ("public", "PUT /1/a.txt", (), 405),
             ("restricted-upload", "PUT /a/b.txt", (), 400),
             ("tracker", "PUT /nowhere", (), 400),
             ("tracker", "PUT /list/", (), 405),

@@ -24,7 +24,9 @@ from tests.support.layers import Functional, Unit
 from tools.mutants.changes import Mutant
 
 Place = tuple[str, int]  # file, first line of a function
-MOST_SECONDS = 40.0  # for the tests of one change; one that makes them hang is noticed
+MOST_SECONDS = 120.0  # for the tests of one change, the quick ones first
+SILENT_SECONDS = 20.0  # and ten times what the longest test took: then it hangs, and is noticed
+PASSED = "passed"
 
 
 @dataclass
@@ -123,14 +125,21 @@ def notices(mutant: Mutant, tests: list[Known]) -> str:
         if not apply(mutant):
             say("none living")
             return
+        ends = time.monotonic() + MOST_SECONDS
         for known in concerned:
             if not passes(known):
                 say(str(known.test))
                 return
+            say(PASSED)
+            if time.monotonic() > ends:
+                break
         say("")
 
-    said = list(_forked(work, MOST_SECONDS + 5 * sum(known.seconds for known in concerned)))
-    return said[0] if said else "a hang, or the end of the process"
+    silent = SILENT_SECONDS + 10 * max((known.seconds for known in concerned), default=0.0)
+    for said in _forked(work, silent):
+        if said != PASSED:
+            return str(said)
+    return "a hang, or the end of the process"
 
 
 def apply(mutant: Mutant) -> int:
@@ -151,8 +160,8 @@ def _place(function: FunctionType) -> tuple[str, int, str]:
     return code.co_filename, code.co_firstlineno, code.co_qualname
 
 
-def _forked(work: Callable[[Callable[[Any], None]], None], most_seconds: float) -> Iterator[Any]:
-    """What `work` says in a process of its own, as JSON, until it ends or the time is over."""
+def _forked(work: Callable[[Callable[[Any], None]], None], silent_seconds: float) -> Iterator[Any]:
+    """What `work` says in a process of its own, as JSON, until it ends or is silent for too long."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -160,15 +169,12 @@ def _forked(work: Callable[[Callable[[Any], None]], None], most_seconds: float) 
         _work(work, writing)
     os.close(writing)
     try:
-        with os.fdopen(reading) as lines:
-            deadline = time.monotonic() + most_seconds
-            while select.select([lines], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        with os.fdopen(reading, "rb", buffering=0) as lines:
+            while select.select([lines], [], [], silent_seconds)[0]:
                 line = lines.readline()
                 if not line:
                     return
                 yield json.loads(line)
-                if most_seconds < 3600.0:
-                    return
     finally:
         try:
             os.killpg(child, signal.SIGKILL)

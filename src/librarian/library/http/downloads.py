@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
@@ -20,6 +21,7 @@ from librarian.web.files.ranges import Slice
 from librarian.web.interfaces import FILE_LANE
 from librarian.web.openapi.declaring import FILE_FIELDS, describes, does, file_answers, text
 from librarian.web.openapi.schemas import TEXT
+from librarian.web.requests.methods import READING, refusal_of
 
 ENDPOINTS = ("public", "restricted")
 _DIGEST_LENGTHS = {40: 20, 64: 32}  # hex digits -> bytes: SHA-1 and SHA-256
@@ -62,13 +64,23 @@ class Download:
 def restricted_endpoint() -> Endpoint:
     """The endpoint of the restricted space; for ZCML."""
     root = DownloadRoot(Library(), restricted=True)
-    return Endpoint(RestrictedEndpoint, lambda request: root, trusts_network=True)
+    return Endpoint(RestrictedEndpoint, partial(_root, root), trusts_network=True)
 
 
 def public_endpoint() -> Endpoint:
     """The endpoint of the public space; for ZCML."""
     root = DownloadRoot(Library(), restricted=False)
-    return Endpoint(PublicEndpoint, lambda request: root, file_lane=True)
+    return Endpoint(PublicEndpoint, partial(_root, root), file_lane=True)
+
+
+def _root(root: DownloadRoot, request: Request) -> DownloadRoot:
+    """`root`.  Raises HTTPMethodNotAllowed and HTTPNotImplemented below the ids of files.
+
+    Refused by the view, a method would say which restricted files there are: 405 for those, 404 elsewhere.
+    """
+    if request.method not in READING and ID.match(request.path_info.strip("/")):
+        raise refusal_of(request.method, READING)
+    return root
 
 
 @describes(
