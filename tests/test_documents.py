@@ -4,7 +4,7 @@ Its first line may say in which layer it runs, as a comment that readers of the 
 
     .. layer: server
 
-with `unit`, `functional` (the default), `server`, `engines` or `swift`.  What a layer's classmethod `globs()`
+with `unit`, `functional` (the default), `host`, `server`, `engines` or `swift`.  What a layer's classmethod `globs()`
 returns are the names that its documents may use without importing them.
 """
 
@@ -20,6 +20,7 @@ DOCUMENTS = CHECKOUT / "doctests"
 LAYERS = {
     "unit": "Unit",
     "functional": "Functional",
+    "host": "Host",
     "server": "Server",
     "engines": "Engines",
     "swift": "Swift",
@@ -36,6 +37,15 @@ class Pages(unittest.TestCase):
         listed = re.findall(r"^   (\w[\w-]*/[\w-]+)$", order, re.MULTILINE)
         pages = [str(path.relative_to(DOCUMENTS).with_suffix("")) for path in DOCUMENTS.glob("*/*.rst")]
         self.assertEqual(sorted(listed), sorted(pages))
+
+    def test_the_tour_of_the_readme_has_the_same_parts_in_that_order(self) -> None:
+        order, readme = (
+            Path(path).read_text("utf-8") for path in (DOCUMENTS / "README.rst", CHECKOUT / "README.md")
+        )
+        parts = re.findall(r"^(\d+)\. (.+)\n-+\n(?:.*\n)+?   (\w[\w-]*/[\w-]+)$", order, re.MULTILINE)
+        told = re.findall(r"^(\d+)\. \[(.+)\]\(doctests/(.+)\.rst\): ", readme, re.MULTILINE)
+        self.assertEqual(told, parts)
+        self.assertEqual([int(number) for number, _title, _page in told], list(range(1, len(told) + 1)))
 
     def test_titles(self) -> None:
         for path in sorted(DOCUMENTS.glob("*/*.rst")):

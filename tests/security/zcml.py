@@ -10,8 +10,6 @@ from ZODB.DemoStorage import DemoStorage
 from zope.component import getGlobalSiteManager
 from zope.configuration import xmlconfig
 from zope.interface import implementer
-from zope.security.checker import _checkers
-from zope.security.management import getSecurityPolicy, setSecurityPolicy
 
 import librarian
 from librarian import people, security
@@ -22,6 +20,7 @@ from librarian.security.principals import SYSTEM
 from librarian.settings import Settings
 from librarian.tree.interfaces import ITree
 from librarian.tree.service import Tree
+from tests.support.empty import empty_registry
 
 NAMESPACE = "http://namespaces.zope.org/zope"
 
@@ -52,13 +51,7 @@ class ConfiguredTestCase(unittest.TestCase):
         xmlconfig.file("configure.zcml", security, context=self.context)
 
     def start_afresh(self) -> None:
-        registry = getGlobalSiteManager()
-        registered, checkers = dict(vars(registry)), dict(_checkers)
-        self.addCleanup(vars(registry).update, registered)
-        self.addCleanup(_checkers.update, checkers)
-        self.addCleanup(_checkers.clear)
-        self.addCleanup(setSecurityPolicy, getSecurityPolicy())
-        type(registry).__init__(registry, "base")
+        self.enterContext(empty_registry())
 
     def configure(self, text: str) -> Any:
         xmlconfig.string(f'<configure xmlns="{NAMESPACE}">{text}</configure>', self.context)

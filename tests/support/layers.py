@@ -1,17 +1,22 @@
 """The layers that tests and documents run in.
 
 `Unit` has no input or output.  `Functional` has the whole application in this process, on a tree
-and a byte store in memory.  `Server` has the real server as a process of its own.  `Engines` has servers on
-every engine: one process on FileStorage, two on ZEO, two on PostgreSQL.  `Swift` has an object store
-with an S3 interface.
+and a byte store in memory.  `Host` has nothing yet, as another application.  `Server` has the real server as
+a process of its own.  `Engines` has servers on every engine: one process on FileStorage, two on ZEO, two on
+PostgreSQL.  `Swift` has an object store with an S3 interface.
 """
 
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
+
+import transaction
+from zope.component import getUtility
 
 from tests.support import browser
 from tests.support.documents.moving import MovingLibrary
+from tests.support.empty import empty_registry, host_folder
 from tests.support.servers.engines import Engine, everywhere, running_engines
 from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.postgresql import PostgresServer, postgresql, postgresql_missing
@@ -48,6 +53,31 @@ class Functional:
     @classmethod
     def globs(cls) -> dict[str, Any]:
         return cls.world.globs()
+
+
+class Host:
+    """A process in which nothing is registered, as that of another application; each test has a folder."""
+
+    _test: ClassVar[ExitStack]
+    _folder: ClassVar[Path]
+
+    @classmethod
+    def setUp(cls) -> None:
+        """Nothing is shared."""
+
+    @classmethod
+    def testSetUp(cls) -> None:
+        cls._test = ExitStack()
+        cls._test.enter_context(empty_registry())
+        cls._folder = cls._test.enter_context(host_folder())
+
+    @classmethod
+    def testTearDown(cls) -> None:
+        cls._test.close()
+
+    @classmethod
+    def globs(cls) -> dict[str, Any]:
+        return {"folder": cls._folder, "getUtility": getUtility, "transaction": transaction}
 
 
 class Server:

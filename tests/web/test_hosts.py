@@ -24,7 +24,7 @@ class Endpoints(unittest.TestCase):
             for host in (f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", ""):
                 with self.subTest(name, host=host):
                     answer = self.ask(port, host)
-                    self.assertEqual(answer.status_int, 421)
+                    self.assertEqual(answer.status, "421 Misdirected Request")
                     self.assertIn("allowed_hosts", answer.json["error"])
 
     def test_a_rebound_name_changes_nothing(self) -> None:

@@ -30,17 +30,18 @@ def wants_page(request: Request) -> bool:
 
 def error_response(request: Request, status: int, reason: str, **headers: str) -> Response:
     """An answer that refuses: `reason` is shown to the client, so it names no secret."""
-    reason = one_line(reason)
+    reason, phrase = one_line(reason), HTTPStatus(status).phrase
     if wants_page(request):
         endpoint = endpoint_of(request)
         if endpoint is not None and endpoint.for_browsers:
-            values = {"status": status, "title": HTTPStatus(status).phrase, "reason": reason}
+            values = {"status": status, "title": phrase, "reason": reason}
             page = render(PAGE, values, request)
         else:
             page = bare_page(status, reason)
-        response = Response(page, status=status)
+        response = Response(page)
     else:
-        response = Response(json_body={"error": reason, "status": status}, status=status)
+        response = Response(json_body={"error": reason, "status": status})
+    response.status = f"{status} {phrase}"  # webob does not know them all
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
     response.vary = ("Accept",)
     response.cache_control = "no-store"

@@ -174,6 +174,11 @@ class ServerProcess:
             other.stop()
         self._end(signal.SIGTERM)
 
+    def wait(self) -> int:
+        """Wait until the process that was started has ended by itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(60)
+
     def kill(self) -> None:
         """SIGKILL to all its processes: as a power cut would, except that the disk's cache survives."""
         for other in self._others:
@@ -242,12 +247,16 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(site: str = "", workers: int | None = None) -> Iterator[ServerProcess]:
-    """Another server for the length of a `with`, whose site is the ZCML text `site`; or the usual one."""
+def serving(site: str = "", workers: int | None = None, **settings: str) -> Iterator[ServerProcess]:
+    """Another server for the length of a `with`, whose site is the ZCML text `site`; or the usual one.
+
+    `settings` are further ones: ``audit_log="audit.log"``.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".zcml") as file:
         file.write(site)
         file.flush()
-        server = ServerProcess(site=Path(file.name) if site else None, workers=workers)
+        more = "".join(f"librarian.{name} = {value}\n" for name, value in settings.items())
+        server = ServerProcess(more, site=Path(file.name) if site else None, workers=workers)
         server.start()
         try:
             yield server

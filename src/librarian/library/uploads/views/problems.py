@@ -47,7 +47,8 @@ def problem(context: ResumableUploadError, request: Request) -> Response:
     values: dict[str, Any] = {"status": status, "title": reason, "error": reason}
     if kind in _TYPES:
         values["type"] = _REGISTRY + _TYPES[kind]
-    response = Response(status=status, content_type="application/problem+json")
+    line = f"{status} Checksum Mismatch" if status == _STATUS[ChecksumMismatch] else status
+    response = Response(status=line, content_type="application/problem+json")
     if isinstance(context, OffsetMismatch):
         values |= {"expected-offset": context.expected, "provided-offset": context.provided}
         response.headers["Upload-Offset"] = str(context.expected)
