@@ -4,8 +4,8 @@ Its first line may say in which layer it runs, as a comment that readers of the 
 
     .. layer: server
 
-with `unit`, `functional` (the default), `host`, `server`, `engines` or `swift`.  What a layer's classmethod `globs()`
-returns are the names that its documents may use without importing them.
+with `unit`, `functional` (the default), `host`, `server`, `engines` or `swift`.  What a layer's classmethod
+`globs()` returns are the names that its documents may use without importing them.
 """
 
 import doctest

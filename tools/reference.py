@@ -113,6 +113,8 @@ def setting_lines(kind: type[Any]) -> Iterator[str]:
     for each in fields(kind):
         default = shown_default(each.default)
         shown = f"``{default}``" if default else NOTHING
+        if each.name not in told:
+            raise LookupError(f"{kind.__module__}.{kind.__name__}: no comment says what {each.name} is")
         yield f"``{kind.key(each.name)}`` = {shown}\n    {escaped(told[each.name])}\n\n"
 
 

@@ -16,11 +16,11 @@ class OverviewSettings(Section):
     """How old the last run of each task of upkeep may be; 0: any age."""
 
     prefix = "overview"
-    gc_due: timedelta = timedelta(days=2)
-    sweep_due: timedelta = timedelta(days=9)
-    scrub_due: timedelta = timedelta(days=32)
-    backup_due: timedelta = timedelta(days=2)
-    pack_due: timedelta = timedelta(days=9)
+    gc_due: timedelta = timedelta(days=2)  # of `librarian gc`
+    sweep_due: timedelta = timedelta(days=9)  # of the removal of bytes that no content names
+    scrub_due: timedelta = timedelta(days=32)  # of the reading of all bytes
+    backup_due: timedelta = timedelta(days=2)  # of `librarian backup`
+    pack_due: timedelta = timedelta(days=9)  # of `librarian pack`
 
 
 @provider(ISettingsSection)
