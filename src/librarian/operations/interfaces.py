@@ -78,6 +78,8 @@ class Figures(NamedTuple):
     store_counted: datetime | None
     quarantined: int | None  # damaged files
     tree_bytes: int | None  # the file of the tree; None where that is a database server's
+    uploads: int | None  # in pieces, under way on this machine
+    uploads_bytes: int | None  # that have come of them
     mails: int | None  # that wait to be sent
     refused_log_ins: int | None  # in the last day, by the audit log; None if that is in no file
     tasks: Sequence[Task]

@@ -115,6 +115,8 @@ def _figures(figures: Figures) -> Iterator[GaugeMetricFamily]:
     yield _gauge("librarian_contents", "Files, those with the same bytes once.", figures.contents)
     yield _gauge("librarian_content_bytes", "Bytes of files, the same ones once.", figures.content_bytes)
     yield _gauge("librarian_tree_bytes", "Size of the tree's file.", figures.tree_bytes)
+    yield _gauge("librarian_uploads", "Uploads in pieces that are under way here.", figures.uploads)
+    yield _gauge("librarian_uploads_bytes", "Bytes that have come of them.", figures.uploads_bytes)
     yield _gauge("librarian_mail_queue", "Messages that wait to be sent.", figures.mails)
     refused = figures.refused_log_ins
     yield _gauge("librarian_refused_log_ins", "Log-ins refused in the last day, by the audit log.", refused)

@@ -11,6 +11,7 @@ from librarian.interfaces import ISettings
 from librarian.library.catalogue.model import CatalogueSubtree, Totals
 from librarian.library.operations import Library
 from librarian.library.upkeep.model import Outcome, UpkeepSubtree
+from librarian.library.uploads.interfaces import IResumableUploads
 from librarian.mail.service import waiting
 from librarian.operations.interfaces import AuditPage, AuditQuestion, Failure, Figures, IOverview, Task
 from librarian.operations.overview.audit_log import read_page, refused_log_ins
@@ -38,6 +39,7 @@ class Overview:
         catalogue: CatalogueSubtree = library.tree.subtree("catalogue")
         upkeep: UpkeepSubtree = library.tree.subtree("upkeep")
         now, totals, failure = library.clock.now(), catalogue.totals, upkeep.failure
+        uploads = _known(_come)
         return Figures(
             *totals.as_tuple(),
             is_complete=catalogue.indexing.complete,
@@ -47,6 +49,8 @@ class Overview:
             store_counted=upkeep.store_counted,
             quarantined=_known(lambda: sum(1 for _sha256 in library.store.quarantined())),
             tree_bytes=_known(lambda: data_file(settings.section(TreeSettings).database_uri).stat().st_size),
+            uploads=None if uploads is None else len(uploads),
+            uploads_bytes=None if uploads is None else sum(uploads),
             mails=_known(waiting),
             refused_log_ins=refused_log_ins(_audit_log(), now - DAY),
             tasks=_tasks(library, upkeep, settings.section(OverviewSettings), totals, now),
@@ -67,6 +71,11 @@ def _known(ask: Callable[[], T]) -> T | None:
         return ask()
     except (StoreTrouble, TreeUnavailable, OSError):
         return None
+
+
+def _come() -> list[int]:
+    """The bytes that have come of each upload that is under way."""
+    return [size for _id, facts, size in getUtility(IResumableUploads).all() if not facts.named]
 
 
 def _days(totals: Totals, today: date) -> list[tuple[date, int, int]]:

@@ -34,6 +34,7 @@ from librarian.library.uploads.views.common import (
     stated_name,
     stated_type,
     uploads,
+    without_body,
 )
 from librarian.security.interaction import acting_as
 from librarian.store.interfaces import IPartial
@@ -271,7 +272,7 @@ def _by_draft(place: LinkPlace, request: Request, upload_id: str | None) -> Resp
         return draft.created(place, request, lambda length: place.stated(request, length))
     if method == "PATCH":
         return draft.append(place, request, upload_id)
-    response = Response(status=204)
+    response = without_body(204)
     if method == "DELETE":
         place.cancel(upload_id)
     else:

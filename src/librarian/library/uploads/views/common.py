@@ -266,6 +266,13 @@ def go_on(status: int = 100, **fields: str) -> Response:
     return response
 
 
+def without_body(status: int) -> Response:
+    """An answer that names no Content-Type, as it has no content."""
+    response = Response(status=status)
+    response.headers.pop("Content-Type", None)
+    return response
+
+
 def until_field(facts: UploadFacts) -> str:
     """The value of Upload-Expires: a date as in RFC 9110, section 5.6.7."""
     return format_datetime(facts.until, usegmt=True)

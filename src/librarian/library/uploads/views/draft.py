@@ -33,6 +33,7 @@ from librarian.library.uploads.views.common import (
     stated_integer,
     uploads,
     whole_digests,
+    without_body,
 )
 from librarian.store.interfaces import IPartial
 from librarian.web.interfaces import BODY_TAKER
@@ -156,7 +157,8 @@ def _settled(place: Place, piece: Piece, is_last: bool, status: int) -> Response
     if is_last:
         response = _completed(place, partial, status)
     else:
-        response = Response(status=201 if status == 201 else 204, location=place.path(partial.id))
+        response = without_body(201 if status == 201 else 204)
+        response.location = place.path(partial.id)
         response.headers["Upload-Limit"] = _limits(place, UploadFacts.of(partial.facts))
     have = UploadFacts.of(partial.facts).size(partial.size)
     response.headers.update({"Upload-Complete": "?1" if is_last else "?0", "Upload-Offset": str(have)})

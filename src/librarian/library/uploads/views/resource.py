@@ -12,7 +12,15 @@ from librarian.library.http.description import EXPIRY, FILE, expires_text
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import draft, tus
-from librarian.library.uploads.views.common import Place, facts_for, may_manage, path_of, space_of, uploads
+from librarian.library.uploads.views.common import (
+    Place,
+    facts_for,
+    may_manage,
+    path_of,
+    space_of,
+    uploads,
+    without_body,
+)
 from librarian.web.openapi.declaring import BINARY, Body, describes, does, empty, gives
 from librarian.web.openapi.schemas import (
     FLAG,
@@ -143,7 +151,7 @@ def _state(context: Any, request: Request) -> Response:
     upload_id = request.subpath[0]
     if _speaks_tus(request):
         return tus.state(Place(context), request, upload_id)
-    response = Response(status=204)
+    response = without_body(204)
     response.headers.update(draft.state(Place(context), request, upload_id))
     return response
 
@@ -153,7 +161,7 @@ def _cancel(context: Any, request: Request) -> Response:
     if not may_manage(context):
         facts_for(context, upload_id)
     uploads().cancel(upload_id)
-    return tus.forgotten() if _speaks_tus(request) else Response(status=204)
+    return tus.forgotten() if _speaks_tus(request) else without_body(204)
 
 
 def _description(context: Any, request: Request) -> Response:

@@ -23,6 +23,7 @@ from librarian.library.uploads.views.common import (
     until_field,
     uploads,
     whole_digests,
+    without_body,
 )
 from librarian.store.interfaces import IPartial
 
@@ -212,7 +213,6 @@ def _with_json(response: Response, value: dict[str, Any]) -> Response:
 
 
 def _answer(status: int, **fields: str) -> Response:
-    response = Response(status=status)
-    response.headers.pop("Content-Type", None)  # of a body that is not there
+    response = without_body(status)
     response.headers.update({"Tus-Resumable": VERSION, **fields})
     return response
