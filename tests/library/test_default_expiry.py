@@ -41,7 +41,7 @@ class DefaultExpiry(PeopleInTheWorld):
         self.assertIn("kept while something refers to it; if nothing does, about a week", page.text)
         form = page.forms[0]
         self.assertEqual(form["expires"].value, "unreferenced")
-        form["expires"], form["file"] = "7d", ("a.txt", b"data", "text/plain")
+        form["expires"], form["file"] = "7d", [("a.txt", b"data", "text/plain")]
         about = form.submit().follow()
         self.assertIn("2026-03-08", about.text)
         with overlay("[librarian]\ndefault_expiry: 30d"):

@@ -1,11 +1,15 @@
 """The pages of a file, in browsers of people who may and who may not."""
 
 import re
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import transaction
+from zope.component import getUtility
 
+from librarian.countries.interfaces import ICountrySet
+from librarian.library.interfaces import ILibraryFileAliasSet
 from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, PeopleInTheWorld
 
@@ -34,7 +38,7 @@ class Pages(PeopleInTheWorld):
 
     def upload(self, app: Any, restricted: bool) -> Any:
         form = self.get(app, "/+upload").forms[0]
-        form["file"] = ("plan <b>.txt", b"the plan", "text/plain")
+        form["file"] = [("plan <b>.txt", b"the plan", "text/plain")]
         form["restricted"] = restricted
         answer = form.submit(headers={"Accept": "text/html"})
         self.assertEqual(answer.status_int, 303)
@@ -79,9 +83,75 @@ class Pages(PeopleInTheWorld):
         page = self.get(bob, urlsplit(page.request.url).path.replace("+tokens", "+about"))
         self.assertIn("1 of 2", page.text)
         self.assertNotIn(link, page.text)
+        self.assertIn("Bob", [cell.text for cell in page.html.table.find_all("td")])
         page = self.submit(page, "+revoke")
         self.assertIn("There is no link", page.text)
         self.assertEqual(self.download(link).status_int, 404)
+
+    def test_a_link_works_until_the_end_of_a_day(self) -> None:
+        bob = self.browser_of("bob")
+        about = self.upload(bob, restricted=True)
+        day = (self.world.clock.now() + timedelta(days=2)).date()
+        link = self.submit(about, "+tokens", lifetime="until", until=day.isoformat()).html.find(id="link")[
+            "href"
+        ]
+        transaction.abort()
+        last = datetime.combine(day, time(23, 59), UTC)
+        self.world.clock.move(seconds=(last - self.world.clock.now()).total_seconds())
+        self.assertEqual(self.download(link).body, b"the plan")
+        self.world.clock.move(minutes=1)
+        self.assertEqual(self.download(link).status_int, 404)
+
+    def test_a_refused_link_keeps_what_was_typed(self) -> None:
+        about = self.upload(self.browser_of("bob"), restricted=True)
+        for fields, wrong, reason in (
+            ({"lifetime": "until", "until": ""}, "until", "Choose the day."),
+            ({"lifetime": "1h", "uses": "0"}, "uses", "Number must be between 1 and 999999999."),
+            ({"lifetime": "1h", "uses": "many"}, "uses", "Not a valid integer value."),
+            ({"lifetime": "until", "until": "2099-01-01"}, "lifetime", "at most 7 days"),
+        ):
+            with self.subTest(fields):
+                form = next(form for form in about.forms.values() if form.action.endswith("+tokens"))
+                for name in ("uses", "until"):
+                    form[name] = ""
+                for name, value in fields.items():
+                    form[name] = value
+                page = form.submit(headers={"Accept": "text/html"}, status=400)
+                field = page.html.find(attrs={"name": wrong})
+                self.assertEqual(field["aria-invalid"], "true")
+                self.assertIn(reason, page.html.find(id=field["aria-describedby"]).text)
+                again = next(form for form in page.forms.values() if form.action.endswith("+tokens"))
+                self.assertEqual({name: again[name].value for name in fields}, fields)
+                self.assertIn("There is no link", page.text)
+
+    def test_several_files_of_one_form(self) -> None:
+        bob = self.browser_of("bob")
+        form = self.get(bob, "/+upload").forms["add"]
+        form["file"] = [(f"{name}.txt", name.encode(), "text/plain") for name in ("one", "two", "three")]
+        answer = form.submit(headers={"Accept": "text/html"})
+        page = answer.follow(headers={"Accept": "text/html"})
+        self.assertIn("3 files were added", page.html.find(role="status").text)
+        names = [link.text for link in page.html.find(role="status").find_all("a")]
+        self.assertEqual(names, ["one.txt", "two.txt", "three.txt"])
+        self.assertIn("one.txt", page.click("one.txt").html.h1.text)
+        query = urlsplit(answer.location).query
+        seen = self.get(self.browser_of("cat"), f"/+upload?{query}&added=1&added=x")
+        self.assertEqual(seen.status_int, 200)
+        programs = {"Authorization": self.basic("bob", GOOD), "Accept": "application/json"}
+        answer = bob.post(
+            "/+upload",
+            upload_files=[("file", "a", b"a"), ("file", "b", b"b")],
+            headers=programs,
+            params={"csrf_token": form["csrf_token"].value},
+        )
+        self.assertEqual([file["filename"] for file in answer.json["files"]], ["a", "b"])
+
+    def test_every_list_takes_files(self) -> None:
+        bob = self.browser_of("bob")
+        for path in ("/files", "/files?list=all", "/+search?q=plan"):
+            self.assertEqual(self.get(bob, path).forms["add"]["file"].attrs["multiple"], "", path)
+        for path in ("/files", "/+search?q=plan"):
+            self.assertNotIn("add", self.get(browser(), path).forms, path)
 
     def test_filenames_are_escaped(self) -> None:
         page = self.upload(self.browser_of("bob"), restricted=False)
@@ -165,11 +235,58 @@ class Pages(PeopleInTheWorld):
         bob = self.browser_of("bob")
         for restricted, source in ((False, "http://localhost:8000"), (True, "data:")):
             form = self.get(bob, "/+upload").forms[0]
-            form["file"], form["restricted"] = ("a.png", b"\x89PNG", "image/png"), restricted
+            form["file"], form["restricted"] = [("a.png", b"\x89PNG", "image/png")], restricted
             page = form.submit(headers={"Accept": "text/html"}).follow(headers={"Accept": "text/html"})
             self.assertTrue(page.html.find("img")["src"].startswith(source))
             self.assertIn(f"img-src 'self' {source};", page.headers["Content-Security-Policy"])
             self.assertIn("script-src 'self'", page.headers["Content-Security-Policy"])
+
+    def test_a_restricted_film_and_a_pdf_are_in_a_frame_with_their_own_host(self) -> None:
+        bob = self.browser_of("bob")
+        for restricted, kind in ((False, "application/pdf"), (True, "application/pdf"), (True, "video/mp4")):
+            form = self.get(bob, "/+upload").forms["add"]
+            form["file"], form["restricted"] = [("a", b"%PDF", kind)], restricted
+            page = form.submit(headers={"Accept": "text/html"}).follow(headers={"Accept": "text/html"})
+            frame = page.html.iframe["src"]
+            if restricted:
+                self.assertTrue(frame.endswith("/+preview"))
+                self.assertEqual(page.html.iframe.parent.name, "details")
+                self.assertIn("There is no link", page.text)
+                frame = self.get(bob, frame, 302).location
+                self.assertIn("?token=", frame)
+            parts = urlsplit(frame)
+            host = (
+                f"i{page.request.path.split('/')[2]}."
+                + ("restricted." if restricted else "")
+                + "localhost:8000"
+            )
+            self.assertEqual(parts.netloc, host)
+            self.assertIn(
+                f"frame-src 'self' {parts.scheme}://{host};", page.headers["Content-Security-Policy"]
+            )
+            shown = self.download(frame)
+            self.assertTrue(shown.headers["Content-Disposition"].startswith("inline"), shown.headers)
+            self.assertTrue(shown.headers["Content-Security-Policy"].startswith("sandbox;"))
+
+    def test_downloads_are_on_the_page(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        self.assertIn("It was not downloaded yet.", page.text)
+        transaction.abort()
+        alias = getUtility(ILibraryFileAliasSet)[int(page.request.path.split("/")[2])]
+        switzerland = getUtility(ICountrySet)["CH"]
+        alias.updateDownloadCount(self.world.clock.now().date(), switzerland, 7)
+        transaction.commit()
+        page = self.get(self.browser_of("bob"), page.request.path)
+        self.assertEqual([bar.title.text[-1] for bar in page.html.svg.find_all("rect")], ["7"])
+        self.assertIn("Switzerland7", page.html.find("table", class_="numbers").text.replace("\n", ""))
+
+    def test_a_refused_hold_keeps_what_was_typed(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        form = next(form for form in page.forms.values() if form.action.endswith("+holds"))
+        form["reason"] = "x" * 201
+        page = form.submit(headers={"Accept": "text/html"}, status=400)
+        self.assertEqual(page.html.find(id="reason")["value"], "x" * 201)
+        self.assertEqual(page.html.find(id="reason")["aria-invalid"], "true")
 
     def test_expiry_is_changed_and_a_hold_released(self) -> None:
         page = self.upload(self.browser_of("bob"), restricted=False)

@@ -116,6 +116,12 @@ class Programs(PeopleInTheWorld):
             self.assertEqual(request("POST", f"{APP}/people", headers, body).status_int, 400, body[:10])
 
 
+def choose_scopes(form: Any, *names: str) -> None:
+    """Tick the boxes of these scopes."""
+    for box in form.fields["scopes"]:
+        box.checked = box._value in names
+
+
 class OnesOwnPassword(PeopleInTheWorld):
     def change(self, **fields: str) -> Any:
         form = next(
@@ -185,8 +191,9 @@ class Pages(PeopleInTheWorld):
 
     def test_a_token_is_shown_once(self) -> None:
         self.log_in("bob")
-        form = next(iter(self.bobs.get("/people/bob/+tokens").forms.values()))
-        form["title"], form["scopes"] = "laptop", "read upload"
+        form = self.bobs.get("/people/bob/+tokens").forms["new"]
+        form["title"] = "laptop"
+        choose_scopes(form, "read", "upload")
         shown = re.findall(r"lbr_[\w-]{43}", form.submit().text)
         self.assertEqual(len(shown), 1)
         page = self.bobs.get("/people/bob/+tokens")
@@ -198,6 +205,65 @@ class Pages(PeopleInTheWorld):
         self.assertEqual(
             request("GET", f"{APP}/people", {"Authorization": f"Bearer {shown[0]}"}).status_int, 401
         )
+
+    def test_scopes_are_chosen_with_their_limits(self) -> None:
+        self.log_in("bob")
+        form = self.bobs.get("/people/bob/+tokens").forms["new"]
+        form["title"], form["only-tracker:read"] = "builder", "contest/1"
+        form["only-tracker:write"] = "not chosen"
+        choose_scopes(form, "read", "tracker:read")
+        form.submit()
+        transaction.abort()
+        (token,) = getUtility(ICredentialSet).of(getUtility(IPersonSet)["bob"]).tokens()
+        self.assertEqual(sorted(token.scopes), ["read", "tracker:read:contest/1"])
+
+    def refused(self, form: Any, wrong: str, status: int, **fields: str) -> Any:
+        """The form as the page has it that says what is wrong with the field `wrong`."""
+        for name, value in fields.items():
+            form[name] = value
+        page = form.submit(headers={"Accept": "text/html"}, status=status)
+        field = page.html.find(id=wrong)
+        self.assertIn(f"{wrong}-error", field["aria-describedby"].split())
+        self.assertNotEqual(page.html.find(id=f"{wrong}-error").text, "")
+        again = next(each for each in page.forms.values() if each.action == form.action)
+        for name, value in fields.items():
+            if "password" not in (name, again[name].attrs.get("type")):
+                self.assertEqual(again[name].value, value, name)
+        return page
+
+    def test_refused_forms_keep_what_was_typed_and_mark_what_is_wrong(self) -> None:
+        self.log_in("amy")
+        add = self.bobs.get("/people").form
+        whole = {"name": "cyd", "display_name": "Cyd", "email": "cyd@example.com"}
+        for wrong, status, value in (
+            ("name", 422, "Not A Name"),
+            ("name", 409, "bob"),
+            ("name", 400, "  "),
+            ("display_name", 400, ""),
+            ("email", 422, "nonsense"),
+            ("email", 409, "amy@example.com"),
+            ("password", 422, "short"),
+        ):
+            with self.subTest(wrong, value=value):
+                self.refused(add, wrong, status, **{**whole, "password": "", wrong: value})
+                self.assertIsNone(getUtility(IPersonSet).getByName("cyd"))
+                transaction.abort()
+        self.refused(add, "owner", 422, **{**whole, "password": "", "kind": "team", "owner": "nosuch"})
+        forms = self.bobs.get("/people/bob").forms.values()
+        person = next(form for form in forms if "display_name" in form.fields)
+        self.refused(person, "email", 422, display_name="Robert", email="nonsense")
+        self.assertEqual(getUtility(IPersonSet)["bob"].display_name, "Bob")
+        forms = self.bobs.get("/people/admins").forms.values()
+        member = next(form for form in forms if "member" in form.fields)
+        self.refused(member, "member", 422, member="nosuch")
+        token = self.bobs.get("/people/bob/+tokens").forms["new"]
+        choose_scopes(token, "read")
+        page = self.refused(token, "days", 400, title="laptop", days="many")
+        self.assertIsNotNone(page.html.find(attrs={"name": "scopes", "value": "read", "checked": True}))
+        token = self.bobs.get("/people/bob/+tokens").forms["new"]
+        token["title"] = "laptop"
+        page = token.submit(headers={"Accept": "text/html"}, status=400)
+        self.assertEqual(page.html.find(id="scopes-error").text, "Choose at least one.")
 
     def test_without_the_permission_a_page_has_no_form(self) -> None:
         self.log_in("bob")

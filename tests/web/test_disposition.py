@@ -52,7 +52,7 @@ TYPES = [
     ("application/javascript", "application/javascript", False, True),
     ("multipart/x-mixed-replace", "multipart/x-mixed-replace", False, True),
     ("application/octet-stream", "application/octet-stream", False, True),
-    ("application/pdf", "application/pdf", False, False),
+    ("application/pdf", "application/pdf", False, True),
     # No media type, or one that would spoil the response.
     ("", "application/octet-stream", False, False),
     ("text", "application/octet-stream", False, False),

@@ -101,7 +101,7 @@ class Whole(unittest.TestCase):
             ("image/png", "inline", "inline"),
             ("text/html", "attachment", "inline"),
             ("image/svg+xml", "attachment", "inline"),
-            ("application/pdf", "attachment", "attachment"),
+            ("application/pdf", "attachment", "inline"),
         ):
             kinds = [
                 dict(get(mimetype=mimetype, own_host=host).headers)["Content-Disposition"].split(";")[0]

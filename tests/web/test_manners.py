@@ -143,7 +143,7 @@ class Pages(PeopleInTheWorld):
             self.assertEqual(found, [], path)
 
     def test_modules_load_modules_that_are_there(self) -> None:
-        for name in ("dropping", "sending", "copying", "times"):
+        for name in ("sending", "copying", "times"):
             script = self.bobs.get(f"/+static/{name}.js").text
             for other in re.findall(r'from "\./(\w+\.js)"', script):
                 self.assertEqual(self.bobs.get(f"/+static/{other}").status_int, 200, other)

@@ -73,6 +73,7 @@ def _refuse(status: int) -> Any:
 
 
 bad_request = _refuse(400)
+refused = _refuse(403)
 gone = _refuse(410)
 
 

@@ -1,8 +1,9 @@
 """Forms and pages: functions for views of every system that read requests and build answers."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+import wtforms
 from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
@@ -134,4 +135,77 @@ def page(request: Request, template: str, values: Mapping[str, Any]) -> Response
     shown = {name.removeprefix("_"): value for name, value in values.items()}
     response = render_to_response(template, shown, request)
     response.vary = ("Accept",)
+    return response
+
+
+class PageForm(wtforms.Form):
+    """A form on a page: its fields with their labels and limits (https://wtforms.readthedocs.io).
+
+    It keeps what was typed, and each field what is wrong with it (`errors`); templates show a field by
+    ``librarian.web:templates/fields.jinja2``.  CSRF tokens are checked for all forms before a view is called.
+    """
+
+    #: The field that a refusal is about, by its class, "" for the form as a whole.
+    blames: ClassVar[Mapping[type[Exception], str]] = {}
+    problem = ""  # what is wrong with the form as a whole
+
+    def blame(self, error: Exception) -> None:
+        """Note a refusal at the field that it is about."""
+        name = next((name for kind, name in self.blames.items() if isinstance(error, kind)), "")
+        reason = sentence(error)
+        if name:
+            self[name].errors = [*self[name].errors, reason]
+        else:
+            self.problem = reason
+
+    def marked(self, name: str) -> Any:
+        """The element of a field; one that is wrong says so (WAI-ARIA 1.2, aria-invalid)."""
+        field, told = self[name], []
+        marks: dict[str, Any] = {}
+        if field.description:
+            told.append(f"{field.id}-about")
+        if field.errors:
+            told.append(f"{field.id}-error")
+            marks = {"aria-invalid": "true", "autofocus": self.first_wrong() == field.id}
+        return field(**marks, **({"aria-describedby": " ".join(told)} if told else {}))
+
+    def first_wrong(self) -> str:
+        """The id of the first field with an error, which gets the focus."""
+        return next((field.id for field in self if field.errors), "")
+
+
+def sentence(error: Exception) -> str:
+    """The reason of a refusal, as a sentence."""
+    reason = str(getattr(error, "detail", None) or error).strip()
+    return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "?", "!")) else ".")
+
+
+def by_form(
+    request: Request,
+    make: Callable[[Any], PageForm],
+    change: Callable[[Mapping[str, Any]], Response],
+    again: Callable[[PageForm], Response],
+    lists: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer of change(fields).  Where the form of a browser is refused: the page that again(form)
+    makes, with what was typed and what is wrong with it, and nothing is committed.  Its status is 400, or
+    that of the refusal.
+
+    `make` is the form's class, or makes a form of the fields; `lists` is as for fields_of().  A program gets
+    the refusal as it is raised.
+    """
+    fields = fields_of(request, lists=lists)
+    if not wants_page(request):
+        return change(fields)
+    form, status = make(request.POST), 400
+    if form.validate():
+        try:
+            return change(fields)
+        except (*form.blames, HTTPBadRequest) as error:
+            status = request.invoke_exception_view().status_int
+            request.tm.begin()  # without what was changed before the refusal
+            form.blame(error)
+    response = again(form)
+    response.status_int = status
+    response.cache_control = "no-store"
     return response

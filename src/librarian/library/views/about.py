@@ -1,22 +1,75 @@
 """``/files/<id>/+about``: a page and JSON on one file, with forms for those who may change it."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms import SelectChoice
+from wtforms.fields import DateField, IntegerField, SelectField, StringField
+from wtforms.validators import DataRequired, Length, NumberRange, Optional, StopValidation
+from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
+from librarian.interfaces import IClock, ISettings
 from librarian.library.http.description import LINE, describe
+from librarian.library.settings import LibrarySettings
 from librarian.library.tokens.description import TOKEN
+from librarian.library.tokens.interfaces import InvalidLifetime
 from librarian.library.views.owners import owner_name
-from librarian.library.views.preview import allow, preview_of
+from librarian.library.views.preview import NONE, allow, preview_of
+from librarian.library.views.statistics import Plot, Statistics
 from librarian.web.errors import wants_page
-from librarian.web.forms import page
+from librarian.web.forms import PageForm, page
 from librarian.web.openapi.declaring import describes, does, page_of
 from librarian.web.openapi.schemas import TEXT, array, extended, maybe
 from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/about.jinja2"
+PLOTTED_DAYS = 30
+COUNTRIES = 10  # with the most downloads
+UNTIL = "until"
+LIFETIMES = (
+    ("1h", "1 hour", timedelta(hours=1)),
+    ("1d", "1 day", timedelta(days=1)),
+    ("7d", "1 week", timedelta(days=7)),
+)
+LONGEST_REASON = 200  # characters
+
+
+def _day_is_chosen(form: Any, field: Any) -> None:
+    """Raise StopValidation where a link works until a day, and none is given."""
+    if form.lifetime.data == UNTIL and not any(field.raw_data or ()):
+        raise StopValidation("Choose the day.")
+
+
+class LinkForm(PageForm):
+    """A new link to a restricted file."""
+
+    blames: ClassVar = {InvalidLifetime: "lifetime"}
+
+    lifetime = SelectField("How long it works", default="1d", validate_choice=False)
+    until = DateField("Until the end of (UTC)", [_day_is_chosen, Optional()])
+    uses = IntegerField("How many downloads (empty: any number)", [Optional(), NumberRange(1, 999_999_999)])
+
+    def __init__(self, fields: Any = None) -> None:
+        super().__init__(fields)
+        longest = getUtility(ISettings).section(LibrarySettings).token_lifetime_max
+        now = getUtility(IClock).now()
+        offered = [(value, words) for value, words, length in LIFETIMES if length <= longest]
+        self.lifetime.choices = [
+            SelectChoice(*choice) for choice in (*offered, (UNTIL, "until the day below"))
+        ]
+        last = max(now, now + longest - timedelta(days=1)).date()  # whose end is not too late
+        self.until.render_kw = {"min": now.date().isoformat(), "max": last.isoformat()}
+
+
+class HoldForm(PageForm):
+    """A new hold."""
+
+    reason = StringField(
+        "Hold it for", [DataRequired("Say who needs the file, and for what."), Length(max=LONGEST_REASON)]
+    )
 
 
 def file_path(alias: Any) -> str:
@@ -41,25 +94,43 @@ def without_proxy(values: Any) -> Any:
         page_of(extended(LINE, tokens=maybe(array(TOKEN)), holders=maybe(array(TEXT)))),
     ),
 )
-def about(context: Any, request: Request) -> Response:
+def about(context: Any, request: Request, **forms: PageForm) -> Response:
     """Everything that is known of a file; its tokens and holders for those with librarian.Edit."""
-    values = about_values(context, request)
+    values = about_values(context, request, **forms)
     return allow(page(request, TEMPLATE, values), values["_preview"])
 
 
-def about_values(alias: Any, request: Request) -> dict[str, Any]:
-    """The values of page(): those that begin with ``_`` are for the template only."""
+def about_values(alias: Any, request: Request, **forms: PageForm) -> dict[str, Any]:
+    """The values of page(): those that begin with ``_`` are for the template only.
+
+    `forms` are those that were refused: `link_form`, `hold_form`.
+    """
     may_edit = request.has_permission("librarian.Edit", alias)
+    for_people = _for_people(alias) if wants_page(request) else {"_preview": NONE}
     values = {
         "_title": alias.filename,
         "_path": file_path(alias),
         "_may_edit": may_edit,
-        "_preview": preview_of(alias) if wants_page(request) else {"kind": ""},
+        **for_people,
         "owner": alias.owner,
         "owner_name": owner_name(alias.owner),
         "downloads": alias.hits,
         **describe(alias),
     }
     if may_edit:
-        values |= {"tokens": without_proxy(alias.tokens()), "holders": without_proxy(alias.holders())}
+        found = without_proxy(alias.tokens())
+        values |= {"tokens": found, "holders": without_proxy(alias.holders())}
+        values |= {"_links": [{**token, "asked_by": owner_name(token["asked_by"])} for token in found]}
+        values |= {"_link_form": forms.get("link_form") or LinkForm()}
+        values |= {"_hold_form": forms.get("hold_form") or HoldForm()}
     return values
+
+
+def _for_people(alias: Any) -> dict[str, Any]:
+    """What only the page shows: the file itself, and its downloads as a plot and by country."""
+    found = Statistics.of(alias)
+    return {
+        "_preview": preview_of(alias),
+        "_plot": Plot.of(found.days, getUtility(IClock).now().date(), PLOTTED_DAYS),
+        "_countries": found.by_country()[:COUNTRIES],
+    }

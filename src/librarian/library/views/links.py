@@ -1,19 +1,29 @@
 """Links to restricted files: ``+tokens`` lists and makes their tokens, ``+revoke`` revokes one."""
 
 import re
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
+from zope.component import getUtility
 
+from librarian.interfaces import IClock
 from librarian.library.tokens.description import TOKEN
-from librarian.library.views.about import TEMPLATE, about_path, about_values, without_proxy
+from librarian.library.views.about import (
+    TEMPLATE,
+    UNTIL,
+    LinkForm,
+    about_path,
+    about_values,
+    without_proxy,
+)
 from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives
 from librarian.web.openapi.schemas import FLAG, TEXT, URL, WORD, array, obj, told
 
@@ -35,32 +45,56 @@ def _list_tokens(context: Any, request: Request) -> Response:
 
 
 def _make_link(context: Any, request: Request) -> Response:
-    """A link with a fresh token; fields `lifetime`, as 15m or 24h, and `uses`, a number, both optional.
+    """A link with a fresh token; fields `lifetime`, as 15m or 24h, or `until`, a time or the last day, and
+    `uses`, a number, all optional.
 
     201 with the link, which no later response shows; a browser gets the about page with the link in it.
     """
-    fields = fields_of(request)
-    if not context.restricted:
-        raise HTTPBadRequest("This file is public; its URL needs no token.")
-    context.tokens()  # raises Unauthorized: only those who may see and revoke tokens may make one
-    link = context.getURL(include_token=True, lifetime=_lifetime(fields), max_uses=_uses(fields))
-    if not wants_page(request):
-        return Response(json_body={"url": link}, status=201)
-    request.tm.begin()  # the token was committed independently; see it in the list
-    values = {name.removeprefix("_"): value for name, value in about_values(context, request).items()}
-    return render_to_response(TEMPLATE, {**values, "link": link}, request)
+
+    def change(fields: Mapping[str, Any]) -> Response:
+        if not context.restricted:
+            raise HTTPBadRequest("This file is public; its URL needs no token.")
+        context.tokens()  # raises Unauthorized: only those who may see and revoke tokens may make one
+        link = context.getURL(include_token=True, lifetime=_lifetime(fields), max_uses=_uses(fields))
+        if not wants_page(request):
+            return Response(json_body={"url": link}, status=201)
+        request.tm.begin()  # the token was committed independently; see it in the list
+        return _page(context, request, link=link)
+
+    return by_form(request, LinkForm, change, lambda form: _page(context, request, form))
 
 
-def _lifetime(fields: Any) -> timedelta | None:
-    if "lifetime" not in fields:
-        return None
+def _page(context: Any, request: Request, form: PageForm | None = None, **more: Any) -> Response:
+    forms = {} if form is None else {"link_form": form}
+    values = {
+        name.removeprefix("_"): value for name, value in about_values(context, request, **forms).items()
+    }
+    return render_to_response(TEMPLATE, {**values, **more}, request)
+
+
+def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
+    if fields.get("lifetime", UNTIL) == UNTIL:
+        return _until(fields) if fields.get("until") else None
     try:
         return parse_duration(text(fields, "lifetime"))
     except ValueError as error:
         raise HTTPBadRequest(str(error)) from None
 
 
-def _uses(fields: Any) -> int | None:
+def _until(fields: Mapping[str, Any]) -> timedelta:
+    """How long it is until a time (RFC 3339), or until the end of a day in UTC."""
+    stated = text(fields, "until").strip()
+    try:
+        if len(stated) == len("2026-11-22"):
+            end = datetime.combine(date.fromisoformat(stated), time(tzinfo=UTC)) + timedelta(days=1)
+        else:
+            end = datetime.fromisoformat(stated)
+        return end - getUtility(IClock).now()
+    except (ValueError, TypeError, OverflowError):
+        raise HTTPBadRequest("until is a time (RFC 3339), or a day as 2026-11-22.") from None
+
+
+def _uses(fields: Mapping[str, Any]) -> int | None:
     if "uses" not in fields or fields["uses"] == "":  # a browser sends a field that was left empty
         return None
     stated = fields["uses"]
@@ -79,6 +113,7 @@ tokens = describes(
         Answer(200, "Made, for a browser", {HTML: TEXT}),
         body=fields(
             lifetime=told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or 7d"),
+            until=told(TEXT, "a time (RFC 3339), or a day, whose end in UTC is meant"),
             uses=USES,
         ),
     ),

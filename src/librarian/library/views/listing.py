@@ -20,6 +20,7 @@ from librarian.library.catalogue.interfaces import (
 from librarian.library.filenames import ID
 from librarian.library.http.description import LINE, describe
 from librarian.library.views.owners import owner_id, owner_name
+from librarian.library.views.upload_form import upload_values
 from librarian.security.interaction import current_principal
 from librarian.security.policy import is_admin
 from librarian.web.errors import wants_page
@@ -97,7 +98,8 @@ def files_page(context: Any, request: Request) -> Response:
     asked = {name: request.GET[name] for name in request.GET if request.GET[name]}
     question = question_of(asked)
     values = listed(asked, catalogue.page(question))
-    return page(request, TEMPLATE, {**_for_people(asked, question), **values})
+    uploads = {"_uploads": upload_values(request)} if wants_page(request) else {}
+    return page(request, TEMPLATE, {**_for_people(asked, question), **uploads, **values})
 
 
 def question_of(asked: dict[str, str]) -> Question:

@@ -8,12 +8,10 @@ from pyramid.response import Response
 
 from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import expires_at
-from librarian.library.views.about import about_path, without_proxy
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.library.views.about import LONGEST_REASON, HoldForm, about, about_path, without_proxy
+from librarian.web.forms import by_form, by_method, done, fields_of, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, gives
 from librarian.web.openapi.schemas import TEXT, array, obj
-
-LONGEST_REASON = 200  # characters
 
 
 def _holders(context: Any, request: Request) -> Response:
@@ -22,8 +20,12 @@ def _holders(context: Any, request: Request) -> Response:
 
 def _hold(context: Any, request: Request) -> Response:
     """Hold the file for the reason in the field `reason`."""
-    context.hold(_reason(fields_of(request)))
-    return done(request, about_path(context), {"holders": without_proxy(context.holders())})
+
+    def change(fields: Any) -> Response:
+        context.hold(_reason(fields))
+        return done(request, about_path(context), {"holders": without_proxy(context.holders())})
+
+    return by_form(request, HoldForm, change, lambda form: about(context, request, hold_form=form))
 
 
 def _release(context: Any, request: Request) -> Response:

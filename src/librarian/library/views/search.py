@@ -9,6 +9,7 @@ from zope.component import getUtility
 from librarian.library.catalogue.interfaces import ICatalogue
 from librarian.library.http.description import LINE
 from librarian.library.views.listing import PAGE_SIZE, describe_line, page_size, url_with
+from librarian.library.views.upload_form import upload_values
 from librarian.web.forms import page
 from librarian.web.openapi.declaring import describes, does, page_of
 from librarian.web.openapi.schemas import TEXT, URL, array, extended, nullable, obj, told
@@ -44,6 +45,7 @@ def search(context: Any, request: Request) -> Response:
         "_title": f"Search: {words}" if words else "Search",
         "_q": words,
         "_stranger": not may_list,
+        "_uploads": upload_values(request),
         "files": [{**describe_line(match.alias), "matched": match.by} for match in found.matches],
         "next": url_with(asked, "/+search", after=found.following) if found.following else None,
     }

@@ -1,6 +1,8 @@
-"""``/+upload``: the form with which people add a file."""
+"""``/+upload``: the form with which people add files; it is on the pages with lists too."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.renderers import render_to_response
@@ -10,51 +12,85 @@ from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import ISettings
-from librarian.library.filenames import media_type_for
+from librarian.library.filenames import ID, media_type_for
 from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import expires_or_default
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.settings import ExpirySettings
 from librarian.library.views.about import about_path
 from librarian.web.errors import wants_page
-from librarian.web.forms import SeeOther, by_method, fields_of, sent_file, text
+from librarian.web.forms import SeeOther, by_method, fields_of, sent_files, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, form_with_file
-from librarian.web.openapi.schemas import TEXT, told
+from librarian.web.openapi.schemas import TEXT, array, obj, told
+from librarian.web.requests.mounting import local_path
 from librarian.web.requests.promises import check_part
 
 TEMPLATE = "librarian.library:templates/upload.jinja2"
+MOST_SHOWN = 50  # files that the page names after they were added
+
+
+def upload_values(request: Request) -> dict[str, str] | None:
+    """What the form needs, for those who may add files: `default` is what the setting says of an upload that
+    says nothing, ``never``, ``unreferenced``, or how long."""
+    if not request.has_permission("librarian.Upload", getUtility(ILibraryFileAliasSet)):
+        return None
+    return {"default": getUtility(ISettings).section(ExpirySettings).default_expiry}
 
 
 def _upload_form(context: Any, request: Request) -> Response:
+    """The form, and above it the files with the ids `added`, as far as the principal may see them."""
     aliases = getUtility(ILibraryFileAliasSet)
-    if not request.has_permission("librarian.Upload", aliases):
+    uploads = upload_values(request)
+    if uploads is None:
         aliases.create  # noqa: B018  # raises Unauthorized, as create() would
-    return render_to_response(TEMPLATE, {"title": "Add a file", "default": _default()}, request)
+    ids = [text for text in request.GET.getall("added")[:MOST_SHOWN] if ID.fullmatch(text)]
+    values = {"title": "Add files", "uploads": uploads, "added": list(_visible(ids, request))}
+    return render_to_response(TEMPLATE, values, request)
+
+
+def _visible(ids: list[str], request: Request) -> Any:
+    aliases = getUtility(ILibraryFileAliasSet)
+    for stated in ids:
+        try:
+            alias = aliases[int(stated)]
+        except LookupError:
+            continue
+        if request.has_permission("librarian.View", alias):
+            yield describe(removeSecurityProxy(alias))
 
 
 def _upload(context: Any, request: Request) -> Response:
-    """A file from a form: ``file``, and ``restricted`` unless the file is public."""
-    field = sent_file(request)
-    if field is None:
+    """The files of a form: each is a field ``file``; ``restricted`` unless they are public."""
+    files = sent_files(request)
+    if not files:
         raise HTTPBadRequest("Choose a file to add.")
+    fields = fields_of(request, at_most=None)
+    added = [_add(field, fields) for field in files]
+    if wants_page(request):
+        return SeeOther(_after(added))
+    described = [describe(removeSecurityProxy(alias)) for alias in added]
+    if len(added) > 1:
+        return Response(json_body={"files": described}, status=201)
+    return Response(json_body=described[0], status=201, location=about_path(added[0]))
+
+
+def _after(added: list[Any]) -> str:
+    """The page that a browser is led to: that of the one file, or the one that names them all."""
+    if len(added) == 1:
+        return about_path(added[0])
+    shown = [("added", str(alias.id)) for alias in added[:MOST_SHOWN]]
+    return f"{local_path('/+upload')}?{urlencode(shown)}"
+
+
+def _add(field: Any, fields: Mapping[str, Any]) -> Any:
     size = field.file.seek(0, 2)
     check_part(field.headers.items(), field.file)
     filename = field.filename.rpartition("/")[2].rpartition("\\")[2]  # old browsers send the path
-    fields = fields_of(request, at_most=None)
     restricted = fields.get("restricted", "") != ""
     expires = expires_or_default(text(fields, "expires", ""), "expires")
-    alias = getUtility(ILibraryFileAliasSet).create(
+    return getUtility(ILibraryFileAliasSet).create(
         filename, size, field.file, _mimetype(field, filename), expires, restricted=restricted
     )
-    if wants_page(request):
-        return SeeOther(about_path(alias))
-    described = describe(removeSecurityProxy(alias))
-    return Response(json_body=described, status=201, location=about_path(alias))
-
-
-def _default() -> str:
-    """What the setting says of an upload that says nothing: ``never``, ``unreferenced``, or how long."""
-    return getUtility(ISettings).section(ExpirySettings).default_expiry
 
 
 def _mimetype(field: Any, filename: str) -> str:
@@ -65,11 +101,15 @@ def _mimetype(field: Any, filename: str) -> str:
 
 upload = describes(
     "/+upload",
-    GET=does("The form", Answer(200, "The page", {HTML: TEXT})),
+    GET=does(
+        "The form, and above it files that were added",
+        Answer(200, "The page", {HTML: TEXT}),
+        query={"added": told(TEXT, "the id of a file; may be repeated")},
+    ),
     POST=changes(
-        FILE,
+        {"anyOf": [FILE, obj(files=array(FILE))]},
         form_with_file(restricted=told(TEXT, "restricted unless empty"), expires=EXPIRY),
         201,
-        "Add a file from a form",
+        "Add the file of a form, or several",
     ),
 )(by_method(GET=_upload_form, POST=_upload))

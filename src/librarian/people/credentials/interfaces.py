@@ -46,6 +46,13 @@ class TooManyFailures(CredentialsRefused, RuntimeError):
         self.retry_after = retry_after  # seconds
 
 
+class NotTheCurrentPassword(LibrarianError, ValueError):
+    """A person who would change the own password has stated another than the current one."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not your current password.")
+
+
 class WeakPassword(LibrarianError, ValueError):
     """A password that is too easily guessed."""
 

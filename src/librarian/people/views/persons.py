@@ -1,45 +1,86 @@
 """``/people/<name>`` of a person: the page, the password and the sessions."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.fields import EmailField, PasswordField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length
 from zope.component import getUtility
 
-from librarian.people.credentials.interfaces import IAuthenticator, ICredentialSet, WrongCredentials
+from librarian.people.credentials.interfaces import (
+    IAuthenticator,
+    ICredentialSet,
+    NotTheCurrentPassword,
+    WeakPassword,
+    WrongCredentials,
+)
 from librarian.people.login import begin_session
 from librarian.people.views.description import PERSON, describe_person, facts_about, path_of, with_facts
-from librarian.people.views.directory import set_display_name
+from librarian.people.views.directory import NAMING, set_display_name
 from librarian.security.interaction import current_principal
-from librarian.web.errors import error_response
-from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, page, text
 from librarian.web.identity import client_address, session_secret
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import CHECKBOX, TEXT, WORD, array, obj
 
 
-def _show(context: Any, request: Request) -> Response:
+class PersonForm(PageForm):
+    """What is known of a person."""
+
+    blames: ClassVar = NAMING
+
+    display_name = StringField("Display name", [DataRequired("A name to show is needed."), Length(max=200)])
+    email = EmailField("E-mail address", [Length(max=254)])
+
+
+class PasswordForm(PageForm):
+    """A new password, and the current one of those who change their own."""
+
+    blames: ClassVar = {WeakPassword: "new", NotTheCurrentPassword: "current"}
+
+    current = PasswordField(
+        "Current password", [Length(max=1024)], render_kw={"autocomplete": "current-password"}
+    )
+    new = PasswordField(
+        "New password, at least 12 characters",
+        [InputRequired("A new password is needed."), Length(max=1024)],
+        render_kw={"autocomplete": "new-password", "minlength": 12},
+    )
+
+
+def _show(context: Any, request: Request, **forms: PageForm) -> Response:
+    """The page of a person; `forms` are those that were refused: `form` or `password_form`."""
     may_edit = request.has_permission("librarian.Edit", context)
+    described = describe_person(context, request)
+    stated = {"display_name": context.display_name, "email": described.get("email")}
     values = {
-        **describe_person(context, request),
+        **described,
         **facts_about(context),
         "_title": context.display_name,
         "_may_edit": may_edit,
         "_may_disable": request.has_permission("librarian.Admin", context),
         "_is_oneself": _is_oneself(context),
         "_sessions": list(getUtility(ICredentialSet).of(context).sessions()) if may_edit else [],
+        "_form": forms.get("form") or PersonForm(data=stated),
+        "_password_form": forms.get("password_form") or PasswordForm(),
     }
     return page(request, "librarian.people:templates/person.jinja2", values)
 
 
 def _change(context: Any, request: Request) -> Response:
-    fields = fields_of(request)
-    set_display_name(context, fields)
-    if "email" in fields:
-        context.setEmail(text(fields, "email") or None)
-    if "active" in fields:
-        (context.enable if fields["active"] in (True, "yes") else context.disable)()
-    return done(request, path_of(context), describe_person(context, request))
+    def change(fields: Mapping[str, Any]) -> Response:
+        set_display_name(context, fields)
+        if "email" in fields:
+            context.setEmail(text(fields, "email") or None)
+        if "active" in fields:
+            (context.enable if fields["active"] in (True, "yes") else context.disable)()
+        return done(request, path_of(context), describe_person(context, request))
+
+    if "display_name" not in fields_of(request):  # a button that disables
+        return change(fields_of(request))
+    return by_form(request, PersonForm, change, lambda form: _show(context, request, form=form))
 
 
 _CHANGES = changes(PERSON, fields(display_name=WORD, email=TEXT, active=CHECKBOX), summary="Change a person")
@@ -58,19 +99,24 @@ def _is_oneself(person: Any) -> bool:
 
 
 def _set_password(context: Any, request: Request) -> Response:
-    fields, credentials = fields_of(request), getUtility(ICredentialSet).of(context)
-    oneself = _is_oneself(context)
-    if oneself and credentials.has_password:
-        # A stranger at an open browser must not be able to take the account over.
-        current, address = text(fields, "current"), client_address(request)
-        try:
-            getUtility(IAuthenticator).by_password(context.name, current, address)
-        except WrongCredentials:
-            return error_response(request, 403, "This is not your current password.")
-    credentials.setPassword(text(fields, "new"))
-    if oneself and session_secret(request) is not None:
-        return begin_session(request, current_principal(), path_of(context))
-    return done(request, path_of(context), {"name": context.name})
+    def change(fields: Mapping[str, Any]) -> Response:
+        credentials, oneself = getUtility(ICredentialSet).of(context), _is_oneself(context)
+        if oneself and credentials.has_password:
+            _check_current(context, request, text(fields, "current"))
+        credentials.setPassword(text(fields, "new"))
+        if oneself and session_secret(request) is not None:
+            return begin_session(request, current_principal(), path_of(context))
+        return done(request, path_of(context), {"name": context.name})
+
+    return by_form(request, PasswordForm, change, lambda form: _show(context, request, password_form=form))
+
+
+def _check_current(person: Any, request: Request, current: str) -> None:
+    """So that a stranger at an open browser cannot take the account over.  Raises NotTheCurrentPassword."""
+    try:
+        getUtility(IAuthenticator).by_password(person.name, current, client_address(request))
+    except WrongCredentials:
+        raise NotTheCurrentPassword from None
 
 
 password = describes(

@@ -14,16 +14,13 @@ _MAX_TYPE_LENGTH = 255
 
 # What a browser shows without ever running it.  An allow list, for the types that can carry script
 # are no closed set: HTML, SVG, every +xml, JavaScript, MathML, whatever comes next.
-# PDF is not on it: Chromium refuses to show one under `Content-Security-Policy: sandbox`, which
-# every file is sent with, so that inline would mean an error page instead of a document.
+# PDF is not on it: it can hold scripts, and viewers differ in what they let those do.
 _INERT_TYPES = frozenset(
     {f"text/{subtype}" for subtype in ("plain", "csv", "markdown", "x-diff", "x-patch", "x-log", "x-python")}
     | {f"image/{subtype}" for subtype in ("png", "jpeg", "gif", "webp", "avif", "bmp", "tiff", "x-icon")}
     | {f"audio/{subtype}" for subtype in ("mpeg", "mp4", "ogg", "opus", "flac", "wav", "webm")}
     | {f"video/{subtype}" for subtype in ("mp4", "ogg", "webm")}
 )
-# Shown under a browser's own viewer, which the sandbox breaks; saved even on its own host name.
-_SAVED_EVERYWHERE = frozenset({"application/pdf"})
 # Formats that can name their encoding in the document; a charset of ours would override it.
 _SELF_DESCRIBING_TEXT = frozenset({"text/html", "text/xml", "text/css"})
 
@@ -54,7 +51,7 @@ def presentation(mimetype: str) -> Presentation:
     bare_text = essence.startswith("text/") and "charset=" not in match[2].lower()
     if bare_text and essence not in _SELF_DESCRIBING_TEXT:
         content_type = f"{mimetype}; charset=utf-8"
-    return Presentation(content_type, essence in _INERT_TYPES, essence not in _SAVED_EVERYWHERE)
+    return Presentation(content_type, essence in _INERT_TYPES, viewable=True)
 
 
 def content_disposition(filename: str, *, inline: bool) -> str:
