@@ -27,9 +27,10 @@ bench: bin/.built
 	.venv/bin/python tools/peers.py --server
 	bin/py -m benchmarks.figures $(ROWS)
 
-# Libraries of 10^5 and 10^6 aliases; SIZES="10000000" for others.
+# Libraries of 10^5 and 10^6 aliases; SIZES="10000000" for others.  Then the pages at 10^3 and 10^6.
 bench-scale: bin/.built
 	bin/py -m benchmarks.scale $(SIZES)
+	bin/py -m benchmarks.pages
 
 # Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then power cuts:
 # STATES=... (docs/proof.md).  Then CASES=... requests by the description of the interfaces (OPENAPI_SEED=... does the

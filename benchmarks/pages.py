@@ -2,8 +2,8 @@
 
 bin/py -m benchmarks.pages [SMALL LARGE] [in=FOLDER], 1,000 and 1,000,000 files without numbers; the folder
 keeps what was made.  `make bench-scale` runs it last.  The library is made as by benchmarks.scale: real
-records, and bytes that are not there.  Figures are processor time of a request to the application, without a server, by an
-administrator's API token, who owns every second file; each request asks for another place of its list.
+records, and bytes that are not there.  Figures are processor time of a request to the application, without
+a server, by an administrator's API token, who owns every second file.
 """
 
 import os

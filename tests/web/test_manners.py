@@ -171,6 +171,8 @@ class Words(unittest.TestCase):
         self.assertIn(">3 hours ago<", shown)
         self.assertIn(f'title="{now - timedelta(hours=3):%Y-%m-%d %H:%M:%S} UTC"', shown)
         self.assertEqual(when(None), "")
+        day = (now - timedelta(days=3)).date()
+        self.assertIn(f'datetime="{day}T00:00:00+00:00"', str(when(day.isoformat())))
 
     def test_what_is_not_there(self) -> None:
         page = browser().get("/no-such-page", status=404)

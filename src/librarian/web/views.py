@@ -51,11 +51,13 @@ def here_of(request: Request, name: str) -> Markup:
 
 
 def when(moment: datetime | str | None) -> Markup:
-    """A moment, aware or as ISO 8601 has it, for a page: relative to now, with the exact one on hover.
-    Nothing for None."""
+    """A moment, or as ISO 8601 has it, for a page: relative to now, with the exact one on hover.  One
+    without a zone, such as a day, is in UTC.  Nothing for None."""
     if moment is None:
         return Markup("")
     exact = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    if exact.tzinfo is None:
+        exact = exact.replace(tzinfo=UTC)
     words = relative(exact - getUtility(IClock).now())
     stated = exact.isoformat(timespec="seconds")
     title = f"{exact.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -52,6 +52,7 @@ class Answers(PeopleInTheWorld):
         for name in ("+md5", "+sha256"):
             self.ask("GET", f"/files/{{id}}/{name}", public["id"])
         self.ask("GET", "/files/{id}/+index", public["id"], expect=302)
+        self.ask("GET", "/files/{id}/+preview", public["id"], expect=302)
         self.ask("GET", "/files", list="all")
         self.ask("GET", "/files", id=public["id"], expect=303)
         self.ask("GET", "/+search", q=public["sha256"])
