@@ -21,9 +21,7 @@ class CuttingRelay:
     """
 
     def __init__(self, url: str, cut_after: int | None = None) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname is not None and parts.port is not None
-        self._target = (parts.hostname, parts.port)
+        self.lead_to(url)
         self.cut_after = cut_after
         self.swallow_answers = 0
         self.cuts = 0
@@ -33,6 +31,12 @@ class CuttingRelay:
         host, port = self._listening.getsockname()
         self.url = f"http://{host}:{port}/"
         self._open: list[socket.socket] = []
+
+    def lead_to(self, url: str) -> None:
+        """Pass connections on to the server at `url` from now on."""
+        parts = urlsplit(url)
+        assert parts.hostname is not None and parts.port is not None
+        self._target = (parts.hostname, parts.port)
 
     def __enter__(self) -> "CuttingRelay":
         threading.Thread(target=self._accept, daemon=True).start()

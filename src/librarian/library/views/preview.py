@@ -55,8 +55,10 @@ def _of_restricted(alias: Any, kind: str, mimetype: str) -> dict[str, Any]:
 
 
 def _framed(alias: Any, url: str) -> dict[str, Any]:
-    """A frame, where files have hosts of their own."""
-    if not getUtility(ISettings).section(LibrarySettings).own_hosts:
+    """A frame, where files have hosts of their own: there are none below an IP address."""
+    settings = getUtility(ISettings).section(LibrarySettings)
+    host = urlsplit(settings.secure_base).hostname or ""
+    if not settings.own_hosts or ":" in host or host.rpartition(".")[2].isdigit():
         return NONE
     return {"kind": "frame", "url": url, "host": alias.private_url}
 
