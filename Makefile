@@ -2,7 +2,7 @@
 # Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
 PYTHON ?= python3
 
-.PHONY: serve cluster cluster-stop test check bench bench-scale soak docs clean
+.PHONY: serve cluster cluster-stop test check bench bench-scale soak pins docs clean
 
 serve: bin/.built
 	bin/librarian serve development.ini
@@ -32,7 +32,11 @@ bench-scale: bin/.built
 	bin/py -m benchmarks.scale $(SIZES)
 	bin/py -m benchmarks.pages
 
-# Hostile requests to every endpoint.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then power cuts:
+# Which pins are behind what the package index has; silent where none can be asked.
+pins: bin/.built
+	bin/py -m tools.pins
+
+# Hostile requests to every endpoint, and INPUTS=... hostile inputs to every parser.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then power cuts:
 # STATES=... (docs/proof.md).  Then CASES=... requests by the description of the interfaces (OPENAPI_SEED=... does the
 # same ones again).  Then all tests of a server on every installation, of which `make test` has a part; then a server is
 # killed in each phase of an upload in pieces, KILLS=... times, and each part of a cluster under load.  A file of
@@ -41,6 +45,7 @@ soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	bin/py -m tests.crash states=$(or $(STATES),1000) $(if $(SEED),seed=$(SEED))
 	bin/py -m tests.web.openapi cases=$(or $(CASES),20000) seed=$(OPENAPI_SEED)
+	bin/py -m tests.fuzz.parsers inputs=$(or $(INPUTS),1000000) seed=$(SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes

@@ -8,15 +8,18 @@ from unittest import mock
 
 import urllib3
 
+from librarian.clock import SystemClock
 from librarian.library.backup.manifests import read_manifest
 from librarian.library.counts.log_reading import LogReader
 from librarian.library.http.request_bodies import stated_expires
+from librarian.library.uploads.views.tus import stated_metadata
 from librarian.machines.agent.scheduler_client import Api, HTTPSchedulerClient
 from librarian.mirrors.archive.indices import parse_index, unpacked
 from librarian.mirrors.model.distributions import MirrorsSubtree
 from librarian.spool.ftp.session import Session
 from librarian.spool.model.ledger import Entry, Ledger
 from librarian.store import room
+from librarian.store.memory import MemoryStore
 from librarian.tracker.client.stores.checksums import Records
 from librarian.tracker.client.stores.remote import RemoteDataStore
 from librarian.tracker.client.wire.downloads import Head
@@ -26,6 +29,7 @@ from librarian.tracker.protocol import (
 )
 from librarian.web.files import conditions
 from librarian.web.forms import fields_of
+from librarian.web.requests.form_files import FormReceiving
 from librarian.web.requests.request import Request
 from tests.foreign_samples import (
     DIGEST,
@@ -115,6 +119,21 @@ def listing(body: bytes, ask: Any, *features: str) -> object:
 
 def form(body: bytes) -> object:
     return fields_of(Request.blank("/", method="POST", body=body, content_type="application/json"))
+
+
+def parts(body: bytes) -> object:
+    """A form with files, in pieces that cut its lines."""
+    receiving = FormReceiving(MemoryStore(SystemClock()), "multipart/form-data; boundary=B", {})
+    try:
+        for start in range(0, len(body), 7):
+            receiving.write(body[start : start + 7])
+        return len(receiving.finish().fields)
+    finally:
+        receiving.abort()
+
+
+def tus_metadata(text: bytes) -> object:
+    return stated_metadata(Request.blank("/", headers={"Upload-Metadata": words(text)}))
 
 
 def expiry(text: bytes) -> object:

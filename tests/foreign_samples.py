@@ -90,3 +90,9 @@ STATUS = json.dumps(
      "job": {"job_id": 7, "code_import": "x", "rcs_type": "GIT", "url": "https://h/x"}}
 ).encode()  # fmt: skip
 REFUSAL = b'{"error": "no such file"}'
+
+PARTS = (
+    b'--B\r\nContent-Disposition: form-data; name="title"\r\n\r\nA word\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: binary\r\n\r\nabc\r\n--B--\r\n"
+)

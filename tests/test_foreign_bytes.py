@@ -59,7 +59,7 @@ from librarian.web import digests
 from librarian.web.access_log.masking import masked
 from librarian.web.files import conditions, ranges
 from librarian.web.files.disposition import content_disposition
-from librarian.web.interfaces import MalformedDigest
+from librarian.web.interfaces import FormTooLarge, FormUnreadable, MalformedDigest
 from librarian.web.requests import hosts
 from tests.foreign_readers import (
     InFolder,
@@ -71,11 +71,13 @@ from tests.foreign_readers import (
     listed_names,
     listing,
     packed_index,
+    parts,
     scheduler_client,
     session,
     surrogates,
     tracker,
     tracker_header,
+    tus_metadata,
     upload_header,
     words,
 )
@@ -87,6 +89,7 @@ from tests.foreign_samples import (
     LOG_JSON,
     MANIFEST,
     PACKAGES,
+    PARTS,
     PUBLICATIONS,
     RECORD,
     REFUSAL,
@@ -95,6 +98,7 @@ from tests.foreign_samples import (
     SOURCES,
     STATUS,
 )
+from tests.fuzz.corpus import kept
 from tests.support.mutation import CALLS, SEED, Target, mutations
 
 
@@ -379,6 +383,8 @@ def targets(folder: Path) -> list[Target]:
         ),
         Target("masked URL", lambda text: masked(words(text)), (), [b"/1/a?token=abc&x=%74oken&toke%6E=1"]),
         Target("JSON form", form, (HTTPBadRequest,), [b'{"name": "x", "enabled": true}'], True),
+        Target("multipart", parts, (FormUnreadable, FormTooLarge), [PARTS]),
+        Target("tus metadata", tus_metadata, (HTTPBadRequest,), [b"filename YS50eHQ=,restricted dHJ1ZQ==,x"]),
     ]
 
 
@@ -404,7 +410,7 @@ class ForeignBytes(unittest.TestCase):
 def undeclared(target: Target) -> dict[str, bytes]:
     """What the parser raised without saying so, with an input that makes it; slowness counts too."""
     found: dict[str, bytes] = {}
-    for body in mutations(target):
+    for body in (*kept(target.name), *mutations(target)):
         started = time.process_time()
         try:
             target.parse(body)

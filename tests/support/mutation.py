@@ -55,7 +55,7 @@ class Target:
     is_json: bool = field(default=False)
 
 
-def mutations(target: Target, seed: int = SEED, calls: int = CALLS) -> Iterator[bytes]:
+def mutations(target: Target, seed: int | str = SEED, calls: int = CALLS) -> Iterator[bytes]:
     """The examples, and `calls` inputs made of them; the same ones for the same seed."""
     chance = random.Random(f"{seed} {target.name}")
     yield from target.examples
