@@ -146,6 +146,15 @@ class Deciding(Guarded):
         self.assertEqual(both.checkPermission("librarian.View", self.door), False)
         self.assertEqual(SecurityPolicy().checkPermission("librarian.View", self.door), False)
 
+    def test_who_joins_is_asked_for_what_was_allowed_before(self) -> None:
+        policy = SecurityPolicy(Participation(SYSTEM))
+        self.assertTrue(policy.checkPermission("librarian.View", self.door))
+        joined = Participation(Member())
+        policy.add(joined)
+        self.assertFalse(policy.checkPermission("librarian.View", self.door))
+        policy.remove(joined)
+        self.assertTrue(policy.checkPermission("librarian.View", self.door))
+
     def test_a_participation_belongs_to_one_interaction(self) -> None:
         participation = Participation(SYSTEM)
         policy = SecurityPolicy(participation)
