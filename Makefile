@@ -36,16 +36,18 @@ bench-scale: bin/.built
 pins: bin/.built
 	bin/py -m tools.pins
 
-# Hostile requests to every endpoint, and INPUTS=... hostile inputs to every parser.  SEED=... does the same ones again, REQUESTS=... more or fewer.  Then power cuts:
-# STATES=... (docs/proof.md).  Then CASES=... requests by the description of the interfaces (OPENAPI_SEED=... does the
-# same ones again).  Then all tests of a server on every installation, of which `make test` has a part; then a server is
-# killed in each phase of an upload in pieces, KILLS=... times, and each part of a cluster under load.  A file of
-# LARGE=... MB, for which there has to be room twice in the folder for temporary files, comes over connections that are cut.
+# The long proofs (docs/proof.md), each repeatable by SEED=... where it draws at random: REQUESTS=... hostile requests to
+# every endpoint and INPUTS=... hostile inputs to every parser; STATES=... power cuts; OPERATIONS=... of concurrent clients;
+# CASES=... requests by the description of the interfaces (its own OPENAPI_SEED=...); all tests of a server on every
+# installation, of which `make test` has a part; a server killed KILLS=... times in the phases of an upload; a file of
+# LARGE=... MB over connections that are cut (room twice in the folder for temporary files); each part of a cluster killed
+# ROUNDS=... times under load.
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
-	bin/py -m tests.crash states=$(or $(STATES),1000) $(if $(SEED),seed=$(SEED))
-	bin/py -m tests.web.openapi cases=$(or $(CASES),20000) seed=$(OPENAPI_SEED)
 	bin/py -m tests.fuzz.parsers inputs=$(or $(INPUTS),1000000) seed=$(SEED)
+	bin/py -m tests.crash states=$(or $(STATES),1000) $(if $(SEED),seed=$(SEED))
+	bin/py -m tests.histories operations=$(or $(OPERATIONS),1000000) $(if $(SEED),seed=$(SEED))
+	bin/py -m tests.web.openapi cases=$(or $(CASES),20000) seed=$(OPENAPI_SEED)
 	LIBRARIAN_INSTALLATIONS=whole bin/test -m tests.installations
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.library.uploads.test_clients -t Killed
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes
