@@ -88,6 +88,11 @@ class Browser:
             raise Unanswered("503")
         return reply
 
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._connections.values():
+            connection.close()
+
     @staticmethod
     def _wait_for_server(why: str) -> NoReturn:
         time.sleep(PAUSE)

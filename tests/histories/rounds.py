@@ -67,15 +67,21 @@ def judged(operations: Sequence[Operation]) -> Outcome:
 
 
 def run_round(
-    site: Site, wanted: int, seed: str, *, faults: bool = True, kinds: Sequence[str] = tuple(MODELS)
+    site: Site,
+    wanted: int,
+    seed: str,
+    *,
+    faults: bool = True,
+    keep: bool = True,
+    kinds: Sequence[str] = tuple(MODELS),
 ) -> Outcome:
-    """A round of at least so many operations, judged.  Its histories are kept if they cannot be explained."""
+    """A round of at least so many operations, judged.  With `keep` what is not explained is kept."""
     folder, begun = Path(tempfile.mkdtemp(prefix="librarian-history-")), time.monotonic()
-    work = Round(site, folder, wanted, seed, kinds)
+    work = Round(site, folder, wanted, seed, tuple(MODELS))
     work.run(faults)
     found = judged(read_history(folder))
     found.troubles, found.seconds = work.troubles, time.monotonic() - begun
-    if found.violations:
+    if found.violations and keep:
         found.troubles.append(f"the histories are in {folder}")
     else:
         shutil.rmtree(folder)
@@ -98,18 +104,19 @@ class Round:
         self._processes: list[Process] = []
         self._pen = Pen(folder / "maker.history", f"{self._number} maker")
         self.troubles: list[str] = []
+        self._browser = Browser(site.nodes, site.token)
         self._subjects = self._made(kinds)
 
     def _made(self, kinds: Sequence[str]) -> list[Subject]:
         self._site.move_clock(0)
-        browser = Browser(self._site.nodes, self._site.token)
-        maker = Maker(browser, self._site.server, self._pen, self._number, random.Random(self._seed))
+        maker = Maker(self._browser, self._site.server, self._pen, self._number, random.Random(self._seed))
         share = self._wanted // len(kinds)
         each = {kind: max(2, share // (PER_LINK if kind == "link" else PER_OBJECT)) for kind in kinds}
         return maker.make(each)
 
     def run(self, faults: bool) -> None:
         """Let all clients work."""
+        self._browser.close()
         threads = [threading.Thread(target=self._client, args=(number,)) for number in range(HTTP_CLIENTS)]
         for thread in threads:
             thread.start()
@@ -159,7 +166,8 @@ class Round:
     def _work(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
         pen = Pen(self._folder / f"http{number}.history", f"{self._number} http{number}")
-        client = Client(Browser(self._site.nodes, self._site.token), pen, chance)
+        browser = Browser(self._site.nodes, self._site.token)
+        client = Client(browser, pen, chance)
         subjects: dict[str, list[Subject]] = {}
         for subject in self._subjects:
             if subject.kind != "claim":  # which only probers do, by the utilities
@@ -168,6 +176,8 @@ class Round:
         while not self._ended.is_set():
             client.work_on(chance.choice(subjects[chance.choice(kinds)]))
             self._progress = next(self._done)
+        browser.close()
+        pen.close()
 
     # Processes that use the utilities
 
