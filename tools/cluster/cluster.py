@@ -1,4 +1,4 @@
-"""All parts of a cluster, in the order in which they start."""
+"""All parts of a cluster: the nodes start together, and before them, together, what they need."""
 
 import json
 import os
@@ -47,10 +47,14 @@ class Cluster:
         """Write what the parts read, and start those that do not run.  Raises NoCluster."""
         if not self.parts:
             self.parts = {part.name: part for part in self._made()}
-        for part in self.parts.values():
-            if not part.pids:
-                part.start()
-                self._note()
+        needed = [part for part in self.parts.values() if part.name not in NODES]
+        for together in (needed, [self.parts[name] for name in NODES]):
+            starting = [part for part in together if not part.pids]
+            for part in starting:
+                part.spawn()
+            self._note()
+            for part in starting:
+                part.wait()
 
     def stop(self) -> None:
         """End all parts in order, last one first."""

@@ -34,7 +34,7 @@ class Part:
     rights: Mapping[str, Any] = field(default_factory=dict)  # user and group, for Popen
     ending: signal.Signals = signal.SIGTERM  # what makes it end in order
     health: str = ""  # a URL that is 200 once it is up, if it accepts connections before that
-    after: Callable[[], None] = lambda: None  # done once it is up, by start()
+    after: Callable[[], None] = lambda: None  # done once it is up, by wait()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,6 +52,10 @@ class Part:
     def start(self) -> None:
         """Start it and wait until it is up.  Raises NoCluster with the end of its log."""
         self.spawn()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it is up, and do what is due then.  Raises NoCluster with the end of its log."""
         end = time.monotonic() + START_SECONDS
         while not self.is_up():
             if self.pids and time.monotonic() < end:
