@@ -1,19 +1,24 @@
 """``/webhooks``: the webhooks of who asks, what was sent to them and what was answered."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms import SelectChoice
+from wtforms.fields import BooleanField, SelectMultipleField, URLField
+from wtforms.validators import DataRequired, Length
+from wtforms.widgets import CheckboxInput
 from zope.component import getUtilitiesFor, getUtility
 from zope.interface import implementer
 
-from librarian.events.interfaces import IWebhookSet, NoSuchWebhook
+from librarian.events.interfaces import InvalidWebhook, IWebhookSet, NoSuchWebhook
 from librarian.interfaces import IEventKind
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import (
     HTML,
@@ -90,21 +95,46 @@ def _path(webhook_id: str) -> str:
     return local_path(f"/webhooks/{webhook_id}")
 
 
-def _list(context: Webhooks, request: Request, secret: str | None = None) -> Response:
+class HookForm(PageForm):
+    """A new webhook."""
+
+    blames: ClassVar = {InvalidWebhook: ""}
+
+    url = URLField("URL", [DataRequired("A URL is needed."), Length(max=2000)])
+    kinds = SelectMultipleField(
+        "What is told (nothing chosen: all)", option_widget=CheckboxInput(), validate_choice=False
+    )
+    everything = BooleanField("Everything, not only my files (administrators)", false_values=("", "no"))
+
+    def __init__(self, fields: Any = None) -> None:
+        super().__init__(fields)
+        found = sorted(getUtilitiesFor(IEventKind))
+        self.kinds.choices = [SelectChoice(name, f"{kind.__doc__} ({name})") for name, kind in found]
+
+
+def _list(
+    context: Webhooks, request: Request, secret: str | None = None, form: PageForm | None = None
+) -> Response:
     values = {
         "_title": "Webhooks",
         "_secret": secret,
         "webhooks": [_describe(webhook) for webhook in getUtility(IWebhookSet)],
         "kinds": {name: kind.__doc__ for name, kind in sorted(getUtilitiesFor(IEventKind))},
+        "_form": form or HookForm(),
     }
     return page(request, LIST, values)
 
 
 def _add(context: Webhooks, request: Request) -> Response:
     """Fields `url`, `kinds` (a list, or with spaces between) and `everything`, for administrators."""
-    fields, webhooks = fields_of(request, lists={"kinds": " "}), getUtility(IWebhookSet)
+    again = partial(_list, context, request, None)
+    return by_form(request, HookForm, partial(_make, context, request), again, lists={"kinds": " "})
+
+
+def _make(context: Webhooks, request: Request, fields: Mapping[str, Any]) -> Response:
     if unknown := sorted(set(fields) - _KNOWN):
         raise HTTPBadRequest(f"{unknown[0]} is no field of a webhook.")
+    webhooks = getUtility(IWebhookSet)
     make = webhooks.newForEverything if _everything(fields) else webhooks.new
     new = make(text(fields, "url"), _kinds(fields))
     if wants_page(request):

@@ -8,6 +8,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.validators import ValidationError
 
 from librarian.web.errors import wants_page
 from librarian.web.requests.methods import judge, judged_by, refusal_of, takes
@@ -172,6 +173,20 @@ class PageForm(wtforms.Form):
     def first_wrong(self) -> str:
         """The id of the first field with an error, which gets the focus."""
         return next((field.id for field in self if field.errors), "")
+
+
+def readable(read: Callable[[str], Any]) -> Callable[[Any, Any], None]:
+    """A validator: what `read` refuses with a ValueError is wrong.  A field may be left empty."""
+
+    def check(form: Any, field: Any) -> None:
+        if not (field.data or "").strip():
+            return
+        try:
+            read(field.data.strip())
+        except ValueError as error:
+            raise ValidationError(sentence(error)) from None
+
+    return check
 
 
 def sentence(error: Exception) -> str:

@@ -1,11 +1,13 @@
 """``/people/<name>/+quota``, the lines about it on a person's page, and the refusal of what is too much."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.fields import StringField
 from zope.component import getUtility
 from zope.interface import implementer
 
@@ -15,7 +17,7 @@ from librarian.library.quotas.service import NAMES, parse_limit
 from librarian.people.interfaces import IParticipantFacts
 from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import by_method, done, fields_of, page
+from librarian.web.forms import PageForm, by_form, by_method, done, page, readable
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import COUNT, TEXT, told
 from librarian.web.requests.mounting import local_path
@@ -27,7 +29,27 @@ def _path(participant: Any) -> str:
     return local_path(f"/people/{participant.name}/+quota")
 
 
-def _show(context: Any, request: Request) -> Response:
+def _checked(name: str, stated: str) -> None:
+    if not _is_default(stated):
+        parse_limit(name, stated)
+
+
+class QuotaForm(PageForm):
+    """New limits."""
+
+    blames: ClassVar = {InvalidLimit: ""}
+
+    bytes = StringField(
+        "Bytes: a size such as 10G, none, or default",
+        [readable(partial(_checked, "bytes"))],
+        default="default",
+    )
+    files = StringField(
+        "Files: a number, none, or default", [readable(partial(_checked, "files"))], default="default"
+    )
+
+
+def _show(context: Any, request: Request, form: PageForm | None = None) -> Response:
     found = getUtility(IQuotaSet).of(context)
     quota = found.quota()
     values = {
@@ -36,6 +58,7 @@ def _show(context: Any, request: Request) -> Response:
         "_path": _path(context),
         "_participant": local_path(f"/people/{context.name}"),
         "_rows": _rows(quota),
+        "_form": form or QuotaForm(),
         "_may_change": is_permitted("librarian.Admin", found),
     }
     return page(request, TEMPLATE, values)
@@ -55,8 +78,12 @@ def _rows(quota: Quota) -> list[dict[str, Any]]:
 
 def _change(context: Any, request: Request) -> Response:
     """Fields `bytes` and `files`: a number, a size, ``none`` (null) or ``default``, the same as without."""
-    changed = getUtility(IQuotaSet).of(context).setLimits(_stated(fields_of(request)))
-    return done(request, _path(context), changed.as_json())
+
+    def change(fields: Mapping[str, Any]) -> Response:
+        changed = getUtility(IQuotaSet).of(context).setLimits(_stated(fields))
+        return done(request, _path(context), changed.as_json())
+
+    return by_form(request, QuotaForm, change, lambda form: _show(context, request, form))
 
 
 def _stated(fields: Mapping[str, Any]) -> dict[str, int | None]:

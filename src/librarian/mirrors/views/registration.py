@@ -1,29 +1,82 @@
 """``/mirrors/<distribution>/+register``: the form for the owner of a new mirror."""
 
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms import SelectChoice
+from wtforms.fields import SelectField, StringField, URLField
+from wtforms.validators import DataRequired, Length
 from zope.component import getUtility
 
 from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
+from librarian.mirrors.interfaces import BadBaseURL, NameInUse, URLInUse
 from librarian.mirrors.views.common import SCHEMES, member_named, path_of, registry_page
 from librarian.mirrors.views.serializers import MIRROR, describe
+from librarian.people.interfaces import BadName
 from librarian.security.interaction import current_principal
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.forms import PageForm, by_form, by_method, done, sentence, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import TEXT, WORD, array, mapping, obj, one_of, told
 
+_NAME = {"autocapitalize": "none"}
 
-def _register_form(context: Any, request: Request) -> Response:
+
+class RegistrationForm(PageForm):
+    """A new mirror."""
+
+    blames: ClassVar = {NameInUse: "name", BadName: "name", BadBaseURL: "", URLInUse: ""}
+
+    name = StringField(
+        "Name, as in URLs", [DataRequired("A name is needed."), Length(max=64)], render_kw=_NAME
+    )
+    country = SelectField("Country", [DataRequired("Choose the country.")], validate_choice=False)
+    https_base_url = URLField("HTTPS URL", render_kw={"placeholder": "https://"})
+    http_base_url = URLField("HTTP URL", render_kw={"placeholder": "http://"})
+    ftp_base_url = URLField("FTP URL", render_kw={"placeholder": "ftp://"})
+    speed = SelectField(
+        "Speed", choices=[SelectChoice(one.name, one.title) for one in MirrorSpeed], default="S1G"
+    )
+    content = SelectField(
+        "Content",
+        choices=[
+            SelectChoice("ARCHIVE", "Archive of packages"),
+            SelectChoice("RELEASE", "Images to install from"),
+        ],
+    )
+    pulse_type = SelectField(
+        "Synchronisation",
+        choices=[
+            SelectChoice("PULL", "The mirror fetches by itself"),
+            SelectChoice("PUSH", "The archive tells it when"),
+        ],
+    )
+
+    def blame(self, error: Exception) -> None:
+        """A URL that is refused is that of the field with this URL."""
+        names = [field.name for field in self if field.data and field.data == getattr(error, "url", None)]
+        if names:
+            self[names[0]].errors = [sentence(error)]
+        else:
+            super().blame(error)
+
+    def __init__(self, fields: Any = None) -> None:
+        super().__init__(fields)
+        countries = [SelectChoice(one.iso3166code2, one.name) for one in getUtility(ICountrySet)]
+        self.country.choices = [SelectChoice("", "Choose"), *countries]
+
+
+def _register_form(context: Any, request: Request, form: PageForm | None = None) -> Response:
     if not current_principal().authenticated:
         _ = context.newMirror  # raises Unauthorized, which invites to log in
     values = {
         "_title": f"Register a mirror of {context.display_name}",
         "_path": path_of(context),
-        "_countries": list(getUtility(ICountrySet)),
+        "_form": form or RegistrationForm(),
         "speeds": {each.name: each.title for each in MirrorSpeed},
         "contents": [each.name for each in MirrorContent],
         "pulse_types": [each.name for each in MirrorPulseType],
@@ -32,7 +85,11 @@ def _register_form(context: Any, request: Request) -> Response:
 
 
 def _register(context: Any, request: Request) -> Response:
-    fields = fields_of(request)
+    again = partial(_register_form, context, request)
+    return by_form(request, RegistrationForm, partial(_registered, context, request), again)
+
+
+def _registered(context: Any, request: Request, fields: Mapping[str, Any]) -> Response:
     register_mirror, owner = context.newMirror, current_principal().person  # the first asks who may
     if owner is None:
         raise HTTPForbidden("A mirror is owned by a person.")

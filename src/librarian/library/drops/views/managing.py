@@ -1,22 +1,27 @@
 """``/+upload-links`` on the web application: the acting person's links, and for admins all."""
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
 
 from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms import SelectChoice
+from wtforms.fields import SelectField, StringField
+from wtforms.validators import Length, Regexp
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.drops.interfaces import IUploadLinks
 from librarian.library.drops.service import describe_link
+from librarian.library.interfaces import InvalidFilename
 from librarian.library.views.listing import PAGE_SIZE, page_size, url_with
 from librarian.quantities import parse_duration, parse_size
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, fields_of, page, text
+from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, page, readable, text
 from librarian.web.openapi.declaring import (
     HTML,
     JSON,
@@ -44,13 +49,34 @@ from librarian.web.openapi.schemas import (
 
 TEMPLATE = "librarian.library:templates/upload_links.jinja2"
 PATH = "/+upload-links"
+WRONG_USES = "uses is a whole number from 1 to 999999999, or any."
 _USES = re.compile("[1-9][0-9]{0,8}")
 _TEXTS = ("wanted", "filename", "folder")
 _KNOWN = {*_TEXTS, "max_size", "media_types", "uses", "lifetime", "restricted", "keep"}
 _CONTROL = {"csrf_token", "revoke"}
 
 
-def _values(request: Request) -> dict[str, Any]:
+class LinkForm(PageForm):
+    """A new upload link."""
+
+    blames: ClassVar = {InvalidFilename: "filename"}
+
+    wanted = StringField("What is wanted", [Length(max=1000)])
+    filename = StringField("Name of the file, if not its own", [Length(max=255)])
+    max_size = StringField("Largest size, as 2GB", [readable(parse_size)])
+    media_types = StringField("Media types, as image/*, text/plain")
+    uses = StringField(
+        "Number of files, or any", [Regexp("any$|[1-9][0-9]{0,8}$", message=WRONG_USES)], default="1"
+    )
+    lifetime = StringField("For how long, as 7d", [readable(parse_duration)], default="7d")
+    folder = StringField("Folder of the tree")
+    keep = StringField("Files are kept for, as 30d", [readable(parse_duration)])
+    restricted = SelectField(
+        "Files are", choices=[SelectChoice("true", "restricted"), SelectChoice("false", "public")]
+    )
+
+
+def _values(request: Request, form: PageForm | None = None) -> dict[str, Any]:
     """A page of the list, ``?size=&after=``; `next` is a URL, or null."""
     asked = {name: request.GET[name] for name in ("size", "after") if request.GET.get(name)}
     found, following = removeSecurityProxy(
@@ -59,6 +85,7 @@ def _values(request: Request) -> dict[str, Any]:
     return {
         "_title": "Upload links",
         "_url": None,
+        "_form": form or LinkForm(),
         "_first": PATH if "after" in asked else None,
         "links": [describe_link(link) for link in found],
         "next": url_with(asked, PATH, after=following) if following else None,
@@ -76,7 +103,17 @@ def _change(context: Any, request: Request) -> Response:
     if "revoke" in fields:
         links.revoke(text(fields, "revoke"))
         return done(request, PATH, {"revoked": True})
-    url = links.create(**terms_of(fields))
+    return by_form(
+        request,
+        LinkForm,
+        partial(_make, request),
+        lambda form: page(request, TEMPLATE, _values(request, form)),
+        lists={"media_types": ","},
+    )
+
+
+def _make(request: Request, fields: Mapping[str, Any]) -> Response:
+    url = getUtility(IUploadLinks).create(**terms_of(fields))
     if not wants_page(request):
         return Response(json_body={"url": url}, status=201)
     request.tm.begin()  # the link was committed independently; see it in the list
@@ -113,7 +150,7 @@ def terms_of(fields: Any) -> dict[str, Any]:
 
 def _uses(stated: str) -> int:
     if not _USES.fullmatch(stated):
-        raise HTTPBadRequest("uses is a whole number from 1 to 999999999, or any.")
+        raise HTTPBadRequest(WRONG_USES)
     return int(stated)
 
 
