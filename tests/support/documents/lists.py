@@ -72,5 +72,5 @@ def names(page: Any) -> None:
         cells = [cell.get_text(" ", strip=True) for cell in row.find_all("td")]
         print(row.find("a").text + (f" ({cells[1]})" if searched else ""))
     if not rows:
-        said = [each.get_text(" ", strip=True) for each in page.html.select("main p:not(.actions)")]
+        said = [each.get_text(" ", strip=True) for each in page.html.select("main > p:not(.actions)")]
         print(" ".join(said[0].partition(". ")[0].rstrip(".").split()) + ".")
