@@ -94,6 +94,11 @@ class Browser:
         """What `script`, which may say ``return``, gives in the page that is shown."""
         return self.driver.execute_script(script)
 
+    def wait_for(self, css: str, text: str) -> None:
+        """Wait until the first element that `css` selects has the text, without leaving the page."""
+        waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, ignored_exceptions=[WebDriverException])
+        waiting.until(lambda driver: text in self.text(css), f"no {text!r} in {css}")
+
     def messages(self) -> list[str]:
         """What the browser has written into its log since it was asked before."""
         driver: Any = self.driver

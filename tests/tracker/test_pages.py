@@ -1,5 +1,6 @@
 """The tracker in the web application: pages, and the protocol for people and tokens."""
 
+import gzip
 import unittest
 from email.utils import formatdate
 from typing import Any
@@ -99,6 +100,18 @@ class BrowsingTests(PagesCase):
             [history.count(state) for state in (">present<", ">replaced<", ">deleted<")], [1, 1, 0]
         )
         self.assertIn("/tracker/files/d/a%20%26%20b?version=5", history)
+        self.assertIn("<td>Mary</td>", history)  # the name of who put it, and no id
+        self.assertNotIn("person:mary", history + directory)
+
+    def test_sizes_packed_and_not(self) -> None:
+        packed = gzip.compress(b"x" * 54321)
+        named = f"/files/p?last_modified={quote(formatdate(5))}"
+        self.assertEqual(self.ask("PUT", named, packed, Content_Encoding="gzip").status_int, 200)
+        self.put("/u", 5, b"u")
+        for page in (self.page(""), self.page("/tree/p")):
+            self.assertIn("<td>54\N{NARROW NO-BREAK SPACE}321</td>", page)
+            self.assertIn(f"<td>{len(packed)}</td>", page)
+        self.assertIn("<td>not packed</td>", self.page("/tree/u"))
 
     def test_a_deleted_name_still_has_its_page(self) -> None:
         self.put("/a", 5, b"five")

@@ -300,6 +300,10 @@ class ICodeImportMachine(ICodeImportThing):
     def newestEvents(count: int) -> Sequence[ICodeImportEvent]:
         """At most `count` events, newest first."""
 
+    def endedJobs(since: datetime) -> Sequence[tuple[str, ICodeImportResult]]:
+        """The results of the jobs that ended on it at `since` or later, oldest first, each with the name of
+        its import.  Those of deleted imports, and all but the last 100 of an import, are gone."""
+
     def setOnline(message: str | None = None) -> None:
         """The daemon starts, or a person puts the machine back into service.
 

@@ -1,7 +1,7 @@
 """The utilities of code imports, and machines and imports bound to what they need."""
 
 import unicodedata
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from zope.component import getUtility
@@ -29,7 +29,7 @@ from librarian.machines.interfaces import (
     NoSuchCodeImport,
 )
 from librarian.machines.model.events import ChangeContext, CodeImportEvent
-from librarian.machines.model.imports import CodeImportJob
+from librarian.machines.model.imports import CodeImportJob, CodeImportResult
 from librarian.machines.model.registry import CodeImportRegistry
 from librarian.security.interaction import current_principal
 from librarian.tree.interfaces import ITree
@@ -83,6 +83,19 @@ class BoundMachine(Bound):
 
     def newestEvents(self, count: int) -> list[CodeImportEvent]:
         return self._services.registry.events.newest_of_machine(self.hostname, count)
+
+    def endedJobs(self, since: datetime) -> list[tuple[str, CodeImportResult]]:
+        registry = self._services.registry
+        events = registry.events.of_machine_since(self.hostname, since)
+        names = {event.code_import for event in events if event.code_import}
+        found = [
+            (name, result)
+            for name in names
+            if name in registry.imports
+            for result in registry.imports[name].results_since(since)
+            if result.machine == self.hostname
+        ]
+        return sorted(found, key=lambda named: named[1].date_created)
 
     def setOnline(self, message: str | None = None) -> None:
         transitions.set_online(self._services.registry, stored(self), self._services.context(message))

@@ -69,16 +69,36 @@ class Visitors(WithBrowser):
 
     def test_a_member_of_vcs_imports_sees_all_and_changes_nothing(self) -> None:
         self.log_in("david")
-        self.assertEqual(self.browser.texts("#machines tbody td:first-child"), ["apollo", "boris", "carol"])
-        states = self.browser.texts("#machines tbody td:nth-child(2)")
+        self.assertEqual(
+            self.browser.texts("#machines tbody tr:not(.job) td:first-child"), ["apollo", "boris", "carol"]
+        )
+        states = self.browser.texts("#machines tbody tr:not(.job) td:nth-child(2)")
         self.assertEqual(states[:2], ["Online (1 job running)", "Offline"])
-        self.assertEqual(self.browser.texts("#machines tbody td:nth-child(4)")[1], "Stopped")
+        self.assertEqual(self.browser.texts("#machines tbody tr:not(.job) td:nth-child(5)")[1], "Stopped")
         self.browser.follow("apollo")
         self.assertEqual(self.browser.text("h1"), "apollo: Online")
         self.assertIn("Fetching", self.browser.text(".logtail"))
         self.assertEqual(self.browser.texts("main form"), [])
         self.open("/machines/+imports/gimp")
         self.assertEqual((self.browser.text("h1"), self.browser.texts("main form")), ("gimp: Reviewed", []))
+
+    def test_the_board_and_a_machine_update_by_themselves(self) -> None:
+        """Without being loaded again, and with the focus where it was."""
+        apollo = self.machine("apollo")["current_jobs"][0]["id"]
+        for path in ("/machines", "/machines/apollo"):
+            self.log_in("david", path)
+            self.browser.run("window.mark = 'same page'; document.querySelector('.logtail').focus()")
+            log = f"Fetching {HOSTILE}\nstep of {path}\n"
+            self.site.daemon.post(f"/+scheduler/apollo/jobs/{apollo}/heartbeat", logtail=log)
+            self.browser.wait_for(".logtail", f"step of {path}")
+            self.assertEqual(self.browser.run("return window.mark"), "same page")
+            self.assertEqual(self.browser.run("return document.activeElement.className"), "logtail")
+
+    def test_a_board_says_that_it_is_not_up_to_date(self) -> None:
+        self.log_in("david", "/machines")
+        self.browser.run("window.fetch = () => Promise.reject(new TypeError('away'))")
+        self.browser.wait_for("main [role=status]", "the server does not answer")
+        self.assertIn("apollo", self.browser.text("#board"))
 
     def test_a_forged_form_is_refused(self) -> None:
         self.log_in("david")

@@ -100,6 +100,11 @@ class EventLog(Persistent):
         """Oldest first."""
         return self._of("import", name)
 
+    def of_machine_since(self, hostname: str, since: datetime) -> list[CodeImportEvent]:
+        """Oldest first; older ones are not loaded."""
+        first = int(since.timestamp() * 1000) << ID_BITS_BELOW_MILLISECOND
+        return [self._events[event_id] for event_id in self._ids("machine", hostname, first)]
+
     def newest_of_machine(self, hostname: str, count: int) -> list[CodeImportEvent]:
         """At most `count`, newest first."""
         return [self._events[event_id] for event_id in self._ids("machine", hostname)[: -count - 1 : -1]]
@@ -107,6 +112,6 @@ class EventLog(Persistent):
     def _of(self, kind: str, name: str) -> list[CodeImportEvent]:
         return [self._events[event_id] for event_id in self._ids(kind, name)]
 
-    def _ids(self, kind: str, name: str) -> list[int]:
-        keys = self._by_subject.keys(min=(kind, name, 0), max=(kind, name, 2**63))
+    def _ids(self, kind: str, name: str, first: int = 0) -> list[int]:
+        keys = self._by_subject.keys(min=(kind, name, first), max=(kind, name, 2**63))
         return [event_id for _kind, _name, event_id in keys]

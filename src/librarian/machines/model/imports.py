@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from BTrees.LOBTree import LOBTree
 from persistent import Persistent
@@ -101,6 +102,11 @@ class CodeImport(Persistent):
     def results(self) -> list[CodeImportResult]:
         """The results of the last jobs, the oldest first; at most 100."""
         return list(self._results.values())
+
+    def results_since(self, since: datetime) -> list[CodeImportResult]:
+        """Those of jobs that ended at `since` or later, the newest first; one older one is loaded."""
+        newest = reversed(self._results.values())
+        return list(takewhile(lambda result: result.date_created >= since, newest))
 
     def add_result(self, result: CodeImportResult, blame: bool = True) -> None:
         """Append `result`, update the counters, and drop all but the newest 100 results.

@@ -31,6 +31,7 @@ from librarian.web.openapi.schemas import (
 
 EVENTS_SHOWN = 10
 RESULTS_SHOWN = 10
+ENDED_WITHIN = timedelta(days=1)  # the jobs of a machine that its strip shows
 
 
 _AGO = nullable(told(TEXT, "for people, such as 2 hours 5 minutes"))
@@ -77,6 +78,17 @@ RESULT = Named(
         log_excerpt=nullable(TEXT),
     ),
 )
+#: describe_ended()
+ENDED = Named(
+    "EndedJob",
+    obj(
+        code_import=TEXT,
+        status=one_of(CodeImportResultStatus),
+        succeeded=FLAG,
+        date_job_started=_MOMENT,
+        date=_MOMENT,
+    ),
+)
 MACHINE_LINE = Named(
     "ListedMachine",
     obj(
@@ -91,11 +103,13 @@ MACHINE_LINE = Named(
         heartbeat=_MOMENT,
         heartbeat_ago=_AGO,
         jobs_running=COUNT,
+        current_jobs=array(JOB),
+        ended_jobs=array(ENDED),
     ),
 )
 MACHINE = Named(
     "Machine",
-    extended(MACHINE_LINE, date_created=_MOMENT, current_jobs=array(JOB), events=array(EVENT)),
+    extended(MACHINE_LINE, date_created=_MOMENT, events=array(EVENT)),
 )
 IMPORT_LINE = Named(
     "ListedCodeImport",
@@ -200,6 +214,17 @@ def describe_result(result: Any) -> dict[str, Any]:
     }
 
 
+def describe_ended(name: str, result: Any) -> dict[str, Any]:
+    """The end of a job as the strip of its machine shows it."""
+    return {
+        "code_import": name,
+        "status": result.status.name,
+        "succeeded": result.status.succeeded,
+        "date_job_started": moment(result.date_job_started),
+        "date": moment(result.date_created),
+    }
+
+
 def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
     """A machine as lists show it."""
     reason = machine.offline_reason
@@ -215,6 +240,10 @@ def summarize_machine(machine: Any, now: datetime) -> dict[str, Any]:
         "heartbeat": moment(machine.heartbeat),
         "heartbeat_ago": ago(machine.heartbeat, now),
         "jobs_running": len(machine.current_jobs),
+        "current_jobs": [describe_job(job, now) for job in machine.current_jobs],
+        "ended_jobs": [
+            describe_ended(name, result) for name, result in machine.endedJobs(now - ENDED_WITHIN)
+        ],
     }
 
 
@@ -228,7 +257,6 @@ def describe_machine(machine: Any, now: datetime) -> dict[str, Any]:
     """A machine with its jobs and its newest events."""
     return summarize_machine(machine, now) | {
         "date_created": moment(machine.date_created),
-        "current_jobs": [describe_job(job, now) for job in machine.current_jobs],
         "events": [describe_event(event) for event in machine.newestEvents(EVENTS_SHOWN)],
     }
 

@@ -1,7 +1,8 @@
 """Mirrors as they are stored: what they are, what they hold, how their probes went."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 from BTrees.OOBTree import OOBTree
@@ -297,6 +298,15 @@ class DistributionMirror(Persistent):
     def records_from(self, start: datetime) -> list[MirrorProbeRecord]:
         """Those from `start` on, oldest first."""
         return list(self._records.values(start))
+
+    def last_records_by_day(self, first: date) -> list[tuple[date, int, MirrorProbeRecord]]:
+        """Of each day (UTC) with a probe, from `first` on: the day, the number of its probes, and the record
+        of the last of them.  No other record is loaded."""
+        start = datetime.combine(first, time(), UTC)
+        moments = list(self._records.keys(start))
+        counts = Counter(moment.date() for moment in moments)
+        lasts = {moment.date(): moment for moment in moments}
+        return [(day, counts[day], self._records[moment]) for day, moment in lasts.items()]
 
     def records_until(self, end: datetime) -> list[MirrorProbeRecord]:
         """Those up to `end`, oldest first."""

@@ -1,6 +1,6 @@
 """Bound objects: stored ones with the clock, the countries and the logs that they need."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, BinaryIO
 
 from zope.component import getUtility
@@ -189,6 +189,11 @@ class BoundMirror(Bound):
     def records_since(self, start: datetime) -> list["BoundProbeRecord"]:
         """The probe records from `start` on, which is included, bound."""
         return [BoundProbeRecord(record, self._services) for record in self.records_from(start)]
+
+    def probe_days(self, first: date) -> list[tuple[date, int, "BoundProbeRecord"]]:
+        """Of each day (UTC) with a probe, from `first` on: the day, how many it had, the last."""
+        found = self.last_records_by_day(first)
+        return [(day, count, BoundProbeRecord(record, self._services)) for day, count, record in found]
 
     def forget_records_until(self, moment: datetime) -> None:
         """Remove the probe records up to `moment`, with their logs."""

@@ -1,37 +1,34 @@
-"""``/mirrors/<distribution>``: its releases, and its mirrors by country."""
+"""``/mirrors/<distribution>``: its releases, and a board of its mirrors."""
 
-from collections.abc import Iterable
-from itertools import groupby
 from typing import Any
 
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.component import getUtility
 
-from librarian.countries.interfaces import ICountrySet
-from librarian.mirrors.views.common import path_of, registry_page, status_title
+from librarian.mirrors.views.board import board_values
+from librarian.mirrors.views.common import path_of, registry_page
 from librarian.mirrors.views.serializers import MIRROR, describe
+from librarian.web.errors import wants_page
 from librarian.web.forms import by_method, done, fields_of, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
-from librarian.web.openapi.schemas import CHECKBOX, FLAG, TEXT, URL, WORD, array, nullable, obj
+from librarian.web.openapi.schemas import CHECKBOX, FLAG, TEXT, URL, WORD, array, nullable, obj, told
 
 
 def _show_distribution(context: Any, request: Request) -> Response:
-    """The mirrors by country, with what is known of each."""
-    found = [describe(mirror) for mirror in context.mirrors]
+    """A board of the mirrors for people; all that is known of each for programs."""
     values = {
         "_title": f"Mirrors of {context.display_name}",
-        "_countries": _by_country(found),
         "_path": path_of(context),
         "_may_review": request.has_permission("librarian.mirrors.Review", context),
         "_may_register": request.has_permission("librarian.mirrors.Register", context),
-        "_show": status_title,
         "name": context.name,
         "display_name": context.display_name,
         "main_url": context.main_url,
         "releases": [_describe_release(release) for release in context.releases],
-        "mirrors": found,
+        "mirrors": [] if wants_page(request) else [describe(mirror) for mirror in context.mirrors],
     }
+    if wants_page(request):
+        values.update(board_values(context, request))
     return registry_page(request, "distribution", values)
 
 
@@ -65,7 +62,11 @@ _CHANGES = changes(
 
 distribution_index = describes(
     "/mirrors/{distribution}",
-    GET=does("A distribution with its releases and mirrors", page_of(_DISTRIBUTION)),
+    GET=does(
+        "A distribution with its releases and mirrors",
+        page_of(_DISTRIBUTION),
+        query={"sort": told(TEXT, "the order of the board for people"), "after": TEXT},
+    ),
     POST=_CHANGES,
     PATCH=_CHANGES,
 )(by_method(GET=_show_distribution, POST=_change_distribution, PATCH=_change_distribution))
@@ -79,13 +80,3 @@ def _describe_release(release: Any) -> dict[str, Any]:
         "components": [component.name for component in release.components],
         "architectures": [each.architecture for each in release.arch_releases],
     }
-
-
-def _by_country(mirrors: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """(country's name, its mirrors), both in the order of names."""
-    countries = getUtility(ICountrySet)
-    named = sorted(mirrors, key=lambda each: (countries[each["country"]].name, each["name"]))
-    return [
-        (name, list(group))
-        for name, group in groupby(named, key=lambda each: countries[each["country"]].name)
-    ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from markupsafe import Markup
 from pyramid.request import Request
 from pyramid.response import Response
 
@@ -13,6 +14,7 @@ from librarian.mirrors.views.common import (
     registry_page,
     status_title,
 )
+from librarian.mirrors.views.probes import draw_plot
 from librarian.mirrors.views.serializers import (
     CONTENTS,
     MIRROR,
@@ -38,6 +40,7 @@ def _show_mirror(context: Any, request: Request) -> Response:
         "_mirror": context,
         "_path": path_of(context),
         "_show": status_title,
+        "_plot": Markup(draw_plot(context).decode()),  # noqa: S704  # ElementTree escapes what is in it
         "_records": [describe_record(each) for each in context.probe_records[:20]],
         "_may_edit": may_edit,
         "_may_review": request.has_permission("librarian.mirrors.Review", context),

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 180, 40, 24
 _COLOURS = {"good": "#1c7a3e", "failed": "#a4262c"}
-_OTHER = "#8a94a0"
+_OTHER = "#5d6b7a"
 
 
 def lag_plot(records: Sequence[dict[str, Any]], now: datetime) -> bytes:
@@ -16,6 +16,7 @@ def lag_plot(records: Sequence[dict[str, Any]], now: datetime) -> bytes:
     `records` as `describe_record` gives them, oldest first.
     """
     svg = ET.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img")
+    svg.set("class", "plot")  # in a page, its style sheet gives the colours
     ET.SubElement(svg, "title").text = f"Hours behind at {len(records)} probes"
     ground = _HEIGHT - _BOTTOM
     _line(svg, _LEFT, ground, _WIDTH, ground)
@@ -30,6 +31,7 @@ def lag_plot(records: Sequence[dict[str, Any]], now: datetime) -> bytes:
         y = ground - record["lag_hours"] / highest * (ground - 16)
         mark = ET.SubElement(svg, "circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4")
         mark.set("fill", _COLOURS.get(record["verdict"], _OTHER))
+        mark.set("class", record["verdict"] if record["verdict"] in _COLOURS else "other")
         hours = f"{record['lag_hours']:.1f} h behind"
         ET.SubElement(mark, "title").text = f"{record['date']}: {record['verdict']}, {hours}"
     _label(svg, _LEFT - 6, 16, f"{highest:.0f} h", "end")

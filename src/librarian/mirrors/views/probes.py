@@ -15,6 +15,8 @@ from librarian.mirrors.views.serializers import RECORD, SCORE, describe_record, 
 from librarian.web.openapi.declaring import describes, does, gives, text
 from librarian.web.openapi.schemas import TEXT, array, obj
 
+PLOTTED = 200  # probes
+
 
 @describes(
     "/mirrors/{distribution}/{mirror}/+history",
@@ -29,15 +31,19 @@ def history(context: Any, request: Request) -> Response:
     return response
 
 
+def draw_plot(mirror: Any) -> bytes:
+    """The newest PLOTTED probes as SVG, drawn from what is stored now."""
+    now = getUtility(IClock).now()
+    return lag_plot([describe_record(each) for each in reversed(mirror.probe_records[:PLOTTED])], now)
+
+
 @describes(
     "/mirrors/{distribution}/{mirror}/+plot.svg",
     GET=does("How far behind the mirror was at each probe", text("A picture", "image/svg+xml")),
 )
 def plot(context: Any, request: Request) -> Response:
     """``+plot.svg``: how far behind the mirror was at each probe."""
-    now = getUtility(IClock).now()
-    body = lag_plot([describe_record(each) for each in reversed(context.probe_records[:200])], now)
-    response = Response(body, content_type="image/svg+xml", charset="utf-8")
+    response = Response(draw_plot(context), content_type="image/svg+xml", charset="utf-8")
     response.cache_control = NOT_REUSED
     return response
 

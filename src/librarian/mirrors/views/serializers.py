@@ -11,6 +11,7 @@ from librarian.mirrors.enums import (
     MirrorStatus,
 )
 from librarian.mirrors.probing.verdict import Score
+from librarian.mirrors.views.board import why_unlisted
 from librarian.web.openapi.schemas import (
     ANYTHING,
     COUNT,
@@ -75,6 +76,7 @@ MIRROR = Named(
         failures=COUNT,
         last_probe=nullable(RECORD),
         score=nullable(SCORE),
+        unlisted_because=nullable(TEXT),
     ),
 )
 CONTENTS = array(obj(suite=TEXT, component=TEXT, architecture=TEXT, freshness=one_of(MirrorStatus)))
@@ -110,6 +112,7 @@ def describe(mirror: Any) -> dict[str, Any]:
         "failures": mirror.failures,
         "last_probe": last and describe_record(last),
         "score": mirror.score and describe_score(mirror.score),
+        "unlisted_because": why_unlisted(mirror),
     }
 
 

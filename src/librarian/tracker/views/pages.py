@@ -9,6 +9,7 @@ from pyramid.request import Request
 from zope.component import getUtility
 from zope.interface import implementer
 
+from librarian.library.views.owners import owner_name
 from librarian.tracker.interfaces import BadName, FileVersion, ITracker, NoSuchDirectory, NoSuchFile
 from librarian.tracker.protocol import Endpoint, checked_name, parse_path
 from librarian.tracker.views.description import describe_version
@@ -134,7 +135,12 @@ def _version_row(file: FileVersion, base: str) -> dict[str, Any]:
 def _facts(file: FileVersion) -> dict[str, Any]:
     return {
         "version": file.version,
-        "size": f"{file.size:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+        "size": _grouped(file.size),
+        "packed_size": _grouped(file.packed_size) if file.packed_sha256 else None,
         "stored": file.stored,
-        "owner": file.owner,
+        "owner": owner_name(file.owner),
     }
+
+
+def _grouped(size: int) -> str:
+    return f"{size:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
