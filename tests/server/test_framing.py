@@ -63,23 +63,53 @@ class Expecting(unittest.TestCase):
 
 
 class RefusedByTheHead(unittest.TestCase):
-    """A client that waits for 100 sends nothing of a body that will not be taken (RFC 9110, 10.1.1)."""
+    """What will not be taken is refused before it has come: a client that waits for 100 sends nothing of it
+    (RFC 9110, 10.1.1), and of another's large body nothing is stored."""
 
     layer = Server
 
     def ask(self, endpoint: str, line: str, *fields: str) -> bytes:
         """The first answer to a head that announces a body."""
-        lines = [f"{line} HTTP/1.1", "Host: localhost", "Expect: 100-continue", *fields]
-        if not any(field.startswith("Transfer-Encoding") for field in fields):
+        return self.begin(endpoint, line, "Expect: 100-continue", *fields)
+
+    def begin(self, endpoint: str, line: str, *fields: str, body: bytes = b"") -> bytes:
+        """The first answer to a head and the begin of a body."""
+        lines = [f"{line} HTTP/1.1", "Host: localhost", *fields]
+        if not any(field.startswith(("Transfer-Encoding", "Content-Length")) for field in fields):
             lines.append("Content-Length: 5")
         with closing(connected(Server.server.urls[endpoint], ANSWER_SECONDS)) as connection:
-            connection.sendall("\r\n".join([*lines, "", ""]).encode())
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
             return connection.recv(1 << 12)
 
     def test_refused(self) -> None:
+        for endpoint, line, fields, status in self.refusals():
+            with self.subTest(endpoint=endpoint, line=line, fields=fields):
+                answer = self.ask(endpoint, line, *fields)
+                self.assertRegex(answer, rb"^HTTP/1.1 %d " % status)
+                self.assertIn(b"\r\nConnection: close\r\n", answer)
+
+    def test_a_large_body_that_comes_unasked_is_refused_at_once(self) -> None:
+        for endpoint, line, fields, status in self.refusals():
+            with self.subTest(endpoint=endpoint, line=line, fields=fields):
+                answer = self.begin(endpoint, line, *fields, "Content-Length: 9000000", body=bytes(1000))
+                self.assertRegex(answer, rb"^HTTP/1.1 %d " % status)
+                self.assertIn(b"\r\nConnection: close\r\n", answer)
+
+    def test_a_large_body_is_not_stored_and_its_sender_reads_why(self) -> None:
+        server, size = Server.server, 20 << 20
+        before = {path for path in server.byte_store.rglob("*") if path.is_file()}
+        for path, status in (("tree/a.txt", 401), ("nowhere/at/all", 404)):
+            with closing(connected(server.urls["app"])) as connection:
+                head = f"PUT /{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+                connection.sendall(head.encode() + bytes(size))
+                self.assertRegex(read_to_end(connection), rb"^HTTP/1.1 %d " % status)
+        self.assertEqual({path for path in server.byte_store.rglob("*") if path.is_file()} - before, set())
+
+    def refusals(self) -> tuple[tuple[str, str, tuple[str, ...], int], ...]:
+        """Endpoint, first line, fields, and the status of the refusal."""
         mime, gzip, token = "Content-Type: nonsense", "Content-Encoding: gzip", "Authorization: Bearer wrong"
         dated = "PUT /files/a?last_modified=Thu,+01+Jan+1970+00:00:05+GMT"
-        for endpoint, line, fields, status in (
+        return (
             ("app", "PUT /nowhere/at/all", (), 404),
             ("app", "DELETE /files", (), 405),
             ("app", "PUT /tree/a.txt", (), 401),
@@ -102,11 +132,7 @@ class RefusedByTheHead(unittest.TestCase):
             ("tracker", dated, ("Logical-Size: 6",), 400),
             ("tracker", dated, (token,), 401),
             ("ops", "POST /health", (), 405),
-        ):
-            with self.subTest(endpoint=endpoint, line=line, fields=fields):
-                answer = self.ask(endpoint, line, *fields)
-                self.assertRegex(answer, rb"^HTTP/1.1 %d " % status)
-                self.assertIn(b"\r\nConnection: close\r\n", answer)
+        )
 
     def test_taken(self) -> None:
         chunked, digest = "Transfer-Encoding: chunked", "Repr-Digest: sha-256=:" + "A" * 43 + "=:"

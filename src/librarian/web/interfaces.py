@@ -159,10 +159,10 @@ BODY_TAKER = "librarian.body_taker"
 #: may call them.  A server that is to end closes the connection.
 LIVE_BODY = "librarian.live_body"
 
-#: In the WSGI environ of a server whose client waits for 100 (Continue) before it sends a body (RFC 9110,
-#: 10.1.1): the application judges the request by its head alone.  It answers 100, and is called once more
-#: when the body has come; any other answer goes to the client, and the body is not read.  Reading
-#: ``wsgi.input`` raises BodyAwaited.
+#: In the WSGI environ of a server that has not read the body yet, as it is large, or its client waits for 100
+#: (Continue) before it sends it (RFC 9110, 10.1.1): the application judges the request by its head alone.  It
+#: answers 100, and is called once more when the body has come; any other answer goes to the client, and the
+#: body is not read.  Reading ``wsgi.input`` raises BodyAwaited.
 HEAD_ALONE = "librarian.head_alone"
 
 

@@ -17,7 +17,7 @@ from librarian.serving.http.bodies import ReceivedBody, Whole
 from librarian.serving.http.chunks import ChunkedBody
 from librarian.serving.http.environ import environ_of, environ_of_head
 from librarian.serving.http.file_lane import LaneAnswer
-from librarian.serving.http.heads import Head, asks_first, parse_head
+from librarian.serving.http.heads import Head, asks_first, is_judged_first, parse_head
 from librarian.serving.http.lane_access import LaneAccess, Request
 from librarian.serving.http.output import Output
 from librarian.serving.interfaces import NotFresh, RequestRefused
@@ -190,7 +190,7 @@ class Connection(BufferedProtocol):
             return
         if asks_first(head, self._listener.unpacks_gzip):
             self._ask(head, AskingExchange)
-        elif meaning.expects_continue and self._listener.judges_heads and not self._arrived:
+        elif self._listener.judges_heads and is_judged_first(meaning, bool(self._arrived)):
             self._ask(head, JudgingExchange)
         else:
             self._read_body(head, self._listener.new_body(head, self._body_changed))

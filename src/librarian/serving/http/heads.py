@@ -69,6 +69,14 @@ def asks_first(head: Head, unpacks_gzip: bool = False) -> bool:
     return head.path.startswith(DROPS) or any(name.startswith(_ASKED_FIRST) for name in head.meaning.fields)
 
 
+def is_judged_first(meaning: Meaning, has_begun: bool) -> bool:
+    """Whether the application judges the head before the body is read (see HEAD_ALONE in web.interfaces): the
+    client waits for that, or the body is large.  Of one without a length that is not known yet.
+
+    `has_begun`: the body has begun to come."""
+    return meaning.length > LARGE or (meaning.expects_continue and not has_begun)
+
+
 def parse_head(head: bytes) -> Head:
     """Read the first line and the fields; an empty line at the end may be there.  Raises RequestRefused."""
     first, _end, block = head.removesuffix(b"\r\n\r\n").removesuffix(b"\r\n").partition(b"\r\n")

@@ -1,7 +1,7 @@
 """Requests whose head goes to the application alone; it is called once more when the body has come.
 
-It is asked where it receives the body into a place of its own, such as a piece of a resumable upload, and
-where the client sends the body only if it will be taken (Expect: 100-continue).
+It is asked where it receives the body into a place of its own, such as a piece of a resumable upload, where
+the client sends the body only if it will be taken (Expect: 100-continue), and where the body is large.
 """
 
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ class UnreadBody(BytesIO):
 
 
 class UnsentBody(BytesIO):
-    """``wsgi.input`` of a request whose client waits for 100."""
+    """``wsgi.input`` of a request that is judged by its head."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Raise BodyAwaited."""
-        raise BodyAwaited("The body has not been sent yet.")
+        raise BodyAwaited("The body has not been read yet.")
 
 
 class JudgingExchange(WSGIExchange):
