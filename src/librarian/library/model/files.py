@@ -11,7 +11,7 @@ from zope.interface import implementer
 from librarian.library.interfaces import ILibraryFileContent, NotStored
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.indexes import SmallOOTreeSet
-from librarian.tree.keys import with_prefix
+from librarian.tree.keys import prefixes_among, with_prefix
 
 
 @implementer(ILibraryFileContent)
@@ -161,7 +161,8 @@ class FileHolds(Persistent):
 
     def held_among(self, alias_ids: frozenset[int]) -> set[int]:
         """Those of the aliases, by id, that have a hold."""
-        return {alias_id for alias_id in alias_ids if self.is_held(alias_id)}
+        held = prefixes_among(self._keys, (alias_id.to_bytes(8) for alias_id in alias_ids))
+        return {int.from_bytes(key) for key in held}
 
     def is_held(self, alias_id: int) -> bool:
         """Whether an alias has any hold."""

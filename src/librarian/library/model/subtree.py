@@ -1,6 +1,6 @@
 """The library's subtree of the tree: everything it keeps, and the ways to find it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from itertools import islice
 from operator import attrgetter
@@ -18,7 +18,7 @@ from librarian.library.model.quotas import Quotas
 from librarian.library.model.tokens import TOKEN_ID, TimeLimitedToken
 from librarian.store.interfaces import BytesRetired, StoredBytes
 from librarian.tree.indexes import SmallLOBTree, SmallOOBTree, SmallOOTreeSet, make_small
-from librarian.tree.keys import LAST, with_prefix
+from librarian.tree.keys import LAST, prefixes_among, with_prefix
 from librarian.tree.subtree import Subtree, store_new_class_names
 
 ID_LIMIT = 2**53  # ids below it are exact in JSON and JavaScript
@@ -233,10 +233,10 @@ class LibrarySubtree(Persistent):
             del self.slices[key]
         return completed
 
-    def is_named(self, sha256: bytes) -> bool:
-        """Whether any alias has this content, or could get it back."""
-        named = (with_prefix(keys, sha256) for keys in (self.by_content, self.by_former_content))
-        return any(True for keys in named for _key in keys)
+    def named_among(self, sha256s: Collection[bytes]) -> set[bytes]:
+        """Those of the contents that any alias has, or could get back."""
+        indexes = (self.by_content, self.by_former_content)
+        return set().union(*(prefixes_among(keys, sha256s) for keys in indexes))
 
     def drop_content(self, content: LibraryFileContent) -> None:
         """Remove a content that nothing names."""

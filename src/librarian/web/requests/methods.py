@@ -3,9 +3,9 @@
 A view takes GET and HEAD, unless it declares more.  One that takes whatever comes would answer TRACE or
 DELETE as it answers GET, and the client that sent that would believe it done.
 
-Of a large body, or one whose client waits for 100, the application gets the head alone first (HEAD_ALONE).  What
-lies before the view then judges as ever: credentials, the path, methods, permissions.  In place of the view
-its `judged_by` is called, and all is well if that raises nothing.
+Of a large body, or one whose client waits for 100, the application gets the head alone first (HEAD_ALONE).
+What lies before the view then judges as ever: credentials, the path, methods, permissions.  In place of the
+view its `judged_by` is called, and all is well if that raises nothing.
 """
 
 from collections.abc import Callable

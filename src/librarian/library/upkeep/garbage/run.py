@@ -57,15 +57,20 @@ class Run:
 
         self._over([work.step for work in works], "aliases", batch)
 
-    def over_contents(self, work: Callable[[LibrarySubtree, LibraryFileContent], Iterator[Action]]) -> None:
-        """Do `work` with every content that no alias names; the others are not loaded."""
+    def over_contents(self, work: Callable[[LibrarySubtree, LibraryFileContent], Iterator[Action]]) -> bool:
+        """Do `work` with every content that no alias names, and say if there is any; the others are not loaded."""
+        is_any = False
 
         def batch(subtree: LibrarySubtree, keys: list[bytes]) -> Iterator[Action]:
-            unnamed = [subtree.contents[key] for key in keys if not subtree.is_named(key)]
+            nonlocal is_any
+            named = subtree.named_among(keys)
+            unnamed = [subtree.contents[key] for key in keys if key not in named]
+            is_any = is_any or bool(unnamed)
             self.library.tree.prefetch(unnamed)
             return chain.from_iterable(work(subtree, content) for content in unnamed)
 
         self._over(["contents"], "contents", batch)
+        return is_any
 
     def _over(
         self,

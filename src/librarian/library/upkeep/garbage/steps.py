@@ -100,8 +100,8 @@ def _may_go(alias: LibraryFileAlias, week_ago: datetime) -> bool:
 def drop_contents(run: Run, references: dict[str, Any]) -> None:
     """A content that no alias names is marked in one transaction and dropped in the next, so that an upload
     which names it meanwhile is seen."""
-    run.over_contents(partial(_mark, run.now))
-    run.over_contents(_drop)
+    if run.over_contents(partial(_mark, run.now)):
+        run.over_contents(_drop)
 
 
 def _forget_former(
