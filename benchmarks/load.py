@@ -91,14 +91,22 @@ def _ask(url: str, requests: list[bytes], seconds: float) -> tuple[list[float], 
     return durations, received, now - began
 
 
+class _Ended(RuntimeError):
+    """The server closed the connection."""
+
+
 class _Connection:
     """One kept-alive connection."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._socket = socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=120)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = str(parts.hostname), int(parts.port or 80)
         self._buffer = bytearray(1 << 20)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(self._address, timeout=120)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> "_Connection":
         return self
@@ -108,8 +116,12 @@ class _Connection:
 
     def exchange(self, request: bytes) -> int:
         """Send a request, read the whole answer; its size.  Raises RuntimeError if it is no success."""
-        self._socket.sendall(request)
-        found = b""
+        try:
+            found = self._begin(request)
+        except (_Ended, ConnectionError):  # the peer's server ends one now and then, between two requests
+            self._socket.close()
+            self._connect()
+            found = self._begin(request)
         while b"\r\n\r\n" not in found:
             found += self._read_some()
         head, _, rest = found.partition(b"\r\n\r\n")
@@ -132,8 +144,13 @@ class _Connection:
             rest = (rest + block)[-16:]
         return size
 
+    def _begin(self, request: bytes) -> bytes:
+        """Send a request; the first bytes of its answer."""
+        self._socket.sendall(request)
+        return self._read_some()
+
     def _read_some(self) -> bytes:
         count = self._socket.recv_into(self._buffer)
         if not count:
-            raise RuntimeError("the connection ended early")
+            raise _Ended("the connection ended early")
         return bytes(self._buffer[:count])

@@ -36,4 +36,5 @@ def _has(row: Row, word: str) -> bool:
 def main() -> None:
     rows = chosen([word for argument in sys.argv[1:] for word in argument.split(",")])
     with ExitStack() as stack:
-        show(rows, Sites(stack))
+        failed = show(rows, Sites(stack))
+    sys.exit(1 if failed else 0)

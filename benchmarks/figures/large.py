@@ -59,6 +59,9 @@ def _upload(sites: Sites, source: Path) -> None:
         raise Missing(f"PUT 1 GiB is answered {answer.status}")
 
 
+_written: list[float] = []  # of each turn, for the row behind the one that measures the time
+
+
 def large(sites: Sites) -> tuple[float, float, float, float]:
     """Seconds of the upload, of the hashes and of the write, and bytes written to body."""
     server = sites.ours().server
@@ -74,12 +77,13 @@ def large(sites: Sites) -> tuple[float, float, float, float]:
 
 
 def time_to_floor(sites: Sites) -> Figures:
-    took, hashing, writing, _written = large(sites)
+    took, hashing, writing, written = large(sites)
+    _written.append(written)
     return Figures(took / max(hashing, writing), (took, hashing, writing))
 
 
 def written_to_body(sites: Sites) -> Figures:
-    return Figures(large(sites)[3])
+    return Figures(_written.pop(0) if _written else large(sites)[3])
 
 
 ROWS = (
@@ -89,5 +93,5 @@ ROWS = (
         time_to_floor,
         "{:.2f} s, hashes {:.2f} s, durable write {:.2f} s",
     ),
-    Row("PUT 1 GiB, bytes written to body", "<= 1.02", written_to_body, turns=1),
+    Row("PUT 1 GiB, bytes written to body", "<= 1.02", written_to_body),
 )

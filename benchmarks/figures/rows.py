@@ -1,6 +1,7 @@
 """Rows of the table, and how they are printed."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -36,7 +37,9 @@ class Row:
         return found <= float(limit) if relation == "<=" else found >= float(limit)
 
 
-def show(rows: Sequence[Row], sites: Sites) -> None:
+def show(rows: Sequence[Row], sites: Sites) -> int:
+    """Print each row as soon as it is known; a row that fails says why.  The number of those."""
+    failed, began = 0, time.monotonic()
     print(f"medians of {TURNS}, unless said; load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
     print(f"{'':<62}{'found':>8}{'wanted':>10}")
     for row in rows:
@@ -44,7 +47,15 @@ def show(rows: Sequence[Row], sites: Sites) -> None:
             _show_found(row, [row.turn(sites) for _turn in range(row.turns)])
         except Missing as missing:
             print(f"{row.title:<62}{'-':>8}{row.wanted:>10}   left out: {missing}", flush=True)
-    print(f"\nload of the machine at the end: {os.getloadavg()[0]:.1f}")
+        except Exception as error:  # noqa: BLE001  # the other rows are wanted all the same
+            print(f"{row.title:<62}{'-':>8}{row.wanted:>10}   failed: {error!r}", flush=True)
+            failed += 1
+    print(f"\nload of the machine at the end: {os.getloadavg()[0]:.1f}; minutes: {_minutes(began):.0f}")
+    return failed
+
+
+def _minutes(began: float) -> float:
+    return (time.monotonic() - began) / 60
 
 
 def _show_found(row: Row, turns: Sequence[Figures]) -> None:

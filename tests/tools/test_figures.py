@@ -44,3 +44,11 @@ class Tables(unittest.TestCase):
             raise Missing("nginx is not installed")
 
         self.assertIn("nginx is not installed", " ".join(self.shown(Row("GET", "<= 1", turn))[0]))
+
+    def test_a_row_that_fails_says_why_and_the_others_are_shown(self) -> None:
+        def turn(sites: Any) -> Figures:
+            raise RuntimeError("answered 500")
+
+        first, second = self.shown(Row("GET", "<= 1", turn), Row("GET", "<= 1", lambda sites: Figures(1.0)))
+        self.assertIn("failed: RuntimeError('answered 500')", " ".join(first))
+        self.assertEqual(second[:2], ["GET", "1.00"])

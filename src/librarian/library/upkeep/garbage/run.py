@@ -58,7 +58,7 @@ class Run:
         self._over([work.step for work in works], "aliases", batch)
 
     def over_contents(self, work: Callable[[LibrarySubtree, LibraryFileContent], Iterator[Action]]) -> bool:
-        """Do `work` with every content that no alias names, and say if there is any; the others are not loaded."""
+        """Do `work` with each content that no alias names; whether there is one.  Others are not loaded."""
         is_any = False
 
         def batch(subtree: LibrarySubtree, keys: list[bytes]) -> Iterator[Action]:
