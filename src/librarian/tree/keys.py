@@ -20,15 +20,16 @@ def prefixes_among(keys: Any, prefixes: Iterable[bytes]) -> set[bytes]:
     """
     found: set[bytes] = set()
     walk: Iterator[bytes] = iter(())
-    key: bytes | None = b""
+    key = b""
     for prefix in sorted(prefixes):
         if key < prefix:
-            key = next((later for later in islice(walk, _STEPS) if later >= prefix), None)
-            if key is None:
+            behind = next((later for later in islice(walk, _STEPS) if later >= prefix), None)
+            if behind is None:
                 walk = iter(keys.keys(min=prefix))
-                key = next(walk, None)
-            if key is None:
+                behind = next(walk, None)
+            if behind is None:
                 break
+            key = behind
         if key.startswith(prefix):
             found.add(prefix)
     return found
