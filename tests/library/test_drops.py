@@ -264,6 +264,8 @@ class Refusing(DropsTestCase):
             {"keep": timedelta(0)},
         ):
             self.assertRaises(BadUploadLink, self.link, **terms)
+        with self.assertRaisesRegex(BadUploadLink, "is more than 0 and at most 90 days$"):
+            self.link(lifetime=timedelta(days=91))
         self.assertRaises(InvalidFilename, self.link, filename="a/b")
         self.assertRaises(NoSuchFolder, self.link, folder="/nowhere")
         with self.acting("amy"):

@@ -131,6 +131,8 @@ class Draft(UploadsTestCase):
             for field in ("Content-Digest", "Content-MD5", "Repr-Digest"):
                 answer = self.put(complete, DATA, **{field: "no digest"})
                 self.assertEqual((field, self.status(answer)), (field, 400))
+            answer = self.put(complete, DATA, Content_MD5=base64_of(b"two", "md5"))
+            self.assertEqual(self.status(answer), 400)
         self.assertEqual(list(self.world.store.partials), [])
 
     def test_limits_before_a_byte_is_sent(self) -> None:

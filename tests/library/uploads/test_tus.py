@@ -13,6 +13,7 @@ from librarian.library.upkeep.usage import report
 from librarian.library.uploads.interfaces import IResumableUploads
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.service import ResumableUploads
+from librarian.web.interfaces import BodyRefused
 from tests.library.uploads.support import (
     APP,
     DATA,
@@ -181,6 +182,19 @@ class Protocol(UploadsTestCase):
         self.assertEqual((self.status(begun), begun.headers["Upload-Offset"]), (201, "4"))
         whole = self.ask("POST", f"{UPLOAD}+uploads", headers, DATA)
         self.assertEqual((self.status(whole), whole.json["size"]), (201, 13))
+
+    def test_a_refused_creation_with_bytes_leaves_no_upload(self) -> None:
+        named = {**PIECE, "Upload-Length": "13", "Upload-Metadata": metadata(filename="f.txt")}
+        wrong = {**named, "Upload-Checksum": f"md5 {base64_of(b'two', 'md5')}"}
+        begun = self.ask("POST", f"{UPLOAD}+uploads", wrong, b"one ")
+        self.assertEqual((self.status(begun), list(self.world.store.partials)), (460, []))
+        uploads = getUtility(IResumableUploads)
+        partial = uploads.begin("f.txt", "text/plain", restricted=False, owner=None, expires=None, length=3)
+        piece = uploads.first_piece(partial, 3, {}, None)  # chunked: its size is not told
+        with self.assertRaises(BodyRefused):
+            piece.write(b"four")
+        piece.abort()
+        self.assertEqual(list(self.world.store.partials), [])
 
     def test_a_length_that_is_told_later(self) -> None:
         headers = {**TUS, "Upload-Defer-Length": "1", "Upload-Metadata": metadata(filename="f.txt")}

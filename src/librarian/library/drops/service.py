@@ -74,7 +74,8 @@ class UploadLinks:
             return settings.upload_link_lifetime
         longest = settings.upload_link_lifetime_max
         if not timedelta(0) < lifetime <= longest:
-            raise BadUploadLink(f"an upload link lives for more than no time and at most {longest}")
+            allowed = str(longest).removesuffix(", 0:00:00")
+            raise BadUploadLink(f"the lifetime of an upload link is more than 0 and at most {allowed}")
         return lifetime
 
     def _url(self, secret: str) -> str:

@@ -96,7 +96,10 @@ class Piece:
     """What a server writes a body to, and then the application's to settle.
 
     With `digests`, lower-case hex by hashlib's names, the bytes count once they are found to be those.
+    One that `begins` an upload takes it along when it is refused: by tus its client is told no URL of it.
     """
+
+    begins = False
 
     def __init__(
         self,
@@ -144,9 +147,15 @@ class Piece:
         """Make the bytes durable.  Raises ChecksumMismatch, after which none of them are kept."""
         for name, declared in self._digests.items():
             if self._hashes[name].hexdigest() != declared:
-                self.partial.rollback(self._start)
+                self._forget()
                 raise ChecksumMismatch(name)
         self.partial.settle()
+
+    def _forget(self) -> None:
+        if self.begins:
+            self.partial.discard()
+        else:
+            self.partial.rollback(self._start)
 
     def interrupt(self) -> bool:
         """End a piece that is still being received; False: it is whole, and being worked on."""
@@ -174,7 +183,7 @@ class Piece:
             return
         self._is_open = False
         try:
-            if self._is_over and self._most.is_final:
+            if self._is_over and (self._most.is_final or self.begins):
                 self.partial.discard()
             elif not self._digests:
                 with suppress(PartialBusy, OffsetMismatch):  # it was discarded, or is a part of a repetition

@@ -185,10 +185,12 @@ class ResumableUploads:
     ) -> Piece:
         """piece_of() an upload that has just begun, and is forgotten if that is refused."""
         try:
-            return self.piece_of(partial, length, digests, size)
+            piece = self.piece_of(partial, length, digests, size)
         except BodyRefused:
             self.cancel(partial.id)
             raise
+        piece.begins = True
+        return piece
 
     def piece_of(
         self, partial: IPartial, length: int | None, digests: Mapping[str, str], size: int | None
