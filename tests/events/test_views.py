@@ -69,6 +69,8 @@ class ViewTests(unittest.TestCase):
         }
         form = b"url=https://x/&kinds=file.added&kinds=file.deleted"
         self.assertEqual(request("POST", f"{APP}/webhooks", headers, form).status_int, 201)
+        told = self.ask("GET /webhooks").json["kinds"].values()
+        self.assertEqual([text for text in told if text != " ".join(text.split())], [])
         kinds = [found["kinds"] for found in self.ask("GET /webhooks").json["webhooks"]]
         self.assertIn(["file.added", "file.deleted"], kinds)
 

@@ -95,6 +95,11 @@ def _path(webhook_id: str) -> str:
     return local_path(f"/webhooks/{webhook_id}")
 
 
+def _known_kinds() -> dict[str, str]:
+    """What each kind of event says, in one line, by name."""
+    return {name: " ".join(kind.__doc__.split()) for name, kind in sorted(getUtilitiesFor(IEventKind))}
+
+
 class HookForm(PageForm):
     """A new webhook."""
 
@@ -108,8 +113,7 @@ class HookForm(PageForm):
 
     def __init__(self, fields: Any = None) -> None:
         super().__init__(fields)
-        found = sorted(getUtilitiesFor(IEventKind))
-        self.kinds.choices = [SelectChoice(name, f"{kind.__doc__} ({name})") for name, kind in found]
+        self.kinds.choices = [SelectChoice(name, f"{text} ({name})") for name, text in _known_kinds().items()]
 
 
 def _list(
@@ -119,7 +123,7 @@ def _list(
         "_title": "Webhooks",
         "_secret": secret,
         "webhooks": [_describe(webhook) for webhook in getUtility(IWebhookSet)],
-        "kinds": {name: kind.__doc__ for name, kind in sorted(getUtilitiesFor(IEventKind))},
+        "kinds": _known_kinds(),
         "_form": form or HookForm(),
     }
     return page(request, LIST, values)

@@ -142,7 +142,7 @@ def _check_expires(text: str) -> None:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        why = "is no RFC 3339 time, no never or unreferenced, and no 30d"
+        why = f"{text!r} is no RFC 3339 time, and not 30d, never or unreferenced"
         raise click.BadParameter(why, param_hint="--expires") from None
     if moment.tzinfo is None:
         raise click.BadParameter("has no time zone: end it in Z or +01:00", param_hint="--expires")
