@@ -51,12 +51,14 @@ class Sites:
         self._names: set[str] = set()
 
     def ours(self, engine: str = "file") -> Ours:
-        """Our server on an engine: file, two_workers (on a file too), zeo, postgres, or s3 (a file, and the
-        bytes in an object store).  Raises Missing."""
+        """Our server on an engine: file, two_workers, two_threads, eight_threads (on a file too), zeo,
+        postgres, or s3 (a file, and the bytes in an object store).  Raises Missing."""
         if engine not in self._ours:
             starts = {
                 "file": lambda: self._started(ServerProcess(workers=1)),
                 "two_workers": lambda: self._started(ServerProcess(workers=2)),
+                "two_threads": lambda: self._started(ServerProcess(workers=1, threads=2)),
+                "eight_threads": lambda: self._started(ServerProcess(workers=1, threads=8)),
                 "zeo": self._on_zeo,
                 "postgres": self._on_postgres,
                 "s3": self._on_s3,

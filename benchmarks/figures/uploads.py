@@ -3,6 +3,7 @@
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.figures.downloads import BOTH, identity, noise, path_of
@@ -38,8 +39,8 @@ def new_versions(connections: int) -> list[list[bytes]]:
     return [[one() for _one in range(MOST // 2)] for _connection in range(connections)]
 
 
-def _ours(sites: Sites, connections: int = CONNECTIONS) -> tuple[float, Rate]:
-    site = sites.ours()
+def _ours(sites: Sites, connections: int = CONNECTIONS, engine: str = "file") -> tuple[float, Rate]:
+    site = sites.ours(engine)
     return cost(site.server.urls["upload"], new_files(connections), site.pids())
 
 
@@ -78,16 +79,29 @@ def waiting_beside(sites: Sites) -> Figures:
 
 
 def by_two_workers(sites: Sites) -> Figures:
-    site = sites.ours("two_workers")
-    two = cost(site.server.urls["upload"], new_files(CONNECTIONS), site.pids())[1].per_second
-    one = _ours(sites)[1].per_second
+    two, one = _ours(sites, engine="two_workers")[1].per_second, _ours(sites)[1].per_second
     return Figures(two / one, (two, one))
 
+
+def by_threads(engine: str) -> Callable[[Sites], Figures]:
+    """A turn that compares a number of the application's threads with the default, 4."""
+
+    def turn(sites: Sites) -> Figures:
+        (cost_there, there), (cost_here, here) = _ours(sites, engine=engine), _ours(sites)
+        parts = (cost_there, there.per_second, cost_here, here.per_second)
+        return Figures(there.per_second / here.per_second, parts)
+
+    return turn
+
+
+COST_AND_RATE = "{:.0f} us {:.0f}/s, 4 threads {:.0f} us {:.0f}/s"
 
 ROWS = (
     Row(
         "PUT 1 KiB by 2 workers, throughput to one process", ">= 1", by_two_workers, "{:.0f}/s, one {:.0f}/s"
     ),
+    Row("PUT 1 KiB by 2 threads, throughput to 4", "", by_threads("two_threads"), COST_AND_RATE),
+    Row("PUT 1 KiB by 8 threads, throughput to 4", "", by_threads("eight_threads"), COST_AND_RATE),
     Row("PUT 1 KiB, 8 connections, cost to filetracker (not durable)", "<= 1.0", to_filetracker, BOTH),
     Row("PUT 1 KiB, throughput of 8 connections to 1", ">= 2", many_to_one, "{:.0f}/s, one {:.0f}/s"),
     Row("PUT 1 KiB tracker, packed text, cost to filetracker", "<= 1.3", tracker_to_filetracker, BOTH),

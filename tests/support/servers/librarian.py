@@ -34,6 +34,7 @@ librarian.endpoint.restricted-upload.listen = 127.0.0.1:0
 [server:main]
 use = egg:librarian#endpoints
 workers = {workers}
+threads = {threads}
 [loggers]
 keys = root
 [handlers]
@@ -85,6 +86,7 @@ class ServerProcess:
         database_uri: str = "",
         byte_store: Path | None = None,
         workers: int | None = None,
+        threads: int = 4,
         forked: bool = True,
     ) -> None:
         """`more` are further settings; without `database_uri` and `byte_store` both are in its folder.
@@ -103,6 +105,7 @@ class ServerProcess:
             "byte_store": byte_store or self.parts.byte_store(self.folder),
             "more": f"{more}\n{self.parts.more(self.folder)}",
             "workers": workers or self.parts.workers,
+            "threads": threads,
         }
         self.ini.write_text(INI.format(**values))
         self.log = self.folder / "log"
