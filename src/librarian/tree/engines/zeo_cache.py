@@ -8,7 +8,8 @@ stored as current, and every later transaction is given it.
 Its ping must not return before word of every commit has come that was acknowledged to any client.  ZEO's
 server acknowledges a commit at once, and sends word of it to others in the next turn of its loop.  In the
 same turn it may still read a question that was asked after the acknowledgement: the answer overtakes the
-word.
+word.  There may also be no word: a server that was killed in a commit cuts it off when it starts again, and
+yet names it as its last (ZODB 6.4's read_index) until the next one.
 """
 
 from collections import OrderedDict
