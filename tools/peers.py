@@ -3,8 +3,8 @@
     .venv/bin/python tools/peers.py            the clients of filetracker and tus, schemathesis, for the tests
     .venv/bin/python tools/peers.py --server   its server too, for the benchmarks
 
-The client of tus is a script in a pinned npm package: npm fetches it, its digest is compared, and it is
-unpacked to parts/tus-js-client.
+The client of tus and axe-core, which looks for faults of accessibility, are scripts in pinned npm packages:
+npm fetches them, their digests are compared, and they are unpacked to parts/.
 
 schemathesis, which asks a server by its description, gets an environment of its own, parts/schemathesis.
 
@@ -27,10 +27,20 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLIENT = CHECKOUT / "parts" / "peers"
 SCHEMATHESIS = CHECKOUT / "parts" / "schemathesis"
-TUS = CHECKOUT / "parts" / "tus-js-client"
 FETCH_SECONDS = 60
-TUS_PACKAGE = "tus-js-client@4.3.1"
-TUS_SHA512 = "ZLeYmjrkaU1fUsKbIi8JML52uAocjEZtBx4DKjRrqzrZa0O4MYwT6db+oqePlspV+FxXJAyFBc/L5gwUi2OFsg=="
+#: npm packages, their digests (SHA-512 in base64), and the script of each that tests use.
+SCRIPTS = (
+    (
+        "tus-js-client@4.3.1",
+        "ZLeYmjrkaU1fUsKbIi8JML52uAocjEZtBx4DKjRrqzrZa0O4MYwT6db+oqePlspV+FxXJAyFBc/L5gwUi2OFsg==",
+        "package/dist/tus.min.js",
+    ),
+    (
+        "axe-core@4.14.1",
+        "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        "package/axe.min.js",
+    ),
+)
 SERVER = CHECKOUT / "parts" / "filetracker-server"
 (WHEEL,) = (CHECKOUT / "tools").glob("pip-*.whl")
 
@@ -45,37 +55,39 @@ def main() -> None:
     if not (SCHEMATHESIS / "bin" / "schemathesis").exists():
         venv.create(SCHEMATHESIS, clear=True, with_pip=False, symlinks=True)
         install(str(SCHEMATHESIS / "bin" / "python"), f"schemathesis=={versions['schemathesis']}")
-    if not (TUS / "tus.min.js").is_file():
-        fetch_tus()
+    for package, sha512, member in SCRIPTS:
+        target = CHECKOUT / "parts" / package.partition("@")[0] / Path(member).name
+        if not target.is_file():
+            fetch_script(package, sha512, member, target)
     if "--server" in sys.argv and not (SERVER / "bin" / "filetracker-server").exists():
         venv.create(SERVER, clear=True, with_pip=False, symlinks=True)
         wanted = [f"{name}=={versions[name]}" for name in ("six",)]
         install(str(SERVER / "bin" / "python"), f"filetracker[server]=={versions['filetracker']}", *wanted)
 
 
-def fetch_tus() -> None:
-    """Have npm fetch the package, and unpack its script for browsers if the digest is the known one."""
+def fetch_script(package: str, sha512: str, member: str, target: Path) -> None:
+    """Have npm fetch a package, and unpack its script for browsers if the digest is the known one."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["npm", "pack", "--silent", "--pack-destination", folder, TUS_PACKAGE]
+        command = ["npm", "pack", "--silent", "--pack-destination", folder, package]
         try:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, text=True, check=False, timeout=60
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            print(f"not fetched: {TUS_PACKAGE}: {error}")
+            print(f"not fetched: {package}: {error}")
             return
         found = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(found) != 1:
-            print(f"not fetched: {TUS_PACKAGE}: {done.stderr.strip().splitlines()[-1:]}")
+            print(f"not fetched: {package}: {done.stderr.strip().splitlines()[-1:]}")
             return
-        if b64encode(hashlib.sha512(found[0].read_bytes()).digest()).decode() != TUS_SHA512:
-            print(f"not used: {TUS_PACKAGE} has another digest")
+        if b64encode(hashlib.sha512(found[0].read_bytes()).digest()).decode() != sha512:
+            print(f"not used: {package} has another digest")
             return
         with tarfile.open(found[0]) as archive:
-            script = archive.extractfile("package/dist/tus.min.js")
+            script = archive.extractfile(member)
             assert script is not None
-            TUS.mkdir(parents=True, exist_ok=True)
-            (TUS / "tus.min.js").write_bytes(script.read())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(script.read())
 
 
 def pinned() -> dict[str, str]:

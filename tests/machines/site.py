@@ -30,6 +30,11 @@ class MachinesSite:
     def app(self) -> str:
         return self.server.urls["app"].rstrip("/")
 
+    @property
+    def basic(self) -> str:
+        """The Authorization field of the first administrator."""
+        return str(urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")["authorization"])
+
     def as_admin(self, path: str, **fields: Any) -> Any:
         """What the server says to the first administrator's JSON."""
         headers = urllib3.make_headers(basic_auth=f"admin:{self.server.admin_password}")
