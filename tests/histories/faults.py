@@ -15,7 +15,8 @@ from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.parts import Parts
 from tests.support.servers.postgresql import postgresql, postgresql_missing
 
-# The clock of every process is that of the machine, and as many seconds ahead as a file says.
+# The clock of a process is that of the machine, and as many seconds ahead as a file says.  The workers of a
+# server on FileStorage are interpreters of their own, and go by the machine's.
 _MOVED = (
     "import datetime, pathlib, librarian.clock; "
     "librarian.clock.NodeClock.own = lambda self, ahead=pathlib.Path({ahead!r}): "
@@ -35,6 +36,7 @@ class Engine:
     missing: Callable[[], str | None] = lambda: None
 
 
+ALONE = Engine("FileStorage alone", lambda _running: Parts())  # one process, which begins with `first`
 ENGINES = (
     Engine("FileStorage", lambda _running: WithWorkers()),
     Engine("ZEO", OnZeo),
