@@ -162,5 +162,10 @@ class Forged(AttackedWorld):
 
 
 #: A restricted file is opened by way of a link that is made for it; events are kept while one listens.
-CHANGED_BY_READING = {"ILibraryFileAlias", "ILibraryFileAlias +index", "AppRoot events"}
+CHANGED_BY_READING = {
+    "ILibraryFileAlias",
+    "ILibraryFileAlias +index",
+    "ILibraryFileAlias +preview",
+    "AppRoot events",
+}
 END_THE_SESSION = {"AppRoot +logout", "IPerson +sessions"}

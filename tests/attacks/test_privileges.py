@@ -52,7 +52,8 @@ SHOWN_TO_BOB = {
 #: What changes the tree when a stranger does it; a failed log-in is counted.
 DONE_BY_ALL = {"POST AppRoot +login", "POST UploadTarget", "PUT UploadTarget", "PUT ProtocolPath"}
 DONE_BY_BOB = {"GET AppRoot events", "POST AppRoot +upload-links", "POST Webhooks"}
-_OPENED = {"GET ILibraryFileAlias", "GET ILibraryFileAlias +index"}  # by way of a link that is made for it
+#: A restricted file is opened by way of a link that is made for it.
+_OPENED = {f"GET ILibraryFileAlias{view}" for view in ("", " +index", " +preview")}
 #: What a token of an administrator may change that has this scope alone.
 DONE_WITH: dict[str, set[str]] = {
     "read": _OPENED,
