@@ -29,10 +29,10 @@ from librarian.web.openapi.declaring import (
     does,
     fields,
     gives,
+    only,
     page_of,
 )
 from librarian.web.openapi.schemas import (
-    CHECKBOX,
     COUNT,
     FLAG,
     TEXT,
@@ -188,11 +188,13 @@ webhooks_page = describes(
         "Have a program told of events",
         gives(_SECRET, 201, "Made; the secret is shown this once", "Location"),
         Answer(200, "Made, for a browser", {HTML: TEXT}),
-        body=fields(
-            "url",
-            url=URL,
-            kinds={"anyOf": [TEXT, array(TEXT)], "description": "of events; none: all of them"},
-            everything=CHECKBOX,
+        body=only(
+            fields(
+                "url",
+                url=URL,
+                kinds={"anyOf": [TEXT, array(TEXT)], "description": "of events; none: all of them"},
+                everything={"enum": [True, False, 0, 1, "true", "false", "yes", "no", "on", "off", "0", "1"]},
+            )
         ),
     ),
 )(by_method(GET=_list, POST=_add))

@@ -109,10 +109,19 @@ def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> st
 
 def number(fields: Mapping[str, Any], name: str, highest: int) -> int:
     """A field that must be a whole number from 0 to `highest`.  Raises HTTPBadRequest."""
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+    value = whole_number(fields.get(name))
+    if value is None or not 0 <= value <= highest:
         raise HTTPBadRequest(f"{name}: a whole number from 0 to {highest} is needed")
     return value
+
+
+def whole_number(value: Any) -> int | None:
+    """A value of JSON, in which 7.0 is a whole number as well, or of a form, as digits; None for others."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 17:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:

@@ -1,4 +1,4 @@
-"""What schemathesis, in its own environment, is told of our media types."""
+"""What schemathesis, in its own environment, is told of our media types, and which cases it leaves out."""
 
 import schemathesis
 from hypothesis import strategies
@@ -12,3 +12,9 @@ FILES = (
 
 for _kind in FILES:
     schemathesis.openapi.media_type(_kind, strategies.binary(min_size=1, max_size=500))
+
+
+@schemathesis.hook
+def filter_case(context: object, case: schemathesis.Case) -> bool:
+    """A field that a server does not know is no reason to refuse a request (RFC 9110, section 5.1)."""
+    return "x-schemathesis-unknown-property" not in (case.headers or {})

@@ -49,7 +49,7 @@ events = describes(
         "Events as they happen (Server-Sent Events); their data are events in JSON",
         text("A stream", "text/event-stream"),
         query={"kinds": told(TEXT, "such as file.added, with spaces between; without them all")},
-        headers={"Last-Event-ID": TEXT},
+        headers={"Last-Event-ID": {"type": "string", "pattern": "^[0-9a-f]{16}-[0-9a-f]{1,20}$"}},
     ),
 )(by_method(GET=_events))
 

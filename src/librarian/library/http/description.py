@@ -75,3 +75,7 @@ def describe(alias: Any) -> dict[str, Any]:
         "date_created": alias.date_created.isoformat(),
         "deleted": alias.deleted,
     }
+
+
+#: Of an upload, where an empty one says as little as none.
+STATED_EXPIRY = {**EXPIRY, "pattern": f"^$|{EXPIRY['pattern']}"}

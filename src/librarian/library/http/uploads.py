@@ -15,7 +15,7 @@ from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.library.filenames import check_filename
-from librarian.library.http.description import EXPIRY, FILE, describe
+from librarian.library.http.description import FILE, STATED_EXPIRY, describe
 from librarian.library.http.naming import answer_when_named
 from librarian.library.http.request_bodies import (
     check_coding,
@@ -39,7 +39,7 @@ ADDS = does(
     "Add the body as a file with this name; Repr-Digest and Content-Digest (RFC 9530) are compared",
     gives(FILE, 201, "Added and committed", "Location"),
     body=Body({BYTES: BINARY, "text/plain": BINARY}),
-    headers={"Librarian-Expires": EXPIRY},
+    headers={"Librarian-Expires": STATED_EXPIRY},
 )
 UPLOADS = "+uploads"  # where resumable uploads are; no file is added under this name here
 

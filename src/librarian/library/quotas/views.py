@@ -13,13 +13,13 @@ from zope.interface import implementer
 
 from librarian.library.quotas.description import QUOTA
 from librarian.library.quotas.interfaces import InvalidLimit, IQuotaSet, Quota, QuotaExceeded
-from librarian.library.quotas.service import NAMES, parse_limit
+from librarian.library.quotas.service import MOST, NAMES, parse_limit
 from librarian.people.interfaces import IParticipantFacts
 from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import PageForm, by_form, by_method, done, page, readable
-from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
-from librarian.web.openapi.schemas import COUNT, TEXT, told
+from librarian.web.openapi.declaring import changes, describes, does, fields, only, page_of
+from librarian.web.openapi.schemas import COUNT, Schema, told
 from librarian.web.requests.mounting import local_path
 
 TEMPLATE = "librarian.library:templates/quota.jinja2"
@@ -104,9 +104,23 @@ def _limit(name: str, value: Any) -> int | None:
     return value
 
 
-_LIMIT = {"anyOf": [COUNT, {"type": "null"}, told(TEXT, "a number, a size such as 2GB, none or default")]}
+def _stated_limit(pattern: str, text: str) -> Schema:
+    number, words = (
+        {**COUNT, "maximum": MOST},
+        {"type": "string", "pattern": f"^(none|default|{pattern})?$"},
+    )
+    return {"anyOf": [number, {"type": "null"}, told(words, text)]}
+
+
 _SETS = changes(
-    QUOTA, fields(bytes=_LIMIT, files=_LIMIT), summary="Set the limits; one left out is the default"
+    QUOTA,
+    only(
+        fields(
+            bytes=_stated_limit("[0-9]{1,9}|[1-9][0-9]{0,3}[KMG]B", "a size such as 2GB, none or default"),
+            files=_stated_limit("[0-9]{1,9}", "a number, none or default"),
+        )
+    ),
+    summary="Set the limits; one left out is the default",
 )
 
 quota = describes(

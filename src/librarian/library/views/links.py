@@ -1,6 +1,5 @@
 """Links to restricted files: ``+tokens`` lists and makes their tokens, ``+revoke`` revokes one."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -23,21 +22,21 @@ from librarian.library.views.about import (
 )
 from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
-from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, text
+from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, text, whole_number
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives
 from librarian.web.openapi.schemas import FLAG, TEXT, URL, WORD, array, obj, told
 
+MOST_USES = 999_999_999
 LIFETIME = told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or in days, 7d")
 USES = told(
     {
         "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-            {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+            {"type": "integer", "minimum": 1, "maximum": MOST_USES},
+            {"type": "string", "pattern": "^([1-9][0-9]{0,8})?$"},
         ]
     },
-    "how many downloads",
+    "how many downloads; empty: any number",
 )
-_USES = re.compile("[1-9][0-9]{0,8}")
 
 
 def _list_tokens(context: Any, request: Request) -> Response:
@@ -97,11 +96,10 @@ def _until(fields: Mapping[str, Any]) -> timedelta:
 def _uses(fields: Mapping[str, Any]) -> int | None:
     if "uses" not in fields or fields["uses"] == "":  # a browser sends a field that was left empty
         return None
-    stated = fields["uses"]
-    digits = str(stated) if type(stated) is int else stated
-    if not (isinstance(digits, str) and _USES.fullmatch(digits)):
-        raise HTTPBadRequest("uses is a whole number from 1 to 999999999.")
-    return int(digits)
+    uses = whole_number(fields["uses"])
+    if uses is None or not 1 <= uses <= MOST_USES:
+        raise HTTPBadRequest(f"uses is a whole number from 1 to {MOST_USES}.")
+    return uses
 
 
 tokens = describes(

@@ -13,7 +13,7 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import ISettings
 from librarian.library.filenames import ID, media_type_for
-from librarian.library.http.description import EXPIRY, FILE, describe
+from librarian.library.http.description import FILE, STATED_EXPIRY, describe
 from librarian.library.http.request_bodies import expires_or_default
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.settings import ExpirySettings
@@ -108,7 +108,7 @@ upload = describes(
     ),
     POST=changes(
         {"anyOf": [FILE, obj(files=array(FILE))]},
-        form_with_file(restricted=told(TEXT, "restricted unless empty"), expires=EXPIRY),
+        form_with_file(restricted=told(TEXT, "restricted unless empty"), expires=STATED_EXPIRY),
         201,
         "Add the file of a form, or several",
     ),

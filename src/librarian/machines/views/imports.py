@@ -151,7 +151,8 @@ def _chosen(kind: Any, fields: Mapping[str, Any], name: str) -> Any:
 def changes_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of ICodeImport.edit() in `fields`.  Raises BadCodeImport.
 
-    ``update_interval`` is a duration such as 90m or 6h; an empty ``assignee`` means none.
+    ``update_interval`` is a duration such as 90m or 6h, and stays what it is where it is empty; an empty
+    ``assignee`` means none.
     """
     changes: dict[str, Any] = {}
     for name in ("url", "owner", "assignee"):
@@ -159,7 +160,7 @@ def changes_in(fields: Mapping[str, Any]) -> dict[str, Any]:
             changes[name] = text(fields, name).strip()
     if "assignee" in changes:
         changes["assignee"] = changes["assignee"] or None
-    if "update_interval" in fields:
+    if fields.get("update_interval", "") != "":
         try:
             changes["update_interval"] = parse_duration(text(fields, "update_interval"))
         except ValueError as error:

@@ -41,9 +41,11 @@ def post(context: TreePath, request: Request) -> Response:
     """Answer POST: the field that is sent says what is to be done."""
     refuse_parts(request)
     fields = fields_of(request, at_most=None)
-    for name, change in CHANGES.items():
-        if name in fields:
-            return change(context, request, fields)
+    stated = [name for name in CHANGES if name in fields]
+    if len(stated) > 1:
+        raise HTTPBadRequest(f"Send {' or '.join(stated)}, not both.")
+    for name in stated:
+        return CHANGES[name](context, request, fields)
     uploads = sent_files(request)
     if uploads:
         return _post_files(context, request, fields, uploads)

@@ -50,7 +50,7 @@ def list_folder(folder: Any, request: Request) -> Response:
 
 def listing_values(folder: Any, request: Request) -> dict[str, Any]:
     """The values of page(): those that begin with ``_`` are for the template only."""
-    sort = _sort(request)
+    sort = stated_sort(request)
     listed, following = _by_name(folder, request) if sort == "name" else (_sorted(folder, sort), None)
     values = {**describe_folder(folder), "entries": listed, "next": following}
     if not wants_page(request):
@@ -67,7 +67,8 @@ def listing_values(folder: Any, request: Request) -> dict[str, Any]:
     }
 
 
-def _sort(request: Request) -> str:
+def stated_sort(request: Request) -> str:
+    """The parameter `sort`: one of SORTS.  Raises HTTPBadRequest."""
     sort = request.GET.get("sort", "") or "name"
     if sort not in SORTS:
         raise HTTPBadRequest(f"sort is one of {', '.join(SORTS)}.")

@@ -15,7 +15,7 @@ from librarian.library.views.owners import owner_name
 from librarian.naming.interfaces import INamedFolder, INamedTree, NotThere
 from librarian.naming.views.asking import ask_removal, ask_where_to
 from librarian.naming.views.description import describe_entry, describe_history, url_of
-from librarian.naming.views.listing import above, list_folder
+from librarian.naming.views.listing import MOST_LISTED, above, list_folder, stated_sort
 from librarian.naming.views.path import TreePath, ends_in_slash, number
 from librarian.naming.views.zipping import zip_folder
 from librarian.web.errors import wants_page
@@ -33,6 +33,8 @@ FOLDER_PAGES: dict[str, Callable[[Any, Request], Response]] = {
 
 def show(context: TreePath, request: Request) -> Response:
     """Answer GET and HEAD.  Raises NotThere, NoSuchVersion."""
+    number(request, "limit", 1, most=MOST_LISTED)  # what is wrong is refused of a file too
+    stated_sort(request)
     found = getUtility(INamedTree)[context.path]
     if INamedFolder.providedBy(found):
         asked = next((name for name in FOLDER_PAGES if name in request.GET), None)

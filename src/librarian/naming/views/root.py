@@ -48,7 +48,7 @@ from librarian.web.openapi.declaring import (
     gives,
     redirects,
 )
-from librarian.web.openapi.schemas import COUNT, TEXT, WORD, array, extended, obj, one_of, told
+from librarian.web.openapi.schemas import COUNT, FILENAME, TEXT, WORD, array, extended, obj, one_of, told
 from librarian.web.requests.parts import takes_parts
 
 
@@ -77,8 +77,9 @@ _PUT = does(
     headers={**_CONDITIONS, "Librarian-Expires": EXPIRY, "Upload-Complete": one_of(["?1"])},
 )
 _MOVED = obj(path=TEXT)
+_PATH = {"type": "string", "pattern": "^/[a-z]{1,20}(/[a-z]{1,20}){0,3}$"}
 _NUMBER = {"type": ["integer", "string"], "pattern": "^[0-9]{1,16}$", "minimum": 1, "maximum": 2**53}
-_ACTIONS = fields(move_to=WORD, folder=WORD, delete=WORD, current=_NUMBER, place=_NUMBER)
+_ACTIONS = fields(move_to=_PATH, folder=FILENAME, delete=FILENAME, current=_NUMBER, place=_NUMBER)
 _ONE_OF_THEM = [{"required": [name]} for name in ("move_to", "folder", "delete", "current", "place")]
 _ADDED = {"anyOf": [ENTRY, FOLDER, obj(path=TEXT, entries=array(ENTRY))]}
 _POST = does(
@@ -89,7 +90,7 @@ _POST = does(
     redirects(303, "Done, for a browser"),
     body=Body(
         {
-            **{kind: {**schema, "anyOf": _ONE_OF_THEM} for kind, schema in _ACTIONS.content.items()},
+            **{kind: {**schema, "oneOf": _ONE_OF_THEM} for kind, schema in _ACTIONS.content.items()},
             FORM_WITH_FILES: {
                 "type": "object",
                 "properties": {"file": {"type": "string", "format": "binary"}},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from wtforms import SelectChoice
@@ -27,6 +28,8 @@ from librarian.web.forms import PageForm, by_form, by_method, done, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import TEXT, WORD, array, obj, one_of, told
+
+KINDS = ("person", "team")
 
 
 class Directory:
@@ -122,7 +125,10 @@ def _list(context: Directory, request: Request, form: PageForm | None = None) ->
 def _add(context: Directory, request: Request) -> Response:
     def change(fields: Mapping[str, Any]) -> Response:
         name, display_name = text(fields, "name"), text(fields, "display_name")
-        if fields.get("kind", "person") == "team":
+        kind = fields.get("kind", KINDS[0])
+        if kind not in KINDS:
+            raise HTTPBadRequest(f"kind is {' or '.join(KINDS)}.")
+        if kind == "team":
             owner = text(fields, "owner", "")
             team = getUtility(ITeamSet).new(name, display_name, participant_named(owner) if owner else None)
             return done(request, path_of(team), describe_team(team), 201)
@@ -146,7 +152,7 @@ directory = describes(
             "display_name",
             name=WORD,
             display_name=WORD,
-            kind=one_of(("person", "team")),
+            kind=one_of(KINDS),
             email=TEXT,
             password=TEXT,
             owner=told(TEXT, "of a team: a person or a team"),

@@ -92,8 +92,8 @@ def _wanted_scopes(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
-    days = fields.get("days")
-    if "days" not in fields:
+    days = fields.get("days", "")
+    if days == "":  # a browser sends a field that was left empty
         return None
     if isinstance(days, bool):
         raise HTTPBadRequest("days must be a number.")
@@ -114,6 +114,10 @@ _all_tokens = by_method(GET=_list, POST=_add)
 _one_token = by_method(POST=_revoke, DELETE=_revoke)
 
 
+def _methods(request: Request) -> tuple[str, ...]:
+    return ("DELETE", "POST") if request.subpath else ("GET", "HEAD", "POST")
+
+
 _SCOPE = obj(name=TEXT, title=TEXT, parameter=TEXT)
 _REVOKES = changes(obj(id=TEXT), summary="Revoke a token")
 
@@ -132,12 +136,18 @@ _REVOKES = changes(obj(id=TEXT), summary="Revoke a token")
             "scopes",
             title=WORD,
             scopes={"anyOf": [TEXT, array(TEXT)]},
-            days={"anyOf": [{"type": "number"}, TEXT], "description": "until it expires"},
+            days={
+                "anyOf": [
+                    {"type": "number", "minimum": 1, "maximum": 365},
+                    {"type": "string", "pattern": "^([1-9][0-9]?)?$"},
+                ],
+                "description": "until it expires",
+            },
         ),
     ),
 )
 @describes("/people/{name}/+tokens/{token_id}", POST=_REVOKES, DELETE=_REVOKES)
-@takes("GET", "HEAD", "POST", "DELETE")
+@takes("GET", "HEAD", "POST", "DELETE", at=_methods)
 def tokens(context: Any, request: Request) -> Response:
     """``+tokens`` to list and add tokens, ``+tokens/<id>`` to revoke one."""
     return (_one_token if request.subpath else _all_tokens)(context, request)

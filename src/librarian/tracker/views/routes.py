@@ -86,6 +86,7 @@ def judge_head(context: ProtocolPath, request: Request) -> None:
 _REFUSAL = {"text/plain": TEXT}
 _DATE = r"^(0[1-9]|1\d|2[0-8]) (Jan|Mar|May|Jul|Sep|Nov) 20[0-2]\d ([01]\d|2[0-3]):[0-5]\d:[0-5]\d \+0000$"
 _NAME = {"last_modified": {"type": "string", "pattern": _DATE, "description": "a date as in RFC 5322"}}
+_UNTIL = {"last_modified": {**_NAME["last_modified"], "pattern": f"^$|{_DATE}"}}
 _VERSION_JSON = obj(
     version=COUNT,
     last_modified=TEXT,
@@ -109,7 +110,7 @@ _STORES = does(
     Answer(
         200, "Stored, or older than what is there", {"text/plain": TEXT}, ("Last-Modified", "SHA256-Checksum")
     ),
-    body=Body({BYTES: BINARY}),
+    body=Body({BYTES: BINARY}, required=False),
     query=_NAME,
 )
 _DELETES = does(
@@ -120,7 +121,7 @@ _DELETES = does(
 def _described(prefix: str, endpoint: str) -> Callable[[View], View]:
     """The protocol's paths below `prefix`."""
     history = obj(name=TEXT, versions=array(_VERSION_JSON))
-    listed = does("The names below a directory", text(), query=_NAME)
+    listed = does("The names below a directory", text(), query=_UNTIL)
     paths = {
         "/files/{name:name}": {"GET": _FILE, "PUT": _STORES, "DELETE": _DELETES},
         "/list": {"GET": listed},

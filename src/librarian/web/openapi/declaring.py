@@ -142,14 +142,32 @@ def empty(status: int = 204, summary: str = "Done", *headers: str) -> Answer:
 def fields(*required: str, **schemas: Schema) -> Body:
     """The fields of a form or of a JSON object; others are ignored."""
     schema = {"type": "object", "properties": schemas, "required": list(required)}
-    return Body({JSON: schema, FORM: schema}, required=bool(required))
+    texts = {name: _in_form(each) for name, each in schemas.items()}
+    form = {**schema, "properties": texts, "additionalProperties": TEXT}
+    return Body({JSON: schema, FORM: form}, required=bool(required))
+
+
+def _in_form(schema: Schema) -> Schema:
+    """The schema of a field of a form, which is text, once, whatever else JSON may have in its place."""
+    if "anyOf" in schema:
+        return {
+            **schema,
+            "anyOf": [each for each in schema["anyOf"] if each.get("type") not in ("array", "null")],
+        }
+    return schema if "type" in schema or "enum" in schema else {"type": "string", **schema}
+
+
+def only(body: Body) -> Body:
+    """The same fields, and no others: they are refused."""
+    content = {kind: {**schema, "additionalProperties": False} for kind, schema in body.content.items()}
+    return Body(content, body.required)
 
 
 def form_with_file(**schemas: Schema) -> Body:
     """A form (RFC 7578) with the field `file`, and others."""
     schema = {
         "type": "object",
-        "properties": {"file": {"type": "string", "format": "binary"}, **schemas},
+        "properties": {"file": {"type": "string", "format": "binary", "minLength": 1}, **schemas},
         "required": ["file"],
     }
     return Body({FORM_WITH_FILES: schema})

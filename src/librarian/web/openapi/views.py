@@ -15,9 +15,11 @@ from librarian.web.openapi.document import document_of
 from librarian.web.openapi.schemas import WORD
 from librarian.web.requests.mounting import mount
 
+PATH = "/+openapi.json"
+
 
 @describes(
-    "/+openapi.json",
+    PATH,
     GET=does(
         "This description; of another endpoint by its name",
         gives({"type": "object", "required": ["openapi", "info", "paths"]}),
@@ -36,6 +38,8 @@ def openapi(context: Any, request: Request) -> Response:
     server = (mount() or "/") if name == here else endpoint_url(_section(endpoints[name]))
     found = document_of(request.registry.introspector, name, server)
     found["info"]["x-endpoints"] = sorted(endpoints)
+    for operation in found["paths"].get(PATH, {}).values():
+        operation["parameters"][0]["schema"]["enum"] = sorted(endpoints)
     return Response(json_body=found)
 
 

@@ -25,16 +25,21 @@ OVERRIDE = "X-HTTP-Method-Override"
 #: What a POST may stand for; a HEAD would have an answer without a body, which the server does not know of.
 OVERRIDING = ("PATCH", "DELETE")
 _ATTRIBUTE = "takes_methods"
+_AT = "takes_methods_at"
 _JUDGE = "judges_head"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def takes(*methods: str) -> Callable[[View], View]:
-    """Say of a view which methods it takes; without any, that it checks the method itself."""
+def takes(*methods: str, at: Callable[[Request], tuple[str, ...]] | None = None) -> Callable[[View], View]:
+    """Say of a view which methods it takes; without any, that it checks the method itself.
+
+    A view for several paths says with `at` which of them it takes at the path of a request.
+    """
 
     def say(view: View) -> View:
         setattr(view, _ATTRIBUTE, methods)
+        setattr(view, _AT, at)
         return view
 
     return say
@@ -94,11 +99,12 @@ def with_its_methods(view: Any, info: Any) -> Any:
     """A Pyramid view deriver: the view refuses other methods than its own, and a head that it judges so.
 
     Exception views take all."""
-    allowed = methods_of(info.original_view)
+    everywhere, at = methods_of(info.original_view), getattr(info.original_view, _AT, None)
 
     def checked(context: Any, request: Request) -> Any:
         if isinstance(context, Exception):
             return view(context, request)
+        allowed = everywhere if at is None else at(request)
         if allowed and request.method not in allowed:
             raise refusal_of(request.method, allowed)
         if HEAD_ALONE not in request.environ:

@@ -30,6 +30,7 @@ from librarian.web.openapi.declaring import (
     does,
     fields,
     gives,
+    only,
     page_of,
     redirects,
 )
@@ -186,17 +187,19 @@ links = describes(
         gives(obj(url=URL), 201, "Made; the URL is shown this once"),
         Answer(200, "Revoked; or made, for a browser", {JSON: obj(revoked=FLAG), HTML: TEXT}),
         redirects(303, "Revoked, for a browser"),
-        body=fields(
-            revoke=told(TEXT, "the id of a link"),
-            wanted=TEXT,
-            filename=TEXT,
-            folder=TEXT,
-            max_size=told(TEXT, "such as 2GB"),
-            media_types=told(TEXT, "separated by commas"),
-            uses=told(TEXT, "a number, or any"),
-            lifetime=_DURATION,
-            keep=_DURATION,
-            restricted=told(TEXT, "true or false"),
+        body=only(
+            fields(
+                revoke=told(TEXT, "the id of a link"),
+                wanted=TEXT,
+                filename=TEXT,
+                folder=TEXT,
+                max_size=told(TEXT, "such as 2GB"),
+                media_types=told(TEXT, "separated by commas"),
+                uses=told(TEXT, "a number, or any"),
+                lifetime=_DURATION,
+                keep=_DURATION,
+                restricted=told(TEXT, "true or false"),
+            )
         ),
     ),
 )(by_method(GET=_list, POST=_change))

@@ -52,7 +52,7 @@ from librarian.web.openapi.declaring import (
     gives,
     page_of,
 )
-from librarian.web.openapi.schemas import COUNT, SHA256, SIZE, TEXT, TIME, array, nullable, obj, one_of
+from librarian.web.openapi.schemas import SHA256, SIZE, TEXT, TIME, array, nullable, obj, one_of
 from librarian.web.requests.methods import refusal_of, takes
 from librarian.web.requests.mounting import local_path
 from librarian.web.requests.parts import refuse_parts, takes_parts
@@ -183,7 +183,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         "Begin a file in pieces (tus 1.0.0)",
         empty(201, "Begun; the whole file is taken, and described in JSON", "Location"),
         body=Body({tus.PIECE_TYPE: BINARY}, required=False),
-        headers={**_TUS, "Upload-Length": COUNT, "Upload-Metadata": TEXT},
+        headers={**_TUS, "Upload-Length": tus.LENGTH, "Upload-Metadata": TEXT},
         required=("Tus-Resumable", "Upload-Length", "Upload-Metadata"),
     ),
 )
@@ -196,12 +196,13 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         empty(204, "So many", "Upload-Offset"),
         headers=_TUS,
     ),
+    GET=does("How many bytes have come, as HEAD", empty(200, "So many"), empty(204, "So many"), headers=_TUS),
     PATCH=does(
         "The next piece (tus 1.0.0; with Upload-Complete in place of Tus-Resumable, as the IETF drafts it)",
         gives(_SENT, 200, "It was the last"),
         empty(204, "More is to come", "Upload-Offset"),
         body=Body({tus.PIECE_TYPE: BINARY}),
-        headers={**_TUS, "Upload-Offset": COUNT},
+        headers={**_TUS, "Upload-Offset": tus.OFFSET},
         required=("Tus-Resumable", "Upload-Offset"),
     ),
     DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),

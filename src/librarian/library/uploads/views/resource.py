@@ -8,7 +8,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from zope.security.interfaces import Unauthorized
 
-from librarian.library.http.description import EXPIRY, FILE, expires_text
+from librarian.library.http.description import FILE, STATED_EXPIRY, expires_text
 from librarian.library.operations import acting_owner
 from librarian.library.uploads.model import UploadFacts
 from librarian.library.uploads.views import draft, tus
@@ -43,7 +43,6 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
 
 _ENDPOINTS = ("app", "upload", "restricted-upload")
 _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
-_OFFSET = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1, "description": "bytes"}
 _UPLOAD = Named(
     "ResumableUpload",
     obj(
@@ -81,9 +80,9 @@ _STATE = ("Upload-Offset", "Upload-Length")
         body=Body({tus.PIECE_TYPE: BINARY}, required=False),
         headers={
             **_TUS,
-            "Upload-Length": _OFFSET,
+            "Upload-Length": tus.LENGTH,
             "Upload-Metadata": told(TEXT, "keys with values in Base64; filename is one"),
-            "Librarian-Expires": EXPIRY,
+            "Librarian-Expires": STATED_EXPIRY,
         },
         required=("Tus-Resumable", "Upload-Length", "Upload-Metadata"),
     ),
@@ -106,7 +105,7 @@ _STATE = ("Upload-Offset", "Upload-Length")
         body=Body({tus.PIECE_TYPE: BINARY}),
         headers={
             **_TUS,
-            "Upload-Offset": _OFFSET,
+            "Upload-Offset": tus.OFFSET,
         },
         required=("Tus-Resumable", "Upload-Offset"),
     ),

@@ -28,6 +28,8 @@ from librarian.library.uploads.views.common import (
 from librarian.store.interfaces import IPartial
 
 VERSION = "1.0.0"
+OFFSET = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1, "description": "bytes"}
+LENGTH = {**OFFSET, "minimum": 1}  # there are no empty files
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum"
 CHECKSUMS = {"sha1": 20, "sha256": 32, "md5": 16}  # digest sizes in bytes
 PIECE_TYPE = "application/offset+octet-stream"
