@@ -98,7 +98,7 @@ def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
     if isinstance(days, bool):
         raise HTTPBadRequest("days must be a number.")
     try:
-        return timedelta(days=float(days))  # type: ignore[arg-type]  # what is none raises
+        return timedelta(days=float(days))
     except (TypeError, ValueError, OverflowError):
         raise HTTPBadRequest("days must be a number.") from None
 
