@@ -74,7 +74,7 @@ class BrowserTests(unittest.TestCase):
         self.browser.follow("d/")
         self.browser.follow("a")
         self.assertEqual(self.browser.texts("tbody td:first-child"), ["6", "5"])
-        self.assertEqual(self.browser.texts("tbody td:nth-child(5)"), ["present", "replaced"])
+        self.assertEqual(self.browser.texts("tbody td:nth-child(6)"), ["present", "replaced"])
         links = self.browser.run("return [...document.querySelectorAll('tbody a')].map(a => a.href)")
         self.assertEqual(
             self.browser.run(f"return fetch({json.dumps(links[1])}).then(answer => answer.text())"), "5"

@@ -68,3 +68,9 @@ class RefusedForms(PeopleInTheWorld):
             ("https_base_url", "ftp://near.example/"),
         ):
             self.refused("/mirrors/essays/+register", "+register", wrong, **{**whole, wrong: value})
+
+    def test_one_box_of_several_is_enough(self) -> None:
+        for path in ("/people/amy/+tokens", "/webhooks"):
+            boxes = self.bobs.get(path, headers=PAGE).html.select("fieldset input[type=checkbox]")
+            self.assertGreater(len(boxes), 3, path)
+            self.assertFalse([box["value"] for box in boxes if box.has_attr("required")], path)

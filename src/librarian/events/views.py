@@ -8,9 +8,8 @@ from pyramid.httpexceptions import HTTPBadRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from wtforms import SelectChoice
-from wtforms.fields import BooleanField, SelectMultipleField, URLField
+from wtforms.fields import BooleanField, URLField
 from wtforms.validators import DataRequired, Length
-from wtforms.widgets import CheckboxInput
 from zope.component import getUtilitiesFor, getUtility
 from zope.interface import implementer
 
@@ -18,7 +17,7 @@ from librarian.events.interfaces import InvalidWebhook, IWebhookSet, NoSuchWebho
 from librarian.interfaces import IEventKind
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
-from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, page, text
+from librarian.web.forms import Boxes, PageForm, by_form, by_method, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import (
     HTML,
@@ -106,9 +105,7 @@ class HookForm(PageForm):
     blames: ClassVar = {InvalidWebhook: ""}
 
     url = URLField("URL", [DataRequired("A URL is needed."), Length(max=2000)])
-    kinds = SelectMultipleField(
-        "What is told (nothing chosen: all)", option_widget=CheckboxInput(), validate_choice=False
-    )
+    kinds = Boxes("What is told (nothing chosen: all)")
     everything = BooleanField("Everything, not only my files (administrators)", false_values=("", "no"))
 
     def __init__(self, fields: Any = None) -> None:

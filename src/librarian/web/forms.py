@@ -1,6 +1,6 @@
 """Forms and pages: functions for views of every system that read requests and build answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import wtforms
@@ -8,7 +8,9 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.fields import SelectMultipleField
 from wtforms.validators import ValidationError
+from wtforms.widgets import CheckboxInput
 
 from librarian.web.errors import wants_page
 from librarian.web.requests.methods import judge, judged_by, refusal_of, takes
@@ -146,6 +148,19 @@ def page(request: Request, template: str, values: Mapping[str, Any]) -> Response
     response = render_to_response(template, shown, request)
     response.vary = ("Accept",)
     return response
+
+
+class _Box(CheckboxInput):
+    """A browser takes `required` for that one box, where one of several is meant: the form judges that."""
+
+    validation_attrs: ClassVar = ["disabled"]
+
+
+class Boxes(SelectMultipleField):
+    """Several choices, each with a box to tick.  The views judge which there are, for programs too."""
+
+    def __init__(self, label: str, validators: Sequence[Any] = (), **options: Any) -> None:
+        super().__init__(label, validators, option_widget=_Box(), validate_choice=False, **options)
 
 
 class PageForm(wtforms.Form):

@@ -9,15 +9,14 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPNotFound
 from pyramid.request import Request
 from pyramid.response import Response
 from wtforms import SelectChoice
-from wtforms.fields import DecimalField, SelectMultipleField, StringField
+from wtforms.fields import DecimalField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
-from wtforms.widgets import CheckboxInput
 from zope.component import getUtilitiesFor, getUtility
 
 from librarian.people.credentials.interfaces import BadToken, ICredentialSet, IScope, NoSuchScope
 from librarian.people.views.description import TOKEN, describe_token, path_of
 from librarian.web.errors import wants_page
-from librarian.web.forms import PageForm, by_form, by_method, done, page, text
+from librarian.web.forms import Boxes, PageForm, by_form, by_method, done, page, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives, page_of
 from librarian.web.openapi.schemas import TEXT, WORD, array, extended, obj
 from librarian.web.requests.methods import takes
@@ -29,12 +28,7 @@ class TokenForm(PageForm):
     blames: ClassVar = {NoSuchScope: "scopes", BadToken: ""}
 
     title = StringField("What it is for", [DataRequired("Say what it is for."), Length(max=100)])
-    scopes = SelectMultipleField(
-        "What it may do",
-        [DataRequired("Choose at least one.")],
-        option_widget=CheckboxInput(),
-        validate_choice=False,
-    )
+    scopes = Boxes("What it may do", [DataRequired("Choose at least one.")])
     days = DecimalField(
         "Days it is good for", [InputRequired("Say for how many days."), NumberRange(min=0)], default=90
     )
