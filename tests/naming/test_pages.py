@@ -55,8 +55,8 @@ class Folders(PageCase):
     def test_where_a_script_sends_files_to(self) -> None:
         for path, folder in (("/tree/ada/", "/ada"), ("/tree/", "")):
             self.app.extra_environ["HTTP_AUTHORIZATION"] = bearer(person("eve" + folder[1:], "admins"), "all")
-            form = self.app.get(path).html.select_one("form[data-drop]")
-            self.assertEqual((form["data-drop"], form["data-folder"]), ("/+uploads", folder))
+            form = self.app.get(path).html.select_one("form[data-uploads]")
+            self.assertEqual((form["data-uploads"], form["data-folder"]), ("/+uploads", folder))
 
     def test_restricted_files_and_folders(self) -> None:
         page = self.app.get("/tree/ada/")
@@ -183,7 +183,7 @@ class Placing(PageCase):
     def uploaded(self, restricted: bool = False) -> int:
         page = self.app.get("/+upload")
         form = self.form(page, "file")
-        form["file"], form["restricted"] = ("new.txt", b"new"), restricted
+        form["file"], form["restricted"] = [("new.txt", b"new")], restricted
         location = form.submit().location
         transaction.abort()
         return int(location.split("/")[-2])
