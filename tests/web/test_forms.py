@@ -74,3 +74,10 @@ class RefusedForms(PeopleInTheWorld):
             boxes = self.bobs.get(path, headers=PAGE).html.select("fieldset input[type=checkbox]")
             self.assertGreater(len(boxes), 3, path)
             self.assertFalse([box["value"] for box in boxes if box.has_attr("required")], path)
+
+    def test_a_file_where_a_text_is_wanted(self) -> None:
+        for path, wanted in (("/people/amy/+tokens", "title"), ("/webhooks", "url")):
+            form = form_with(self.bobs.get(path, headers=PAGE), path, wanted)
+            others = {"csrf_token": form["csrf_token"].value}
+            answer = self.bobs.post(path, others, PAGE, upload_files=[(wanted, "a\tb", b"x")], status=400)
+            self.assertIn("aria-invalid", answer.text)

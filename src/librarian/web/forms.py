@@ -8,6 +8,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPRequestEntityTooLarge
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
+from webob.multidict import MultiDict
 from wtforms.fields import SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput
@@ -219,6 +220,11 @@ def sentence(error: Exception) -> str:
     return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "?", "!")) else ".")
 
 
+def _typed(request: Request) -> MultiDict:
+    """What was typed into a form.  A file where a text is wanted is none: WTForms would take it for one."""
+    return MultiDict([(name, value) for name, value in request.POST.items() if isinstance(value, str)])
+
+
 def by_form(
     request: Request,
     make: Callable[[Any], PageForm],
@@ -236,7 +242,7 @@ def by_form(
     fields = fields_of(request, lists=lists)
     if not wants_page(request):
         return change(fields)
-    form, status = make(request.POST), 400
+    form, status = make(_typed(request)), 400
     if form.validate():
         try:
             return change(fields)

@@ -116,7 +116,7 @@ class ByThePage(Large):
         driver.find_element(By.NAME, "file").send_keys(str(self.path))
         driver.find_element(By.XPATH, "//button[normalize-space()='Send']").click()
         WebDriverWait(driver, PATIENCE_SECONDS).until(
-            lambda driver: "Thank you" in Chromium.browser.text("output"), "the end"
+            lambda driver: "Thank you" in Chromium.browser.text(".sendings"), "the end"
         )
         self.assertGreaterEqual(relay.cuts, 15)
         self.assert_arrived()
