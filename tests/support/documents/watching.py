@@ -25,13 +25,11 @@ def store_that(trouble: str) -> Iterator[None]:
 
 
 def metric(name: str, **labels: str) -> float | None:
-    """A number of /metrics; None if it is not there."""
+    """A number of /metrics, the sum of all that have these labels; None if there is none."""
     text = request("GET", "http://localhost:9191/metrics").text
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return float(sample.value)
-    return None
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found = [each.value for each in samples if each.name == name and labels.items() <= each.labels.items()]
+    return float(sum(found)) if found else None
 
 
 class AuditLog(logging.Handler):
