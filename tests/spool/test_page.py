@@ -87,6 +87,15 @@ class PageTests(SpoolCase):
                 self.assertIn("how the last export ended is not on record", page)
         self.assertEqual(self.ask(accept="application/json").json["unreadable"], 4)
 
+    def test_times_are_relative_and_what_is_no_time_is_shown(self) -> None:
+        facts = {"outcome": "done", "files": 1, "reasons": {}, "lock": None, "error": None}
+        self.ledger().note(Entry("arrived", "1", "temp"), Stage.DELIVERED)
+        for at, shown in ((self.clock.now().isoformat(), ">just now</time>"), ("<soon>", "&lt;soon&gt;")):
+            record_path(self.ledger_path).write_text(json.dumps({"at": at, **facts}))
+            for path in ("", "/export/cds"):
+                with self.subTest(path, at=at):
+                    self.assertIn(shown, self.page(path).partition("done</span>")[2][:150])
+
     def test_names_that_are_no_utf8_and_names_with_markup(self) -> None:
         for name in (b"caf\xe9", b"<script>alert(1)</script>".replace(b"/", b"|"), b"two\nlines"):
             (self.scene.store.path / "new" / os.fsdecode(name)).write_bytes(b"")

@@ -174,6 +174,11 @@ class Words(unittest.TestCase):
         day = (now - timedelta(days=3)).date()
         self.assertIn(f'datetime="{day}T00:00:00+00:00"', str(when(day.isoformat())))
 
+    def test_what_is_no_time_stays_what_it_is(self) -> None:
+        """A log or a ledger may have been written by another program."""
+        self.assertEqual(when("<soon>"), "&lt;soon&gt;")
+        self.assertEqual(when("0001-01-01T00:00:00+23:00"), "0001-01-01T00:00:00+23:00")
+
     def test_what_is_not_there(self) -> None:
         page = browser().get("/no-such-page", status=404)
         self.assertIn("There is nothing at this address", page.html.main.text)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtilitiesFor, getUtility, queryUtility
@@ -52,16 +52,20 @@ def here_of(request: Request, name: str) -> Markup:
 
 def when(moment: datetime | str | None) -> Markup:
     """A moment, or as ISO 8601 has it, for a page: relative to now, with the exact one on hover.  One
-    without a zone, such as a day, is in UTC.  Nothing for None."""
+    without a zone, such as a day, is in UTC.  Nothing for None; a text that is no time stays what it is."""
     if moment is None:
         return Markup("")
-    exact = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    if exact.tzinfo is None:
-        exact = exact.replace(tzinfo=UTC)
+    try:
+        exact = _in_utc(moment if isinstance(moment, datetime) else datetime.fromisoformat(str(moment)))
+    except (ValueError, OverflowError):  # from a file that other programs can write to
+        return escape(moment)
     words = relative(exact - getUtility(IClock).now())
-    stated = exact.isoformat(timespec="seconds")
-    title = f"{exact.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    stated, title = exact.isoformat(timespec="seconds"), f"{exact:%Y-%m-%d %H:%M:%S} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(stated, title, words)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @undescribed("a page for people: the sections, which /+openapi.json has as paths")
