@@ -3,12 +3,14 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -31,6 +33,18 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+SUBMIT = """
+const [form, values] = arguments;
+for (const [name, value] of Object.entries(values)) {
+  for (const field of form.querySelectorAll(`[name="${name}"]`)) {
+    if (field.type === "checkbox") field.checked = field.value === value;
+    else field.value = value;
+  }
+}
+form.noValidate = true;
+form.requestSubmit(form.querySelector("button"));
+"""
+
 
 def missing() -> str | None:
     """Why there is no browser here; None if there is one."""
@@ -39,14 +53,15 @@ def missing() -> str | None:
 
 
 class Browser:
-    """One Chromium with a profile of its own; close() ends it."""
+    """One Chromium with a profile of its own, in which `preferences` are set; close() ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, preferences: Mapping[str, Any] | None = None) -> None:
         self._profile = Path(tempfile.mkdtemp(prefix="librarian-chromium-"))
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which(CHROMIUM) or CHROMIUM
         for argument in (*ARGUMENTS, f"--user-data-dir={self._profile}"):
             options.add_argument(argument)
+        options.add_experimental_option("prefs", dict(preferences or {}))
         os.environ["SE_OFFLINE"] = "true"  # selenium is not to look for a driver to download
         self.driver = webdriver.Chrome(options, Service(shutil.which(CHROMEDRIVER)))
         self.driver.set_page_load_timeout(PATIENCE_SECONDS)
@@ -84,6 +99,18 @@ class Browser:
         """Press the button that says `label`, and wait for the next page."""
         button = self.driver.find_element(By.XPATH, f"//button[normalize-space()='{label}']")
         self._leave(button.click, button)
+
+    def submit(self, css: str, **values: str) -> None:
+        """Fill in the form that `css` selects, without the browser's own checks, and press its first button.
+
+        A value for boxes to tick is that of the one that is ticked.
+        """
+        form = self.driver.find_element(By.CSS_SELECTOR, css)
+        self._leave(lambda: self.driver.execute_script(SUBMIT, form, values), form)
+
+    def keys(self, *keys: str) -> None:
+        """Type on the keyboard, wherever the focus is."""
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def follow(self, label: str) -> None:
         """Follow the link that says `label`, and wait for the next page."""
