@@ -124,6 +124,20 @@ class PageTests(SpoolCase):
         self.assertEqual((found["waiting_count"], len(found["waiting"])), (105, 100))
         self.assertIn("The first 100 of 105.", self.page())
 
+    def test_the_waiting_files_by_pages(self) -> None:
+        names = [*(f"{number:03}" for number in range(100)), "plus+and", "slash", "z"]
+        for name in names:
+            (self.scene.store.path / "new" / name).write_bytes(b"")
+        first = self.ask(accept="application/json").json
+        self.assertEqual(first["next"], "/spool/export/cds?start=plus%2Band")
+        rest = self.ask(first["next"].removeprefix("/spool"), accept="application/json").json
+        listed = [file["name"] for page in (first, rest) for file in page["waiting"]]
+        self.assertEqual(listed, names)
+        self.assertEqual((rest["next"], rest["waiting_count"]), (None, 103))
+        self.assertIn('rel="next" href="/spool/export/cds?start=plus%2Band"', self.page())
+        self.assertIn('<a href="/spool/export/cds">First page</a>', self.page("/export/cds?start=slash"))
+        self.assertIn("from <q>zz</q> on", self.page("/export/cds?start=zz"))
+
     def test_what_is_not_there(self) -> None:
         for path in ("/export/missing", "/elsewhere", "/export", "/import/cds", "/export/cds/more"):
             with self.subTest(path):

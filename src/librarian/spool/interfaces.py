@@ -303,8 +303,9 @@ class ISpool(Interface):
     address: str = Attribute("`ftp://USER@HOST:PORT/PATH`; `ftps:` where TLS is asked for.")
     path: str = Attribute("Where the spool is.")
 
-    def state() -> Any:
-        """The files that wait, were sent or are stuck and why, and the locks: a SpoolState.
+    def state(start: str = "") -> Any:
+        """The files that wait, were sent or are stuck and why, and the locks: a SpoolState.  Of many files
+        that wait it has those from the name `start` on, and the name that the next ones begin with.
 
         Takes no lock and writes nothing, so that it can be asked while a run is at work.  A folder
         that is missing, and a folder or ledger that cannot be read, are told in the state's `trouble`;

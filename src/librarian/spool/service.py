@@ -37,8 +37,8 @@ class Spool:
         scheme = "ftp" if target.tls == "no" else "ftps"
         return f"{scheme}://{target.user}@{target.host}:{target.port}/{target.path.lstrip('/')}"
 
-    def state(self) -> SpoolState:
-        return read_state(self.kind, self._target)
+    def state(self, start: str = "") -> SpoolState:
+        return read_state(self.kind, self._target, start=start)
 
     def deliver(self, alias: ILibraryFileAlias, *, name: str | None = None, replace: bool = False) -> str:
         if self.kind != "export":

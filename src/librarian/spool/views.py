@@ -3,7 +3,7 @@
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -32,6 +32,7 @@ from librarian.web.openapi.schemas import (
     nullable,
     obj,
     one_of,
+    told,
 )
 from librarian.web.requests.mounting import local_path
 
@@ -114,6 +115,7 @@ _ONE_SPOOL = extended(
     waiting=array(obj(name=TEXT, size=SIZE, since=TIME)),
     stuck=array(obj(name=TEXT, reason=TEXT, since=nullable(TIME))),
     sent=array(obj(name=TEXT, size=nullable(SIZE), sha256=nullable(SHA256), at=nullable(TIME))),
+    next=nullable(URL),
 )
 
 spools_page = describes(
@@ -125,17 +127,27 @@ spools_page = describes(
 
 
 def _show(context: Any, request: Request) -> Response:
+    start = request.GET.get("start", "")
+    place, state = _place(context), context.state(start)
+    following = state.waiting_next
     values = {
         "_title": f"{context.kind.capitalize()} {readable(context.name)}",
-        **_place(context),
-        **_details(context.state()),
+        "_start": start,
+        **place,
+        **_details(state),
+        "next": following and f"{place['url']}?{urlencode({'start': following})}",
     }
     return page(request, "librarian.spool:templates/spool.jinja2", values)
 
 
-spool_page = describes("/spool/{kind}/{name}", GET=does("A spool with its files", page_of(_ONE_SPOOL)))(
-    by_method(GET=_show)
-)
+spool_page = describes(
+    "/spool/{kind}/{name}",
+    GET=does(
+        "A spool with its files",
+        page_of(_ONE_SPOOL),
+        query={"start": told(TEXT, "the name that the list of waiting files begins with")},
+    ),
+)(by_method(GET=_show))
 
 
 def bad_target(context: BadTarget, request: Request) -> Response:

@@ -13,7 +13,7 @@ from librarian.spool.interfaces import READ_LOCK, WRITE_LOCK, BadName, Kind, Not
 from librarian.spool.model.filestore import check_prepared
 from librarian.spool.model.ledger import Entry, LockNote, Stage, ledger_path, lines, local_lock_path
 from librarian.spool.model.lock_holder import holder
-from librarian.spool.model.names import check_remote_name
+from librarian.spool.model.names import check_remote_name, readable
 from librarian.spool.model.report import LastRun, Outcome, read_record
 from librarian.spool.settings import Target
 
@@ -69,6 +69,7 @@ class SpoolState:
 
     waiting: tuple[WaitingFile, ...] = ()  # by name, without the stuck ones
     waiting_count: int = 0
+    waiting_next: str | None = None  # what the first name that comes after those of `waiting` reads as
     sent: tuple[SentFile, ...] = ()  # the newest first
     stuck: tuple[StuckFile, ...] = ()  # by name
     stuck_count: int = 0
@@ -78,22 +79,22 @@ class SpoolState:
     trouble: str | None = None  # why nothing is known
 
 
-def read_state(kind: Kind, target: Target, most: int | None = SHOWN) -> SpoolState:
-    """The state of the exchange with a target, with `most` files in each list (None: all).  What cannot be
-    read is told in its `trouble`."""
+def read_state(kind: Kind, target: Target, most: int | None = SHOWN, start: str = "") -> SpoolState:
+    """The state of the exchange with a target, with `most` files in each list (None: all), the waiting ones
+    from the name that reads as `start` on.  What cannot be read is told in its `trouble`."""
     try:
         check_prepared(target.store_dir.absolute())
-        return _read(kind, target, most)
+        return _read(kind, target, most, start)
     except NotPrepared as error:
         return SpoolState(trouble=f"{error}. {MADE_BY[kind]}")
     except (OSError, SpoolError) as error:
         return SpoolState(trouble=f"It cannot be read: {one_line(error)}")
 
 
-def _read(kind: Kind, target: Target, most: int | None) -> SpoolState:
+def _read(kind: Kind, target: Target, most: int | None, start: str) -> SpoolState:
     path, new = ledger_path(kind, target), target.store_dir / "new"
     ledger, last_run = _LedgerSummary(path, most), read_record(path)
-    waiting = sorted(entry.name for entry in os.scandir(new))
+    waiting = sorted((entry.name for entry in os.scandir(new)), key=readable)
     stuck = list(
         _stuck_exports(new, waiting, ledger, last_run)
         if kind == "export"
@@ -101,9 +102,11 @@ def _read(kind: Kind, target: Target, most: int | None) -> SpoolState:
     )
     if kind == "export":
         waiting = _without(waiting, stuck)
+    listed, following = _from(start, waiting, most)
     return SpoolState(
-        waiting=tuple(_waiting(new, waiting[:most])),
+        waiting=tuple(_waiting(new, listed)),
         waiting_count=len(waiting),
+        waiting_next=following,
         sent=tuple(reversed(ledger.sent)),
         stuck=tuple(stuck[:most]),
         stuck_count=len(stuck),
@@ -144,6 +147,13 @@ class _LedgerSummary:
 def _without(names: list[str], stuck: list[StuckFile]) -> list[str]:
     apart = {file.name for file in stuck}
     return [name for name in names if name not in apart]
+
+
+def _from(start: str, names: list[str], most: int | None) -> tuple[list[str], str | None]:
+    """At most `most` of the sorted names, and what the one after them reads as, which is the next start."""
+    rest = [name for name in names if readable(name) >= start]
+    following = None if most is None or len(rest) <= most else readable(rest[most])
+    return rest[:most], following
 
 
 def _stuck_imports(ledger: _LedgerSummary, last_run: LastRun | None) -> list[StuckFile]:
