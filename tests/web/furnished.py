@@ -43,7 +43,7 @@ class Furnished(Chromium):
 
     site: ClassVar[MachinesSite]
     folder: ClassVar[Any]
-    ids: ClassVar[dict[str, int]]  # of files, by name
+    ids: ClassVar[dict[str, int]]  # of files, by their names without extensions
     drop: ClassVar[str]  # the URL of an upload link
 
     @classmethod
@@ -52,8 +52,8 @@ class Furnished(Chromium):
         folder = Path(cls.folder.name)
         (folder / "partners.ini").write_text(PARTNER.format(folder))
         Furnished.site = MachinesSite(SETTINGS.format(folder))
-        Furnished.ids = {name: _add(name, mimetype, data) for name, mimetype, data in FILES}
-        cls.ids["letter.txt"] = _add("letter.txt", "text/plain", b"dear reader", "restricted-upload")
+        Furnished.ids = {name.partition(".")[0]: _add(name, mimetype, data) for name, mimetype, data in FILES}
+        cls.ids["letter"] = _add("letter.txt", "text/plain", b"dear reader", "restricted-upload")
         _use_files()
         _fill_tree()
         _run_machines()
@@ -81,10 +81,10 @@ def _add(name: str, mimetype: str, data: bytes, endpoint: str = "upload") -> int
 def _use_files() -> None:
     """A link, a hold, an upload link, and a file in the trash."""
     site, ids = Furnished.site, Furnished.ids
-    site.as_admin(f"/files/{ids['letter.txt']}/+tokens", lifetime="1h")
-    site.as_admin(f"/files/{ids['words.txt']}/+holds", reason="a reader")
-    site.as_admin(f"/files/{ids['deleted.bin']}/+delete")
-    made = urlsplit(site.as_admin("/+upload-links", wanted="Your film", restricted="false")["url"])
+    site.as_admin(f"/files/{ids['letter']}/+tokens", lifetime="1h")
+    site.as_admin(f"/files/{ids['words']}/+holds", reason="a reader")
+    site.as_admin(f"/files/{ids['deleted']}/+delete")
+    made = urlsplit(site.as_admin("/+upload-links", wanted="Your film", restricted="false", uses=2)["url"])
     Furnished.drop = site.server.urls["public"].rstrip("/") + made.path
 
 

@@ -18,14 +18,16 @@ LINKS = "return [...document.querySelectorAll('a[href]:not([download])')].map(li
 MOST_OF_A_SHAPE = 2  # pages whose paths differ by a name or an id only
 BODIES = re.compile(r"/files/\d+|/tree/.*[^/]")  # what leads to a file instead of a page
 
-#: Pages that no plain link leads to; `{letter.txt}` is the id of that file.
+#: Pages that no plain link leads to; `{letter}` is the id of that file.
 ASKED = (
-    *(f"/files?list={name}" for name in ("all", "recent", "expiring", "held", "deleted")),
+    *(f"/files?list={name}" for name in ("all", "expiring", "held", "deleted")),
     "/files?list=all&sort=name&space=public&type=image",
-    *(f"/files/{{{name}}}/+about" for name in ("picture.png", "song.ogg", "film.webm", "paper.pdf")),
-    *(f"/files/{{{name}}}/+about" for name in ("words.txt", "letter.txt", "deleted.bin")),
-    "/files/{words.txt}/+stats?days=90",
-    "/+upload?added={words.txt}&added={picture.png}",
+    *(
+        f"/files/{{{name}}}/+about"
+        for name in ("picture", "song", "film", "paper", "words", "letter", "deleted")
+    ),
+    "/files/{words}/+stats?days=90",
+    "/+upload?added={words}&added={picture}",
     "/+search?q=wor",
     "/+search?q=no-such-name",
     "/tree/poems/?sort=-size",
@@ -43,8 +45,8 @@ OPEN_TO_ALL = ("/", "/files", "/+search?q=wor", "/+login?next=/machines", "/tree
 
 #: A page, one of its forms, what is filled in, and what is marked or said then.
 REFUSED: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("/files/{letter.txt}/+about", "form[action$='+tokens']", {"lifetime": "until", "until": ""}),
-    ("/files/{letter.txt}/+about", "form[action$='+holds']", {"reason": ""}),
+    ("/files/{letter}/+about", "form[action$='+tokens']", {"lifetime": "until", "until": ""}),
+    ("/files/{letter}/+about", "form[action$='+holds']", {"reason": ""}),
     ("/+upload-links", "#new", {"max_size": "much", "uses": "many"}),
     ("/mirrors/ubuntu/+register", "main form", {"name": "near", "http_base_url": "nonsense"}),
     ("/machines/+imports", "#add", {"name": "emacs", "url": "ext::sh -c id"}),
@@ -62,14 +64,25 @@ TOLD = "[aria-invalid], [role=alert], .notice"
 
 #: Forms after which a page shows what it shows only once.
 TAKEN: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("/files/{letter.txt}/+about", "form[action$='+tokens']", {"lifetime": "1h"}),
+    ("/files/{letter}/+about", "form[action$='+tokens']", {"lifetime": "1h"}),
     ("/+upload-links", "#new", {"wanted": "Your song"}),
     ("/people/anna/+tokens", "#new", {"title": "a program", "scopes": "files"}),
     ("/webhooks", "#new", {"url": "http://127.0.0.1:9/"}),
 )
 
+UNKNOWN = "Element's background color could not be determined because"
+SHORT = "Element content is too short"
 #: What axe-core cannot tell by itself, by rule and reason, and why each is well.
-JUDGED: dict[tuple[str, str], str] = {}
+JUDGED: dict[tuple[str, str], str] = {
+    (
+        "color-contrast",
+        f"{UNKNOWN} it's partially obscured by another element",
+    ): "cells of scrolled tables",
+    ("color-contrast", f"{UNKNOWN} it partially overlaps other elements"): "buttons in tables that scroll",
+    ("color-contrast", f"{UNKNOWN} element contains an image node"): "text of plots: the colours of .quiet",
+    ("color-contrast", f"{SHORT} to determine if it is actual text content"): "digits at the axes of plots",
+    ("video-caption", "Check that captions are available for the element"): "a file is as its owner made it",
+}
 
 
 @unittest.skipIf(missing(), "axe-core is not there")
@@ -146,19 +159,19 @@ class EveryPage(unittest.TestCase):
         self.assert_well()
 
     def test_faults_are_found(self) -> None:
-        """Colours too alike in the dark alone, a field without a name, a page that is too wide."""
+        """Colours too alike in the dark alone, a field without a name, small targets, a page too wide."""
         self.browser.open(f"{self.app}/+login")
         self.browser.run(
             "document.querySelector('main').insertAdjacentHTML('beforeend', '<input name=bare>');"
             "const wide = document.createElement('p'); wide.textContent = 'wide'; main.append(wide);"
             "wide.style.width = '500px'; wide.style.color = '#333';"
-            "const box = document.createElement('div'); box.innerHTML = '<p>held</p>'; main.append(box);"
-            "box.style.overflow = 'auto'; box.style.height = '3rem'; box.firstChild.style.width = '600px';"
+            "const close = document.createElement('p'); main.append(close);"
+            "close.innerHTML = '<span tabindex=0 role=button>a</span><span tabindex=0 role=button>b</span>';"
         )
         self.auditor.judge("/")
         rules = {" ".join(fault.split()[:3]) for fault in self.auditor.faults}
-        held = "phone /: scrollable-region-focusable"
-        self.assertEqual(rules, {"light /: label", "dark /: color-contrast", "phone /: wider", held})
+        small = {"light /: target-size", "phone /: target-size"}
+        self.assertEqual(rules, {"light /: label", "dark /: color-contrast", "phone /: wider"} | small)
 
     def log_in(self) -> None:
         self.browser.open(f"{self.app}/+login")
@@ -182,9 +195,9 @@ class EveryPage(unittest.TestCase):
 
     def assert_well(self) -> None:
         """No fault, and nothing that axe-core leaves to people and that was not judged."""
-        self.assertEqual("\n".join(self.auditor.faults), "")
-        unjudged = {why: pages for why, pages in self.auditor.unsure.items() if why not in JUDGED}
-        self.assertEqual(unjudged, {})
+        unsure = self.auditor.unsure.items()
+        unjudged = [f"{why}: {len(pages)} {sorted(pages)[:2]}" for why, pages in unsure if why not in JUDGED]
+        self.assertEqual("\n".join([*self.auditor.faults, *unjudged]), "")
 
 
 def shape(path: str) -> tuple[str, ...]:
