@@ -20,6 +20,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.model.tokens import TimeLimitedToken
 from librarian.library.tokens.interfaces import InvalidLifetime, InvalidUses, ITimeLimitedTokenSet
 from librarian.library.tokens.service import TimeLimitedTokenSet
+from tests.support.documents.people import bearer, person
 from tests.support.layers import Functional
 from tests.support.servers.in_process import request
 
@@ -48,6 +49,28 @@ class WithFiles(unittest.TestCase):
 
     def allocate(self, **options: Any) -> str:
         return getUtility(ITimeLimitedTokenSet).allocate(self.alias.private_url, **options)
+
+
+class Stated(WithFiles):
+    """``POST +tokens``: how many uses are stated, in JSON and in forms."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.token = bearer(person("ada", "admins"), "all")
+
+    def statuses(self, kind: str, *bodies: bytes) -> list[int]:
+        headers = {"Authorization": self.token, "Content-Type": kind}
+        url = f"http://localhost:6543/files/{self.alias.id}/+tokens"
+        return [request("POST", url, headers, body).status_int for body in bodies]
+
+    def test_uses(self) -> None:
+        taken = [b'{"uses": %s}' % uses for uses in (b"5", b"5.0", b'"5"', b'""')]
+        self.assertEqual(self.statuses("application/json", *taken), [201] * len(taken))
+        refused = b'0 0.0 5.5 "5.0" true null [5] 1e9 1e300 1e400 -1'.split()
+        bodies = [b'{"uses": %s}' % uses for uses in refused]
+        self.assertEqual(self.statuses("application/json", *bodies), [400] * len(refused))
+        kind = "application/x-www-form-urlencoded"
+        self.assertEqual(self.statuses(kind, b"uses=5", b"uses=", b"", b"uses=0"), [201, 201, 201, 400])
 
 
 class Tokens(WithFiles):

@@ -19,7 +19,12 @@ from tests.support.mirrors.sample import add_mirror, add_sample
 from tests.support.servers.in_process import browser, request
 from tests.web.support import APP, GOOD, HASH, PeopleInTheWorld
 
-_BAD_CHANGES = (({"release": "woody"}, 422), ({"main_url": "nonsense"}, 422), ({"display_name": 1}, 400))
+_BAD_CHANGES = (
+    ({"release": "woody"}, 422),
+    ({"main_url": "nonsense"}, 422),
+    ({"display_name": 1}, 400),
+    ({"release": "hoary", "active": "perhaps"}, 400),
+)
 UBUNTU = ("ubuntu", 5, 1)
 EVIL = '"><script>alert(1)</script>'
 
@@ -104,6 +109,7 @@ class Programs(MirrorPages):
         answer = self.send("PATCH", "/ubuntu/bobs", {"http_base_url": "http://new.example/"}, "bob")
         self.assertEqual(answer.json["base_urls"], ["http://new.example/"])
         self.assertEqual(self.send("PATCH", "/ubuntu/bobs", {"enabled": False}, "bob").json["enabled"], False)
+        self.assertEqual(self.status("PATCH", "/ubuntu/bobs", {"enabled": "perhaps"}, "bob"), 400)
 
     def test_review_is_for_mirror_admins(self) -> None:
         for who, status in ((None, 401), ("bob", 403), ("cyd", 200)):

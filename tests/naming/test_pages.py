@@ -5,6 +5,7 @@ from typing import Any
 import transaction
 from webtest import TestApp
 
+from librarian.naming.views.changing import CHANGES
 from tests.naming.support import TreeCase
 from tests.support.documents.people import bearer, person
 from tests.support.servers.in_process import browser
@@ -103,6 +104,22 @@ class Folders(PageCase):
             with self.subTest(field):
                 answer = self.ask("POST", "/ada/x", field, Content_Type="application/x-www-form-urlencoded")
                 self.assertEqual(answer.status_int, 409)
+
+
+class Forms(PageCase):
+    def test_each_asks_for_one_change(self) -> None:
+        """As a POST of several is refused."""
+        self.put("/ada/x", b"first")
+        self.put("/ada/x", b"second")
+        self.ask("PUT", "/ada/full/y?parents=true", b"y")
+        found = set()
+        for path in ("/tree/ada/", "/tree/ada/?delete=full", "/tree/ada/?move=x", "/tree/ada/x?history"):
+            for form in self.app.get(path).forms.values():
+                if form.method.upper() == "POST":
+                    self.assertTrue(form.action.startswith("/tree/ada"), form.action)
+                    (change,) = set(form.fields) & {*CHANGES, "file"}
+                    found.add(change)
+        self.assertEqual(found, {*CHANGES, "file"} - {"place"})  # which has no form
 
 
 class Removing(PageCase):

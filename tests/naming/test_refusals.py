@@ -7,6 +7,16 @@ from librarian.naming.model import MAX_DEPTH
 from tests.naming.support import TreeCase
 
 
+def form_of(**fields: bytes) -> bytes:
+    """A form with these fields and the boundary ``x``; `file` is one."""
+    parts = (
+        b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+        % (name.encode(), b'; filename="new.txt"' if name == "file" else b"", value)
+        for name, value in fields.items()
+    )
+    return b"".join(parts) + b"--x--\r\n"
+
+
 class Refusals(TreeCase):
     def test_invalid_paths(self) -> None:
         for name, status in (
@@ -60,6 +70,12 @@ class Refusals(TreeCase):
             ("GET", "/ada/file?version=x", b"", ""),
             ("GET", "/ada?limit=1001", b"", ""),
             ("GET", "/ada?limit=-1", b"", ""),
+            ("GET", "/ada?sort=colour", b"", ""),
+            ("GET", "/ada/file?limit=-1", b"", ""),
+            ("GET", "/ada/file?limit=1001", b"", ""),
+            ("GET", "/ada/file?sort=colour", b"", ""),
+            ("GET", "/ada/file?history&sort=colour", b"", ""),
+            ("GET", "/ada?zip&limit=x", b"", ""),
             ("DELETE", "/ada/file?recursive=maybe", b"", ""),
             ("PUT", "/ada/empty", b"", ""),
         ):
@@ -74,6 +90,30 @@ class Refusals(TreeCase):
             ("DELETE", "", 403),
         ):
             self.assertEqual(self.ask(method, path).status_int, status, (method, path))
+
+    def test_one_change_a_request(self) -> None:
+        self.put("/ada/file", b"first")
+        form, json = "application/x-www-form-urlencoded", "application/json"
+        for path, body, kind in (
+            ("/ada", b"folder=new&delete=file", form),
+            ("/ada", b'{"folder": "new", "delete": "file"}', json),
+            ("/ada", b"delete=file&place=1", form),
+            ("/ada/file", b"move_to=/ada/new&current=1", form),
+            ("/ada", form_of(folder=b"new", file=b"bytes"), "multipart/form-data; boundary=x"),
+        ):
+            with self.subTest(body):
+                answer = self.ask("POST", path, body, Content_Type=kind)
+                self.assertEqual(answer.status_int, 400)
+                self.assertIn("Send one of the fields", answer.json["error"])
+                self.assertEqual([node.name for node in self.tree["/ada"].listing()], ["file"])
+
+    def test_numbers_of_json(self) -> None:
+        self.put("/ada/file", b"first")
+        self.put("/ada/file", b"second")
+        for stated, status in ((b"1.0", 200), (b"2", 200), (b'"1"', 200), (b"1.5", 400), (b"true", 400)):
+            body = b'{"current": %s}' % stated
+            answer = self.ask("POST", "/ada/file", body, Content_Type="application/json")
+            self.assertEqual(answer.status_int, status, stated)
 
     def test_a_wrong_body_changes_nothing(self) -> None:
         self.put("/ada/file", b"first")

@@ -91,7 +91,12 @@ class Programs(PeopleInTheWorld):
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": ["nope"]}, 422),
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": ["read"], "days": 1e5}, 422),
             ("amy", "POST", "", {"name": "cyd"}, 400),
+            ("amy", "POST", "", {"name": "cyd", "display_name": "C", "kind": "AAA"}, 400),
+            ("amy", "POST", "", {"name": "cyd", "display_name": "C", "kind": ""}, 400),
+            ("amy", "POST", "", {"name": "cyd", "display_name": "C", "kind": ["team"]}, 400),
             ("amy", "POST", "", {"name": 7, "display_name": []}, 400),
+            ("amy", "PATCH", "/bob", {"active": "perhaps"}, 400),
+            ("amy", "PATCH", "/bob", {"active": None}, 400),
             ("amy", "POST", "", ["name"], 400),
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": [1]}, 400),
             ("amy", "POST", "/bob/+tokens", {"title": "t", "scopes": ["read"], "days": "many"}, 400),
@@ -105,6 +110,27 @@ class Programs(PeopleInTheWorld):
         ):
             with self.subTest(f"{who}: {method} {path} {body}"):
                 self.assertEqual(self.send(method, path, body, who).status_int, status)
+        self.assertEqual(self.send("GET", "/cyd").status_int, 404)
+
+    def test_allow_names_the_methods_of_the_path(self) -> None:
+        for path, methods in (
+            ("/bob/+tokens", "GET, HEAD, POST"),
+            ("/bob/+tokens/x", "DELETE, POST"),
+            ("/admins/+members", "POST"),
+            ("/admins/+members/bob", "DELETE, POST"),
+        ):
+            for method in {"DELETE", "GET", "PATCH", "PUT"} - set(methods.split(", ")):
+                with self.subTest(path, method=method):
+                    answer = self.send(method, path)
+                    self.assertEqual((answer.status_int, answer.headers["Allow"]), (405, methods))
+
+    def test_days_left_empty_are_as_good_as_none(self) -> None:
+        fields = {"title": "t", "scopes": ["read"]}
+        usual = self.send("POST", "/bob/+tokens", fields, "bob").json["expires"]
+        two_days = "2026-03-03T12:00:00+00:00"
+        for stated, expires in (("", usual), ("2", two_days), (2.0, two_days)):
+            made = self.send("POST", "/bob/+tokens", {**fields, "days": stated}, "bob")
+            self.assertEqual((made.status_int, made.json["expires"]), (201, expires))
 
     def test_nothing_is_for_nobody(self) -> None:
         for path in ("", "/bob", "/admins", "/bob/+tokens"):

@@ -15,9 +15,8 @@ from zope.interface import implementer
 
 from librarian.events.interfaces import InvalidWebhook, IWebhookSet, NoSuchWebhook
 from librarian.interfaces import IEventKind
-from librarian.settings import as_bool
 from librarian.web.errors import wants_page
-from librarian.web.forms import Boxes, PageForm, by_form, by_method, done, fields_of, page, text
+from librarian.web.forms import Boxes, PageForm, by_form, by_method, checked, done, fields_of, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import (
     HTML,
@@ -32,6 +31,7 @@ from librarian.web.openapi.declaring import (
     page_of,
 )
 from librarian.web.openapi.schemas import (
+    CHECKBOX,
     COUNT,
     FLAG,
     TEXT,
@@ -136,19 +136,12 @@ def _make(context: Webhooks, request: Request, fields: Mapping[str, Any]) -> Res
     if unknown := sorted(set(fields) - _KNOWN):
         raise HTTPBadRequest(f"{unknown[0]} is no field of a webhook.")
     webhooks = getUtility(IWebhookSet)
-    make = webhooks.newForEverything if _everything(fields) else webhooks.new
+    make = webhooks.newForEverything if checked(fields, "everything") else webhooks.new
     new = make(text(fields, "url"), _kinds(fields))
     if wants_page(request):
         return _list(context, request, new.secret)
     body = {"id": new.id, "secret": new.secret}
     return Response(json_body=body, status=201, location=_path(new.id))
-
-
-def _everything(fields: Mapping[str, Any]) -> bool:
-    try:
-        return as_bool(str(fields.get("everything", False)))
-    except ValueError as error:
-        raise HTTPBadRequest(f"everything: {error}") from None
 
 
 def _kinds(fields: Mapping[str, Any]) -> list[str]:
@@ -190,7 +183,7 @@ webhooks_page = describes(
                 "url",
                 url=URL,
                 kinds={"anyOf": [TEXT, array(TEXT)], "description": "of events; none: all of them"},
-                everything={"enum": [True, False, 0, 1, "true", "false", "yes", "no", "on", "off", "0", "1"]},
+                everything=CHECKBOX,
             )
         ),
     ),

@@ -13,6 +13,7 @@ from wtforms.fields import SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput
 
+from librarian.settings import as_bool
 from librarian.web.errors import wants_page
 from librarian.web.requests.methods import judge, judged_by, refusal_of, takes
 from librarian.web.requests.request import LARGEST_FORM
@@ -110,9 +111,14 @@ def text(fields: Mapping[str, Any], name: str, default: str | None = None) -> st
     return value
 
 
-def number(fields: Mapping[str, Any], name: str, highest: int) -> int:
-    """A field that must be a whole number from 0 to `highest`.  Raises HTTPBadRequest."""
-    value = whole_number(fields.get(name))
+def number(request: Request, name: str, highest: int) -> int:
+    """A field that must be a whole number from 0 to `highest`: a number in JSON, digits in a form.
+
+    Raises HTTPBadRequest.
+    """
+    stated = fields_of(request).get(name)
+    is_text_in_json = isinstance(stated, str) and request.content_type == "application/json"
+    value = None if is_text_in_json else whole_number(stated)
     if value is None or not 0 <= value <= highest:
         raise HTTPBadRequest(f"{name}: a whole number from 0 to {highest} is needed")
     return value
@@ -125,6 +131,17 @@ def whole_number(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def checked(fields: Mapping[str, Any], name: str) -> bool:
+    """A field that is true or false in JSON, and in a form what a checkbox or a button sends (`as_bool`).
+
+    One that is left out is false.  Raises HTTPBadRequest.
+    """
+    try:
+        return as_bool(str(fields.get(name, False)))
+    except ValueError as error:
+        raise HTTPBadRequest(f"{name}: {error}") from None
 
 
 def done(request: Request, path: str, described: Mapping[str, Any], status: int = 200) -> Response:

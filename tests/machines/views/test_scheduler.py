@@ -73,6 +73,7 @@ class SchedulerViews(unittest.TestCase):
             ("/+imports", {"name": "../x", "rcs_type": "GIT", "url": "https://example.com/x"}),
             ("/+imports", {"name": "x", "rcs_type": "GIT", "url": "file:etc"}),
             ("/+imports", {"name": "x", "rcs_type": "GIT", "url": 7}),
+            ("/+imports", {"name": "x", "rcs_type": "GIT", "url": "https://e.org/x", "private": "perhaps"}),
             ("/+imports/gimp", {"do": "explode"}),
             ("/+imports/gimp", {"do": ["kill"]}),
             ("/+imports/gimp", {"update_interval": 5}),
@@ -84,6 +85,41 @@ class SchedulerViews(unittest.TestCase):
         ):
             with self.subTest(path=path, fields=fields):
                 self.refused(400, "POST", path, fields)
+
+    def test_numbers_of_forms_and_of_json(self) -> None:
+        poll, watch = "/+scheduler/apollo/poll", "/+scheduler/+watch"
+        form, json = "application/x-www-form-urlencoded", "application/json"
+        for path, body, kind, status in (
+            (poll, b"worker_limit=2", form, 200),
+            (poll, b'{"worker_limit": 2.0}', json, 200),
+            (watch, b"reachable_seconds=5", form, 200),
+            (watch, b'{"reachable_seconds": 5.0}', json, 200),
+            (watch, b"", form, 200),
+            (poll, b"worker_limit=", form, 400),
+            (poll, b"worker_limit=2.5", form, 400),
+            (poll, b"worker_limit=%D9%A2", form, 400),
+            (poll, b"worker_limit=" + b"9" * 5000, form, 400),
+            (poll, b'{"worker_limit": 1e300}', json, 400),
+            (poll, b'{"worker_limit": 1e400}', json, 400),
+            (watch, b"reachable_seconds=-5", form, 400),
+            (watch, b'{"reachable_seconds": "5"}', json, 400),
+        ):
+            with self.subTest(path=path, body=body[:40]):
+                self.assertEqual(self.send("POST", path, body, Content_Type=kind).status_int, status)
+
+    def test_an_import_is_private_however_true_is_said(self) -> None:
+        self.token = bearer("anna", "admins")
+        fields = {"rcs_type": "GIT", "url": "https://example.com/x"}
+        for number, said in enumerate((True, "true", "on", "yes", "1", 1, False, "no")):
+            made = self.send("POST", "/+imports", {**fields, "name": f"x{number}", "private": said}).json
+            self.assertEqual(made["private"], said not in (False, "no"), said)
+
+    def test_an_interval_left_empty_stays_what_it_is(self) -> None:
+        self.token = bearer("anna", "admins")
+        self.send("POST", "/+imports/gimp", {"do": "edit", "update_interval": "90m"})
+        body, form = b"do=edit&update_interval=&url=https://e.org/x", "application/x-www-form-urlencoded"
+        answer = self.send("POST", "/+imports/gimp", body, Content_Type=form, Accept="application/json")
+        self.assertEqual((answer.status_int, answer.json["update_interval_seconds"]), (200, 90 * 60))
 
     def test_bad_host_names(self) -> None:
         for name in ("%3Cscript%3E", "a..b", "-a", "a%2Fb", "%00", "%FF", "+x", "a" * 64, "a%0Ab"):

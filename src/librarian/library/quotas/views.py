@@ -17,7 +17,7 @@ from librarian.library.quotas.service import MOST, NAMES, parse_limit
 from librarian.people.interfaces import IParticipantFacts
 from librarian.security.interaction import is_permitted
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import PageForm, by_form, by_method, done, page, readable
+from librarian.web.forms import PageForm, by_form, by_method, done, page, readable, whole_number
 from librarian.web.openapi.declaring import changes, describes, does, fields, only, page_of
 from librarian.web.openapi.schemas import COUNT, Schema, told
 from librarian.web.requests.mounting import local_path
@@ -99,9 +99,10 @@ def _is_default(value: Any) -> bool:
 def _limit(name: str, value: Any) -> int | None:
     if isinstance(value, str):
         return parse_limit(name, value)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+    limit = whole_number(value)
+    if value is not None and limit is None:
         raise InvalidLimit(f"{name}: {value!r} is no limit")
-    return value
+    return limit
 
 
 def _stated_limit(pattern: str, text: str) -> Schema:

@@ -27,7 +27,7 @@ from librarian.machines.views.description import (
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal, is_permitted
 from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import SeeOther, by_method, done, fields_of, text
+from librarian.web.forms import SeeOther, by_method, checked, done, fields_of, text
 from librarian.web.openapi.declaring import (
     HTML,
     JSON,
@@ -103,7 +103,7 @@ def _new_import(fields: Mapping[str, Any]) -> Any:
     kind = _chosen(RevisionControlSystem, fields, "rcs_type")
     changes = changes_in(fields)
     url, owner = changes.pop("url", ""), changes.pop("owner", None) or _owner()
-    private = fields.get("private") in (True, "on")
+    private = checked(fields, "private")
     return getUtility(ICodeImportSet).new(text(fields, "name"), kind, url, owner, private=private, **changes)
 
 

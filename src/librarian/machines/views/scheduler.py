@@ -143,7 +143,7 @@ def arrive(context: Daemon, request: Request) -> dict[str, Any]:
 @takes("POST")
 def poll(context: Daemon, request: Request) -> dict[str, Any]:
     """``POST poll`` with ``worker_limit``: the machine's heartbeat; the answer has a job if there is one."""
-    limit = number(fields_of(request), "worker_limit", MOST_WORKERS)
+    limit = number(request, "worker_limit", MOST_WORKERS)
     job = getUtility(ICodeImportScheduler).getJobForMachine(context.hostname, limit)
     machine = getUtility(ICodeImportMachineSet)[context.hostname]
     note = f"cordoned: {machine.cordon.reason}" if machine.cordon else machine.message or ""
@@ -183,10 +183,9 @@ def watch(context: Scheduler, request: Request) -> dict[str, Any]:
 
     ``reachable_seconds``, where given, is how long the watchdog has had answers from this service.
     """
-    fields = fields_of(request)
     reachable_for = None
-    if "reachable_seconds" in fields:
-        reachable_for = timedelta(seconds=number(fields, "reachable_seconds", 2**31))
+    if "reachable_seconds" in fields_of(request):
+        reachable_for = timedelta(seconds=number(request, "reachable_seconds", 2**31))
     return {"offline": list(getUtility(ICodeImportScheduler).watch(reachable_for))}
 
 

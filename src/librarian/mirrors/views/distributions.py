@@ -9,7 +9,7 @@ from librarian.mirrors.views.board import board_values
 from librarian.mirrors.views.common import path_of, registry_page
 from librarian.mirrors.views.serializers import MIRROR, describe
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.forms import by_method, checked, done, fields_of, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import CHECKBOX, FLAG, TEXT, URL, WORD, array, nullable, obj, told
 
@@ -45,7 +45,7 @@ def _change_distribution(context: Any, request: Request) -> Response:
     if "new_release" in fields:
         context.newRelease(text(fields, "new_release"), text(fields, "version", ""), [])
     if "release" in fields:
-        context.getRelease(text(fields, "release")).active = fields.get("active") in (True, "yes")
+        context.getRelease(text(fields, "release")).active = checked(fields, "active")
     releases = [_describe_release(release) for release in context.releases]
     return done(request, path_of(context), {"main_url": context.main_url, "releases": releases})
 

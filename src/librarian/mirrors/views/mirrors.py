@@ -25,7 +25,7 @@ from librarian.mirrors.views.serializers import (
     describe_troubles,
 )
 from librarian.security.interaction import current_principal
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.forms import by_method, checked, done, fields_of, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import CHECKBOX, TEXT, extended, one_of
 
@@ -58,7 +58,7 @@ def _change_mirror(context: Any, request: Request) -> Response:
     if any(f"{scheme}_base_url" in fields for scheme in SCHEMES):
         context.setBaseURLs(*(text(fields, f"{scheme}_base_url", "") or None for scheme in SCHEMES))
     if "enabled" in fields:
-        context.enabled = fields["enabled"] in (True, "yes")
+        context.enabled = checked(fields, "enabled")
     return done(request, path_of(context), describe(context))
 
 

@@ -30,7 +30,7 @@ from librarian.naming.views.path import TreePath, check_write, flag
 from librarian.naming.writing import keeps_restricted
 from librarian.store.receiving import keep_or_put
 from librarian.web.errors import wants_page
-from librarian.web.forms import done, fields_of, sent_files, text
+from librarian.web.forms import done, fields_of, sent_files, text, whole_number
 from librarian.web.requests.parts import refuse_parts
 from librarian.web.requests.promises import check_part
 
@@ -41,15 +41,15 @@ def post(context: TreePath, request: Request) -> Response:
     """Answer POST: the field that is sent says what is to be done."""
     refuse_parts(request)
     fields = fields_of(request, at_most=None)
-    stated = [name for name in CHANGES if name in fields]
-    if len(stated) > 1:
-        raise HTTPBadRequest(f"Send {' or '.join(stated)}, not both.")
-    for name in stated:
-        return CHANGES[name](context, request, fields)
     uploads = sent_files(request)
+    stated = [name for name in CHANGES if name in fields] + ["file"] * bool(uploads)
+    if not stated:
+        raise HTTPBadRequest(f"Send one of the fields {', '.join(CHANGES)} and file.")
+    if len(stated) > 1:
+        raise HTTPBadRequest(f"Send one of the fields {', '.join(stated)}: each asks for a change.")
     if uploads:
         return _post_files(context, request, fields, uploads)
-    raise HTTPBadRequest(f"Send one of the fields {', '.join(CHANGES)} and file.")
+    return CHANGES[stated[0]](context, request, fields)
 
 
 def _move(context: TreePath, request: Request, fields: Fields) -> Response:
@@ -105,24 +105,28 @@ def _remove(context: TreePath, request: Request, fields: Fields) -> Response:
     return done(request, url_of(context.path) + "/", {"path": context.path})
 
 
+def _stated_number(fields: Fields, name: str, meaning: str) -> int:
+    """The field `name`, digits or a number of JSON.  Raises HTTPBadRequest, which says its `meaning`."""
+    number = whole_number(fields[name])
+    if number is None or not 0 <= number < 10**16:
+        raise HTTPBadRequest(f"{name} is {meaning}.")
+    return number
+
+
 def _make_current(context: TreePath, request: Request, fields: Fields) -> Response:
     """Make the version `current` of this entry the current one."""
-    stated = str(fields["current"])
-    if not (stated.isascii() and stated.isdigit() and len(stated) < 17):
-        raise HTTPBadRequest("current is the number of a version.")
+    version = _stated_number(fields, "current", "the number of a version")
     if check_write(context, request) is None or not context.names:
         raise NotThere(context.path)
-    entry = folder_above(context.path).make_current(context.names[-1], int(stated))
+    entry = folder_above(context.path).make_current(context.names[-1], version)
     return done(request, f"{url_of(context.path)}?history", describe_entry(removeSecurityProxy(entry)))
 
 
 def _place(context: TreePath, request: Request, fields: Fields) -> Response:
     """Give the file with the id `place`, which is in the library already, its name in this folder."""
-    stated = str(fields["place"])
-    if not (stated.isascii() and stated.isdigit() and len(stated) < 17):
-        raise HTTPBadRequest("place is the id of a file.")
+    alias_id = _stated_number(fields, "place", "the id of a file")
     folder = _folder(context)
-    alias = getUtility(ILibraryFileAliasSet)[int(stated)]
+    alias = getUtility(ILibraryFileAliasSet)[alias_id]
     name = alias.filename
     if keeps_restricted(folder, folder.get(name)) and not alias.restricted:
         raise NotRestricted(f"{context.path.rstrip('/')}/{name}")

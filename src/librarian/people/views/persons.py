@@ -20,7 +20,7 @@ from librarian.people.login import begin_session
 from librarian.people.views.description import PERSON, describe_person, facts_about, path_of, with_facts
 from librarian.people.views.directory import NAMING, set_display_name
 from librarian.security.interaction import current_principal
-from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, page, text
+from librarian.web.forms import PageForm, by_form, by_method, checked, done, fields_of, page, text
 from librarian.web.identity import client_address, session_secret
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import CHECKBOX, TEXT, WORD, array, obj
@@ -75,7 +75,7 @@ def _change(context: Any, request: Request) -> Response:
         if "email" in fields:
             context.setEmail(text(fields, "email") or None)
         if "active" in fields:
-            (context.enable if fields["active"] in (True, "yes") else context.disable)()
+            (context.enable if checked(fields, "active") else context.disable)()
         return done(request, path_of(context), describe_person(context, request))
 
     if "display_name" not in fields_of(request):  # a button that disables

@@ -93,6 +93,10 @@ _add_member = by_method(POST=_join)
 _one_member = by_method(POST=_leave, DELETE=_leave)
 
 
+def _methods(request: Request) -> tuple[str, ...]:
+    return ("DELETE", "POST") if request.subpath else ("POST",)
+
+
 _LEAVES = changes(TEAM, summary="Remove a member")
 
 
@@ -100,7 +104,7 @@ _LEAVES = changes(TEAM, summary="Remove a member")
     "/people/{name}/+members", POST=changes(TEAM, fields("member", member=WORD), summary="Add a member")
 )
 @describes("/people/{name}/+members/{member}", POST=_LEAVES, DELETE=_LEAVES)
-@takes("POST", "DELETE")
+@takes("POST", "DELETE", at=_methods)
 def members(context: Any, request: Request) -> Response:
     """``+members`` to add a member, ``+members/<name>`` to remove one."""
     return (_one_member if request.subpath else _add_member)(context, request)

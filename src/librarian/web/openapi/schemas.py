@@ -45,8 +45,8 @@ FILENAME: Schema = {
     "maxLength": 255,
     "not": {"enum": [".", ".."]},
 }
-#: What a setting of a form says that is either a checkbox or a JSON value.
-CHECKBOX: Schema = {"description": "true in JSON, in a form as its checkbox sends it; else false"}
+#: What librarian.web.forms.checked() takes: a checkbox or a button of a form, or a value of JSON.
+CHECKBOX: Schema = {"enum": [True, False, 0, 1, "true", "false", "yes", "no", "on", "off", "0", "1"]}
 
 
 def obj(**properties: Schema) -> Schema:

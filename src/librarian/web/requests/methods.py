@@ -87,6 +87,12 @@ def methods_of(view: Any) -> tuple[str, ...]:
     return methods
 
 
+def methods_at(view: Any, request: Request) -> tuple[str, ...]:
+    """The methods that a view takes at the path of a request."""
+    at = getattr(view, _AT, None)
+    return methods_of(view) if at is None else at(request)
+
+
 def refusal_of(method: str, allowed: tuple[str, ...]) -> Exception:
     """405 for a method that is not for this view, 501 for one that is for nothing here."""
     kind = HTTPMethodNotAllowed if method in KNOWN else HTTPNotImplemented
@@ -99,12 +105,11 @@ def with_its_methods(view: Any, info: Any) -> Any:
     """A Pyramid view deriver: the view refuses other methods than its own, and a head that it judges so.
 
     Exception views take all."""
-    everywhere, at = methods_of(info.original_view), getattr(info.original_view, _AT, None)
 
     def checked(context: Any, request: Request) -> Any:
         if isinstance(context, Exception):
             return view(context, request)
-        allowed = everywhere if at is None else at(request)
+        allowed = methods_at(info.original_view, request)
         if allowed and request.method not in allowed:
             raise refusal_of(request.method, allowed)
         if HEAD_ALONE not in request.environ:

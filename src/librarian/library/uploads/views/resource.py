@@ -1,6 +1,5 @@
 """``/+uploads`` and ``/+uploads/<id>``, for both protocols: a request with Tus-Resumable speaks tus."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
@@ -35,10 +34,12 @@ from librarian.web.openapi.schemas import (
     one_of,
     told,
 )
-from librarian.web.requests.methods import refusal_of, takes
+from librarian.web.requests.methods import takes
 from librarian.web.requests.parts import takes_parts
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")
+OF_ALL = ("GET", "HEAD", "OPTIONS", "POST")  # and of one upload:
+OF_ONE = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH")
 
 
 _ENDPOINTS = ("app", "upload", "restricted-upload")
@@ -112,7 +113,7 @@ _STATE = ("Upload-Offset", "Upload-Length")
     DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
 )
 @takes_parts
-@takes(*METHODS)
+@takes(*METHODS, at=lambda request: OF_ONE if request.subpath else OF_ALL)
 def place(context: Any, request: Request) -> Response:
     """The uploads, or one of them, by the rest of the path."""
     if request.method == "OPTIONS":
@@ -120,17 +121,11 @@ def place(context: Any, request: Request) -> Response:
     if request.headers.get("Tus-Resumable", tus.VERSION).strip() != tus.VERSION:
         return tus.wrong_version()
     if not request.subpath:
-        return _by_method(request, {"GET": listing, "HEAD": listing, "POST": _create})(context, request)
+        return {"GET": listing, "HEAD": listing, "POST": _create}[request.method](context, request)
     if len(request.subpath) > 1:
         raise HTTPNotFound
     views = {"GET": _description, "HEAD": _state, "PATCH": _append, "DELETE": _cancel}
-    return _by_method(request, views)(context, request)
-
-
-def _by_method(request: Request, views: dict[str, Callable[..., Response]]) -> Callable[..., Response]:
-    if request.method not in views:
-        raise refusal_of(request.method, tuple(sorted(views)))
-    return views[request.method]
+    return views[request.method](context, request)
 
 
 def _speaks_tus(request: Request) -> bool:
