@@ -9,6 +9,7 @@ import unittest
 from tests.support.servers.forked import with_path
 from tests.support.servers.librarian import ServerProcess
 
+CHECKOUTS = "from librarian.serving.pserve import main; main()"  # bin/pserve
 RUN = "import sys; from pyramid.scripts.pserve import main; sys.exit(main(sys.argv))"
 
 
@@ -45,7 +46,7 @@ class Served(unittest.TestCase):
             # pserve fills in what its command line says; the file has it too.
             server.ini.write_text(server.ini.read_text().replace("127.0.0.1:0", "%(address)s:0"))
             done = subprocess.run(
-                [sys.executable, "-c", RUN, str(server.ini), "address=127.0.0.1"],
+                [sys.executable, "-c", CHECKOUTS, str(server.ini), "address=127.0.0.1"],
                 capture_output=True,
                 text=True,
                 env=with_path(server.environ),

@@ -7,7 +7,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from tests.server.test_pserve import RUN
+from tests.server.test_pserve import CHECKOUTS, RUN
 from tests.support.layers import Server
 from tests.support.servers.forked import with_path
 from tests.support.servers.librarian import ServerProcess
@@ -46,6 +46,8 @@ class Wrong(unittest.TestCase):
     def start(self, name: str) -> subprocess.CompletedProcess[str]:
         if name == "pserve":
             return self.run_python(RUN, str(self.ini))
+        if name == "bin/pserve":
+            return self.run_python(CHECKOUTS, str(self.ini))
         if name == "serve":
             return self.run_python(COMMAND, "serve", str(self.ini))
         return self.run_python(COMMAND, name, "-c", str(self.ini))
@@ -57,13 +59,13 @@ class Wrong(unittest.TestCase):
 
     def test_a_malformed_ini_file(self) -> None:
         self.ini.write_text("librarian.site = x\n[app:main\n")
-        self.refused("server.ini", programs=("serve", "gc"))
+        self.refused("server.ini", programs=("serve", "gc", "bin/pserve"))
         self.ini.write_bytes(b"\xff\xfe\x00")
         self.refused("server.ini", programs=("serve",))
         self.write(r"\[app:main\]", "[app:other]")
         self.refused("server.ini", programs=("gc",))
         self.write(r"^keys = root", "keys = root, nothing")
-        self.refused("server.ini", programs=("serve",))
+        self.refused("server.ini", programs=("serve", "bin/pserve"))
 
     def test_a_site_that_is_missing_or_malformed(self) -> None:
         self.write(r"^librarian.site = .*", "librarian.site = /nowhere/site.zcml")
