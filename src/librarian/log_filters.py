@@ -1,9 +1,10 @@
-"""Filters for loggers: of what would be said thousands of times, one line a minute."""
+"""Filters for loggers: of what would be said thousands of times, one line a minute; and for warnings."""
 
 import errno
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable
 
 # What a process, or the machine, has run out of.
@@ -69,3 +70,8 @@ def error_number(record: logging.LogRecord) -> int | None:
     values = record.args if isinstance(record.args, tuple) else ()
     carried = [*values, record.exc_info[1] if isinstance(record.exc_info, tuple) else None]
     return next((value.errno for value in carried if isinstance(value, OSError)), None)
+
+
+def hide_setuptools_warning() -> None:
+    """Hide what setuptools 80.9 to 81 print when Pyramid imports pkg_resources: it needs no action."""
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)

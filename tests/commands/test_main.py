@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 import unittest
+import warnings
 from tempfile import TemporaryDirectory
 from unittest import mock
 
@@ -38,6 +39,14 @@ class OneLine(unittest.TestCase):
         ):
             with self.subTest(line=line):
                 self.assertEqual(self.told(error), f"Error: {line}")
+
+    def test_a_warning_of_setuptools_is_hidden_and_others_are_not(self) -> None:
+        with warnings.catch_warnings(record=True) as caught, mock.patch.object(main, "librarian"):
+            warnings.simplefilter("always")
+            main.main()
+            warnings.warn("pkg_resources is deprecated as an API. See https://", UserWarning, stacklevel=1)
+            warnings.warn("another", UserWarning, stacklevel=1)
+        self.assertEqual([str(each.message) for each in caught], ["another"])
 
     def test_a_server_that_does_not_answer(self) -> None:
         """Another process has the lock, and no process answers at the socket."""

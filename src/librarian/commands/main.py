@@ -11,6 +11,7 @@ import click
 
 from librarian.commands.common.lazy import LazyGroup
 from librarian.commands.common.refusals import in_one_line
+from librarian.log_filters import hide_setuptools_warning
 
 #: name -> where its click command is
 COMMANDS = {
@@ -88,4 +89,5 @@ def librarian(verbose: bool) -> None:
 
 def main() -> None:
     """The console script."""
+    hide_setuptools_warning()
     librarian(prog_name="librarian")

@@ -19,6 +19,7 @@ STARTING_SECONDS = 120.0  # until a worker must accept connections
 # Spawned with the import path of this process, which in a buildout no variable of the environment states.
 _RUN = (
     "import gc, json, sys; gc.disable(); order = json.load(sys.stdin); sys.path[:] = order.pop('path'); "
+    "from librarian.log_filters import hide_setuptools_warning as hide; hide(); "
     "from librarian.serving.workers.worker import work; gc.enable(); work(order)"
 )
 
