@@ -1,7 +1,7 @@
 """What tests and benchmarks compare with, installed where the build has no part in it.
 
-    .venv/bin/python tools/peers.py            what the tests compare with: all but the next
-    .venv/bin/python tools/peers.py --server   its server too, for the benchmarks
+    .venv/bin/python tools/peers.py            what the tests compare with
+    .venv/bin/python tools/peers.py --server   the server of filetracker too, for the benchmarks
 
 The client of tus and axe-core, which looks for faults of accessibility, are scripts in pinned npm packages:
 npm fetches them, their digests are compared, and they are unpacked to parts/.

@@ -216,6 +216,7 @@ class Answers(PeopleInTheWorld):
             path = "/+drop/{secret}/+uploads/{upload_id}"
             self.ask("PATCH", path, *at, **here, expect=expect, body=b"abc", headers=offset)
             self.ask("HEAD", path, *at, **here, headers=TUS)
+            self.ask("GET", path, *at, **here, headers=TUS)
         self.ask("DELETE", "/+drop/{secret}/+uploads/{upload_id}", *at, **here, expect=204, headers=TUS)
         self.ask("POST", "/+upload-links", body={"revoke": links[0]["id"]})
         form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="g.txt"\r\n\r\ng\r\n--x--\r\n'
