@@ -1,11 +1,14 @@
 """Writers at the same time: one creation succeeds, no version is lost, no folder lies in itself."""
 
+from functools import partial
 from typing import Any
 
 import transaction
+from ZODB.POSException import ConflictError
 
 from librarian.library.operations import Library
 from tests.naming.support import TreeCase
+from tests.support.threads import elsewhere
 
 
 class Races(TreeCase):
@@ -60,6 +63,20 @@ class Races(TreeCase):
             if not removed:
                 self.tree.remove(path, recursive=True)
                 transaction.commit()
+
+    def test_a_folder_is_not_removed_that_gets_an_entry_meanwhile(self) -> None:
+        for number, below in ((0, ""), (2, ""), (100, ""), (2, "/1")):
+            path = f"/ada/f{number}{below.replace('/', '-')}"
+            self.tree.make_folder(path)
+            for each in range(number):
+                self.tree.make_folder(f"{path}/{each}")
+            transaction.commit()
+            self.tree.remove(path, recursive=True)
+            put = partial(self.send, "PUT", f"{path}{below}/new", b"x")
+            self.assertEqual(elsewhere(put), 201)
+            with self.subTest(path), self.assertRaises(ConflictError):
+                transaction.commit()
+            transaction.abort()
 
     def test_two_moves_make_no_cycle(self) -> None:
         for round_number in range(10):

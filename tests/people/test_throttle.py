@@ -1,5 +1,7 @@
 """Failed log-ins: how long the pauses are, and where the counts are kept."""
 
+import fcntl
+import os
 import threading
 import unittest
 from collections.abc import Callable
@@ -185,6 +187,22 @@ class SharedThrottling(Throttling):
             for process in processes:
                 process.join()
             self.assertEqual(begun.value, 5)
+
+    def test_the_file_is_waited_for_while_another_process_has_it(self) -> None:
+        self.failing(1)
+        lock = os.open(f"{self.path}.lock", os.O_WRONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with mock.patch("time.sleep", side_effect=lambda _seconds: os.close(lock)) as slept:
+            self.failing(1)
+        self.assertEqual((slept.call_count, self.counts.get(("name", "amy")).number), (1, 2))
+
+    def test_a_file_that_another_process_keeps_for_too_long_is_no_file(self) -> None:
+        self.failing(1)
+        self.enterContext(mock.patch.object(failures, "PATIENCE", 0.0))
+        with Path(f"{self.path}.lock").open() as lock, self.assertLogs("librarian", "ERROR") as logged:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.failing(1)
+        self.assertIn("another process has it locked", logged.output[0])
 
     def test_the_file_is_private_and_holds_no_name(self) -> None:
         self.failing(1, name="s3cret-and-long")

@@ -1,4 +1,4 @@
-"""The limits of a store at their edges, and its ledger's descriptors."""
+"""The limits of a store at their edges, its ledger's descriptors, and writers at the same time."""
 
 import unittest
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from unittest import mock
 
 from librarian.store.interfaces import StoreFull
 from librarian.store.room import Room
+from tests.support.locks import Beside
 
 
 class Edges(unittest.TestCase):
@@ -56,3 +57,41 @@ class Edges(unittest.TestCase):
             room.left()
         self.assertEqual({each.name for each in Path("/proc/self/fd").iterdir()}, before)
         self.assertEqual([path.name for path in Path(self.root).iterdir()], ["usage"])
+
+
+class Together(unittest.TestCase):
+    """Two processes, each with a Room of its own."""
+
+    def setUp(self) -> None:
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.one, self.other = (Room(folder.name, 100, keep_free=0) for _process in range(2))
+        self.one.recount(lambda: [40])
+
+    def add(self) -> None:
+        with self.other.changing(5):
+            pass
+
+    def left(self) -> int:
+        """What the quota has room for."""
+        with mock.patch("os.statvfs", return_value=SimpleNamespace(f_bavail=1000, f_frsize=1)):
+            return self.one.left()
+
+    def test_neither_change_is_lost(self) -> None:
+        for difference, left in ((-10, 65), (20, 40)):
+            with Beside() as beside, self.one.changing(difference):
+                self.assertEqual(beside.begin(self.add), "waits")
+            self.assertEqual(self.left(), left)
+
+    def test_a_change_while_the_sum_is_replaced_is_not_lost(self) -> None:
+        with Beside() as beside, self.one.changing(-10):
+            self.assertEqual(beside.begin(lambda: self.other.recount(lambda: [40])), "waits")
+        self.assertEqual(self.left(), 70)
+
+    def test_a_change_while_the_files_are_counted_is_not_lost(self) -> None:
+        def sizes() -> list[int]:
+            self.add()
+            return [40]
+
+        self.one.recount(sizes)
+        self.assertEqual(self.left(), 55)

@@ -1,5 +1,6 @@
 """Whether a process knows that it has heard of every commit, in each of the processes of one machine."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from ZODB.utils import p64, u64
 from librarian.tree.engines import last_commit
 from librarian.tree.engines.last_commit import UNKNOWN, LastCommit, name_of_uri
 from librarian.tree.service import Tree
+from tests.support.locks import Beside
 from tests.support.servers.forked import with_path
 
 
@@ -167,6 +169,15 @@ class Number(unittest.TestCase):
         children = [subprocess.Popen([*command, str(turn)], env=environ) for turn in range(4)]
         self.assertEqual([child.wait(60) for child in children], [0] * 4)
         self.assertEqual(u64(self.number.tid), 4 * 2000 - 1)
+
+    def test_a_greater_one_that_is_written_meanwhile_stays(self) -> None:
+        other = LastCommit(self.name, create=True)
+        self.addCleanup(other.close)
+        with Beside() as beside, Path(self.number._path).open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # a third process is about to write
+            self.assertEqual(beside.begin(lambda: other.raise_to(p64(5))), "waits")
+            self.number.set(p64(9))
+        self.assertEqual(u64(self.number.tid), 9)
 
     def test_where_there_is_none_it_is_unknown(self) -> None:
         absent = LastCommit(self.name + "?", create=False)
