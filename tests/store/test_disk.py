@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from librarian.store.disk.store import DiskStore
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore, StoreFull, StoreUnavailable
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoreFull, StoreUnavailable
 from tests.store.support import MIB, DiskStoreTestCase, pattern, sha256_of
 
 HELLO = sha256_of(b"hello")
@@ -101,60 +101,6 @@ class Layout(DiskStoreTestCase):
         self.assertRaises(BytesNotFound, self.store.size, link.name)
         link.with_name("2cf2" + "1" * 60).mkdir()
         self.assertRaises(BytesNotFound, self.store.open, "2cf2" + "1" * 60)
-
-
-class Durability(DiskStoreTestCase):
-    """In which order a put() syncs; no test can pull the plug."""
-
-    def steps(self, store: IByteStore, data: bytes) -> list[str]:
-        """What a put() asked of the file system."""
-        steps: list[str] = []
-        fsync, rename, mkdir = os.fsync, os.rename, os.mkdir
-
-        def name(path: str) -> str:
-            relative = os.path.relpath(path, self.root)
-            return "incoming/*" if relative.startswith("incoming/") else relative
-
-        def note_fsync(file: int) -> None:
-            fsync(file)
-            steps.append("fsync " + name(str(Path(f"/proc/self/fd/{file}").readlink())))
-
-        def note_rename(old: str, new: str, **directories: int) -> None:
-            rename(old, new, **directories)
-            steps.append("rename")
-
-        def note_mkdir(path: str, mode: int) -> None:
-            mkdir(path, mode)
-            steps.append("mkdir " + name(path))
-
-        with mock.patch.multiple("os", fsync=note_fsync, rename=note_rename, mkdir=note_mkdir):
-            store.put(io.BytesIO(data))
-        return steps
-
-    def test_new_folders_are_durable_before_the_name_and_the_name_before_the_answer(self) -> None:
-        made = ["mkdir 2c", "fsync .", "mkdir 2c/f2", "fsync 2c"]
-        self.assertEqual(
-            ["fsync incoming/*", *made, "rename", "fsync 2c/f2"], self.steps(self.store, b"hello")
-        )
-
-    def test_known_folders_are_not_synced_again(self) -> None:
-        self.put(b"hello")
-        self.assertEqual(["fsync incoming/*", "rename", "fsync 2c/f2"], self.steps(self.store, b"hello"))
-
-    def test_folders_that_another_process_made_are_not_trusted(self) -> None:
-        # It may not have come to syncing them, or have died before.
-        (self.root / "2c" / "f2").mkdir(parents=True)
-        (self.root / "2c" / "f2" / "lost").touch()  # no file of ours
-        other = DiskStore(self.root, self.clock)
-        self.assertEqual(
-            ["fsync incoming/*", "fsync .", "fsync 2c", "rename", "fsync 2c/f2"], self.steps(other, b"hello")
-        )
-
-    def test_a_folder_in_which_something_is_held_is_durable(self) -> None:
-        """Its process made it durable before it gave anything a name there; so a new process need not."""
-        self.put(b"hello")
-        other = DiskStore(self.root, self.clock)
-        self.assertEqual(["fsync incoming/*", "rename", "fsync 2c/f2"], self.steps(other, b"hello"))
 
 
 class Trouble(DiskStoreTestCase):

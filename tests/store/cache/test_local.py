@@ -7,13 +7,15 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from errno import ENOSPC
+from errno import EACCES, ENOSPC
+from io import BufferedReader
 from pathlib import Path
 from unittest.mock import patch
 
+from librarian.store.cache.entries import open_file
 from librarian.store.cache.fetching import SMALL_BYTES
 from librarian.store.disk.incoming import IncomingFile
-from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoreFull
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoreFull, StoreUnavailable
 from tests.store.cache.support import MIB, CacheTestCase, pattern
 from tests.support.servers.forked import with_path
 
@@ -282,6 +284,21 @@ class FullDisk(CacheTestCase):
         self.assertEqual(self.files("incoming"), [])
 
 
+class Refusing(CacheTestCase):
+    def test_what_cannot_be_published_leaves_no_descriptor_open(self) -> None:
+        opened: list[BufferedReader] = []
+
+        def noted(path: str) -> BufferedReader:
+            opened.append(open_file(path))
+            return opened[-1]
+
+        refused = patch.object(self.cache._entries, "publish", side_effect=OSError(EACCES, "no"))
+        with patch("librarian.store.cache.fetching.open_file", noted), refused:
+            self.assertRaises(StoreUnavailable, self.read, self.remote.put(POEM))
+        self.assertEqual([file.closed for file in opened], [True])
+        self.assertEqual(self.files("incoming"), [])
+
+
 class Folders(CacheTestCase):
     def test_a_folder_that_was_deleted_meanwhile_is_made_again(self) -> None:
         sha256 = self.remote.put(pattern(MIB // 2))
@@ -289,3 +306,8 @@ class Folders(CacheTestCase):
         self.cache.finish()
         subprocess.run(["rm", "-r", *map(str, Path(self.folder).iterdir())], check=True)
         self.assertEqual(len(self.read(sha256)), MIB // 2)
+
+    def test_only_that_of_what_is_fetched(self) -> None:
+        self.read(self.remote.put(POEM))
+        (self.folder / "incoming").rmdir()
+        self.assertEqual(self.read(self.remote.put(POEM[1:])), POEM[1:])

@@ -3,12 +3,15 @@
 import tempfile
 import unittest
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from librarian.store.interfaces import BytesNotFound, StoreFull, StoreUnavailable
+from librarian.store.cache.fetching import ATTEMPTS
+from librarian.store.cache.slices import SliceMap
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, StoreFull, StoreUnavailable
 from librarian.store.s3.breaker import PAUSE_SECONDS, Breaker
 from librarian.store.s3.sending import MIB, Sender
 from librarian.store.s3.store import UNASKED_BYTES
@@ -113,6 +116,20 @@ class Reading(FaultTestCase):
         self.s3.cut_after = [MIB + 17, 100, 0]
         with self.store.open(sha256) as file:
             self.assertEqual(data, file.read())
+
+    def test_what_was_fetched_wrong_is_closed(self) -> None:
+        sha256 = self.put(b"sound")
+        (key,) = (key for key in self.s3.objects if key.startswith("files/bytes/"))
+        self.s3.objects[key].data = b"wrong"
+        spooled: list[Any] = []
+
+        def spool() -> Any:
+            spooled.append(BytesIO())
+            return spooled[-1]
+
+        self.store.spool = spool
+        self.assertRaises(BytesDamaged, self.store.open, sha256)
+        self.assertEqual([file.closed for file in spooled], [True] * ATTEMPTS)
 
     def test_not_with_the_bytes_of_another_object(self) -> None:
         data = pattern(3 * MIB)
@@ -243,6 +260,16 @@ class InParts(FaultTestCase):
             self.assertRaises(StoreUnavailable, self.store.keep, received)
             self.assertEqual({}, self.s3.objects)
             received.discard()
+
+    def test_a_large_file_has_digests_of_its_slices_however_it_was_sent(self) -> None:
+        edge = len(self.DATA)
+        for part_size, whole_bytes in product((MIB, 8 * MIB), (edge - 1, edge)):
+            store = memory_s3_store(
+                MemoryS3(), self.folder, HandClock(), part_size=part_size, whole_bytes=whole_bytes
+            )
+            sha256 = store.put(BytesIO(self.DATA)).sha256
+            kept = SliceMap(sha256, len(self.DATA)).stated(store.objects.slice_digests(sha256).load())
+            self.assertEqual(len(kept.digests or ()), 2 if whole_bytes < edge else 0)
 
     def test_part_sizes_up_to_five_terabytes(self) -> None:
         sender = Sender(None, 64 * MIB, 4)  # type: ignore[arg-type]  # it is not asked
