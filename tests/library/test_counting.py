@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import transaction
+from ZODB.POSException import ConflictError
 from zope.component import getUtility
 
 from librarian.library.counts import service as counting
@@ -23,6 +24,7 @@ from librarian.library.interfaces import ILibraryFileAliasSet, LogReadTwice, Unr
 from librarian.library.operations import Library
 from tests.support.documents.library import delete_content
 from tests.support.layers import Functional
+from tests.support.threads import elsewhere
 
 SIZE = 1000
 TIME = "28/Feb/2026:23:30:00 +0000"
@@ -243,6 +245,18 @@ class Counting(unittest.TestCase):
         transaction.commit()
         counted = self.count(line(f"/{gone.id}/a"), line(f"/{gone.id}/a", 206, 5), line(f"/{dropped.id}/a"))
         self.assertEqual((counted.downloads, counted.unknown, gone.hits), (1, 1, 1))
+
+    def test_nothing_is_counted_of_what_is_dropped_meanwhile(self) -> None:
+        def drop() -> None:
+            subtree = Library().subtree
+            subtree.drop(subtree.alias(self.alias.id))
+
+        subtree = Library().subtree
+        subtree.count_downloads(subtree.alias(self.alias.id), date(2026, 1, 2), None, 1)
+        elsewhere(lambda: Library().tree.run(drop))
+        self.assertRaises(ConflictError, transaction.commit)
+        transaction.abort()
+        self.assertEqual(list(subtree.downloads), [])
 
     def test_counts_go_with_their_alias(self) -> None:
         self.count(line(self.path))

@@ -12,9 +12,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from librarian import durable
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesNotFound
 from tests.store.support import MIB, NOON, DiskStoreTestCase, HandClock, pattern, sha256_of
+from tests.support.locks import Beside
 
 FORK = get_context("fork")
 OLD, LIMIT, NEW = NOON - timedelta(days=7), NOON - timedelta(days=1), NOON
@@ -28,6 +30,28 @@ class ProcessesTestCase(DiskStoreTestCase):
         self.addCleanup(process.join)
         self.addCleanup(process.kill)
         return process
+
+
+class Waiting(DiskStoreTestCase):
+    """What changes a directory of the store waits until another has changed it."""
+
+    def test_a_leaf(self) -> None:
+        sha256 = self.put(b"data")
+        leaf, other = str(self.path(sha256).parent), DiskStore(self.root, self.clock)
+        for work in (
+            lambda: other.put(io.BytesIO(b"data")),
+            lambda: other.quarantine(sha256),
+            lambda: other.remove(sha256),
+        ):
+            self.damage(sha256)
+            with Beside() as beside, durable.locked_directory(leaf):
+                self.assertEqual(beside.begin(work), "waits")
+            self.put(b"data")
+
+    def test_the_root(self) -> None:
+        with Beside() as beside, durable.locked_directory(str(self.root)):
+            self.assertEqual(beside.begin(lambda: self.store.join("one")), "waits")
+        self.assertEqual(self.store.join("two"), "one")
 
 
 class PutAgainstRemove(ProcessesTestCase):

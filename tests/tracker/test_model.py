@@ -166,6 +166,17 @@ class MeetingTests(unittest.TestCase):
                     self.put(self.first, "a")
                     self.assertEqual(self.commit(0), [True])
 
+    def test_a_directory_becomes_a_file_while_another_is_put_in_it(self) -> None:
+        # Many names lie between, so that the two writers change different nodes of the tree.
+        self.seed("a/b", *(f"a-{number}" for number in range(300)), "b")
+        self.put(self.second, "a/c")
+        self.first.delete("a/b", 100)
+        self.commit(0)
+        self.first.close_directory("a")
+        self.commit(0)
+        self.put(self.first, "a")
+        self.assertEqual(self.commit(0, 1), [True, False])
+
     def test_a_closed_directory_is_reopened_while_it_becomes_a_file(self) -> None:
         for order in self.both_orders():
             self.setUp()
