@@ -8,5 +8,4 @@ over_http     what clients do with them over HTTP
 by_utilities  the same by the utilities, in processes of their own
 faults        workers are killed, engines and servers started anew, clocks moved
 rounds        installations, and rounds of operations with faults on each
-bugs          faults of the product, planted so that each model is seen to notice one
 """
