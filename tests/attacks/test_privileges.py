@@ -207,6 +207,7 @@ class Attempts(Privileged):
     def test_to_hear_of_the_events_of_others(self) -> None:
         hook = {"url": "https://example.com/x", "kinds": ["file.added"]}
         self.all_refused("POST", "/webhooks", [{**hook, "everything": True}, {**hook, "owner": "amy"}])
+        self.refused("GET", "/events", key=self.key("bob", "read"))
         self.refused("POST", f"/webhooks/{self.hook}/+rotate", {})
         self.refused("DELETE", f"/webhooks/{self.hook}")
 

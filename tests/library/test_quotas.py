@@ -2,8 +2,11 @@
 
 import threading
 import unittest
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +28,7 @@ from librarian.people.interfaces import IPersonSet, ITeamSet
 from tests.support.documents.library import keep, library_in
 from tests.support.documents.people import person
 from tests.support.layers import Functional
+from tests.support.threads import elsewhere
 
 ADA, BOB = "person:ada", "person:bob"
 
@@ -234,8 +238,9 @@ class Races(unittest.TestCase):
 
     layer = Functional
 
-    def race(self, *owners: str, **limits: int | None) -> tuple[int, list[Exception]]:
-        """Files of 60 bytes at the same time; how many were added, and the refusals."""
+    @contextmanager
+    def limited(self, *owners: str, **limits: int | None) -> Iterator[tuple[Any, Any]]:
+        """A library where one person, or the team of several, has these limits; and 60 bytes in its store."""
         with TemporaryDirectory() as folder, library_in(Path(folder)) as library:
             names = sorted({owner.removeprefix("person:") for owner in owners})
 
@@ -250,7 +255,13 @@ class Races(unittest.TestCase):
                 library.quotas.set_limits(
                     removeSecurityProxy(getUtility(limited[0]).getByName(limited[1])), limits
                 )
-            stored = library.store.put(BytesIO(b"x" * 60))
+            yield library, library.store.put(BytesIO(b"x" * 60))
+            with library.tree.session():
+                self.assertEqual(library.quotas.count(), 0)
+
+    def race(self, *owners: str, **limits: int | None) -> tuple[int, list[Exception]]:
+        """Files of 60 bytes at the same time; how many were added, and the refusals."""
+        with self.limited(*owners, **limits) as (library, stored):
             start = threading.Barrier(len(owners))
             refused: list[Exception] = []
 
@@ -267,9 +278,24 @@ class Races(unittest.TestCase):
 
             with ThreadPoolExecutor(len(owners)) as threads:
                 added = sum(threads.map(upload, range(len(owners))))
-            with library.tree.session():
-                self.assertEqual(library.quotas.count(), 0)
             return added, refused
+
+    def test_a_member_is_refused_what_another_takes_meanwhile(self) -> None:
+        with self.limited(ADA, BOB, bytes=200) as (library, stored):
+            begun: list[str] = []
+
+            def add(owner: str) -> None:
+                library.add(stored, "f.txt", "text/plain", owner=owner)
+
+            def add_late() -> None:
+                add(ADA)
+                if not begun:
+                    begun.append(BOB)
+                    elsewhere(lambda: library.tree.run_independently(lambda: add(BOB)))
+
+            for owner in (ADA, BOB):  # there is room for one more
+                library.tree.run_independently(partial(add, owner))
+            self.assertRaises(QuotaExceeded, library.tree.run_independently, add_late)
 
     def test_two_of_sixty_percent(self) -> None:
         self.assertEqual(self.race(ADA, ADA, bytes=100)[0], 1)

@@ -78,6 +78,15 @@ class Races(TreeCase):
                 transaction.commit()
             transaction.abort()
 
+    def test_nothing_is_put_into_a_folder_that_is_removed_meanwhile(self) -> None:
+        self.tree.make_folder("/ada/f")
+        transaction.commit()
+        self.tree.make_folder("/ada/f/new")
+        self.assertEqual(elsewhere(partial(self.send, "DELETE", "/ada/f")), 204)
+        with self.assertRaises(ConflictError):
+            transaction.commit()
+        transaction.abort()
+
     def test_two_moves_make_no_cycle(self) -> None:
         for round_number in range(10):
             one, two = f"/ada/a{round_number}", f"/ada/b{round_number}"

@@ -86,7 +86,7 @@ def look(tests: list[Known], below: str) -> None:
             fine = _watched(known, below, seen)
             say([number, time.monotonic() - begun, fine, sorted(seen)])
 
-    for number, seconds, fine, seen in _forked(work, 3600.0):
+    for number, seconds, fine, seen in forked(work, 3600.0):
         known = tests[number]
         known.seconds, known.passes = seconds, fine
         known.calls = frozenset((path, line) for path, line in seen)
@@ -100,7 +100,7 @@ def steady(tests: list[Known]) -> list[Known]:
         for known in tests:
             say(passes(known))
 
-    return [known for known, fine in zip(tests, _forked(work, 3600.0), strict=False) if fine]
+    return [known for known, fine in zip(tests, forked(work, 3600.0), strict=False) if fine]
 
 
 def _watched(known: Known, below: str, seen: set[Place]) -> bool:
@@ -136,7 +136,7 @@ def notices(mutant: Mutant, tests: list[Known]) -> str:
         say("")
 
     silent = SILENT_SECONDS + 10 * max((known.seconds for known in concerned), default=0.0)
-    for said in _forked(work, silent):
+    for said in forked(work, silent):
         if said != PASSED:
             return str(said)
     return "a hang, or the end of the process"
@@ -160,7 +160,7 @@ def _place(function: FunctionType) -> tuple[str, int, str]:
     return code.co_filename, code.co_firstlineno, code.co_qualname
 
 
-def _forked(work: Callable[[Callable[[Any], None]], None], silent_seconds: float) -> Iterator[Any]:
+def forked(work: Callable[[Callable[[Any], None]], None], silent_seconds: float) -> Iterator[Any]:
     """What `work` says in a process of its own, as JSON, until it ends or is silent for too long."""
     reading, writing = os.pipe()
     child = os.fork()
