@@ -36,7 +36,8 @@ SENT = ("filename", "size", "sha256")  # what a sender is told of a file, who ma
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1.5rem}"
     "input[type=file]{display:block;width:100%;padding:2rem 1rem;margin:1rem 0;border:1px dashed;"
-    "box-sizing:border-box}progress{width:100%}body.dragged{outline:2px dashed}:root{color-scheme:light dark;background:Canvas;color:CanvasText}"
+    "box-sizing:border-box}progress{width:100%}body.dragged{outline:2px dashed}:root{color-scheme:light dark}"
+    ":root{background:Canvas;color:CanvasText}"
     ".sendings{list-style:none;padding:0;overflow-wrap:anywhere}button{font:inherit}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
