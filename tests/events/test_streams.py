@@ -162,6 +162,12 @@ class StreamTests(unittest.TestCase):
         late = self.connect(last_id=begun)
         self.assertIn(b"event: missed", late.got[0])
 
+    def test_an_id_that_lies_ahead_makes_no_stream_deaf(self) -> None:
+        client = self.connect(last_id="ffffffffffffffff-0")
+        self.add("new")
+        self.streams.tick()
+        self.assertIn(b"new", b"".join(client.got))
+
     def test_only_so_many(self) -> None:
         settings = getUtility(ISettings)
         settings.push("few", "[librarian.events]\nstreams_at_most = 2")

@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 from librarian.clock import SystemClock
+from librarian.quantities import Size
 from librarian.serving.http import cached_reads, file_lane, lane_access, output
 from librarian.serving.http.file_lane import FileLane
 from librarian.serving.http.lane_access import LaneAccess, _most_of
@@ -151,7 +152,7 @@ class OfACache(LaneCase):
 
     def test_and_those_that_clients_are_redirected_to(self) -> None:
         for redirects, most in ((False, READ_AT_ONCE), (True, 999)):
-            settings = RedirectSettings(redirect_downloads=redirects, redirect_from=1000)
+            settings = RedirectSettings(redirect_downloads=redirects, redirect_from=Size(1000))
             chosen = mock.Mock(section=lambda _section, found=settings: found)
             with mock.patch.object(lane_access, "getUtility", lambda _i, found=chosen: found):
                 self.assertEqual(_most_of(self.store), most)

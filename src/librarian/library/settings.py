@@ -7,7 +7,7 @@ from typing import Any
 from zope.interface import directlyProvides, provider
 
 from librarian.interfaces import ISettings, ISettingsSection, SettingsError
-from librarian.quantities import parse_duration
+from librarian.quantities import Size, parse_duration
 from librarian.settings import Section
 from librarian.web.endpoints import endpoint_url
 from librarian.web.settings import EndpointSettings
@@ -107,7 +107,7 @@ class ResumableSettings(Section):
     """Uploads in several requests."""
 
     resumable_lifetime: timedelta = timedelta(days=1)  # from their beginning; what is left then is removed
-    resumable_max_size: int = 0  # bytes of one; 0: what there is room for
+    resumable_max_size: Size = Size(0)  # bytes of one; 0: what there is room for
 
 
 @provider(ISettingsSection)

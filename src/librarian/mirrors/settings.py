@@ -9,6 +9,7 @@ from zope.interface import provider
 from librarian.interfaces import ISettings, ISettingsSection, SettingsError
 from librarian.mirrors.probing.interfaces import ProberSettings
 from librarian.net.networks import Networks
+from librarian.quantities import Size
 from librarian.settings import Section
 
 
@@ -32,7 +33,7 @@ class MirrorSettings(Section):
     keyrings: tuple[str, ...] = ()  # NAME:FILE, by distribution; NAME: checks no signatures
     user_agent: str = "librarian mirror prober"  # the field User-Agent of requests
     samples: int = 10  # of the newest files, and as many by chance
-    sample_bytes: int = 1 << 20  # larger ones are not fetched; only their size is compared
+    sample_bytes: Size = Size(1 << 20)  # larger ones are not fetched; only their size is compared
     index_rotation: int = 30  # probes within which each large index was fetched and hashed
     control_urls: tuple[str, ...] = ()  # asked when a mirror fails; none: the archives and good mirrors
     certificate_warning: timedelta = timedelta(days=14)  # before a certificate expires, its owner is told

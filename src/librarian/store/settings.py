@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection
+from librarian.quantities import Size
 from librarian.settings import Section
 
 
@@ -17,5 +18,5 @@ class StoreSettings(Section):
     """
 
     byte_store: str = "var/bytes"  # a folder, or s3://bucket/prefix?endpoint=...
-    byte_store_quota: int = 0  # of all files together
-    byte_store_keep_free: int = 64 << 20  # so that a full store does not stop the database beside it
+    byte_store_quota: Size = Size(0)  # of all files together
+    byte_store_keep_free: Size = Size(64 << 20)  # so that a full store does not stop the database beside it

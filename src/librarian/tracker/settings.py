@@ -7,6 +7,7 @@ from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.net.networks import EVERYWHERE, Networks
+from librarian.quantities import Size
 from librarian.settings import Section
 from librarian.tracker.fallback import check_fallback_url
 from librarian.web.settings import EndpointSettings
@@ -23,7 +24,7 @@ class TrackerSettings(Section):
     keep_versions: int = 20  # the most past versions of a name that are kept
     keep_for: timedelta = timedelta(days=30)  # the longest time that a past version is kept
     keep_packed: bool = True  # store the gzip form of uploads that came so, too
-    largest_file: int = 0  # bytes; 0: any size
+    largest_file: Size = Size(0)  # bytes; 0: any size
     fallback_url: str = ""  # another tracker, to which requests for missing files are redirected
 
     def __post_init__(self) -> None:

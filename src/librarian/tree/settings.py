@@ -6,6 +6,7 @@ from datetime import timedelta
 from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection
+from librarian.quantities import Size
 from librarian.settings import Section
 
 
@@ -21,5 +22,5 @@ class TreeSettings(Section):
     # How long a database outside of this process may be silent before requests are refused with 503.
     database_patience: timedelta = timedelta(seconds=0.6)
     # Kept free beside a file:// database, so that `librarian gc` and `pack` work on a full disk; 0: nothing.
-    reserve: int = 16 << 20
+    reserve: Size = Size(16 << 20)
     share_database: bool = True  # whether commands may use the file:// database of a running server

@@ -11,6 +11,7 @@ from zope.interface import provider
 
 from librarian.interfaces import ISettingsSection, SettingsError
 from librarian.net.networks import Networks
+from librarian.quantities import Size
 from librarian.settings import Section
 
 PROOF_FIELD = "x-librarian-front-end"  # by which a front end proves itself
@@ -99,7 +100,9 @@ class RedirectSettings(Section):
     """Whether clients fetch public files from the byte store themselves, where it is in the network."""
 
     redirect_downloads: bool = False  # to the bucket, with a signed URL
-    redirect_from: int = 1 << 20  # bytes; smaller files are sent from here: two requests cost more than one
+    redirect_from: Size = Size(
+        1 << 20
+    )  # bytes; smaller files are sent from here: two requests cost more than one
     redirect_lifetime: timedelta = timedelta(minutes=15)  # of a URL; a download may go on after that
 
     def __post_init__(self) -> None:

@@ -164,7 +164,8 @@ class EventStreams:
         self._listen()
         latest, begins = self._tree.run_independently(self._ends)
         has_missed = stated is not None and stated.transaction < begins
-        position = latest if stated is None else max(stated, Position(begins, 0)) if has_missed else stated
+        # An id that lies ahead, as of a library that was restored since, must not make the stream deaf.
+        position = latest if stated is None else min(max(stated, Position(begins, 0)), latest)
         return EventStream(
             self, position, owner=owner, everything=everything, kinds=kinds, has_missed=has_missed
         )
