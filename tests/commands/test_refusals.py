@@ -1,5 +1,8 @@
 """Whatever the project refuses is one line of a command, and no traceback."""
 
+import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -49,3 +52,19 @@ class TestIniFiles(unittest.TestCase):
 
     def test_filetracker_within_librarian(self) -> None:
         self.check(librarian, "tracker", "prune", "-c")
+
+
+class Output(unittest.TestCase):
+    def test_a_reader_that_has_enough_ends_a_command_in_silence(self) -> None:
+        code = "from librarian.commands.main import main; main()"
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", code, "completion", "bash"],
+                stdout=pipe,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                check=False,
+            )
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
