@@ -1,5 +1,6 @@
 """Forms and pages: functions for views of every system that read requests and build answers."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +18,8 @@ from librarian.settings import as_bool
 from librarian.web.errors import wants_page
 from librarian.web.requests.methods import judge, judged_by, refusal_of, takes
 from librarian.web.requests.request import LARGEST_FORM
+
+_DIGITS = re.compile("0|[1-9][0-9]*")
 
 View = Callable[[Any, Request], Any]
 
@@ -126,7 +129,7 @@ def number(request: Request, name: str, highest: int) -> int:
 
 def whole_number(value: Any) -> int | None:
     """A value of JSON, in which 7.0 is a whole number as well, or of a form, as digits; None for others."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 17:
+    if isinstance(value, str) and len(value) < 17 and _DIGITS.fullmatch(value):
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
