@@ -56,8 +56,14 @@ class Forms(unittest.TestCase):
         one = LibraryFileContent(stored(b"data"), NOON)
         self.assertEqual(vars(copy(one)), vars(one))
         self.assertEqual(vars(copy(one, vars(one))), vars(one))
-        one.unclaimed_since = NOON
-        self.assertEqual(vars(copy(one)), vars(one))
+        for name, value in (("unclaimed_since", NOON), ("damage", "missing"), ("unclaimed_since", None)):
+            setattr(one, name, value)
+            self.assertEqual(self.facts(one), self.facts(copy(one)))
+        one.damage = None
+        self.assertEqual(len(one.__getstate__()), 4)  # nearly all contents: no room for what is not
+
+    def facts(self, content: LibraryFileContent) -> tuple[Any, ...]:
+        return content.sha256, content.datecreated, content.unclaimed_since, content.damage
 
     def test_they_are_small(self) -> None:
         both = alias(), LibraryFileContent(stored(b""), NOON)

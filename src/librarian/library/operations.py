@@ -11,7 +11,7 @@ from zope.event import notify
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library import urls
-from librarian.library.events.files import FileAdded, FileDeleted, FileUndeleted
+from librarian.library.events.files import FileAdded, FileDeleted, FileUndeleted, announce_repair
 from librarian.library.filenames import check_content_type, check_filename
 from librarian.library.interfaces import (
     InvalidExpiry,
@@ -96,6 +96,7 @@ class Library:
         """
         _check(filename, mimetype, expires)
         content = self.subtree.content_for(stored, self.clock.now())
+        announce_repair(self.subtree, stored.sha256)  # of the files before this one
         alias = self._new_alias(content, filename, mimetype, expires, restricted, owner, alias_id)
         facts = {"alias": alias.id, "filename": filename, "size": stored.size, "sha256": stored.sha256}
         record_at_commit("file added", **facts, restricted=restricted)

@@ -1,7 +1,8 @@
 """The events of files, and how those that no transaction of a caller holds are announced."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from librarian.library.events.interfaces import (
     IUploadReceived,
 )
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
+from librarian.library.model.subtree import LibrarySubtree
+from librarian.store.interfaces import BytesDamaged, BytesNotFound, IByteStore
 from librarian.tree.interfaces import ITree
 
 log = logging.getLogger(__name__)
@@ -101,7 +104,7 @@ class FileDamaged(FileEvent):
 
 @implementer(IFileRepaired)
 class FileRepaired(FileEvent):
-    """By a scrub."""
+    """By an upload of the same bytes, or by a scrub."""
 
     kind = "file.repaired"
 
@@ -120,19 +123,58 @@ class UploadReceived(FileEvent):
     kind = "upload.received"
 
 
-def announce_bytes(tree: ITree, kind: type[FileEvent], sha256: str, **facts: Any) -> None:
-    """Announce an event of each file that has these bytes or could get them back, beside any transaction.
+def announce_damage(tree: ITree, store: IByteStore, sha256: str, damage: str) -> None:
+    """Announce, beside any transaction, that bytes are ``damaged`` or ``missing``: once until their repair.
+
+    An upload that is named before this is committed announces nothing, so what it has brought is looked for
+    afterwards; one that is named later finds the damage noted, and announces the repair itself.
 
     What fails is logged: the bytes are what they are, whether it was told or not.
     """
-    key = bytes.fromhex(sha256)
 
     def announce() -> None:
         subtree = tree.subtree("library")
-        for alias in chain(subtree.aliases_of(key), subtree.former_aliases_of(key)):
-            notify(kind(alias, **facts))
+        if subtree.note_damage(bytes.fromhex(sha256), damage):
+            _announce_each(subtree, FileDamaged, sha256, damage=damage)
 
-    try:
+    with _logged(FileDamaged, sha256):
         tree.run_independently(announce)
+    with _logged(FileRepaired, sha256):
+        if is_held(store, sha256):
+            tree.run_independently(lambda: announce_repair(tree.subtree("library"), sha256))
+
+
+def announce_repair(subtree: LibrarySubtree, sha256: str) -> None:
+    """Announce, in the transaction of the caller, that bytes are whole, if damage of them was announced."""
+    if subtree.note_repair(bytes.fromhex(sha256)):
+        _announce_each(subtree, FileRepaired, sha256)
+
+
+def announce_repair_beside(tree: ITree, sha256: str) -> None:
+    """The same beside any transaction.  What fails is logged."""
+    with _logged(FileRepaired, sha256):
+        tree.run_independently(lambda: announce_repair(tree.subtree("library"), sha256))
+
+
+def is_held(store: IByteStore, sha256: str) -> bool:
+    """Whether the store gives the bytes, neither missing nor quarantined.  Raises StoreUnavailable."""
+    try:
+        store.size(sha256)
+    except (BytesNotFound, BytesDamaged):
+        return False
+    return True
+
+
+def _announce_each(subtree: LibrarySubtree, kind: type[FileEvent], sha256: str, **facts: Any) -> None:
+    """Of each file that has these bytes or could get them back."""
+    key = bytes.fromhex(sha256)
+    for alias in chain(subtree.aliases_of(key), subtree.former_aliases_of(key)):
+        notify(kind(alias, **facts))
+
+
+@contextmanager
+def _logged(kind: type[FileEvent], sha256: str) -> Iterator[None]:
+    try:
+        yield
     except Exception:
         log.exception("not announced event=%s sha256=%s", kind.kind, sha256)

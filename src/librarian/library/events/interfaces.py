@@ -37,11 +37,15 @@ class IFileExpiring(IFileEvent):
 
 
 class IFileDamaged(IFileEvent):
-    """The bytes of a file were found to be damaged and were quarantined, or are missing."""
+    """The bytes of a file were found to be damaged and were quarantined, or are missing; once until their
+    repair."""
 
 
 class IFileRepaired(IFileEvent):
-    """A scrub has replaced damaged or missing bytes of a file by a copy."""
+    """Damaged or missing bytes of a file are whole again, by an upload of the same bytes or by a scrub.
+
+    Of each file of whose damage was told, once.
+    """
 
 
 class ILinkUsed(IFileEvent):

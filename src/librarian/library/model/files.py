@@ -19,6 +19,7 @@ class LibraryFileContent(Persistent):
     """Bytes in the byte store.  Digests are stored raw, which takes half the room of hex."""
 
     unclaimed_since: datetime | None = None  # set while a collector thinks that no alias names it
+    damage: str | None = None  # "damaged" or "missing", from when that is announced until the repair is
 
     def __init__(self, stored: StoredBytes, datecreated: datetime) -> None:
         self._digests = bytes.fromhex(stored.sha256 + stored.sha1 + stored.md5)
@@ -26,14 +27,17 @@ class LibraryFileContent(Persistent):
         self.datecreated = datecreated
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self._digests, self.filesize, _packed(self.datecreated), self.unclaimed_since
+        always = self._digests, self.filesize, _packed(self.datecreated), self.unclaimed_since
+        return always if self.damage is None else (*always, self.damage)
 
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, tuple):
-            digests, filesize, created, unclaimed = state
+            digests, filesize, created, unclaimed, *damage = state
             state = {"_digests": digests, "filesize": filesize, "datecreated": _unpacked(created)}
             if unclaimed is not None:
                 state["unclaimed_since"] = unclaimed
+            if damage:
+                [state["damage"]] = damage
         super().__setstate__(state)
 
     @property

@@ -122,6 +122,25 @@ class LibrarySubtree(Persistent):
         self._write_generation(key, number + 1)
         return True
 
+    def note_damage(self, key: bytes, damage: str) -> bool:
+        """Remember that bytes are ``damaged`` or ``missing``; False if that is known, or no content has them.
+
+        The content is written: a transaction that names the bytes at the same time conflicts (claim()).
+        """
+        content = self.contents.get(key)
+        if content is None or content.damage is not None:
+            return False
+        content.damage = damage
+        return True
+
+    def note_repair(self, key: bytes) -> bool:
+        """Forget what note_damage() remembers of bytes that are whole again; whether there was anything."""
+        content = self.contents.get(key)
+        if content is None or content.damage is None:
+            return False
+        content.damage = None
+        return True
+
     def claim(self, content: LibraryFileContent) -> None:
         """Conflict with a collector that removes the content because no alias names it."""
         if content.unclaimed_since is not None:

@@ -18,7 +18,7 @@ import transaction
 from zope.component import getUtilitiesFor
 
 from librarian.library import urls
-from librarian.library.events.files import FileDamaged, FileRepaired, announce_bytes
+from librarian.library.events.files import announce_damage, announce_repair_beside, is_held
 from librarian.library.interfaces import IFileReferences
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import LibrarySubtree
@@ -176,6 +176,14 @@ class Scrub:
             self._treat(sha256, "damaged")
         except BytesNotFound:
             self._treat(sha256, "missing")
+        else:
+            self._note_sound(sha256)
+
+    def _note_sound(self, sha256: str) -> None:
+        """Announce the repair of bytes that came back without one, as in an upload that was aborted."""
+        content = self._subtree.contents.get(bytes.fromhex(sha256))
+        if content is not None and content.damage is not None:
+            announce_repair_beside(self._library.tree, sha256)
 
     # Damaged and missing files.
 
@@ -188,7 +196,7 @@ class Scrub:
         if not named:
             state = self._forget(sha256) if state == "damaged" else ""
         elif self._repair(sha256, state):
-            announce_bytes(self._library.tree, FileRepaired, sha256)
+            announce_repair_beside(self._library.tree, sha256)
             state = "repaired"
         if state:
             self._note(Damage(sha256, state, list(self._aliases(sha256))))
@@ -199,13 +207,18 @@ class Scrub:
         return "forgotten" if self._library.store.remove(sha256, stored_before=before) else ""
 
     def _repair(self, sha256: str, state: str) -> bool:
-        if state == "missing" or self._library.store.quarantine(sha256):
-            announce_bytes(self._library.tree, FileDamaged, sha256, damage=state)
+        store = self._library.store
+        is_moved = state == "damaged" and store.quarantine(sha256)
+        is_whole = is_held(store, sha256)
+        if is_moved or not is_whole:
+            announce_damage(self._library.tree, store, sha256, state)
+        if is_moved and is_whole:
+            return True  # another copy is sound, or an upload has brought one
         if self._copies is None:
             return False
         try:
             with self._copies.open(sha256) as file:
-                self._library.store.put(file, sha256=sha256)
+                store.put(file, sha256=sha256)
         except (BytesNotFound, DigestMismatch, OSError) as error:
             log.warning("bytes not repaired sha256=%s error=%s", sha256, error)
             return False

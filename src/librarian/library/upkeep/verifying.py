@@ -24,7 +24,7 @@ from zope.component import getUtility
 from zope.interface import implementer
 
 from librarian.interfaces import IClock, ISettings
-from librarian.library.events.files import FileDamaged, announce_bytes
+from librarian.library.events.files import announce_damage
 from librarian.library.interfaces import IVerifiedReads
 from librarian.library.library_file import FileWrapper
 from librarian.library.settings import ReadSettings
@@ -106,7 +106,7 @@ class VerifiedReads:
             self._sound.discard(sha256)
             self._seen.discard(sha256)  # a file stored again under this digest must be verified anew
         record_event("bytes damaged", sha256=sha256, aliases=_aliases_of(sha256))
-        announce_bytes(getUtility(ITree), FileDamaged, sha256, damage="damaged")
+        announce_damage(getUtility(ITree), store, sha256, "damaged")
         return True
 
     def suspect(self, store: IByteStore, sha256: str) -> None:
@@ -197,7 +197,7 @@ class VerifiedReads:
             aliases = _aliases_of(sha256)
             if aliases:
                 record_event("bytes missing", sha256=sha256, aliases=aliases)
-                announce_bytes(getUtility(ITree), FileDamaged, sha256, damage="missing")
+                announce_damage(getUtility(ITree), store, sha256, "missing")
 
 
 def suspect_damage(event: DamageSeen) -> None:
