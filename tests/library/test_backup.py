@@ -81,6 +81,15 @@ class Copies(BackingUp):
         self.assertEqual(Restore(self.to, older).manifest, first)
         self.assertEqual(len(self.compare(self.restored(older))), 1)
 
+    def test_two_in_one_second_are_two(self) -> None:
+        kept = [keep(self.library, b"first", "a.txt")]
+        self.backup()
+        kept.append(keep(self.library, b"second", "b.txt"))
+        self.backup()
+        first, second = sorted(path.stem for path in (self.to / "manifests").iterdir())
+        self.assertEqual(second, f"{first}_2")
+        self.assertEqual([len(self.compare(self.restored(name))) for name in (first, second)], [1, 2])
+
     def test_after_a_pack(self) -> None:
         ids = [keep(self.library, b"%d" % number) for number in range(5)]
         self.backup()

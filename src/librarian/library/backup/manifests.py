@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, get_origin
 
@@ -104,7 +105,7 @@ def all_manifests(folder: Path) -> list[Manifest]:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest durably, under both names."""
     make_own_folder(folder / "manifests")
-    name = datetime.fromisoformat(manifest.made).strftime("%Y-%m-%dT%H%M%SZ")
+    name = _free_name(folder / "manifests", datetime.fromisoformat(manifest.made))
     text = json.dumps(asdict(manifest), indent=1)
     for path in (folder / "manifests" / f"{name}.json", folder / "manifest.json"):
         unfinished = path.with_suffix(".unfinished")
@@ -112,6 +113,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
             file.write(text.encode())
         unfinished.replace(path)
         durable.sync_directory(str(path.parent))
+
+
+def _free_name(manifests: Path, made: datetime) -> str:
+    """The time, which later backups of that second get a number behind that sorts after it."""
+    time = made.strftime("%Y-%m-%dT%H%M%SZ")
+    others = (f"{time}_{number}" for number in count(2))
+    return next(name for name in chain([time], others) if not (manifests / f"{name}.json").exists())
 
 
 @contextmanager
