@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from librarian.web.interfaces import CALLED_AGAIN, DEFERRED
+from librarian.web.interfaces import CALLED_AGAIN, DEFERRED, HEAD_ALONE
 from librarian.web.requests.received import RECEIVED
 from tests.serving.support import Serving, read_all, request
 
@@ -29,6 +29,9 @@ class Deferred(unittest.TestCase):
         self.seen: list[dict[str, Any]] = []
 
     def app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if HEAD_ALONE in environ:  # a large body is asked about first
+            start_response("100 Continue", [])
+            return []
         self.seen.append(dict(environ))
         if environ["REQUEST_METHOD"] == "GET":
             return answer(environ, start_response, b"plain")()
