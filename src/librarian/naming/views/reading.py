@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pyramid.httpexceptions import HTTPGone
+from pyramid.httpexceptions import HTTPBadRequest, HTTPGone
 from pyramid.request import Request
 from pyramid.response import Response
 from zope.component import getUtility
@@ -21,6 +21,7 @@ from librarian.naming.views.zipping import zip_folder
 from librarian.web.errors import wants_page
 from librarian.web.forms import page
 
+MOST_VERSIONS = 2**53
 VERSIONS = "librarian.naming:templates/versions.jinja2"
 
 #: What a parameter asks of a folder beside its listing.
@@ -33,8 +34,7 @@ FOLDER_PAGES: dict[str, Callable[[Any, Request], Response]] = {
 
 def show(context: TreePath, request: Request) -> Response:
     """Answer GET and HEAD.  Raises NotThere, NoSuchVersion."""
-    number(request, "limit", 1, most=MOST_LISTED)  # what is wrong is refused of a file too
-    stated_sort(request)
+    _judge_query(request)
     found = getUtility(INamedTree)[context.path]
     if INamedFolder.providedBy(found):
         asked = next((name for name in FOLDER_PAGES if name in request.GET), None)
@@ -46,6 +46,16 @@ def show(context: TreePath, request: Request) -> Response:
     response = _described(found) if prefers_json(request) else _file(found, request)
     response.vary = {*(response.vary or ()), "Accept"}
     return response
+
+
+def _judge_query(request: Request) -> None:
+    """Refuse what is wrong, whether the node has a use for it or not."""
+    number(request, "limit", 1, most=MOST_LISTED)
+    number(request, "version", 1, most=MOST_VERSIONS)
+    stated_sort(request)
+    for asked in ("move", "delete"):
+        if request.GET.get(asked) == "":
+            raise HTTPBadRequest(f"{asked} is the name of a node of the folder.")
 
 
 def _versions(entry: Any, request: Request) -> Response:
@@ -73,7 +83,7 @@ def _described(entry: Any) -> Response:
 
 def _file(entry: Any, request: Request) -> Response:
     """A redirect to a public file, a restricted one itself: the entry's permission covers the file."""
-    version = number(request, "version", entry.version, most=2**53)
+    version = number(request, "version", entry.version, most=MOST_VERSIONS)
     alias = removeSecurityProxy(entry.alias(version))
     if alias.deleted:
         raise HTTPGone("File deleted.")
