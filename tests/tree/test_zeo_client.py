@@ -4,6 +4,7 @@ import threading
 import time
 import unittest
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,9 +12,11 @@ from unittest.mock import patch
 
 from persistent.mapping import PersistentMapping
 from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer, ZEOStorage
 from ZODB.MappingStorage import MappingStorage
 
+from librarian.tree.engines import zeo_cache
 from librarian.tree.engines.watch import PAUSE_SECONDS, Watch
 from librarian.tree.engines.zeo import ZeoEngine
 from librarian.tree.engines.zeo_cache import ping_until_heard
@@ -75,6 +78,12 @@ class Overtaken(unittest.TestCase):
         self.addCleanup(thread.join, SECONDS)
         return thread
 
+    def test_no_answer_is_no_connection(self) -> None:
+        _begun, goes_on = self.blocked()
+        self.addCleanup(goes_on.set)
+        with patch.object(zeo_cache, "ANSWER_SECONDS", 0.05), self.assertRaises(ClientDisconnected):
+            number_in(self.guest)
+
     def test_what_was_acknowledged_is_seen(self) -> None:
         self.assertEqual(number_in(self.guest), 0)
         begun, goes_on = self.blocked()
@@ -98,9 +107,11 @@ class Overtaken(unittest.TestCase):
             def lastTransaction(self) -> bytes:
                 return b"\0" * 8
 
-            def _call(self, name: str) -> bytes | None:
+            def _call(self, name: str, wait: bool) -> Future[bytes | None]:
                 calls.append(name)
-                return b"\1" * 8 if name == "lastTransaction" else None
+                answer: Future[bytes | None] = Future()
+                answer.set_result(b"\1" * 8 if name == "lastTransaction" else None)
+                return answer
 
         ping_until_heard(Storage())()
         self.assertEqual(calls, ["lastTransaction", "ping"])

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
 
+ANSWER_SECONDS = 30.0  # as long as ZEO waits for a connection
 REMEMBERED = 20_000  # objects; many more than commits can change while an answer waits for its callback
 
 
@@ -45,12 +47,18 @@ def refuse_superseded(cache: Any) -> None:
 def ping_until_heard(storage: ClientStorage) -> Callable[[], None]:
     """A ping() for `storage` that returns when it has heard of each commit that was acknowledged before.
 
-    It raises ClientDisconnected.
+    It raises ClientDisconnected, also where a connection is there and gives no answer in ANSWER_SECONDS.
     """
 
+    def ask(method: str) -> Any:
+        try:
+            return storage._call(method, wait=False).result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise ClientDisconnected(f"no answer to {method} in {ANSWER_SECONDS:g} s") from None
+
     def ping() -> None:
-        last = storage._call("lastTransaction") or b""
+        last = ask("lastTransaction") or b""
         if storage.lastTransaction() < last:
-            storage._call("ping")  # it is answered in a later turn, after the word
+            ask("ping")  # it is answered in a later turn, after the word
 
     return ping
