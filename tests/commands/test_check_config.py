@@ -92,7 +92,7 @@ class CheckConfig(unittest.TestCase):
     def test_folders(self) -> None:
         found = self.findings(
             f"{FREE}librarian.byte_store = {__file__}/bytes\nlibrarian.access_log = {__file__}/log/a.log\n"
-            f"librarian.mail.queue = {__file__}\nlibrarian.byte_store_keep_free = {1 << 60}\n"
+            f"librarian.mail.queue = {__file__}\nlibrarian.byte_store_keep_free = 900T\n"
             f"librarian.database_uri = file://{__file__}/tree/Data.fs\nlibrarian.make_database = false\n"
         )
         no_folder = f"error: {__file__} is no folder"
