@@ -71,7 +71,7 @@ class Choice(unittest.TestCase):
             self.assertRaises(StoreFull, store.put, BytesIO(b"5"))
 
     def test_room_for_the_database(self) -> None:
-        store = self.chosen("disk_store", f"librarian.byte_store_keep_free = {1 << 60}")
+        store = self.chosen("disk_store", "librarian.byte_store_keep_free = 900T")
         self.assertRaises(StoreFull, store.put, BytesIO(b"hello"))
 
     def test_the_setting_chooses(self) -> None:
