@@ -41,7 +41,7 @@ pins: bin/.built
 # CASES=... requests by the description of the interfaces (its own OPENAPI_SEED=...); all tests of a server on every
 # installation, of which `make test` has a part; a server killed KILLS=... times in the phases of an upload; a file of
 # LARGE=... MB over connections that are cut (room twice in the folder for temporary files); each part of a cluster killed
-# ROUNDS=... times under load.
+# ROUNDS=... times under load; HOURS=... of everything at once (WRITE=1 puts the result into docs/proof.md).
 soak: bin/.built
 	bin/py -m tests.fuzz requests=$(or $(REQUESTS),100000) seed=$(SEED)
 	bin/py -m tests.fuzz.parsers inputs=$(or $(INPUTS),1000000) seed=$(SEED)
@@ -53,6 +53,7 @@ soak: bin/.built
 	LIBRARIAN_KILLS=$(or $(KILLS),100) bin/test -m tests.server.test_crashes
 	LIBRARIAN_LARGE=$(or $(LARGE),5000) bin/test -m tests.library.uploads.test_large
 	bin/py -m tests.chaos rounds=$(or $(ROUNDS),10)
+	bin/py -m tests.soak hours=$(or $(HOURS),1) $(if $(SEED),seed=$(SEED)) $(if $(WRITE),write=1)
 
 docs: bin/.built
 	bin/docs

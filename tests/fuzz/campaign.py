@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from tests.fuzz.generator import Attempt, attempt
 from tests.fuzz.judging import Heard, faults
 from tests.fuzz.words import Facts
+from tests.support.processes import descriptors, memory_mib
 
 ANSWER_SECONDS = 5.0
 CONNECTIONS = 8  # at a time
@@ -34,14 +35,11 @@ class Process:
     log: Path
 
     def descriptors(self) -> int:
-        return sum(1 for _each in Path(f"/proc/{self.pid}/fd").iterdir())
+        return descriptors(self.pid)
 
     def memory_mib(self) -> float:
         """What is resident.  Raises OSError if the process is no more."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-        raise ProcessLookupError(self.pid)
+        return memory_mib(self.pid)
 
 
 @dataclass

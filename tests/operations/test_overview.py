@@ -36,6 +36,7 @@ from librarian.store.receiving import keep_or_put
 from tests.support.documents.people import bearer, person
 from tests.support.layers import Functional
 from tests.support.servers.in_process import browser, request
+from tests.support.world import overlay
 
 APP = "http://localhost:6543"
 
@@ -229,6 +230,16 @@ class Pages(OverviewCase):
         found = self.admin().get("/+overview", headers={"Accept": "application/json"}).json
         self.assertEqual((found["files"], found["days"][0]["bytes"], found["room"]), (1, 1, None))
         self.assertEqual(found["tasks"][0]["result"], "fine")
+
+    def test_the_lines_of_the_audit_log_as_a_page_and_as_json(self) -> None:
+        with tempfile.NamedTemporaryFile("w") as file, overlay(f"[librarian]\naudit_log = {file.name}"):
+            file.write('{"time":"2026-03-01T11:00:00+00:00","event":"file added","alias":7,"by":"x"}\n')
+            file.flush()
+            page = self.admin().get("/+audit")
+            cells = [cell.text for cell in page.html.select("table.files td")]
+            self.assertEqual((cells[0], cells[4]), ("file added", "file 7"))
+            told = self.admin().get("/+audit", headers={"Accept": "application/json"}).json
+            self.assertEqual([line["alias"] for line in told["lines"]], [7])
 
     def test_as_metrics(self) -> None:
         self.add(b"x")

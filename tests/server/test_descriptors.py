@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from tests.server.support import connected, read_to_end
+from tests.support.processes import descriptors
 from tests.support.servers.librarian import ServerProcess
 
 FEW = 200  # descriptors
@@ -36,7 +37,7 @@ class Few(unittest.TestCase):
                 connection.sendall(asked)
 
     def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.server.pid}/fd").iterdir()))
+        return descriptors(self.server.pid)
 
     def settle(self) -> None:
         """Wait until it has let in all it would."""

@@ -160,12 +160,14 @@ def done(request: Request, path: str, described: Mapping[str, Any], status: int 
 def page(request: Request, template: str, values: Mapping[str, Any]) -> Response:
     """`values` on a page, by an asset such as ``librarian.people:templates/people.jinja2``, or as JSON.
 
-    Names that begin with ``_`` are for the page alone, which knows them without it.
+    Names that begin with ``_`` are for the page alone, which knows them without it, and in place of what
+    programs are told by that name.
     """
     if not wants_page(request):
         shown = {name: value for name, value in values.items() if not name.startswith("_")}
         return Response(json_body=shown, vary=("Accept",))
-    shown = {name.removeprefix("_"): value for name, value in values.items()}
+    of_the_page_last = sorted(values.items(), key=lambda each: each[0].startswith("_"))
+    shown = {name.removeprefix("_"): value for name, value in of_the_page_last}
     response = render_to_response(template, shown, request)
     response.vary = ("Accept",)
     return response

@@ -112,6 +112,7 @@ class ServerProcess:
         self.urls: dict[str, str] = {}
         self.admin_password = ""  # told at the first start only
         self.environ = {**os.environ, **self.parts.environ, **(environ or {})}
+        self.first_of_commands = ""  # a line of Python that its commands begin with
         self._process: Forked | subprocess.Popen[str] | None = None
         self._others: list[ServerProcess] = []
         self._nodes = 1 if database_uri else self.parts.nodes
@@ -216,7 +217,8 @@ class ServerProcess:
             "LIBRARIAN_RESTRICTED_UPLOAD_URL": self.urls.get("restricted-upload", ""),
             "LIBRARIAN_INI": str(self.ini),
         }
-        return run(_RUN, *arguments, folder=self.folder, environ={**self.environ, **endpoint_urls, **environ})
+        code, environ = f"{self.first_of_commands}\n{_RUN}", {**self.environ, **endpoint_urls, **environ}
+        return run(code, *arguments, folder=self.folder, environ=environ)
 
     def component(self, program: str) -> str:
         """What a program prints that runs in a process of its own, with this server's library open.
