@@ -80,13 +80,14 @@ class DeclaredLengths(unittest.TestCase):
         self.assertEqual((self.peer.connections, len(self.peer.bodies)), (1, 3))
 
     def test_more_is_refused_and_is_never_the_next_request(self) -> None:
-        for first in (b"12345", b"x" * (1 << 18), b"x" * 1_000_000):
-            with self.subTest(size=len(first)):
-                self.peer.heard.clear()
-                self.assertRaises(WrongLength, self.send, len(first), first + SMUGGLED)
-                self.assertEqual(self.send(4, b"next", "b"), 201)
-                # Two connections, and so two threads that note what they hear.
-                self.assertEqual(sorted(self.peer.heard), ["PUT /a", "PUT /b"])
+        for name, first in zip("abc", (b"12345", b"x" * (1 << 18), b"x" * 1_000_000), strict=True):
+            self.assertRaises(WrongLength, self.send, len(first), first + SMUGGLED, name)
+            self.assertEqual(self.send(4, b"next", f"{name}2"), 201)
+        # Each that was refused has closed its connection, and the next needed another one.
+        self.peer.wait_until_heard(connections=4, left_open=1)
+        self.assertEqual(
+            sorted(self.peer.heard), [f"PUT /{name}" for name in ("a", "a2", "b", "b2", "c", "c2")]
+        )
         self.assertEqual(self.peer.bodies, [b"next"] * 3)
 
     def test_fewer_is_told_at_once_and_the_connection_is_closed(self) -> None:

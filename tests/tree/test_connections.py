@@ -2,6 +2,7 @@
 
 import threading
 import unittest
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -9,7 +10,9 @@ import transaction
 from persistent.mapping import PersistentMapping
 from zope.component import getUtility
 
-from librarian.tree.interfaces import ITree, TreeNotOpen
+from librarian.tree import service
+from librarian.tree.interfaces import ITree, TreeAway, TreeNotOpen
+from librarian.tree.service import Tree
 from tests.support.layers import Functional
 
 
@@ -115,3 +118,43 @@ class OnDemand(InTheTree):
             with self.tree.session():
                 own = self.notes()._p_jar
             self.assertIsNone(own.opened)  # given back
+
+
+class Closing(unittest.TestCase):
+    """A tree that is closed while another thread works with it, as a host does beside its periodic tasks."""
+
+    def setUp(self) -> None:
+        self.tree = Tree.from_uri("memory://")
+        self.inside, self.closing = threading.Event(), threading.Event()
+        self.seen: list[object] = []
+
+    def work(self) -> None:
+        with self.tree.session():
+            self.inside.set()
+            self.closing.wait(10)
+            self.seen.append(self.tree.root()._p_jar is None)
+
+    def close_beside(self, work: Callable[[], object]) -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.inside.wait(10)
+        threading.Timer(0.05, self.closing.set).start()
+        self.tree.close()
+        thread.join(10)
+        self.assertEqual(self.seen, [False])
+
+    def test_a_session_is_waited_for(self) -> None:
+        self.close_beside(self.work)
+
+    def test_a_transaction_is_waited_for(self) -> None:
+        self.close_beside(lambda: self.tree.run_independently(self.work))
+
+    def test_nothing_begins_afterwards(self) -> None:
+        self.tree.close()
+        with self.assertRaises(TreeAway), self.tree.session():
+            self.fail("a session of a closed tree")
+        self.assertRaises(TreeAway, self.tree.run_independently, self.work)
+
+    def test_ones_own_session_is_not_waited_for(self) -> None:
+        with patch.object(service, "ENDING_SECONDS", 60), self.tree.session():
+            self.tree.close()

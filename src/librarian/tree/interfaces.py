@@ -309,4 +309,7 @@ class ITree(Interface):
         """
 
     def close() -> None:
-        """End: nothing can be opened afterwards.  What was shared is withdrawn."""
+        """End: nothing can be opened afterwards.  What was shared is withdrawn.
+
+        What other threads have open is waited for, a few seconds at most.
+        """

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from librarian.interfaces import ISettings
 from librarian.tree.copying import copy_transactions
 from librarian.tree.engines.changes import Changed
-from librarian.tree.engines.connections import KeptConnection, give_back, independent_connection
+from librarian.tree.engines.connections import KeptConnection, Uses, give_back, independent_connection
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.freshness import freshness_of
 from librarian.tree.engines.sharing import GuestStorage, HostStorage
@@ -38,6 +38,7 @@ from librarian.tree.together import Together
 T = TypeVar("T")
 
 CLOCK_PROBE = "clock probe"  # a key in the root; writing its object tells the time of the database
+ENDING_SECONDS = 5.0  # how long a close waits for the transactions of other threads
 
 
 @implementer(ITree)
@@ -52,6 +53,7 @@ class Tree:
         self._open = threading.local()
         self._watch: Watch | None = None
         self._closed = False
+        self._uses = Uses()
         self._kept = KeptConnection(lambda: self._database)
         self._together = Together(lambda work: self._run_beside(work, self._kept.lent))
 
@@ -106,6 +108,14 @@ class Tree:
         return self._connection()
 
     def _begin(self) -> Connection:
+        self._uses.begin()
+        try:
+            return self._begun()
+        except BaseException:
+            self._uses.finish()
+            raise
+
+    def _begun(self) -> Connection:
         connection = self._database.open()
         try:
             if not self._alone:
@@ -128,7 +138,10 @@ class Tree:
                 raise
         finally:
             if connection is not None:
-                give_back(connection)
+                try:
+                    give_back(connection)
+                finally:
+                    self._uses.finish()
 
     @contextmanager
     def _losses(self) -> Iterator[None]:
@@ -185,7 +198,7 @@ class Tree:
         outer = self._connection()
 
         def attempt() -> T:
-            with self._losses(), lent() as connection:
+            with self._losses(), self._uses.one(), lent() as connection:
                 self._open.connection = connection
                 try:
                     return in_transaction(connection.transaction_manager, work)
@@ -299,6 +312,7 @@ class Tree:
         self._closed = True
         if self._watch is not None:
             self._watch.stop()
+        self._uses.end(ENDING_SECONDS)
         self._kept.close()
         self._database.close()
         self._freshness.close()

@@ -28,6 +28,7 @@ from librarian.mirrors.probing.transport.fetcher import Fetcher
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 BODY = b"deb" * 10
+CLOSED_BY_PEER = (6, 7, 8, 9, 11)  # TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING in <netinet/tcp.h>
 
 
 class FtpMirror:
@@ -38,7 +39,7 @@ class FtpMirror:
         pool = Path(self._folder.name, "pool")
         pool.mkdir()
         (pool / "a.deb").write_bytes(BODY)
-        self.now: Counter[str] = Counter()
+        self._open: dict[Any, tuple[str, socket.socket]] = {}
         self.peak: Counter[str] = Counter()
         authorizer = DummyAuthorizer()
         authorizer.add_anonymous(self._folder.name)
@@ -52,10 +53,14 @@ class FtpMirror:
         where = f"[{host}]" if ":" in host else host
         self.url = f"ftp://{where}:{self._server.address[1]}/pool/a.deb"
 
-    def count(self, kind: str, change: int) -> None:
-        for name in (kind, "both"):
-            self.now[name] += change
-            self.peak[name] = max(self.peak[name], self.now[name])
+    def opened(self, handler: Any, kind: str, connection: socket.socket) -> None:
+        self._open[handler] = (kind, connection)
+        now = Counter(kind for kind, each in list(self._open.values()) if not _closed_by_peer(each))
+        now["both"] = now.total()
+        self.peak |= now
+
+    def closed(self, handler: Any) -> None:
+        self._open.pop(handler, None)
 
     def close(self) -> None:
         self._server.close_all()
@@ -63,19 +68,22 @@ class FtpMirror:
         self._folder.cleanup()
 
 
+def _closed_by_peer(connection: socket.socket) -> bool:
+    """Also where the server, which is slower, does not know it yet."""
+    try:
+        return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in CLOSED_BY_PEER
+    except OSError:
+        return True
+
+
 def _counting(mirror: FtpMirror, kind: str) -> type[Any]:
     class Counting:
-        counted = False
-
-        def __init__(self, *arguments: Any, **more: Any) -> None:
-            super().__init__(*arguments, **more)
-            self.counted = True
-            mirror.count(kind, 1)
+        def __init__(self, connection: socket.socket, *arguments: Any, **more: Any) -> None:
+            super().__init__(connection, *arguments, **more)  # type: ignore[call-arg]  # as below
+            mirror.opened(self, kind, connection)
 
         def close(self) -> None:
-            if self.counted:
-                self.counted = False
-                mirror.count(kind, -1)
+            mirror.closed(self)
             super().close()  # type: ignore[misc]  # of whichever handler it is mixed into
 
     return Counting

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,6 +38,10 @@ class KeepAlive:
                 peer.connections += 1
                 peer._open.append(self.connection)
 
+            def finish(self) -> None:
+                super().finish()
+                peer._open.remove(self.connection)
+
             def answer(self) -> None:
                 peer.heard.append(f"{self.command} {self.path}")
                 size = int(self.headers["Content-Length"] or 0)
@@ -59,9 +64,15 @@ class KeepAlive:
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
+    def wait_until_heard(self, connections: int, left_open: int) -> None:
+        """Until so many connections were taken, and all but `left_open` of them read to their end."""
+        until = time.monotonic() + 10
+        while (self.connections, len(self._open)) != (connections, left_open) and time.monotonic() < until:
+            time.sleep(0.002)
+
     def close(self) -> None:
         self._server.shutdown()
-        for connection in self._open:
+        for connection in list(self._open):
             with suppress(OSError):  # closed already
                 connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()

@@ -1,5 +1,7 @@
 """Connections beside those of the sessions: for one transaction, or kept from one to the next."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,6 +9,8 @@ from transaction import TransactionManager
 from ZODB.Connection import Connection
 from ZODB.DB import DB
 from ZODB.POSException import ConnectionStateError
+
+from librarian.tree.interfaces import TreeAway
 
 # Of a connection's cache.  Each upload writes four buckets of indexes, at places of their own; ZODB's own 400
 # objects are those of the last sixty uploads.  A bucket takes 2 to 5 KB.
@@ -68,3 +72,45 @@ class KeptConnection:
         """Give the connection back to the pool."""
         while self._idle:
             give_back(self._idle.pop())
+
+
+class Uses:
+    """The threads that work with a database now, for which its close waits.
+
+    `DB.close()` takes the connections of other threads apart beneath them.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._threads: Counter[int] = Counter()  # how many connections each one has open
+        self._ended = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """From begin() to finish()."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.finish()
+
+    def begin(self) -> None:
+        """Note one of this thread.  Raises TreeAway after end()."""
+        with self._changed:
+            if self._ended:
+                raise TreeAway
+            self._threads[threading.get_ident()] += 1
+
+    def finish(self) -> None:
+        """What this thread began last is over."""
+        with self._changed:
+            self._threads -= Counter((threading.get_ident(),))  # keeps what is above 0
+            self._changed.notify_all()
+
+    def end(self, patience_seconds: float) -> None:
+        """Begin none any more, and wait for those of other threads."""
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(
+                lambda: not self._threads.keys() - {threading.get_ident()}, patience_seconds
+            )
