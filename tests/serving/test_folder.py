@@ -1,5 +1,6 @@
 """The folder that a server's processes share: those of killed servers go, those of living ones stay."""
 
+import fcntl
 import os
 import tempfile
 import unittest
@@ -24,3 +25,19 @@ class Folders(unittest.TestCase):
         self.assertEqual(set(self.base.iterdir()), {living.path, found.path})
         found.remove()
         self.assertEqual(list(self.base.iterdir()), [living.path])
+
+    def test_a_server_that_starts_at_the_same_moment_leaves_the_folder_alone(self) -> None:
+        begun: list[Folder] = []
+        flock = fcntl.flock
+        another = iter((Folder,))
+
+        def after_another_has_started(file: int, how: int) -> None:
+            begun.extend(make() for make in another)
+            flock(file, how)
+
+        with mock.patch.object(fcntl, "flock", after_another_has_started):
+            begun.append(Folder())
+        self.assertEqual([(each.path / "lock").exists() for each in begun], [True, True])
+        for each in begun:
+            each.remove()
+        self.assertEqual(list(self.base.iterdir()), [])

@@ -25,7 +25,7 @@ class Folder:
         for left in base.glob(f"{PREFIX}*"):
             _remove_if_left(left)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._lock = _locked(self.path, os.O_CREAT)
+        self._lock: int | None = _locked_anew(self.path)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -46,13 +46,23 @@ class Folder:
             self._lock = None
 
 
-def _locked(path: Path, creating: int = 0) -> int | None:
-    """A descriptor that holds the lock of a folder; None if another process does, or it is another user's.
+def _locked_anew(path: Path) -> int:
+    """A descriptor that holds the lock of a new folder.
 
-    `creating` is O_CREAT for a new folder, which no other process is to take for one that was left behind.
+    The lock gets its name once it is held: a server that starts at the same moment finds none until then, and
+    takes a folder without one for no folder that was left behind.
     """
+    draft = path / "lock.new"
+    lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    draft.rename(path / "lock")
+    return lock
+
+
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the lock of a folder; None if another process does, or it is another user's."""
     try:
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | creating, FILE_MODE)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
