@@ -2,24 +2,21 @@
 
 The table has every utility that is secured, also those that no page calls, so that one that is added is
 noticed, and a permission that is granted to all.  An empty row is a utility that all may ask; what it hands
-out is guarded itself.
+out is guarded itself (`test_classes`).
 """
 
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any
 
 from zope.component import getGlobalSiteManager, getUtility
 from zope.security import canAccess
 from zope.security.proxy import removeSecurityProxy
 
-from librarian.mirrors.interfaces import IDistributionSet
 from librarian.people.credentials.person_principal import PersonPrincipal
 from librarian.people.interfaces import IPersonSet
 from librarian.security.interaction import acting_as
 from librarian.security.interfaces import IPrincipal
 from librarian.security.principals import ANONYMOUS
-from librarian.spool.interfaces import ISpoolSet
 from tests.attacks.world import AttackedWorld
 
 #: Names of interfaces -> what a stranger is refused.
@@ -72,17 +69,6 @@ class Utilities(AttackedWorld):
     def test_a_person_without_a_role(self) -> None:
         bob = PersonPrincipal(getUtility(IPersonSet)["bob"])
         self.assertEqual(dict(refused_to(bob)), {**REFUSED_TO_STRANGERS, **REFUSED_TO_BOB})
-
-    def test_what_utilities_hand_out(self) -> None:
-        mirror = getUtility(IDistributionSet)["ubuntu"].mirrors[0]
-        guarded = (
-            (mirror, "newProbeRecord disableAndNotifyOwner"),
-            (mirror.newProbeRecord(BytesIO(b"a log")), "log_file read_log destroySelf"),
-            (next(iter(getUtility(ISpoolSet))), "state deliver exchange"),
-        )
-        with acting_as(PersonPrincipal(getUtility(IPersonSet)["bob"])):
-            shown = [name for thing, names in guarded for name in names.split() if canAccess(thing, name)]
-        self.assertEqual(shown, [])
 
 
 def refused_to(principal: IPrincipal) -> Iterator[tuple[str, str]]:

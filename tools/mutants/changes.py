@@ -19,6 +19,7 @@ _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.IsNot: ast.Is,
 }
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+Change = Callable[[], Callable[[], None]]  # changes a node, and returns what changes it back
 #: What no test of behaviour looks at.
 _UNSEEN = ("__repr__", "__str__")
 
@@ -45,11 +46,16 @@ class Mutant:
 
 def mutants(path: Path) -> Iterator[Mutant]:
     """All changes of a module, in the order of its text."""
+    return changed_functions(path, _of_node)
+
+
+def changed_functions(path: Path, changes: Callable[[ast.AST], Iterator[Change]]) -> Iterator[Mutant]:
+    """The functions of a module, each with one of the changes that there are for one of its nodes."""
     tree = ast.parse(path.read_text("utf-8"))
     for name, function in _functions(tree):
         if function.name in _UNSEEN:
             continue
-        for node, change in _changes(function):
+        for node, change in _changes(function, changes):
             found = _changed(path, tree, name, function, node, change)
             if found is not None:
                 yield found
@@ -66,34 +72,37 @@ def _functions(tree: ast.AST, above: str = "") -> Iterator[tuple[str, _Function]
             yield from _functions(node, above)
 
 
-def _changes(function: _Function) -> Iterator[tuple[ast.AST, Callable[[], Callable[[], None]]]]:
-    """Nodes, each with what changes it and returns what changes it back."""
+def _changes(
+    function: _Function, changes: Callable[[ast.AST], Iterator[Change]]
+) -> Iterator[tuple[ast.AST, Change]]:
     for statement in function.body:
         for node in ast.walk(statement):
-            for change in _of_node(node):
+            for change in changes(node):
                 yield node, change
 
 
-def _of_node(node: ast.AST) -> Iterator[Callable[[], Callable[[], None]]]:
+def _of_node(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.Compare(ops=[operator]) if type(operator) in _COMPARISONS:
-            yield _setting(node, "ops", [_COMPARISONS[type(operator)]()])
+            yield setting(node, "ops", [_COMPARISONS[type(operator)]()])
         case ast.BoolOp(op=operator):
-            yield _setting(node, "op", ast.Or() if isinstance(operator, ast.And) else ast.And())
+            yield setting(node, "op", ast.Or() if isinstance(operator, ast.And) else ast.And())
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
             if not isinstance(test, ast.Compare):  # which has its own
-                yield _setting(node, "test", ast.UnaryOp(ast.Not(), test))
+                yield setting(node, "test", ast.UnaryOp(ast.Not(), test))
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
-            yield _setting(node, "value", value + 1)
+            yield setting(node, "value", value + 1)
         case ast.Expr(value=ast.Call() as call) if not _logs(call):
-            yield _setting(node, "value", ast.Constant(None))
+            yield setting(node, "value", ast.Constant(None))
         case ast.Return(value=ast.Constant(value=False)):
-            yield _setting(node, "value", ast.Constant(True))  # None would be as good as False
+            yield setting(node, "value", ast.Constant(True))  # None would be as good as False
         case ast.Return(value=ast.expr() as value) if not _is_none(value):
-            yield _setting(node, "value", ast.Constant(None))
+            yield setting(node, "value", ast.Constant(None))
 
 
-def _setting(node: ast.AST, field: str, value: object) -> Callable[[], Callable[[], None]]:
+def setting(node: ast.AST, field: str, value: object) -> Change:
+    """Another value in a field of a node."""
+
     def change() -> Callable[[], None]:
         kept = getattr(node, field)
         setattr(node, field, value)
@@ -116,7 +125,7 @@ def _changed(
     name: str,
     function: _Function,
     node: ast.AST,
-    change: Callable[[], Callable[[], None]],
+    change: Change,
 ) -> Mutant | None:
     before = ast.unparse(node).partition("\n")[0]
     back = change()
