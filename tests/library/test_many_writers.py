@@ -77,7 +77,7 @@ class TwoThreads(unittest.TestCase):
     def take_all(self) -> None:
         """Empty the queue of changes, as an indexer does every second."""
         changes = self.tree.subtree("library").changes
-        changes.remove(set(changes.first(9999)))
+        changes.remove(list(changes.first(9999)))
 
     def both(self, datas: list[list[bytes]]) -> list[tuple[int, int]]:
         made: list[tuple[int, int]] = []

@@ -1,5 +1,7 @@
 """The indexer beside writers, with other indexers, and with a library that is older than the catalogue."""
 
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import transaction
@@ -39,11 +41,32 @@ class Indexing(Shelf):
         def meanwhile() -> None:
             taken.append(self.changes.note(7))
             if len(taken) == 1:
-                self.tree.run_independently(lambda: Indexer()._batch())
+                with self.tree.apart():
+                    Indexer().run()
 
         self.tree.run(meanwhile)
         self.assertEqual(len(taken), 1)
-        self.assertEqual(set(self.changes.first(9)), {7})
+        self.assertEqual({change.alias_id for change in self.changes.first(9)}, {7})
+
+    def test_uploads_do_not_keep_the_indexer_from_its_work(self) -> None:
+        """Some are committed whenever it is in the middle of a batch, and fill and split the queues."""
+        ids, takings = iter(range(1, 10_000)), []
+
+        def note(number: int) -> None:
+            for alias_id in islice(ids, number):
+                self.changes.note(alias_id)
+
+        class Disturbed(Indexer):
+            def _take_in(self, alias_ids: list[int]) -> None:
+                takings.append(len(alias_ids))
+                if len(takings) < 4:
+                    self._tree.run_independently(partial(note, 100))
+                super()._take_in(alias_ids)
+
+        self.tree.run(partial(note, 200))
+        self.assertEqual(Disturbed().run(), 500)
+        self.assertEqual(takings, [200, 100, 100, 100])
+        self.assertEqual(len(self.changes), 0)
 
     def test_a_change_while_the_file_is_taken_in_is_not_lost(self) -> None:
         alias = self.add("bob", "first.txt")
@@ -52,7 +75,8 @@ class Indexing(Shelf):
         def meanwhile() -> None:
             tried.append(alias.delete())
             if len(tried) == 1:
-                self.tree.run_independently(lambda: Indexer()._batch())
+                with self.tree.apart():
+                    Indexer().run()
 
         self.tree.run(meanwhile)
         self.assertEqual(len(tried), 2)

@@ -4,6 +4,8 @@ import logging
 import os
 import secrets
 from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
 
 from zope.component import getUtility
 
@@ -11,6 +13,7 @@ from librarian.interfaces import IClock
 from librarian.library.catalogue.interfaces import Entry
 from librarian.library.catalogue.model import CatalogueSubtree
 from librarian.library.interfaces import NEVER_EXPIRES
+from librarian.library.model.changes import Change
 from librarian.library.model.files import LibraryFileAlias
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.tree.batches import next_keys
@@ -44,6 +47,14 @@ def entry_of(subtree: LibrarySubtree, alias: LibraryFileAlias | None) -> Entry |
     )
 
 
+class Batch(NamedTuple):
+    """What one transaction took in."""
+
+    changes: list[Change]
+    alias_ids: list[int]  # of the changes, each once
+    walked: int  # files that are older than the catalogue
+
+
 class Indexer:
     """Takes in what waits.  Of several that run at the same time, each with a name, one works: those of one
     process have the same."""
@@ -54,35 +65,39 @@ class Indexer:
         self._name = name or f"{PROCESS}-{os.getpid()}"
 
     def run(self) -> int:
-        """Take in all that waits now; how many files were looked at.  0 where another indexer works."""
+        """Take in all that waits now; how many files were looked at.  0 where another indexer works.
+
+        Uploads write the queues all the time.  So the catalogue, which they do not write, is changed first,
+        and what was taken in leaves the queues in a short transaction of its own, committed together with
+        the uploads of this process.  After a crash in between it is looked at once more.
+        """
         seen = 0
-        while self._has_work():
-            done = self._tree.run(self._batch)
-            if done is None:
+        while self._tree.run(self._has_work):
+            batch = self._tree.run(self._batch)
+            if batch is None:
                 break
-            seen += done
+            self._tree.run_together(partial(self._settle, batch.changes))
+            seen += len(batch.alias_ids) + batch.walked
         return seen
 
     def _has_work(self) -> bool:
         """Nothing is written where nothing is to do, so an idle library does not grow."""
+        return not self._catalogue.indexing.complete or bool(self._library.changes)
 
-        def look() -> bool:
-            return not self._catalogue.indexing.complete or bool(self._library.changes)
-
-        return self._tree.run_independently(look)
-
-    def _batch(self) -> int | None:
-        """How many files were looked at; None where another indexer works."""
+    def _batch(self) -> Batch | None:
+        """Take in what comes next; None where another indexer works."""
         now = self._clock.now()
         if not self._catalogue.indexing.take(self._name, now, now + LEASE):
             return None
-        return self._take_changes() + self._walk()
+        changes = list(self._library.changes.first(OF_A_QUEUE))
+        alias_ids = sorted({change.alias_id for change in changes})
+        self._take_in(alias_ids)
+        return Batch(changes, alias_ids, self._walk())
 
-    def _take_changes(self) -> int:
-        changed = set(self._library.changes.first(OF_A_QUEUE))
-        self._take_in(sorted(changed))
-        self._library.changes.remove(changed)
-        return len(changed)
+    def _settle(self, changes: list[Change]) -> None:
+        """Forget changes that are taken in, unless another indexer has taken over, who does so itself."""
+        if self._catalogue.indexing.worker == self._name:
+            self._library.changes.remove(changes)
 
     def _walk(self) -> int:
         """The next files of those that are older than the catalogue, in the order of their ids."""

@@ -5,7 +5,9 @@ common.  Two transactions that add different ids to one queue are merged by BTre
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
 
 from persistent import Persistent
 
@@ -17,11 +19,20 @@ OF_A_PROCESS = (
 )
 
 
+class Change(NamedTuple):
+    """A file as it waits: the number grows with each change of it."""
+
+    queue: int
+    alias_id: int
+    number: int
+
+
 class ChangedFiles(Persistent):
     """Sixteen queues; each process writes a few of them, chosen by its process id.
 
-    An id has a number, which grows with each change: a change that happens while the catalogue takes the id
-    out writes the same key, so one of both transactions conflicts and is repeated.
+    An id has a number, which grows with each change, so one that comes while the catalogue takes the file in
+    stays.  One that comes while the id is removed writes the same key: one of both transactions conflicts,
+    and is repeated.
     """
 
     def __init__(self) -> None:
@@ -33,19 +44,18 @@ class ChangedFiles(Persistent):
         queue = self._queues[(os.getpid() * OF_A_PROCESS + alias_id % OF_A_PROCESS) % QUEUES]
         queue[alias_id] = queue.get(alias_id, 0) + 1
 
-    def first(self, most: int) -> Iterator[int]:
-        """Up to `most` ids of each queue; one may come more than once."""
-        for queue in self._queues:
-            for number, alias_id in enumerate(queue.keys(min=1)):
-                if number == most:
-                    break
-                yield alias_id
+    def first(self, most: int) -> Iterator[Change]:
+        """Up to `most` changes of each queue; a file may come more than once."""
+        for place, queue in enumerate(self._queues):
+            for alias_id, number in islice(queue.items(min=1), most):
+                yield Change(place, alias_id, number)
 
-    def remove(self, alias_ids: set[int]) -> None:
-        """Forget these ids, in all queues."""
-        for queue in self._queues:
-            for alias_id in alias_ids:
-                queue.pop(alias_id, None)
+    def remove(self, changes: Iterable[Change]) -> None:
+        """Forget these, but for files that have changed since."""
+        for place, alias_id, number in changes:
+            queue = self._queues[place]
+            if queue.get(alias_id) == number:
+                del queue[alias_id]
 
     def __contains__(self, alias_id: int) -> bool:
         return any(alias_id in queue for queue in self._queues)
