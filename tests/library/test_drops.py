@@ -354,6 +354,16 @@ class Managing(DropsTestCase):
         for link_id in ("", "x", "0" * 16, "00", "ü"):
             self.assertEqual(self.ask("POST", "bob", revoke=link_id).status_int, 404, link_id)
 
+    def test_a_form_that_revokes_has_no_other_fields(self) -> None:
+        """They would be ignored: what was meant, a new link or one less, is not known."""
+        url = self.link()
+        [link] = self.ask("GET", "bob").json["links"]
+        for fields in ({"uses": 3}, {"wanted": ""}, {"nonsense": "x"}):
+            answer = self.ask("POST", "bob", revoke=link["id"], **fields)
+            self.assertEqual(answer.status_int, 400, fields)
+            self.assertIn(next(iter(fields)), answer.json["error"])
+        self.put(f"{url}/a.txt")
+
     def test_a_form_that_names_a_media_type_in_each_field(self) -> None:
         headers = {
             "Authorization": self.basic("bob", GOOD),

@@ -293,3 +293,27 @@ class BelowALink(UploadsTestCase):
             self.assertEqual(self.status(self.ask(method, url, TUS)), 405, url)
         answer = self.ask("POST", f"{link}/+uploads", {"Tus-Resumable": "0.2.2"})
         self.assertEqual((answer.status_int, answer.headers["Tus-Version"]), (412, "1.0.0"))
+
+    def test_each_path_names_its_methods(self) -> None:
+        link = self.link(filename="f.txt")
+        for path, allowed in (
+            ("", "GET, HEAD, OPTIONS, POST, PUT"),
+            ("/f.txt", "OPTIONS, POST, PUT"),
+            ("/+uploads", "OPTIONS, POST"),
+            (f"/+uploads/{'0' * 32}", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ):
+            others = {"DELETE", "GET", "PATCH", "POST", "PUT", "TRACE"} - set(allowed.split(", "))
+            for method, status in [*((each, 405) for each in sorted(others)), ("BREW", 501)]:
+                for fields in ({}, TUS):
+                    answer = self.ask(method, link + path, fields)
+                    found = answer.status_int, answer.headers["Allow"]
+                    self.assertEqual(found, (status, allowed), f"{method} {path}")
+            self.assertEqual(self.ask("OPTIONS", link + path, {}).headers["Tus-Version"], "1.0.0", path)
+        for fields in (TUS, {"Upload-Complete": "?1"}):  # which are for what begins an upload
+            self.assertEqual(self.status(self.ask("GET", link, fields)), 405)
+        self.assertEqual((self.files(), self.uses()), ([], [0]))
+
+    def test_a_beginning_that_speaks_no_protocol_is_no_file_of_that_name(self) -> None:
+        answer = self.ask("POST", f"{self.link()}/+uploads", {}, b"abc")
+        self.assertEqual((answer.status_int, answer.headers["Tus-Version"]), (412, "1.0.0"))
+        self.assertEqual((self.files(), self.uses()), ([], [0]))

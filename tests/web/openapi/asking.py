@@ -61,6 +61,11 @@ OF_A_STATE = (
     "/+upload-links",
     "/webhooks",
 )
+#: Body, length and offset may not fit each other, or what has come before.
+OF_PIECES = (
+    "[operations.checks.positive_data_acceptance]",
+    f"expected-statuses = {json.dumps([*TAKEN, 400, 413])}",
+)
 #: Operations that would take the rights away with which all others are asked, or that do not end.
 UNASKED = r"^/events$|/\+password$|/\+sessions$"
 _GENERATED = re.compile(r"(\d[\d,]*) generated|(\d[\d,]*) total")
@@ -148,8 +153,8 @@ class Questioner:
             lines.append(f"expected-statuses = {json.dumps([*TAKEN, 400])}")
         for path in ("/+uploads", f"{drop}/+uploads"):
             lines += ["[[operations]]", f'include-path = "{path}"', f"parameters = {begun}"]
-            lines.append("[operations.checks.positive_data_acceptance]")  # body and length that do not fit
-            lines.append(f"expected-statuses = {json.dumps([*TAKEN, 400])}")
+            lines += OF_PIECES
+            lines += ["[[operations]]", f'include-path = "{path}/{{upload_id}}"', *OF_PIECES]
         return "\n".join([*lines, ""])
 
     def ask(self, endpoint: str, most: int, seed: int, *phases: str, include: str = "") -> Asked:

@@ -102,6 +102,7 @@ def _change(context: Any, request: Request) -> Response:
     fields = fields_of(request, lists={"media_types": ","})
     links = getUtility(IUploadLinks)
     if "revoke" in fields:
+        _refuse_others(fields)
         links.revoke(text(fields, "revoke"))
         return done(request, PATH, {"revoked": True})
     return by_form(
@@ -111,6 +112,12 @@ def _change(context: Any, request: Request) -> Response:
         lambda form: page(request, TEMPLATE, _values(request, form)),
         lists={"media_types": ","},
     )
+
+
+def _refuse_others(fields: Mapping[str, Any]) -> None:
+    """Raise HTTPBadRequest for fields beside the one that revokes a link, which would be ignored."""
+    for name in sorted(set(fields) - _CONTROL):
+        raise HTTPBadRequest(f"{name} is no field of a request that revokes a link.")
 
 
 def _make(request: Request, fields: Mapping[str, Any]) -> Response:

@@ -144,9 +144,31 @@ class LinkPlace(Place):
         return {name: described[name] for name in SENT}
 
 
-WHOLE = ("GET", "HEAD", "POST", "PUT")
-OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "PATCH")
-BEGINNING = {"tus": ("OPTIONS", "POST"), "draft": ("OPTIONS", "POST", "PUT")}
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+OF_A_LINK = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
+OF_A_NAME = ("OPTIONS", "POST", "PUT")
+OF_UPLOADS = ("OPTIONS", "POST")
+OF_AN_UPLOAD = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH")
+BEGINNING = {"tus": OF_UPLOADS, "draft": OF_A_NAME}  # wherever an upload begins
+
+
+def _methods(request: Request) -> tuple[str, ...]:
+    """The methods that are taken at a path below ``+drop``; at one where there is nothing, all, for a 404."""
+    if not request.subpath:
+        return METHODS
+    return _methods_below(*request.subpath[1:])
+
+
+def _methods_below(*below: str) -> tuple[str, ...]:
+    if len(below) == 1:
+        return OF_UPLOADS if below == (UPLOADS,) else OF_A_NAME
+    if below:
+        return OF_AN_UPLOAD if _is_upload(*below) else METHODS
+    return OF_A_LINK
+
+
+def _is_upload(*below: str) -> bool:
+    return len(below) == 2 and below[0] == UPLOADS
 
 
 _SENT = obj(filename=TEXT, size=SIZE, sha256=SHA256)
@@ -166,6 +188,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
 @describes(
     f"/{DROP}/{{secret}}",
     "public",
+    OPTIONS=draft.CAPABILITIES,
     GET=does("What may be sent by an upload link", page_of(_TERMS)),
     PUT=_PUT,
     POST=does(
@@ -174,7 +197,9 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         body=Body({**form_with_file().content, BYTES: BINARY}),
     ),
 )
-@describes(f"/{DROP}/{{secret}}/{{filename:name}}", "public", PUT=_PUT, POST=_PUT)
+@describes(
+    f"/{DROP}/{{secret}}/{{filename:name}}", "public", OPTIONS=draft.CAPABILITIES, PUT=_PUT, POST=_PUT
+)
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}",
     "public",
@@ -190,6 +215,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}/{{upload_id}}",
     "public",
+    OPTIONS=draft.CAPABILITIES,
     HEAD=does(
         "How many bytes have come",
         empty(200, "So many", "Upload-Offset"),
@@ -208,7 +234,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
     DELETE=does("Forget the upload", empty(204, "Forgotten"), headers=_TUS),
 )
 @takes_parts
-@takes("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+@takes(*METHODS, at=_methods)
 def drop(context: DownloadRoot, request: Request) -> Response:
     """A link: its page, a whole file, or pieces of one.  Raises NoRoomForDrop."""
     answer = piece if _speaks_of_pieces(request) else _without_pieces
@@ -220,18 +246,10 @@ def drop(context: DownloadRoot, request: Request) -> Response:
 
 def _speaks_of_pieces(request: Request) -> bool:
     stated = {"Tus-Resumable", "Upload-Complete"} & set(request.headers)
-    return bool(stated) or request.method == "OPTIONS" or _upload_id(request) is not None
-
-
-def _upload_id(request: Request) -> str | None:
-    """The last name of a path below the uploads of a link; None at another path."""
-    below = request.subpath[1:]
-    return below[1] if len(below) == 2 and below[0] == UPLOADS else None
+    return bool(stated) or request.method == "OPTIONS" or request.subpath[1:2] == (UPLOADS,)
 
 
 def _without_pieces(context: DownloadRoot, request: Request) -> Response:
-    if request.method not in WHOLE:
-        raise refusal_of(request.method, WHOLE)
     refuse_parts(request)
     return whole(context, request)
 
@@ -246,43 +264,53 @@ def piece(context: DownloadRoot, request: Request) -> Response:
     speaks_tus = "Tus-Resumable" in request.headers
     if len(below) > 2 or (below[:1] != [UPLOADS] and (len(below) > 1 or (speaks_tus and below))):
         raise HTTPNotFound
-    if speaks_tus and request.method != "OPTIONS" and request.headers["Tus-Resumable"].strip() != tus.VERSION:
+    if request.method != "OPTIONS" and _is_of_another_version(request):
         return tus.wrong_version()
     with acting_as(links.principal(link)):
         place = LinkPlace(links, link, secret)
-        response = (_by_tus if speaks_tus else _by_draft)(place, request, _upload_id(request))
+        response = _answer(place, request, below[1] if _is_upload(*below) else None)
     response.headers.update(HEADERS)
     return response
 
 
+def _is_of_another_version(request: Request) -> bool:
+    """Whether a request speaks no tus that is known here, or none where nothing else begins an upload."""
+    stated = request.headers.get("Tus-Resumable")
+    if stated is None:
+        return request.subpath[1:] == (UPLOADS,)
+    return stated.strip() != tus.VERSION
+
+
+def _answer(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
+    if request.method == "OPTIONS":
+        return draft.capabilities(place)
+    return (_by_tus if "Tus-Resumable" in request.headers else _by_draft)(place, request, upload_id)
+
+
 def _by_tus(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
-    method = _allowed(request, BEGINNING["tus"] if upload_id is None else OF_AN_UPLOAD)
     if upload_id is None:
-        return draft.capabilities(place) if method == "OPTIONS" else tus.create(place, request)
-    if method == "DELETE":
+        _check_method(request, BEGINNING["tus"])
+        return tus.create(place, request)
+    if request.method == "DELETE":
         place.cancel(upload_id)
         return tus.forgotten()
-    return (tus.append if method == "PATCH" else tus.state)(place, request, upload_id)
+    return (tus.append if request.method == "PATCH" else tus.state)(place, request, upload_id)
 
 
 def _by_draft(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
-    method = _allowed(request, BEGINNING["draft"] if upload_id is None else OF_AN_UPLOAD)
     if upload_id is None:
-        if method == "OPTIONS":
-            return draft.capabilities(place)
+        _check_method(request, BEGINNING["draft"])
         return draft.created(place, request, lambda length: place.stated(request, length))
-    if method == "PATCH":
+    if request.method == "PATCH":
         return draft.append(place, request, upload_id)
     response = without_body(204)
-    if method == "DELETE":
+    if request.method == "DELETE":
         place.cancel(upload_id)
     else:
         response.headers.update(draft.state(place, request, upload_id))
     return response
 
 
-def _allowed(request: Request, methods: tuple[str, ...]) -> str:
+def _check_method(request: Request, methods: tuple[str, ...]) -> None:
     if request.method not in methods:
         raise refusal_of(request.method, methods)
-    method: str = request.method
-    return method
