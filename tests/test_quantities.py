@@ -42,7 +42,7 @@ class Quantities(unittest.TestCase):
             self.assertEqual(parse_duration(text).total_seconds(), seconds, text)
 
     def test_no_durations(self) -> None:
-        for text in ("", "d", "1y", "1e400d", "nan", "--1s"):
+        for text in ("", "d", "1y", "1e3", "nan", "--1s", "-5m", "1_0s", "\u0665d", "9" * 15 + "w"):
             with self.subTest(text), self.assertRaisesRegex(ValueError, "is no duration such as"):
                 parse_duration(text)
 

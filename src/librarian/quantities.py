@@ -16,6 +16,7 @@ _BINARY = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _NUMBER = r"\d{1,15}(?:\.\d{1,15})?"
 _PART = re.compile(rf"({_NUMBER})\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 _SIZE = re.compile(rf"{_NUMBER}|(?:{_NUMBER}\s*(?:[kmgt]i?b?|b))+", re.ASCII | re.IGNORECASE)
+_STATED_DURATION = re.compile(rf"({_NUMBER})\s*([smhdw]?)", re.ASCII)
 _DURATION = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 _UNITS = (("year", 31557600), ("month", 2629800), ("day", 86400), ("hour", 3600), ("minute", 60))  # seconds
@@ -39,13 +40,13 @@ def parse_size(text: str, *, binary: bool = False) -> int:
 
 def parse_duration(text: str) -> timedelta:
     """``90s``, ``15m``, ``24h``, ``7d`` or ``2w``; a bare number is seconds."""
-    number, unit = text.strip(), "s"
-    if number[-1:] in _DURATION:
-        number, unit = number[:-1], number[-1]
+    stated = _STATED_DURATION.fullmatch(text.strip())
     try:
-        return timedelta(**{_DURATION[unit]: float(number)})
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w") from None
+        if stated is not None:
+            return timedelta(**{_DURATION[stated[2] or "s"]: float(stated[1])})
+    except OverflowError:
+        pass
+    raise ValueError(f"{text!r} is no duration such as 90s, 15m, 24h, 7d or 2w")
 
 
 def relative(away: timedelta) -> str:

@@ -219,6 +219,8 @@ class Pages(PeopleInTheWorld):
             b'{"uses": 0}',
             b"[",
             b'{"lifetime": 5}',
+            b'{"lifetime": "1h", "until": {}}',
+            b'{"lifetime": "1h", "until": "2026-03-02"}',
         ):
             with self.subTest(body):
                 self.assertEqual(request("POST", f"{base}/+tokens", json, body).status_int, 400)

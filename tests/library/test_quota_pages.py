@@ -66,6 +66,8 @@ class OverHTTP(PeopleInTheWorld):
             ({"bytes": 1.5}, 422),
             ({"files": "1G"}, 422),
             ({"files": "9" * 40}, 422),
+            ({"files": "1_0"}, 422),
+            ({"files": "\u0665"}, 422),
             ({"kilos": 1}, 400),
         )
         for body, status in bad:

@@ -305,6 +305,9 @@ class AuditLog(unittest.TestCase):
             ({"since": "2026-01-02", "until": "2026-01-02"}, [24]),
             ({"since": "2026-01-03T00:00:00+00:00"}, [72, 48]),
             ({"until": "2026-01-01T12:00"}, [0]),
+            ({"since": "0001-01-01T00:00:00+05:00", "until": "2026-01-01T12:00"}, [0]),
+            ({"since": "9999-12-31T23:00:00-05:00"}, []),
+            ({"until": "9999-12-31"}, [72, 48, 24, 0]),
         ):
             with self.subTest(asked):
                 self.assertEqual(self.ids(**asked), found)

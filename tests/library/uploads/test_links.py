@@ -309,6 +309,7 @@ class BelowALink(UploadsTestCase):
                     found = answer.status_int, answer.headers["Allow"]
                     self.assertEqual(found, (status, allowed), f"{method} {path}")
             self.assertEqual(self.ask("OPTIONS", link + path, {}).headers["Tus-Version"], "1.0.0", path)
+        self.assertEqual(self.status(self.ask("OPTIONS", f"{link}/{'x' * 256}", {})), 400)
         for fields in (TUS, {"Upload-Complete": "?1"}):  # which are for what begins an upload
             self.assertEqual(self.status(self.ask("GET", link, fields)), 405)
         self.assertEqual((self.files(), self.uses()), ([], [0]))

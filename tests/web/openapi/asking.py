@@ -56,6 +56,7 @@ NO_FAULTS = ["2xx", "3xx", "4xx", 501, 507]
 OF_A_STATE = (
     "/files/{id}/+holds",
     "/files/{id}/+release",
+    "/files/{id}/+tokens",  # and what the time is
     "/files",
     "/+search",
     "/+upload-links",

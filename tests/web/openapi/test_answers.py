@@ -200,7 +200,8 @@ class Answers(PeopleInTheWorld):
         self.ask("GET", "/+drop/{secret}", secret, **here)
         for method in ("PUT", "POST"):
             self.ask(method, "/+drop/{secret}/{filename}", secret, "f.txt", **here, expect=201, body=b"abc")
-        self.ask("OPTIONS", "/+drop/{secret}/+uploads", secret, **here, expect=204)
+        for below, values in (("", ()), ("/+uploads", ()), ("/{filename}", ("f.txt",))):
+            self.ask("OPTIONS", "/+drop/{secret}" + below, secret, *values, **here, expect=204)
         name = {"Upload-Metadata": f"filename {b64encode(b'f.txt').decode()}"}
         for length, expect in (("3", 200), ("9", 204)):
             begun = self.ask(
@@ -217,6 +218,7 @@ class Answers(PeopleInTheWorld):
             self.ask("PATCH", path, *at, **here, expect=expect, body=b"abc", headers=offset)
             self.ask("HEAD", path, *at, **here, headers=TUS)
             self.ask("GET", path, *at, **here, headers=TUS)
+            self.ask("OPTIONS", path, *at, **here, expect=204)
         self.ask("DELETE", "/+drop/{secret}/+uploads/{upload_id}", *at, **here, expect=204, headers=TUS)
         self.ask("POST", "/+upload-links", body={"revoke": links[0]["id"]})
         form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="g.txt"\r\n\r\ng\r\n--x--\r\n'

@@ -26,13 +26,18 @@ def parse_limit(name: str, text: str) -> int | None:
     if stated == "none":
         return None
     try:
-        found = parse_size(stated) if name == "bytes" else int(stated)
+        found = parse_size(stated) if name == "bytes" else _digits(stated)
     except ValueError:
         found = -1
     if not 0 <= found <= MOST:
         example = "a size such as 500MB or 10G" if name == "bytes" else "a number"
         raise InvalidLimit(f"{name}: {text!r} is neither {example}, nor none, nor default")
     return found
+
+
+def _digits(stated: str) -> int:
+    """A number as people write it: int() takes 1_000 too, and the digits of other scripts."""
+    return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 20 else -1
 
 
 @implementer(IParticipantQuota)

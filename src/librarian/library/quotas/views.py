@@ -105,6 +105,9 @@ def _limit(name: str, value: Any) -> int | None:
     return limit
 
 
+_BYTES = r"[0-9]{1,9}(\.[0-9]{1,3})?|[0-9]{1,3}(\.[0-9]{1,3})?[KMG]i?B?"
+
+
 def _stated_limit(pattern: str, text: str) -> Schema:
     number, words = (
         {**COUNT, "maximum": MOST},
@@ -117,7 +120,7 @@ _SETS = changes(
     QUOTA,
     only(
         fields(
-            bytes=_stated_limit("[0-9]{1,9}|[1-9][0-9]{0,3}[KMG]B", "a size such as 2GB, none or default"),
+            bytes=_stated_limit(_BYTES, "a size such as 2GB, none or default"),
             files=_stated_limit("[0-9]{1,9}", "a number, none or default"),
         )
     ),

@@ -24,7 +24,7 @@ from librarian.quantities import parse_duration
 from librarian.web.errors import wants_page
 from librarian.web.forms import PageForm, by_form, by_method, done, fields_of, text, whole_number
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, fields, gives
-from librarian.web.openapi.schemas import FLAG, TEXT, URL, WORD, array, obj, told
+from librarian.web.openapi.schemas import FLAG, MOMENT, TEXT, URL, WORD, array, obj, told
 
 MOST_USES = 999_999_999
 LIFETIME = told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or in days, 7d")
@@ -72,8 +72,11 @@ def _page(context: Any, request: Request, form: PageForm | None = None, **more: 
 
 
 def _lifetime(fields: Mapping[str, Any]) -> timedelta | None:
+    until = _until(fields) if fields.get("until", "") != "" else None
     if fields.get("lifetime", UNTIL) == UNTIL:
-        return _until(fields) if fields.get("until") else None
+        return until
+    if until is not None:
+        raise HTTPBadRequest("A link works for a time, or until a day: send one of lifetime and until.")
     try:
         return parse_duration(text(fields, "lifetime"))
     except ValueError as error:
@@ -111,7 +114,7 @@ tokens = describes(
         Answer(200, "Made, for a browser", {HTML: TEXT}),
         body=fields(
             lifetime=told({"type": "string", "pattern": "^[1-9][0-9]?[mh]$"}, "such as 15m or 24h; or 7d"),
-            until=told(TEXT, "a time (RFC 3339), or a day, whose end in UTC is meant"),
+            until=told(MOMENT, "a time (RFC 3339), or a day, whose end in UTC is meant"),
             uses=USES,
         ),
     ),

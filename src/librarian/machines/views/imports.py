@@ -208,7 +208,7 @@ def change_import(context: Any, request: Request) -> Any:
             raise HTTPBadRequest("do: edit, request, kill or delete")
     except (BadCodeImport, NotRequestable) as error:
         if not wants_page(request):
-            return error_response(request, 400 if isinstance(error, BadCodeImport) else 409, str(error))
+            return error_response(request, 422 if isinstance(error, BadCodeImport) else 409, str(error))
         return _import_page(context, f"Nothing was changed: {error}.")
     return done(request, request.path, describe_import(context, getUtility(IClock).now()))
 

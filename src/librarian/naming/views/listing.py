@@ -69,7 +69,7 @@ def listing_values(folder: Any, request: Request) -> dict[str, Any]:
 
 def stated_sort(request: Request) -> str:
     """The parameter `sort`: one of SORTS.  Raises HTTPBadRequest."""
-    sort = request.GET.get("sort", "") or "name"
+    sort = request.GET.get("sort", "name")
     if sort not in SORTS:
         raise HTTPBadRequest(f"sort is one of {', '.join(SORTS)}.")
     return sort

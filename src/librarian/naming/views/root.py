@@ -36,7 +36,6 @@ from librarian.web.interfaces import IAppSection, ITakesFiles
 from librarian.web.openapi.declaring import (
     BINARY,
     BYTES,
-    FORM_WITH_FILES,
     HTML,
     JSON,
     Answer,
@@ -45,6 +44,7 @@ from librarian.web.openapi.declaring import (
     does,
     empty,
     fields,
+    form_with_file,
     gives,
     redirects,
 )
@@ -78,7 +78,7 @@ _PUT = does(
 )
 _MOVED = obj(path=TEXT)
 _PATH = {"type": "string", "pattern": "^/[a-z]{1,20}(/[a-z]{1,20}){0,3}$"}
-_NUMBER = {"type": ["integer", "string"], "pattern": "^[0-9]{1,16}$", "minimum": 1, "maximum": 2**53}
+_NUMBER = {"type": ["integer", "string"], "pattern": "^[1-9][0-9]{0,15}$", "minimum": 1, "maximum": 2**53}
 _ACTIONS = fields(move_to=_PATH, folder=FILENAME, delete=FILENAME, current=_NUMBER, place=_NUMBER)
 _ONE_OF_THEM = [{"required": [name]} for name in ("move_to", "folder", "delete", "current", "place")]
 _ADDED = {"anyOf": [ENTRY, FOLDER, obj(path=TEXT, entries=array(ENTRY))]}
@@ -91,11 +91,7 @@ _POST = does(
     body=Body(
         {
             **{kind: {**schema, "oneOf": _ONE_OF_THEM} for kind, schema in _ACTIONS.content.items()},
-            FORM_WITH_FILES: {
-                "type": "object",
-                "properties": {"file": {"type": "string", "format": "binary"}},
-                "required": ["file"],
-            },
+            **form_with_file().content,
         }
     ),
     headers=_CONDITIONS,

@@ -17,6 +17,7 @@ LINES = 50  # on a page
 MOST_READ = 4 << 20  # bytes for a page
 MOST_COUNTED = 1 << 20
 BLOCK = 1 << 16
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 LONGEST_POSITION = 40  # characters
 
 PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
@@ -99,7 +100,9 @@ def _moment(stated: str, name: str, of_a_date: timedelta) -> datetime | None:
         if found.time() == time() and len(stated.strip()) <= len("2026-01-01"):
             found += of_a_date
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except OverflowError:  # before the first or behind the last moment that can be told
+        return LAST if "9999" in stated else FIRST
+    except ValueError:
         raise BadAuditQuestion(name, "a date or a time such as 2026-01-31 or 2026-01-31T12:00") from None
 
 
@@ -108,7 +111,7 @@ def _moment_of(line: dict[str, Any]) -> datetime:
     try:
         return datetime.fromisoformat(line["time"]).astimezone(UTC)
     except (KeyError, TypeError, ValueError, OverflowError):
-        return datetime.min.replace(tzinfo=UTC)
+        return FIRST
 
 
 def _position(stated: str) -> tuple[int, int] | None:

@@ -169,6 +169,7 @@ def form_with_file(**schemas: Schema) -> Body:
         "type": "object",
         "properties": {"file": {"type": "string", "format": "binary", "minLength": 1}, **schemas},
         "required": ["file"],
+        "additionalProperties": TEXT,  # other fields are ignored; each is there once
     }
     return Body({FORM_WITH_FILES: schema})
 

@@ -31,6 +31,8 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 FLAG: Schema = {"type": "boolean"}
 TIME: Schema = {"type": "string", "format": "date-time", "description": "RFC 3339"}
 DAY: Schema = {"type": "string", "format": "date"}
+#: A day or a time as people state it; empty, as a form sends it, says nothing.
+MOMENT: Schema = {"anyOf": [DAY, TIME, {"type": "string", "maxLength": 0}]}
 SIZE: Schema = {"type": "integer", "minimum": 0, "description": "bytes"}
 URL: Schema = {"type": "string", "format": "uri-reference"}
 SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}

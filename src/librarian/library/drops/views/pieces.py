@@ -18,6 +18,7 @@ from librarian.library.drops.interfaces import NoRoomForDrop, NoSuchUploadLink
 from librarian.library.drops.model import DropTerms, UploadLink
 from librarian.library.drops.service import DROP, UploadLinks
 from librarian.library.drops.views.dropping import HEADERS, SENT, link_of, path_name, refuse_expiry, whole
+from librarian.library.filenames import check_filename
 from librarian.library.http.downloads import DownloadRoot
 from librarian.library.http.request_bodies import refuse_match, stated_mimetype
 from librarian.library.http.uploads import UPLOADS
@@ -197,9 +198,7 @@ _TUS = {"Tus-Resumable": one_of([tus.VERSION])}
         body=Body({**form_with_file().content, BYTES: BINARY}),
     ),
 )
-@describes(
-    f"/{DROP}/{{secret}}/{{filename:name}}", "public", OPTIONS=draft.CAPABILITIES, PUT=_PUT, POST=_PUT
-)
+@describes(f"/{DROP}/{{secret}}/{{filename:name}}", "public", OPTIONS=draft.CAPABILITIES, PUT=_PUT, POST=_PUT)
 @describes(
     f"/{DROP}/{{secret}}/{UPLOADS}",
     "public",
@@ -283,6 +282,8 @@ def _is_of_another_version(request: Request) -> bool:
 
 def _answer(place: LinkPlace, request: Request, upload_id: str | None) -> Response:
     if request.method == "OPTIONS":
+        if len(request.subpath) == 2 and request.subpath[1] != UPLOADS:
+            check_filename(request.subpath[1])
         return draft.capabilities(place)
     return (_by_tus if "Tus-Resumable" in request.headers else _by_draft)(place, request, upload_id)
 
