@@ -2,7 +2,7 @@
 # Another interpreter: `make PYTHON=python3.13 test` (after `make clean`).
 PYTHON ?= python3
 
-.PHONY: serve cluster cluster-stop test check bench bench-scale soak pins docs clean
+.PHONY: serve cluster cluster-stop test matrix check bench bench-scale soak pins docs clean
 
 serve: bin/.built
 	bin/librarian serve development.ini
@@ -18,6 +18,10 @@ cluster-stop: bin/.built
 # A layer a process, large ones in parts, as many at a time as there are processors.
 test: bin/.built parts/peers/.tried
 	bin/test -j$(shell nproc)
+
+# The tests in memory on each CPython from 3.11 on that is here; ALL=1 for all tests, ONLY=3.12,3.13 for some versions.
+matrix:
+	$(PYTHON) tools/matrix.py $(if $(ONLY),only=$(ONLY)) $(if $(ALL),--all)
 
 check: bin/.built
 	bin/check
