@@ -49,7 +49,8 @@ def main() -> None:
 
 def chosen(arguments: list[str]) -> tuple[tuple[int, ...], list[str]]:
     """The minor versions that are asked for, and the options of bin/test."""
-    minors, options = MINORS, []
+    minors: tuple[int, ...] = MINORS
+    options: list[str] = []
     for each in arguments:
         if each.startswith("only="):
             minors = tuple(int(one.partition(".")[2]) for one in each.removeprefix("only=").split(","))

@@ -101,6 +101,9 @@ def settings_page() -> str:
     page += (
         "All settings stand in the section ``[app:main]`` of the ini file. Every system has sections of\n"
         "its own; a key that none of them has is refused at start-up.\n\n"
+        "Two say of what an installation is made: ``librarian.site``, its ZCML file, a path or\n"
+        "``package:file`` (without it the standard one), and ``librarian.systems``, names of those\n"
+        "of other packages (:doc:`/doctests/embedding/adding-a-system`).\n\n"
     )
     for name, kind in sorted(declared_sections({}).items()):
         page += title(name, "-") + f"{paragraphs(kind.__doc__)}\n\n" + "".join(setting_lines(kind)) + "\n"

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from librarian.operations.clocks import compare_at_start
 from librarian.security.audit import open_audit_log
 from librarian.security.checkers import guard_classes
 from librarian.settings import Section, Settings
+from librarian.site import SITE, SYSTEMS, site_of, systems_of, zcml_of
 from librarian.store.cache.settings import CacheSettings
 from librarian.store.interfaces import IByteStore
 from librarian.store.settings import StoreSettings
@@ -39,13 +39,11 @@ from librarian.web.bare import LastResort
 from librarian.web.endpoints import Endpoints, root_factory
 from librarian.web.interfaces import IEndpoints
 
-SITE = "librarian.site"  # the setting that names the site's ZCML file
 APPLICATION = (
     "librarian.application"  # the feature of ZCML by which it knows that this module starts the library
 )
 
 LAYOUT = "librarian.layout"  # the setting that names another template for the frame of every page
-STANDARD_SITE = "librarian.embedded:site.zcml"  # of an installation that names none
 
 #: What an installation writes to unless its ini file names other places: folders beside that file.
 PLACES: tuple[tuple[type[Section], str], ...] = (
@@ -133,24 +131,16 @@ def reading(path: str | Path) -> Iterator[None]:
         raise SettingsError(str(path), f"cannot be read: {one_line(error)}") from error
 
 
-def _install_settings(values: Mapping[str, str]) -> str:
-    """Register the settings, and return the site's ZCML file: a path, or ``package:file``."""
-    site = site_of(values)
+def _install_settings(values: Mapping[str, str]) -> None:
+    """Register the settings.  Raises SettingsError where the site or a system is not there."""
+    site_of(values)
+    systems_of(values)
     getGlobalSiteManager().registerUtility(settings_of(values), ISettings)
-    return site
 
 
 def settings_of(values: Mapping[str, str]) -> Settings:
-    """The settings, without the one that names the site."""
-    return Settings({name: value for name, value in values.items() if name != SITE})
-
-
-def site_of(values: Mapping[str, str]) -> str:
-    """The site's ZCML file: a path, or ``package:file``.  Raises SettingsError if there is none."""
-    site = values.get(SITE) or STANDARD_SITE
-    if not _is_file(site):
-        raise SettingsError(SITE, f"{site}: there is no such file")
-    return site
+    """The settings, without those that name the site and its systems."""
+    return Settings({name: value for name, value in values.items() if name not in (SITE, SYSTEMS)})
 
 
 def declared_sections(values: Mapping[str, str]) -> dict[str, type[Section]]:
@@ -159,31 +149,25 @@ def declared_sections(values: Mapping[str, str]) -> dict[str, type[Section]]:
     Raises SettingsError for ZCML that cannot be read.
     """
     found: dict[str, type[Section]] = {}
-    for action in _declared(site_of(values)):
+    for action in _declared(values):
         kind, provided, name = (*(action["discriminator"] or ()), None, None, None)[:3]
         if kind == "utility" and provided is ISettingsSection:
             found[str(name)] = action["args"][1]
     return found
 
 
-def _declared(site: str) -> list[dict[str, Any]]:
+def _declared(values: Mapping[str, str]) -> list[dict[str, Any]]:
     """The actions of the site's ZCML, of which none is executed."""
-    package, _, name = site.rpartition(":")
     with _errors_of_ours():
-        context = xmlconfig.file(
-            name, import_module(package) if package else None, context=_machine(), execute=False
-        )
-        return list(resolveConflicts(context.actions))
+        return list(resolveConflicts(_loaded(values, execute=False).actions))
 
 
-def _is_file(site: str) -> bool:
-    package, _, name = site.rpartition(":")
-    if not package:
-        return Path(site).is_file()
-    try:
-        return files(package).joinpath(name).is_file()
-    except ModuleNotFoundError:
-        return False
+def _loaded(values: Mapping[str, str], *, execute: bool) -> ConfigurationMachine:
+    """A machine that has read the site's ZCML, and that of its systems."""
+    with zcml_of(values) as site:
+        package, _, name = site.rpartition(":")
+        module = import_module(package) if package else None
+        return xmlconfig.file(name, module, context=_machine(), execute=execute)
 
 
 @contextmanager
@@ -206,10 +190,9 @@ def configure_components(values: Mapping[str, str], *, united: bool = True) -> N
     not compared, for who puts them together.  Raises SettingsError, TreeUnavailable, TreeTooNew,
     NotOneInstallation.
     """
-    site = _install_settings(values)
-    package, _, name = site.rpartition(":")
+    _install_settings(values)
     with _errors_of_ours():
-        xmlconfig.file(name, import_module(package) if package else None, context=_machine(), execute=True)
+        _loaded(values, execute=True)
     start_components(united=united)
 
 
@@ -270,9 +253,9 @@ def make_app(values: Mapping[str, str]) -> Any:
     namespace to the application's own, which falls back to the global one: getUtility() gives the
     same in views, scripts and threads.
     """
-    site = _install_settings(values)
+    _install_settings(values)
     config = _configurator(values)
-    _load_site(config, site)
+    _load_site(config, values)
     if values.get(LAYOUT):
         config.override_asset("librarian.web:templates/layout.jinja2", values[LAYOUT])
     _add_tweens(config)
@@ -295,9 +278,9 @@ def _configurator(values: Mapping[str, str]) -> Configurator:
     return config
 
 
-def _load_site(config: Configurator, site: str) -> None:
-    spec = site if ":" in site else str(Path(site).absolute())
-    with _errors_of_ours():
+def _load_site(config: Configurator, values: Mapping[str, str]) -> None:
+    with _errors_of_ours(), zcml_of(values) as site:
+        spec = site if ":" in site else str(Path(site).absolute())
         config.load_zcml(spec, features=("web", APPLICATION))
 
 

@@ -7,6 +7,7 @@ import unittest
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
@@ -14,6 +15,7 @@ import click
 from librarian.app import declared_sections
 from librarian.commands.main import librarian
 from librarian.settings import read_section
+from librarian.site import SITE, SYSTEMS
 from tests.documentation.reading import CHECKOUT, PAGES, Block, blocks, within_lines
 
 #: Blocks that are pictures: by page, a word of each.
@@ -99,7 +101,7 @@ class Settings(unittest.TestCase):
         found = 0
         for block in everything():
             for name, value in _SETTING.findall(block.text):
-                if name in ("librarian.site", "librarian.systems"):
+                if name in (SITE, SYSTEMS):
                     continue
                 with self.subTest(str(block), setting=name):
                     self.assertIn(name, self.known)
@@ -111,7 +113,7 @@ class Settings(unittest.TestCase):
     def test_a_name_with_dots_is_a_setting_or_something_to_import(self) -> None:
         for block in within_lines():
             for name in _NAMED.findall(block.text):
-                if name in self.known or name.startswith(WORLD) or name == "librarian.site":
+                if name in self.known or name.startswith(WORLD) or name in (SITE, SYSTEMS):
                     continue
                 with self.subTest(str(block), name=name):
                     self.assertTrue(is_there(name) or any(each.startswith(name) for each in self.known))
@@ -122,7 +124,7 @@ def is_there(name: str) -> bool:
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
         try:
-            found = import_module(".".join(parts[:end]))
+            found: Any = import_module(".".join(parts[:end]))
         except ModuleNotFoundError:
             continue
         for part in parts[end:]:
@@ -137,10 +139,10 @@ class Python(unittest.TestCase):
         self.assertGreater(len(found), 8)
         for block in found:
             with self.subTest(str(block)):
-                for each in ast.walk(ast.parse(block.text)):
-                    if isinstance(each, ast.ImportFrom):
-                        module = import_module(each.module or "")
-                        self.assertEqual([a.name for a in each.names if not hasattr(module, a.name)], [])
+                imports = [x for x in ast.walk(ast.parse(block.text)) if isinstance(x, ast.ImportFrom)]
+                for each in imports:
+                    module = import_module(each.module or "")
+                    self.assertEqual([a.name for a in each.names if not hasattr(module, a.name)], [])
 
 
 class Others(unittest.TestCase):

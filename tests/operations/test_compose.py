@@ -10,9 +10,10 @@ from typing import Any
 
 from zope.component import getUtilitiesFor
 
-from librarian.app import SITE, read_ini
+from librarian.app import read_ini
 from librarian.interfaces import ISettingsSection
 from librarian.settings import Settings
+from librarian.site import SITE
 from librarian.store.s3.address import parse_address
 from tests.support.layers import Functional
 from tools.cluster import front

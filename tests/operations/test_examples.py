@@ -9,10 +9,11 @@ from pathlib import Path
 
 from zope.component import getUtilitiesFor
 
-from librarian.app import SITE, read_ini
+from librarian.app import read_ini
 from librarian.commands.main import COMMANDS
 from librarian.interfaces import ISettingsSection
 from librarian.settings import Settings
+from librarian.site import SITE
 from tests.support.layers import Functional
 
 UPKEEP = Path("examples/upkeep.sh").absolute()

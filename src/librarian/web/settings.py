@@ -100,7 +100,8 @@ class RedirectSettings(Section):
     """Whether clients fetch public files from the byte store themselves, where it is in the network."""
 
     redirect_downloads: bool = False  # to the bucket, with a signed URL
-    redirect_from: Size = Size(1 << 20)  # bytes; smaller files are sent from here, as two requests cost more
+    # Bytes.  Smaller files are sent from here: two requests cost more than one.
+    redirect_from: Size = Size(1 << 20)
     redirect_lifetime: timedelta = timedelta(minutes=15)  # of a URL; a download may go on after that
 
     def __post_init__(self) -> None:
