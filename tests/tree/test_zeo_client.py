@@ -6,6 +6,8 @@ import unittest
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from signal import SIGKILL
+from struct import pack
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -14,13 +16,16 @@ from persistent.mapping import PersistentMapping
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer, ZEOStorage
+from ZODB.FileStorage.format import TRANS_HDR
 from ZODB.MappingStorage import MappingStorage
+from ZODB.utils import p64, u64
 
 from librarian.tree.engines import zeo_cache
 from librarian.tree.engines.watch import PAUSE_SECONDS, Watch
 from librarian.tree.engines.zeo import ZeoEngine
 from librarian.tree.engines.zeo_cache import ping_until_heard
 from librarian.tree.service import Tree
+from tests.support.servers.engines import ZeoServer
 
 SECONDS = 30.0
 
@@ -115,6 +120,65 @@ class Overtaken(unittest.TestCase):
 
         ping_until_heard(Storage())()
         self.assertEqual(calls, ["lastTransaction", "ping"])
+
+
+class Behind(unittest.TestCase):
+    """A server whose last transaction is older than what it told its client before it was killed."""
+
+    def setUp(self) -> None:
+        self.server = ZeoServer()
+        self.addCleanup(self.server.remove)
+        self.addCleanup(self.server.stop, SIGKILL)
+        self.server.start()
+        self.file = self.server.folder / "Data.fs"
+        self.tree = self.opened()
+        write(self.tree, 1)
+
+    def opened(self) -> Tree:
+        tree = Tree.from_uri(self.server.uri)
+        self.addCleanup(tree.close)
+        tree.watch(SECONDS)
+        return tree
+
+    def restart(self, tree: Tree, change: Callable[[], object] = lambda: None) -> None:
+        """Kill the server, change something, and start it again; wait until the client is connected."""
+        storage = tree._database.storage
+        self.server.stop(SIGKILL)
+        deadline = time.monotonic() + SECONDS
+        while storage.is_connected():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        change()
+        self.server.start()
+        while not storage.is_connected() or tree._watch is None or tree._watch.is_away:
+            self.assertLess(time.monotonic(), deadline, "the client is not connected")
+            time.sleep(0.01)
+
+    def cut_off_in_a_commit(self) -> None:
+        """As a server leaves its file that is killed while it writes a transaction."""
+        later = p64(u64(self.tree._database.lastTransaction()) + (1 << 16))
+        with self.file.open("ab") as file:
+            file.write(pack(TRANS_HDR, later, 10_000, b" ", 0, 0, 0) + b"the beginning")
+
+    def test_one_that_named_a_transaction_which_it_then_cut_off(self) -> None:
+        last = self.tree._database.lastTransaction()
+        self.restart(self.tree, self.cut_off_in_a_commit)
+        new = self.opened()
+        self.assertEqual(number_in(new), 1)
+        self.assertGreater(new._database.lastTransaction(), last)
+        self.restart(new)
+        self.assertEqual(new._database.lastTransaction(), last)
+        write(self.tree, 2)
+        self.assertEqual(number_in(new), 2)
+
+    def test_one_whose_file_was_set_back(self) -> None:
+        former, told = self.file.read_bytes(), list[Any]()
+        write(self.tree, 2)
+        self.assertEqual(number_in(self.tree), 2)
+        self.tree.on_change(told.append)
+        self.restart(self.tree, lambda: self.file.write_bytes(former))
+        self.assertEqual(number_in(self.tree), 1)  # not from a cache
+        self.assertIn(None, told)  # nothing else that is remembered counts
 
 
 class Slow(unittest.TestCase):

@@ -19,7 +19,7 @@ from librarian.interfaces import LibrarianError
 from librarian.tree.class_names import ClassNames
 from librarian.tree.engines.detection import engine_of
 from librarian.tree.engines.sharing import open_shared, when_connected
-from librarian.tree.engines.zeo_cache import ping_until_heard, refuse_superseded
+from librarian.tree.engines.zeo_cache import drop_what_is_lost, ping_until_heard, refuse_superseded
 from librarian.tree.filestorage.datafile import DataFile
 from librarian.tree.filestorage.full_disk import hear_full
 from librarian.tree.interfaces import NoTree, TreeUnavailable
@@ -83,6 +83,7 @@ def _storage(uri: str, factory: Callable[[], Any]) -> Any:
         storage.ping = storage.sync = ping_until_heard(storage)
         storage.notify_connected = when_connected(storage)
         refuse_superseded(storage._cache)
+        drop_what_is_lost(storage)
         hear_full(storage)
     return storage
 

@@ -39,6 +39,7 @@ class Listener:
         self.heard = max(self.heard, tid)
 
     def _invalidateCache(self) -> None:
+        self.heard = z64  # the database may have been set back
         self.tell(None)
 
 

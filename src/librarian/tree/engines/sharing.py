@@ -26,7 +26,7 @@ from ZEO.StorageServer import StorageServer
 from zope.interface import directlyProvides, providedBy
 
 from librarian.tree.engines.last_commit import LastCommit, name_of_file
-from librarian.tree.engines.zeo_cache import ping_until_heard, refuse_superseded
+from librarian.tree.engines.zeo_cache import drop_what_is_lost, ping_until_heard, refuse_superseded
 from librarian.tree.filestorage.full_disk import hear_full, tell_in_a_line
 from librarian.tree.interfaces import TreeUnavailable
 
@@ -110,6 +110,7 @@ class GuestStorage(ClientStorage):
         self.notify_connected = when_connected(self)
         super().__init__(address, storage=STORAGE, wait_timeout=PATIENCE_SECONDS, server_sync=True)
         refuse_superseded(self._cache)
+        drop_what_is_lost(self)
         hear_full(self)
 
     def last_commit(self) -> LastCommit:

@@ -10,8 +10,13 @@ server acknowledges a commit at once, and sends word of it to others in the next
 same turn it may still read a question that was asked after the acknowledgement: the answer overtakes the
 word.  There may also be no word: a server that was killed in a commit cuts it off when it starts again, and
 yet names it as its last (ZODB 6.4's read_index) until the next one.
+
+So a client may know of a commit that the server does not name any more when it is killed once more; the same
+where a server's file was set back to an older one.  ZEO 6.2 refuses to connect then, for ever.  What the
+client keeps of objects is dropped in place of that, and nothing is served that the server does not have.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +24,15 @@ from typing import Any
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 
+log = logging.getLogger(__name__)
+
 ANSWER_SECONDS = 30.0  # as long as ZEO waits for a connection
 REMEMBERED = 20_000  # objects; many more than commits can change while an answer waits for its callback
 
 
 def refuse_superseded(cache: Any) -> None:
     """Have `cache`, a ZEO ClientCache, not store a state as current that is known to be superseded."""
-    invalidate, store = cache.invalidate, cache.store
+    invalidate, store, clear = cache.invalidate, cache.store, cache.clear
     superseded: OrderedDict[bytes, bytes] = OrderedDict()  # object -> the transaction that changed it last
 
     def remember(oid: bytes, tid: bytes | None) -> None:
@@ -40,8 +47,27 @@ def refuse_superseded(cache: Any) -> None:
         if end is not None or superseded.get(oid, start) <= start:
             store(oid, start, end, data)
 
-    # All three are called in the client's own thread, one at a time.
-    cache.invalidate, cache.store = remember, store_unless_superseded
+    def forget() -> None:
+        superseded.clear()
+        clear()
+
+    # All of them are called in the client's own thread, one at a time.
+    cache.invalidate, cache.store, cache.clear = remember, store_unless_superseded, forget
+
+
+def drop_what_is_lost(storage: ClientStorage) -> None:
+    """Have `storage` drop all it keeps when it connects to a server that is behind it."""
+    client, cache = storage._server.client, storage._cache
+    verify = client.verify
+
+    async def drop_and_verify(server_tid: bytes | None) -> None:
+        if server_tid is not None and cache and cache.getLastTid() > server_tid:
+            log.error("database was set back from=%s to=%s", cache.getLastTid().hex(), server_tid.hex())
+            cache.clear()
+            storage.invalidateCache()  # the objects of connections, and what is remembered of them
+        await verify(server_tid)
+
+    client.verify = drop_and_verify
 
 
 def ping_until_heard(storage: ClientStorage) -> Callable[[], None]:
