@@ -35,6 +35,7 @@ from librarian.library.model.subtree import ID_LIMIT
 from librarian.library.opening import open_library
 from librarian.library.operations import Library
 from librarian.library.upkeep.garbage.collector import STEPS, GarbageCollector
+from librarian.library.upkeep.usage import report
 from librarian.naming.interfaces import INamedTree
 from librarian.store.interfaces import StoredBytes
 from librarian.tree.interfaces import ITree
@@ -46,6 +47,10 @@ NAMED = 10  # one alias in so many is in the named tree
 ASKED = 2000  # look-ups of each kind
 PAGES = 300  # requests of each kind
 MIB = 1 << 20
+PARTS = (  # the last one writes the file anew
+    *("show_start", "show_rebuilt_start", "show_look_ups", "show_pages"),
+    *("show_collector", "show_report", "show_pack"),
+)
 
 INI = """\
 [app:main]
@@ -81,7 +86,7 @@ def measure(folder: Path, size: int) -> None:
     if not ini.exists():
         ini.write_text(INI.format(site=Path.cwd() / "configure.zcml", folder=folder))
         _apart("build", ini, size)
-    for part in ("show_start", "show_rebuilt_start", "show_look_ups", "show_pages", "show_collector"):
+    for part in PARTS:
         _apart(part, ini, size)
 
 
@@ -256,6 +261,24 @@ def show_collector(ini: str, size: int) -> None:
             took = time.process_time() - began
             _say(f"gc --dry-run --only {step}", f"{1e6 * took / size:.1f} s per million")
         _say("gc --dry-run", f"{_memory() - before:.0f} MiB more memory")
+
+
+def show_report(ini: str, size: int) -> None:
+    """What librarian report does."""
+    with _site(ini):
+        before, began = _memory(), time.process_time()
+        report(Library(), 10, lambda _seen: None)
+        took = time.process_time() - began
+        _say("report", f"{1e6 * took / size:.1f} s per million, {_memory() - before:.0f} MiB more memory")
+
+
+def show_pack(ini: str, size: int) -> None:
+    """A pack that keeps no history."""
+    with _site(ini):
+        before, began = _memory(), time.process_time()
+        getUtility(ITree).pack(0)
+        took = time.process_time() - began
+        _say("pack", f"{1e6 * took / size:.1f} s per million, {_memory() - before:.0f} MiB more memory")
 
 
 if __name__ == "__main__":

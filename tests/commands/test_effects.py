@@ -69,6 +69,10 @@ IDLE: dict[str, dict[str, str]] = {
             "user": "joe",
         }.items()
     },
+    "backup": {
+        "verify": "backup /srv/x --leave-bytes --verify",
+        "rate": "backup /srv/x --leave-bytes --rate 5MB",
+    },
     "put": {
         "parents": f"put {FILE} -p",
         "no_clobber": f"put {FILE} -n",
@@ -156,7 +160,7 @@ MORE = (
 #: Command -> options that have an effect wherever they are said, or whose wish comes true anyhow.
 ALWAYS = {
     "adopt": "ini",
-    "backup": "verify rate as_json ini",
+    "backup": "leave_bytes as_json ini",
     "check-config": "ini as_json",
     "count-downloads": "ini as_json",
     "delete": "ini",
@@ -223,7 +227,7 @@ ALWAYS = {
     "quota show": "as_json ini",
     "release": "reason ini",
     "report": "top as_json ini",
-    "restore": "to database_uri name as_json",
+    "restore": "to database_uri name bytes_at as_json",
     "rm": "recursive if_match app_url user",
     "scrub": "share rate budget repair_from as_json ini",
     "reindex": "anew ini",

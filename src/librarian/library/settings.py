@@ -91,10 +91,14 @@ class CountingSettings(Section):
 @provider(ISettingsSection)
 @dataclass(frozen=True)
 class SweepSettings(Section):
-    """The most files that one sweep may remove unconfirmed: the share or the number, whichever is more."""
+    """The most files that one sweep may remove unconfirmed, the share or the number, whichever is more; and
+    how long bytes stay."""
 
     sweep_max_share: float = 0.1  # of the files held; 1: all of them
     sweep_max_files: int = 1000  # number of files
+    # How long bytes stay after nothing named them any more: a backup that leaves them where they are
+    # (librarian backup --leave-bytes) is good for it.  The same on all nodes.
+    sweep_after: timedelta = timedelta(0)
 
     def is_too_much(self, number: int, held: int) -> bool:
         """Whether a sweep that would remove `number` of `held` files has to be confirmed."""

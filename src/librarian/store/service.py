@@ -6,7 +6,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from zope.component import getUtility
 
@@ -17,6 +17,7 @@ from librarian.store.memory import MemoryStore
 from librarian.store.moving.both import BothStores
 from librarian.store.moving.settings import MovingSettings
 from librarian.store.s3.address import SCHEME, SETTING, parse_address
+from librarian.store.s3.interfaces import IKeptObjects
 from librarian.store.settings import StoreSettings
 
 
@@ -39,13 +40,21 @@ def store_at(place: str) -> IByteStore:
 def _s3_store_at(place: str) -> IByteStore:
     address = parse_address(place)
     settings = getUtility(ISettings).section(StoreSettings)
+    return cast(IByteStore, _s3_service().store_at(address, settings.byte_store_keep_free))
+
+
+def kept_at(place: str) -> IKeptObjects:
+    """What is held at ``s3://...``, for one who has no site and no tree.  Raises as store_at()."""
+    return cast(IKeptObjects, _s3_service().kept_at(parse_address(place)))
+
+
+def _s3_service() -> Any:
     try:
-        service = import_module("librarian.store.s3.service")
+        return import_module("librarian.store.s3.service")
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         why = f"s3:// needs {missing}, which `pip install librarian[s3]` installs"
         raise SettingsError(SETTING, why) from None
-    return cast(IByteStore, service.store_at(address, settings.byte_store_keep_free))
 
 
 def disk_store() -> DiskStore:

@@ -182,16 +182,16 @@ class _TimedTree(Tree):
 
 
 @contextmanager
-def library_in(folder: Path) -> Iterator[Library]:
+def library_in(folder: Path, store: IByteStore | None = None) -> Iterator[Library]:
     """A library on the engines that one process runs with, kept in `folder`, for the length of a `with`.
 
-    The clock stays the one that is moved by hand.
+    Its bytes are there too, unless they are in a `store`.  The clock stays the one that is moved by hand.
     """
     registry = getGlobalSiteManager()
     clock, before = getUtility(IClock), (getUtility(ITree), getUtility(IByteStore))
     tree = _TimedTree.from_uri(f"file://{folder}/tree/Data.fs")
     registry.registerUtility(tree, ITree)
-    registry.registerUtility(DiskStore(folder / "bytes", clock), IByteStore)
+    registry.registerUtility(store or DiskStore(folder / "bytes", clock), IByteStore)
     try:
         tree.bring_up_to_date()
         unite(tree, getUtility(IByteStore))

@@ -2,7 +2,8 @@
 
 `librarian backup DIR` copies the tree first (`tree_copy`: the transactions since the last backup are
 appended), then the bytes that this copy names and the folder lacks (`writing`), and writes a manifest last
-(`manifests`).  A backup that was cut off has no manifest; the next one goes on from what it left.
+(`manifests`).  A backup that was cut off has no manifest; the next one goes on from what it left.  With
+`--leave-bytes` the bytes are not copied but stay in their object store (`left_bytes`).
 `librarian restore DIR` makes a library of a manifest's copy and bytes, in an empty place (`restoring`),
 after everything was compared with the manifest.
 
@@ -33,6 +34,10 @@ class NotOurBackup(LibrarianError, RuntimeError):
             " begin a new folder"
         )
         self.folder = folder
+
+
+class CannotLeaveBytes(LibrarianError, ValueError):
+    """A site whose bytes cannot be left where they are."""
 
 
 class NotEmpty(LibrarianError, FileExistsError):

@@ -1,7 +1,7 @@
 """Manifests: the backups in a folder, and for each the length of its part of the tree's copy.
 
     DIR/tree/Data.fs          all transactions up to the last backup
-    DIR/bytes/ab/cd/<sha256>  laid out as a disk store
+    DIR/bytes/ab/cd/<sha256>  laid out as a disk store; without those of backups that left them in a bucket
     DIR/manifests/<time>.json one for each backup, written last
     DIR/manifest.json         the newest of them
 
@@ -47,6 +47,8 @@ class Manifest:
     copy: str = "Data.fs"  # the name of its copy in tree/
     mark: str = ""  # the random mark of this backup in the tree; empty in older manifests
     proven: bool = False  # whether the copy was compared with the tree; older versions did not
+    bytes_at: str = ""  # s3://..., where the bytes were left; empty: they are in bytes/
+    good_until: str = ""  # RFC 3339; until then no sweep removes bytes that were left
 
 
 class ContentsDigest:

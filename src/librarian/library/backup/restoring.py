@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from librarian import durable
 from librarian.interfaces import IClock
 from librarian.library.backup.interfaces import BackupDamaged, NotEmpty
+from librarian.library.backup.left_bytes import KeptSizes, find_bytes, require_installation
 from librarian.library.backup.manifests import (
     ContentsDigest,
     Manifest,
@@ -27,6 +28,8 @@ from librarian.library.upkeep.model import subtree as upkeep
 from librarian.store.copies import Copies
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesNotFound, DigestMismatch, SizeMismatch
+from librarian.store.s3.interfaces import IKeptObjects
+from librarian.store.service import kept_at
 from librarian.tree.copying import (
     change_copy,
     copy_database,
@@ -56,18 +59,29 @@ class Restore:
     """One backup of `folder`, brought back: the newest, or the one whose manifest is called `name`."""
 
     def __init__(
-        self, folder: Path, name: str = "", progress: Callable[[int], object] = lambda done: None
+        self,
+        folder: Path,
+        name: str = "",
+        progress: Callable[[int], object] = lambda done: None,
+        *,
+        bytes_at: str = "",
+        kept: Callable[[str], IKeptObjects] = kept_at,
     ) -> None:
+        """`bytes_at`: a bucket in place of the manifest's, where that was copied to.  `kept` opens one."""
         self._folder = folder
+        self._bytes_at = bytes_at
         self.manifest = read_manifest(folder, name)
         self._progress = progress
+        self._kept = kept
 
     def run(self, to: Path, clock: IClock, database_uri: str = "") -> Restored:
         """Make `to`/tree/Data.fs and `to`/bytes; everything is verified on the way.
 
+        Bytes that the backup left in their bucket stay there; it is looked whether they are there.
+
         The tree gets its name last, so a restore that was cut off leaves nothing that a server
         starts with.  With `database_uri` the tree goes into that empty database as well.  Raises
-        NotEmpty, BackupDamaged, CannotCopy.
+        NotEmpty, BackupDamaged, CannotCopy, and for bytes in a bucket SettingsError, StoreUnavailable.
         """
         if to.exists() and any(to.iterdir()):
             raise NotEmpty(to)
@@ -78,9 +92,12 @@ class Restore:
             make_folder(folder)
         data = unfinished / "Data.fs"
         self._copy_tree(data)
-        target = DiskStore(to / "bytes", clock)
-        restored = self._copy_bytes(data, target)
-        self._join(data, target)
+        if self.manifest.bytes_at:
+            restored = self._find_bytes(data)
+        else:
+            target = DiskStore(to / "bytes", clock)
+            restored = self._copy_bytes(data, target)
+            self._join(data, target)
         if database_uri:
             write_transactions(data, database_uri)
         durable.sync_directory(str(unfinished))
@@ -116,6 +133,22 @@ class Restore:
             raise BackupDamaged(f"the tree is of installation {ours}, the bytes are of {theirs}")
         if ours is not None:
             target.join(ours)
+
+    def _find_bytes(self, data: Path) -> Restored:
+        kept = self._kept(self.place)
+        with open_copy(data, subtrees=SUBTREES) as copy:
+            require_installation(copy.root, kept)
+            found = find_bytes(copy, kept, self._progress)
+        if found.generations:
+            change_copy(data, found.tell, SUBTREES)
+        for sha256 in found.missing:
+            log.error("content not there sha256=%s place=%s", sha256, self.place)
+        return Restored(found.contents, found.bytes, found.missing)
+
+    @property
+    def place(self) -> str:
+        """Where the bytes were left, as ``s3://...``; empty if they are in the backup."""
+        return self.manifest.bytes_at and (self._bytes_at or self.manifest.bytes_at)
 
     def _copy_bytes(self, data: Path, target: DiskStore) -> Restored:
         copies, restored = Copies(self._folder / "bytes"), Restored()
@@ -154,9 +187,15 @@ class CheckBackup(Check):
     """A backup compared with its manifest, then its tree with its own indexes and its bytes; as Check."""
 
     def __init__(
-        self, folder: Path, name: str = "", progress: Callable[[str, int], object] = lambda part, seen: None
+        self,
+        folder: Path,
+        name: str = "",
+        progress: Callable[[str, int], object] = lambda part, seen: None,
+        *,
+        kept: Callable[[str], IKeptObjects] = kept_at,
     ) -> None:
         self._folder = folder
+        self._kept = kept
         self.manifest = read_manifest(folder, name)
         self._data = folder / "tree" / self.manifest.copy
         self._progress = progress
@@ -179,7 +218,9 @@ class CheckBackup(Check):
     def _look_inside(self) -> Iterator[Finding]:
         last = bytes.fromhex(self.manifest.last_transaction)
         tree = Tree(copy_database(self._data, last, SUBTREES))
-        self._library: Any = _Copied(tree, Copies(self._folder / "bytes"))
+        place = self.manifest.bytes_at
+        store = KeptSizes(self._kept(place)) if place else Copies(self._folder / "bytes")
+        self._library: Any = _Copied(tree, store)
         try:
             yield from super().__iter__()
         finally:
@@ -197,7 +238,7 @@ class _Copied(NamedTuple):
     """The parts of a library that a check needs, made of a backup."""
 
     tree: Tree
-    store: Copies
+    store: Copies | KeptSizes
 
     @property
     def subtree(self) -> LibrarySubtree:

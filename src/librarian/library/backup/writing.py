@@ -17,6 +17,7 @@ from typing import BinaryIO
 import transaction
 
 from librarian.library.backup.interfaces import BackupDamaged, NotOurBackup
+from librarian.library.backup.left_bytes import LeftBytes, is_listed
 from librarian.library.backup.manifests import FORMAT, ContentsDigest, Manifest, contents_of, write_manifest
 from librarian.library.backup.tree_copy import TreeCopy
 from librarian.library.installation import installation_of
@@ -27,6 +28,7 @@ from librarian.store.copies import open_to_copy
 from librarian.store.disk.many import ManyPuts
 from librarian.store.disk.store import DiskStore
 from librarian.store.interfaces import BytesDamaged, BytesNotFound, DigestMismatch, IByteStore, SizeMismatch
+from librarian.store.listed import ListedSizes
 from librarian.tree.copying import Copy, open_copy
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Backup:
 
     `verify` reads what the folder holds already once more, and copies anew what is damaged.  `progress`
     gets the number of contents done; `pace` the size of each piece that is read, in bytes, and may sleep.
+    With `left` the bytes stay where they are: it is looked whether all are there, and none is read.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Backup:
         verify: bool = False,
         progress: Callable[[int], object] = lambda done: None,
         pace: Callable[[int], object] = lambda size: None,
+        left: LeftBytes | None = None,
     ) -> None:
+        self._left = left
         self._library = library
         self._folder = folder
         self._verify = verify
@@ -72,7 +77,10 @@ class Backup:
             manifest = Manifest(FORMAT, made, last.hex(), *copy.finish(), copy=copy.path.name, mark=mark)
             with open_copy(copy.path, last) as opened:
                 self._prove(opened, last, manifest)
-                self._copy_contents(manifest, opened, target, lease)
+                if self._left is None:
+                    self._copy_contents(manifest, opened, target, lease)
+                else:
+                    self._leave_contents(self._left, manifest, opened, lease)
             write_manifest(self._folder, manifest)
             now = library.clock.now()
             library.tree.run_independently(lambda: self._upkeep.note(backed_up_at=now))
@@ -114,6 +122,21 @@ class Backup:
                     manifest.contents += 1
                     manifest.bytes += size
                 self._progress(manifest.contents)
+        manifest.contents_sha256 = digest.hexdigest()
+
+    def _leave_contents(self, left: LeftBytes, manifest: Manifest, copy: Copy, lease: HeldLease) -> None:
+        """Note where the bytes are, and which are not there."""
+        manifest.bytes_at, manifest.good_until = left.place, left.good_until(manifest.made)
+        digest, sizes = ContentsDigest(), ListedSizes(self._library.store)
+        for sha256, size in contents_of(copy):
+            lease.renew()
+            if is_listed(sizes, sha256, size):
+                digest.add(sha256)
+                manifest.contents += 1
+                manifest.bytes += size
+            else:
+                manifest.damaged.append(sha256)
+            self._progress(manifest.contents)
         manifest.contents_sha256 = digest.hexdigest()
 
     def _copy(self, puts: ManyPuts, sha256: str, size: int, manifest: Manifest, lease: HeldLease) -> bool:

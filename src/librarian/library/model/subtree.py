@@ -1,6 +1,6 @@
 """The library's subtree of the tree: everything it keeps, and the ways to find it."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from itertools import islice
 from operator import attrgetter
@@ -35,6 +35,7 @@ class LibrarySubtree(Persistent):
     collected_at: datetime | None = None  # when the garbage collector last began
     reference_names: frozenset[str] = frozenset()  # the IFileReferences it has met so far
     generations: SmallOOBTree | None = None  # sha256 -> Generation, or None for 0; see generation_of()
+    dropped: SmallOOBTree | None = None  # sha256 -> seconds since the epoch; see drop_content()
     quotas: Quotas | None = None  # where anything was ever limited
 
     def __init__(self) -> None:
@@ -102,6 +103,10 @@ class LibrarySubtree(Persistent):
             # None takes next to no room, and nearly all entries are that.
             is_new = key not in self.generations
             self.generations[key] = None if is_new and not number else Generation(number)
+
+    def mean_generation(self, key: bytes, number: int) -> None:
+        """Have names of these bytes mean this generation: for a tree that is brought back."""
+        self._write_generation(key, number)
 
     def retire(self, key: bytes) -> int | None:
         """Begin the next generation of bytes without a content, and answer it; None where there is one."""
@@ -257,16 +262,30 @@ class LibrarySubtree(Persistent):
         indexes = (self.by_content, self.by_former_content)
         return set().union(*(prefixes_among(keys, sha256s) for keys in indexes))
 
-    def drop_content(self, content: LibraryFileContent) -> None:
-        """Remove a content that nothing names."""
+    def drop_content(self, content: LibraryFileContent, now: datetime | None = None) -> None:
+        """Remove a content that nothing names.  With `now` it is remembered when that was."""
         content._p_changed = True
         key = bytes.fromhex(content.sha256)
+        if now is not None:
+            if self.dropped is None:
+                self.dropped = SmallOOBTree()
+            self.dropped[key] = int(now.timestamp())
         del self.contents[key]
         if self.generations is not None and self.generations.get(key, LAST) is None:
             del self.generations[key]
         for key in sha1_keys(content):
             if key in self.by_sha1:
                 self.by_sha1.remove(key)
+
+    def was_dropped_since(self, key: bytes, since: datetime) -> bool:
+        """Whether these bytes were named at that time or later, as far as that was remembered."""
+        return self.dropped is not None and self.dropped.get(key, 0) >= int(since.timestamp())
+
+    def forget_dropped(self, keys: Iterable[bytes], before: datetime) -> None:
+        """Forget those of `keys` that were dropped before a time."""
+        for key in keys:
+            if self.dropped is not None and key in self.dropped and not self.was_dropped_since(key, before):
+                del self.dropped[key]
 
     def alias(self, alias_id: object) -> LibraryFileAlias:
         """The alias with this id.  Raises AliasNotFound, also for values that are no ids."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from librarian.interfaces import SettingsError
 from librarian.quantities import parse_duration, parse_size
@@ -33,6 +33,12 @@ class S3Address:
     timeout: float = 5.0  # seconds without a byte
     slowest: int = 20_000  # bytes per second, below which an answer is given up
     ca_file: str = ""  # certificates to trust, in place of the system's
+
+    def __str__(self) -> str:
+        """The address without what is of one machine alone."""
+        given = {name: getattr(self, name) for name in ("endpoint", "region", "style")}
+        query = urlencode({name: value for name, value in given.items() if value}, safe=":/")
+        return f"{SCHEME}{self.bucket}/{self.prefix.rstrip('/')}?{query}"
 
 
 def parse_address(text: str) -> S3Address:

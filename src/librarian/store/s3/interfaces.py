@@ -18,6 +18,9 @@ from librarian.interfaces import LibrarianError
 # ruff: noqa: N805  # zope.interface methods are written without self
 
 
+DAMAGED = -1  # in place of a size
+
+
 class NoSuchKey(LibrarianError, LookupError):
     """The store has nothing under a key."""
 
@@ -84,6 +87,19 @@ class IRemoteBytes(Interface):
 
     def sizes() -> Iterator[tuple[str, int]]:
         """Digest and size in bytes of everything held, ascending, as a listing has it, which may lag."""
+
+
+class IKeptObjects(Interface):
+    """What is held in a bucket below a prefix, all generations of it, whatever a tree says."""
+
+    def installation() -> str | None:
+        """The id of the installation whose bytes these are.  Raises StoreUnavailable."""
+
+    def walk() -> Iterator[tuple[str, dict[int, int]]]:
+        """Each digest, ascending, with the size in bytes of each generation of it, as a listing has it.
+
+        That of a generation in quarantine is DAMAGED.  Raises StoreUnavailable.
+        """
 
 
 class IGenerations(Interface):

@@ -130,9 +130,7 @@ class Objects:
 
     def walk(self, kind: str) -> Iterator[list[tuple[str, int, int]]]:
         """Digest, generation and size of all objects of a kind, by digest; a batch at a time."""
-        for page in self._pages(self._keys.all(kind)):
-            parsed = ((self._keys.parse(entry["Key"]), entry["Size"]) for entry in page)
-            yield [(found[1], found[2], size) for found, size in parsed if found is not None]
+        return walk(self._calls, self._keys, kind)
 
     def walk_held(self) -> Iterator[tuple[str, int]]:
         """Digest and size of all that names can mean, by digest."""
@@ -210,13 +208,7 @@ class Objects:
         return len(begun)
 
     def _pages(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
-        more: dict[str, str] = {}
-        while True:
-            answer = self._calls.do("list_objects_v2", Prefix=prefix, MaxKeys=MOST_KEYS, **more)
-            yield answer.get("Contents", [])
-            if not answer.get("IsTruncated"):
-                return
-            more = {"ContinuationToken": answer["NextContinuationToken"]}
+        return _pages(self._calls, prefix)
 
     def _remove(self, keys: list[str]) -> int:
         if len(keys) == 1:
@@ -247,6 +239,23 @@ class SliceDigests:
     def save(self, packed: bytes) -> None:
         """As ISliceDigests has it."""
         self._calls.do("put_object", Key=self._key(), Body=packed)
+
+
+def walk(calls: Calls, keys: Keys, kind: str) -> Iterator[list[tuple[str, int, int]]]:
+    """Digest, generation and size of all objects of a kind below a prefix, by digest; a batch at a time."""
+    for page in _pages(calls, keys.all(kind)):
+        parsed = ((keys.parse(entry["Key"]), entry["Size"]) for entry in page)
+        yield [(found[1], found[2], size) for found, size in parsed if found is not None]
+
+
+def _pages(calls: Calls, prefix: str) -> Iterator[list[dict[str, Any]]]:
+    more: dict[str, str] = {}
+    while True:
+        answer = calls.do("list_objects_v2", Prefix=prefix, MaxKeys=MOST_KEYS, **more)
+        yield answer.get("Contents", [])
+        if not answer.get("IsTruncated"):
+            return
+        more = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
 def _found(answer: dict[str, Any]) -> Found:

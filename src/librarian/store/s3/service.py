@@ -14,6 +14,7 @@ from librarian.store.s3.address import S3Address
 from librarian.store.s3.calls import Calls
 from librarian.store.s3.client import make_client
 from librarian.store.s3.interfaces import IGenerations
+from librarian.store.s3.keeping import KeptObjects
 from librarian.store.s3.keys import Keys
 from librarian.store.s3.sending import Sender
 from librarian.store.s3.store import S3Store
@@ -28,8 +29,7 @@ def make_store(
     cache: IByteCache | None = None,
 ) -> S3Store:
     """The store at an address; nothing is asked of it yet."""
-    clients = make_client(address), make_client(address, patient=True)
-    calls = Calls(*clients, address.bucket, address.slowest, time.monotonic, time.sleep)
+    calls = _calls(address)
     sender = Sender(calls, address.part_size, address.parallel)
     return S3Store(
         calls,
@@ -41,6 +41,16 @@ def make_store(
         keep_free=keep_free,
         cache=cache,
     )
+
+
+def _calls(address: S3Address) -> Calls:
+    clients = make_client(address), make_client(address, patient=True)
+    return Calls(*clients, address.bucket, address.slowest, time.monotonic, time.sleep)
+
+
+def kept_at(address: S3Address) -> KeptObjects:
+    """What is held at an address, for one who has no tree yet; nothing is asked of it yet."""
+    return KeptObjects(_calls(address), Keys(address.prefix))
 
 
 @implementer(IGenerations)

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import transaction
 from transaction.interfaces import TransientError
+from zope.component import getUtility
 
+from librarian.interfaces import ISettings
 from librarian.library.interfaces import CollectorRefuses
 from librarian.library.model.files import LibraryFileAlias, LibraryFileContent
 from librarian.library.model.subtree import LibrarySubtree
 from librarian.library.operations import Library
+from librarian.library.settings import SweepSettings
 from librarian.library.upkeep.garbage.report import Action, Report
 from librarian.security.audit import record_event
 from librarian.tree.batches import BATCH, next_keys
@@ -41,6 +44,7 @@ class Run:
         self.dry_run = dry_run
         self.now = library.clock.now()
         self.expiry_notice = library.settings.expiry_notice
+        self.sweep = getUtility(ISettings).section(SweepSettings)
         self.report = Report()
         self.size = BATCH  # objects of the next transaction
         self._on_action = on_action

@@ -101,7 +101,7 @@ def drop_contents(run: Run, references: dict[str, Any]) -> None:
     """A content that no alias names is marked in one transaction and dropped in the next, so that an upload
     which names it meanwhile is seen."""
     if run.over_contents(partial(_mark, run.now)):
-        run.over_contents(_drop)
+        run.over_contents(partial(_drop, run.now if run.sweep.sweep_after else None))
 
 
 def _forget_former(
@@ -118,10 +118,10 @@ def _mark(now: datetime, subtree: LibrarySubtree, content: LibraryFileContent) -
     return iter(())
 
 
-def _drop(subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
+def _drop(now: datetime | None, subtree: LibrarySubtree, content: LibraryFileContent) -> Iterator[Action]:
     if content.unclaimed_since is not None:
         content.unclaimed_since = None
-        subtree.drop_content(content)
+        subtree.drop_content(content, now)
         yield Action("contents", "dropped", "content", content.sha256)
 
 

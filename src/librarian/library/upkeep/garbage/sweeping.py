@@ -13,15 +13,14 @@ from typing import Any
 
 from zope.component import getUtility
 
-from librarian.interfaces import ISettings
 from librarian.library.operations import Library
-from librarian.library.settings import SweepSettings
 from librarian.library.upkeep.garbage.report import Action
 from librarian.library.upkeep.garbage.run import Run
 from librarian.library.upkeep.interfaces import UpkeepBusy
 from librarian.library.upkeep.leases import HeldLease, leased
 from librarian.library.uploads.interfaces import IResumableUploads, UploadBusy, UploadNotFound
 from librarian.store.interfaces import BytesDamaged, BytesNotFound
+from librarian.tree.batches import change_in_batches
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +29,17 @@ ROUND = 50_000  # digests in memory at the same time, some 5 MB
 
 
 class Doomed:
-    """The files that no content names and that were last stored before `before`.
+    """The files that no content has named since `unnamed`, and that were last stored before `before`.
 
     `pause` is called now and then, to look at the tree as it is by then.
     """
 
-    def __init__(self, library: Library, before: datetime, pause: Callable[[], None], pace: int) -> None:
+    def __init__(
+        self, library: Library, before: datetime, unnamed: datetime, pause: Callable[[], None], pace: int
+    ) -> None:
         self._library = library
         self._before = before
+        self._unnamed = unnamed
         self._pause = pause
         self._pace = pace
         self.held = 0  # files that the last walk has seen
@@ -57,7 +59,8 @@ class Doomed:
 
     def size_if_doomed(self, sha256: str) -> int | None:
         """The size in bytes if no content names the file and it is old enough to remove; else None."""
-        if bytes.fromhex(sha256) in self._library.subtree.contents:
+        subtree, key = self._library.subtree, bytes.fromhex(sha256)
+        if key in subtree.contents or subtree.was_dropped_since(key, self._unnamed):
             return None
         store = self._library.store
         try:
@@ -77,7 +80,7 @@ class Doomed:
             continue  # counted, and found again
         yield part
         for _turn in range(ROUND, self.number, ROUND):
-            again = Doomed(self._library, self._before, self._pause, self._pace)
+            again = Doomed(self._library, self._before, self._unnamed, self._pause, self._pace)
             part = [sha256 for sha256, _size in islice(again, ROUND)]
             yield part
 
@@ -121,8 +124,9 @@ def _count_bytes(run: Run) -> None:
 class _Sweep:
     def __init__(self, run: Run, however_much: bool) -> None:
         self._run = run
-        self._limit = None if however_much else getUtility(ISettings).section(SweepSettings)
-        self._doomed = Doomed(run.library, run.now - DAY, run.begin_anew, run.size)
+        self._limit = None if however_much else run.sweep
+        self._unnamed = run.now - run.sweep.sweep_after
+        self._doomed = Doomed(run.library, run.now - DAY, self._unnamed, run.begin_anew, run.size)
 
     def show(self) -> None:
         for sha256, size in self._doomed:
@@ -136,7 +140,19 @@ class _Sweep:
             if self._is_held_back():
                 break
             self._remove(part, lease)
+        else:
+            self._forget_dropped()
         self._run.report.seen["bytes"] = self._doomed.held
+
+    def _forget_dropped(self) -> None:
+        """Forget when bytes were dropped that may go now, and would at the next sweep."""
+        library = self._run.library
+        if library.subtree.dropped is not None:
+            change_in_batches(
+                library.tree,
+                lambda: library.subtree.dropped,
+                lambda keys: library.subtree.forget_dropped(keys, self._unnamed),
+            )
 
     def _remove(self, part: list[str], lease: HeldLease) -> None:
         store, before = self._run.library.store, self._run.now - DAY
