@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tools.cluster.layout import Layout, NoCluster, free_ports
 
 SLOW = 10_000  # bytes a second
 TRIES = 20  # of PostgreSQL, whose killed processes hold its memory for a moment
+START_SECONDS = 240.0  # in which one of them has to do
 
 
 @dataclass
@@ -62,12 +64,13 @@ def _kill(name: str) -> Callable[[Victim], None]:
 
 def _start(name: str) -> Callable[[Victim], None]:
     def start(victim: Victim) -> None:
+        deadline = time.monotonic() + START_SECONDS
         for turn in range(TRIES):
             try:
                 victim.cluster.parts[name].start()
                 return
             except NoCluster:
-                if turn == TRIES - 1:
+                if turn == TRIES - 1 or time.monotonic() > deadline:
                     raise
 
     return start

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ import urllib3
 
 MISSING = (404, 410)
 TIMEOUT = 30.0  # seconds
+READ_SECONDS = 600.0  # in which all that was acknowledged has to be read in the end
+READERS = 6
 LOOKED_AFTER = 3.0  # seconds, of a link that was not there
 VERSION = "last_modified=Thu,%2001%20Jan%202026%2000:00:00%20%2B0000"
 SIZES = (10, 1_000, 100_000, 1_500_000)  # bytes; the last two are fetched from the store by nginx in slices
@@ -28,7 +31,7 @@ class Ledger:
     tracked: dict[str, str] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)  # statuses, and errors of connections
     wrong: list[str] = field(default_factory=list)  # other bytes than were put, and missing files
-    failures: list[str] = field(default_factory=list)  # answers 5xx that are neither 503 nor 507
+    failures: list[str] = field(default_factory=list)  # answers 5xx but 503 and 507; what never ended
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, what: str, status: int, detail: bytes = b"") -> None:
@@ -37,6 +40,11 @@ class Ledger:
             self.seen[f"{status}"] += 1
             if status >= 500 and status not in (503, 507):
                 self.failures.append(f"{what} {status} {detail[:200]!r}")
+
+    def note_endless(self, what: str) -> None:
+        """Something did not come to its end in the time it had."""
+        with self.lock:
+            self.failures.append(f"{what} did not end")
 
     def note_error(self, error: Exception) -> None:
         """No answer came, or no whole one."""
@@ -167,15 +175,20 @@ class Client:
 
 def lost(ledger: Ledger, node: dict[str, str]) -> list[str]:
     """What was acknowledged and cannot be read, in the end, at the endpoints of one node."""
-    http = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
+    http = urllib3.PoolManager(retries=False, timeout=TIMEOUT, maxsize=READERS)
     urls = {f"{node['public'].rstrip('/')}{path}": sha256 for path, sha256 in ledger.files.items()}
     urls |= {f"{node['restricted'].rstrip('/')}{path}": sha256 for path, sha256 in ledger.restricted.items()}
     urls |= {f"{node['tracker']}files{name}": sha256 for name, sha256 in ledger.tracked.items()}
-    return [url for url, sha256 in urls.items() if not _is_there(http, url, sha256)]
+    deadline = time.monotonic() + READ_SECONDS
+    with ThreadPoolExecutor(READERS) as readers:
+        there = list(readers.map(lambda url: _is_there(http, url, urls[url], deadline), urls))
+    return [url for url, is_there in zip(urls, there, strict=True) if not is_there]
 
 
-def _is_there(http: urllib3.PoolManager, url: str, sha256: str) -> bool:
+def _is_there(http: urllib3.PoolManager, url: str, sha256: str, deadline: float) -> bool:
     for _turn in range(100):  # a database that was silent for a moment, say, is 503
+        if time.monotonic() > deadline:
+            break
         with suppress(urllib3.exceptions.HTTPError):
             answer = http.request("GET", url)
             if answer.status != 503:

@@ -20,12 +20,14 @@ from tests.chaos.load import Client, Ledger, lost
 from tests.support.servers.forked import with_path
 from tools.cluster import storage
 from tools.cluster.cluster import RUN
-from tools.cluster.layout import NODES
+from tools.cluster.layout import NODES, NoCluster
 
 CLIENTS = 6
 CALM_SECONDS = 1.0  # before a fault
 HARM_SECONDS = 2.0  # of a fault
 RECOVERY_SECONDS = 180.0  # after which a cluster counts as broken
+ENDING_SECONDS = 90.0  # of a client, after its last request has begun
+COLLECTING_SECONDS = 180.0
 
 
 @dataclass
@@ -70,24 +72,53 @@ def all_outcomes(rounds: int, only: Sequence[str], tell: Callable[[str], None]) 
                 for fault in wanted:
                     found.append(outcome(victim, fault, rounds))
                     tell(found[-1].row())
+                    with suppress(NoCluster):  # which the next one tells
+                        victim.cluster.start()
     return found
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """One line about all of them."""
+    counts = {
+        name: sum(len(getattr(each, name)) for each in outcomes) for name in ("lost", "wrong", "failures")
+    }
+    slowest = max((max(each.recoveries, default=0.0) for each in outcomes), default=0.0)
+    return (
+        f"{sum(len(each.recoveries) for each in outcomes)} rounds in {seconds / 60:.1f} min:"
+        f" {sum(each.acknowledged for each in outcomes)} acknowledged, {counts['lost']} lost,"
+        f" {counts['wrong']} wrong, {counts['failures']} answers 500 or waits without end;"
+        f" all serve again after {slowest:.1f} s at most"
+    )
 
 
 def outcome(victim: Victim, fault: Fault, rounds: int, clients: int = CLIENTS) -> Outcome:
     """What `rounds` of one fault come to, under the load of so many clients."""
     found, ledger = Outcome(fault.name), Ledger()
-    with loaded(victim, ledger, clients), collected(victim):
+    with loaded(victim, ledger, clients), collected(victim, ledger):
         for _round in range(rounds):
-            time.sleep(CALM_SECONDS)
-            fault.begin(victim)
-            time.sleep(HARM_SECONDS)
-            fault.end(victim)
-            found.recoveries.append(seconds_until_all_serve(victim))
+            if not _is_survived(victim, fault, ledger, found.recoveries):
+                break
     for node in NODES:
         found.lost += lost(ledger, victim.cluster.layout.node_urls(node))
     found.acknowledged = len(ledger.files) + len(ledger.restricted) + len(ledger.tracked)
     found.seen, found.wrong, found.failures = ledger.seen, ledger.wrong, ledger.failures
     return found
+
+
+def _is_survived(victim: Victim, fault: Fault, ledger: Ledger, recoveries: list[float]) -> bool:
+    """One round; False where the cluster did not come back."""
+    time.sleep(CALM_SECONDS)
+    fault.begin(victim)
+    time.sleep(HARM_SECONDS)
+    try:
+        fault.end(victim)
+    except NoCluster as error:
+        ledger.note_endless(f"the start of a part ({error})")
+        return False
+    recoveries.append(seconds_until_all_serve(victim))
+    if recoveries[-1] >= RECOVERY_SECONDS:
+        ledger.note_endless("the recovery")
+    return recoveries[-1] < RECOVERY_SECONDS
 
 
 @contextmanager
@@ -96,22 +127,25 @@ def loaded(victim: Victim, ledger: Ledger, number: int) -> Iterator[None]:
     urls, password = victim.cluster.layout.urls, victim.cluster.admin_password
     ended = threading.Event()
     clients = [Client(one, urls, password, ledger) for one in range(number)]
-    threads = [threading.Thread(target=client.run, args=(ended,)) for client in clients]
+    threads = [threading.Thread(target=client.run, args=(ended,), daemon=True) for client in clients]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
         ended.set()
+        deadline = time.monotonic() + ENDING_SECONDS
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                ledger.note_endless("a request")
 
 
 @contextmanager
-def collected(victim: Victim) -> Iterator[None]:
+def collected(victim: Victim, ledger: Ledger) -> Iterator[None]:
     """The garbage collection of both nodes runs, one after the other, for the length of a `with`."""
     ended = threading.Event()
-    thread = threading.Thread(target=_collect, args=(victim, ended))
+    thread = threading.Thread(target=_collect, args=(victim, ledger, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -120,18 +154,21 @@ def collected(victim: Victim) -> Iterator[None]:
         thread.join()
 
 
-def _collect(victim: Victim, ended: threading.Event) -> None:
+def _collect(victim: Victim, ledger: Ledger, ended: threading.Event) -> None:
     while not ended.is_set():
         for node in NODES:
             ini = victim.cluster.layout.folder / node / "librarian.ini"
-            subprocess.run(
-                [sys.executable, "-c", RUN, "gc"],
-                env=with_path({**os.environ, **storage.credentials(), "LIBRARIAN_INI": str(ini)}),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,  # without its database it fails, which is no fault
-                timeout=300,
-            )
+            try:
+                subprocess.run(
+                    [sys.executable, "-c", RUN, "gc"],
+                    env=with_path({**os.environ, **storage.credentials(), "LIBRARIAN_INI": str(ini)}),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,  # without its database it fails, which is no fault
+                    timeout=COLLECTING_SECONDS,
+                )
+            except subprocess.TimeoutExpired:
+                ledger.note_endless("a garbage collection")
         ended.wait(1.0)
 
 
