@@ -20,27 +20,30 @@ ATTEMPTS = 5
 
 @implementer(IGenerations)
 class Generations:
-    """The entries in the library's subtree.  What is changed here is committed at once."""
+    """The entries in the library's subtree, of `tree` or else of the registered one.  What is changed here is
+    committed at once."""
+
+    def __init__(self, tree: ITree | None = None) -> None:
+        self._tree = tree
 
     def current(self, sha256s: Sequence[str]) -> list[int]:
         keys = [bytes.fromhex(sha256) for sha256 in sha256s]
-        return _in_subtree(lambda subtree: [subtree.generation_of(key) for key in keys])
+        return self._in_subtree(lambda subtree: [subtree.generation_of(key) for key in keys])
 
     def for_upload(self, sha256: str) -> tuple[int, bool]:
         key = bytes.fromhex(sha256)
-        return _in_subtree(lambda subtree: (subtree.generation_of(key), key in subtree.contents))
+        return self._in_subtree(lambda subtree: (subtree.generation_of(key), key in subtree.contents))
 
     def retire(self, sha256: str) -> int | None:
-        return _in_subtree(lambda subtree: subtree.retire(bytes.fromhex(sha256)))
+        return self._in_subtree(lambda subtree: subtree.retire(bytes.fromhex(sha256)))
 
     def condemn(self, sha256: str, generation: int) -> bool:
-        return _in_subtree(lambda subtree: subtree.condemn(bytes.fromhex(sha256), generation))
+        return self._in_subtree(lambda subtree: subtree.condemn(bytes.fromhex(sha256), generation))
 
-
-def _in_subtree(work: Callable[[LibrarySubtree], T]) -> T:
-    tree = getUtility(ITree)
-    found: T = tree.run_independently(lambda: work(tree.subtree("library")))
-    return found
+    def _in_subtree(self, work: Callable[[LibrarySubtree], T]) -> T:
+        tree = getUtility(ITree) if self._tree is None else self._tree
+        found: T = tree.run_independently(lambda: work(tree.subtree("library")))
+        return found
 
 
 def store_and_name(
