@@ -3,10 +3,16 @@
 from typing import Any
 
 import transaction
+from webtest.forms import Checkbox
 from zope.component import getUtility
 
 from librarian.countries.interfaces import ICountrySet
+from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
+from librarian.machines.interfaces import ICodeImportSet
+from librarian.machines.scheduler.interfaces import ICodeImportScheduler
+from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
 from librarian.mirrors.interfaces import IDistributionSet
+from librarian.people.interfaces import IPersonSet
 from tests.web.support import PeopleInTheWorld
 
 PAGE = {"Accept": "text/html"}
@@ -17,12 +23,17 @@ def form_with(page: Any, action: str, field: str) -> Any:
     return next(form for form in page.forms.values() if form.action.endswith(action) and field in form.fields)
 
 
+def kept(field: Any) -> Any:
+    """What a field has; True for a box that is ticked, and None for another."""
+    return field.checked or None if isinstance(field, Checkbox) else field.value
+
+
 class RefusedForms(PeopleInTheWorld):
     def setUp(self) -> None:
         super().setUp()
         self.log_in("amy")
 
-    def refused(self, path: str, action: str, wrong: str, **fields: str) -> None:
+    def refused(self, path: str, action: str, wrong: str, **fields: Any) -> None:
         """Fill the form in, and look at the page that comes back."""
         page = self.bobs.get(path, headers=PAGE)
         form = next(
@@ -39,7 +50,7 @@ class RefusedForms(PeopleInTheWorld):
         again = next(
             form for form in page.forms.values() if form.action.endswith(action) and wrong in form.fields
         )
-        self.assertEqual({name: again[name].value for name in fields}, fields)
+        self.assertEqual({name: kept(again[name]) for name in fields}, fields)
 
     def test_upload_links(self) -> None:
         whole = {"wanted": "Your film", "max_size": "2GB", "uses": "3", "lifetime": "7d", "keep": "30d"}
@@ -57,8 +68,8 @@ class RefusedForms(PeopleInTheWorld):
         self.refused("/webhooks", "/webhooks", "url", url="")
 
     def test_mirrors(self) -> None:
-        owner: Any = getUtility(IDistributionSet)
-        owner.new("essays", "Essays", "http://archive.example/")
+        found: Any = getUtility(IDistributionSet)
+        found.new("essays", "Essays", "http://archive.example/")
         transaction.commit()
         code = next(iter(getUtility(ICountrySet))).iso3166code2
         whole = {"name": "near", "country": code, "https_base_url": "https://near.example/essays/"}
@@ -68,6 +79,101 @@ class RefusedForms(PeopleInTheWorld):
             ("https_base_url", "ftp://near.example/"),
         ):
             self.refused("/mirrors/essays/+register", "+register", wrong, **{**whole, wrong: value})
+
+    def test_distributions_and_releases(self) -> None:
+        whole = {"name": "essays", "display_name": "Essays", "main_url": "http://archive.example/"}
+        for wrong, value in (("name", "Not A Name"), ("display_name", " "), ("main_url", "nonsense")):
+            self.refused("/mirrors", "/mirrors", wrong, **{**whole, wrong: value})
+        self.new_mirror()
+        self.refused("/mirrors", "/mirrors", "name", **whole)
+        release = {"new_release": "Not A Name", "version": "5"}
+        self.refused("/mirrors/essays", "/mirrors/essays", "new_release", **release)
+
+    def test_a_mirror(self) -> None:
+        self.new_mirror()
+        whole = {
+            "display_name": "Near",
+            "https_base_url": "https://near.example/essays/",
+            "http_base_url": "http://near.example/essays/",
+        }
+        for wrong, value in (
+            ("display_name", ""),
+            ("https_base_url", "ftp://near.example/"),
+            ("http_base_url", "nonsense"),
+        ):
+            changed = {**whole, wrong: value}
+            self.refused("/mirrors/essays/near", "/mirrors/essays/near", wrong, **changed)
+        page = self.bobs.get("/mirrors/essays/near", headers=PAGE)
+        form = form_with(page, "/mirrors/essays/near", "https_base_url")
+        form["http_base_url"] = ""
+        page = form.submit(headers=PAGE, status=422)
+        self.assertIn("at least one", page.html.find(role="alert").text)
+
+    def new_mirror(self) -> None:
+        """A distribution with one mirror, amy's."""
+        found: Any = getUtility(IDistributionSet)
+        essays = found.new("essays", "Essays", "http://archive.example/")
+        country = next(iter(getUtility(ICountrySet)))
+        amy = getUtility(IPersonSet)["amy"]
+        kinds = MirrorSpeed.S1G, country, MirrorContent.ARCHIVE, MirrorPulseType.PULL
+        essays.newMirror(amy, "near", *kinds, http_base_url="http://near.example/")
+        transaction.commit()
+
+    def test_imports(self) -> None:
+        whole = {
+            "name": "gimp",
+            "rcs_type": "SVN",
+            "url": "https://example.com/gimp",
+            "update_interval": "90m",
+            "private": True,
+            "review_status": None,
+        }
+        for wrong, value in (("name", "Not A Name"), ("url", "ext::sh -c id"), ("update_interval", "soon")):
+            self.refused("/machines/+imports", "", wrong, **{**whole, wrong: value})
+        self.new_import()
+        self.refused("/machines/+imports", "", "name", **whole)
+
+    def test_an_import(self) -> None:
+        self.new_import()
+        whole = {
+            "url": "https://example.com/gimp.git",
+            "owner": "bob",
+            "assignee": "cat",
+            "update_interval": "90m",
+            "review_status": "SUSPENDED",
+        }
+        for wrong, value in (("url", ""), ("url", "file:etc"), ("owner", ""), ("update_interval", "1s")):
+            self.refused("/machines/+imports/gimp", "", wrong, **{**whole, wrong: value})
+        form = form_with(self.bobs.get("/machines/+imports/gimp", headers=PAGE), "", "owner")
+        self.assertEqual((form["update_interval"].value, form["review_status"].value), ("6h", "REVIEWED"))
+
+    def new_import(self) -> None:
+        """The import gimp."""
+        found: Any = getUtility(ICodeImportSet)
+        url, reviewed = "https://example.com/gimp.git", CodeImportReviewStatus.REVIEWED
+        found.new("gimp", RevisionControlSystem.GIT, url, "amy", review_status=reviewed)
+        transaction.commit()
+
+    def test_a_machine(self) -> None:
+        scheduler: Any = getUtility(ICodeImportScheduler)
+        scheduler.arrive("apollo")
+        transaction.commit()
+        self.refused("/machines/apollo", "+cordon", "reason", reason=" ")
+        self.refused("/machines/apollo", "/machines/apollo", "message", message="x" * 501)
+
+    def test_a_machine_that_has_another_state_by_now(self) -> None:
+        scheduler: Any = getUtility(ICodeImportScheduler)
+        scheduler.arrive("apollo")
+        transaction.commit()
+        form = form_with(self.bobs.get("/machines/apollo", headers=PAGE), "/machines/apollo", "message")
+        form["message"] = "kernel update"
+        scheduler.leave("apollo")
+        transaction.commit()
+        page = form.submit("state", value="QUIESCING", headers=PAGE, status=409)
+        self.assertIn(
+            "apollo is Offline by now and was not set Quiescing.", page.html.find(role="alert").text
+        )
+        self.assertEqual(page.html.find(id="message")["value"], "kernel update")
 
     def test_one_box_of_several_is_enough(self) -> None:
         for path in ("/people/amy/+tokens", "/webhooks"):

@@ -12,9 +12,7 @@ from librarian.interfaces import IClock
 from librarian.machines.enums import CodeImportReviewStatus, RevisionControlSystem
 from librarian.machines.interfaces import (
     BadCodeImport,
-    CodeImportExists,
     ICodeImportSet,
-    NotRequestable,
 )
 from librarian.machines.views.description import (
     IMPORT,
@@ -24,14 +22,11 @@ from librarian.machines.views.description import (
     summarize_import,
     title,
 )
+from librarian.machines.views.forms import AddForm, ButtonForm, ChangeForm, change_form
 from librarian.quantities import parse_duration
 from librarian.security.interaction import current_principal, is_permitted
-from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import SeeOther, by_method, checked, done, fields_of, text
+from librarian.web.forms import PageForm, SeeOther, by_form, by_method, checked, done, fields_of, page, text
 from librarian.web.openapi.declaring import (
-    HTML,
-    JSON,
-    Answer,
     describes,
     does,
     fields,
@@ -58,45 +53,30 @@ class Imports:
         return getUtility(ICodeImportSet)[segment]
 
 
-def imports_page(context: Imports, request: Request) -> Any:
+def imports_page(context: Imports, request: Request, form: PageForm | None = None) -> Response:
     """The list, A to Z."""
-    if not wants_page(request):
-        return Response(json_body={"imports": _summaries()}, vary=("Accept",))
-    return _imports_page()
-
-
-def _summaries() -> list[dict[str, Any]]:
-    now = getUtility(IClock).now()
-    return [summarize_import(code_import, now) for code_import in getUtility(ICodeImportSet).getAll()]
-
-
-def _imports_page(notice: str = "", entered: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "title": "Code imports",
-        "imports": _summaries(),
-        "may_edit": is_permitted(EDIT, getUtility(ICodeImportSet)),
-        "notice": notice,
-        "entered": entered or {},
-        "kinds": [kind.name for kind in RevisionControlSystem],
-        "show": title,
+    now, imports = getUtility(IClock).now(), getUtility(ICodeImportSet)
+    values = {
+        "_title": "Code imports",
+        "_may_edit": is_permitted(EDIT, imports),
+        "_form": form or AddForm(),
+        "_show": title,
+        "imports": [
+            summarize_import(code_import, now) for code_import in getUtility(ICodeImportSet).getAll()
+        ],
     }
+    return page(request, "librarian.machines:templates/imports.jinja2", values)
 
 
-def add_import(context: Imports, request: Request) -> Any:
+def add_import(context: Imports, request: Request) -> Response:
     """Make an import: ``name``, ``rcs_type``, ``url``, ``private``, and the fields of a change."""
-    fields = fields_of(request)
-    try:
+
+    def change(fields: Mapping[str, Any]) -> Response:
         made = _new_import(fields)
-    except (BadCodeImport, CodeImportExists) as error:
-        if not wants_page(request):
-            raise
-        return _imports_page(str(error), fields)
-    return done(
-        request,
-        local_path(f"{PATH}/{made.name}"),
-        describe_import(made, getUtility(IClock).now()),
-        status=201,
-    )
+        described = describe_import(made, getUtility(IClock).now())
+        return done(request, local_path(f"{PATH}/{made.name}"), described, status=201)
+
+    return by_form(request, AddForm, change, lambda form: imports_page(context, request, form))
 
 
 def _new_import(fields: Mapping[str, Any]) -> Any:
@@ -120,7 +100,6 @@ imports_index = describes(
     POST=does(
         "Make an import",
         gives(IMPORT, 201, "Made", "Location"),
-        Answer(200, "For a browser, why it was not made", {HTML: TEXT}),
         redirects(303, "Made, for a browser"),
         body=fields(
             "name",
@@ -170,47 +149,45 @@ def changes_in(fields: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def import_page(context: Any, request: Request) -> Any:
-    """One import: its fields, its job, its results, and forms to change it."""
-    if not wants_page(request):
-        return Response(json_body=describe_import(context, getUtility(IClock).now()), vary=("Accept",))
-    return _import_page(context)
+def import_page(context: Any, request: Request, **forms: PageForm) -> Response:
+    """One import: its fields, its job, its results, and forms to change it.
 
-
-def _import_page(code_import: Any, notice: str = "") -> dict[str, Any]:
-    shown = describe_import(code_import, getUtility(IClock).now())
+    `forms` are those that were refused: `form` or `button_form`.
+    """
+    shown = describe_import(context, getUtility(IClock).now())
     job = shown["job"]
-    return {
-        "title": f"{shown['name']}: {title(shown['review_status'])}",
-        "code_import": shown,
-        "interval": span(code_import.update_interval),
-        "notice": notice,
-        "may_edit": is_permitted(EDIT, code_import),
-        "running": job is not None and job["state"] != "PENDING",
-        "statuses": [status.name for status in CodeImportReviewStatus],
-        "show": title,
+    values = {
+        **shown,
+        "_title": f"{shown['name']}: {title(shown['review_status'])}",
+        "_code_import": shown,
+        "_interval": span(context.update_interval),
+        "_may_edit": is_permitted(EDIT, context),
+        "_running": job is not None and job["state"] != "PENDING",
+        "_form": forms.get("form") or change_form(context),
+        "_button_form": forms.get("button_form") or ButtonForm(),
+        "_show": title,
     }
+    return page(request, "librarian.machines:templates/import.jinja2", values)
 
 
-def change_import(context: Any, request: Request) -> Any:
+def change_import(context: Any, request: Request) -> Response:
     """Do what ``do`` says: ``edit`` (the default), ``request``, ``kill`` or ``delete``."""
-    fields = fields_of(request)
-    action = text(fields, "do", "edit")
-    try:
+    action = text(fields_of(request), "do", "edit")
+    if action not in ("edit", "request", "kill", "delete"):
+        raise HTTPBadRequest("do: edit, request, kill or delete")
+    if action == "delete":
+        getUtility(ICodeImportSet).delete(context.name)
+        return SeeOther(local_path(PATH))
+
+    def change(fields: Mapping[str, Any]) -> Response:
         if action == "edit":
             context.edit(message=text(fields, "message", ""), **changes_in(fields))
-        elif action in ("request", "kill"):
-            getattr(context, action)()
-        elif action == "delete":
-            getUtility(ICodeImportSet).delete(context.name)
-            return SeeOther(local_path(PATH))
         else:
-            raise HTTPBadRequest("do: edit, request, kill or delete")
-    except (BadCodeImport, NotRequestable) as error:
-        if not wants_page(request):
-            return error_response(request, 422 if isinstance(error, BadCodeImport) else 409, str(error))
-        return _import_page(context, f"Nothing was changed: {error}.")
-    return done(request, request.path, describe_import(context, getUtility(IClock).now()))
+            getattr(context, action)()
+        return done(request, request.path, describe_import(context, getUtility(IClock).now()))
+
+    form, name = (ChangeForm, "form") if action == "edit" else (ButtonForm, "button_form")
+    return by_form(request, form, change, lambda refused: import_page(context, request, **{name: refused}))
 
 
 import_index = describes(
@@ -218,7 +195,7 @@ import_index = describes(
     GET=does("An import, its job, newest results and events", page_of(IMPORT)),
     POST=does(
         "Change the import, request a run, kill one, or delete the import",
-        Answer(200, "Done; for a browser, why not", {JSON: IMPORT, HTML: TEXT}),
+        gives(IMPORT),
         redirects(303, "Deleted; or done, for a browser"),
         body=fields(do=one_of(("edit", "request", "kill", "delete")), message=TEXT, url=URL, **_CHANGES),
     ),

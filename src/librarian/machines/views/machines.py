@@ -1,7 +1,6 @@
 """Machines in the web application: ``/machines``, as pages and as JSON."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -14,10 +13,6 @@ from librarian.interfaces import IClock
 from librarian.machines.enums import CodeImportMachineOfflineReason, CodeImportMachineState
 from librarian.machines.interfaces import (
     ICodeImportMachineSet,
-    MachineCordoned,
-    MachinePinned,
-    NoCordonReason,
-    NotCordoned,
     WrongMachineState,
 )
 from librarian.machines.views.description import (
@@ -27,21 +22,18 @@ from librarian.machines.views.description import (
     summarize_machine,
     title,
 )
+from librarian.machines.views.forms import ButtonForm, CordonForm, StateForm
 from librarian.machines.views.imports import Imports
 from librarian.machines.views.scheduler import Scheduler
 from librarian.security.interaction import is_permitted
-from librarian.web.errors import error_response, wants_page
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.web.forms import PageForm, by_form, by_method, done, page, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import (
-    HTML,
-    JSON,
-    Answer,
-    Operation,
     changes,
     describes,
     does,
     fields,
+    gives,
     page_of,
     redirects,
 )
@@ -83,32 +75,32 @@ machines_section = MachinesSection()
 
 
 @describes("/machines", GET=does("All machines, A to Z", page_of(obj(machines=array(MACHINE_LINE)))))
-def machines_page(context: Machines, request: Request) -> Any:
+def machines_page(context: Machines, request: Request) -> Response:
     """The list, A to Z."""
     now = getUtility(IClock).now()
     machines = [summarize_machine(machine, now) for machine in getUtility(ICodeImportMachineSet).getAll()]
-    if not wants_page(request):
-        return Response(json_body={"machines": machines}, vary=("Accept",))
-    return {"title": "Code import machines", "machines": machines, "show": title}
+    values = {"_title": "Code import machines", "_show": title, "machines": machines}
+    return page(request, "librarian.machines:templates/machines.jinja2", values)
 
 
-def machine_page(context: Any, request: Request) -> Any:
-    """One machine: its state, its jobs, its events, and forms to change it."""
-    if not wants_page(request):
-        return Response(json_body=describe_machine(context, getUtility(IClock).now()), vary=("Accept",))
-    return _page(context)
+def machine_page(context: Any, request: Request, **forms: PageForm) -> Response:
+    """One machine: its state, its jobs, its events, and forms to change it.
 
-
-def _page(machine: Any, notice: str = "") -> dict[str, Any]:
-    shown = describe_machine(machine, getUtility(IClock).now())
-    return {
-        "title": f"{shown['hostname']}: {title(shown['state'])}",
-        "machine": shown,
-        "notice": notice,
-        "may_edit": is_permitted(EDIT, machine),
-        "transitions": _transitions(machine),
-        "show": title,
+    `forms` are those that were refused: `state_form`, `cordon_form` or `button_form`.
+    """
+    shown = describe_machine(context, getUtility(IClock).now())
+    values = {
+        **shown,
+        "_title": f"{shown['hostname']}: {title(shown['state'])}",
+        "_machine": shown,
+        "_may_edit": is_permitted(EDIT, context),
+        "_transitions": _transitions(context),
+        "_state_form": forms.get("state_form") or StateForm(),
+        "_cordon_form": forms.get("cordon_form") or CordonForm(),
+        "_button_form": forms.get("button_form") or ButtonForm(),
+        "_show": title,
     }
+    return page(request, "librarian.machines:templates/machine.jinja2", values)
 
 
 def _transitions(machine: Any) -> list[tuple[str, str]]:
@@ -122,74 +114,83 @@ def _transitions(machine: Any) -> list[tuple[str, str]]:
     return [(wanted.name, f"Set {title(wanted.name)}") for wanted, shown in possible.items() if shown]
 
 
-def _does(field: str, summary: str, *, needed: bool = False) -> Operation:
-    """A change by one field; a browser is told on the page why it was not made."""
-    said = {"type": "string", "pattern": r"\S"} if needed else TEXT
-    done = changes(MACHINE, fields(*([field] if needed else []), **{field: said}), summary=summary)
-    return replace(done, answers=(_NOT_DONE, done.answers[1]))
-
-
-_NOT_DONE = Answer(200, "Done; for a browser, why not", {JSON: MACHINE, HTML: TEXT})
-_forgets = does(
-    "Delete a machine that will not come back",
-    Answer(200, "Done; for a browser, why not", {JSON: obj(), HTML: TEXT}),
-    redirects(303, "Done, for a browser"),
-)
-
-
-def change_machine(context: Any, request: Request) -> Any:
+def change_machine(context: Any, request: Request) -> Response:
     """Set the state, from a form or a JSON body: ``state``, ``message``, and ``seen``, the state that the
     client was shown.  Where ``seen`` is not the present state, nothing is changed."""
-    fields = fields_of(request)
-    try:
-        wanted = CodeImportMachineState[text(fields, "state")]
-    except KeyError:
-        raise HTTPBadRequest("state: ONLINE, OFFLINE or QUIESCING") from None
-    try:
+
+    def change(fields: Mapping[str, Any]) -> None:
+        try:
+            wanted = CodeImportMachineState[text(fields, "state")]
+        except KeyError:
+            raise HTTPBadRequest("state: ONLINE, OFFLINE or QUIESCING") from None
         if fields.get("seen", context.state.name) != context.state.name:
             raise WrongMachineState(context.hostname, context.state)
         set_state(context, wanted, text(fields, "message", ""))
-    except (WrongMachineState, MachineCordoned, MachinePinned) as error:
-        return _stale(context, request, wanted, error)
-    return done(request, request.path, describe_machine(context, getUtility(IClock).now()))
+
+    return _by_form(context, request, StateForm, "state_form", change)
 
 
-@describes("/machines/{hostname}/+cordon", POST=_does("reason", "Give it no more jobs", needed=True))
+def _by_form(
+    machine: Any,
+    request: Request,
+    form: type[PageForm],
+    name: str,
+    change: Callable[[Mapping[str, Any]], None],
+) -> Response:
+    """The answer of by_form() to a change of a machine; `name` is what the template calls the form."""
+
+    def answer(fields: Mapping[str, Any]) -> Response:
+        change(fields)
+        described = describe_machine(machine, getUtility(IClock).now())
+        return done(request, local_path(f"/machines/{machine.hostname}"), described)
+
+    return by_form(request, form, answer, lambda refused: machine_page(machine, request, **{name: refused}))
+
+
+_REASON = {"type": "string", "pattern": r"\S"}
+
+
+@describes(
+    "/machines/{hostname}/+cordon",
+    POST=changes(MACHINE, fields("reason", reason=_REASON), summary="Give it no more jobs"),
+)
 @takes("POST")
-def cordon_machine(context: Any, request: Request) -> Any:
+def cordon_machine(context: Any, request: Request) -> Response:
     """``+cordon``: give the machine no more jobs, for the reason in ``reason``."""
-    return _call(context, request, context.addCordon, "reason")
+
+    def change(fields: Mapping[str, Any]) -> None:
+        context.addCordon(text(fields, "reason", ""))
+
+    return _by_form(context, request, CordonForm, "cordon_form", change)
 
 
-@describes("/machines/{hostname}/+uncordon", POST=_does("message", "Give it jobs again"))
+@describes(
+    "/machines/{hostname}/+uncordon",
+    POST=changes(MACHINE, fields(message=TEXT), summary="Give it jobs again"),
+)
 @takes("POST")
-def uncordon_machine(context: Any, request: Request) -> Any:
+def uncordon_machine(context: Any, request: Request) -> Response:
     """``+uncordon``: give the machine jobs again."""
-    return _call(context, request, context.removeCordon, "message")
+
+    def change(fields: Mapping[str, Any]) -> None:
+        context.removeCordon(text(fields, "message", ""))
+
+    return _by_form(context, request, ButtonForm, "button_form", change)
 
 
-def _call(machine: Any, request: Request, method: Callable[[str], None], field: str) -> Any:
-    try:
-        method(text(fields_of(request), field, ""))
-    except (MachineCordoned, NotCordoned, NoCordonReason) as error:
-        if not wants_page(request):
-            raise
-        return _page(machine, f"Nothing was changed: {error}")
-    described = describe_machine(machine, getUtility(IClock).now())
-    return done(request, local_path(f"/machines/{machine.hostname}"), described)
-
-
-@describes("/machines/{hostname}/+forget", POST=_forgets)
+@describes(
+    "/machines/{hostname}/+forget",
+    POST=changes(obj(), summary="Delete a machine that will not come back"),
+)
 @takes("POST")
-def forget_machine(context: Any, request: Request) -> Any:
+def forget_machine(context: Any, request: Request) -> Response:
     """``+forget``: delete a machine that will not come back."""
-    try:
+
+    def change(fields: Mapping[str, Any]) -> Response:
         getUtility(ICodeImportMachineSet).remove(context.hostname)
-    except WrongMachineState as error:
-        if not wants_page(request):
-            raise
-        return _page(context, f"The machine was not forgotten: {error}")
-    return done(request, local_path("/machines"), {})
+        return done(request, local_path("/machines"), {})
+
+    return by_form(request, ButtonForm, change, lambda form: machine_page(context, request, button_form=form))
 
 
 machine_index = describes(
@@ -197,7 +198,7 @@ machine_index = describes(
     GET=does("A machine, its jobs and its newest events", page_of(MACHINE)),
     POST=does(
         "Set the state",
-        _NOT_DONE,
+        gives(MACHINE),
         redirects(303, "Done, for a browser"),
         body=fields(
             "state",
@@ -217,14 +218,3 @@ def set_state(machine: Any, wanted: CodeImportMachineState, message: str) -> Non
         machine.setOffline(CodeImportMachineOfflineReason.STOPPED, message)
     else:
         machine.setQuiescing(message)
-
-
-def _stale(machine: Any, request: Request, wanted: CodeImportMachineState, error: Exception) -> Any:
-    """The state has changed meanwhile: 409 for a program, the page with the present state for a person."""
-    if not wants_page(request):
-        return error_response(request, 409, str(error))
-    return _page(
-        machine,
-        f"{machine.hostname} is {title(machine.state.name)} by now and was not set {title(wanted.name)}."
-        " This page shows its present state.",
-    )

@@ -1,24 +1,44 @@
 """``/mirrors/<distribution>``: its releases, and a board of its mirrors."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.fields import StringField
+from wtforms.validators import Length
 
+from librarian.mirrors.interfaces import NameInUse
 from librarian.mirrors.views.board import board_values
 from librarian.mirrors.views.common import path_of, registry_page
 from librarian.mirrors.views.serializers import MIRROR, describe
+from librarian.people.interfaces import BadName
 from librarian.web.errors import wants_page
-from librarian.web.forms import by_method, checked, done, fields_of, text
+from librarian.web.forms import PageForm, by_form, by_method, checked, done, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import CHECKBOX, FLAG, TEXT, URL, WORD, array, nullable, obj, told
 
 
-def _show_distribution(context: Any, request: Request) -> Response:
+class ReleaseForm(PageForm):
+    """A new release."""
+
+    blames: ClassVar = {BadName: "new_release", NameInUse: "new_release"}
+
+    new_release = StringField(
+        "Name, as its suites begin",
+        [Length(max=64)],
+        description="Letters a to z, digits, and . + - in it",
+        render_kw={"required": True, "autocapitalize": "none"},
+    )
+    version = StringField("Version", [Length(max=64)])
+
+
+def _show_distribution(context: Any, request: Request, form: PageForm | None = None) -> Response:
     """A board of the mirrors for people; all that is known of each for programs."""
     values = {
         "_title": f"Mirrors of {context.display_name}",
         "_path": path_of(context),
+        "_form": form or ReleaseForm(),
         "_may_review": request.has_permission("librarian.mirrors.Review", context),
         "_may_register": request.has_permission("librarian.mirrors.Register", context),
         "name": context.name,
@@ -37,17 +57,24 @@ def _change_distribution(context: Any, request: Request) -> Response:
 
     A new release is a name; its components and architectures come from the archive.
     """
-    fields = fields_of(request)
+
+    def change(fields: Mapping[str, Any]) -> Response:
+        _set(context, fields)
+        releases = [_describe_release(release) for release in context.releases]
+        return done(request, path_of(context), {"main_url": context.main_url, "releases": releases})
+
+    return by_form(request, ReleaseForm, change, lambda form: _show_distribution(context, request, form))
+
+
+def _set(distribution: Any, fields: Mapping[str, Any]) -> None:
     if "display_name" in fields:
-        context.display_name = text(fields, "display_name")
+        distribution.display_name = text(fields, "display_name")
     if "main_url" in fields:
-        context.main_url = text(fields, "main_url") or None
+        distribution.main_url = text(fields, "main_url") or None
     if "new_release" in fields:
-        context.newRelease(text(fields, "new_release"), text(fields, "version", ""), [])
+        distribution.newRelease(text(fields, "new_release"), text(fields, "version", ""), [])
     if "release" in fields:
-        context.getRelease(text(fields, "release")).active = checked(fields, "active")
-    releases = [_describe_release(release) for release in context.releases]
-    return done(request, path_of(context), {"main_url": context.main_url, "releases": releases})
+        distribution.getRelease(text(fields, "release")).active = checked(fields, "active")
 
 
 _RELEASE = obj(name=TEXT, version=TEXT, active=FLAG, components=array(TEXT), architectures=array(TEXT))

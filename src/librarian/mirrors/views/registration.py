@@ -8,36 +8,33 @@ from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 from pyramid.response import Response
 from wtforms import SelectChoice
-from wtforms.fields import SelectField, StringField, URLField
+from wtforms.fields import SelectField, StringField
 from wtforms.validators import DataRequired, Length
 from zope.component import getUtility
 
 from librarian.countries.interfaces import ICountrySet
 from librarian.mirrors.enums import MirrorContent, MirrorPulseType, MirrorSpeed
-from librarian.mirrors.interfaces import BadBaseURL, NameInUse, URLInUse
-from librarian.mirrors.views.common import SCHEMES, member_named, path_of, registry_page
+from librarian.mirrors.interfaces import NameInUse
+from librarian.mirrors.views.common import SCHEMES, BaseURLsForm, member_named, path_of, registry_page
 from librarian.mirrors.views.serializers import MIRROR, describe
 from librarian.people.interfaces import BadName
 from librarian.security.interaction import current_principal
-from librarian.web.forms import PageForm, by_form, by_method, done, sentence, text
+from librarian.web.forms import PageForm, by_form, by_method, done, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import TEXT, WORD, array, mapping, obj, one_of, told
 
 _NAME = {"autocapitalize": "none"}
 
 
-class RegistrationForm(PageForm):
+class RegistrationForm(BaseURLsForm):
     """A new mirror."""
 
-    blames: ClassVar = {NameInUse: "name", BadName: "name", BadBaseURL: "", URLInUse: ""}
+    blames: ClassVar = {**BaseURLsForm.blames, NameInUse: "name", BadName: "name"}
 
     name = StringField(
         "Name, as in URLs", [DataRequired("A name is needed."), Length(max=64)], render_kw=_NAME
     )
     country = SelectField("Country", [DataRequired("Choose the country.")], validate_choice=False)
-    https_base_url = URLField("HTTPS URL", render_kw={"placeholder": "https://"})
-    http_base_url = URLField("HTTP URL", render_kw={"placeholder": "http://"})
-    ftp_base_url = URLField("FTP URL", render_kw={"placeholder": "ftp://"})
     speed = SelectField(
         "Speed", choices=[SelectChoice(one.name, one.title) for one in MirrorSpeed], default="S1G"
     )
@@ -55,14 +52,6 @@ class RegistrationForm(PageForm):
             SelectChoice("PUSH", "The archive tells it when"),
         ],
     )
-
-    def blame(self, error: Exception) -> None:
-        """A URL that is refused is that of the field with this URL."""
-        names = [field.name for field in self if field.data and field.data == getattr(error, "url", None)]
-        if names:
-            self[names[0]].errors = [sentence(error)]
-        else:
-            super().blame(error)
 
     def __init__(self, fields: Any = None) -> None:
         super().__init__(fields)

@@ -1,15 +1,19 @@
 """``/mirrors``: the distributions."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pyramid.request import Request
 from pyramid.response import Response
+from wtforms.fields import StringField, URLField
+from wtforms.validators import DataRequired, Length
 from zope.component import getUtility
 from zope.interface import implementer
 
-from librarian.mirrors.interfaces import IDistributionSet
+from librarian.mirrors.interfaces import BadBaseURL, IDistributionSet, NameInUse
 from librarian.mirrors.views.common import path_of, registry_page
-from librarian.web.forms import by_method, done, fields_of, text
+from librarian.people.interfaces import BadDisplayName, BadName
+from librarian.web.forms import PageForm, by_form, by_method, done, text
 from librarian.web.interfaces import IAppSection
 from librarian.web.openapi.declaring import changes, describes, does, fields, page_of
 from librarian.web.openapi.schemas import COUNT, TEXT, URL, WORD, array, obj
@@ -41,10 +45,33 @@ class MirrorsSection:
 mirrors_section = MirrorsSection()
 
 
-def _distributions(context: Mirrors, request: Request) -> Response:
+class DistributionForm(PageForm):
+    """A new distribution."""
+
+    blames: ClassVar = {
+        NameInUse: "name",
+        BadName: "name",
+        BadDisplayName: "display_name",
+        BadBaseURL: "main_url",
+    }
+
+    name = StringField(
+        "Name, as in URLs",
+        [DataRequired("A name is needed."), Length(max=64)],
+        description="Letters a to z, digits, and . + - in it",
+        render_kw={"autocapitalize": "none"},
+    )
+    display_name = StringField(
+        "Name, as people say it", [DataRequired("A name to show is needed."), Length(max=200)]
+    )
+    main_url = URLField("URL of the archive itself")
+
+
+def _distributions(context: Mirrors, request: Request, form: PageForm | None = None) -> Response:
     distributions = getUtility(IDistributionSet)
     values = {
         "_title": "Mirrors",
+        "_form": form or DistributionForm(),
         "_may_add": request.has_permission("librarian.mirrors.Review", distributions),
         "distributions": [
             {
@@ -61,11 +88,13 @@ def _distributions(context: Mirrors, request: Request) -> Response:
 
 
 def _add_distribution(context: Mirrors, request: Request) -> Response:
-    fields = fields_of(request)
-    added = getUtility(IDistributionSet).new(
-        text(fields, "name"), text(fields, "display_name"), text(fields, "main_url", "") or None
-    )
-    return done(request, path_of(added), {"name": added.name, "id": added.id}, 201)
+    def change(fields: Mapping[str, Any]) -> Response:
+        added = getUtility(IDistributionSet).new(
+            text(fields, "name"), text(fields, "display_name"), text(fields, "main_url", "") or None
+        )
+        return done(request, path_of(added), {"name": added.name, "id": added.id}, 201)
+
+    return by_form(request, DistributionForm, change, lambda form: _distributions(context, request, form))
 
 
 _DISTRIBUTION = obj(name=TEXT, display_name=TEXT, mirrors=COUNT, enabled=COUNT, official=COUNT)
