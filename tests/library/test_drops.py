@@ -4,8 +4,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import transaction
+from bs4 import BeautifulSoup
 from zope.component import getUtility
 from zope.security.interfaces import Unauthorized
 from zope.security.proxy import removeSecurityProxy
@@ -109,6 +111,27 @@ class Taking(DropsTestCase):
         answer = self.form(url, "C:\\logs\\a.txt")
         self.assertIn("Thank you", answer.text)
         self.assertEqual([file.filename for file in self.files()], ["a.txt"])
+
+    def test_the_page_says_how_many_files_and_until_when(self) -> None:
+        for uses, several, said in (
+            (1, False, "takes one file, and expires in 7 days."),
+            (3, True, "takes 3 files, and expires in 7 days."),
+            (None, True, "takes any number of files, and expires in 7 days."),
+        ):
+            page = BeautifulSoup(
+                request("GET", self.link(max_uses=uses, max_size=100), {"Accept": "text/html"}).text,
+                "html.parser",
+            )
+            self.assertEqual(
+                (page.form.has_attr("data-several"), page.form["data-max-size"]), (several, "100")
+            )
+            self.assertIn(said, page.find_all("li")[-1].text)
+            self.assertIn("UTC", page.find("time")["title"])
+
+    def test_another_file_by_the_same_link(self) -> None:
+        url = self.link(max_uses=2)
+        self.assertIn(f'<a href="{urlsplit(url).path}">Send another file</a>', self.form(url).text)
+        self.assertNotIn("another file", self.form(url, data=b"three").text)
 
     def test_a_form_with_a_fixed_name(self) -> None:
         self.form(self.link(filename="wanted.txt"), "mine.txt")
@@ -388,4 +411,5 @@ class Managing(DropsTestCase):
         self.assertIn("/+drop/", form.submit().text)
         page = self.bobs.get("/+upload-links")
         self.assertIn("Your logs", page.text)
+        self.assertIn("Bob", [cell.text for cell in page.html.find_all("td")])
         page.forms[0].submit("revoke").follow().mustcontain("no upload links")

@@ -290,6 +290,33 @@ class Pages(PeopleInTheWorld):
         self.assertEqual(page.html.find(id="reason")["value"], "x" * 201)
         self.assertEqual(page.html.find(id="reason")["aria-invalid"], "true")
 
+    def test_a_file_stays_until_a_day(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=True)
+        today = self.world.clock.now().date()
+        page = self.submit(page, "+expiry", expires="until", until=(today + timedelta(days=3)).isoformat())
+        self.assertEqual(page.html.main.find("dt", string="Stays").find_next("dd").text, "expires in 3 days")
+        form = next(form for form in page.forms.values() if form.action.endswith("+expiry"))
+        chosen = (form["expires"].value, form["until"].value)
+        self.assertEqual(chosen, ("until", (today + timedelta(days=3)).isoformat()))
+        page = self.submit(page, "+expiry", expires="never")
+        self.assertIn("for good", page.html.find("dl").text)
+
+    def test_a_day_that_is_none_is_marked(self) -> None:
+        page = self.upload(self.browser_of("bob"), restricted=False)
+        today = self.world.clock.now().date()
+        for day, reason in (
+            ("", "Choose the day."),
+            ("soon", "Not a valid date value."),
+            ((today - timedelta(days=1)).isoformat(), "This day is over."),
+            ("9999-12-31", "Expires is a time (RFC 3339), a day as 2026-11-22, 30d, unreferenced or never."),
+        ):
+            form = next(form for form in page.forms.values() if form.action.endswith("+expiry"))
+            form["expires"], form["until"] = "until", day
+            answer = form.submit(headers={"Accept": "text/html"}, status=400)
+            again = next(form for form in answer.forms.values() if form.action.endswith("+expiry"))
+            self.assertEqual((again["expires"].value, again["until"].value), ("until", day))
+            self.assertIn(reason, answer.html.main.text)
+
     def test_expiry_is_changed_and_a_hold_released(self) -> None:
         page = self.upload(self.browser_of("bob"), restricted=False)
         page = self.submit(page, "+expiry", expires="never")

@@ -145,8 +145,22 @@ class Pages(unittest.TestCase):
     def test_a_file_that_the_link_does_not_take(self) -> None:
         self.browser.open(self.server.urls["public"] + self.link(max_size="5MB"))
         self.choose()
+        self.until_told("large file.bin is too large: 6.0 MB, and at most 5.0 MB are taken.")
+        self.assertEqual(self.browser.text(".sendings"), "")  # it was told when the file was chosen
         self.click("Send")
-        self.until_told("this link takes files of at most 5000000 bytes")
+        self.until_told("at most 5.0 MB are taken")
+        self.assertEqual(self.uploads(), {})
+
+    def test_several_files_by_one_link(self) -> None:
+        second = self.path.with_name("another.bin")
+        second.write_bytes(os.urandom(100))
+        self.browser.open(self.server.urls["public"] + self.link(uses="2", restricted="false"))
+        chooser = self.browser.driver.find_element(By.NAME, "file")
+        chooser.send_keys(f"{self.path}\n{second}")
+        self.click("Send")
+        for name in (self.path.name, second.name):
+            self.until_told(f"Thank you: {name} has come")
+        self.assert_allowed()
 
     def test_an_upload_that_is_given_up_leaves_nothing(self) -> None:
         relay = self.relay("public")

@@ -47,7 +47,10 @@ EXPIRY = {
         r"^(never|unreferenced|[1-9][0-9]?[hdw]"
         r"|203[0-7]-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T(0\d|1\d):[0-5]\d:[0-5]\dZ)$"
     ),
-    "description": "an RFC 3339 time to come, never, unreferenced, or how long from now, such as 30d",
+    "description": (
+        "an RFC 3339 time to come, a day, whose end in UTC is meant, never, unreferenced,"
+        " or how long from now, such as 30d"
+    ),
 }
 
 

@@ -4,7 +4,7 @@ For the upload endpoints and for views of other systems that take files.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, BinaryIO
 
 from pyramid.httpexceptions import (
@@ -123,8 +123,11 @@ def expires_or_default(text: str, name: str) -> datetime | None:
 
 
 def expires_at(text: str, name: str) -> datetime | None:
-    """An expiry as people write it: a time (RFC 3339, section 5.6), how long from now (``30d``), ``never``,
-    or ``unreferenced`` (None).  `name` is of the field.  Raises HTTPBadRequest."""
+    """An expiry as people write it: a time (RFC 3339, section 5.6), a day, whose end in UTC is meant, how
+    long from now (``30d``), ``never``, or ``unreferenced`` (None).  `name` is of the field.
+
+    Raises HTTPBadRequest.
+    """
     stated = text.strip().lower()
     if stated == UNREFERENCED:
         return None
@@ -133,6 +136,15 @@ def expires_at(text: str, name: str) -> datetime | None:
     try:
         if _LIFETIME.fullmatch(stated):
             return check_expires(getUtility(IClock).now() + parse_duration(stated))
-        return check_expires(datetime.fromisoformat(text.strip()))
+        return check_expires(end_of(text.strip()))
     except (ValueError, OverflowError):
-        raise HTTPBadRequest(f"{name} is a time (RFC 3339), 30d, unreferenced or never.") from None
+        raise HTTPBadRequest(
+            f"{name} is a time (RFC 3339), a day as 2026-11-22, 30d, unreferenced or never."
+        ) from None
+
+
+def end_of(stated: str) -> datetime:
+    """A time (RFC 3339), or the end of a day in UTC.  Raises ValueError, OverflowError."""
+    if len(stated) == len("2026-11-22"):
+        return datetime.combine(date.fromisoformat(stated), time(tzinfo=UTC)) + timedelta(days=1)
+    return datetime.fromisoformat(stated)

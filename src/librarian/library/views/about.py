@@ -1,19 +1,21 @@
 """``/files/<id>/+about``: a page and JSON on one file, with forms for those who may change it."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from pyramid.request import Request
 from pyramid.response import Response
 from wtforms import SelectChoice
 from wtforms.fields import DateField, IntegerField, SelectField, StringField
-from wtforms.validators import DataRequired, Length, NumberRange, Optional, StopValidation
+from wtforms.validators import DataRequired, Length, NumberRange, Optional, StopValidation, ValidationError
 from zope.component import getUtility
 from zope.security.proxy import removeSecurityProxy
 
 from librarian.interfaces import IClock, ISettings
 from librarian.library.http.description import LINE, describe
-from librarian.library.settings import LibrarySettings
+from librarian.library.interfaces import InvalidExpiry
+from librarian.library.settings import NEVER, UNREFERENCED, LibrarySettings
 from librarian.library.tokens.description import TOKEN
 from librarian.library.tokens.interfaces import InvalidLifetime
 from librarian.library.views.owners import owner_name
@@ -35,12 +37,35 @@ LIFETIMES = (
     ("7d", "1 week", timedelta(days=7)),
 )
 LONGEST_REASON = 200  # characters
+#: How long a file may stay, by what a form says, in the words of its page.
+STAYS = {
+    UNREFERENCED: "kept while something refers to it; if nothing does, about a week",
+    NEVER: "for good",
+    "1d": "a day",
+    "7d": "a week",
+    "30d": "30 days",
+    "365d": "a year",
+}
 
 
-def _day_is_chosen(form: Any, field: Any) -> None:
-    """Raise StopValidation where a link works until a day, and none is given."""
-    if form.lifetime.data == UNTIL and not any(field.raw_data or ()):
-        raise StopValidation("Choose the day.")
+def choices_with(default: str) -> list[tuple[str, str]]:
+    """The choices of STAYS, and before them a default that is none of them."""
+    return [*([] if default in STAYS else [(default, default)]), *STAYS.items()]
+
+
+def _chosen_with(name: str) -> Callable[[Any, Any], None]:
+    """A validator: where the field `name` says that a day is meant, there has to be one."""
+
+    def check(form: Any, field: Any) -> None:
+        if form[name].data == UNTIL and not any(field.raw_data or ()):
+            raise StopValidation("Choose the day.")
+
+    return check
+
+
+def _not_past(form: Any, field: Any) -> None:
+    if field.data is not None and field.data < getUtility(IClock).now().date():
+        raise ValidationError("This day is over.")
 
 
 class LinkForm(PageForm):
@@ -49,7 +74,7 @@ class LinkForm(PageForm):
     blames: ClassVar = {InvalidLifetime: "lifetime"}
 
     lifetime = SelectField("How long it works", default="1d", validate_choice=False)
-    until = DateField("Until the end of (UTC)", [_day_is_chosen, Optional()])
+    until = DateField("Until the end of (UTC)", [_chosen_with("lifetime"), Optional()])
     uses = IntegerField("How many downloads (empty: any number)", [Optional(), NumberRange(1, 999_999_999)])
 
     def __init__(self, fields: Any = None) -> None:
@@ -62,6 +87,28 @@ class LinkForm(PageForm):
         ]
         last = max(now, now + longest - timedelta(days=1)).date()  # whose end is not too late
         self.until.render_kw = {"min": now.date().isoformat(), "max": last.isoformat()}
+
+
+class ExpiryForm(PageForm):
+    """How long a file stays from now on."""
+
+    blames: ClassVar = {InvalidExpiry: "until"}
+
+    expires = SelectField("From now on", validate_choice=False)
+    until = DateField(
+        "Until the end of (UTC)", [_chosen_with("expires"), Optional(), _not_past], id="last-day"
+    )
+
+    def __init__(self, fields: Any = None, expires: str | None = None) -> None:
+        """`expires` is that of the file, as describe() has it."""
+        last = None
+        if expires not in (None, NEVER):  # the day that ends then, or during which it is
+            last = (datetime.fromisoformat(str(expires)).astimezone(UTC) - timedelta(microseconds=1)).date()
+        super().__init__(fields, expires=UNTIL if last else expires or UNREFERENCED, until=last)
+        self.expires.choices = [
+            SelectChoice(*one) for one in (*STAYS.items(), (UNTIL, "until the day below"))
+        ]
+        self.until.render_kw = {"min": getUtility(IClock).now().date().isoformat()}
 
 
 class HoldForm(PageForm):
@@ -103,7 +150,7 @@ def about(context: Any, request: Request, **forms: PageForm) -> Response:
 def about_values(alias: Any, request: Request, **forms: PageForm) -> dict[str, Any]:
     """The values of page(): those that begin with ``_`` are for the template only.
 
-    `forms` are those that were refused: `link_form`, `hold_form`.
+    `forms` are those that were refused: `link_form`, `hold_form`, `expiry_form`.
     """
     may_edit = request.has_permission("librarian.Edit", alias)
     for_people = _for_people(alias) if wants_page(request) else {"_preview": NONE}
@@ -123,6 +170,7 @@ def about_values(alias: Any, request: Request, **forms: PageForm) -> dict[str, A
         values |= {"_links": [{**token, "asked_by": owner_name(token["asked_by"])} for token in found]}
         values |= {"_link_form": forms.get("link_form") or LinkForm()}
         values |= {"_hold_form": forms.get("hold_form") or HoldForm()}
+        values |= {"_expiry_form": forms.get("expiry_form") or ExpiryForm(expires=values["expires"])}
     return values
 
 

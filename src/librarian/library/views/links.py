@@ -1,7 +1,7 @@
 """Links to restricted files: ``+tokens`` lists and makes their tokens, ``+revoke`` revokes one."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pyramid.httpexceptions import HTTPBadRequest
@@ -11,6 +11,7 @@ from pyramid.response import Response
 from zope.component import getUtility
 
 from librarian.interfaces import IClock
+from librarian.library.http.request_bodies import end_of
 from librarian.library.tokens.description import TOKEN
 from librarian.library.views.about import (
     TEMPLATE,
@@ -87,11 +88,7 @@ def _until(fields: Mapping[str, Any]) -> timedelta:
     """How long it is until a time (RFC 3339), or until the end of a day in UTC."""
     stated = text(fields, "until").strip()
     try:
-        if len(stated) == len("2026-11-22"):
-            end = datetime.combine(date.fromisoformat(stated), time(tzinfo=UTC)) + timedelta(days=1)
-        else:
-            end = datetime.fromisoformat(stated)
-        return end - getUtility(IClock).now()
+        return end_of(stated) - getUtility(IClock).now()
     except (ValueError, TypeError, OverflowError):
         raise HTTPBadRequest("until is a time (RFC 3339), or a day as 2026-11-22.") from None
 

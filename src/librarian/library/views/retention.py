@@ -8,7 +8,15 @@ from pyramid.response import Response
 
 from librarian.library.http.description import EXPIRY, FILE, describe
 from librarian.library.http.request_bodies import expires_at
-from librarian.library.views.about import LONGEST_REASON, HoldForm, about, about_path, without_proxy
+from librarian.library.views.about import (
+    LONGEST_REASON,
+    UNTIL,
+    ExpiryForm,
+    HoldForm,
+    about,
+    about_path,
+    without_proxy,
+)
 from librarian.web.forms import by_form, by_method, done, fields_of, text
 from librarian.web.openapi.declaring import changes, describes, does, fields, gives
 from librarian.web.openapi.schemas import TEXT, array, obj
@@ -67,9 +75,17 @@ release = describes(
 
 
 def _expiry(context: Any, request: Request) -> Response:
-    """Change how long the file stays, by the field `expires`; see expires_at()."""
-    context.keepUntil(expires_at(text(fields_of(request), "expires"), "expires"))
-    return done(request, about_path(context), describe(context))
+    """Change how long the file stays, by the field `expires`; see expires_at().
+
+    A form may say ``until``, and the day in a field of this name.
+    """
+
+    def change(fields: Any) -> Response:
+        stated = text(fields, "expires")
+        context.keepUntil(expires_at(text(fields, UNTIL) if stated == UNTIL else stated, "expires"))
+        return done(request, about_path(context), describe(context))
+
+    return by_form(request, ExpiryForm, change, lambda form: about(context, request, expiry_form=form))
 
 
 expiry = describes(

@@ -17,7 +17,7 @@ from librarian.library.http.description import FILE, STATED_EXPIRY, describe
 from librarian.library.http.request_bodies import expires_or_default
 from librarian.library.interfaces import ILibraryFileAliasSet
 from librarian.library.settings import ExpirySettings
-from librarian.library.views.about import about_path
+from librarian.library.views.about import about_path, choices_with
 from librarian.web.errors import wants_page
 from librarian.web.forms import SeeOther, by_method, fields_of, sent_files, text
 from librarian.web.openapi.declaring import HTML, Answer, changes, describes, does, form_with_file
@@ -29,12 +29,13 @@ TEMPLATE = "librarian.library:templates/upload.jinja2"
 MOST_SHOWN = 50  # files that the page names after they were added
 
 
-def upload_values(request: Request) -> dict[str, str] | None:
+def upload_values(request: Request) -> dict[str, Any] | None:
     """What the form needs, for those who may add files: `default` is what the setting says of an upload that
-    says nothing, ``never``, ``unreferenced``, or how long."""
+    says nothing, ``never``, ``unreferenced``, or how long; `stays` are the choices and their words."""
     if not request.has_permission("librarian.Upload", getUtility(ILibraryFileAliasSet)):
         return None
-    return {"default": getUtility(ISettings).section(ExpirySettings).default_expiry}
+    default = getUtility(ISettings).section(ExpirySettings).default_expiry
+    return {"default": default, "stays": choices_with(default)}
 
 
 def _upload_form(context: Any, request: Request) -> Response:

@@ -1,7 +1,8 @@
 // Files from a form with `data-uploads`, which says where uploads begin.  Each file that is chosen, dropped on the
 // page or pasted is a resumable upload with a bar of its own.  With `data-folder` files get paths in this folder of
 // the named tree, and the list is shown anew at the end; with `data-after` a file that has come is linked to its page
-// (`data-after` is what stands before its id).  Without this script the form sends the files itself.
+// (`data-after` is what stands before its id).  `data-max-size` is the most bytes that a file may have, and with
+// `data-several` several are chosen at once.  Without this script the form sends the files itself.
 
 import {Refused, ResumableUpload} from "./resumable.js";
 import {size, span} from "./words.js";
@@ -12,6 +13,12 @@ const COPIED = 2000;  // milliseconds for which a button says so
 
 function made(tag, properties = {}) {
   return Object.assign(document.createElement(tag), properties);
+}
+
+// Why a file is not taken, before a byte of it is sent; "" where it is.
+function tooLarge(form, file) {
+  const most = Number(form.dataset.maxSize || Infinity);
+  return file.size > most ? `${file.name} is too large: ${size(file.size)}, and at most ${size(most)} are taken.` : "";
 }
 
 class Rate {
@@ -30,6 +37,7 @@ class Rate {
 class Row {
   constructor(form, file) {
     this.data = form.dataset;
+    this.wrong = tooLarge(form, file);
     this.action = form.action;
     this.fields = new FormData(form);  // what is chosen now
     this.file = file;
@@ -72,6 +80,7 @@ class Row {
   async run() {
     this.running = true;
     try {
+      if (this.wrong) throw new Refused(this.wrong);
       this.arrived(await (this.file.size ? this.upload.run() : this.post()));
       return true;
     } catch (error) {
@@ -144,6 +153,11 @@ class Sending {
     this.running = 0;
     this.failed = 0;
     const input = form.elements.file;
+    if ("several" in form.dataset) input.multiple = true;
+    input.addEventListener("change", () => {
+      const reasons = [...input.files].map((file) => tooLarge(form, file));
+      form.querySelector("output").textContent = reasons.filter(Boolean).join(" ");
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.add(input.files);

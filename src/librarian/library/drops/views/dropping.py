@@ -89,7 +89,12 @@ def _shown(request: Request, link: UploadLink) -> Response:
     values = {**_described(link.terms), "until": link.expires.isoformat(timespec="seconds")}
     if not wants_page(request):
         return Response(json_body=values)
-    return _page(request, values)
+    return _page(request, {**values, "left": left_of(link)})
+
+
+def left_of(link: UploadLink) -> int | None:
+    """How many files the link still takes; None for any number."""
+    return None if link.terms.max_uses is None else link.terms.max_uses - link.uses
 
 
 def _described(terms: DropTerms) -> dict[str, Any]:
@@ -103,8 +108,9 @@ def _described(terms: DropTerms) -> dict[str, Any]:
 
 
 def _page(request: Request, values: dict[str, Any], status: int = 200) -> Response:
-    place = local_path(f"/{DROP}/{request.subpath[0]}/{UPLOADS}")
-    shown = {"style": STYLE, "sent": None, "until": None, "uploads": place, **values}
+    again = local_path(f"/{DROP}/{request.subpath[0]}")
+    shown = {"style": STYLE, "sent": None, "until": None, "again": again, "uploads": f"{again}/{UPLOADS}"}
+    shown.update(values)
     response: Response = render_to_response(TEMPLATE, shown, request)
     response.status_int = status
     return response
@@ -112,7 +118,7 @@ def _page(request: Request, values: dict[str, Any], status: int = 200) -> Respon
 
 def _taken(library: Library, links: UploadLinks, request: Request, link: UploadLink) -> Response:
     """A file, once it is committed: 201, or a page that gives thanks."""
-    terms, key = link.terms, link.key
+    terms, key, left = link.terms, link.key, left_of(link)
     refuse_expiry(request)
     refuse_match(request)
     check_told_size(request, terms)
@@ -143,7 +149,8 @@ def _taken(library: Library, links: UploadLinks, request: Request, link: UploadL
 
     taken = store_and_name(library.tree.run_together, keep, name)
     if has_form(request) and wants_page(request):
-        return _page(request, {**_described(terms), "sent": taken}, 201)
+        still = None if left is None else left - 1
+        return _page(request, {**_described(terms), "sent": taken, "left": still}, 201)
     return Response(json_body=taken, status=201)
 
 

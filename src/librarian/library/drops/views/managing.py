@@ -18,6 +18,7 @@ from librarian.library.drops.interfaces import IUploadLinks
 from librarian.library.drops.service import describe_link
 from librarian.library.interfaces import InvalidFilename
 from librarian.library.views.listing import PAGE_SIZE, page_size, url_with
+from librarian.library.views.owners import owner_name
 from librarian.quantities import parse_duration, parse_size
 from librarian.settings import as_bool
 from librarian.web.errors import wants_page
@@ -83,12 +84,14 @@ def _values(request: Request, form: PageForm | None = None) -> dict[str, Any]:
     found, following = removeSecurityProxy(
         getUtility(IUploadLinks).page(page_size(asked), asked.get("after", ""))
     )
+    described = [describe_link(link) for link in found]
     return {
         "_title": "Upload links",
         "_url": None,
+        "_rows": [{**each, "owner": owner_name(each["owner"])} for each in described],
         "_form": form or LinkForm(),
         "_first": PATH if "after" in asked else None,
-        "links": [describe_link(link) for link in found],
+        "links": described,
         "next": url_with(asked, PATH, after=following) if following else None,
     }
 
