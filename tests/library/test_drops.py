@@ -118,7 +118,7 @@ class Taking(DropsTestCase):
             (3, True, "takes 3 files, and expires in 7 days."),
             (None, True, "takes any number of files, and expires in 7 days."),
         ):
-            page = BeautifulSoup(
+            page: Any = BeautifulSoup(
                 request("GET", self.link(max_uses=uses, max_size=100), {"Accept": "text/html"}).text,
                 "html.parser",
             )
