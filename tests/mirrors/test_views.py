@@ -3,6 +3,7 @@
 import json
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,8 @@ from zope.security.proxy import removeSecurityProxy
 
 from librarian.mirrors.enums import MirrorReviewStatus, PackagePublishingPocket, PublicationKind
 from librarian.mirrors.model.publications import Publication
+from librarian.mirrors.service.bound import BoundDistribution
+from librarian.mirrors.views import board
 from librarian.people.credentials.service import the_subtree
 from librarian.people.interfaces import ICelebrities, IPersonSet
 from tests.support.documents.library import country_database
@@ -181,6 +184,35 @@ class Programs(MirrorPages):
         self.assertEqual(answer.content_type, "image/svg+xml")
         svg = ET.fromstring(answer.body)  # noqa: S314  # our own output
         self.assertEqual(len(svg.findall("{http://www.w3.org/2000/svg}circle")), 3)
+
+
+class Boards(MirrorPages):
+    def names(self, query: str, status: int = 200) -> list[str]:
+        page = browser().get(f"/mirrors/ubuntu{query}", headers={"Accept": "text/html"}, status=status)
+        transaction.begin()
+        return [link.text for link in page.html.select("#board td:first-child a")]
+
+    def test_pages_by_name_read_no_other_mirrors(self) -> None:
+        owner = getUtility(IPersonSet)["bob"]
+        for number in range(60):
+            add_mirror(self.ubuntu, owner, f"m{number:02}", f"http://m{number}.example/u/")
+        transaction.commit()
+        first = self.names("?sort=name")
+        self.assertEqual((len(first), first[0], first[-1]), (50, "archive-404-mirror", "m46"))
+        self.assertEqual(self.names("?sort=name&after=m46")[0], "m47")
+        self.assertEqual(self.names("?sort=name&after=m46a")[0], "m47")  # one that is there no longer
+        with patch.object(BoundDistribution, "mirrors", property(None)):
+            self.assertEqual(self.names("?sort=name"), first)
+
+    def test_very_many_are_sorted_by_name_only(self) -> None:
+        with patch.object(board, "MOST_SORTED", 4):
+            self.assertEqual(self.names(""), sorted(self.names("")))
+            page = browser().get("/mirrors/ubuntu", headers={"Accept": "text/html"})
+            self.assertEqual(page.html.select("#board th a"), [])
+            self.assertEqual(page.html.find("th", {"aria-sort": True}).text, "Mirror")
+            self.names("?sort=country", 400)
+        with patch.object(board, "MOST_SORTED", 5):
+            self.assertEqual(len(self.names("?sort=-country")), 5)
 
 
 class ForClients(MirrorPages):

@@ -150,6 +150,12 @@ class IDistribution(Interface):
     def __getitem__(name: str) -> "IDistributionMirror":
         """The mirror of this name.  Raises KeyError."""
 
+    def next_mirrors(name: str, at_most: int) -> "list[IDistributionMirror]":
+        """The next mirrors by name, from the one behind `name` on; "" for the first."""
+
+    def has_more_than(count: int) -> bool:
+        """Whether it has more mirrors; no mirror is loaded for that."""
+
     def newRelease(name: str, version: str, components: Sequence[str]) -> "IDistroRelease":
         """Add a release (``hoary``, ``5.04``) with these components.  Raises BadName, NameInUse."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from BTrees.LOBTree import LOBTree
 from BTrees.OOBTree import OOBTree
@@ -129,6 +130,15 @@ class Distribution(Persistent):
     def all_mirrors(self) -> list[DistributionMirror]:
         """All its mirrors, by number."""
         return sorted(self._mirrors.values(), key=lambda mirror: mirror.id)
+
+    def mirrors_behind(self, name: str, at_most: int) -> list[DistributionMirror]:
+        """The next mirrors by name, from the one behind `name` on, which need not be there."""
+        found = self._mirrors.values(min=name or None, excludemin=bool(name))
+        return list(islice(found, at_most))
+
+    def has_more_than(self, count: int) -> bool:
+        """Whether it has more mirrors; no mirror is loaded, and no more names than these are looked at."""
+        return sum(1 for _name in islice(self._mirrors.keys(), count + 1)) > count
 
     def refuse_taken_name(self, name: str) -> None:
         """Raises BadName, and NameInUse if a mirror is called so."""

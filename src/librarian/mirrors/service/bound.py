@@ -84,6 +84,9 @@ class BoundDistribution(Bound):
     def mirrors(self) -> list["BoundMirror"]:
         return [bind_mirror(mirror) for mirror in self.all_mirrors]
 
+    def next_mirrors(self, name: str, at_most: int) -> list["BoundMirror"]:
+        return [bind_mirror(mirror) for mirror in self.mirrors_behind(name, at_most)]
+
     @property
     def enabled_mirrors(self) -> list["BoundMirror"]:
         return [mirror for mirror in self.mirrors if mirror.enabled]

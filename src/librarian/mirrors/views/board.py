@@ -14,6 +14,7 @@ from librarian.mirrors.enums import DisabledBy, MirrorContent, MirrorReviewStatu
 from librarian.mirrors.views.common import path_of, status_title
 
 SHOWN = 50  # mirrors on a page
+MOST_SORTED = 1000  # mirrors of a distribution that is sorted otherwise than by name, which reads them all
 STRIP_DAYS = 30
 
 _REVIEWS = {
@@ -62,32 +63,48 @@ _KEYS = {by: key for _text, by, key in COLUMNS if key is not None}
 
 def board_values(distribution: Any, request: Request) -> dict[str, Any]:
     """The values of the board's template: one page of the mirrors, by ``?sort=&after=``."""
-    sort = request.GET.get("sort", "") or "country"
-    if sort.removeprefix("-") not in _KEYS:
-        raise HTTPBadRequest(f"sort is one of {', '.join(_KEYS)}, with - before it turned round.")
-    listed, following = _page(list(distribution.mirrors), sort, request.GET.get("after", ""))
+    many = distribution.has_more_than(MOST_SORTED)
+    sort, after = _stated_sort(request, many=many), request.GET.get("after", "")
+    listed, following = _by_name(distribution, after) if sort == "name" else _page(distribution, sort, after)
     now, path = getUtility(IClock).now(), path_of(distribution)
     return {
         "_rows": [_row(mirror, now) for mirror in listed],
-        "_columns": [(text, *_link(path, by, sort)) for text, by, _key in COLUMNS],
+        "_columns": [(text, *_link(path, by, sort, many=many)) for text, by, _key in COLUMNS],
         "_next": f"{path}?{urlencode({'sort': sort, 'after': following})}" if following else None,
     }
 
 
-def _page(mirrors: list[Any], sort: str, after: str) -> tuple[list[Any], str | None]:
+def _stated_sort(request: Request, *, many: bool) -> str:
+    """The parameter `sort`, by country without it.  `many` mirrors are sorted by name, which reads those of
+    the page alone.  Raises HTTPBadRequest."""
+    sort: str = request.GET.get("sort", "") or ("name" if many else "country")
+    if sort.removeprefix("-") not in _KEYS:
+        raise HTTPBadRequest(f"sort is one of {', '.join(_KEYS)}, with - before it turned round.")
+    if many and sort != "name":
+        raise HTTPBadRequest(f"More than {MOST_SORTED} mirrors are sorted by name only.")
+    return sort
+
+
+def _by_name(distribution: Any, after: str) -> tuple[list[Any], str | None]:
+    found = distribution.next_mirrors(after, SHOWN + 1)
+    return found[:SHOWN], found[SHOWN - 1].name if len(found) > SHOWN else None
+
+
+def _page(distribution: Any, sort: str, after: str) -> tuple[list[Any], str | None]:
     """At most SHOWN mirrors from the one behind `after` on, and the name that the next page comes after."""
     key = _KEYS[sort.removeprefix("-")]
-    ordered = sorted(sorted(mirrors, key=lambda each: each.name), key=key, reverse=sort.startswith("-"))
+    by_name = sorted(distribution.mirrors, key=lambda each: each.name)
+    ordered = sorted(by_name, key=key, reverse=sort.startswith("-"))
     start = next((place for place, each in enumerate(ordered, 1) if each.name == after), 0)
     listed = ordered[start : start + SHOWN]
     return listed, listed[-1].name if start + SHOWN < len(ordered) else None
 
 
-def _link(path: str, by: str, sort: str) -> tuple[str | None, str | None]:
+def _link(path: str, by: str, sort: str, *, many: bool) -> tuple[str | None, str | None]:
     """The URL that sorts by a column, and what aria-sort says of it."""
     order = ("descending" if sort.startswith("-") else "ascending") if by == sort.lstrip("-") else None
     turned = f"-{by}" if order == "ascending" else by
-    return f"{path}?sort={turned}" if by else None, order if by else None
+    return f"{path}?sort={turned}" if by and not many else None, order
 
 
 def _row(mirror: Any, now: datetime) -> dict[str, Any]:

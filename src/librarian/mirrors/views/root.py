@@ -73,18 +73,21 @@ def _distributions(context: Mirrors, request: Request, form: PageForm | None = N
         "_title": "Mirrors",
         "_form": form or DistributionForm(),
         "_may_add": request.has_permission("librarian.mirrors.Review", distributions),
-        "distributions": [
-            {
-                "name": each.name,
-                "display_name": each.display_name,
-                "mirrors": len(each.mirrors),
-                "enabled": len(each.enabled_mirrors),
-                "official": len(each.enabled_official_mirrors),
-            }
-            for each in distributions
-        ],
+        "distributions": [_summary(each) for each in distributions],
     }
     return registry_page(request, "distributions", values)
+
+
+def _summary(distribution: Any) -> dict[str, Any]:
+    mirrors = list(distribution.mirrors)  # read once: there may be many
+    enabled = [mirror for mirror in mirrors if mirror.enabled]
+    return {
+        "name": distribution.name,
+        "display_name": distribution.display_name,
+        "mirrors": len(mirrors),
+        "enabled": len(enabled),
+        "official": sum(mirror.isOfficial() for mirror in enabled),
+    }
 
 
 def _add_distribution(context: Mirrors, request: Request) -> Response:
