@@ -79,8 +79,9 @@ class Stories(unittest.TestCase):
         """Drop files on the list, and wait until they have come."""
         self.browser.open(f"{self.app}files")
         self.browser.driver.find_element(By.TAG_NAME, "summary").click()
-        if restricted:
-            self.browser.driver.find_element(By.ID, "restricted").click()
+        box = self.browser.driver.find_element(By.ID, "restricted")
+        if box.is_selected() != restricted:
+            box.click()
         self.browser.driver.execute_script(DROP, *files)
         self.until(lambda: self.browser.text(".sendings").count("Done") == len(files), "Done")
 

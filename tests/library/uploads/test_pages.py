@@ -101,6 +101,9 @@ class Pages(unittest.TestCase):
         self.browser.fill("name", "admin")
         self.browser.fill("password", self.server.admin_password)
         self.browser.press("Log in")
+        box = self.browser.driver.find_element(By.NAME, "restricted")
+        self.assertTrue(box.is_selected())  # what is shared is shared on purpose
+        box.click()
         self.choose()
         self.click("Add")
         self.until_told("Done, 6.0 MB")
