@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zc.lockfile import LockError
+from ZEO.asyncio.server import Acceptor, ServerProtocol
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected
 from ZEO.StorageServer import StorageServer
@@ -218,7 +219,10 @@ class Server(StorageServer):
     def __init__(self, address: str, storage: Any, database: Any, last: LastCommit) -> None:
         self._database = database
         self._last = last
-        super().__init__(address, {STORAGE: Lent(storage)})
+        super().__init__(None, {STORAGE: Lent(storage)})
+        self.addr = address
+        self.acceptor = Door(self, address, None, False)  # neither TLS nor msgpack
+        self.loop = self.acceptor.loop
         self.lock_managers[STORAGE].timeout = Patience(self.acceptor.event_loop, LONGEST_COMMIT_SECONDS)
 
     def invalidate(self, guest: Any, storage_id: str, tid: bytes, oids: Any) -> None:
@@ -227,6 +231,55 @@ class Server(StorageServer):
         super().invalidate(guest, storage_id, tid, oids)
         if guest is not None:
             self._database.invalidate(tid, oids)
+
+
+class Door(Acceptor):
+    """Accepts connections, and ends with all of them.
+
+    ZEO's own loop (6.2, StorageServer.close) stops beside the thread that asks it to close the connections.
+    One that it did not come to stayed open as long as this process lived, and its client waited for answers;
+    so did each that had been accepted and was not registered yet.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        self._lines: set[asyncio.Transport] = set()
+        super().__init__(*arguments)
+
+    def factory(self) -> ServerProtocol:
+        """The protocol of a new connection."""
+        guest = self.storage_server.create_client_handler()
+        return NotedProtocol(self._lines, self.event_loop, self.addr, guest, self.msgpack)
+
+    def loop(self, timeout: float | None = None) -> None:
+        """Serve until close() is called; for a thread."""
+        self.event_loop.run_forever()
+        self.event_loop.run_until_complete(self._hang_up())
+        self.event_loop.close()
+
+    async def _hang_up(self) -> None:
+        while self._lines:
+            for line in self._lines:
+                line.abort()
+            await asyncio.sleep(0)
+
+
+class NotedProtocol(ServerProtocol):
+    """Keeps its transport in a set while the connection is open."""
+
+    def __init__(self, lines: set[asyncio.Transport], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._lines = lines
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """As asyncio's Protocol has it."""
+        self._line = transport
+        self._lines.add(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As asyncio's Protocol has it."""
+        self._lines.discard(self._line)
+        super().connection_lost(exc)
 
 
 class Patience:
