@@ -11,11 +11,14 @@ import unittest
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import psycopg2
 import urllib3
+from relstorage.adapters.postgresql.mover import TempStoreCopyBuffer
 
+from librarian.tree.service import Tree
 from tests.support.servers.engines import TABLE
 from tests.support.servers.librarian import ServerProcess
 from tests.support.servers.postgresql import PostgresServer, postgresql_missing
@@ -68,6 +71,20 @@ class Refusing:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 yield cursor.execute
+
+
+class Copies(unittest.TestCase):
+    layer = Refusing
+
+    def test_states_are_not_sent_by_copy(self) -> None:
+        """Of a COPY in which the server ends the connection psycopg2 makes two errors, and may crash."""
+        address = Refusing.postgres.place.partition("/")[0]
+        tree = Tree.from_uri(f"postgres://librarian@{address}/postgres?{TABLE}")
+        self.addCleanup(tree.close)
+        with patch.object(TempStoreCopyBuffer, "read", side_effect=AssertionError("a COPY")):
+            tree.run(lambda: tree.root().update(number=1))
+        with tree.session() as root:
+            self.assertEqual(root["number"], 1)
 
 
 class Troubles(unittest.TestCase):

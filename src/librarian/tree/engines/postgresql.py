@@ -46,6 +46,7 @@ class PostgresEngine(Engine):
         self._adapter = adapter
         self._dsn = f"{adapter._dsn} application_name='{WATCH}'"
         self._connect = driver.connect
+        _send_no_copies(adapter)
         self._seconds: float | None = None  # for a new connection; None: as the URI says
         self._closed = False
         self._sockets: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # connection -> inode of its socket
@@ -156,6 +157,19 @@ class PostgresEngine(Engine):
             future.set_result(self._connect(f"{dsn} connect_timeout=2 {SHORT_LOCKS}", *arguments, **options))
         except BaseException as error:  # noqa: BLE001  # raised in the thread that waits for the result
             future.set_exception(error)
+
+
+def _send_no_copies(adapter: Any) -> None:
+    """Have RelStorage send the states of a commit by INSERT.
+
+    Where the server ends a connection in a COPY, psycopg2 2.9 raises one error over the other
+    (pqpath.c, _pq_copy_in_v3): it prints "SystemError", and now and then the process dies of SIGSEGV.
+    """
+    mover = adapter.mover
+    batches = import_module("relstorage.adapters.postgresql.mover").PostgreSQLRowBatcherStoreTemps(
+        adapter.keep_history, adapter.driver.Binary, mover.make_batcher
+    )
+    mover.store_temps, mover.replace_temps = batches.store_temps, batches.replace_temps
 
 
 def _bound_silence(cursor: Any, restart: bool = False) -> None:
