@@ -51,6 +51,7 @@ class Pen:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._client = client
         self._number = 0
+        self.answered = 0  # operations
 
     def close(self) -> None:
         """Nothing more is written."""
@@ -78,6 +79,7 @@ class Pen:
 
     def answer(self, number: str, answer: Answer) -> None:
         """Write what the operation with this id was answered."""
+        self.answered += 1
         self._write(number, answer=answer, answered=time.monotonic_ns())
 
     def _write(self, number: str, **facts: Any) -> None:

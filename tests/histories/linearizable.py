@@ -6,6 +6,7 @@ were seen are not looked at again, and operations take effect *just in time*, wh
 So the cost grows with the number of operations at a time, not with the length of the history.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -67,18 +68,49 @@ def _explained(
     possible: set[Configuration], in_flight: dict[int, Operation], number: int, step: Step
 ) -> set[Configuration]:
     """The configurations in which an operation has taken effect, reached through others in flight."""
-    found: set[Configuration] = set()
-    seen, waiting = set(possible), list(possible)
+    found = Reached(in_flight)
+    seen = Reached(in_flight)
+    # Those in which the fewest have taken effect come first, so that they make others needless.
+    waiting = deque(sorted(possible, key=lambda configuration: len(configuration[1])))
+    for configuration in waiting:
+        seen.add(configuration)
     while waiting:
-        state, done = waiting.pop()
+        state, done = waiting.popleft()
         if number in done:
             found.add((state, done - {number}))
             continue
         for configuration in _next(state, done, in_flight, step):
-            if configuration not in seen:
-                seen.add(configuration)
+            if seen.add(configuration):
                 waiting.append(configuration)
-    return found
+    return found.configurations()
+
+
+class Reached:
+    """Configurations, without those that another makes needless.
+
+    An operation that was not answered may have had no effect.  So of two configurations with the same state
+    and the same answered operations, the one in which fewer of the others are used up can do all that the
+    other can.
+    """
+
+    def __init__(self, in_flight: dict[int, Operation]) -> None:
+        self._unanswered = frozenset(n for n, each in in_flight.items() if each.answered is None)
+        self._used: dict[Configuration, list[frozenset[int]]] = {}
+
+    def add(self, configuration: Configuration) -> bool:
+        """Whether it was needed."""
+        state, done = configuration
+        used = done & self._unanswered
+        others = self._used.setdefault((state, done - used), [])
+        if any(other <= used for other in others):
+            return False
+        others[:] = [other for other in others if not used < other]
+        others.append(used)
+        return True
+
+    def configurations(self) -> set[Configuration]:
+        """All of them."""
+        return {(state, done | used) for (state, done), each in self._used.items() for used in each}
 
 
 def _next(
@@ -88,7 +120,7 @@ def _next(
 
     All readings that are right in it come first, and together: they change nothing, so nothing is lost by it.
     """
-    others = [number for number in in_flight if number not in done]
+    others = _others(done, in_flight)
     right = [number for number in others if _is_right_reading(in_flight[number], state, step)]
     if right:
         return [(state, done.union(right))]
@@ -97,7 +129,18 @@ def _next(
         for number in others
         if in_flight[number].what[0] != "read"
         for following in step(state, in_flight[number])
+        if following != state or in_flight[number].answered is not None
     ]
+
+
+def _others(done: frozenset[int], in_flight: dict[int, Operation]) -> list[int]:
+    """The operations in flight that have not taken effect; of those alike without an answer the first."""
+    others: dict[Any, int] = {}
+    for number, operation in in_flight.items():  # in the order of their calls
+        if number not in done:
+            alike = number if operation.answered is not None else operation.what
+            others.setdefault(alike, number)
+    return list(others.values())
 
 
 def _is_right_reading(operation: Operation, state: State, step: Step) -> bool:

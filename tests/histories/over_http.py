@@ -20,7 +20,7 @@ from tests.histories.history import Answer, NotAsked, Pen, Unanswered
 from tests.histories.models import CONFLICT, DONE, NOT_THERE, REFUSED
 
 TIMEOUT = 60.0  # seconds
-PAUSE = 0.1  # seconds, after a connection was refused
+PAUSE = 0.1  # seconds, after a connection was refused or a 503; its Retry-After asks for more
 SIZES = (3, 900, 20_000)  # bytes
 NAMES = ("a", "b", "c")  # in a folder of the named tree
 STATES = ("ONLINE", "OFFLINE", "QUIESCING")
@@ -85,6 +85,7 @@ class Browser:
             body, named["Content-Type"] = json.dumps(body).encode(), "application/json"
         reply = self._send(place, method, path, body, named)
         if reply.status == 503:
+            time.sleep(PAUSE)
             raise Unanswered("503")
         return reply
 

@@ -97,8 +97,7 @@ class Round:
         self._wanted = wanted
         self._seed = seed
         self._number = next(_rounds)
-        self._done = count()
-        self._progress = 0
+        self._pens: list[Pen] = []  # of the clients over HTTP
         self._ended = threading.Event()
         self._names = count()
         self._processes: list[Process] = []
@@ -147,6 +146,11 @@ class Round:
             lambda: site.move_clock(AFTERWARDS),
         ]
 
+    @property
+    def _progress(self) -> int:
+        """The operations that were answered: one that is refused while a server starts is none."""
+        return sum(pen.answered for pen in self._pens)
+
     def _wait_until(self, operations: int) -> None:
         last, since = self._progress, time.monotonic()
         while self._progress < operations and not self.troubles:
@@ -166,6 +170,7 @@ class Round:
     def _work(self, number: int) -> None:
         chance = random.Random(f"{self._seed} {number}")
         pen = Pen(self._folder / f"http{number}.history", f"{self._number} http{number}")
+        self._pens.append(pen)
         browser = Browser(self._site.nodes, self._site.token)
         client = Client(browser, pen, chance)
         subjects: dict[str, list[Subject]] = {}
@@ -175,7 +180,6 @@ class Round:
         kinds = sorted(subjects)
         while not self._ended.is_set():
             client.work_on(chance.choice(subjects[chance.choice(kinds)]))
-            self._progress = next(self._done)
         browser.close()
         pen.close()
 

@@ -3,6 +3,7 @@
 import random
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,55 @@ class ManyOperations(unittest.TestCase):
             )
             operations[late] = changed
             self.assertFalse(is_linearizable(operations))
+
+
+UNANSWERED = 24  # as after an engine was killed, when all clients are answered 503 for a while
+NAMES = ("a", "b", "c")
+FIRST = {
+    "file": ("create", "d"),
+    "quota": ("limit", 99),
+}
+ASKED: dict[str, Callable[[int], tuple[Any, ...]]] = {
+    "file": lambda number: ("delete", "d") if number % 2 else ("undelete", "d"),
+    "quota": lambda number: ("put", (1, 20, 45)[number % 3]),
+    "tracker": lambda number: ("put", number, f"d{number}"),
+    "tree": lambda number: ("put", NAMES[number % 3], f"d{number}", None),
+    "machine": lambda number: ("set", ("ONLINE", "OFFLINE", "QUIESCING")[number % 3]),
+}  # fmt: skip
+SEEN = {
+    "file": ("bytes", "d"),
+    "quota": ("used", 66),
+    "tracker": (UNANSWERED - 1, f"d{UNANSWERED - 1}"),
+    "tree": ("names", (("a", "d9"), ("c", "d11"))),
+    "machine": ("events", "QUIESCING", ("QUIESCE", "ONLINE", "OFFLINE", "ONLINE")),
+}
+MOST_STEPS = 50_000
+
+
+class ManyUnanswered(unittest.TestCase):
+    def judge(self, kind: str, right: bool) -> None:
+        """A history of many operations without an answer, and readings after them that are right or not."""
+        steps = 0
+
+        def step(state: Any, operation: Operation) -> Any:
+            nonlocal steps
+            steps += 1
+            self.assertLess(steps, MOST_STEPS)
+            return MODELS[kind].step(state, operation)
+
+        rows: list[Any] = [(0, 1, FIRST[kind], ("done",))] if kind in FIRST else []
+        rows += [(2 + number, None, ASKED[kind](number), None) for number in range(UNANSWERED)]
+        seen = SEEN[kind] if right else (*SEEN[kind][:-1], "none of them")
+        reading = ("read", "d") if kind == "file" else ("read",)
+        rows += [(100 + at, 101 + at, reading, seen) for at in range(0, 10, 2)]
+        found = violation(history(kind, *rows), MODELS[kind].initial, step)
+        self.assertEqual(found is None, right)
+
+    def test_the_cost_does_not_grow_beyond_bounds(self) -> None:
+        for kind in SEEN:
+            for right in (True, False):
+                with self.subTest(kind, right=right):
+                    self.judge(kind, right)
 
 
 class Written(unittest.TestCase):
