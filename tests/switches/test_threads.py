@@ -37,6 +37,7 @@ from librarian.store.s3 import breaker
 from librarian.tree import together
 from librarian.tree.engines import freshness, last_commit, postgresql
 from librarian.web.access_log import log_file
+from librarian.web.interfaces import BodyRefused
 from tests.serving.test_file_lane import FACTS
 from tests.support.interleaving import interleaved
 from tests.switches import fakes
@@ -94,7 +95,7 @@ class Once(unittest.TestCase):
         def database(one: countries.CountrySet) -> Any:
             return one._database("x")
 
-        with mock.patch.object(countries.maxminddb, "open_database", lambda path: object()):
+        with mock.patch("maxminddb.open_database", lambda path: object()):
             found = interleaved(countries.CountrySet, database, database, countries)
             self.assertEqual({a is b for _one, a, b in found}, {True})
 
@@ -216,7 +217,7 @@ class Whole(unittest.TestCase):
         def write(one: Any) -> None:
             try:
                 one.write(b"x")
-            except pieces.BodyRefused:
+            except BodyRefused:
                 one.partial.done.append("refused")
 
         found = interleaved(fakes.piece, write, pieces.Piece.interrupt, pieces)
@@ -331,7 +332,7 @@ class NotForgotten(unittest.TestCase):
             one._thread = "about to end"
             return one
 
-        with mock.patch.object(beside.threading, "Thread", mock.Mock()):
+        with mock.patch("librarian.store.cache.beside.threading.Thread", mock.Mock()):
             found = interleaved(make, beside.Beside._next, lambda one: one.start("x", one.finish), beside)
             waits = {(work is None and not one._thread, bool(one._waiting)) for one, work, _none in found}
         self.assertNotIn((True, True), waits)
