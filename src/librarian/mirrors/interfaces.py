@@ -150,7 +150,7 @@ class IDistribution(Interface):
     def __getitem__(name: str) -> "IDistributionMirror":
         """The mirror of this name.  Raises KeyError."""
 
-    def next_mirrors(name: str, at_most: int) -> "list[IDistributionMirror]":
+    def next_mirrors(name: str, at_most: int) -> "Sequence[IDistributionMirror]":
         """The next mirrors by name, from the one behind `name` on; "" for the first."""
 
     def has_more_than(count: int) -> bool:

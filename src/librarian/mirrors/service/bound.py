@@ -1,5 +1,6 @@
 """Bound objects: stored ones with the clock, the countries and the logs that they need."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, BinaryIO
 
@@ -84,7 +85,7 @@ class BoundDistribution(Bound):
     def mirrors(self) -> list["BoundMirror"]:
         return [bind_mirror(mirror) for mirror in self.all_mirrors]
 
-    def next_mirrors(self, name: str, at_most: int) -> list["BoundMirror"]:
+    def next_mirrors(self, name: str, at_most: int) -> Sequence["BoundMirror"]:
         return [bind_mirror(mirror) for mirror in self.mirrors_behind(name, at_most)]
 
     @property
