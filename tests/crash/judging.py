@@ -7,9 +7,10 @@ finds no error; and the library goes on: a file is added, and all of that holds 
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,22 +28,35 @@ from librarian.library.upkeep.checking import ERROR, Check
 from librarian.library.upkeep.tree_checking import CheckTree
 from librarian.naming.interfaces import NotThere
 from librarian.naming.service import NamedTree
+from librarian.spool.exchange.exporter import Exporter
+from librarian.spool.exchange.importer import Importer
 from librarian.store.disk import marks
-from librarian.store.interfaces import PartialNotFound
+from librarian.store.interfaces import BytesNotFound, PartialNotFound
 from librarian.tracker.client.interfaces import FileNotFound
 from librarian.tracker.client.stores.local import LocalDataStore
 from librarian.tracker.interfaces import NoSuchFile
 from librarian.tracker.service import Tracker
 from librarian.tree.filestorage.crash_recovery import repair
 from tests.crash.operations import Said
+from tests.crash.scenes.folders import Cached, cache_in, partner, read_cached, run
+from tests.crash.scenes.scene import describe
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
 
 Thing = tuple[str, str]  # kind and name
 
 ABSENT = None
-WITHIN_A_SESSION = ("alias", "name", "tracked", "upload", "spooled", "copied", "manifests")  # kinds of things
-BY_THEMSELVES = ("backup", "restored")
+WITHIN_A_SESSION = (
+    "alias",
+    "described",
+    "name",
+    "tracked",
+    "upload",
+    "spooled",
+    "copied",
+    "manifests",
+)  # kinds of things
+BY_THEMSELVES = ("backup", "restored", "exported", "imported", "cached")
 
 
 class Expected:
@@ -51,12 +65,16 @@ class Expected:
     def __init__(self, words: Iterable[Said]) -> None:
         self.values: dict[Thing, list[Any]] = {}
         self.now: datetime | None = None
+        self.partner: dict[str, bytes] = {}  # what its server holds
         for word in words:
-            self._take(word.facts)
+            for facts in word.facts.get("known", [word.facts]):
+                self._take(facts)
 
     def _take(self, facts: dict[str, Any]) -> None:
         if "clock" in facts:
             self.now = datetime.fromisoformat(facts["clock"])
+        elif "partner" in facts:
+            self.partner = {name: bytes.fromhex(data) for name, data in facts["partner"].items()}
         elif "holds" in facts:
             self.values[self._thing(facts["holds"])] = [facts["value"]]
         elif "may" in facts:
@@ -176,6 +194,10 @@ class Judge:
         with self._opened.open(record) as file:
             return [_digest(file.read()), record.restricted]
 
+    def _described(self, name: str, _values: list[Any]) -> Any:
+        """What the tree says of a file, whose bytes are elsewhere."""
+        return describe(self._opened.subtree.aliases[int(name)])
+
     def _name(self, path: str, _values: list[Any]) -> Any:
         try:
             alias = NamedTree()[path].alias()
@@ -209,6 +231,39 @@ class Judge:
     def _spooled(self, name: str, _values: list[Any]) -> Any:
         path = self._site / "spool" / name
         return _digest(path.read_bytes()) if path.exists() else ABSENT
+
+    def _exported(self, name: str, _values: list[Any]) -> Any:
+        """After the next run: the digests of what the partner has, and of our copy."""
+        there, spool = self._exchanged(Exporter), self._site / "spool"
+        own = sorted(_digest(path.read_bytes()) for path in spool.glob(f"cur/{name}*"))
+        return [_digest(there[name]) if name in there else None, *own]
+
+    def _imported(self, name: str, _values: list[Any]) -> Any:
+        """After the next run: the digests of what has come of it, in whichever space it is."""
+        there, spool = self._exchanged(Importer), self._site / "spool"
+        found = [path for space in ("new", "cur") for path in spool.glob(f"{space}/{name}*")]
+        return [_digest(path.read_bytes()) for path in found] + (
+            [f"{name} is still there"] if name in there else []
+        )
+
+    def _exchanged(self, direction: Any) -> dict[str, bytes]:
+        """What a partner has after one run more."""
+        if not (self._site / "spool" / "new").exists():
+            return self._expected.partner
+        with partner(lambda _server: None) as server:
+            for name, data in self._expected.partner.items():
+                (server.root / name).write_bytes(data)
+            run(direction, self._site / "spool", server)
+            self._expected.partner = server.files()
+        return self._expected.partner
+
+    def _cached(self, sha256: str, _values: list[Any]) -> Any:
+        """What is read of an object, after what a front end or the loop is given of it unread."""
+        cache, data = cache_in(self._site), next(one for one in Cached.DATA if _digest(one) == sha256)
+        with suppress(BytesNotFound), os.fdopen(cache.open_descriptor(sha256), "rb") as file:
+            if (found := _digest(file.read())) != sha256:
+                return f"{found} by its descriptor"
+        return _digest(read_cached(cache, data))
 
     def _copied(self, name: str, _values: list[Any]) -> Any:
         store = LocalDataStore(str(self._site / "store"))

@@ -35,6 +35,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "restored/tree.unfinished",
     ),
     "Spooled": ("spool", "spool/new", "spool/tmp/.librarian-RANDOM.part", "spool/tmp/c"),
+    "Exported": ("spool/.librarian/export-partner.jsonl",),
+    "Imported": ("spool/.librarian", "spool/.librarian/import-partner.jsonl"),
+    "Cached": ("cache/incoming/RANDOM",),
     "OnlyCopies": (
         "store/incoming/.RANDOM.part",
         "store/files/a/b",

@@ -1,23 +1,15 @@
-"""What the library does while it is recorded, and what it acknowledges.
+"""A library's files, names, uploads, upkeep, backups and evolution."""
 
-Before a change a scene says what may be from now on, and after it what is; so at every moment it is known
-what a reader may find.  A thing is named by a kind that `judging` knows, and a name.  The clock is moved by
-hand, and that is said too: leases and ages go by it.
-"""
-
-import hashlib
-import random
-from collections.abc import Callable
-from contextlib import contextmanager
+import gzip
+import tempfile
+from contextlib import closing
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import transaction
 
-from librarian import durable
 from librarian.library.backup.restoring import Restore
 from librarian.library.backup.writing import Backup
 from librarian.library.opening import open_library
@@ -26,94 +18,18 @@ from librarian.library.upkeep.garbage.collector import GarbageCollector
 from librarian.library.upkeep.scrubbing import Scrub
 from librarian.library.uploads.service import ResumableUploads
 from librarian.naming.service import NamedTree
-from librarian.spool import FileStore
+from librarian.store.disk.store import DiskStore
 from librarian.store.receiving import GATHER_BYTES
-from librarian.tracker.client.stores.local import LocalDataStore
 from librarian.tracker.interfaces import Overwrite
 from librarian.tracker.service import Tracker
+from librarian.tree.service import Tree
 from tests.crash.recording import Words
+from tests.crash.scenes.scene import Scene, describe, digest, known
 from tests.support.documents.library import keep, library_in
 from tests.support.layers import Functional
+from tests.tree.test_former_names import ARCHIVE
 
 SIZES = (5, 700, 5000, GATHER_BYTES + 5000)  # bytes; the last is written to a file as it comes
-
-
-def digest(data: bytes) -> str:
-    """The SHA-256, in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-class Promises:
-    """Says what a reader may find, and what it has to."""
-
-    def __init__(self, words: Words) -> None:
-        self._words = words
-        self.move_clock()
-
-    def may(self, kind: str, name: object, value: Any) -> None:
-        """From now on `value` may be found as well."""
-        self._words.say(may=[kind, str(name)], value=value)
-
-    def holds(self, kind: str, name: object, value: Any) -> None:
-        """From now on `value` is found, and nothing else."""
-        self._words.say(holds=[kind, str(name)], value=value)
-
-    def forget(self, kind: str, name: object) -> None:
-        """From now on nothing is promised of it."""
-        self._words.say(forget=[kind, str(name)])
-
-    def pause(self) -> None:
-        """A moment worth a look, at which nothing new is promised."""
-        self._words.say()
-
-    def move_clock(self, **by: int) -> None:
-        """Move the clock, which a judge has to know."""
-        Functional.world.clock.move(**by)
-        self._words.say(clock=Functional.world.clock.now().isoformat())
-
-
-class Scene:
-    """A library in a folder, and promises on it; `prepare` is done before the recording begins."""
-
-    def __init__(self, site: Path, words: Words) -> None:
-        self.site = site
-        self.promises = Promises(words)
-        self.chance = random.Random(type(self).__name__)
-        self.contents: set[str] = set()
-
-    @classmethod
-    def prepare(cls, site: Path) -> None:
-        """Make what is there and durable at the beginning."""
-        with library_in(site) as library:
-            keep(library, b"a first one")  # a collector refuses a tree that names nothing
-
-    def run(self) -> None:
-        """Do it."""
-        with library_in(self.site) as library:
-            self.library = library
-            self.work()
-
-    def work(self) -> None:
-        """What is recorded within an open library."""
-
-    def add(self, data: bytes, **options: Any) -> int:
-        """A file that is acknowledged; its id."""
-        alias_id = keep(self.library, data, **options)
-        self.promises.holds("alias", alias_id, [digest(data), options.get("restricted", False)])
-        self.contents.add(digest(data))
-        return alias_id
-
-    @staticmethod
-    def without_syncfs() -> Any:
-        """On a file system whose syncfs(2) is not relied on, for the length of a `with`."""
-        return mock.patch.object(durable, "sync_file_system", lambda _directory: False)
-
-    @contextmanager
-    def changing(self, kind: str, name: object, value: Any) -> Any:
-        """Something becomes `value` during a `with`."""
-        self.promises.may(kind, name, value)
-        yield
-        self.promises.holds(kind, name, value)
 
 
 class FirstStart(Scene):
@@ -317,60 +233,38 @@ class BackupsWithoutSyncfs(Backups):
             super().run()
 
 
-class Spooled(Scene):
-    """A drop folder: files written, moved, archived, replaced and removed."""
+class Evolved(Scene):
+    """A tree that an older version has left is brought up to date by its steps; its files are all damaged."""
+
+    @classmethod
+    def prepare(cls, site: Path) -> None:
+        (site / "tree").mkdir()
+        (site / "tree" / "Data.fs").write_bytes(gzip.decompress(ARCHIVE.read_bytes()))
+        store = DiskStore(site / "bytes", Functional.world.clock)
+        for sha256 in cls.described()[0]:
+            held = Path(store._layout.held(sha256))
+            held.parent.mkdir(parents=True)
+            held.write_bytes(b"?")
+
+    @staticmethod
+    def described() -> tuple[list[str], dict[str, list[Any]]]:
+        """The contents of the tree, and what it says of its files, once it is up to date."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "Data.fs")
+            path.write_bytes(gzip.decompress(ARCHIVE.read_bytes()))
+            with closing(Tree.from_uri(f"file://{path}")) as tree:
+                tree.bring_up_to_date()
+                with tree.session():
+                    library = tree.subtree("library")
+                    found = {str(each): describe(record) for each, record in library.aliases.items()}
+                    return [sha256.hex() for sha256 in library.contents], found
+
+    def __init__(self, site: Path, words: Words) -> None:
+        contents, aliases = self.described()
+        words.say(known=known({"damaged": dict.fromkeys(contents), "described": aliases}))
+        super().__init__(site, words)
 
     def run(self) -> None:
-        store = FileStore(self.site / "spool", Functional.world.clock)
-        store.prepare()
-        self.write(store, "a", b"one " * 500)
-        self.write(store, "b", b"two")
-        self.write(store, "b", b"two, anew", replace=True)
-        with store.create("c") as file:
-            file.write(b"three")
-        self.move("c", b"three", "tmp", "new", lambda: store.move("c", "tmp", "new"))
-        self.move("a", b"one " * 500, "new", "cur", lambda: store.archive("a"))
-        with self.changing("spooled", "new/b", None):
-            store.remove("b", "new")
-
-    def write(self, store: FileStore, name: str, data: bytes, **options: Any) -> None:
-        """A file that a writer delivers."""
-        with self.changing("spooled", f"new/{name}", digest(data)), store.writer(name, **options) as writer:
-            writer.write(data)
-
-    def move(self, name: str, data: bytes, source: str, target: str, work: Callable[[], object]) -> None:
-        """A file that goes from one space to another."""
-        for space, value in ((target, None), (source, digest(data))):
-            self.promises.may("spooled", f"{space}/{name}", value)
-        with (
-            self.changing("spooled", f"{source}/{name}", None),
-            self.changing("spooled", f"{target}/{name}", digest(data)),
-        ):
-            work()
-
-
-class OnlyCopies(Scene):
-    """A tracker client's local store without a server: its files are the only copies."""
-
-    def run(self) -> None:
-        store = LocalDataStore(str(self.site / "store"))
-        for name, data in (("/a/b/c", b"one"), ("/a/d", b"two"), ("/a/d", b"two, anew"), ("/e", b"three")):
-            with self.changing("copied", name, digest(data)):
-                store.add_stream(name, BytesIO(data))
-        with self.changing("copied", "/a/d", None):
-            store.delete_file("/a/d")
-
-
-SCENES = (
-    FirstStart,
-    Files,
-    Names,
-    Tracked,
-    Pieces,
-    Upkeep,
-    Backups,
-    BackupsWithoutSyncfs,
-    Restored,
-    Spooled,
-    OnlyCopies,
-)
+        with library_in(self.site) as library:
+            self.library = library
+            self.add(b"of the new version")

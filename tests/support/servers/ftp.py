@@ -45,10 +45,13 @@ class Partner:
         without: tuple[str, ...] = (),
         digest: str | None = None,
         permissions: str = "elradfmwMT",
+        changed: Callable[["Partner"], object] = lambda partner: None,
     ) -> None:
+        """`changed` is called after each change, before its client is told of it."""
         self.root = Path(tempfile.mkdtemp(prefix="librarian-partner-"))
         self.commands: list[str] = []  # everything clients have said
         self.hook: Hook = lambda command, argument: None
+        self._changed = changed
         self.sessions = 0  # open now
         self.received = 0  # bytes, over data connections
         self.cut_after: int | None = None  # then hang up, once
@@ -67,6 +70,10 @@ class Partner:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def changed(self) -> None:
+        """Something on the server has changed."""
+        self._changed(self)
 
     def files(self) -> dict[str, bytes]:
         """What lies on the server, by name."""
@@ -117,7 +124,7 @@ def _handler(partner: Partner, tls: str, without: tuple[str, ...]) -> Any:
         commands["HASH"] = {"perm": "l", "auth": True, "arg": True, "help": "Syntax: HASH path."}
     handler = type(
         "Control",
-        (_control(base),),
+        (_control(_telling(base)),),
         {
             "partner": partner,
             "proto_cmds": commands,
@@ -146,6 +153,28 @@ def _data(partner: Partner, base: Any) -> Any:
             self.close()
 
     return Data
+
+
+def _telling(base: Any) -> Any:
+    class Telling(base):
+        """Tells the partner of changes."""
+
+        partner: Partner
+
+        def on_file_received(self, _file: str) -> None:
+            self.partner.changed()
+
+        def ftp_RNTO(self, path: str) -> Any:
+            found: Any = super().ftp_RNTO(path)
+            self.partner.changed()
+            return found
+
+        def ftp_DELE(self, path: str) -> Any:
+            found: Any = super().ftp_DELE(path)
+            self.partner.changed()
+            return found
+
+    return Telling
 
 
 def _control(base: Any) -> Any:
