@@ -1,7 +1,7 @@
 """A library that grows: what a look-up, a page, a walk and a start cost at 10^5, 10^6, ... aliases.
 
 make bench-scale, or  bin/py -m benchmarks.scale SIZE... in=FOLDER  where the folder keeps what was made; a
-size of 10000000 takes a quarter of an hour and 8 GB.  `make bench` leaves it out.
+size of 10000000 takes an hour and 16 GB, half of them for the pack.  `make bench` leaves it out.
 
 The records are real: each alias comes by ILibraryFileAliasSet.create(), and one in ten is put into the named
 tree.  The bytes are not there: a store that makes digests up takes them.  A transaction makes 10,000 aliases
