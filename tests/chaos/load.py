@@ -15,7 +15,7 @@ import urllib3
 
 MISSING = (404, 410)
 TIMEOUT = 30.0  # seconds
-READ_SECONDS = 600.0  # in which all that was acknowledged has to be read in the end
+READ_SECONDS = 1800.0  # in which all that was acknowledged has to be read in the end
 READERS = 6
 LOOKED_AFTER = 3.0  # seconds, of a link that was not there
 VERSION = "last_modified=Thu,%2001%20Jan%202026%2000:00:00%20%2B0000"
@@ -182,7 +182,8 @@ def lost(ledger: Ledger, node: dict[str, str]) -> list[str]:
     deadline = time.monotonic() + READ_SECONDS
     with ThreadPoolExecutor(READERS) as readers:
         there = list(readers.map(lambda url: _is_there(http, url, urls[url], deadline), urls))
-    return [url for url, is_there in zip(urls, there, strict=True) if not is_there]
+    late = f" (or not read in {READ_SECONDS:g} s)" if time.monotonic() > deadline else ""
+    return [f"{url}{late}" for url, is_there in zip(urls, there, strict=True) if not is_there]
 
 
 def _is_there(http: urllib3.PoolManager, url: str, sha256: str, deadline: float) -> bool:
