@@ -6,6 +6,7 @@ models        what each kind of object is: an alias, a name of the tracker, a li
 subjects      the objects that a round works on
 over_http     what clients do with them over HTTP
 by_utilities  the same by the utilities, in processes of their own
+bugs          faults that are planted, for the checker to find
 faults        workers are killed, engines and servers started anew, clocks moved
 rounds        installations, and rounds of operations with faults on each
 """
