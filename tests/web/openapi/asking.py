@@ -158,9 +158,14 @@ class Questioner:
             lines += ["[[operations]]", f'include-path = "{path}/{{upload_id}}"', *OF_PIECES]
         return "\n".join([*lines, ""])
 
-    def ask(self, endpoint: str, most: int, seed: int, *phases: str, include: str = "") -> Asked:
+    def ask(
+        self, endpoint: str, most: int, seed: int, *phases: str, include: str = "", shrinks: bool = True
+    ) -> Asked:
         """Ask all operations of an endpoint, each by `most` random cases at most, beside those of the other
-        phases; `include` is a pattern of paths."""
+        phases; `include` is a pattern of paths.
+
+        Without `shrinks` what was found is not made smaller: that may take hypothesis minutes for one case.
+        """
         document = self._json("GET", "app", f"/+openapi.json?endpoint={endpoint}")
         path = self._server.folder / f"{endpoint}.json"
         path.write_text(json.dumps(document))
@@ -184,6 +189,7 @@ class Questioner:
                 ),
                 *("--exclude-path-regex", UNASKED),
                 *(("--include-path-regex", include) if include else ()),
+                *(() if shrinks else ("--no-shrink",)),
             ],
             cwd=Path(__file__).parent,  # where the hooks are
             capture_output=True,

@@ -65,7 +65,14 @@ def describe_line(alias: Any) -> dict[str, Any]:
 
 
 _PAGE = obj(files=array(LINE), next=nullable(URL), previous=nullable(URL), complete=FLAG)
-PAGE_SIZE = {"type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": 50}
+#: Empty, as a form sends it, says nothing.
+PAGE_SIZE = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": MOST_LISTED},
+        {"type": "string", "maxLength": 0},
+    ],
+    "default": 50,
+}
 
 
 @describes(

@@ -91,7 +91,7 @@ _POST = does(
     body=Body(
         {
             **{kind: {**schema, "oneOf": _ONE_OF_THEM} for kind, schema in _ACTIONS.content.items()},
-            **form_with_file().content,
+            **form_with_file(file={"type": "string", "format": "binary"}).content,
         }
     ),
     headers=_CONDITIONS,
