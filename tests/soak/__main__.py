@@ -8,6 +8,7 @@ its folder as result.json.  Exit status 1 if there is a fault.
 """
 
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ KNOWN = {"hours", "minutes", "workers", "share", "seed", "folder", "write", "res
 
 def main() -> None:
     """Do it, and tell."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # the server and the browser are ended too
     given = dict(argument.partition("=")[::2] for argument in sys.argv[1:])
     if unknown := set(given) - KNOWN:
         sys.exit(f"unknown: {' '.join(unknown)}\n{__doc__}")

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.soak.clients.everyone import everyone
 from tests.soak.comparing import differences
 from tests.soak.jobs import Jobs
-from tests.soak.judgement import Run, faults
+from tests.soak.judgement import Run, faults, told
+from tests.soak.machine import probe
 from tests.soak.report import Result, summed
 from tests.soak.samples import Sampler, size_mib
 from tests.soak.watch import Span
@@ -68,17 +69,20 @@ class Campaign:
             self._thread(world, "upkeep", jobs.upkeep, jobs_ended),
             self._thread(world, "harm", jobs.harm, jobs_ended),
             self._thread(world, "samples", sampler.run, ended, every),
+            self._thread(world, "machine", probe, world.watch, self.folder, ended),
         ]
         world.watch.began = time.monotonic()
         for thread in (*working, *beside):
             thread.start()
-        while (left := self.length - world.watch.now()) > 0:
-            time.sleep(min(left, 60.0))
-            self._tell(world, sampler)
-        jobs_ended.set()
-        ended.set()
-        for thread in (*beside, *working):
-            thread.join()
+        try:
+            while (left := self.length - world.watch.now()) > 0:
+                time.sleep(min(left, 60.0))
+                self._tell(world, sampler)
+        finally:
+            jobs_ended.set()
+            ended.set()
+            for thread in (*beside, *working):
+                thread.join()
         sampler.take()
 
     def _thread(
@@ -99,6 +103,8 @@ class Campaign:
             last, watch = sampler.samples[-1], world.watch
             done = f"{sum(watch.counts.values())} operations, {len(watch.troubles)} troubles"
             self.say(f"{watch.now():6.0f} s: {done}, {last}")
+            for each in watch.new_faults():
+                self.say(told(each))
 
     def _result(self, run: Run, jobs: Jobs, sampler: Sampler) -> Result:
         server = jobs.world.server
@@ -110,6 +116,7 @@ class Campaign:
             "seed": self.seed,
             "workers": self.workers,
             "python": platform.python_version(),
+            "pauses": [each.ended - each.begun for each in jobs.world.watch.pauses],
         }
         return Result(
             run,

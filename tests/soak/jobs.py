@@ -5,15 +5,18 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.soak.watch import Span
+from tests.soak.watch import Span, Watch
 from tests.soak.world import AFTERWARDS, World
 
 PATIENCE = 180.0  # seconds until there are new workers, one after the other
+# Days of history that a pack keeps, about three minutes: where what two changes began with is packed away,
+# their conflict cannot be resolved, and ZODB logs an error before the later one is repeated.
+HISTORY = "0.002"
 CALM = 0.4  # of the run, at its end: without restarts, so that what grows is seen
 
 
@@ -25,6 +28,28 @@ class Job:
     every: float
     do: Callable[[], None]
     due: float = 0.0  # in seconds since the start
+
+
+def repeated(
+    jobs: list[Job], watch: Watch, chance: random.Random, ended: threading.Event, until: float
+) -> Iterator[Span]:
+    """Each job at least twice, the first time at a moment by chance; the moments at which one was done.
+
+    One that raises is noted, and goes on.
+    """
+    for job in jobs:
+        job.every = min(job.every, until / 3.5)
+        job.due = job.every * chance.uniform(0.2, 0.9)
+    while watch.now() < until and not ended.wait(min(0.2, until / 100)):
+        if ready := [job for job in jobs if job.due <= watch.now()]:
+            job = min(ready, key=lambda each: each.due)
+            begun = watch.now()
+            try:
+                job.do()
+            except Exception as error:  # noqa: BLE001  # in a thread it would be seen by nothing
+                watch.fail(Span(begun, watch.now(), job.name), f"{type(error).__name__}: {error}"[:2000])
+            yield Span(begun, watch.now(), job.name)
+            job.due = watch.now() + job.every * chance.uniform(0.7, 1.3)
 
 
 @dataclass
@@ -44,7 +69,7 @@ class Jobs:
             "sweep": (300, "sweep"),
             "scrub": (300, "scrub", "--share", "1/4"),
             "backup": (300, "backup", str(self.backups)),
-            "pack": (420, "pack", "--days", "0"),
+            "pack": (420, "pack", "--days", HISTORY),
             "prune": (600, "tracker", "prune"),
             "fsck": (600, "fsck"),
         }
@@ -52,7 +77,7 @@ class Jobs:
             Job(name, float(every), lambda name=name, words=words: self.command(name, *words))  # type: ignore[misc]  # mypy cannot tell
             for name, (every, *words) in commands.items()
         ]
-        self._run([*jobs, Job("rotation", 180.0, self.rotate)], ended, self.length)
+        self._repeat([*jobs, Job("rotation", 180.0, self.rotate)], ended, self.length)
 
     def harm(self, ended: threading.Event) -> None:
         """Restarts and kills; none at the end of the run."""
@@ -63,29 +88,17 @@ class Jobs:
             Job("all killed", 600.0, self.kill),
             Job("parent killed", 900.0, self.kill_parent),
         ]
-        self._run(jobs, ended, self.length * (1 - CALM))
+        self._repeat(jobs, ended, self.length * (1 - CALM))
+
+    def _repeat(self, jobs: list[Job], ended: threading.Event, until: float) -> None:
+        chance = random.Random(f"{self.seed} {jobs[0].name}")  # no secret
+        for span in repeated(jobs, self.world.watch, chance, ended, until):
+            self.done.append(span)
 
     @property
     def backups(self) -> Path:
         """The folder of the backup."""
         return self.world.folder / "backup"
-
-    def _run(self, jobs: list[Job], ended: threading.Event, until: float) -> None:
-        """Each at least three times, the first time at a moment by chance."""
-        chance, watch = random.Random(f"{self.seed} {jobs[0].name}"), self.world.watch  # no secret
-        for job in jobs:
-            job.every = min(job.every, until / 3.5)
-            job.due = job.every * chance.uniform(0.2, 0.9)
-        while not ended.wait(0.2) and watch.now() < until:
-            if ready := [job for job in jobs if job.due <= watch.now()]:
-                job = min(ready, key=lambda each: each.due)
-                begun = watch.now()
-                try:
-                    job.do()
-                except Exception as error:  # noqa: BLE001  # in a thread it would be seen by nothing
-                    watch.fail(Span(begun, watch.now(), job.name), f"{type(error).__name__}: {error}"[:2000])
-                self.done.append(Span(begun, watch.now(), job.name))
-                job.due = watch.now() + job.every * chance.uniform(0.7, 1.3)
 
     # Upkeep
 

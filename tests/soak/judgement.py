@@ -1,10 +1,10 @@
 """Whether a run was good: pure functions of what was seen."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.soak.samples import Sample
-from tests.soak.watch import Span, Trouble
+from tests.soak.watch import Span, Trouble, is_excused
 
 WARM = 120.0  # seconds of a process in which its caches fill, and which are not judged
 LEAST_JUDGED = 600.0  # seconds; what grows within less is not told from what fluctuates
@@ -51,11 +51,6 @@ def told(trouble: Trouble) -> str:
     """A line."""
     span, word = trouble.span, "wrong" if trouble.is_wrong else "failed"
     return f"{word}: {span.what} at {span.begun:.0f} to {span.ended:.0f} s: {trouble.detail}"
-
-
-def is_excused(trouble: Trouble, disturbances: Iterable[Span]) -> bool:
-    """Whether it is no answer, or 503, at a time when the server was stopped or killed."""
-    return trouble.is_outage and any(trouble.span.meets(each) for each in disturbances)
 
 
 def hanging(run: Run) -> list[Span]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.soak.judgement import BOUNDS, Run, growth, is_excused
+from tests.soak.judgement import BOUNDS, Run, growth
 from tests.soak.plot import plotted
 from tests.soak.samples import Sample, quantile
-from tests.soak.watch import Span, Trouble
+from tests.soak.watch import Span, Trouble, is_excused
 
 PAGE, PLOT = Path("docs/proof.md"), Path("docs/hours.svg")
 BEGIN, END = "<!-- hours: made by bin/py -m tests.soak write=1 -->", "<!-- hours: end -->"
@@ -90,7 +90,17 @@ def _summary(result: Result, unanswered: int) -> str:
         f"Python {facts['python']}. {unanswered} had no answer, or 503, while it was killed or started. "
         f"At the end {result.compared:,} things were compared, of which {lost} were wrong, and "
         f"{result.compared_restored:,} at the restored backup, of which {restored} were wrong. The tree had "
-        f"{tree:.0f} MiB then, and the store {store:.0f} MiB. **{len(result.faults)} faults.**"
+        f"{tree:.0f} MiB then, and the store {store:.0f} MiB.{_stood_still(facts)} "
+        f"**{len(result.faults)} faults.**"
+    )
+
+
+def _stood_still(facts: dict[str, Any]) -> str:
+    pauses = facts["pauses"]
+    return (
+        f" The machine, busy with other work, stood still {len(pauses)} times, {max(pauses):.0f} s at most."
+        if pauses
+        else ""
     )
 
 

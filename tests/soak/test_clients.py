@@ -4,8 +4,10 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from unittest.mock import patch
 
 from tests.soak.clients.base import Client
+from tests.soak.clients.exchange import Exchange
 from tests.soak.clients.named import Named
 from tests.soak.clients.pieces import Pieces
 from tests.soak.clients.plain import Plain
@@ -14,6 +16,7 @@ from tests.soak.comparing import differences
 from tests.soak.ledger import GONE, Key
 from tests.soak.world import World
 from tests.support.layers import Server
+from tests.support.servers import ftpd
 from tools.runner.left_out import left_out
 
 
@@ -60,6 +63,14 @@ class Clients(unittest.TestCase):
             raise unittest.SkipTest(left_out("the client of filetracker 2.3.3", why))
         self.works(Theirs(self.world, 5, "a"), turns=4)
         self.assertEqual(self.different(), [])
+
+    def test_an_exchange(self) -> None:
+        self.works(Exchange(self.world, 6, "a"))
+        self.assertEqual(self.different(), [])
+
+    def test_an_exchange_where_no_ftp_server_is_installed(self) -> None:
+        with patch.object(ftpd, "available", lambda: None):
+            self.works(Exchange(self.world, 7, "a"), turns=1)
 
     def test_what_is_lost_or_other_or_back_again_is_found(self) -> None:
         client, ledger = Named(self.world, 6, "a"), self.world.ledger

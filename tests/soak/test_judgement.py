@@ -1,14 +1,19 @@
 """The judge of long runs: each fault alone is seen, and what is no fault is not."""
 
+import random
 import tempfile
+import threading
 import time
 import unittest
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 from xml.etree import ElementTree as ET
 
+from tests.soak.jobs import Job, repeated
 from tests.soak.judgement import BOUNDS, Run, faults, growth
 from tests.soak.ledger import GONE, Key, Ledger
+from tests.soak.machine import probe
 from tests.soak.report import BEGIN, END, PAGE, PLOT, Result, markdown, summed, write
 from tests.soak.samples import Sample
 from tests.soak.watch import Span, Trouble, Unexpected, Watch, Wrong, described
@@ -141,7 +146,7 @@ class Acknowledged(unittest.TestCase):
 class Reporting(unittest.TestCase):
     def result(self) -> Result:
         run = good_run()
-        facts = {"date": "2026-01-01", "seed": "a", "workers": 2, "python": "3.11"}
+        facts = {"date": "2026-01-01", "seed": "a", "workers": 2, "python": "3.11", "pauses": [7.0, 9.0]}
         times = {kind: summed([0.001, 0.002, 1.5]) for kind in run.counts}
         return Result(
             run, [], facts, times, {"gc": [3.0, 1.0, 2.0]}, 1000, 900, [1800.0, 1810.0], [5.0, 50.0]
@@ -166,6 +171,7 @@ class Reporting(unittest.TestCase):
             self.assertEqual(text, f"before\n{BEGIN}\n\n{markdown(self.result())}\n\n{END}\nafter\n")
             self.assertIn("| http upload | 1,000 | 1 | 2 ms | 1.5 s | 1.5 s |", text)
             self.assertIn(" 2 had no answer, or 503", text)
+            self.assertIn("stood still 2 times, 9 s at most", text)
             drawn = ET.fromstring(Path(folder, PLOT).read_text())  # noqa: S314  # our own
             self.assertEqual(len(drawn.findall("{http://www.w3.org/2000/svg}polyline")), 8)
 
@@ -190,6 +196,22 @@ class Watching(unittest.TestCase):
     def fail_at_once(self) -> None:
         raise Unexpected(500, "x")
 
+    def test_a_machine_that_stands_still(self) -> None:
+        for pause, is_noted in ((-1.0, True), (600.0, False)):
+            watch, ended = Watch(), Mock()
+            ended.is_set.side_effect = (False, True)
+            with tempfile.TemporaryDirectory() as folder:
+                probe(watch, Path(folder), ended, 0.0, pause)
+            self.assertEqual((bool(watch.pauses), bool(watch.disturbances)), (is_noted, is_noted))
+
+    def test_what_is_not_excused_is_told_once(self) -> None:
+        watch = Watch()
+        with watch.disturbed("kill"):
+            for error in (OSError(), Unexpected(500, "x")):
+                watch.troubles.append(described(Span(watch.now(), watch.now(), "http upload"), error))
+            self.assertEqual([each.status for each in watch.new_faults()], [500])
+        self.assertEqual(watch.new_faults(), [])
+
     def test_a_disturbance_lasts_some_seconds_longer(self) -> None:
         watch = Watch()
         with watch.disturbed("kill", 5.0):
@@ -198,3 +220,18 @@ class Watching(unittest.TestCase):
         self.assertGreaterEqual(span.ended - span.begun, 5.0)
         self.assertTrue(span.meets(Span(span.begun + 4.0, span.begun + 9.0, "")))
         self.assertFalse(span.meets(Span(span.ended + 1.0, span.ended + 2.0, "")))
+
+
+class Scheduling(unittest.TestCase):
+    """Jobs, for a fifth of a second."""
+
+    def test_each_job_is_done_several_times_and_one_that_fails_is_noted(self) -> None:
+        watch, done = Watch(), list[str]()
+        jobs = [Job("works", 60.0, lambda: done.append("works")), Job("fails", 60.0, self.fail_at_once)]
+        spans = list(repeated(jobs, watch, random.Random(1), threading.Event(), 0.2))
+        self.assertGreaterEqual(len(done), 2)
+        self.assertEqual({each.what for each in spans}, {"works", "fails"})
+        self.assertEqual({each.span.what for each in watch.troubles}, {"fails"})
+
+    def fail_at_once(self) -> None:
+        raise TimeoutError

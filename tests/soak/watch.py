@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -55,6 +55,11 @@ class Trouble:
     is_wrong: bool = False
 
 
+def is_excused(trouble: Trouble, disturbances: Iterable[Span]) -> bool:
+    """Whether it is no answer, or 503, while the server was stopped or killed, or the machine stood still."""
+    return trouble.is_outage and any(trouble.span.meets(each) for each in disturbances)
+
+
 @dataclass
 class Watch:
     """Collects, for many threads."""
@@ -62,10 +67,12 @@ class Watch:
     began: float = field(default_factory=time.monotonic)
     troubles: list[Trouble] = field(default_factory=list)
     disturbances: list[Span] = field(default_factory=list)
+    pauses: list[Span] = field(default_factory=list)  # those of the disturbances that were the machine's own
     slow: list[Span] = field(default_factory=list)  # operations that took too long
     counts: Counter[str] = field(default_factory=Counter)  # operations by kind
     _times: dict[str, list[float]] = field(default_factory=dict)  # seconds, since take_times()
     _under_way: list[tuple[float, str]] = field(default_factory=list)  # disturbances
+    _told: int = 0  # troubles
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def now(self) -> float:
@@ -111,10 +118,21 @@ class Watch:
                 self._under_way.remove(mark)
                 self.disturbances.append(Span(mark[0], self.now() + afterwards, what))
 
-    def all_disturbances(self) -> list[Span]:
-        """Those that are over, and those under way."""
+    def stood_still(self, span: Span) -> None:
+        """The machine did nothing for so long."""
         with self._lock:
-            return [*self.disturbances, *(Span(begun, self.now(), what) for begun, what in self._under_way)]
+            self.disturbances.append(span)
+            self.pauses.append(span)
+
+    def new_faults(self) -> list[Trouble]:
+        """The troubles since this was called before that no disturbance excuses, over or under way."""
+        with self._lock:
+            disturbances = [
+                *self.disturbances,
+                *(Span(begun, self.now(), what) for begun, what in self._under_way),
+            ]
+            new, self._told = self.troubles[self._told :], len(self.troubles)
+        return [each for each in new if not is_excused(each, disturbances)]
 
     def take_times(self) -> dict[str, list[float]]:
         """Seconds of each operation since this was called before."""

@@ -66,12 +66,14 @@ class Exchange(HttpClient):
         self.store = FileStore(self.world.folder / "spool", SystemClock())
         self.store.prepare()
         ini = self.world.server.ini
-        ini.write_text(ini.read_text() + self.partner.section(str(self.store.path)))
+        self.ini_before = ini.read_text()
+        ini.write_text(self.ini_before + self.partner.section(str(self.store.path)))
         self.waiting: dict[str, str] = {}
         self.unsure: dict[str, str] = {}  # fed by a command that failed, so that they may be there or not
 
     def end(self) -> None:
         self.partner.server.close()
+        self.world.server.ini.write_text(self.ini_before)
         super().end()
 
     def exchange(self) -> None:

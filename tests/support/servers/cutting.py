@@ -8,6 +8,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 BLOCK = 1 << 16  # bytes
+END_SECONDS = 5.0  # that a connection may still be made after the end
 PIECES = 20  # in which a second of a slow connection passes
 
 
@@ -39,7 +40,8 @@ class CuttingRelay:
         self._target = (parts.hostname, parts.port)
 
     def __enter__(self) -> "CuttingRelay":
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(
@@ -47,6 +49,7 @@ class CuttingRelay:
     ) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._accepting.join(END_SECONDS)
         for each in self._open:
             _end(each)
 
