@@ -14,6 +14,7 @@ import urllib3
 from tests.soak.ledger import Ledger
 from tests.soak.watch import Span, Watch
 from tests.support.servers.cutting import CuttingRelay
+from tests.support.servers.engines import PATIENT
 from tests.support.servers.librarian import NotServing, ServerProcess
 
 START_SECONDS = 120.0  # in which a server must serve again
@@ -45,7 +46,7 @@ _COMPLAINT = re.compile(
 def new_server(folder: Path, workers: int) -> ServerProcess:
     """One that is not started yet, and keeps its logs below `folder`."""
     (folder / "log").mkdir(parents=True, exist_ok=True)
-    server = ServerProcess(SETTINGS.format(folder=folder), workers=workers, forked=False)
+    server = ServerProcess(PATIENT + SETTINGS.format(folder=folder), workers=workers, forked=False)
     server.first_of_commands = SOON
     return server
 
