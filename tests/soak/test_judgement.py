@@ -17,6 +17,7 @@ from tests.soak.machine import probe
 from tests.soak.report import BEGIN, END, PAGE, PLOT, Result, markdown, summed, write
 from tests.soak.samples import Sample
 from tests.soak.watch import Span, Trouble, Unexpected, Watch, Wrong, described
+from tests.soak.world import complaints
 
 HOUR = 3600.0
 KEY = Key("public", "/1/a")
@@ -203,6 +204,15 @@ class Watching(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 probe(watch, Path(folder), ended, 0.0, pause)
             self.assertEqual((bool(watch.pauses), bool(watch.disturbances)), (is_noted, is_noted))
+
+    def test_what_the_log_complains_of(self) -> None:
+        trace = "Traceback (most recent call last):\n  File x"
+        ours = f"ERROR librarian.web.errors unexpected\n{trace}\nKeyError: 1\n"
+        others = f"ERROR ZODB.ConflictResolution Unexpected error\n{trace}\nPOSKeyError: 2\n"
+        text = f"INFO a b\n{ours}INFO c d\n{others}WARNING e f\nCRITICAL g h\n"
+        self.assertEqual(
+            complaints(text), ["ERROR librarian.web.errors unexpected ... KeyError: 1", "CRITICAL g h"]
+        )
 
     def test_what_is_not_excused_is_told_once(self) -> None:
         watch = Watch()

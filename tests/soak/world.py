@@ -19,6 +19,7 @@ from tests.support.servers.librarian import NotServing, ServerProcess
 
 START_SECONDS = 120.0  # in which a server must serve again
 TRIES_EVERY = 0.5  # seconds, as a service manager tries to start what has ended
+COMMAND_SECONDS = 900.0  # a backup copies the tree by small steps beside a busy server
 AFTERWARDS = 3.0  # seconds in which a client may still see that the server was away
 PIECE = 400_000  # bytes, after which the relay cuts a connection
 
@@ -35,19 +36,22 @@ SOON = (
     "from datetime import timedelta; from librarian.library.upkeep.garbage import steps, sweeping; "
     "steps.WEEK = timedelta(minutes=1); sweeping.DAY = timedelta(minutes=2)"
 )
-# But for what says no more than that a command has ended, or that the database was slow: if a client had no
-# answer therefore, that counts.
-_COMPLAINT = re.compile(
-    r"^(?:ERROR|CRITICAL) (?!ZEO.asyncio.server Disconnected|librarian.tree.engines.watch ).*|^Traceback .*",
-    re.MULTILINE,
+# What says no more than that a command ended, that the database was slow, or that a process which outlived
+# a restart has chosen an id that is in use (`librarian.tree.retrying`).  If a client had no answer
+# therefore, that counts.
+NOISE = (
+    "ERROR ZEO.asyncio.server Disconnected",
+    "ERROR librarian.tree.engines.watch ",
+    "ERROR ZODB.ConflictResolution Unexpected error",
 )
+_ENTRY = re.compile(r"^(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) )", re.MULTILINE)
 
 
 def new_server(folder: Path, workers: int) -> ServerProcess:
     """One that is not started yet, and keeps its logs below `folder`."""
     (folder / "log").mkdir(parents=True, exist_ok=True)
     server = ServerProcess(PATIENT + SETTINGS.format(folder=folder), workers=workers, forked=False)
-    server.first_of_commands = SOON
+    server.first_of_commands, server.patience_of_commands = SOON, COMMAND_SECONDS
     return server
 
 
@@ -130,14 +134,19 @@ class World:
             text = log.read()
             self._log_seen = log.tell()
             span = Span(self._looked, self.watch.now(), "log")
-            self.complaints += [(span, _with_end(text, found.start())) for found in _COMPLAINT.finditer(text)]
+            self.complaints += [(span, line) for line in complaints(text)]
         self._looked = self.watch.now()
 
 
-def _with_end(text: str, begin: int) -> str:
-    """A complaint, and of its traceback the last line."""
-    lines = re.split(r"(?m)^(?:INFO|WARNING|ERROR|CRITICAL) ", text[begin + 1 :])[0].splitlines()
-    return " ... ".join(dict.fromkeys([text[begin] + lines[0], lines[-1]]))[:400]
+def complaints(text: str) -> list[str]:
+    """What a part of the log complains of: the first and last line of each error, and of each traceback."""
+    found = []
+    for entry in _ENTRY.split(text):
+        is_error = entry.startswith(("ERROR ", "CRITICAL ")) or "Traceback (most recent call last)" in entry
+        if is_error and not entry.startswith(NOISE):
+            lines = entry.strip().splitlines()
+            found.append(" ... ".join(dict.fromkeys([lines[0], lines[-1]]))[:400])
+    return found
 
 
 def told(answer: Any) -> Any:

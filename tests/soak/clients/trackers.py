@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from subprocess import PIPE
@@ -83,7 +84,10 @@ class Tracked(Client):
     def delete(self) -> None:
         name = self._name()
         if version := self.versions.get(name):
-            with self.world.ledger.changing((Key("tracker", name), GONE)):
+            with (
+                self.world.ledger.changing((Key("tracker", name), GONE)),
+                suppress(FileNotFound),  # it is gone already, which filetracker calls an error
+            ):
                 self.call("delete_file", f"{name}@{version}")
 
     def list(self) -> None:

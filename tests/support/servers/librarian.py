@@ -113,6 +113,7 @@ class ServerProcess:
         self.admin_password = ""  # told at the first start only
         self.environ = {**os.environ, **self.parts.environ, **(environ or {})}
         self.first_of_commands = ""  # a line of Python that its commands begin with
+        self.patience_of_commands = 120.0  # seconds
         self._process: Forked | subprocess.Popen[str] | None = None
         self._others: list[ServerProcess] = []
         self._nodes = 1 if database_uri else self.parts.nodes
@@ -218,7 +219,7 @@ class ServerProcess:
             "LIBRARIAN_INI": str(self.ini),
         }
         code, environ = f"{self.first_of_commands}\n{_RUN}", {**self.environ, **endpoint_urls, **environ}
-        return run(code, *arguments, folder=self.folder, environ=environ)
+        return run(code, *arguments, folder=self.folder, environ=environ, timeout=self.patience_of_commands)
 
     def component(self, program: str) -> str:
         """What a program prints that runs in a process of its own, with this server's library open.
