@@ -167,5 +167,9 @@ class Connection:
 def adapter() -> Any:
     """RelStorage's, with connections to nothing."""
     module = SimpleNamespace(Error=OSError)
-    driver = SimpleNamespace(get_driver_module=lambda: module, connect=lambda _dsn: Connection())
-    return SimpleNamespace(connmanager=SimpleNamespace(driver=driver), _dsn="")
+    driver = SimpleNamespace(
+        get_driver_module=lambda: module, connect=lambda _dsn: Connection(), Binary=bytes
+    )
+    mover = SimpleNamespace(make_batcher=None)
+    connections = SimpleNamespace(driver=driver)
+    return SimpleNamespace(connmanager=connections, driver=driver, mover=mover, keep_history=False, _dsn="")

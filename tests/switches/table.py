@@ -82,6 +82,7 @@ CALLS = {
     "test_waiting_for_a_lock_that_is_deleted",
     "tracker/model.py TrackerSubtree._require_directories": "tracker.test_model.MeetingTests."
     "test_a_directory_becomes_a_file_while_another_is_put_in_it",
+    "tree/engines/connections.py Uses.__init__": "tree.test_connections.Closing.test_a_session_is_waited_for",
     "tree/engines/freshness.py PolledFreshness.__init__": f"{_THREADS}.Once."
     "test_a_storage_is_asked_for_changes",
     "tree/engines/last_commit.py LastCommit.__init__": f"{_THREADS}.Whole."

@@ -92,6 +92,8 @@ class Tracked(Client):
 
     def list(self) -> None:
         begun = time.monotonic()
+        if not self.versions:
+            return  # the folder comes with its first file
         found = set(self.call("list_remote_files", None, self.prefix))
         for number in range(NAMES):
             name = f"{self.prefix}/name{number}"
