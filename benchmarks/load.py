@@ -79,7 +79,7 @@ def _ask(url: str, requests: list[bytes], seconds: float) -> tuple[list[float], 
     """Times of each request, bytes received, and how long it all took."""
     once = requests[0].startswith(b"PUT")
     durations, received, place = [], 0, 0
-    with _Connection(url) as connection:
+    with Connection(url) as connection:
         _start.wait()
         began = now = time.perf_counter()
         while now - began < seconds and (place < len(requests) or not once):
@@ -95,7 +95,7 @@ class _Ended(RuntimeError):
     """The server closed the connection."""
 
 
-class _Connection:
+class Connection:
     """One kept-alive connection."""
 
     def __init__(self, url: str) -> None:
@@ -108,7 +108,7 @@ class _Connection:
         self._socket = socket.create_connection(self._address, timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def __enter__(self) -> "_Connection":
+    def __enter__(self) -> "Connection":
         return self
 
     def __exit__(self, *exc_info: Any) -> None:

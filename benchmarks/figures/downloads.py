@@ -1,7 +1,6 @@
 """Rows about GET."""
 
 import random
-import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -9,7 +8,7 @@ from benchmarks.figures.processor import cost
 from benchmarks.figures.rows import Figures, Row
 from benchmarks.figures.sites import Ours, Sites
 from benchmarks.filetracker import upload
-from benchmarks.load import get, measure
+from benchmarks.load import Connection, get, measure
 
 KIB, MIB = 1 << 10, 1 << 20
 CONNECTIONS = 8
@@ -78,10 +77,12 @@ def by_two_workers(sites: Sites) -> Figures:
 
 
 def beside_idle(sites: Sites) -> Figures:
-    alone, site = _ours(sites), urlsplit(sites.ours().server.urls["public"])
+    site = sites.ours()
+    alone, path = _ours(sites), path_of(site, noise(KIB))
     with ExitStack() as stack:
         for _one in range(IDLE):
-            stack.enter_context(socket.create_connection((site.hostname, site.port or 80)))
+            # It has had an answer: what a connection costs when it comes is no part of what it costs later.
+            stack.enter_context(Connection(site.server.urls["public"])).exchange(get(path))
         beside = _ours(sites)
     return Figures(beside / alone, (beside, alone))
 

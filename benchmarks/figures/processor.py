@@ -30,7 +30,7 @@ def seconds_of(pids: Sequence[int]) -> float:
 
 
 def cost(url: str, requests: Sequence[Sequence[bytes]], pids: Sequence[int]) -> tuple[float, Rate]:
-    """Microseconds of processor time a request, and the rate."""
-    before = seconds_of(pids)
-    rate = measure(url, requests, SECONDS)
-    return 1e6 * (seconds_of(pids) - before) / rate.requests, rate
+    """Microseconds of processor time a request, from the moment at which all clients begin; and the rate."""
+    before: list[float] = []
+    rate = measure(url, requests, SECONDS, lambda: before.append(seconds_of(pids)))
+    return 1e6 * (seconds_of(pids) - before[0]) / rate.requests, rate
