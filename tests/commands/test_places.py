@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -53,6 +54,19 @@ class Places(InFolder):
                 place(name, ini)
         values = dict(line.split(" =") for line in CLOSED.splitlines())
         self.assertEqual(Settings(values).section(LibrarySettings).upload_url, "")
+
+    def test_a_file_that_describes_no_library_names_no_server(self) -> None:
+        """Else its bytes would go to whatever listens at the usual port."""
+        poem = self.folder / "poem.txt"
+        poem.write_text("a poem")
+        for text in ("", "[server:main]\nport = 8080\n", "[app:main]\nuse = egg:shop\nshop.colour = red\n"):
+            ini = self.folder / "development.ini"
+            ini.write_text(text)
+            with self.subTest(text):
+                for words in (["put", str(poem)], ["put", str(poem), "-c", str(ini)], ["get", "5"]):
+                    done = CliRunner().invoke(librarian, words)
+                    self.assertEqual(done.exit_code, 1, done.output)
+                    self.assertRegex(done.stderr, r"^Error: \S*development.ini: describes no library; .*\n$")
 
     def test_only_what_a_command_speaks_to_need_be_there(self) -> None:
         """A node that shows its upload endpoint alone is enough to add a file; port 1 refuses connections."""
@@ -135,3 +149,26 @@ class Serving(InFolder):
             done = CliRunner().invoke(librarian, ["serve"])
         self.assertEqual((done.exit_code, done.stderr), (1, "Error: taken\n"))
         self.assertEqual(list(self.folder.iterdir()), [])
+
+
+def told(group: click.Command, *names: str) -> Iterator[tuple[str, click.Parameter, str]]:
+    """Every parameter below `group`, with the words of its command and the help on that."""
+    context = click.Context(group)
+    if isinstance(group, click.Group):
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            yield from told(command, *names, name)
+    shown = group.get_help(context)
+    yield from ((" ".join(names), parameter, shown) for parameter in group.params)
+
+
+class Environment(unittest.TestCase):
+    def test_help_names_the_variables_that_options_are_read_from(self) -> None:
+        read = [
+            (words, str(parameter.envvar), shown)
+            for words, parameter, shown in told(librarian)
+            if parameter.envvar and not words.startswith("tracker")
+        ]
+        self.assertGreater(len(read), 50)
+        self.assertEqual([(words, name) for words, name, shown in read if name not in shown], [])

@@ -37,6 +37,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 app_url_option = click.option(
     "--app-url",
     envvar="LIBRARIAN_APP_URL",
+    show_envvar=True,
     help=f"The web application with the registry of machines; otherwise as --config says, or {USUAL_URL}",
 )
 ini_option = click.option(
@@ -44,12 +45,14 @@ ini_option = click.option(
     "--config",
     "ini",
     envvar="LIBRARIAN_INI",
+    show_envvar=True,
     type=click.Path(exists=True, dir_okay=False),
     help="The ini file that says where the server is, on a machine with a whole installation.",
 )
 token_file_option = click.option(
     "--token-file",
     envvar="LIBRARIAN_TOKEN_FILE",
+    show_envvar=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with an API token of the scope machines.  Without it: the variable LIBRARIAN_TOKEN.",
 )

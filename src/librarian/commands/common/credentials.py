@@ -21,11 +21,13 @@ from librarian.commands.common.places import chosen_place, open_place, place, pl
 app_url_option = click.option(
     "--app-url",
     envvar="LIBRARIAN_APP_URL",
+    show_envvar=True,
     help="The web application, which knows files by their ids and paths; otherwise as the ini file says.",
 )
 _token_file_option = click.option(
     "--token-file",
     envvar="LIBRARIAN_TOKEN_FILE",
+    show_envvar=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with an API token.  Without it: the variable LIBRARIAN_TOKEN.",
 )
@@ -33,6 +35,7 @@ _user_option = click.option(
     "-u",
     "--user",
     envvar="LIBRARIAN_USER",
+    show_envvar=True,
     help="Whose password to use instead: from the variable LIBRARIAN_PASSWORD, or asked for.",
 )
 

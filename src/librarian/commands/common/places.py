@@ -9,7 +9,7 @@ import plaster
 from librarian.commands.common.effects import is_said
 from librarian.commands.common.usual import SAID, usual_ini
 from librarian.library.settings import LibrarySettings
-from librarian.settings import Settings
+from librarian.settings import ROOT, Settings
 from librarian.tracker.settings import TrackerEndpointSettings
 from librarian.web.endpoints import endpoint_url
 from librarian.web.settings import AppEndpointSettings, EndpointSettings
@@ -23,6 +23,7 @@ place_option = click.option(
     "--config",
     "ini",
     envvar="LIBRARIAN_INI",
+    show_envvar=True,
     type=click.Path(exists=True, dir_okay=False),
     help=f"The ini file that says where the server is.  Without it: the first here of {SAID}.",
 )
@@ -87,4 +88,7 @@ def _values(ini: str | None) -> dict[str, str]:
         found: dict[str, str] = plaster.get_settings(f"{ini}#main", "app:main")
     except Exception as error:  # whatever its parser raises
         raise click.ClickException(f"{ini}: {' '.join(str(error).split())}") from error
+    if not any(name.startswith(f"{ROOT}.") for name in found) and ROOT not in found.get("use", ""):
+        # At the usual ports there may be another installation.
+        raise click.ClickException(f"{ini}: describes no library; -c names an ini file that does")
     return found

@@ -26,6 +26,7 @@ def _ini_option(must_exist: bool) -> Callable[[Any], Any]:
         "--config",
         "ini",
         envvar="LIBRARIAN_INI",
+        show_envvar=True,
         default=usual_ini_or_first,
         show_default=f"the first here of {SAID}",
         type=click.Path(exists=must_exist, dir_okay=False),

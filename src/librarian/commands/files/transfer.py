@@ -39,11 +39,13 @@ LIFETIME = re.compile(r"\d{1,6}[hdw]", re.ASCII)  # how long from now
 @click.option(
     "--upload-url",
     envvar="LIBRARIAN_UPLOAD_URL",
+    show_envvar=True,
     help="The upload endpoint to add to; otherwise as the ini file says.",
 )
 @click.option(
     "--restricted-upload-url",
     envvar="LIBRARIAN_RESTRICTED_UPLOAD_URL",
+    show_envvar=True,
     help="The upload endpoint for --restricted; otherwise as the ini file says.",
 )
 @click.option("--name", help="The name it goes by, if not its own; for a single file.")

@@ -21,6 +21,7 @@ targets_option = click.option(
     "--config",
     "ini",
     envvar="LIBRARIAN_INI",
+    show_envvar=True,
     default=usual_ini_or_first,
     show_default=f"the first here of {SAID}",
     type=click.Path(dir_okay=False),
