@@ -152,6 +152,15 @@ class Hosts(ConfiguredTestCase):
         shop.get("/log-in?name=nemo")
         self.assertEqual(shop.get("/lib/people", status=401).status_int, 401)
 
+    def test_the_librarys_own_log_in_is_gone(self) -> None:
+        """What it began would not count; the host's log-in does."""
+        shop, html = self.host(host_authentication="true"), {"Accept": "text/html"}
+        for path in ("/lib/+login", "/lib/+logout"):
+            self.assertEqual(shop.get(path, headers=html, status=404).status_int, 404)
+            self.assertEqual(shop.post(path, headers=html, status="4*").status_int, 404)
+        refused = shop.get("/lib/people", headers=html, status=403)
+        self.assertNotIn("WWW-Authenticate", refused.headers)  # a browser would ask for a password
+
     def test_an_adapter_of_the_host_says_who_its_users_are(self) -> None:
         @implementer(IHostUser)
         class ByNumber:

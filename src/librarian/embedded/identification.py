@@ -45,6 +45,8 @@ def principal_named(name: str | None) -> IPrincipal:
 class HostIdentification:
     """The host's users; programs may still send the API tokens and passwords of the library."""
 
+    own_login = False
+
     def __init__(self) -> None:
         self._own = Identification()
 

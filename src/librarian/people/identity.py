@@ -35,6 +35,8 @@ CHALLENGES = ('Basic realm="librarian", charset="UTF-8"', 'Bearer realm="librari
 class Identification:
     """Identifies requests by the people and credentials of this site."""
 
+    own_login = True
+
     def principal(self, request: Request, *, sessions: bool = False) -> IPrincipal:
         header = request.headers.get("Authorization")
         if header is not None:

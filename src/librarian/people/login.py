@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pyramid.exceptions import BadCSRFToken
+from pyramid.httpexceptions import HTTPNotFound
 from pyramid.renderers import render_to_response
 from pyramid.request import Request
 from pyramid.response import Response
@@ -20,6 +21,7 @@ from librarian.web.endpoints import endpoint_of
 from librarian.web.errors import error_response, wants_page
 from librarian.web.forms import SeeOther
 from librarian.web.identity import client_address, session_secret
+from librarian.web.interfaces import IIdentification
 from librarian.web.openapi.declaring import undescribed
 from librarian.web.requests.methods import takes
 from librarian.web.requests.mounting import local_path
@@ -47,6 +49,7 @@ def safe_next(path: str | None) -> str:
 @takes("GET", "HEAD", "POST")
 def login(context: Any, request: Request) -> Response:
     """``/+login``: the form on GET, the log-in on POST."""
+    _require_own_login()
     if request.method in ("GET", "HEAD"):
         return _form(request, 200, safe_next(request.GET.get("next")))
     onward, name = safe_next(str(request.POST.get("next", ""))), str(request.POST.get("name", ""))
@@ -62,6 +65,12 @@ def login(context: Any, request: Request) -> Response:
         return response
     renew_hash(principal.person.name, password)
     return begin_session(request, principal, onward)
+
+
+def _require_own_login() -> None:
+    """Raise HTTPNotFound where an application around the library knows who is logged in."""
+    if not getUtility(IIdentification).own_login:
+        raise HTTPNotFound("the application around the library has the log-in")
 
 
 def begin_session(request: Request, principal: Any, onward: str) -> Response:
@@ -86,6 +95,7 @@ def _form(request: Request, status: int, onward: str, name: str = "", problem: s
 @takes("GET", "HEAD", "POST")
 def logout(context: Any, request: Request) -> Response:
     """``/+logout``: a form, since following a link must not end a session."""
+    _require_own_login()
     if request.method in ("GET", "HEAD"):
         return render_to_response("librarian.people:templates/logout.jinja2", {"title": "Log out"}, request)
     _end_session(request)
@@ -102,12 +112,14 @@ def _end_session(request: Request) -> None:
 
 def unauthorized(context: Exception, request: Request) -> Response:
     """The principal lacks a permission: 401 for an anonymous program, the log-in page for an anonymous
-    browser, 403 for an authenticated principal."""
+    browser, 403 for an authenticated principal, and for a browser that logs in elsewhere."""
     principal = current_principal()
     if principal.authenticated:
         return _forbidden(request, principal)
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.for_browsers and wants_page(request):
+        if not getUtility(IIdentification).own_login:
+            return error_response(request, 403, "Log in to do this.")
         onward = request.path_qs if request.method in ("GET", "HEAD") else request.path
         return SeeOther(local_path(PATH) + f"?next={quote(safe_next(onward), safe='/')}")
     return challenge(request, "Log in to do this.")
