@@ -143,6 +143,15 @@ class Serving(InFolder):
         self.assertIn("name the ini file", self.serve(status=2))
         self.assertEqual([path.name for path in self.folder.iterdir()], ["photo.jpg"])
 
+    def test_nothing_is_made_for_settings_that_are_refused(self) -> None:
+        closed = CLOSED + "librarian.endpoint.ops.listen =\nlibrarian.endpoint.public.listen = 127.0.0.1:0\n"
+        ini = self.ini(closed + "librarian.colour = red\nlibrarian.endpoint.restricted.listen =\n")
+        done = CliRunner().invoke(librarian, ["serve", ini])
+        self.assertEqual(
+            (done.exit_code, done.stderr), (1, "Error: setting librarian.colour: no such setting\n")
+        )
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["site.ini"])
+
     def test_nothing_is_written_where_a_port_is_taken(self) -> None:
         taken = mock.patch("librarian.commands.serve.require_free", side_effect=LibrarianError("taken"))
         with taken:

@@ -129,7 +129,9 @@ class IIdentification(Interface):
     to the request.
     """
 
-    own_login = Attribute("Whether browsers log in at /+login; if not, an application around the library does it.")
+    own_login = Attribute(
+        "Whether browsers log in at /+login; if not, an application around the library does it."
+    )
 
     def principal(request: Request, *, sessions: bool = False) -> IPrincipal:
         """The principal that the credentials of `request` belong to; ANONYMOUS if it has none.
