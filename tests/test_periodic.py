@@ -2,8 +2,11 @@
 
 import threading
 import unittest
+from unittest import mock
 
+from librarian import periodic
 from librarian.periodic import PeriodicTask
+from librarian.settings import Settings
 
 
 class Counted(PeriodicTask):
@@ -31,6 +34,18 @@ class Going(unittest.TestCase):
         rounds.start()
         rounds.join(30)
         self.assertEqual(rounds.made, 0)
+
+    def test_it_ends_with_the_application_it_was_begun_for(self) -> None:
+        mine, others = Settings({}), Settings({})
+        for now, made in ((mine, 3), (others, 0), (None, 0)):
+            rounds = Counted(3)
+            with (
+                mock.patch.object(periodic, "getUtility", lambda _kind: mine),
+                mock.patch.object(periodic, "queryUtility", lambda _kind, now=now: now),
+            ):
+                rounds.begin()
+                rounds.join(30)
+            self.assertEqual((rounds.made, rounds.is_alive()), (made, False))
 
     def test_it_keeps_no_process_from_ending(self) -> None:
         self.assertTrue(Counted(1).daemon)

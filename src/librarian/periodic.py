@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 
-from zope.component import getUtility
+from zope.component import getUtility, queryUtility
 from zope.interface import provider
 
 from librarian.interfaces import ISettings, ISettingsSection
@@ -20,21 +20,29 @@ class ProcessSettings(Section):
 
 
 class PeriodicTask(threading.Thread):
-    """Calls once(), which subclasses have, at intervals; a call that was missed is not made up for."""
+    """Calls once(), which subclasses have, at intervals; a call that was missed is not made up for.
+
+    One that was begun ends with its application: when that is taken down, or another configured in its place.
+    """
 
     def __init__(self, name: str, interval_seconds: float) -> None:
         super().__init__(name=name, daemon=True)
         self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
+        self._settings: ISettings | None = None  # of the application that it was begun for
 
     def begin(self) -> None:
         """start(), unless the settings leave the tasks to another process."""
-        if getUtility(ISettings).section(ProcessSettings).periodic_tasks:
+        self._settings = getUtility(ISettings)
+        if self._settings.section(ProcessSettings).periodic_tasks:
             self.start()
 
     def run(self) -> None:
-        while not self._stopped.wait(self._interval_seconds):
+        while not self._stopped.wait(self._interval_seconds) and self._has_application():
             self.once()
+
+    def _has_application(self) -> bool:
+        return self._settings is None or self._settings is queryUtility(ISettings)
 
     def stop(self) -> None:
         """End after the call that is under way."""
