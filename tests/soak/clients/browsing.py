@@ -74,6 +74,7 @@ class Browsing(Client):
         begun = time.monotonic()
         self._open("files")
         self.browser.driver.find_element(By.TAG_NAME, "summary").click()
+        self.browser.driver.find_element(By.ID, "restricted").click()  # what all may read is compared
         self.browser.driver.execute_script(DROP, name, text)
         WebDriverWait(self.browser.driver, PATIENCE_SECONDS).until(
             lambda _driver: "Done" in self.browser.text(".sendings"), "an upload is not done"
