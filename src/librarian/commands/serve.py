@@ -44,7 +44,9 @@ def serve(ini: str | None, threads: int | None, workers: str | None) -> None:
         key: value for key, value in ini_loader(ini).get_settings("server:main").items() if key != "use"
     }
     values = read_ini(ini)
-    before_start(values, declared_sections(values))
+    sections = declared_sections(values)
+    settings_of(values).check_names(list(sections.values()))
+    before_start(values, sections)
     app = make_app(values)
     tell_first_admin()
     serve_app(app, ini, tell_endpoints, **{**stated, **options})

@@ -11,11 +11,9 @@ from librarian.web.endpoints import stated_addresses
 
 
 def before_start(values: Mapping[str, str], sections: Mapping[str, type[Any]]) -> None:
-    """See that the settings are right, that the addresses of the endpoints among `sections` are free, and,
-    where a new library is to be made, that it can be; say where.  Raises CannotListen, SettingsError."""
+    """See that the addresses of the endpoints among `sections` are free, and, where a new library is to be
+    made, that it can be; say where.  Raises CannotListen, SettingsError."""
     settings = settings_of(values)
-    for refused in settings.refusals(list(sections.values())):
-        raise refused
     require_free(stated_addresses(settings, sections))
     if is_new_library(settings):
         require_rights(values)
