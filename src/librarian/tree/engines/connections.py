@@ -104,8 +104,11 @@ class Uses:
     def finish(self) -> None:
         """What this thread began last is over."""
         with self._changed:
-            self._threads -= Counter((threading.get_ident(),))  # keeps what is above 0
-            self._changed.notify_all()
+            thread = threading.get_ident()
+            self._threads[thread] -= 1
+            if not self._threads[thread]:
+                del self._threads[thread]
+                self._changed.notify_all()
 
     def end(self, patience_seconds: float) -> None:
         """Begin none any more, and wait for those of other threads."""
